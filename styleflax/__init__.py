@@ -1,0 +1,3 @@
+"""Arbitrary style transfer in JAX and Flax."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The `styleflax` command, one file per subcommand."""

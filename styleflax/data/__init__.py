@@ -1,0 +1,1 @@
+"""Pictures and streams of pictures, without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Scalars computed from features or images."""

@@ -1,0 +1,1 @@
+"""Outside weight files and our own model files, as parameter trees."""
