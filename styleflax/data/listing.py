@@ -1,0 +1,45 @@
+"""Which files of a folder are pictures, judged by their names alone."""
+
+import os
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the picture files in a folder and below it, sorted by path.
+
+    Only names are looked at; links to folders are followed, each folder once.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    return [path for path in named_as_images(folder) if path.is_file()]
+
+
+def named_as_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns all paths below a folder with a picture's suffix, whatever they are.
+
+    A folder or a dead link with such a name is a mistake that somebody may want
+    to hear of; `list_images` leaves those out.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"there is no folder {os.fspath(folder)!r}")
+    found: list[Path] = []
+    seen: set[str] = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        names = [*folders, *files]
+        found += [Path(root, name) for name in names if has_image_suffix(name)]
+    return sorted(found)
+
+
+def has_image_suffix(name: str) -> bool:
+    """Returns whether a file's name ends as a picture's does, in any case."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122

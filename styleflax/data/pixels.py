@@ -1,0 +1,126 @@
+"""Pixels: any Pillow mode as 8-bit RGB, and 8 bits to floats and back."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image as PillowImage
+from PIL.Image import Image, Transpose
+
+_EXIF_ORIENTATION = 0x0112
+
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def exif_orientation(image: Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 (upright) if missing or unreadable."""
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block does not spoil the pixels
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def is_plain_rgb(image: Image) -> bool:
+    """Returns whether the picture is upright, opaque, 8-bit RGB as it stands."""
+    return (
+        image.mode == "RGB"
+        and not image.has_transparency_data
+        and exif_orientation(image) == 1
+    )
+
+
+def upright_rgb(image: Image) -> Image:
+    """Returns the picture as mode RGB, rotated as its EXIF block says.
+
+    Transparent pixels are composited on white. Grey of 16 bits is scaled to 8
+    (Pillow's own conversion clips it, so that it turns white); float grey is
+    taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise.
+
+    Args:
+        image: Any Pillow picture; it is decoded by this call.
+
+    Raises:
+        Exception: Whatever Pillow raises on damaged data.
+    """
+    image.load()
+    # Read after loading: Pillow's TIFF reader has by then rotated the picture
+    # itself and dropped the tag.
+    orientation = exif_orientation(image)
+    image = _rgb(image)
+    if orientation != 1:
+        image = image.transpose(_UPRIGHT[orientation])
+    return image
+
+
+def _rgb(image: Image) -> Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith("I"):
+        return _grey_as_rgb(_grey16_as_u8(np.asarray(image)))
+    if image.mode == "F":
+        return _grey_as_rgb(_float_grey_as_u8(np.asarray(image)))
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        opaque = PillowImage.new("RGBA", image.size, "white")
+        opaque.alpha_composite(image.convert("RGBA"))
+        return opaque.convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_as_rgb(grey_u8: np.ndarray) -> Image:
+    return PillowImage.fromarray(grey_u8).convert("RGB")
+
+
+def _grey16_as_u8(grey: np.ndarray) -> np.ndarray:
+    """Scales grey of 16 bits; 32-bit values beyond that range are stretched."""
+    values = grey.astype(np.float64)
+    if values.min() < 0 or values.max() > 65535:
+        return _stretched(values)
+    return np.rint(values / 257.0).astype(np.uint8)  # 65535 = 255 * 257
+
+
+def _float_grey_as_u8(grey: np.ndarray) -> np.ndarray:
+    values = np.nan_to_num(grey.astype(np.float64))
+    if values.min() < 0 or values.max() > 255:
+        return _stretched(values)
+    if values.max() <= 1:
+        values = values * 255
+    return np.rint(values).astype(np.uint8)
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return np.rint((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def to_float(image_u8: UInt8[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Returns 8-bit values as float32 in [0, 1]."""
+    return image_u8.astype(np.float32) / np.float32(255)
+
+
+def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
+    """Returns floats as 8-bit values: clipped to [0, 1], scaled, rounded.
+
+    Args:
+        image: Any shape; uint8 is passed through.
+
+    Raises:
+        ValueError: Some values are not finite, or the type is neither.
+    """
+    if image.dtype == np.uint8:
+        return image
+    # NumPy does not count bfloat16 as a float, so the test is on the others.
+    if image.dtype == np.bool_ or np.issubdtype(image.dtype, np.integer):
+        raise ValueError(f"image has dtype {image.dtype}; it must be uint8 or float")
+    values = image.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("image has values that are not finite")
+    return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
