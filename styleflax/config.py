@@ -1,0 +1,229 @@
+"""A run's configuration: typed fields with units.
+
+Files in `configs/` return a `Config`; the command line sets any field of it
+(`--config.phases[1].schedule.learning_rate=1e-4`).
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass
+class Arithmetic:
+    """Where published implementations of the same formula differ.
+
+    Attributes:
+        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
+            (naoto0804's PyTorch code).
+        eps: Added to variances.
+        reduction: Of the style loss over channels: `channel_mean` or
+            `channel_sum`.
+    """
+
+    ddof: int = 0
+    eps: float = 1e-5
+    reduction: str = "channel_mean"
+
+
+@dataclasses.dataclass
+class Encoder:
+    """The frozen feature extractor.
+
+    Attributes:
+        weights: `vgg16` (comes with a dependency), `vgg19` (after
+            `styleflax weights fetch vgg19`) or a file.
+        statistic: What is scaled to 1 in every filter: `rms` or `mean` of its
+            activations, or `none`.
+        num_images: Training pictures over which that is measured.
+    """
+
+    weights: str = "vgg16"
+    statistic: str = "rms"
+    num_images: int = 64
+
+
+@dataclasses.dataclass
+class Schedule:
+    """Learning rate over the steps of a phase.
+
+    Attributes:
+        kind: `inverse`: rate / (1 + decay * step), the published recipes';
+            `cosine`: linear warm-up, then a cosine to 0 at the phase's end.
+        learning_rate: Its highest value.
+        decay: Of `inverse`, per step.
+        warmup_steps: Of either kind.
+    """
+
+    kind: str = "inverse"
+    learning_rate: float = 1e-4
+    decay: float = 5e-5
+    warmup_steps: int = 0
+
+
+def _paper_losses() -> dict[str, float]:
+    return {"content": 1.0, "style": 10.0}
+
+
+@dataclasses.dataclass
+class Phase:
+    """A stretch of training with its own pictures, losses and schedule.
+
+    Attributes:
+        steps: Its length.
+        batch_size: Content-style pairs in a step, over all devices.
+        crop_px: Side of the square crops.
+        resize_px: Short side that pictures are resized to before cropping.
+        losses: Weights by term of the method.
+        schedule: Learning rate.
+    """
+
+    steps: int = 160_000
+    batch_size: int = 8
+    crop_px: int = 256
+    resize_px: int = 512
+    losses: dict[str, float] = dataclasses.field(default_factory=_paper_losses)
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
+
+
+@dataclasses.dataclass
+class Data:
+    """Where pictures come from.
+
+    Attributes:
+        content: `image_folder:PATH`, `coco_images:train2014`, `sample_photos`;
+            several joined by `+`.
+        style: The same; also `wikiart` and `procedural_art`.
+        data_dir: Prepared data sets; empty for the user's cache folder.
+        manual_dir: Archives that were downloaded by hand.
+        flip: Mirror half of all crops.
+    """
+
+    content: str = "sample_photos"
+    style: str = "procedural_art"
+    data_dir: str = ""
+    manual_dir: str = ""
+    flip: bool = True
+
+
+@dataclasses.dataclass
+class Optimizer:
+    """Adam.
+
+    Attributes:
+        beta1: Decay of the mean of gradients.
+        beta2: Decay of their mean square.
+        clip_norm: Gradients are clipped to this global norm; 0 for not at all.
+        accumulate_steps: Parts that a batch is computed in, one after another.
+        max_nonfinite_steps: Training stops after so many steps in a row whose
+            loss or gradient is not finite. Each of them is skipped.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    clip_norm: float = 1.0
+    accumulate_steps: int = 1
+    max_nonfinite_steps: int = 10
+
+
+@dataclasses.dataclass
+class Run:
+    """How a run is carried out; nothing here changes its result.
+
+    Attributes:
+        parallel: `pmap` or `shard_map`.
+        num_devices: Local devices to use; 0 for all.
+        deterministic: Ask XLA for reproducible GPU kernels (slower).
+        num_workers: Processes that decode pictures; 0 decodes in threads.
+        num_threads: Threads that read ahead.
+        log_every_steps: Metrics leave the device so often.
+        checkpoint_every_steps: A checkpoint is written so often.
+        keep_checkpoints: Newest ones kept.
+        sample_every_steps: A grid of sample pictures so often; 0 for never.
+        num_samples: Contents and styles in that grid.
+        tensorboard: Also write TensorBoard files, where tensorboardX is
+            installed.
+    """
+
+    parallel: str = "pmap"
+    num_devices: int = 0
+    deterministic: bool = False
+    num_workers: int = 0
+    num_threads: int = 2
+    log_every_steps: int = 10
+    checkpoint_every_steps: int = 250
+    keep_checkpoints: int = 3
+    sample_every_steps: int = 500
+    num_samples: int = 4
+    tensorboard: bool = True
+
+
+@dataclasses.dataclass
+class Config:
+    """Everything that defines a run.
+
+    Attributes:
+        method: A name in `styleflax.methods.METHODS`.
+        seed: Of parameters and of the order of pictures.
+        init_from: A model file whose encoder and trained parts to start from.
+        compute_dtype: `float32` or `bfloat16`; parameters, statistics and
+            losses are float32.
+        phases: Run one after another.
+    """
+
+    method: str = "adain"
+    seed: int = 0
+    init_from: str = ""
+    compute_dtype: str = "float32"
+    arithmetic: Arithmetic = dataclasses.field(default_factory=Arithmetic)
+    encoder: Encoder = dataclasses.field(default_factory=Encoder)
+    data: Data = dataclasses.field(default_factory=Data)
+    phases: tuple[Phase, ...] = dataclasses.field(default_factory=lambda: (Phase(),))
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+    run: Run = dataclasses.field(default_factory=Run)
+
+
+def flatten(config: Config | Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name: `phases[0].steps`, `run.parallel`, ...
+
+    Args:
+        config: A configuration, or the tree that its JSON text holds.
+    """
+    flat: dict[str, Any] = {}
+
+    def visit(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                visit(f"{name}.{key}" if name else key, item)
+        elif isinstance(value, list | tuple):
+            for i, item in enumerate(value):
+                visit(f"{name}[{i}]", item)
+        else:
+            flat[name] = value
+
+    visit("", dataclasses.asdict(config) if isinstance(config, Config) else config)
+    return flat
+
+
+def from_json(text: str) -> Config:
+    """The configuration that `to_json` wrote."""
+    tree = json.loads(text)
+    phases = tuple(
+        Phase(**{**phase, "schedule": Schedule(**phase["schedule"])})
+        for phase in tree.pop("phases")
+    )
+    parts = {
+        "arithmetic": Arithmetic,
+        "encoder": Encoder,
+        "data": Data,
+        "optimizer": Optimizer,
+        "run": Run,
+    }
+    built = {name: part(**tree.pop(name)) for name, part in parts.items()}
+    return Config(**tree, **built, phases=phases)
+
+
+def to_json(config: Config) -> str:
+    """The whole configuration as JSON text."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"

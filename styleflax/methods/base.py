@@ -1,0 +1,142 @@
+"""The record that every style transfer method is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from styleflax.ops.statistics import Moments
+from styleflax.types import FeatureMaps, Image, Key, Params
+
+Batch = Mapping[str, Any]
+Style = Any
+"""A tree of arrays: all that a method keeps of a style picture."""
+LossFn = Callable[..., tuple[Float[Array, ""], tuple[dict[str, Array], Params]]]
+
+
+class Variables(NamedTuple):
+    """What training changes.
+
+    Attributes:
+        players: Trained parameters by player: `model`, and for an adversarial
+            loss also `critic`. Each has an optimiser of its own.
+        state: What changes without a gradient (batch statistics); mostly {}.
+    """
+
+    players: dict[str, Params]
+    state: Params
+
+
+class Controls(NamedTuple):
+    """How to apply styles; arrays only, so that a compiled program serves all values.
+
+    Attributes:
+        strength: Share of the style in every region, 0 to 1.
+        weights: Share of every style in every region; rows sum to 1.
+        masks: Regions in the content, of any height and width; they sum to 1
+            over regions at every position.
+        extras: What only some methods have, by the names in `Method.controls`.
+    """
+
+    strength: Float[Array, " r"]
+    weights: Float[Array, "r s"]
+    masks: Float[Array, "r h w"]
+    extras: dict[str, Array]
+
+
+class Tiling(NamedTuple):
+    """How a method works on pieces of a picture.
+
+    Attributes:
+        stride_px: Tiles begin at multiples of this.
+        halo_px: Margin around a tile on which its result depends.
+    """
+
+    stride_px: int
+    halo_px: int
+
+
+class Method(NamedTuple):
+    """A style transfer method as pure functions.
+
+    Attributes:
+        init: key -> Variables.
+        losses: For every player, `f(own_params, variables, frozen, batch, key)`
+            -> (scalar, (metrics, new_state)). Scalars and metrics are means over
+            the batch, so that devices can average them.
+        encode_style: (variables, frozen, style_input) -> Style, from
+            `{"image": (1, h, w, 3)}`. The content of a style file.
+        encode_content: (variables, frozen, image) -> features, local in space.
+        moments: (features, masks at any size) -> moments by layer, mergeable
+            over tiles.
+        transfer: (variables, frozen, features, moments, styles, controls) ->
+            features; `styles` is a sequence, whose sizes may differ.
+        decode: (variables, frozen, features) -> image, local in space; up to 7
+            px larger than the content, at its right and lower border.
+        encoder_layers: What `frozen["encoder"]` must reach.
+        tiling: None where a method needs the whole picture.
+        controls: Names of the controls that it supports.
+    """
+
+    init: Callable[[Key], Variables]
+    losses: Mapping[str, LossFn]
+    encode_style: Callable[[Variables, Params, Mapping[str, Array]], Style]
+    encode_content: Callable[[Variables, Params, Image], FeatureMaps]
+    moments: Callable[[FeatureMaps, Array], dict[str, Moments]]
+    transfer: Callable[
+        [Variables, Params, FeatureMaps, dict[str, Moments], Sequence[Style], Controls],
+        FeatureMaps,
+    ]
+    decode: Callable[[Variables, Params, FeatureMaps], Image]
+    encoder_layers: tuple[str, ...]
+    tiling: Tiling | None
+    controls: frozenset[str]
+
+
+def plain_controls(
+    alpha: float | Array = 1.0, weights: Sequence[float] = (1.0,)
+) -> Controls:
+    """Controls of one region over the whole picture.
+
+    Args:
+        alpha: Strength, 0 to 1.
+        weights: One per style; scaled to sum to 1.
+    """
+    shares = jnp.asarray(weights, jnp.float32)
+    strength = jnp.asarray(alpha, jnp.float32).reshape(1)
+    masks = jnp.ones((1, 1, 1), jnp.float32)
+    return Controls(strength, (shares / shares.sum())[None], masks, {})
+
+
+def stylize(
+    method: Method,
+    variables: Variables,
+    frozen: Params,
+    content: Image,
+    styles: Sequence[Style],
+    controls: Controls,
+) -> Image:
+    """Content images in given styles: the composition that all methods share.
+
+    Returns:
+        RGB of exactly the size of `content`, not clipped.
+    """
+    features = method.encode_content(variables, frozen, content)
+    moments = method.moments(features, controls.masks)
+    features = method.transfer(variables, frozen, features, moments, styles, controls)
+    image = method.decode(variables, frozen, features)
+    return image[:, : content.shape[1], : content.shape[2]]
+
+
+def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:
+    """Refuses loss weights of unknown names, none at all, or not positive.
+
+    Raises:
+        ValueError: Naming the terms that are allowed.
+    """
+    wrong = sorted(set(weights) - set(allowed))
+    if wrong or not weights:
+        raise ValueError(f"losses {wrong or '{}'} unknown; terms are {sorted(allowed)}")
+    if any(not 0 <= w < float("inf") for w in weights.values()):
+        raise ValueError(f"loss weights must be finite and >= 0, got {dict(weights)}")

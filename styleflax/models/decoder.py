@@ -1,0 +1,52 @@
+"""The decoder of AdaIN and SANet: the encoder up to relu4_1, mirrored."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.models.layers import ReflectConv
+
+# Output channels, named as the encoder's layers that they mirror. Those that
+# follow a pool there follow an upsampling here.
+LAYERS = {
+    "conv4_1": 256,
+    "conv3_4": 256,
+    "conv3_3": 256,
+    "conv3_2": 256,
+    "conv3_1": 128,
+    "conv2_2": 128,
+    "conv2_1": 64,
+    "conv1_2": 64,
+    "conv1_1": 3,
+}
+UPSAMPLED = frozenset({"conv3_4", "conv2_2", "conv1_2"})
+
+
+class Decoder(nn.Module):
+    """RGB images, meant for [0, 1] but not clipped, from relu4_1 features.
+
+    Nine 3x3 convolutions with reflection padding, nearest upsampling where the
+    encoder pools, and no normalisation, which would undo the style's statistics
+    (Huang and Belongie 2017, section 6; layers as in their published code).
+
+    Attributes:
+        dtype: Compute type; the image is float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+    """
+
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "b h w 512"]
+    ) -> Float[Array, "b h8 w8 3"]:
+        """Images of eight times the height and width of `features`."""
+        x = features
+        for name, channels in LAYERS.items():
+            upsample = name in UPSAMPLED
+            x = ReflectConv(channels, upsample, self.dtype, self.native, name=name)(x)
+            if name != "conv1_1":
+                x = nn.relu(x)
+        return x.astype(jnp.float32)

@@ -1,0 +1,38 @@
+"""The 3x3 convolution that every network here is made of."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+
+
+class ReflectConv(nn.Module):
+    """3x3 convolution of stride 1 with reflection padding: the size stays.
+
+    Attributes:
+        features: Output channels.
+        upsample: Repeat every position twice along both sides first.
+        dtype: Compute type; parameters are float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+    """
+
+    features: int
+    upsample: bool = False
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 features"]:
+        """Convolved map, of twice the height and width where it is upsampled."""
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        operands = (
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            bias.astype(self.dtype),
+        )
+        convolve = upsample_conv3x3_reflect if self.upsample else conv3x3_reflect
+        return convolve(*operands, native=self.native)

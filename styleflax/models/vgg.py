@@ -1,0 +1,213 @@
+"""VGG-16 and VGG-19 as feature extractors (Simonyan and Zisserman 2015).
+
+Convolutions are padded by reflection and pools round up, as in the networks of
+Gatys et al. and of Huang and Belongie.
+"""
+
+from typing import Literal, Self
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.models.layers import ReflectConv
+from styleflax.ops.spatial import max_pool_ceil
+from styleflax.ops.statistics import safe_sqrt
+from styleflax.types import FeatureMaps, Image, Params
+
+Architecture = Literal["vgg16", "vgg19"]
+Convention = Literal["torchvision", "normalised"]
+
+WIDTHS = (64, 128, 256, 512, 512)
+DEPTHS: dict[str, tuple[int, ...]] = {
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+# torchvision's ImageNet statistics, RGB in [0, 1].
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# Channel means of the Caffe models, BGR in [0, 255].
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+def conv_names(architecture: Architecture) -> tuple[str, ...]:
+    """Names of the convolutions in order: `conv1_1`, `conv1_2`, ..."""
+    depths = enumerate(DEPTHS[architecture], start=1)
+    return tuple(f"conv{b}_{i + 1}" for b, depth in depths for i in range(depth))
+
+
+def conv_of(layer: str) -> str:
+    """`conv4_1` for `relu4_1`."""
+    return layer.replace("relu", "conv")
+
+
+class VGG(nn.Module):
+    """Features by layer name, computed up to the deepest layer asked for.
+
+    Attributes:
+        layers: Names from `relu1_1` to `relu5_3` (`relu5_4` for VGG-19).
+        architecture: `vgg16` or `vgg19`.
+        convention: How pixels become inputs: `torchvision` subtracts a mean and
+            divides by a deviation; `normalised` is the first layer of the
+            normalised VGG-19, a 1x1 convolution from RGB in [0, 1] to Caffe's
+            BGR in [0, 255] less its mean (Huang and Belongie's code).
+        dtype: Compute type.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+    """
+
+    layers: tuple[str, ...]
+    architecture: Architecture = "vgg16"
+    convention: Convention = "torchvision"
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+
+    @classmethod
+    def of_params(
+        cls,
+        params: Params,
+        layers: tuple[str, ...],
+        dtype: DTypeLike = jnp.float32,
+        native: bool = False,
+    ) -> Self:
+        """The network that `params` belong to, told by the names in them.
+
+        A tree that ends before the two architectures differ (`conv3_4`) is
+        taken for a VGG-16, which it then equals.
+        """
+        architecture: Architecture = "vgg19" if "conv3_4" in params else "vgg16"
+        convention: Convention = (
+            "normalised" if "preprocess" in params else "torchvision"
+        )
+        return cls(tuple(layers), architecture, convention, dtype, native)
+
+    def depth(self) -> tuple[str, ...]:
+        """Names of the convolutions that `layers` need.
+
+        Raises:
+            ValueError: If a layer does not exist in this architecture.
+        """
+        names = conv_names(self.architecture)
+        unknown = [name for name in self.layers if conv_of(name) not in names]
+        if unknown or not self.layers:
+            allowed = ", ".join(name.replace("conv", "relu") for name in names)
+            raise ValueError(
+                f"{self.architecture} has no layers {unknown}; it has {allowed}"
+            )
+        deepest = max(names.index(conv_of(layer)) for layer in self.layers)
+        return names[: deepest + 1]
+
+    @nn.compact
+    def __call__(self, images: Image) -> FeatureMaps:
+        """Features of RGB images in [0, 1], any height and width from 1 px."""
+        x = self._preprocess(images)
+        features = {}
+        for name in self.depth():
+            block, index = int(name[4]), int(name[6])
+            if index == 1 and block > 1:
+                x = max_pool_ceil(x)
+            conv = ReflectConv(
+                WIDTHS[block - 1], False, self.dtype, self.native, name=name
+            )
+            x = nn.relu(conv(x))
+            features[name.replace("conv", "relu")] = x
+        return {layer: features[layer] for layer in self.layers}
+
+    def _preprocess(self, images: Image) -> Float[Array, "b h w 3"]:
+        images = images.astype(self.dtype)
+        if self.convention == "torchvision":
+            mean = jnp.array(IMAGENET_MEAN, self.dtype)
+            return (images - mean) / jnp.array(IMAGENET_STD, self.dtype)
+        return _Preprocess(self.dtype, name="preprocess")(images)
+
+
+class _Preprocess(nn.Module):
+    """1x1 convolution of the normalised VGG-19; initialised with what it is."""
+
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, images: Image) -> Float[Array, "b h w 3"]:
+        kernel = self.param("kernel", lambda _: 255.0 * jnp.eye(3)[None, None, ::-1])
+        bias = self.param("bias", lambda _: -jnp.array(CAFFE_MEAN_BGR))
+        return images @ kernel[0, 0].astype(self.dtype) + bias.astype(self.dtype)
+
+
+def cut_params(params: Params, layers: tuple[str, ...]) -> Params:
+    """The part of an encoder's parameters that `layers` need."""
+    needed = {*VGG.of_params(params, layers).depth(), "preprocess"}
+    return {name: leaf for name, leaf in params.items() if name in needed}
+
+
+def normalise_activations(
+    vgg_params: Params,
+    images: Image,
+    statistic: Literal["rms", "mean"] = "rms",
+    *,
+    floor: float = 0.1,
+    batch_size: int = 8,
+) -> Params:
+    """Parameters whose every filter is rescaled to a typical activation of 1.
+
+    ReLU is positively homogeneous, so scaling a filter by s and the next
+    layer's view of it by 1/s leaves the function of the network unchanged but
+    for the scale of each channel. Gatys, Ecker and Bethge do this with the mean
+    activation; the root mean square keeps rare, strong filters from growing.
+
+    Args:
+        vgg_params: Parameters of a VGG, up to any depth.
+        images: Pictures over which activations are measured.
+        statistic: `rms` or `mean` of the activation over images and positions.
+        floor: Filters below this share of their layer's mean statistic are
+            scaled by that share instead: they hardly fire, and would explode.
+        batch_size: Images per forward pass; bounds the memory.
+
+    Raises:
+        ValueError: If `statistic` is unknown.
+    """
+    if statistic not in ("rms", "mean"):
+        raise ValueError(f"statistic must be 'rms' or 'mean', got {statistic!r}")
+    power = 2 if statistic == "rms" else 1
+    convs = [name for name in vgg_params if name.startswith("conv")]
+    layers = tuple(name.replace("conv", "relu") for name in sorted(convs))
+    encoder = VGG.of_params(vgg_params, layers)
+
+    @jax.jit
+    def power_means(params: Params, batch: Image) -> dict[str, Float[Array, " c"]]:
+        features = encoder.apply({"params": params}, batch)
+        return {k: (v**power).mean(axis=(0, 1, 2)) for k, v in features.items()}
+
+    starts = range(0, len(images), batch_size)
+    sums: dict[str, Float[Array, " c"]] = {}
+    for start in starts:
+        batch = images[start : start + batch_size]
+        for layer, value in power_means(vgg_params, batch).items():
+            sums[layer] = sums.get(layer, 0.0) + value * len(batch)
+    return _rescale_filters(vgg_params, layers, sums, len(images), power, floor)
+
+
+def _rescale_filters(
+    params: Params,
+    layers: tuple[str, ...],
+    sums: dict[str, Float[Array, " c"]],
+    num_images: int,
+    power: int,
+    floor: float,
+) -> Params:
+    rescaled = dict(params)
+    previous: np.ndarray = np.ones(3, np.float32)
+    for layer in layers:
+        mean = sums[layer] / num_images
+        size = np.asarray(safe_sqrt(mean) if power == 2 else mean)
+        size = np.maximum(size, floor * max(float(size.mean()), 1e-12))
+        kernel, bias = (
+            np.asarray(params[conv_of(layer)][k]) for k in ("kernel", "bias")
+        )
+        rescaled[conv_of(layer)] = {
+            "kernel": kernel * previous[:, None] / size,
+            "bias": bias / size,
+        }
+        previous = size
+    return rescaled

@@ -1,0 +1,93 @@
+"""Channel statistics: plain, masked, and merged over the parts of a picture."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Moments(NamedTuple):
+    """Sufficient statistics of a feature map, by region and channel.
+
+    Attributes:
+        count: Sum of the mask's values over positions.
+        mean: Weighted mean over positions.
+        m2: Weighted sum of squared deviations from `mean`.
+    """
+
+    count: Float[Array, "b r"]
+    mean: Float[Array, "b r c"]
+    m2: Float[Array, "b r c"]
+
+
+def safe_sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Square root of a non-negative array, with gradient 0 (not inf) at 0."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
+
+
+def channel_mean_std(
+    x: Float[Array, "b h w c"], *, ddof: int = 0, eps: float = 1e-5
+) -> tuple[Float[Array, "b c"], Float[Array, "b c"]]:
+    """Mean and standard deviation over positions, in float32.
+
+    Args:
+        x: Feature map or image.
+        ddof: 0 for the biased variance (the authors' Lua code), 1 for the
+            unbiased one (naoto0804's PyTorch code). The variance of a single
+            position is 0 with either.
+        eps: Added to the variance, inside the square root.
+
+    Returns:
+        `mean` and `sqrt(variance + eps)`.
+    """
+    x = x.astype(jnp.float32)
+    positions = x.shape[1] * x.shape[2]
+    mean = x.mean(axis=(1, 2))
+    squares = jnp.square(x - mean[:, None, None]).sum(axis=(1, 2))
+    return mean, safe_sqrt(squares / max(positions - ddof, 1) + eps)
+
+
+def region_moments(x: Float[Array, "b h w c"], masks: Float[Array, "r h w"]) -> Moments:
+    """Moments of every region of a feature map, in float32.
+
+    Args:
+        x: Feature map, or one tile of it.
+        masks: Non-negative weight of every position in every region. A region
+            of no weight has mean 0 and `m2` 0.
+    """
+    x = x.astype(jnp.float32)
+    count = masks.sum(axis=(1, 2))
+    total = jnp.einsum("bhwc,rhw->brc", x, masks)
+    mean = total / jnp.maximum(count, jnp.finfo(jnp.float32).tiny)[None, :, None]
+    deviation = jnp.square(x[:, None] - mean[:, :, None, None])
+    m2 = jnp.einsum("brhwc,rhw->brc", deviation, masks)
+    return Moments(jnp.broadcast_to(count, (x.shape[0], count.size)), mean, m2)
+
+
+def merge_moments(a: Moments, b: Moments) -> Moments:
+    """Moments of two disjoint sets of positions together.
+
+    Pairwise update of Chan, Golub and LeVeque (1979): exact, and stable where
+    the difference of two large sums of squares is not.
+    """
+    count = a.count + b.count
+    share = (b.count / jnp.maximum(count, jnp.finfo(jnp.float32).tiny))[..., None]
+    difference = b.mean - a.mean
+    return Moments(
+        count,
+        a.mean + difference * share,
+        a.m2 + b.m2 + jnp.square(difference) * a.count[..., None] * share,
+    )
+
+
+def moments_mean_std(
+    moments: Moments, *, ddof: int = 0, eps: float = 1e-5
+) -> tuple[Float[Array, "b r c"], Float[Array, "b r c"]]:
+    """Mean and standard deviation, as `channel_mean_std` gives them.
+
+    A region with a count of at most `ddof` + 1 positions divides by 1, as a
+    single position does there.
+    """
+    divisor = jnp.maximum(moments.count - ddof, 1.0)[..., None]
+    return moments.mean, safe_sqrt(moments.m2 / divisor + eps)

@@ -1,0 +1,130 @@
+"""Checkpoints that are verified when they are read.
+
+Orbax writes them asynchronously and atomically, but restores flipped bits
+without a word. So a digest of every leaf is written beside the state and
+compared afterwards; a step that fails is moved aside and the one before is
+taken.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+logger = logging.getLogger(__name__)
+
+
+class CorruptCheckpointError(ValueError):
+    """A checkpoint that cannot be read or is not what was written."""
+
+
+class Checkpoints:
+    """The checkpoints of a run, newest first.
+
+    Args:
+        folder: Where they are; made if missing. Half-written ones are deleted.
+        keep: How many to keep.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder.absolute()
+        self._options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, cleanup_tmp_directories=True, create=True
+        )
+        # Orbax reports each of many stages at INFO, and tracebacks of corrupt
+        # files, which are reported here in a line.
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        self._manager = ocp.CheckpointManager(self._folder, options=self._options)
+
+    def save(self, step: int, state: Any, notes: Mapping[str, Any]) -> None:
+        """Begins to write `state`; its buffers may be donated afterwards."""
+        host = jax.device_get(state)
+        meta = {"digests": leaf_digests(host), "notes": dict(notes)}
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(host), meta=ocp.args.JsonSave(meta)
+            ),
+            force=True,
+        )
+
+    def restore_newest(self, template: Any) -> tuple[Any, dict[str, Any]] | None:
+        """State (NumPy arrays) and notes of the newest intact step, or None.
+
+        Steps that are damaged are moved to a folder beside this one, since the
+        manager saves nothing at or before the newest step that it sees.
+        """
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return self._read(step, template)
+            except CorruptCheckpointError as error:
+                moved = self._move_aside(step)
+                logger.warning(
+                    "checkpoint %d is damaged (%s); moved to %s, taking the one before",
+                    step,
+                    error,
+                    moved,
+                )
+        return None
+
+    def newest_step(self) -> int | None:
+        """Number of the newest step written, intact or not."""
+        return self._manager.latest_step()
+
+    def wait(self) -> None:
+        """Blocks until everything that was saved is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits and lets go of the folder."""
+        self._manager.close()
+
+    def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
+        shapes = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+        arguments = ocp.args.Composite(
+            state=ocp.args.StandardRestore(shapes), meta=ocp.args.JsonRestore()
+        )
+        try:
+            read = self._manager.restore(step, args=arguments)
+            expected, notes = read.meta["digests"], read.meta["notes"]
+        except Exception as error:
+            # Orbax and TensorStore raise anything from KeyError to bare Exception.
+            raise CorruptCheckpointError(_first_line(error)) from error
+        got = leaf_digests(read.state)
+        wrong = sorted(
+            k for k in expected.keys() | got if expected.get(k) != got.get(k)
+        )
+        if wrong:
+            raise CorruptCheckpointError(f"digests differ: {', '.join(wrong[:3])}")
+        return read.state, notes
+
+    def _move_aside(self, step: int) -> Path:
+        aside = self._folder.with_name(f"{self._folder.name}_damaged")
+        aside.mkdir(exist_ok=True)
+        number = len(list(aside.iterdir()))
+        moved = aside / f"{step}.{number}"
+        (self._folder / str(step)).rename(moved)
+        self._manager.close()
+        self._manager = ocp.CheckpointManager(self._folder, options=self._options)
+        return moved
+
+
+def leaf_digests(tree: Any) -> dict[str, str]:
+    """SHA-256 of type, shape and bytes of every leaf, by its path."""
+    digests = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.ascontiguousarray(leaf)
+        described = f"{array.dtype} {np.shape(leaf)} ".encode()
+        digest = hashlib.sha256(described + array.tobytes()).hexdigest()
+        digests[jax.tree_util.keystr(path)] = digest
+    return digests
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:120]

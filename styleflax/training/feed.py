@@ -1,0 +1,67 @@
+"""The pictures of a run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from styleflax.config import Config
+from styleflax.data.pipeline import PairStream, make_pair_stream
+from styleflax.data.sources import PictureSource, open_source
+from styleflax.methods.base import Batch
+from styleflax.weights.fetch import find_cache_dir
+
+Sources = tuple[PictureSource, PictureSource]
+# Apart from the seeds of phases, which are small numbers.
+_ENCODER_SEED_OFFSET = 1_000_003
+
+
+def open_sources(config: Config) -> Sources:
+    """Contents and styles, prepared where they have not been before."""
+    data = config.data
+    folder = Path(data.data_dir) if data.data_dir else find_cache_dir() / "datasets"
+    manual = data.manual_dir or None
+    content = open_source(data.content, folder, manual)
+    return content, open_source(data.style, folder, manual)
+
+
+def phase_batches(
+    config: Config, sources: Sources, index: int, first: int
+) -> Iterator[Batch]:
+    """Batches of a phase from its step `first` on; each phase has its own order."""
+    run = config.run
+    stream = _stream(config, sources, index, config.seed + index)
+    return stream.iterate(
+        first, num_workers=run.num_workers, num_threads=run.num_threads
+    )
+
+
+def encoder_batch(config: Config, sources: Sources) -> Batch:
+    """Pictures to measure the encoder on, cropped as in the first phase."""
+    size = max(config.encoder.num_images // 2, 1)
+    seed = config.seed + _ENCODER_SEED_OFFSET
+    return _stream(config, sources, 0, seed, batch_size=size).batch_at(0)
+
+
+def sample_batch(config: Config, sources: Sources) -> Batch:
+    """The pictures of the sample grids, the same at every step."""
+    seed = config.seed + _ENCODER_SEED_OFFSET + 1
+    last = len(config.phases) - 1
+    size = config.run.num_samples
+    return _stream(config, sources, last, seed, batch_size=size).batch_at(0)
+
+
+def _stream(
+    config: Config,
+    sources: Sources,
+    index: int,
+    seed: int,
+    batch_size: int | None = None,
+) -> PairStream:
+    phase = config.phases[index]
+    return make_pair_stream(
+        *sources,
+        crop_px=phase.crop_px,
+        resize_px=phase.resize_px,
+        batch_size=batch_size or phase.batch_size,
+        seed=seed,
+        flip=config.data.flip,
+    )

@@ -1,0 +1,81 @@
+"""Metrics as JSON lines, every step exactly once, and TensorBoard if installed."""
+
+import contextlib
+import importlib.util
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class MetricWriter:
+    """Appends to `metrics.jsonl` of a run.
+
+    A run that was killed may have logged steps that its newest checkpoint does
+    not know and that will be taken again: they are removed when it starts.
+
+    Args:
+        workdir: The run's folder.
+        first_step: Steps from this one on are removed.
+        tensorboard: Also write TensorBoard files, where tensorboardX is there.
+    """
+
+    def __init__(self, workdir: Path, first_step: int, *, tensorboard: bool) -> None:
+        path = workdir / "metrics.jsonl"
+        _keep_before(path, first_step)
+        self._file = path.open("a", encoding="utf-8")
+        self._board = _open_board(workdir, first_step) if tensorboard else None
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds one step's line; values that are not finite become null."""
+        values = {k: v if math.isfinite(v) else None for k, v in metrics.items()}
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        if self._board is not None:
+            for name, value in metrics.items():
+                self._board.add_scalar(f"train/{name}", value, step)
+
+    def flush(self) -> None:
+        """Returns when every line is on disk; needed before a checkpoint is."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if self._board is not None:
+            self._board.flush()
+
+    def close(self) -> None:
+        """Flushes and closes."""
+        self.flush()
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_metrics(workdir: Path) -> list[dict[str, Any]]:
+    """Lines of `metrics.jsonl` in order; a half-written last line is left out."""
+    path = workdir / "metrics.jsonl"
+    lines = []
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def _keep_before(path: Path, first_step: int) -> None:
+    kept = [m for m in read_metrics(path.parent) if m["step"] < first_step]
+    temporary = path.with_suffix(".jsonl.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(m) + "\n" for m in kept)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _open_board(workdir: Path, first_step: int) -> Any:
+    if importlib.util.find_spec("tensorboardX") is None:
+        return None
+    import tensorboardX  # noqa: PLC0415  (an extra)
+
+    return tensorboardX.SummaryWriter(
+        str(workdir / "tensorboard"), purge_step=first_step, write_to_disk=True
+    )

@@ -1,0 +1,84 @@
+"""What a configuration may hold, checked once before a run."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from styleflax.config import Config, Phase, flatten
+
+CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "compute_dtype": ("float32", "bfloat16"),
+    "arithmetic.ddof": (0, 1),
+    "arithmetic.reduction": ("channel_mean", "channel_sum"),
+    "encoder.statistic": ("rms", "mean", "none"),
+    "run.parallel": ("pmap", "shard_map"),
+}
+AT_LEAST: Mapping[str, float] = {
+    "seed": 0,
+    "encoder.num_images": 1,
+    "optimizer.clip_norm": 0,
+    "optimizer.accumulate_steps": 1,
+    "optimizer.max_nonfinite_steps": 1,
+    "run.num_devices": 0,
+    "run.num_workers": 0,
+    "run.num_threads": 1,
+    "run.log_every_steps": 1,
+    "run.checkpoint_every_steps": 1,
+    "run.keep_checkpoints": 1,
+    "run.sample_every_steps": 0,
+    "run.num_samples": 1,
+}
+
+
+def validate(config: Config) -> Config:
+    """`config`, if every field has a possible value.
+
+    Raises:
+        ValueError: Naming the field, its value and what is allowed.
+    """
+    fields = flatten(config)
+    for name, allowed in CHOICES.items():
+        if fields[name] not in allowed:
+            raise ValueError(f"{name} must be one of {allowed}, got {fields[name]!r}")
+    for name, least in AT_LEAST.items():
+        if not least <= fields[name] < math.inf:
+            raise ValueError(f"{name} must be at least {least}, got {fields[name]}")
+    for name in ("optimizer.beta1", "optimizer.beta2"):
+        if not 0 <= fields[name] < 1:
+            raise ValueError(f"{name} must be in [0, 1), got {fields[name]}")
+    if not 0 < config.arithmetic.eps < 1:
+        raise ValueError(
+            f"arithmetic.eps must be in (0, 1), got {config.arithmetic.eps}"
+        )
+    if not config.phases:
+        raise ValueError("phases must hold at least one phase")
+    for i, phase in enumerate(config.phases):
+        _validate_phase(f"phases[{i}]", phase, config.optimizer.accumulate_steps)
+    return config
+
+
+def _validate_phase(name: str, phase: Phase, parts: int) -> None:
+    if phase.steps < 1:
+        raise ValueError(f"{name}.steps must be at least 1, got {phase.steps}")
+    if phase.batch_size < 1 or phase.batch_size % parts:
+        raise ValueError(
+            f"{name}.batch_size must be a positive multiple of "
+            f"optimizer.accumulate_steps ({parts}), got {phase.batch_size}"
+        )
+    if phase.crop_px < 16 or phase.crop_px % 8:
+        raise ValueError(
+            f"{name}.crop_px must be a multiple of 8, at least 16, got {phase.crop_px}"
+        )
+    if phase.resize_px < phase.crop_px:
+        raise ValueError(
+            f"{name}.resize_px must be at least crop_px, got {phase.resize_px}"
+        )
+    schedule = phase.schedule
+    if schedule.kind not in ("inverse", "cosine"):
+        raise ValueError(
+            f"{name}.schedule.kind must be 'inverse' or 'cosine', got {schedule.kind!r}"
+        )
+    if not 0 < schedule.learning_rate < math.inf:
+        raise ValueError(f"{name}.schedule.learning_rate must be positive and finite")
+    if not 0 <= schedule.warmup_steps < max(phase.steps, 1):
+        raise ValueError(f"{name}.schedule.warmup_steps must be in [0, steps)")
