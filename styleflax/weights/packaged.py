@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from styleflax.models.vgg import conv_names
 from styleflax.types import Params
 from styleflax.weights.safe_pickle import load_array_tree
 
@@ -24,8 +25,6 @@ _SHA256 = {
     "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
     "alexnet": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
 }
-
-_VGG16_CONVS_PER_BLOCK = (2, 2, 3, 3, 3)
 
 
 def find_packaged_file(name: str) -> Path:
@@ -77,12 +76,8 @@ def load_packaged_vgg16() -> Params:
         ValueError: its file is not the one of version 0.1.0.
     """
     layers = _load_tree("vgg16")["VGG16_0"]
-    names = [
-        f"conv{block}_{number}"
-        for block, count in enumerate(_VGG16_CONVS_PER_BLOCK, start=1)
-        for number in range(1, count + 1)
-    ]
-    return {name: layers[f"Conv_{index}"] for index, name in enumerate(names)}
+    names = enumerate(conv_names("vgg16"))
+    return {name: layers[f"Conv_{index}"] for index, name in names}
 
 
 def load_packaged_alexnet() -> Params:

@@ -1,0 +1,214 @@
+"""Download of named weights into the user's cache, each file checked by its digest."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pooch
+import requests
+from tqdm import tqdm
+
+from styleflax.weights.registry import NamedWeights, find_download
+
+CACHE_VARIABLE = "STYLEFLAX_CACHE"
+"""Environment variable that moves the cache."""
+
+NUM_DIGITS = 64
+"""Hexadecimal digits of a whole SHA-256."""
+
+
+class WeightsError(RuntimeError):
+    """Weights could not be had, or are not the ones that were asked for."""
+
+
+def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder that keeps downloads; it need not exist yet.
+
+    Args:
+        cache_dir: the folder itself; None takes the environment's STYLEFLAX_CACHE, or
+            else the user's cache folder of the operating system.
+    """
+    chosen = cache_dir or os.environ.get(CACHE_VARIABLE) or pooch.os_cache("styleflax")
+    return Path(chosen).expanduser()
+
+
+def compute_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _recorded_digest(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _check_digest(
+    path: Path, weights: NamedWeights, record: Path, described: str
+) -> str:
+    digest = compute_sha256(path)
+    pinned = len(weights.sha256) == NUM_DIGITS
+    if not digest.startswith(weights.sha256):
+        raise WeightsError(
+            f"{described} is not {weights.filename}: its SHA-256 is {digest}, "
+            f"and should be {weights.sha256}{'' if pinned else '...'}"
+        )
+    if not pinned and record.is_file():
+        first = record.read_text().strip()
+        if first != digest:
+            raise WeightsError(
+                f"{described} differs from its first download: the SHA-256 was {first} "
+                f"and is {digest}; delete {record} to trust the new one"
+            )
+    return digest
+
+
+def find_cached(name: str, cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Return the file of a download that was made before, checked.
+
+    Args:
+        name: a key of `registry.DOWNLOADS`.
+        cache_dir: as in `find_cache_dir`.
+
+    Raises:
+        FileNotFoundError: it was not downloaded yet.
+        WeightsError: the file is not the published one, or not the one that was
+            downloaded first.
+        ValueError: no download goes by this name.
+    """
+    weights = find_download(name)
+    path = find_cache_dir(cache_dir) / weights.filename
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no weights of {name} at {path}: run `styleflax weights fetch {name}`, "
+            "or the same with `--from FILE` if you have the file"
+        )
+    _check_digest(path, weights, _recorded_digest(path), str(path))
+    return path
+
+
+@contextlib.contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _download(url: str, target: Path, num_bytes: int, timeout_s: float) -> None:
+    # Drawn on stderr, and only where that is a terminal (disable=None).
+    bar = tqdm(
+        total=num_bytes, unit="B", unit_scale=True, disable=None, file=sys.stderr
+    )
+    with bar:
+        pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=timeout_s)(
+            url, str(target), None
+        )
+
+
+def _is_worth_retrying(error: requests.RequestException) -> bool:
+    status = error.response.status_code if error.response is not None else None
+    return not isinstance(error, ValueError) and (status is None or status >= 500)
+
+
+def _download_with_retries(
+    name: str,
+    url: str,
+    target: Path,
+    *,
+    num_bytes: int,
+    timeout_s: float,
+    num_attempts: int,
+) -> None:
+    for attempt in range(1, num_attempts + 1):
+        try:
+            _download(url, target, num_bytes, timeout_s)
+        except requests.RequestException as error:
+            if attempt < num_attempts and _is_worth_retrying(error):
+                time.sleep(attempt)
+                continue
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise WeightsError(
+                f"could not download {url}: {reason}; get the file another way and run "
+                f"`styleflax weights fetch {name} --from FILE`"
+            ) from error
+        else:
+            return
+
+
+def _install(source: Path, path: Path, weights: NamedWeights, described: str) -> None:
+    record = _recorded_digest(path)
+    is_first = not record.is_file()
+    digest = _check_digest(source, weights, record, described)
+    with source.open("rb+") as file:
+        os.fsync(file.fileno())
+    source.chmod(0o644)
+    source.replace(path)
+    record.write_text(digest + "\n")
+    if is_first and len(weights.sha256) < NUM_DIGITS:
+        print(
+            f"{path.name}: of its SHA-256 only {weights.sha256}... is published; this "
+            f"first download is trusted, and later loads must have {digest}",
+            file=sys.stderr,
+        )
+
+
+def fetch(
+    name: str,
+    cache_dir: str | os.PathLike[str] | None = None,
+    url: str | None = None,
+    *,
+    local_path: str | os.PathLike[str] | None = None,
+    timeout_s: float = 30.0,
+    num_attempts: int = 3,
+) -> Path:
+    """Return a named file in the cache, downloaded unless it is there already.
+
+    A half-done download never gets the file's name. Proxies are taken from the
+    environment (HTTPS_PROXY and its like).
+
+    Args:
+        name: a key of `registry.DOWNLOADS`.
+        cache_dir: as in `find_cache_dir`.
+        url: a mirror to take instead of the publisher's address.
+        local_path: a file that the user has already: checked, and copied.
+        timeout_s: seconds without an answer or a byte after which an attempt fails.
+        num_attempts: attempts in all, a growing pause between them.
+
+    Raises:
+        WeightsError: no download came through, or the file has a wrong digest.
+        FileNotFoundError: `local_path` does not exist.
+        ValueError: no download goes by this name.
+        OSError: the cache cannot be written.
+    """
+    weights = find_download(name)
+    path = find_cache_dir(cache_dir) / weights.filename
+    if local_path is not None and not Path(local_path).is_file():
+        raise FileNotFoundError(f"there is no file {local_path} to take {name} from")
+    if local_path is None and path.is_file():
+        with contextlib.suppress(WeightsError):
+            return find_cached(name, cache_dir)
+    with _temporary_beside(path) as target:
+        if local_path is not None:
+            described = str(local_path)
+            shutil.copyfile(local_path, target)
+        else:
+            described = f"the download of {url or weights.url}"
+            _download_with_retries(
+                name,
+                url or weights.url,
+                target,
+                num_bytes=weights.num_bytes,
+                timeout_s=timeout_s,
+                num_attempts=num_attempts,
+            )
+        _install(target, path, weights, described)
+    return path

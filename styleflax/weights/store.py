@@ -1,0 +1,237 @@
+"""Self-contained model files: one safetensors file holds all that a picture needs."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.typing import DTypeLike
+
+from styleflax.types import Params
+from styleflax.weights.registry import EncoderSpec
+
+FORMAT_VERSION = 1
+_METADATA_KEY = "styleflax"
+_MAX_NAMES = 20
+
+
+class ModelFile(NamedTuple):
+    """What a model file holds.
+
+    Attributes:
+        method: a key of `methods.METHODS`.
+        encoder: what the encoder's parameters are made for.
+        encoder_params: the encoder up to the deepest layer that the method needs.
+        players: the trained parts, {"model": ...} and perhaps more.
+        state: batch statistics; {} for nearly all methods.
+        arithmetic: the preset that the parts were trained under (ddof, eps, ...).
+        provenance: how it came about; for people, never read by the program.
+    """
+
+    method: str
+    encoder: EncoderSpec
+    encoder_params: Params
+    players: dict[str, Params]
+    state: Params
+    arithmetic: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def _flatten(model: ModelFile) -> dict[str, np.ndarray]:
+    tree = {
+        "encoder": model.encoder_params,
+        "players": model.players,
+        "state": model.state,
+    }
+    flat: dict[str, Any] = flatten_dict(tree, sep="/")
+    return {name: np.asarray(leaf, np.float32) for name, leaf in sorted(flat.items())}
+
+
+def _describe(model: ModelFile) -> dict[str, Any]:
+    return {
+        "method": model.method,
+        "encoder": dict(model.encoder._asdict()),
+        "players": sorted(model.players),
+        "arithmetic": model.arithmetic,
+        "provenance": model.provenance,
+    }
+
+
+def _digest(tensors: Mapping[str, np.ndarray], description: dict[str, Any]) -> str:
+    # Once through JSON first: it turns tuples into lists and numbers used as keys
+    # into strings, as they will be after loading.
+    plain = json.loads(json.dumps(description, allow_nan=False))
+    text = json.dumps(plain, sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.shape} ".encode())
+        digest.update(np.ascontiguousarray(tensor, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+def model_digest(model: ModelFile) -> str:
+    """Return the SHA-256 by which other files say which model they belong to.
+
+    It covers every value and the description. That of a loaded model equals that in its
+    file; a model not yet saved has another one if the file's type rounds its values.
+    """
+    return _digest(_flatten(model), _describe(model))
+
+
+def _require_finite(tensors: Mapping[str, np.ndarray], what: str) -> None:
+    bad = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+    if bad:
+        raise ValueError(f"{what}: {_join(bad)}")
+
+
+def _join(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:_MAX_NAMES])
+    rest = len(names) - _MAX_NAMES
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"cannot write the model file {path}: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def save_model(
+    path: str | os.PathLike[str], model: ModelFile, dtype: DTypeLike = np.float16
+) -> str:
+    """Write a model file, whole or not at all; return its digest.
+
+    Args:
+        path: the file, by custom *.safetensors; an older one is replaced.
+        model: all trees of floating-point arrays.
+        dtype: float16 halves the file; float32 keeps every bit.
+
+    Raises:
+        ValueError: values are not finite, or too large for float16 (named), or the
+            arithmetic or provenance cannot be written as JSON.
+        OSError: the file cannot be written.
+    """
+    stored_dtype = np.dtype(dtype)
+    if stored_dtype not in (np.dtype(np.float16), np.dtype(np.float32)):
+        raise ValueError(f"dtype is {stored_dtype}; allowed are float16 and float32")
+    exact = _flatten(model)
+    _require_finite(exact, "values that are not finite are not saved")
+    with np.errstate(over="ignore"):
+        stored = {name: leaf.astype(stored_dtype) for name, leaf in exact.items()}
+    _require_finite(stored, "too large for float16 (save with dtype float32)")
+    description = _describe(model)
+    try:
+        upcast = {name: leaf.astype(np.float32) for name, leaf in stored.items()}
+        digest = _digest(upcast, description)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"arithmetic or provenance is not JSON: {error}") from error
+    header = {"version": FORMAT_VERSION, "sha256": digest, **description}
+    metadata = {_METADATA_KEY: json.dumps(header, sort_keys=True)}
+    _write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
+    return digest
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no model file {path}")
+    try:
+        with safetensors.safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, TypeError) as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    if _METADATA_KEY not in metadata:
+        raise ValueError(f"{path} is a safetensors file, but not a model of styleflax")
+    try:
+        header = json.loads(metadata[_METADATA_KEY])
+        version = int(header["version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the metadata of {path} are damaged: {error}") from error
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has the format version {version}, and this styleflax reads "
+            f"{FORMAT_VERSION}: run `pip install --upgrade styleflax`"
+        )
+    return tensors, header
+
+
+def load_model(path: str | os.PathLike[str]) -> ModelFile:
+    """Return what a model file holds, its digest checked.
+
+    Returns:
+        The model, its arrays NumPy's and upcast to float32.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, of a newer version, or not a model of styleflax.
+    """
+    tensors, header = _read(Path(path))
+    flat = {name: leaf.astype(np.float32) for name, leaf in tensors.items()}
+    try:
+        tree: dict[str, Any] = unflatten_dict(flat, sep="/")
+        players = {name: {} for name in header["players"]} | tree.get("players", {})
+        model = ModelFile(
+            method=header["method"],
+            encoder=EncoderSpec(**header["encoder"]),
+            encoder_params=tree.get("encoder", {}),
+            players=players,
+            state=tree.get("state", {}),
+            arithmetic=header["arithmetic"],
+            provenance=header["provenance"],
+        )
+        digest = _digest(flat, _describe(model))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"the metadata of {path} are damaged: {error}") from error
+    if digest != header.get("sha256"):
+        raise ValueError(f"{path} is damaged: its SHA-256 is not the recorded one")
+    _require_finite(flat, f"{path} holds values that are not finite")
+    return model
+
+
+def check_params(expected: Params, got: Params, what: str) -> None:
+    """Make sure that a tree has the names and shapes that a network expects.
+
+    Args:
+        expected: a tree of anything with a shape, such as jax.ShapeDtypeStruct.
+        got: the tree of arrays.
+        what: names the tree in the message.
+
+    Raises:
+        ValueError: lists the missing, the extra and the misshapen names.
+    """
+    wanted: dict[str, Any] = flatten_dict(expected, sep="/")
+    found: dict[str, Any] = flatten_dict(got, sep="/")
+    misshapen = [
+        f"{name} is {tuple(found[name].shape)}, not {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & found.keys()
+        if tuple(found[name].shape) != tuple(wanted[name].shape)
+    ]
+    problems = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "extra": sorted(found.keys() - wanted.keys()),
+        "misshapen": misshapen,
+    }
+    if any(problems.values()):
+        listed = "; ".join(
+            f"{len(names)} {kind}: {_join(names)}"
+            for kind, names in problems.items()
+            if names
+        )
+        raise ValueError(f"{what} does not fit: {listed}")
