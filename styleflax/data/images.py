@@ -189,11 +189,11 @@ def save_image(image: np.ndarray | Image, path: str | os.PathLike[str]) -> None:
         raise FileNotFoundError(
             f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
         )
-    picture = image if isinstance(image, Image) else _pillow(image)
+    picture = load_rgb(image) if isinstance(image, Image) else _pillow(image)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            picture.convert("RGB").save(file, **options)
+            picture.save(file, **options)
         temporary.replace(path)
     except OSError as error:
         raise type(error)(f"cannot write {str(path)!r}: {one_line(error)}") from None
@@ -207,4 +207,4 @@ def _pillow(array: np.ndarray) -> Image:
         raise ValueError(
             f"image has shape {array.shape}; it must be (h, w, 3) or (h, w)"
         )
-    return PillowImage.fromarray(np.ascontiguousarray(to_u8(array)))
+    return PillowImage.fromarray(np.ascontiguousarray(to_u8(array))).convert("RGB")

@@ -10,12 +10,15 @@ from absl import flags
 
 from styleflax.data.augment import checked_range, random_crop
 from styleflax.data.decoding import ImageError
+from styleflax.data.pixels import to_float
 from styleflax.data.sources import PictureSource
 
 _LOGGER = logging.getLogger(__name__)
 
-_STYLE_SEED_OFFSET = 1_000_003
-"""Keeps the style stream independent of the content stream of the same seed."""
+_SEED_OFFSETS = {"content": 0, "style": 1_000_003}
+"""Keep the style stream independent of the content stream of the same seed."""
+
+_MAX_SEED = 2**31
 
 _PREFETCHED_BATCHES = 4
 
@@ -26,8 +29,8 @@ class PairStream:
     """Batches of content and style crops, in any order and from any step.
 
     Make one with `make_pair_stream`. Batches are uint8, which takes a quarter of the
-    memory and of the way to the device; `styleflax.data.images.to_float` or the
-    device turns them into [0, 1].
+    memory and of the way to the device; `as_float` or the device
+    turns them into [0, 1].
 
     Attributes:
         damaged: Role ("content", "style") -> places in the source of the pictures
@@ -104,7 +107,8 @@ class PairStream:
                     index,
                 )
             self.damaged[role] |= new
-        return {role: elements["image"] for role, elements in batch.items()}
+        # A copy, because workers hand over memory that they share and reuse.
+        return {role: np.array(elements["image"]) for role, elements in batch.items()}
 
 
 def make_pair_stream(
@@ -137,7 +141,7 @@ def make_pair_stream(
 
     Raises:
         ValueError: A source is empty, `batch_size` is not a positive multiple of
-            `process_count`, or the sizes do not fit.
+            `process_count`, the seed is out of range, or the sizes do not fit.
     """
     checked_range(crop_px, resize_px)
     if batch_size < 1 or process_count < 1 or batch_size % process_count:
@@ -147,25 +151,25 @@ def make_pair_stream(
         )
     if not 0 <= process_index < process_count:
         raise ValueError(f"process_index is {process_index} of {process_count}")
+    if not 0 <= seed < _MAX_SEED:
+        raise ValueError(f"seed is {seed}; it must be from 0 to {_MAX_SEED - 1}")
     streams = []
-    for offset, role, source in (
-        (0, "content", content_source),
-        (_STYLE_SEED_OFFSET, "style", style_source),
-    ):
+    for role, source in (("content", content_source), ("style", style_source)):
         if len(source) == 0:
             raise ValueError(f"the {role} source holds no picture")
-        crops = (
-            grain.MapDataset.range(len(source))
-            .seed(seed + offset)
-            .shuffle()
-            .repeat(None)
-            .random_map(_Crop(source, crop_px, resize_px, flip))
-        )
+        crop = _Crop(source, crop_px, resize_px, flip)
+        crops = _shuffled(crop, seed + _SEED_OFFSETS[role])
+        # Dealt out after the shuffle, so that the processes' batches together are
+        # the batch that one process would make.
         if process_count > 1:
             crops = crops[process_index::process_count]
         streams.append(crops.batch(batch_size // process_count, drop_remainder=True))
-    zipped = grain.experimental.ZipMapDataset(streams)
-    return PairStream(zipped.map(_named))
+    return PairStream(grain.experimental.ZipMapDataset(streams).map(_named))
+
+
+def as_float(batch: Batch) -> Batch:
+    """Returns a batch as float32 in [0, 1]."""
+    return {role: to_float(images_u8) for role, images_u8 in batch.items()}
 
 
 class _Crop(grain.transforms.RandomMap):
@@ -181,6 +185,10 @@ class _Crop(grain.transforms.RandomMap):
         self._source = source
         self._crop = (crop_px, resize_px, flip)
 
+    @property
+    def num_pictures(self) -> int:
+        return len(self._source)
+
     def random_map(
         self, element: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
@@ -195,6 +203,12 @@ class _Crop(grain.transforms.RandomMap):
                 continue
             return {"image": image, "damaged": np.array(element if shift else -1)}
         raise ImageError(f"no picture of {self._source!r} can be decoded: {error}")
+
+
+def _shuffled(crop: _Crop, seed: int) -> grain.MapDataset:
+    """Returns crops without end, every epoch in an order of its own."""
+    places = grain.MapDataset.range(crop.num_pictures).seed(seed).shuffle()
+    return places.repeat(None).random_map(crop)
 
 
 def _named(pair: tuple[Any, Any]) -> dict[str, Any]:

@@ -135,15 +135,14 @@ def _existing(folder: Path, stems: tuple[str, ...]) -> list[Path]:
 
 
 def listing_digest(roots: list[Path]) -> str:
-    """Returns a digest of all names, sizes and times of change below the roots."""
+    """Returns a digest of all paths, sizes and times of change below the roots."""
     digest = hashlib.sha256()
     for root in roots:
         for path in named_as_images(root) if root.is_dir() else [root]:
-            name = os.fsencode(path.relative_to(root.parent))
             try:
                 status = path.stat()
                 state = f"{status.st_size} {status.st_mtime_ns}"
             except OSError:  # a dead link, and it may come to life
                 state = "missing"
-            digest.update(name + b"\0" + state.encode() + b"\n")
+            digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
     return digest.hexdigest()[:16]

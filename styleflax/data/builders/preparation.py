@@ -100,7 +100,13 @@ def _prepare(builder: PictureBuilder, data_dir: Path, manual_dir: Path) -> None:
 def _warn_of_skipped(name: str, folder: Path) -> None:
     """Says on every opening what the dataset lacks, so that nobody misses it."""
     report_path = folder / REPORT_NAME
-    report = json.loads(report_path.read_text(encoding="utf-8"))
+    try:
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise FileNotFoundError(
+            f"the prepared dataset in {str(folder)!r} is incomplete: delete that "
+            "folder, and it will be prepared anew"
+        ) from None
     if report["num_skipped"]:
         _LOGGER.warning(
             "%s: %d of %d pictures could not be used; %s says why",

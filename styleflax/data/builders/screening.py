@@ -53,10 +53,10 @@ def candidates(root: Path) -> Iterator[Candidate]:
         archive = ZipFile(root)
     except BadZipFile:
         raise ValueError(f"{str(root)!r} is not a zip file, or incomplete") from None
-    with archive:
-        for name in sorted(archive.namelist()):
-            if has_image_suffix(name):
-                yield Candidate(name, _member_reader(archive, name))
+    # Left open: the readers outlive this generator and close it with the last.
+    for name in sorted(archive.namelist()):
+        if has_image_suffix(name):
+            yield Candidate(name, _member_reader(archive, name))
 
 
 def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
