@@ -1,0 +1,43 @@
+"""Interleaved timing of alternatives, and the machine's matmul peak beside it."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+
+Call = Callable[[], object]
+
+
+def measure(calls: Mapping[str, Call], repeats: int = 7) -> dict[str, float]:
+    """Median seconds of every call, all run in turn so that noise hits all alike.
+
+    Each call must return when its work is done. The first round, which compiles,
+    does not count.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for round_number in range(repeats + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if round_number:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def jitted(function: Callable, *arguments: object) -> Call:
+    """A call of the compiled function that waits for its result.
+
+    The arguments are not closed over by the compiled function itself: XLA would
+    spend minutes folding them as constants.
+    """
+    compiled = jax.jit(function).lower(*arguments).compile()
+    return lambda: jax.block_until_ready(compiled(*arguments))
+
+
+def matmul_gflops(size: int = 2048) -> float:
+    """GFLOP/s of a square float32 matrix product: what the machine can do."""
+    a = jax.random.normal(jax.random.key(0), (size, size))
+    seconds = measure({"matmul": jitted(jnp.matmul, a, a)})["matmul"]
+    return 2e-9 * size**3 / seconds
