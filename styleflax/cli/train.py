@@ -1,15 +1,12 @@
 """What `train.py` and `styleflax train` do."""
 
-import logging
-import os
-import sys
 from pathlib import Path
 
 from absl import app, flags
 from ml_collections import config_flags
 
 from styleflax.inference.samples import make_sampler
-from styleflax.training.loop import TrainingDivergedError, train
+from styleflax.training.loop import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")

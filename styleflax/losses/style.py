@@ -1,7 +1,6 @@
 """Style losses: distances between statistics of features, over all positions."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,7 +8,7 @@ from jaxtyping import Array, Float
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import FeatureMaps
 
-Reduction = Literal["channel_mean", "channel_sum"]
+REDUCTIONS = ("channel_mean", "channel_sum")
 MeanStd = tuple[Float[Array, "b c"], Float[Array, "b c"]]
 
 
@@ -17,7 +16,7 @@ def mean_std_loss(
     features: FeatureMaps,
     targets: Mapping[str, MeanStd],
     *,
-    reduction: Reduction = "channel_mean",
+    reduction: str = "channel_mean",
     ddof: int = 0,
     eps: float = 1e-5,
 ) -> Float[Array, ""]:
@@ -34,7 +33,12 @@ def mean_std_loss(
             deep layers more. Both average over the batch.
         ddof: Of the variances; see `channel_mean_std`.
         eps: Added to the variances.
+
+    Raises:
+        ValueError: If the reduction is unknown.
     """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
     total = jnp.zeros(())
     for layer, (target_mean, target_std) in targets.items():
         mean, std = channel_mean_std(features[layer], ddof=ddof, eps=eps)

@@ -37,13 +37,14 @@ from styleflax.types import FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+PAPER_ARITHMETIC = Arithmetic()
 PAPER_LOSSES = MappingProxyType({"content": 1.0, "style": 10.0})
 LOSS_TERMS = ("content", "style", "pixel", "identity", "total_variation")
 
 
 def make_adain(
     losses: Mapping[str, float] = PAPER_LOSSES,
-    arithmetic: Arithmetic = Arithmetic(),
+    arithmetic: Arithmetic = PAPER_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
     native: bool = False,
 ) -> Method:
@@ -63,7 +64,7 @@ def make_adain(
     """
     check_loss_names(losses, LOSS_TERMS)
     decoder = Decoder(dtype, native)
-    statistics = {"ddof": arithmetic.ddof, "eps": arithmetic.eps}
+    statistics: dict[str, Any] = {"ddof": arithmetic.ddof, "eps": arithmetic.eps}
 
     def encode(frozen: Params, image: Image, layers: tuple[str, ...]) -> FeatureMaps:
         params = frozen["encoder"]
@@ -147,7 +148,7 @@ def _loss(
     _key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
     """Equation 11 of the paper and what keeps it on course; see `make_adain`."""
-    statistics = {"ddof": arithmetic.ddof, "eps": arithmetic.eps}
+    statistics: dict[str, Any] = {"ddof": arithmetic.ddof, "eps": arithmetic.eps}
     images = jnp.concatenate([batch["content"], batch["style"]])
 
     def decode(feature: Array) -> Image:

@@ -144,7 +144,7 @@ def cut_params(params: Params, layers: tuple[str, ...]) -> Params:
 def normalise_activations(
     vgg_params: Params,
     images: Image,
-    statistic: Literal["rms", "mean"] = "rms",
+    statistic: str = "rms",
     *,
     floor: float = 0.1,
     batch_size: int = 8,

@@ -15,7 +15,7 @@ class Moments(NamedTuple):
         m2: Weighted sum of squared deviations from `mean`.
     """
 
-    count: Float[Array, "b r"]
+    count: Float[Array, "b r"]  # type: ignore[assignment]  # hides tuple.count
     mean: Float[Array, "b r c"]
     m2: Float[Array, "b r c"]
 

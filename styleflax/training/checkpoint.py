@@ -29,12 +29,17 @@ class Checkpoints:
     Args:
         folder: Where they are; made if missing. Half-written ones are deleted.
         keep: How many to keep.
+        read_only: Change nothing, for a folder that a training may be using.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int, *, read_only: bool = False) -> None:
         self._folder = folder.absolute()
+        self._read_only = read_only
         self._options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, cleanup_tmp_directories=True, create=True
+            max_to_keep=keep,
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
+            read_only=read_only,
         )
         # Orbax reports each of many stages at INFO, and tracebacks of corrupt
         # files, which are reported here in a line.
@@ -63,12 +68,12 @@ class Checkpoints:
             try:
                 return self._read(step, template)
             except CorruptCheckpointError as error:
-                moved = self._move_aside(step)
+                moved = None if self._read_only else self._move_aside(step)
                 logger.warning(
-                    "checkpoint %d is damaged (%s); moved to %s, taking the one before",
+                    "checkpoint %d is damaged (%s)%s; taking the one before",
                     step,
                     error,
-                    moved,
+                    f" and was moved to {moved}" if moved else "",
                 )
         return None
 

@@ -214,7 +214,7 @@ def _log(
         run.writer.flush()
         raise TrainingDivergedError(
             f"the loss was not finite for {int(values['skipped_in_row'])} steps in a "
-            f"row; the newest checkpoint is that of step {run.checkpoints.newest_step()}"
+            f"row; the newest checkpoint is of step {run.checkpoints.newest_step()}"
         )
 
 

@@ -1,6 +1,6 @@
 """Optax optimisers and learning rates from their configuration."""
 
-import jax.numpy as jnp
+import jax
 import optax
 
 from styleflax.config import Optimizer, Schedule
@@ -19,7 +19,7 @@ def make_schedule(schedule: Schedule, steps: int) -> optax.Schedule:
         decay = optax.cosine_decay_schedule(schedule.learning_rate, steps - warmup)
     else:
 
-        def decay(step: int) -> jnp.ndarray:
+        def decay(step: jax.typing.ArrayLike) -> jax.typing.ArrayLike:
             return schedule.learning_rate / (1.0 + schedule.decay * step)
 
     rise = optax.linear_schedule(0.0, schedule.learning_rate, warmup + 1)

@@ -1,9 +1,11 @@
 """Asking a run to stop."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class StopRequest:
@@ -29,15 +31,13 @@ def stop_on_signals() -> Iterator[StopRequest]:
         request.name = signal.Signals(number).name
         signal.signal(number, before[number])
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {}
-    try:
-        for number in numbers:
+    before: dict[int, Any] = {}
+    # Elsewhere than in the main thread, signal.signal raises.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
             before[number] = signal.signal(number, note)
-    except ValueError:  # not the main thread
-        before = {}
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for stopped, handler in before.items():
+            signal.signal(stopped, handler)

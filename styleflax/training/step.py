@@ -48,7 +48,9 @@ def make_train_step(
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         rate = schedule(state.step - phase_start)
         images = {name: _to_float(pixels) for name, pixels in batch.items()}
-        players, opt_state, metrics = {}, {}, {}
+        players: dict[str, Params] = {}
+        opt_state: dict[str, Any] = {}
+        metrics: dict[str, Array] = {}
         finite = state.skipped_in_row < max_nonfinite_steps
         new_state = state.variables.state
         for player, loss in method.losses.items():

@@ -60,5 +60,5 @@ def _check_same(path: Path, config: Config) -> None:
     if differences:
         raise ValueError(
             f"the workdir {path.parent} belongs to another configuration "
-            f"({'; '.join(differences)}); take another workdir or the same configuration"
+            f"({'; '.join(differences)}); take another workdir, or that one"
         )

@@ -40,7 +40,7 @@ DOWNLOADS: dict[str, NamedWeights] = {
     # The URL is the one in torchvision/models/vgg.py (read in pytorch/vision, pull
     # request 107); the eight digits in its name are the first of the SHA-256. All 64
     # digits and the size were read in LibreYOLO/libreyolo's notes on VGG, "Source
-    # checkpoints", and in a dozen other public repositories, which agree.
+    # checkpoints", and in other public repositories, which agree.
     "vgg19": NamedWeights(
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         filename="vgg19-dcbb9e9d.pth",

@@ -1,0 +1,48 @@
+"""`styleflax demo`: a photograph that comes with a dependency, in painted styles."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+STYLE_SEED = 1_000
+STYLE_SIZE_PX = 384
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
+    weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
+    size: Annotated[int, typer.Option(help="Short side of the pictures.")] = 384,
+) -> None:
+    """Stylize a photograph with procedural paintings; needs no data."""
+    from styleflax.data.grids import image_grid  # noqa: PLC0415
+    from styleflax.data.images import (  # noqa: PLC0415
+        load_image_u8,
+        resize_short_side,
+        save_image,
+    )
+    from styleflax.data.procedural import FAMILIES, paint  # noqa: PLC0415
+    from styleflax.data.samples import held_out_photo  # noqa: PLC0415
+    from styleflax.inference.stylizer import Stylizer, check_size  # noqa: PLC0415
+
+    check_size(size)
+    stylizer = Stylizer.load(weights)
+    out.mkdir(parents=True, exist_ok=True)
+    photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))
+    save_image(photo, out / "photo.png")
+    paintings = {name: paint(name, STYLE_SEED, STYLE_SIZE_PX) for name in FAMILIES[:4]}
+    stylized: list[np.ndarray] = []
+    for name, painting in paintings.items():
+        save_image(painting, out / f"painting_{name}.png")
+        picture = stylizer(photo, painting)
+        picture.save(out / f"stylized_{name}.png")
+        stylized.append(picture.array)
+    rows: list[list[np.ndarray | None]] = [
+        [None, *paintings.values()],
+        [photo, *stylized],
+    ]
+    save_image(image_grid(rows, cell_px=320), out / "demo.png")
+    print(
+        f"Look at {out / 'demo.png'}: the photograph, four paintings, and it in them."
+    )

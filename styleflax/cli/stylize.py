@@ -1,0 +1,124 @@
+"""`styleflax stylize`: photographs in the styles of paintings."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from styleflax.data.images import SUFFIXES_WRITTEN
+from styleflax.data.listing import list_images
+
+
+def stylize(
+    photos: Annotated[list[Path], typer.Argument(help="Photographs, or folders.")],
+    style: Annotated[
+        list[Path], typer.Option(help="Paintings, or folders; every pair is made.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="A file for one pair, else a folder.")
+    ],
+    alpha: Annotated[float, typer.Option(help="Strength of the style, 0 to 1.")] = 1.0,
+    size: Annotated[
+        int | None, typer.Option(help="Short side of the result; default its own.")
+    ] = None,
+    weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
+    seed: Annotated[
+        int, typer.Option(help="For methods that draw random numbers; AdaIN does not.")
+    ] = 0,
+) -> None:
+    """Stylize photographs with paintings."""
+    # Imported late, so that --help and mistakes answer at once.
+    from styleflax.inference.stylizer import (  # noqa: PLC0415
+        Stylizer,
+        check_alpha,
+        check_size,
+    )
+
+    del seed
+    check_alpha(alpha)
+    if size is not None:
+        check_size(size)
+    contents, styles = _expand(photos, "PHOTO"), _expand(style, "--style")
+    targets = _targets(contents, styles, out)
+    stylizer = Stylizer.load(weights)
+    for painting in styles:
+        encoded = stylizer.encode_style(painting)
+        for photo in contents:
+            target = targets[photo, painting]
+            stylizer(photo, encoded, alpha=alpha, size=size).save(target)
+            print(target)
+
+
+def spread_styles(arguments: Sequence[str]) -> list[str]:
+    """Arguments where `--style A B` is `--style A --style B`.
+
+    So that a shell's `--style paintings/*.jpg` works. Only where a photograph
+    stands before `--style`: otherwise what follows the first painting are the
+    photographs.
+    """
+    spread: list[str] = []
+    photo_before = False
+    option = ""
+    for argument in arguments[1:]:
+        if argument.startswith("-") and argument != "-":
+            option = "" if "=" in argument else argument
+        elif option == "--style":
+            option = "more styles" if photo_before else ""
+        elif option == "more styles":
+            spread.append("--style")
+        elif option:
+            option = ""
+        else:
+            photo_before = True
+        spread.append(argument)
+    if list(arguments[:1]) != ["stylize"]:
+        return list(arguments)
+    return ["stylize", *spread]
+
+
+def _expand(paths: Sequence[Path], name: str) -> list[Path]:
+    """The pictures given, folders replaced by what is in them."""
+    pictures: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{name}: there is no {str(path)!r}")
+        found = list_images(path) if path.is_dir() else [path]
+        if not found:
+            raise ValueError(f"{name}: {str(path)!r} holds no picture")
+        pictures += found
+    return list(dict.fromkeys(pictures))
+
+
+def _targets(
+    contents: Sequence[Path], styles: Sequence[Path], out: Path
+) -> dict[tuple[Path, Path], Path]:
+    """Where each pair goes, checked to be writable before any work is done."""
+    pairs = [(content, style) for style in styles for content in contents]
+    is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
+    if is_file and len(pairs) > 1:
+        raise ValueError(
+            f"-o is the file {str(out)!r}, but there are {len(pairs)} pictures to "
+            "write: give a folder"
+        )
+    folder = out.parent if is_file else out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".styleflax_probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+    if is_file:
+        return {pairs[0]: out}
+    return dict(zip(pairs, _names(pairs, folder), strict=True))
+
+
+def _names(pairs: Sequence[tuple[Path, Path]], folder: Path) -> Iterator[Path]:
+    """`photo_painting.png`; a number where two pairs have the same names."""
+    seen: dict[str, int] = {}
+    for content, style in pairs:
+        stem = f"{content.stem}_{style.stem}"
+        seen[stem] = seen.get(stem, 0) + 1
+        number = f"-{seen[stem]}" if seen[stem] > 1 else ""
+        yield folder / f"{stem}{number}.png"

@@ -1,0 +1,162 @@
+"""Losses and pictures of model files over all pairs of contents and styles."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from tqdm import tqdm
+
+from styleflax import methods
+from styleflax.config import Arithmetic
+from styleflax.data.grids import image_grid
+from styleflax.data.images import load_image_u8, resize_short_side, save_image
+from styleflax.data.listing import list_images
+from styleflax.data.pixels import to_float
+from styleflax.inference.stylizer import Stylizer, check_alpha, check_size
+from styleflax.methods.base import Variables
+from styleflax.types import Image, Params
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import ModelFile, load_model
+
+TERMS = ("content", "style")
+
+
+class Pair(NamedTuple):
+    """One stylization and its losses, at strength 1 as in training."""
+
+    weights: str
+    content: str
+    style: str
+    content_loss: float
+    style_loss: float
+
+
+def evaluate(
+    weights: Sequence[str],
+    content_folder: Path,
+    style_folder: Path,
+    out: Path,
+    *,
+    size_px: int = 256,
+    alpha: float = 1.0,
+) -> list[Pair]:
+    """Scores every pair and writes `losses.json` and a contact sheet per model.
+
+    Pictures are centre crops of `size_px` after resizing their short side to
+    it, so that each program is compiled once.
+
+    Args:
+        weights: Names or model files.
+        content_folder: Searched recursively for pictures.
+        style_folder: The same.
+        out: Folder for the results; made if missing.
+        size_px: Side of the square pictures.
+        alpha: Strength of the pictures in the contact sheet.
+
+    Raises:
+        FileNotFoundError: If a folder or a model file is not there.
+        ValueError: If a folder holds no picture, or a number is out of range.
+    """
+    check_alpha(alpha)
+    check_size(size_px)
+    paths = [find_model(name) for name in weights]
+    files = [load_model(path) for path in paths]
+    contents = load_squares(content_folder, size_px)
+    styles = load_squares(style_folder, size_px)
+    out.mkdir(parents=True, exist_ok=True)
+    pairs = []
+    for path, file in zip(paths, files, strict=True):
+        pairs += score(path.stem, file, contents, styles)
+        sheet = contact_sheet(Stylizer.of_file(file), contents, styles, alpha)
+        save_image(sheet, out / f"{path.stem}.png")
+    text = json.dumps([pair._asdict() for pair in pairs], indent=2)
+    (out / "losses.json").write_text(text + "\n", "utf-8")
+    return pairs
+
+
+def load_squares(folder: Path, size_px: int) -> dict[str, Float[np.ndarray, "h w 3"]]:
+    """Centre crops of all pictures of a folder, by file name without suffix.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no picture, or a file is damaged.
+    """
+    paths = list_images(folder)
+    if not paths:
+        raise ValueError(f"{folder} holds no picture")
+    squares = {}
+    for path in paths:
+        image = np.asarray(resize_short_side(load_image_u8(path), size_px))
+        top, left = ((side - size_px) // 2 for side in image.shape[:2])
+        square = image[top : top + size_px, left : left + size_px]
+        squares[path.stem] = to_float(square)
+    return squares
+
+
+def score(
+    name: str,
+    file: ModelFile,
+    contents: dict[str, np.ndarray],
+    styles: dict[str, np.ndarray],
+) -> list[Pair]:
+    """Content and style loss of every pair, as the model's training computes them."""
+    method = methods.build(
+        file.method,
+        losses=dict.fromkeys(TERMS, 1.0),
+        arithmetic=Arithmetic(**file.arithmetic),
+    )
+
+    @jax.jit
+    def losses(
+        variables: Variables, frozen: Params, content: Image, style: Image
+    ) -> dict[str, Float[Array, ""]]:
+        batch = {"content": content, "style": style}
+        own, key = variables.players["model"], jax.random.key(0)
+        _, (metrics, _) = method.losses["model"](own, variables, frozen, batch, key)
+        return {term: metrics[f"{term}_loss"] for term in TERMS}
+
+    variables = jax.device_put(Variables(file.players, file.state))
+    frozen = jax.device_put({"encoder": file.encoder_params})
+    pairs = [(c, s) for c in contents for s in styles]
+    scored = []
+    for c, s in tqdm(pairs, desc=name, unit="pair", disable=None):
+        images = (jnp.asarray(contents[c])[None], jnp.asarray(styles[s])[None])
+        values = losses(variables, frozen, *images)
+        scored.append(Pair(name, c, s, *(float(values[term]) for term in TERMS)))
+    return scored
+
+
+def contact_sheet(
+    stylizer: Stylizer,
+    contents: dict[str, np.ndarray],
+    styles: dict[str, np.ndarray],
+    alpha: float = 1.0,
+) -> np.ndarray:
+    """Contents down the left side, styles along the top, stylizations between."""
+    encoded = {name: stylizer.encode_style(style) for name, style in styles.items()}
+    rows: list[list[np.ndarray | None]] = [[None, *styles.values()]]
+    for content in tqdm(contents.values(), desc="sheet", unit="row", disable=None):
+        made = [stylizer(content, style, alpha=alpha) for style in encoded.values()]
+        rows.append([content, *(picture.array for picture in made)])
+    captions = [["", *styles], *([name] for name in contents)]
+    return image_grid(rows, captions=captions, cell_px=192)
+
+
+def mean_losses(pairs: Iterable[Pair]) -> dict[str, tuple[float, float, int]]:
+    """Mean content loss, mean style loss and number of pairs, by weights."""
+    by_weights: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_weights.setdefault(pair.weights, []).append(pair)
+    return {
+        name: (
+            float(np.mean([p.content_loss for p in group])),
+            float(np.mean([p.style_loss for p in group])),
+            len(group),
+        )
+        for name, group in by_weights.items()
+    }

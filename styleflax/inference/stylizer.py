@@ -1,0 +1,184 @@
+"""Stylizing pictures: the way in for everyone who does not train."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+
+from styleflax.data.images import as_float_image, resize_short_side, save_image
+from styleflax.data.pixels import to_float, to_u8
+from styleflax.inference.model import Model, build_model
+from styleflax.methods.base import Controls, Style, Variables, plain_controls, stylize
+from styleflax.types import Image, Params
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import ModelFile, load_model
+
+Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray
+"""A path, a Pillow image, or an array (h, w, 3): uint8, or float in [0, 1]."""
+MIN_SIDE_PX = 16
+STYLE_SIZE_PX = 512
+"""Styles are shrunk to this short side, the one the published programs use."""
+
+
+class Stylized:
+    """A stylized picture, or a batch of them.
+
+    Attributes:
+        array: Float32 RGB in [0, 1], shape (h, w, 3) or (b, h, w, 3).
+    """
+
+    def __init__(self, array: Float[np.ndarray, "... h w 3"]) -> None:
+        self.array = array
+
+    def to_pillow(self) -> PillowImage.Image:
+        """The picture as Pillow has it.
+
+        Raises:
+            ValueError: If this is a batch.
+        """
+        return PillowImage.fromarray(to_u8(self._single()))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the picture; the suffix names the format.
+
+        Raises:
+            ValueError: If this is a batch, or the suffix is unknown.
+            OSError: If the file cannot be written.
+        """
+        save_image(self._single(), path)
+
+    def _single(self) -> np.ndarray:
+        if self.array.ndim != 3:
+            raise ValueError(
+                f"a batch of {len(self.array)} pictures: take one of .array"
+            )
+        return self.array
+
+
+class Stylizer:
+    """Puts pictures into styles, with one model.
+
+    Programs are compiled once for each size of content and of style.
+
+    Example:
+        >>> stylizer = Stylizer.load("model.safetensors")
+        >>> stylizer("photo.jpg", "painting.jpg", alpha=0.8).save("out.png")
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        method = model.method
+
+        @jax.jit
+        def encode(variables: Variables, frozen: Params, image: Image) -> Style:
+            return method.encode_style(variables, frozen, {"image": image})
+
+        @jax.jit
+        def run(
+            variables: Variables,
+            frozen: Params,
+            content: Image,
+            style: Style,
+            controls: Controls,
+        ) -> Image:
+            image = stylize(method, variables, frozen, content, [style], controls)
+            return jnp.clip(image, 0.0, 1.0)
+
+        self._encode, self._run = encode, run
+
+    @classmethod
+    def load(cls, weights: str | os.PathLike[str] = "adain") -> Self:
+        """The stylizer of a model file, or of weights that have a name.
+
+        Raises:
+            FileNotFoundError: If there is no such file or name.
+            ValueError: If the file is damaged or of another architecture.
+        """
+        return cls(build_model(load_model(find_model(weights))))
+
+    @classmethod
+    def of_file(cls, file: ModelFile) -> Self:
+        """The stylizer of a model file that is loaded already."""
+        return cls(build_model(file))
+
+    def encode_style(self, style: Picture) -> Style:
+        """All that the model keeps of a style, to be used for many contents.
+
+        Args:
+            style: A picture; it is shrunk to `STYLE_SIZE_PX` at its short side
+                if it is larger.
+        """
+        image = as_float_image(style)
+        if min(image.shape[:2]) > STYLE_SIZE_PX:
+            image = _resize(image, STYLE_SIZE_PX)
+        return self._encode(*self._model[1:], jnp.asarray(image[None]))
+
+    def __call__(
+        self,
+        content: Picture,
+        style: Picture | Mapping[str, jax.Array],
+        *,
+        alpha: float = 1.0,
+        size: int | None = None,
+    ) -> Stylized:
+        """The content in the style, at the content's size.
+
+        Args:
+            content: A picture, or a batch of them as an array (b, h, w, 3).
+            style: A picture, or what `encode_style` made of one.
+            alpha: Strength of the style: 1 is the paper's, 0 gives the content
+                as the decoder reproduces it.
+            size: Short side to resize the content to; None keeps its own.
+
+        Raises:
+            ValueError: If alpha is not in [0, 1], or a picture or size is
+                below 16 px.
+            FileNotFoundError: If a path leads nowhere.
+        """
+        check_alpha(alpha)
+        encoded = style if isinstance(style, Mapping) else self.encode_style(style)
+        is_batch = isinstance(content, np.ndarray) and content.ndim == 4
+        pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment]
+        images = np.stack([_content(picture, size) for picture in pictures])
+        output = self._run(
+            *self._model[1:], jnp.asarray(images), encoded, plain_controls(alpha)
+        )
+        array = np.asarray(output)
+        return Stylized(array if is_batch else array[0])
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuses a strength outside [0, 1], NaN included.
+
+    Raises:
+        ValueError: Naming the value.
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha must be in [0, 1], got {alpha}")
+
+
+def check_size(size: int) -> None:
+    """Refuses a short side that is too small to encode.
+
+    Raises:
+        ValueError: Naming the value.
+    """
+    if size < MIN_SIDE_PX:
+        raise ValueError(f"size must be at least {MIN_SIDE_PX} px, got {size}")
+
+
+def _content(picture: Picture, size: int | None) -> np.ndarray:
+    image = as_float_image(picture)
+    if size is None:
+        return image
+    check_size(size)
+    return _resize(image, size)
+
+
+def _resize(image: np.ndarray, size: int) -> np.ndarray:
+    return to_float(np.asarray(resize_short_side(to_u8(image), size)))

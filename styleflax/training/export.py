@@ -1,0 +1,89 @@
+"""A run as a self-contained model file."""
+
+import dataclasses
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from styleflax.config import Config, from_json
+from styleflax.training.build import build_method
+from styleflax.training.checkpoint import Checkpoints
+from styleflax.training.frozen import FILE_NAME
+from styleflax.training.optimizer import make_optimizer
+from styleflax.training.state import TrainState, create_state
+from styleflax.weights.store import ModelFile, load_model
+
+
+def read_run(workdir: Path) -> ModelFile:
+    """What a run has come to, from its newest intact checkpoint.
+
+    The run may be going on meanwhile; nothing in its folder is changed.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run, or none with a checkpoint.
+    """
+    path = workdir / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{workdir} holds no run; one is made by train.py --workdir={workdir}"
+        )
+    config = from_json(path.read_text("utf-8"))
+    state = _newest_state(workdir, config)
+    encoder = load_model(workdir / FILE_NAME)
+    method = build_method(config, config.phases[-1])
+    return ModelFile(
+        method=config.method,
+        encoder=encoder.encoder,
+        encoder_params=encoder.encoder_params,
+        players=state.variables.players,
+        state=state.variables.state,
+        arithmetic=dataclasses.asdict(config.arithmetic),
+        provenance={
+            "steps": int(state.step),
+            "seed": config.seed,
+            "content": describe_spec(config.data.content),
+            "style": describe_spec(config.data.style),
+            "phases": dataclasses.asdict(config)["phases"],
+            "encoder": dataclasses.asdict(config.encoder),
+            "encoder_layers": list(method.encoder_layers),
+            "styleflax": importlib.metadata.version("styleflax"),
+            "jax": importlib.metadata.version("jax"),
+        },
+    )
+
+
+def describe_spec(spec: str) -> str:
+    """A data set's spec without the places of this machine."""
+    parts = [part.partition(":") for part in spec.split("+")]
+    return "+".join(
+        f"{name}{colon}{Path(argument).name}" for name, colon, argument in parts
+    )
+
+
+def _newest_state(workdir: Path, config: Config) -> TrainState:
+    folder = workdir / "checkpoints"
+    method = build_method(config, config.phases[-1])
+    optimizer = make_optimizer(config.optimizer)
+
+    def create() -> Any:
+        return create_state(method, optimizer, config.seed)
+
+    template = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(create)
+    )
+    restored = None
+    if folder.is_dir():
+        checkpoints = Checkpoints(folder, config.run.keep_checkpoints, read_only=True)
+        try:
+            restored = checkpoints.restore_newest(template)
+        finally:
+            checkpoints.close()
+    if restored is None:
+        raise FileNotFoundError(
+            f"{workdir} holds no checkpoint yet; train.py writes one"
+        )
+    state: TrainState = restored[0]
+    return state
