@@ -6,7 +6,7 @@ from PIL import Image as PillowImage
 from PIL.Image import Image, Resampling, Transpose
 
 from styleflax.data.decoding import ImageError, one_line, open_image
-from styleflax.data.pixels import exif_orientation, upright_rgb
+from styleflax.data.pixels import upright_rgb
 
 
 def random_crop(
@@ -72,10 +72,9 @@ def _decoded(picture: bytes | np.ndarray, short_px: int) -> Image:
         return PillowImage.fromarray(picture)
     with open_image(picture) as image:
         try:
-            if exif_orientation(image) == 1:
-                # A JPEG decodes at an eighth, a quarter or half of its size in
-                # as little time; both sides of a draft stay at least this long.
-                image.draft("RGB", (short_px, short_px))
+            # A JPEG decodes at an eighth, a quarter or half of its size in less
+            # time; both sides of a draft stay at least this long.
+            image.draft("RGB", (short_px, short_px))
             return upright_rgb(image)
         except Exception as error:  # see one_line
             raise ImageError(f"the data is damaged: {one_line(error)}") from None

@@ -48,11 +48,12 @@ def test_the_aspect_is_kept(encode):
     assert abs(int(down) - int(across)) <= 1
 
 
-def test_a_large_jpeg_gives_the_crop_that_its_full_decoding_gives(encode, make_picture):
-    picture = make_picture(0, 640, 960)
-    data = encode(picture, quality=98)
+def test_a_large_jpeg_gives_the_crop_that_its_full_decoding_gives(encode):
+    blocks = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    picture = np.kron(blocks, np.ones((4, 4, 1), np.uint8))
+    data = encode(picture, quality=98, subsampling=0)
     drafted, full = crop(data, 2).astype(int), crop(picture, 2).astype(int)
-    assert np.abs(drafted - full).mean() < 3
+    assert np.abs(drafted - full).mean() < 12
 
 
 def test_small_pictures_are_enlarged(make_picture):

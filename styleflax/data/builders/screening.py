@@ -82,11 +82,10 @@ def storable(encoded: bytes) -> bytes:
         try:
             short_px = min(image.size)
             plain = _decodes_simply(image)
-            if plain or exif_orientation(image) == 1:
-                # A draft reads all of a JPEG's data, which is what shows damage,
-                # but leaves out most of the arithmetic.
-                draft_px = 16 if plain else MAX_SHORT_SIDE_PX
-                image.draft(None, (draft_px, draft_px))
+            # A draft reads all of a JPEG's data, which is what shows damage, but
+            # leaves out most of the arithmetic.
+            draft_px = 16 if plain else MAX_SHORT_SIDE_PX
+            image.draft(None, (draft_px, draft_px))
             if plain:
                 image.load()
                 return encoded
