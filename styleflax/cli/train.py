@@ -1,22 +1,168 @@
 """What `train.py` and `styleflax train` do."""
 
+import difflib
+import logging
+import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from styleflax.inference.samples import make_sampler
-from styleflax.training.loop import train
+import styleflax
+from styleflax.cli.errors import describe_error, one_line_errors
+from styleflax.config import Config, flatten
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+USAGE = """\
+usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
+
+  --config   a file of configs/, or the name of one: {names}
+  --workdir  folder of the run; a run that is there already goes on
+
+Fields and their defaults (those of a file differ):
+"""
+EXIT_DIVERGED = 3
+_FIELD = re.compile(r"--?(no)?config\.(?P<field>[^=]+)")
+_WAITING = re.compile(r"--?(workdir|config(\.[^=]+)?)")
+"""A flag whose value is the next argument."""
 
 
-def main() -> None:
-    """Entry point."""
-    flags.mark_flags_as_required(["config", "workdir"])
-    app.run(_run)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Trains as the command line says, from the start or from where a run stopped.
+
+    Args:
+        argv: Name of the program and its arguments; `sys.argv` by default.
+
+    Raises:
+        SystemExit: With code 2 after a user's mistake, 3 if training diverged.
+            A run that a signal stopped after saving ends normally.
+    """
+    program, *arguments = sys.argv if argv is None else argv
+    if "--help" in arguments or "-h" in arguments:
+        print(_usage(program))
+        return
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("styleflax").setLevel(logging.INFO)
+    with one_line_errors(), logging_redirect_tqdm():
+        config, workdir = parse_arguments(arguments)
+        _train(config, workdir)
 
 
-def _run(argv):
-    train(_CONFIG.value, Path(_WORKDIR.value), make_sampler)
+def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
+    """The configuration and the run's folder that a command line asks for.
+
+    Raises:
+        ValueError: If a flag or a field is unknown, missing or of another type,
+            or if the configuration file fails.
+        FileNotFoundError: If there is no such configuration.
+    """
+    resolved = _with_resolved_config(arguments)
+    plain = [argument for argument in resolved if not _FIELD.match(argument)]
+    config, workdir = _parse_flags(plain)
+    fields = flatten(config)
+    for match in filter(None, map(_FIELD.match, resolved)):
+        if match["field"] not in fields:
+            close = difflib.get_close_matches(match["field"], fields, 3)
+            hint = f"; close to it are {', '.join(close)}" if close else ""
+            raise ValueError(f"--config has no field {match['field']!r}{hint}")
+    return _parse_flags(resolved) if len(plain) < len(resolved) else (config, workdir)
+
+
+def resolve_config(spec: str) -> str:
+    """The path of a configuration from a path or from the name of a packaged one.
+
+    Args:
+        spec: Either, perhaps with `:ARGUMENT` for the file's `get_config`.
+
+    Raises:
+        FileNotFoundError: If there is neither; lists the packaged ones.
+    """
+    name, colon, argument = spec.partition(":")
+    packaged = _packaged_configs()
+    path = Path(name) if Path(name).is_file() else packaged.get(name)
+    if path is None:
+        raise FileNotFoundError(
+            f"--config: there is no file {name!r}; packaged configurations are "
+            f"{', '.join(sorted(packaged))}"
+        )
+    return f"{path}{colon}{argument}"
+
+
+def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
+    argv = ["train", *arguments]
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file(
+        "config", None, "Configuration.", flag_values=values, sys_argv=argv
+    )
+    flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
+    try:
+        _, *unexpected = values(argv)
+    except Exception as error:  # a configuration file may raise anything
+        raise ValueError(_describe_refusal(error)) from error
+    if unexpected:
+        raise ValueError(f"unexpected argument {unexpected[0]!r}; see --help")
+    for name, example in (("config", "configs/adain.py"), ("workdir", "runs/adain")):
+        if not values[name].value:
+            raise ValueError(f"--{name} is missing, as in --{name}={example}")
+    config = values["config"].value
+    if not isinstance(config, Config):
+        raise ValueError("get_config() of --config must return a styleflax Config")  # noqa: TRY004
+    return config, Path(values["workdir"].value)
+
+
+def _train(config: Config, workdir: Path) -> None:
+    # Imported late, so that mistakes in the arguments are answered at once.
+    from styleflax.inference.samples import make_sampler  # noqa: PLC0415
+    from styleflax.training.loop import (  # noqa: PLC0415
+        TrainingDivergedError,
+        train,
+    )
+
+    try:
+        train(config, workdir, make_sampler)
+    except TrainingDivergedError as error:
+        print(f"styleflax: {error}", file=sys.stderr)
+        sys.exit(EXIT_DIVERGED)
+
+
+def _packaged_configs() -> dict[str, Path]:
+    """Configurations by name: inside the wheel, or beside the package in a checkout."""
+    package = Path(styleflax.__file__).parent
+    inside, beside = package / "configs", package.parent / "configs"
+    folder = inside if inside.is_dir() else beside
+    return {p.stem: p for p in folder.glob("*.py") if p.stem != "__init__"}
+
+
+def _with_resolved_config(arguments: Sequence[str]) -> list[str]:
+    """Arguments as `--name=value`, with the path of the configuration."""
+    joined: list[str] = []
+    for argument in arguments:
+        waits = joined and _WAITING.fullmatch(joined[-1])
+        if waits and not argument.startswith("--"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    for i, argument in enumerate(joined):
+        name, equals, spec = argument.partition("=")
+        if name in ("--config", "-config") and equals:
+            joined[i] = f"{name}={resolve_config(spec)}"
+    return joined
+
+
+def _describe_refusal(error: Exception) -> str:
+    """What was wrong with a flag, without the traceback that the parser adds."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any("Traceback" in line for line in lines):
+        return f"--config: {lines[-1]}"
+    if isinstance(error, flags.Error):
+        return describe_error(error)
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return f"--config: {type(error).__name__}: {text}"
+
+
+def _usage(program: str) -> str:
+    head = USAGE.format(program=program, names=", ".join(sorted(_packaged_configs())))
+    fields = [f"  --config.{k}={v}" for k, v in flatten(Config()).items()]
+    return head + "\n".join(fields)

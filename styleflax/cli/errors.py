@@ -1,0 +1,56 @@
+"""How every command reports a user's mistake: one line and exit code 2."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130
+TRACEBACK_VARIABLE = "STYLEFLAX_TRACEBACK"
+"""Environment variable that asks for tracebacks beside the one line."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Within the block, a user's mistake ends the program with one line on stderr.
+
+    Mistakes are what the library raises for them: ValueError, OSError (a file
+    that is missing or cannot be written), ImportError (a package that is not
+    there) and WeightsError. Everything else is a fault of the program and keeps
+    its traceback.
+
+    Raises:
+        SystemExit: With code 2; 130 after Ctrl-C.
+    """
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        _fail(error)
+    except RuntimeError as error:
+        # Imported late, because it brings in an HTTP library.
+        from styleflax.weights.fetch import WeightsError  # noqa: PLC0415
+
+        if not isinstance(error, WeightsError):
+            raise
+        _fail(error)
+    except KeyboardInterrupt:
+        print("styleflax: interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def describe_error(error: BaseException) -> str:
+    """The error's message in one line."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    else:
+        text = str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _fail(error: BaseException) -> None:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    print(f"styleflax: {describe_error(error)}", file=sys.stderr)
+    sys.exit(EXIT_MISTAKE)
