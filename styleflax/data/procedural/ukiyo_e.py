@@ -127,8 +127,8 @@ def _wave(sheet: _Print, crest: np.ndarray, color: np.ndarray) -> None:
     gap = rng.uniform(0.014, 0.024)
     tints = 0.6 * color + 0.4 * key, 0.55 * color + 0.45 * paper
     for k in range(1, rng.integers(3, 8)):
-        canvas.line(crest + [gap * k, 0], 0.35 * gap, tints[k % 2])
-    canvas.line(crest + [0.3 * gap, 0], 0.8 * gap, paper)
+        canvas.line(crest + np.array([gap * k, 0]), 0.35 * gap, tints[k % 2])
+    canvas.line(crest + np.array([0.3 * gap, 0]), 0.8 * gap, paper)
     canvas.line(crest, LINE, key)
     tips = crest[np.argsort(crest[:, 0])[: len(crest) // 3]]
     for tip in tips[rng.random(len(tips)) < 0.7]:
