@@ -79,7 +79,7 @@ def train(arguments: tuple, layers: tuple[str, ...], learning_rate: float) -> No
     gradients = torch.autograd.grad(loss, weights)
     with torch.no_grad():
         for weight, gradient in zip(weights, gradients, strict=True):
-            weight -= learning_rate * gradient
+            weight.sub_(learning_rate * gradient)
 
 
 def to_torch(array: jax.Array, memory_format: torch.memory_format) -> torch.Tensor:
