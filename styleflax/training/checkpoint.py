@@ -7,7 +7,9 @@ taken.
 """
 
 import hashlib
+import json
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 logger = logging.getLogger(__name__)
+_HALF_WRITTEN = ".orbax-checkpoint-tmp"
+_NOTES = "notes"
+"""Stands among the digests for that of the notes; no path of a leaf is a bare word."""
 
 
 class CorruptCheckpointError(ValueError):
@@ -37,10 +42,13 @@ class Checkpoints:
         self._read_only = read_only
         self._options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
-            cleanup_tmp_directories=not read_only,
             create=not read_only,
             read_only=read_only,
         )
+        if not read_only:
+            # Not by Orbax, which does it in the background, beside the next save.
+            for half_written in self._folder.glob(f"*{_HALF_WRITTEN}*"):
+                shutil.rmtree(half_written)
         # Orbax reports each of many stages at INFO, and tracebacks of corrupt
         # files, which are reported here in a line.
         logging.getLogger("absl").setLevel(logging.ERROR)
@@ -49,14 +57,17 @@ class Checkpoints:
     def save(self, step: int, state: Any, notes: Mapping[str, Any]) -> None:
         """Begins to write `state`; its buffers may be donated afterwards."""
         host = jax.device_get(state)
-        meta = {"digests": leaf_digests(host), "notes": dict(notes)}
-        self._manager.save(
+        digests = leaf_digests(host) | {_NOTES: _notes_digest(notes)}
+        meta = {"digests": digests, "notes": dict(notes)}
+        written = self._manager.save(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(host), meta=ocp.args.JsonSave(meta)
             ),
             force=True,
         )
+        if not written:
+            raise RuntimeError(f"Orbax refused to write the checkpoint of step {step}")
 
     def restore_newest(self, template: Any) -> tuple[Any, dict[str, Any]] | None:
         """State (NumPy arrays) and notes of the newest intact step, or None.
@@ -64,17 +75,21 @@ class Checkpoints:
         Steps that are damaged are moved to a folder beside this one, since the
         manager saves nothing at or before the newest step that it sees.
         """
-        for step in sorted(self._manager.all_steps(), reverse=True):
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
             try:
                 return self._read(step, template)
             except CorruptCheckpointError as error:
                 moved = None if self._read_only else self._move_aside(step)
                 logger.warning(
-                    "checkpoint %d is damaged (%s)%s; taking the one before",
+                    "checkpoint %d is damaged (%s)%s%s",
                     step,
                     error,
                     f" and was moved to {moved}" if moved else "",
+                    "" if step == steps[-1] else "; taking the one before",
                 )
+        if steps:
+            logger.warning("no checkpoint in %s is intact", self._folder)
         return None
 
     def newest_step(self) -> int | None:
@@ -101,18 +116,27 @@ class Checkpoints:
             # Orbax and TensorStore raise anything from KeyError to bare Exception.
             raise CorruptCheckpointError(_first_line(error)) from error
         got = leaf_digests(read.state)
+        if _NOTES in expected:  # not in those of the first version
+            got[_NOTES] = _notes_digest(notes)
         wrong = sorted(
             k for k in expected.keys() | got if expected.get(k) != got.get(k)
         )
         if wrong:
             raise CorruptCheckpointError(f"digests differ: {', '.join(wrong[:3])}")
+        # Orbax restores the shapes that were saved, whatever is asked for.
+        wanted, found = (jax.tree.map(np.shape, t) for t in (template, read.state))
+        if wanted != found:
+            raise ValueError(
+                f"checkpoint {step} of {self._folder} is of another network"
+            )
         return read.state, notes
 
     def _move_aside(self, step: int) -> Path:
         aside = self._folder.with_name(f"{self._folder.name}_damaged")
         aside.mkdir(exist_ok=True)
-        number = len(list(aside.iterdir()))
-        moved = aside / f"{step}.{number}"
+        number = 0
+        while (moved := aside / f"{step}.{number}").exists():
+            number += 1
         (self._folder / str(step)).rename(moved)
         self._manager.close()
         self._manager = ocp.CheckpointManager(self._folder, options=self._options)
@@ -128,6 +152,10 @@ def leaf_digests(tree: Any) -> dict[str, str]:
         digest = hashlib.sha256(described + array.tobytes()).hexdigest()
         digests[jax.tree_util.keystr(path)] = digest
     return digests
+
+
+def _notes_digest(notes: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(notes, sort_keys=True).encode()).hexdigest()
 
 
 def _first_line(error: Exception) -> str:

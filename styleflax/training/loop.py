@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -17,7 +17,11 @@ from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import check_divides, local_devices, map_step, replicate
 from styleflax.training.build import build_method
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.environment import describe_environment, warn_of_differences
+from styleflax.training.environment import (
+    describe_environment,
+    request_determinism,
+    warn_of_differences,
+)
 from styleflax.training.feed import (
     Sources,
     open_sources,
@@ -80,41 +84,41 @@ def train(
         TrainingDivergedError: If the loss stays not finite.
     """
     validate(config)
+    if config.run.deterministic:
+        request_determinism()
+    methods = [build_method(config, phase) for phase in config.phases]
     devices = local_devices(config.run.num_devices)
     for i, phase in enumerate(config.phases):
         parts = len(devices) * config.optimizer.accumulate_steps
         check_divides(phase.batch_size, parts, f"phases[{i}].batch_size")
     open_workdir(workdir, config)
     sources = open_sources(config)
-    method = build_method(config, config.phases[0])
-    encoder = open_encoder(config, method.encoder_layers, workdir, sources)
+    encoder = open_encoder(config, methods[0].encoder_layers, workdir, sources)
     optimizer = make_optimizer(config.optimizer)
-    state = create_state(method, optimizer, config.seed)
-    if config.init_from:
-        started = start_from(config.init_from, config.method, state.variables)
-        state = state._replace(variables=started)
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
     checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
-    with contextlib.closing(checkpoints):
-        state = _restore(checkpoints, state, notes)
+    # Signals are taken until the last checkpoint is on disk.
+    with stop_on_signals() as stop, contextlib.closing(checkpoints):
+        state = create_state(methods[0], optimizer, config.seed)
+        state = _restore(checkpoints, state, notes) or _start(config, state)
         writer = MetricWriter(
             workdir, int(state.step) + 1, tensorboard=config.run.tensorboard
         )
         frozen = replicate({"encoder": encoder.encoder_params}, devices)
         run = Run(config, workdir, devices, sources, optimizer, frozen, checkpoints,
                   writer, notes, make_sampler)  # fmt: skip
-        with contextlib.closing(writer), stop_on_signals() as stop:
+        with contextlib.closing(writer):
             state = _run_phases(run, replicate(state, devices), stop)
     return state
 
 
 def _restore(
-    checkpoints: Checkpoints, state: TrainState, notes: dict[str, Any]
-) -> TrainState:
-    restored = checkpoints.restore_newest(state)
+    checkpoints: Checkpoints, template: TrainState, notes: dict[str, Any]
+) -> TrainState | None:
+    restored = checkpoints.restore_newest(template)
     if restored is None:
-        return state
+        return None
     state, old_notes = restored
     if old_notes["encoder"] != notes["encoder"]:
         raise ValueError(
@@ -122,7 +126,14 @@ def _restore(
         )
     warn_of_differences(old_notes["environment"], notes["environment"])
     logger.info("resuming after step %d", int(state.step))
-    return state
+    return cast(TrainState, state)
+
+
+def _start(config: Config, state: TrainState) -> TrainState:
+    if not config.init_from:
+        return state
+    variables = start_from(config.init_from, config.method, state.variables)
+    return state._replace(variables=variables)
 
 
 def _run_phases(run: Run, state: TrainState, stop: StopRequest) -> TrainState:
@@ -212,9 +223,11 @@ def _log(
     bar.set_postfix_str(f"loss {values['loss']:.3g}, {rate * batch_size:.1f} images/s")
     if values["skipped_in_row"] >= run.config.optimizer.max_nonfinite_steps:
         run.writer.flush()
+        newest = run.checkpoints.newest_step()
+        kept = "is none yet" if newest is None else f"is that of step {newest}"
         raise TrainingDivergedError(
             f"the loss was not finite for {int(values['skipped_in_row'])} steps in a "
-            f"row; the newest checkpoint is of step {run.checkpoints.newest_step()}"
+            f"row, up to step {step}; the newest checkpoint {kept}"
         )
 
 

@@ -55,7 +55,8 @@ def read_metrics(workdir: Path) -> list[dict[str, Any]]:
     """Lines of `metrics.jsonl` in order; a half-written last line is left out."""
     path = workdir / "metrics.jsonl"
     lines = []
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+    text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
         with contextlib.suppress(json.JSONDecodeError):
             lines.append(json.loads(line))
     return lines

@@ -46,6 +46,7 @@ def make_train_step(
         state: TrainState, frozen: Params, batch: Batch
     ) -> tuple[TrainState, dict[str, Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
         rate = schedule(state.step - phase_start)
         images = {name: _to_float(pixels) for name, pixels in batch.items()}
         players: dict[str, Params] = {}
@@ -58,7 +59,7 @@ def make_train_step(
             own = state.variables.players[player]
             outputs = value_and_grad(own, state.variables, frozen, images, key)
             grads, own_metrics, new_state = jax.lax.pmean(outputs, AXIS)
-            norm = optax.global_norm(grads)
+            norm = optax.tree.norm(grads)
             finite &= jnp.isfinite(own_metrics["loss"]) & jnp.isfinite(norm)
             updates, opt_state[player] = optimizer.update(
                 grads, state.opt_state[player], own

@@ -79,6 +79,16 @@ def _validate_phase(name: str, phase: Phase, parts: int) -> None:
             f"{name}.schedule.kind must be 'inverse' or 'cosine', got {schedule.kind!r}"
         )
     if not 0 < schedule.learning_rate < math.inf:
-        raise ValueError(f"{name}.schedule.learning_rate must be positive and finite")
+        raise ValueError(
+            f"{name}.schedule.learning_rate must be positive and finite, "
+            f"got {schedule.learning_rate}"
+        )
+    if not 0 <= schedule.decay < math.inf:
+        raise ValueError(
+            f"{name}.schedule.decay must be at least 0, got {schedule.decay}"
+        )
     if not 0 <= schedule.warmup_steps < max(phase.steps, 1):
-        raise ValueError(f"{name}.schedule.warmup_steps must be in [0, steps)")
+        raise ValueError(
+            f"{name}.schedule.warmup_steps must be in [0, steps), "
+            f"got {schedule.warmup_steps}"
+        )

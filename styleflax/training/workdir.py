@@ -45,7 +45,12 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _check_same(path: Path, config: Config) -> None:
-    old = flatten(json.loads(path.read_text("utf-8")))
+    try:
+        old = flatten(json.loads(path.read_text("utf-8")))
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is not the configuration of a run ({error}); take another workdir"
+        ) from error
     new = flatten(json.loads(to_json(config)))
     last = f"phases[{len(config.phases) - 1}]"
     longer_is_free = config.phases[-1].schedule.kind == "inverse"

@@ -1,0 +1,90 @@
+import dataclasses
+import json
+
+import pytest
+
+from styleflax.config import Config, Data, Phase, Run, Schedule
+from styleflax.training.workdir import open_workdir, write_atomically
+
+
+def one_phase(steps, kind="inverse", **fields):
+    return Config(phases=(Phase(steps=steps, schedule=Schedule(kind)),), **fields)
+
+
+def test_a_new_folder_gets_the_whole_configuration(tmp_path):
+    config = one_phase(10)
+    open_workdir(tmp_path / "a" / "b", config)
+    stored = json.loads((tmp_path / "a" / "b" / "config.json").read_text())
+    assert stored == json.loads(json.dumps(dataclasses.asdict(config)))
+    assert (tmp_path / "a" / "b" / "samples").is_dir()
+
+
+def test_another_configuration_is_refused_with_all_differences(tmp_path):
+    open_workdir(tmp_path, one_phase(10))
+    other = one_phase(10, seed=3, data=Data(flip=False))
+    with pytest.raises(ValueError, match="another configuration") as refused:
+        open_workdir(tmp_path, other)
+    assert "data.flip: True there, False asked for" in str(refused.value)
+    assert "seed: 0 there, 3 asked for" in str(refused.value)
+    open_workdir(tmp_path, one_phase(10))
+
+
+def test_how_a_run_is_carried_out_may_change(tmp_path):
+    open_workdir(tmp_path, one_phase(10))
+    changed = Run(
+        parallel="shard_map",
+        num_workers=2,
+        log_every_steps=1,
+        checkpoint_every_steps=7,
+        keep_checkpoints=1,
+        tensorboard=False,
+    )
+    open_workdir(tmp_path, one_phase(10, run=changed, data=Data(data_dir="elsewhere")))
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert stored["run"]["num_workers"] == 2
+
+
+def test_more_steps_are_allowed_where_the_rate_does_not_depend_on_them(tmp_path):
+    open_workdir(tmp_path, one_phase(10))
+    open_workdir(tmp_path, one_phase(20))
+    with pytest.raises(ValueError, match=r"phases\[0\].steps: 20 there, 15 asked for"):
+        open_workdir(tmp_path, one_phase(15))
+
+
+def test_more_steps_are_refused_for_a_cosine(tmp_path):
+    open_workdir(tmp_path, one_phase(10, "cosine"))
+    with pytest.raises(ValueError, match=r"phases\[0\].steps: 10 there, 20 asked for"):
+        open_workdir(tmp_path, one_phase(20, "cosine"))
+
+
+def test_more_steps_of_an_earlier_phase_are_refused(tmp_path):
+    def two(first):
+        return Config(phases=(Phase(steps=first), Phase(steps=10)))
+
+    open_workdir(tmp_path, two(10))
+    with pytest.raises(ValueError, match=r"phases\[0\].steps"):
+        open_workdir(tmp_path, two(11))
+    with pytest.raises(ValueError, match=r"phases\[1\].batch_size: 8 there, None"):
+        open_workdir(tmp_path, Config(phases=(Phase(steps=10),)))
+
+
+def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(OSError, match=r"cannot write the workdir .*run"):
+        open_workdir(tmp_path / "run", one_phase(10))
+
+
+def test_a_folder_with_another_config_json_is_refused(tmp_path):
+    for text in ("{", "[]", "3", "", '{"name": "web"}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match="configuration"):
+            open_workdir(tmp_path, one_phase(10))
+        assert (tmp_path / "config.json").read_text() == text
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.json"
+    write_atomically(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "new \udc80")
+    assert path.read_text() == "old"
