@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-# Output channels up to which shifted copies of the
-# cotangent are cheaper than those of the map; product of channels from which the
-# kernel itself outgrows a core's cache; and positions in a block of rows.
+# Output channels up to which shifted copies of the cotangent are cheaper than those of
+# the map; product of channels from which the kernel itself outgrows a core's cache;
+# and positions in a block of rows. Measured on two cores with 1.25 MB of L2 each.
 _NARROW = 8
 _WIDE = 128 * 256
 _BLOCK = 512
