@@ -31,9 +31,9 @@ slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -m slow
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "styleflax needs Python 3.11, 3.12 or 3.13: \
-	install one (on Debian: apt install python3.11 python3.11-venv), or name it: \
-	make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(CHECK)' || { echo "styleflax needs \
+	Python 3.11, 3.12 or 3.13: install one (on Debian: apt install python3.11 \
+	python3.11-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python

@@ -1,3 +1,62 @@
-"""Arbitrary style transfer in JAX and Flax."""
+"""Arbitrary style transfer in JAX and Flax.
+
+The public names are loaded when they are first asked for, so that importing the
+package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from styleflax.config import Config
+    from styleflax.evaluation.runner import evaluate
+    from styleflax.inference.model import build_model
+    from styleflax.inference.stylizer import Stylized, Stylizer
+    from styleflax.methods import METHODS, build
+    from styleflax.training.export import read_run
+    from styleflax.training.loop import train
+    from styleflax.weights.store import ModelFile, load_model, save_model
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "METHODS",
+    "Config",
+    "ModelFile",
+    "Stylized",
+    "Stylizer",
+    "build",
+    "build_model",
+    "evaluate",
+    "load_model",
+    "read_run",
+    "save_model",
+    "train",
+]
+
+_HOMES = {
+    "METHODS": "methods",
+    "Config": "config",
+    "ModelFile": "weights.store",
+    "Stylized": "inference.stylizer",
+    "Stylizer": "inference.stylizer",
+    "build": "methods",
+    "build_model": "inference.model",
+    "evaluate": "evaluation.runner",
+    "load_model": "weights.store",
+    "read_run": "training.export",
+    "save_model": "weights.store",
+    "train": "training.loop",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # so that this runs once for each name
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

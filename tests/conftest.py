@@ -1,9 +1,89 @@
 """Settings that must stand before JAX starts."""
 
+import dataclasses
 import os
+
+import pytest
 
 # Two virtual CPU devices for the parallel tests; the larger thread pool keeps
 # XLA's collectives from dead-locking on them (fixed in jax 0.12).
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 os.environ.setdefault("NPROC", "32")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+@pytest.fixture(scope="session")
+def shared_programs(tmp_path_factory):
+    """Compiles what several tests run only once."""
+    import jax
+    from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    reset_cache()
+
+
+@pytest.fixture(scope="session")
+def model_file(shared_programs):
+    """AdaIN with the true encoder and an untrained decoder, as a model file's."""
+    import jax
+    import numpy as np
+
+    from styleflax import methods
+    from styleflax.config import Arithmetic
+    from styleflax.models.vgg import cut_params
+    from styleflax.weights.packaged import load_packaged_vgg16
+    from styleflax.weights.registry import EncoderSpec
+    from styleflax.weights.store import ModelFile
+
+    method = methods.build("adain")
+    rng = np.random.default_rng(7)
+
+    def draw(leaf):  # He's initialisation; faster than Flax's, which compiles
+        fan_in = max(int(np.prod(leaf.shape[:-1])), 1)
+        scale = np.sqrt(2 / fan_in) if leaf.ndim > 1 else 0.1
+        return (rng.standard_normal(leaf.shape) * scale).astype(np.float32)
+
+    shapes = jax.eval_shape(method.init, jax.random.key(0)).players
+    params = jax.tree.map(draw, shapes)
+    encoder = cut_params(load_packaged_vgg16(), method.encoder_layers)
+    spec = EncoderSpec("vgg16", "torchvision")
+    arithmetic = dataclasses.asdict(Arithmetic())
+    return ModelFile("adain", spec, encoder, params, {}, arithmetic, {"steps": 0})
+
+
+@pytest.fixture(scope="session")
+def model_path(model_file, tmp_path_factory):
+    """That model on disk."""
+    from styleflax.weights.store import save_model
+
+    path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
+    save_model(path, model_file)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_picture():
+    """`write(path, height, width, seed=0)`: a smooth picture, as a file and array."""
+    import numpy as np
+    from PIL import Image
+
+    def write(path, height=32, width=32, seed=0):
+        rng = np.random.default_rng(seed)
+        small = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        picture = small.resize((width, height), Image.Resampling.BICUBIC)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+        return np.asarray(picture)
+
+    return write

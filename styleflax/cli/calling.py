@@ -2,7 +2,6 @@
 
 import sys
 
-import click
 import typer
 
 from styleflax.cli.errors import one_line_errors
@@ -13,11 +12,16 @@ def call(command: typer.Typer, arguments: list[str], name: str) -> None:
     with one_line_errors():
         try:
             code = command(arguments, prog_name=name, standalone_mode=False)
-        except click.exceptions.NoArgsIsHelpError as error:
-            print(error.format_message())
-            sys.exit(0)
-        except click.ClickException as error:
-            raise ValueError(error.format_message().replace("\n", " ")) from error
-        except click.Abort:
+        except typer.Abort:
             sys.exit(130)
+        except Exception as error:
+            # Typer's errors are click's in some versions and its own copy of them
+            # in others; what they share is this method.
+            if not hasattr(error, "format_message"):
+                raise
+            text = error.format_message()
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(text)
+                sys.exit(0)
+            raise ValueError(" ".join(text.split())) from error
     sys.exit(code or 0)

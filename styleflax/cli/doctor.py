@@ -32,7 +32,7 @@ def doctor() -> None:
         table.add_row(package, _version(package))
     for name, value in (*_devices(), *_weights()):
         table.add_row(name, value)
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
 
 
 def _version(package: str) -> str:

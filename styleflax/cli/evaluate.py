@@ -30,7 +30,7 @@ def evaluate(
     table = Table("weights", "pairs", "content loss", "style loss")
     for name, (content_loss, style_loss, count) in runner.mean_losses(pairs).items():
         table.add_row(name, str(count), f"{content_loss:.4f}", f"{style_loss:.4f}")
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
     print(f"{out / 'losses.json'} and a contact sheet of each model beside it")
 
 

@@ -1,10 +1,13 @@
 """`styleflax stylize`: photographs in the styles of paintings."""
 
+import itertools
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from PIL import Image as PillowImage
 
 from styleflax.data.images import SUFFIXES_WRITTEN
 from styleflax.data.listing import list_images
@@ -62,7 +65,8 @@ def spread_styles(arguments: Sequence[str]) -> list[str]:
     option = ""
     for argument in arguments[1:]:
         if argument.startswith("-") and argument != "-":
-            option = "" if "=" in argument else argument
+            has_value = "=" in argument or argument[:2] not in ("--", argument)
+            option = "" if has_value else argument  # as in --size=9 and -oOUT
         elif option == "--style":
             option = "more styles" if photo_before else ""
         elif option == "more styles":
@@ -101,12 +105,13 @@ def _targets(
             f"-o is the file {str(out)!r}, but there are {len(pairs)} pictures to "
             "write: give a folder"
         )
+    if not is_file and not out.is_dir():
+        _refuse_unknown_format(out)
     folder = out.parent if is_file else out
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".styleflax_probe"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise OSError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
     if is_file:
@@ -116,9 +121,20 @@ def _targets(
 
 def _names(pairs: Sequence[tuple[Path, Path]], folder: Path) -> Iterator[Path]:
     """`photo_painting.png`; a number where two pairs have the same names."""
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for content, style in pairs:
-        stem = f"{content.stem}_{style.stem}"
-        seen[stem] = seen.get(stem, 0) + 1
-        number = f"-{seen[stem]}" if seen[stem] > 1 else ""
-        yield folder / f"{stem}{number}.png"
+        name = stem = f"{content.stem}_{style.stem}"
+        numbered = (f"{stem}-{i}" for i in itertools.count(2))
+        while name.casefold() in seen:  # some file systems ignore case
+            name = next(numbered)
+        seen.add(name.casefold())
+        yield folder / f"{name}.png"
+
+
+def _refuse_unknown_format(out: Path) -> None:
+    suffix = out.suffix.lower()
+    if suffix in PillowImage.registered_extensions():
+        raise ValueError(
+            f"cannot write {str(out)!r}: the suffix of a file must be one of "
+            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
+        )

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import grain
 import numpy as np
 from absl import flags
 
@@ -12,6 +11,14 @@ from styleflax.data.augment import checked_range, random_crop
 from styleflax.data.decoding import ImageError
 from styleflax.data.pixels import to_float
 from styleflax.data.sources import PictureSource
+
+try:
+    import grain
+except ImportError as error:
+    raise ImportError(
+        "training needs grain, which has no build for this platform or is not "
+        f"installed ({error})"
+    ) from None
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -45,15 +45,18 @@ def open_source(
         FileNotFoundError: The folder or the files to prepare from are missing.
         ImportError: This platform has no array_record.
     """
-    # Only a `+` before a dataset's name separates: paths may hold one too.
-    names = "|".join(DATASETS)
-    parts = re.split(rf"\+(?=(?:{names})(?:[:+]|$))", spec)
-    parsed = [_parse(part) for part in parts]  # before anything is prepared
+    parsed = [_parse(part) for part in split_spec(spec)]  # before preparing any
     sources = [
         open_dataset(name, data_dir, manual_dir=manual_dir, **options)
         for name, options in parsed
     ]
     return sources[0] if len(sources) == 1 else Concatenated(sources)
+
+
+def split_spec(spec: str) -> list[str]:
+    """Returns the parts of a spec: only a `+` before a dataset's name separates."""
+    names = "|".join(DATASETS)
+    return re.split(rf"\+(?=(?:{names})(?:[:+]|$))", spec)
 
 
 def open_dataset(
@@ -157,11 +160,11 @@ def _unknown(spec: str) -> str:
 
 
 def _check_platform() -> None:
-    for module in ("array_record.python.array_record_module", "grain"):
+    for module in ("array_record.python.array_record_module", "grain", "fcntl"):
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise ImportError(
-                "training needs array_record and grain, which have no build for this "
-                f"platform or are not installed ({error})"
+                "training needs array_record, grain and file locks, which have no "
+                f"build for this platform or are not installed ({error})"
             ) from None

@@ -1,6 +1,8 @@
 """Losses and pictures of model files over all pairs of contents and styles."""
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +14,11 @@ from jaxtyping import Array, Float
 from tqdm import tqdm
 
 from styleflax import methods
-from styleflax.config import Arithmetic
 from styleflax.data.grids import image_grid
 from styleflax.data.images import load_image_u8, resize_short_side, save_image
 from styleflax.data.listing import list_images
 from styleflax.data.pixels import to_float
+from styleflax.inference.model import build_model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer, check_alpha, check_size
 from styleflax.methods.base import Variables
 from styleflax.types import Image, Params
@@ -64,16 +66,18 @@ def evaluate(
     """
     check_alpha(alpha)
     check_size(size_px)
-    paths = [find_model(name) for name in weights]
+    paths = list(dict.fromkeys(find_model(name) for name in weights))
     files = [load_model(path) for path in paths]
+    models = [build_model(file) for file in files]  # refuses what does not fit
+    names = _distinct([(path.stem, path.absolute().parent.name) for path in paths])
     contents = load_squares(content_folder, size_px)
     styles = load_squares(style_folder, size_px)
     out.mkdir(parents=True, exist_ok=True)
     pairs = []
-    for path, file in zip(paths, files, strict=True):
-        pairs += score(path.stem, file, contents, styles)
-        sheet = contact_sheet(Stylizer.of_file(file), contents, styles, alpha)
-        save_image(sheet, out / f"{path.stem}.png")
+    for name, file, model in zip(names, files, models, strict=True):
+        pairs += score(name, file, contents, styles)
+        sheet = contact_sheet(Stylizer(model), contents, styles, alpha)
+        save_image(sheet, out / f"{name}.png")
     text = json.dumps([pair._asdict() for pair in pairs], indent=2)
     (out / "losses.json").write_text(text + "\n", "utf-8")
     return pairs
@@ -81,6 +85,8 @@ def evaluate(
 
 def load_squares(folder: Path, size_px: int) -> dict[str, Float[np.ndarray, "h w 3"]]:
     """Centre crops of all pictures of a folder, by file name without suffix.
+
+    Where pictures share it, the folder's name and a number tell them apart.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -90,11 +96,12 @@ def load_squares(folder: Path, size_px: int) -> dict[str, Float[np.ndarray, "h w
     if not paths:
         raise ValueError(f"{folder} holds no picture")
     squares = {}
-    for path in paths:
+    names = _distinct([(path.stem, path.parent.name) for path in paths])
+    for name, path in zip(names, paths, strict=True):
         image = np.asarray(resize_short_side(load_image_u8(path), size_px))
         top, left = ((side - size_px) // 2 for side in image.shape[:2])
         square = image[top : top + size_px, left : left + size_px]
-        squares[path.stem] = to_float(square)
+        squares[name] = to_float(square)
     return squares
 
 
@@ -108,7 +115,7 @@ def score(
     method = methods.build(
         file.method,
         losses=dict.fromkeys(TERMS, 1.0),
-        arithmetic=Arithmetic(**file.arithmetic),
+        arithmetic=read_arithmetic(file),
     )
 
     @jax.jit
@@ -145,6 +152,19 @@ def contact_sheet(
         rows.append([content, *(picture.array for picture in made)])
     captions = [["", *styles], *([name] for name in contents)]
     return image_grid(rows, captions=captions, cell_px=192)
+
+
+def _distinct(names: Sequence[tuple[str, str]]) -> list[str]:
+    """Names from (stem, folder): the stem where that is enough, each name once."""
+    count = Counter(stem for stem, _ in names)
+    distinct: list[str] = []
+    for stem, folder in names:
+        name = stem if count[stem] == 1 else f"{folder}_{stem}"
+        numbered = (f"{name}-{i}" for i in itertools.count(2))
+        while name in distinct:
+            name = next(numbered)
+        distinct.append(name)
+    return distinct
 
 
 def mean_losses(pairs: Iterable[Pair]) -> dict[str, tuple[float, float, int]]:

@@ -1,6 +1,7 @@
 """A model file as something that runs."""
 
-from typing import NamedTuple
+import dataclasses
+from typing import NamedTuple, get_args
 
 import jax
 from jax.typing import DTypeLike
@@ -8,7 +9,7 @@ from jax.typing import DTypeLike
 from styleflax import methods
 from styleflax.config import Arithmetic
 from styleflax.methods.base import Method, Variables
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import VGG, Architecture, Convention
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile, check_params
 
@@ -32,14 +33,12 @@ def build_model(
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
 
     Raises:
-        ValueError: If the file's method is unknown or its parameters are not
-            that method's; lists missing and extra names.
+        ValueError: If the file's method, encoder or arithmetic is unknown, or its
+            parameters are not that method's; lists missing and extra names.
     """
+    arithmetic = read_arithmetic(file)
     method = methods.build(
-        file.method,
-        arithmetic=Arithmetic(**file.arithmetic),
-        dtype=dtype,
-        native=native,
+        file.method, arithmetic=arithmetic, dtype=dtype, native=native
     )
     expected = jax.eval_shape(method.init, jax.random.key(0))
     for player in file.players.keys() - expected.players.keys():
@@ -53,8 +52,33 @@ def build_model(
     return Model(method, jax.device_put(Variables(file.players, file.state)), frozen)
 
 
+def read_arithmetic(file: ModelFile) -> Arithmetic:
+    """The arithmetic preset of a model file.
+
+    Raises:
+        ValueError: If it has fields that this version does not know.
+    """
+    known = {field.name for field in dataclasses.fields(Arithmetic)}
+    if unknown := sorted(file.arithmetic.keys() - known):
+        raise ValueError(
+            f"the model's arithmetic has unknown fields {unknown}; there are "
+            f"{sorted(known)}"
+        )
+    return Arithmetic(**file.arithmetic)
+
+
 def _check_encoder(file: ModelFile, method: Method) -> None:
     spec = file.encoder
+    allowed = {
+        "architecture": get_args(Architecture),
+        "convention": get_args(Convention),
+    }
+    for name, values in allowed.items():
+        if getattr(spec, name) not in values:
+            raise ValueError(
+                f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
+                f"{sorted(values)}"
+            )
     encoder = VGG(method.encoder_layers, spec.architecture, spec.convention)
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
     shapes = jax.eval_shape(encoder.init, jax.random.key(0), image)

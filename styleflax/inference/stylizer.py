@@ -16,9 +16,9 @@ from styleflax.inference.model import Model, build_model
 from styleflax.methods.base import Controls, Style, Variables, plain_controls, stylize
 from styleflax.types import Image, Params
 from styleflax.weights.packaged_models import find_model
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.weights.store import load_model
 
-Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray
+Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array
 """A path, a Pillow image, or an array (h, w, 3): uint8, or float in [0, 1]."""
 MIN_SIDE_PX = 16
 STYLE_SIZE_PX = 512
@@ -101,11 +101,6 @@ class Stylizer:
         """
         return cls(build_model(load_model(find_model(weights))))
 
-    @classmethod
-    def of_file(cls, file: ModelFile) -> Self:
-        """The stylizer of a model file that is loaded already."""
-        return cls(build_model(file))
-
     def encode_style(self, style: Picture) -> Style:
         """All that the model keeps of a style, to be used for many contents.
 
@@ -113,7 +108,7 @@ class Stylizer:
             style: A picture; it is shrunk to `STYLE_SIZE_PX` at its short side
                 if it is larger.
         """
-        image = as_float_image(style)
+        image = _float_image(style)
         if min(image.shape[:2]) > STYLE_SIZE_PX:
             image = _resize(image, STYLE_SIZE_PX)
         return self._encode(*self._model[1:], jnp.asarray(image[None]))
@@ -141,9 +136,15 @@ class Stylizer:
             FileNotFoundError: If a path leads nowhere.
         """
         check_alpha(alpha)
+        if size is not None:
+            check_size(size)
         encoded = style if isinstance(style, Mapping) else self.encode_style(style)
+        if isinstance(content, jax.Array):
+            content = np.asarray(content)
         is_batch = isinstance(content, np.ndarray) and content.ndim == 4
         pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment]
+        if is_batch and not len(content):  # type: ignore[arg-type]
+            raise ValueError("content is a batch of no pictures")
         images = np.stack([_content(picture, size) for picture in pictures])
         output = self._run(
             *self._model[1:], jnp.asarray(images), encoded, plain_controls(alpha)
@@ -173,11 +174,14 @@ def check_size(size: int) -> None:
 
 
 def _content(picture: Picture, size: int | None) -> np.ndarray:
-    image = as_float_image(picture)
-    if size is None:
-        return image
-    check_size(size)
-    return _resize(image, size)
+    image = _float_image(picture)
+    return image if size is None else _resize(image, size)
+
+
+def _float_image(picture: Picture) -> np.ndarray:
+    # A copy on the host, since Pillow and NumPy do the rest.
+    array = np.asarray(picture) if isinstance(picture, jax.Array) else picture
+    return as_float_image(array)
 
 
 def _resize(image: np.ndarray, size: int) -> np.ndarray:

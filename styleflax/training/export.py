@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from styleflax.config import Config, from_json
+from styleflax.data.sources import split_spec
 from styleflax.training.build import build_method
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.frozen import FILE_NAME
@@ -24,13 +25,14 @@ def read_run(workdir: Path) -> ModelFile:
 
     Raises:
         FileNotFoundError: If the folder holds no run, or none with a checkpoint.
+        ValueError: If the run's configuration or encoder is damaged.
     """
     path = workdir / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
             f"{workdir} holds no run; one is made by train.py --workdir={workdir}"
         )
-    config = from_json(path.read_text("utf-8"))
+    config = _read_config(path)
     state = _newest_state(workdir, config)
     encoder = load_model(workdir / FILE_NAME)
     method = build_method(config, config.phases[-1])
@@ -47,7 +49,11 @@ def read_run(workdir: Path) -> ModelFile:
             "content": describe_spec(config.data.content),
             "style": describe_spec(config.data.style),
             "phases": dataclasses.asdict(config)["phases"],
-            "encoder": dataclasses.asdict(config.encoder),
+            "encoder": {
+                **dataclasses.asdict(config.encoder),
+                "weights": Path(config.encoder.weights).name,
+            },
+            "init_from": Path(config.init_from).name,
             "encoder_layers": list(method.encoder_layers),
             "styleflax": importlib.metadata.version("styleflax"),
             "jax": importlib.metadata.version("jax"),
@@ -57,10 +63,19 @@ def read_run(workdir: Path) -> ModelFile:
 
 def describe_spec(spec: str) -> str:
     """A data set's spec without the places of this machine."""
-    parts = [part.partition(":") for part in spec.split("+")]
+    parts = [part.partition(":") for part in split_spec(spec)]
     return "+".join(
         f"{name}{colon}{Path(argument).name}" for name, colon, argument in parts
     )
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        return from_json(path.read_text("utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged, or of another version of styleflax: {error}"
+        ) from error
 
 
 def _newest_state(workdir: Path, config: Config) -> TrainState:
@@ -83,7 +98,8 @@ def _newest_state(workdir: Path, config: Config) -> TrainState:
             checkpoints.close()
     if restored is None:
         raise FileNotFoundError(
-            f"{workdir} holds no checkpoint yet; train.py writes one"
+            f"{workdir} holds no checkpoint that can be read; train.py "
+            f"--workdir={workdir} goes on and writes one"
         )
     state: TrainState = restored[0]
     return state

@@ -1,0 +1,43 @@
+"""The command, run within the test's process."""
+
+import pytest
+
+from styleflax.cli.app import run
+
+
+@pytest.fixture
+def command(capsys):
+    """`command(*arguments)` -> (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            run([str(argument) for argument in arguments])
+        return exit_.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refuses(command):
+    """`refuses(*arguments)` -> the one line of a mistake."""
+
+    def call(*arguments):
+        code, _, error = command(*arguments)
+        assert code == 2
+        assert error.startswith("styleflax: ")
+        assert error.count("\n") == 1
+        assert error.endswith("\n")
+        return error
+
+    return call
+
+
+@pytest.fixture
+def pictures(write_picture, tmp_path):
+    """A folder with photo.png, painting.png and other pictures below."""
+    folder = tmp_path / "pictures"
+    for seed, name in enumerate(
+        ("photo.png", "painting.png", "photos/a.png", "photos/b.jpg", "arts/s.png")
+    ):
+        write_picture(folder / name, seed=seed)
+    return folder

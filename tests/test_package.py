@@ -1,0 +1,64 @@
+import subprocess
+import sys
+
+import pytest
+
+import styleflax
+
+STYLIZING = "styleflax.inference.stylizer, styleflax.cli.app, styleflax.data.sources"
+ABSENT = "('fcntl', 'array_record', 'grain', 'tensorflow_datasets')"
+
+
+def python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", styleflax.__all__)
+def test_public_names_are_there(name):
+    assert name in dir(styleflax)
+    assert getattr(styleflax, name) is not None
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'Stylist'"):
+        _ = styleflax.Stylist
+
+
+def test_importing_the_package_imports_nothing_else():
+    code = "import sys; before = set(sys.modules); import styleflax; "
+    code += "print(sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
+    done = python(code)
+    allowed = {"styleflax", "importlib", "typing", "collections", "_typing"}
+    imported = set(eval(done.stdout))
+    assert "jax" not in imported
+    assert "numpy" not in imported
+    assert not {m for m in imported - allowed if m not in sys.stdlib_module_names}
+
+
+def test_stylizing_needs_nothing_that_only_training_has():
+    code = f"import sys; sys.modules.update(dict.fromkeys({ABSENT})); "
+    done = python(code + f"import {STYLIZING}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_training_without_its_packages_is_one_line(tmp_path):
+    code = f"import sys; sys.modules.update(dict.fromkeys({ABSENT})); "
+    code += "from styleflax.cli.app import run; "
+    code += f"run(['train', '--config=smoke', '--workdir={tmp_path / 'run'}'])"
+    done = python(code)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    # What stands before it are JAX's own warnings of the missing file locks.
+    assert done.stderr.splitlines()[-1].startswith("styleflax: training needs grain")
+
+
+def test_module_runs_as_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "styleflax", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"styleflax {styleflax.__version__}\n"
