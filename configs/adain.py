@@ -30,7 +30,7 @@ def get_config() -> Config:
                 batch_size=4,
                 crop_px=128,
                 resize_px=192,
-                losses={"content": 1.0, "style": 7.0, "identity": 20.0},
+                losses={"content": 1.0, "style": 7.0, "identity": 10.0},
                 schedule=Schedule("cosine", 5e-4, warmup_steps=50),
             ),
         ),

@@ -6,7 +6,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-STYLE_SEED = 1_000
+# The paintings that configs/smoke.py trains on.
+STYLE_SEED = 6 * 1_000_003
+NUM_STYLES = 4
 STYLE_SIZE_PX = 384
 
 
@@ -31,7 +33,10 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))
     save_image(photo, out / "photo.png")
-    paintings = {name: paint(name, STYLE_SEED, STYLE_SIZE_PX) for name in FAMILIES[:4]}
+    paintings = {
+        name: paint(name, STYLE_SEED + i, STYLE_SIZE_PX)
+        for i, name in enumerate(FAMILIES[:NUM_STYLES])
+    }
     stylized: list[np.ndarray] = []
     for name, painting in paintings.items():
         save_image(painting, out / f"painting_{name}.png")

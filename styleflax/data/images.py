@@ -48,6 +48,8 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".tif": {"format": "TIFF"},
     ".tiff": {"format": "TIFF"},
 }
+SUFFIXES_WRITTEN = frozenset(_SAVE_OPTIONS)
+"""Formats that `save_image` knows."""
 
 
 def load_image_u8(

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
-from styleflax.losses.content import mse_loss
+from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import total_variation_loss
 from styleflax.losses.style import mean_std_loss
 from styleflax.methods.base import (
@@ -155,7 +155,8 @@ def _loss(
         return decoder.apply({"params": own_params}, feature)
 
     def reconstruction(pictures: Image) -> Float[Array, ""]:
-        return mse_loss(decode(encode(frozen, pictures, (DEEPEST,))[DEEPEST]), pictures)
+        feature = encode(frozen, pictures, (DEEPEST,))[DEEPEST]
+        return pixel_loss(decode(feature), pictures)
 
     terms = {}
     if "pixel" in weights:
