@@ -93,6 +93,8 @@ def resolve_config(spec: str) -> str:
 def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
     argv = ["train", *arguments]
     values = flags.FlagValues()
+    # ml_collections loads files as a module of this name, over what it held before.
+    sys.modules.pop("config_config", None)
     config_flags.DEFINE_config_file(
         "config", None, "Configuration.", flag_values=values, sys_argv=argv
     )
@@ -104,7 +106,7 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
     if unexpected:
         raise ValueError(f"unexpected argument {unexpected[0]!r}; see --help")
     for name, example in (("config", "configs/adain.py"), ("workdir", "runs/adain")):
-        if not values[name].value:
+        if values[name].value in (None, ""):
             raise ValueError(f"--{name} is missing, as in --{name}={example}")
     config = values["config"].value
     if not isinstance(config, Config):
@@ -146,6 +148,8 @@ def _with_resolved_config(arguments: Sequence[str]) -> list[str]:
             joined.append(argument)
     for i, argument in enumerate(joined):
         name, equals, spec = argument.partition("=")
+        if argument.lstrip("-") in ("config", "workdir"):
+            raise ValueError(f"{argument} lacks its value; see --help")
         if name in ("--config", "-config") and equals:
             joined[i] = f"{name}={resolve_config(spec)}"
     return joined

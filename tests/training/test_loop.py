@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import shutil
 import signal
@@ -55,7 +54,7 @@ def uninterrupted(train_tiny, tiny_config, tmp_path, tmp_path_factory):
     return _once["state"], read_metrics(tmp_path / "uninterrupted")
 
 
-@pytest.mark.parametrize("step", [1, 3, 6, 7, 12])
+@pytest.mark.parametrize("step", [1, 6, 7])
 def test_a_run_killed_after_any_step_ends_like_an_uninterrupted_one(
     step, train_tiny, tiny_config, tmp_path, uninterrupted
 ):
@@ -230,12 +229,6 @@ def test_other_parallel_modes_give_the_same_run(
     got = [m["loss"] for m in read_metrics(tmp_path / "run")[:6]]
     expected = [m["loss"] for m in uninterrupted[1][:6]]
     np.testing.assert_allclose(got, expected, rtol=1e-4)
-
-
-def test_the_configuration_lies_beside_the_run(train_tiny, tiny_config, tmp_path):
-    train_tiny(tiny_config, tmp_path / "run")
-    stored = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert stored == json.loads(json.dumps(dataclasses.asdict(tiny_config)))
 
 
 def test_optimiser_state_in_checkpoints_counts_the_steps_of_its_phase(

@@ -22,12 +22,21 @@ def batch():
 def run_steps(tiny_method):
     """State and metrics after a step on each batch."""
 
-    def run(batches, losses, *, num_devices=2, optimizer=None, state=None, **options):
+    def run(
+        batches,
+        losses,
+        *,
+        num_devices=2,
+        mode="pmap",
+        optimizer=None,
+        state=None,
+        **options,
+    ):
         method = tiny_method(losses)
         optimizer = optimizer or optax.identity()
         devices = local_devices(num_devices)
         step = make_train_step(method, optimizer, lambda i: 0.1, **options)
-        mapped = map_step(step, devices)
+        mapped = map_step(step, devices, mode)
         state = state or create_state(method, optimizer, 0)
         state = replicate(state, devices)
         frozen = replicate({"encoder": {"scale": np.float32([1.0])}}, devices)
@@ -57,13 +66,22 @@ def relative_change(got, expected, start):
     return np.linalg.norm(got - expected) / norm, np.linalg.norm(got) / norm - 1
 
 
-@pytest.mark.parametrize("num_devices", [1, 2])
-def test_accumulated_parts_equal_the_whole_batch(run_steps, batch, num_devices):
+@pytest.mark.parametrize(
+    ("num_devices", "mode", "parts"),
+    [(2, "pmap", 1), (2, "shard_map", 1), (1, "pmap", 4), (2, "shard_map", 4)],
+)
+def test_shares_and_parts_of_a_batch_equal_the_whole(
+    run_steps, batch, num_devices, mode, parts
+):
     losses = {"plain": 1.0}
     start, _ = run_steps([], losses)
     whole, whole_metrics = run_steps([batch] * 3, losses, num_devices=1)
     parts, metrics = run_steps(
-        [batch] * 3, losses, num_devices=num_devices, accumulate_steps=4
+        [batch] * 3,
+        losses,
+        num_devices=num_devices,
+        mode=mode,
+        accumulate_steps=parts,
     )
     l2, ratio = relative_change(parts.variables, whole.variables, start.variables)
     assert l2 < 1e-5
@@ -72,6 +90,16 @@ def test_accumulated_parts_equal_the_whole_batch(run_steps, batch, num_devices):
         assert got.keys() == expected.keys()
         assert got["loss"] == pytest.approx(expected["loss"], rel=1e-5)
         assert got["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-5)
+
+
+def test_pmap_equals_shard_map(run_steps, batch):
+    start, _ = run_steps([], {"noise": 0.1})
+    by_pmap, _ = run_steps([batch] * 2, {"noise": 0.1})
+    by_shard_map, _ = run_steps([batch] * 2, {"noise": 0.1}, mode="shard_map")
+    changes = (by_shard_map.variables, by_pmap.variables, start.variables)
+    l2, ratio = relative_change(*changes)
+    assert l2 < 1e-6
+    assert abs(ratio) < 1e-6
 
 
 def test_the_step_is_plain_gradient_descent(run_steps, batch, tiny_method):

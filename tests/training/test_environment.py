@@ -1,0 +1,50 @@
+import os
+
+import jax
+import pytest
+
+from styleflax.training.environment import (
+    describe_environment,
+    request_determinism,
+    warn_of_differences,
+)
+
+FLAG = "--xla_gpu_deterministic_ops=true"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", FLAG),
+        ("--xla_dump_to=x", f"--xla_dump_to=x {FLAG}"),
+        (FLAG, FLAG),
+        ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
+    ],
+)
+def test_determinism_is_asked_for_unless_the_user_has_decided(
+    before, after, monkeypatch
+):
+    monkeypatch.setenv("XLA_FLAGS", before)
+    request_determinism()
+    assert os.environ["XLA_FLAGS"] == after
+
+
+def test_flags_and_devices_are_part_of_the_environment(monkeypatch):
+    devices = jax.local_devices()[:2]  # before the flags that JAX would start with
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    described = describe_environment(devices, "shard_map")
+    assert described["xla_flags"] == "--xla_dump_to=x"
+    assert described["num_devices"] == "2"
+    assert described["parallel"] == "shard_map"
+    assert described["jax"] == jax.__version__
+    assert all(isinstance(value, str) for value in described.values())
+
+
+def test_every_difference_is_named(warnings_logged):
+    warn_of_differences({"jax": "1", "a": "x"}, {"jax": "2", "b": "y", "a": "x"})
+    assert "b: None -> y; jax: 1 -> 2" in warnings_logged()
+
+
+def test_no_difference_is_no_warning(warnings_logged):
+    warn_of_differences({"jax": "1"}, {"jax": "1"})
+    assert not warnings_logged()

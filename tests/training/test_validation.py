@@ -1,0 +1,83 @@
+import dataclasses
+import math
+
+import pytest
+
+from styleflax.config import Config, Phase, Schedule
+from styleflax.training.validation import validate
+
+
+def changed(name, value):
+    """The default configuration with one field changed."""
+    config = Config()
+    *path, field = name.split(".")
+    part = config
+    for step in path:
+        part = part.phases[0] if step == "phases[0]" else getattr(part, step)
+    assert field in {f.name for f in dataclasses.fields(part)}
+    setattr(part, field, value)
+    return config
+
+
+def test_the_default_is_valid():
+    config = Config()
+    assert validate(config) is config
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("compute_dtype", "float64"),
+        ("seed", -1),
+        ("arithmetic.ddof", 2),
+        ("arithmetic.eps", 0.0),
+        ("arithmetic.eps", math.nan),
+        ("arithmetic.reduction", "sum"),
+        ("encoder.statistic", "max"),
+        ("encoder.num_images", 0),
+        ("optimizer.beta1", 1.0),
+        ("optimizer.beta2", -0.1),
+        ("optimizer.clip_norm", -1.0),
+        ("optimizer.clip_norm", math.nan),
+        ("optimizer.accumulate_steps", 0),
+        ("optimizer.max_nonfinite_steps", 0),
+        ("run.parallel", "vmap"),
+        ("run.num_devices", -1),
+        ("run.num_workers", -1),
+        ("run.num_threads", 0),
+        ("run.log_every_steps", 0),
+        ("run.checkpoint_every_steps", 0),
+        ("run.keep_checkpoints", 0),
+        ("run.sample_every_steps", -1),
+        ("run.num_samples", 0),
+        ("phases[0].steps", 0),
+        ("phases[0].batch_size", 0),
+        ("phases[0].crop_px", 8),
+        ("phases[0].crop_px", 60),
+        ("phases[0].resize_px", 255),
+        ("phases[0].schedule.kind", "step"),
+        ("phases[0].schedule.learning_rate", 0.0),
+        ("phases[0].schedule.learning_rate", math.inf),
+        ("phases[0].schedule.decay", -1.0),
+        ("phases[0].schedule.decay", math.nan),
+        ("phases[0].schedule.warmup_steps", -1),
+        ("phases[0].schedule.warmup_steps", 160_000),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match="must be") as refused:
+        validate(changed(name, value))
+    assert name in str(refused.value)
+    assert str(value) in str(refused.value)
+
+
+def test_a_run_needs_a_phase():
+    with pytest.raises(ValueError, match="phases must hold at least one"):
+        validate(Config(phases=()))
+
+
+def test_a_batch_splits_into_its_parts():
+    config = Config(phases=(Phase(batch_size=6, schedule=Schedule("cosine")),))
+    config.optimizer.accumulate_steps = 4
+    with pytest.raises(ValueError, match=r"phases\[0\].batch_size .* \(4\), got 6"):
+        validate(config)
