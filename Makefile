@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 demo: $(VENV)/.installed
 	$(BIN)/styleflax train --config=smoke --workdir=$(OUT)/run
 	$(BIN)/styleflax weights export $(OUT)/run -o $(OUT)/smoke.safetensors
-	$(BIN)/styleflax demo --weights $(OUT)/smoke.safetensors -o $(OUT)
+	$(BIN)/styleflax demo --weights $(OUT)/smoke.safetensors --weights adain -o $(OUT)
 
 test: lint pytest
 

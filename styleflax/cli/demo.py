@@ -14,7 +14,9 @@ STYLE_SIZE_PX = 384
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
-    weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
+    weights: Annotated[
+        list[str] | None, typer.Option(help="A name or a model file; may be repeated.")
+    ] = None,
     size: Annotated[int, typer.Option(help="Short side of the pictures.")] = 384,
 ) -> None:
     """Stylize a photograph with procedural paintings; needs no data."""
@@ -29,7 +31,8 @@ def demo(
     from styleflax.inference.stylizer import Stylizer, check_size  # noqa: PLC0415
 
     check_size(size)
-    stylizer = Stylizer.load(weights)
+    names = weights or ["adain"]
+    stylizers = {Path(name).stem: Stylizer.load(name) for name in names}
     out.mkdir(parents=True, exist_ok=True)
     photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))
     save_image(photo, out / "photo.png")
@@ -37,17 +40,17 @@ def demo(
         name: paint(name, STYLE_SEED + i, STYLE_SIZE_PX)
         for i, name in enumerate(FAMILIES[:NUM_STYLES])
     }
-    stylized: list[np.ndarray] = []
     for name, painting in paintings.items():
         save_image(painting, out / f"painting_{name}.png")
-        picture = stylizer(photo, painting)
-        picture.save(out / f"stylized_{name}.png")
-        stylized.append(picture.array)
-    rows: list[list[np.ndarray | None]] = [
-        [None, *paintings.values()],
-        [photo, *stylized],
-    ]
-    save_image(image_grid(rows, cell_px=320), out / "demo.png")
+    rows: list[list[np.ndarray | None]] = [[None, *paintings.values()]]
+    for model, stylizer in stylizers.items():
+        pictures = {name: stylizer(photo, paintings[name]) for name in paintings}
+        for name, picture in pictures.items():
+            picture.save(out / f"{model}_{name}.png")
+        rows.append([photo, *(picture.array for picture in pictures.values())])
+    captions = [["", *paintings], *([model] for model in stylizers)]
+    save_image(image_grid(rows, captions=captions, cell_px=320), out / "demo.png")
     print(
-        f"Look at {out / 'demo.png'}: the photograph, four paintings, and it in them."
+        f"Look at {out / 'demo.png'}: a photograph, four paintings, and it in them, "
+        f"by {' and by '.join(stylizers)}."
     )
