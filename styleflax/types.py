@@ -12,7 +12,7 @@ Image = Float[Array, "b h w 3"]
 FeatureMap = Float[Array, "b h w c"]
 """The activations of one layer."""
 
-FeatureMaps = Mapping[str, FeatureMap]
+FeatureMaps = Mapping[str, Float[Array, "b _ _ _"]]
 """Activations by layer name (`relu1_1` ... `relu5_4`)."""
 
 Params = Mapping[str, Any]

@@ -9,7 +9,7 @@ from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import FeatureMaps
 
 REDUCTIONS = ("channel_mean", "channel_sum")
-MeanStd = tuple[Float[Array, "b c"], Float[Array, "b c"]]
+MeanStd = tuple[Float[Array, "b _"], Float[Array, "b _"]]
 
 
 def mean_std_loss(

@@ -180,7 +180,7 @@ def _loss(
     return total, (metrics, variables.state)
 
 
-def _middle(images: Image) -> Image:
+def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:
     """The middle half of both sides, in whole positions of relu4_1.
 
     A quarter of the pixels for a quarter of the cost, and the same for any

@@ -1,7 +1,10 @@
 """The decoder of AdaIN and SANet: the encoder up to relu4_1, mirrored."""
 
+from collections.abc import Mapping
+
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -9,17 +12,19 @@ from styleflax.models.layers import ReflectConv
 
 # Output channels, named as the encoder's layers that they mirror. Those that
 # follow a pool there follow an upsampling here.
-LAYERS = {
-    "conv4_1": 256,
-    "conv3_4": 256,
-    "conv3_3": 256,
-    "conv3_2": 256,
-    "conv3_1": 128,
-    "conv2_2": 128,
-    "conv2_1": 64,
-    "conv1_2": 64,
-    "conv1_1": 3,
-}
+LAYERS: Mapping[str, int] = FrozenDict(
+    {
+        "conv4_1": 256,
+        "conv3_4": 256,
+        "conv3_3": 256,
+        "conv3_2": 256,
+        "conv3_1": 128,
+        "conv2_2": 128,
+        "conv2_1": 64,
+        "conv1_2": 64,
+        "conv1_1": 3,
+    }
+)
 UPSAMPLED = frozenset({"conv3_4", "conv2_2", "conv1_2"})
 
 
@@ -33,18 +38,18 @@ class Decoder(nn.Module):
     Attributes:
         dtype: Compute type; the image is float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        layers: Output channels by layer, under the names in `LAYERS`.
     """
 
     dtype: DTypeLike = jnp.float32
     native: bool = False
+    layers: Mapping[str, int] = LAYERS
 
     @nn.compact
-    def __call__(
-        self, features: Float[Array, "b h w 512"]
-    ) -> Float[Array, "b h8 w8 3"]:
+    def __call__(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h8 w8 3"]:
         """Images of eight times the height and width of `features`."""
         x = features
-        for name, channels in LAYERS.items():
+        for name, channels in self.layers.items():
             upsample = name in UPSAMPLED
             x = ReflectConv(channels, upsample, self.dtype, self.native, name=name)(x)
             if name != "conv1_1":

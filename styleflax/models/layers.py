@@ -29,10 +29,6 @@ class ReflectConv(nn.Module):
         shape = (3, 3, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        operands = (
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            bias.astype(self.dtype),
-        )
+        operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
         convolve = upsample_conv3x3_reflect if self.upsample else conv3x3_reflect
         return convolve(*operands, native=self.native)

@@ -4,7 +4,7 @@ Convolutions are padded by reflection and pools round up, as in the networks of
 Gatys et al. and of Huang and Belongie.
 """
 
-from typing import Literal, Self
+from typing import Literal
 
 import flax.linen as nn
 import jax
@@ -56,6 +56,7 @@ class VGG(nn.Module):
             BGR in [0, 255] less its mean (Huang and Belongie's code).
         dtype: Compute type.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        widths: Channels of the five blocks.
     """
 
     layers: tuple[str, ...]
@@ -63,6 +64,7 @@ class VGG(nn.Module):
     convention: Convention = "torchvision"
     dtype: DTypeLike = jnp.float32
     native: bool = False
+    widths: tuple[int, ...] = WIDTHS
 
     @classmethod
     def of_params(
@@ -71,8 +73,8 @@ class VGG(nn.Module):
         layers: tuple[str, ...],
         dtype: DTypeLike = jnp.float32,
         native: bool = False,
-    ) -> Self:
-        """The network that `params` belong to, told by the names in them.
+    ) -> "VGG":
+        """The network that `params` belong to, told by their names and shapes.
 
         A tree that ends before the two architectures differ (`conv3_4`) is
         taken for a VGG-16, which it then equals.
@@ -81,7 +83,12 @@ class VGG(nn.Module):
         convention: Convention = (
             "normalised" if "preprocess" in params else "torchvision"
         )
-        return cls(tuple(layers), architecture, convention, dtype, native)
+        firsts = [params.get(f"conv{block}_1") for block in range(1, 6)]
+        widths = tuple(
+            width if first is None else first["bias"].shape[0]
+            for first, width in zip(firsts, WIDTHS, strict=True)
+        )
+        return cls(tuple(layers), architecture, convention, dtype, native, widths)
 
     def depth(self) -> tuple[str, ...]:
         """Names of the convolutions that `layers` need.
@@ -109,7 +116,7 @@ class VGG(nn.Module):
             if index == 1 and block > 1:
                 x = max_pool_ceil(x)
             conv = ReflectConv(
-                WIDTHS[block - 1], False, self.dtype, self.native, name=name
+                self.widths[block - 1], False, self.dtype, self.native, name=name
             )
             x = nn.relu(conv(x))
             features[name.replace("conv", "relu")] = x

@@ -66,8 +66,9 @@ def area_average(
 
 def _overlap(size: int, cells: int) -> Float[Array, "cells size"]:
     """Share of every cell that each of `size` positions covers; rows sum to 1."""
-    edges = jnp.arange(cells + 1) * (size / cells)
-    position = jnp.arange(size)
-    upper = jnp.minimum(edges[1:, None], position[None, :] + 1)
-    lower = jnp.maximum(edges[:-1, None], position[None, :])
-    return jnp.maximum(upper - lower, 0.0) * (cells / size)
+    # In whole units of 1 / cells of a position, as float32 edges lose digits.
+    edges = jnp.arange(cells + 1) * size
+    positions = jnp.arange(size + 1) * cells
+    upper = jnp.minimum(edges[1:, None], positions[None, 1:])
+    lower = jnp.maximum(edges[:-1, None], positions[None, :-1])
+    return jnp.maximum(upper - lower, 0).astype(jnp.float32) / size

@@ -1,0 +1,119 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy_adain
+import pytest
+
+from styleflax.config import Arithmetic
+from styleflax.methods import adain as module
+from styleflax.methods.base import Variables
+from styleflax.models.decoder import LAYERS
+
+ENCODER = numpy_adain.random_encoder()
+DECODER = numpy_adain.random_decoder()
+CONSTANTS = (Variables({"model": DECODER}, {}), {"encoder": ENCODER})
+KEY = jax.random.key(0)
+WEIGHTS = {
+    "content": 0.5,
+    "style": 3.0,
+    "pixel": 2.0,
+    "identity": 0.7,
+    "total_variation": 1.5,
+}
+BATCH = {
+    "content": jnp.asarray(numpy_adain.random_images(16, 16, 2, seed=3)),
+    "style": jnp.asarray(numpy_adain.random_images(16, 16, 2, seed=4)),
+}
+
+
+@pytest.fixture(scope="module")
+def loss_and_gradient(make_narrow):
+    loss = make_narrow(WEIGHTS).losses["model"]
+    compiled = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    return lambda batch: compiled(DECODER, *CONSTANTS, batch, KEY)
+
+
+def total_of(terms, weights=WEIGHTS):
+    return sum(weight * terms[f"{name}_loss"] for name, weight in weights.items())
+
+
+def check(total, metrics, expected, weights):
+    for name, value in metrics.items():
+        assert float(value) == pytest.approx(expected[name], rel=2e-5)
+    assert float(total) == pytest.approx(total_of(expected, weights), rel=2e-5)
+
+
+def test_every_term_agrees_with_float64(loss_and_gradient):
+    (total, (metrics, state)), _ = loss_and_gradient(BATCH)
+    assert set(WEIGHTS) == set(module.LOSS_TERMS)
+    named = {f"{k}_loss" for k in WEIGHTS} - {"total_variation_loss"}
+    assert set(metrics) == named
+    assert state == {}
+    expected = numpy_adain.loss_terms(ENCODER, DECODER, *BATCH.values())
+    check(total, metrics, expected, WEIGHTS)
+
+
+def test_the_other_published_arithmetic_agrees_with_float64(make_narrow):
+    weights = {"content": 1.0, "style": 0.01}
+    arithmetic = Arithmetic(ddof=1, reduction="channel_sum")
+    loss = jax.jit(make_narrow(weights, arithmetic).losses["model"])
+    total, (metrics, _) = loss(DECODER, *CONSTANTS, BATCH, KEY)
+    expected = numpy_adain.loss_terms(
+        ENCODER, DECODER, *BATCH.values(), ddof=1, sums_channels=True
+    )
+    assert set(metrics) == {"content_loss", "style_loss"}
+    check(total, metrics, expected, weights)
+
+
+def test_gradient_agrees_with_differences_in_float64(loss_and_gradient):
+    gradient = loss_and_gradient(BATCH)[1]
+    assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, DECODER)
+    for name in ("conv4_1", "conv1_1"):
+        way = np.asarray(gradient[name]["bias"], float)
+        ends = []
+        for step in (1e-6, -1e-6):
+            bias = DECODER[name]["bias"] + step * way / np.linalg.norm(way)
+            moved = {**DECODER, name: {**DECODER[name], "bias": bias}}
+            ends.append(
+                total_of(numpy_adain.loss_terms(ENCODER, moved, *BATCH.values()))
+            )
+        slope = (ends[0] - ends[1]) / 2e-6
+        assert np.linalg.norm(way) == pytest.approx(slope, rel=1e-3)
+
+
+def test_every_term_of_a_batch_is_the_mean_over_its_pairs(loss_and_gradient):
+    def terms_of(batch):
+        (total, (metrics, _)), _ = loss_and_gradient(batch)
+        return np.array([total, *metrics.values()])
+
+    singles = [{k: v[i : i + 1] for k, v in BATCH.items()} for i in range(2)]
+    of_pairs = [terms_of(single) for single in singles]
+    np.testing.assert_allclose(terms_of(BATCH), np.mean(of_pairs, axis=0), rtol=2e-5)
+
+
+def test_gradient_is_finite_for_constant_pictures(loss_and_gradient):
+    batch = {"content": jnp.zeros((2, 16, 16, 3)), "style": jnp.ones((2, 16, 16, 3))}
+    leaves = jax.tree.leaves(loss_and_gradient(batch))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
+
+
+def test_only_the_decoder_is_trained():
+    method = module.make_adain()
+    variables = jax.eval_shape(method.init, KEY)
+    assert list(variables.players) == list(method.losses) == ["model"]
+    assert set(variables.players["model"]) == set(LAYERS)
+    assert variables.state == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "rows", "columns"),
+    [
+        ((128, 128), slice(32, 96), slice(32, 96)),
+        ((100, 40), slice(26, 74), slice(12, 28)),
+        ((8, 17), slice(0, 8), slice(4, 12)),
+    ],
+)
+def test_the_middle_is_half_of_both_sides_in_steps_of_8_px(side, rows, columns):
+    images = jnp.asarray(numpy_adain.random_images(*side))
+    middle = module._middle(images)
+    np.testing.assert_array_equal(middle, images[:, rows, columns])

@@ -1,0 +1,69 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from styleflax.methods import build
+from styleflax.methods.adain import LOSS_TERMS, make_adain
+from styleflax.methods.base import Variables, check_loss_names, plain_controls, stylize
+
+
+def test_plain_controls_cover_the_picture_with_one_region():
+    controls = plain_controls(0.25, [3.0, 1.0])
+    np.testing.assert_array_equal(controls.strength, [0.25])
+    np.testing.assert_array_equal(controls.weights, [[0.75, 0.25]])
+    np.testing.assert_array_equal(controls.masks, [[[1.0]]])
+    assert controls.extras == {}
+
+
+def test_stylize_composes_the_steps_and_crops_to_the_content():
+    calls = []
+
+    def step(name, result):
+        def call(*arguments):
+            calls.append((name, arguments))
+            return result
+
+        return call
+
+    image = jnp.zeros((1, 24, 32, 3))
+    method = make_adain()._replace(
+        encode_content=step("encode", {"relu4_1": "features"}),
+        moments=step("moments", "moments"),
+        transfer=step("transfer", "transferred"),
+        decode=step("decode", image),
+    )
+    variables, frozen, controls = Variables({}, {}), {}, plain_controls()
+    content = jnp.zeros((1, 17, 25, 3))
+    stylized = stylize(method, variables, frozen, content, ["style"], controls)
+    assert stylized.shape == content.shape
+    assert [name for name, _ in calls] == ["encode", "moments", "transfer", "decode"]
+    features = {"relu4_1": "features"}
+    assert calls[2][1] == (
+        variables,
+        frozen,
+        features,
+        "moments",
+        ["style"],
+        controls,
+    )
+    assert calls[3][1] == (variables, frozen, "transferred")
+
+
+def test_methods_are_built_by_name():
+    method = build("adain", losses={"pixel": 1.0})
+    assert method.controls == {"strength", "weights", "masks"}
+    with pytest.raises(ValueError, match=r"'adaiin' unknown; there are \['adain'\]"):
+        build("adaiin")
+
+
+@pytest.mark.parametrize("losses", [{"styl": 1.0}, {}, {"content": 1.0, "gram": 0.0}])
+def test_unknown_losses_are_refused_with_those_there_are(losses):
+    with pytest.raises(ValueError, match="unknown; terms are") as caught:
+        make_adain(losses)
+    assert all(term in str(caught.value) for term in LOSS_TERMS)
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_weights_that_are_no_weights_are_refused(weight):
+    with pytest.raises(ValueError, match="finite and >= 0"):
+        check_loss_names({"content": weight}, LOSS_TERMS)

@@ -1,0 +1,159 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy_adain import mean_std
+
+from styleflax.ops import statistics
+from styleflax.ops.statistics import safe_sqrt
+
+channel_mean_std = jax.jit(statistics.channel_mean_std, static_argnames=("ddof", "eps"))
+moments_mean_std = jax.jit(statistics.moments_mean_std, static_argnames=("ddof", "eps"))
+merge_moments = jax.jit(statistics.merge_moments)
+region_moments = jax.jit(statistics.region_moments)
+RNG = np.random.default_rng(0)
+SHAPES = [(1, 1, 1, 3), (2, 1, 7, 4), (1, 5, 6, 2), (2, 17, 13, 3)]
+
+
+def feature_map(shape, dtype="f4"):
+    return jnp.asarray(RNG.normal(3.0, 2.0, shape), dtype)
+
+
+def whole(x):
+    return jnp.ones((1, *x.shape[1:3]))
+
+
+@pytest.mark.parametrize(("ddof", "variance"), [(0, 1.25), (1, 5 / 3)])
+def test_statistics_of_one_to_four_are_known(ddof, variance):
+    x = jnp.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1)
+    mean, std = channel_mean_std(x, ddof=ddof, eps=0.5)
+    assert float(mean[0, 0]) == 2.5
+    assert float(std[0, 0]) == pytest.approx(np.sqrt(variance + 0.5), rel=1e-6)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_statistics_agree_with_float64(shape, ddof):
+    x = feature_map(shape)
+    for got, expected in zip(
+        channel_mean_std(x, ddof=ddof), mean_std(x, ddof), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_variance_of_a_single_position_is_zero(ddof):
+    x = feature_map((2, 1, 1, 3))
+    mean, std = channel_mean_std(x, ddof=ddof, eps=0.0)
+    np.testing.assert_array_equal(mean, x[:, 0, 0])
+    np.testing.assert_array_equal(std, 0.0)
+    moments = region_moments(x, whole(x))
+    _, std = moments_mean_std(moments, ddof=ddof, eps=0.0)
+    np.testing.assert_array_equal(std, 0.0)
+
+
+def test_statistics_do_not_depend_on_the_order_of_positions():
+    x = feature_map((1, 6, 8, 3))
+    shuffled = RNG.permutation(x.reshape(48, 3)).reshape(1, 8, 6, 3)
+    for got, expected in zip(
+        channel_mean_std(jnp.asarray(shuffled)), channel_mean_std(x), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=2e-6)
+
+
+def test_deviation_is_stable_beside_a_large_mean():
+    x = 1e4 + feature_map((1, 16, 16, 1))
+    _, std = channel_mean_std(x)
+    assert float(std[0, 0]) == pytest.approx(mean_std(x)[1][0, 0], rel=1e-4)
+
+
+def test_statistics_of_bfloat16_are_float32():
+    x = feature_map((1, 32, 32, 2), jnp.bfloat16)
+    for got, expected in zip(channel_mean_std(x), mean_std(x), strict=True):
+        assert got.dtype == jnp.float32
+        np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-5])
+@pytest.mark.parametrize("side", [1, 4])
+def test_gradient_is_finite_where_the_variance_is_zero(side, eps):
+    x = jnp.full((1, side, side, 2), 0.7)
+
+    def plain(x):
+        return sum(v.sum() for v in channel_mean_std(x, ddof=1, eps=eps))
+
+    def regional(x):
+        return sum(
+            v.sum() for v in moments_mean_std(region_moments(x, whole(x)), eps=eps)
+        )
+
+    for function in (plain, regional):
+        gradient = jax.grad(function)(x)
+        np.testing.assert_allclose(gradient, 1 / side**2, rtol=1e-6)
+
+
+def test_safe_square_root_has_gradient_zero_at_zero():
+    value, gradient = jax.vmap(jax.value_and_grad(safe_sqrt))(jnp.array([0.0, 4.0]))
+    np.testing.assert_array_equal(value, [0.0, 2.0])
+    np.testing.assert_array_equal(gradient, [0.0, 0.25])
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_moments_of_the_whole_give_the_plain_statistics(shape, ddof):
+    x = feature_map(shape)
+    mean, std = moments_mean_std(region_moments(x, whole(x)), ddof=ddof)
+    expected = channel_mean_std(x, ddof=ddof)
+    np.testing.assert_allclose(mean[:, 0], expected[0], rtol=2e-6)
+    np.testing.assert_allclose(std[:, 0], expected[1], rtol=2e-6)
+
+
+def test_weighted_moments_agree_with_float64():
+    x, masks = feature_map((2, 5, 7, 3)), jnp.asarray(RNG.uniform(size=(2, 5, 7)), "f4")
+    moments = region_moments(x, masks)
+    for r in range(2):
+        weights = np.asarray(masks[r], float)
+        for b in range(2):
+            values = np.asarray(x[b], float)
+            mean = np.average(values, axis=(0, 1), weights=weights)
+            m2 = (weights[..., None] * (values - mean) ** 2).sum(axis=(0, 1))
+            np.testing.assert_allclose(moments.count[b, r], weights.sum(), rtol=1e-5)
+            np.testing.assert_allclose(moments.mean[b, r], mean, rtol=1e-5)
+            np.testing.assert_allclose(moments.m2[b, r], m2, rtol=1e-5)
+
+
+def test_an_empty_region_has_finite_statistics_and_gradients():
+    x = feature_map((1, 4, 4, 2))
+
+    def total(x):
+        mean, std = moments_mean_std(region_moments(x, jnp.zeros((1, 4, 4))), eps=0.0)
+        return mean.sum() + std.sum()
+
+    value, gradient = jax.value_and_grad(total)(x)
+    assert float(value) == 0.0
+    np.testing.assert_array_equal(gradient, 0.0)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_merged_moments_of_parts_equal_those_of_the_whole(cut):
+    x = 100.0 + feature_map((2, 9, 6, 3))
+    masks = jnp.asarray(RNG.uniform(size=(2, 9, 6)), "f4")
+    parts = [
+        region_moments(x[:, rows], masks[:, rows])
+        for rows in (slice(None, cut), slice(cut, None))
+    ]
+    expected = region_moments(x, masks)
+    for a, b in (parts, parts[::-1]):
+        merged = merge_moments(a, b)
+        np.testing.assert_allclose(merged.count, expected.count, rtol=1e-5)
+        np.testing.assert_allclose(merged.mean, expected.mean, rtol=1e-5)
+        np.testing.assert_allclose(merged.m2, expected.m2, rtol=1e-4)
+
+
+def test_merging_with_an_empty_part_changes_nothing():
+    x = feature_map((1, 4, 4, 2))
+    full, empty = (region_moments(x, m) for m in (whole(x), 0 * whole(x)))
+    for merged in (merge_moments(full, empty), merge_moments(empty, full)):
+        for got, expected in zip(merged, full, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-6)
+    assert all(float(jnp.abs(v).max()) == 0 for v in merge_moments(empty, empty))
