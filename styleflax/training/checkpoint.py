@@ -40,6 +40,9 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int, *, read_only: bool = False) -> None:
         self._folder = folder.absolute()
         self._read_only = read_only
+        # Orbax reports each of many stages at INFO, and tracebacks of corrupt
+        # files, which are reported here in a line.
+        logging.getLogger("absl").setLevel(logging.ERROR)
         self._options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
             create=not read_only,
@@ -49,9 +52,6 @@ class Checkpoints:
             # Not by Orbax, which does it in the background, beside the next save.
             for half_written in self._folder.glob(f"*{_HALF_WRITTEN}*"):
                 shutil.rmtree(half_written)
-        # Orbax reports each of many stages at INFO, and tracebacks of corrupt
-        # files, which are reported here in a line.
-        logging.getLogger("absl").setLevel(logging.ERROR)
         self._manager = ocp.CheckpointManager(self._folder, options=self._options)
 
     def save(self, step: int, state: Any, notes: Mapping[str, Any]) -> None:

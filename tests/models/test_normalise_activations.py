@@ -16,7 +16,7 @@ def params():
     """An encoder whose every filter fires somewhere."""
     drawn = numpy_adain.random_encoder(numpy_adain.VGG16_TO_RELU4_1[:4])
     return {
-        name: {"kernel": 0.3 * conv["kernel"], "bias": np.abs(conv["bias"]) + 1.0}
+        name: {"kernel": 0.2 * conv["kernel"], "bias": np.abs(conv["bias"]) + 1.0}
         for name, conv in drawn.items()
     }
 

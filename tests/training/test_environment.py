@@ -16,7 +16,10 @@ FLAG = "--xla_gpu_deterministic_ops=true"
     ("before", "after"),
     [
         ("", FLAG),
-        ("--xla_dump_to=x", f"--xla_dump_to=x {FLAG}"),
+        (
+            "--xla_cpu_enable_fast_math=false",
+            f"--xla_cpu_enable_fast_math=false {FLAG}",
+        ),
         (FLAG, FLAG),
         ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
     ],
@@ -31,9 +34,9 @@ def test_determinism_is_asked_for_unless_the_user_has_decided(
 
 def test_flags_and_devices_are_part_of_the_environment(monkeypatch):
     devices = jax.local_devices()[:2]  # before the flags that JAX would start with
-    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
     described = describe_environment(devices, "shard_map")
-    assert described["xla_flags"] == "--xla_dump_to=x"
+    assert described["xla_flags"] == "--xla_cpu_enable_fast_math=false"
     assert described["num_devices"] == "2"
     assert described["parallel"] == "shard_map"
     assert described["jax"] == jax.__version__

@@ -54,11 +54,11 @@ def uninterrupted(train_tiny, tiny_config, tmp_path, tmp_path_factory):
     return _once["state"], read_metrics(tmp_path / "uninterrupted")
 
 
-@pytest.mark.parametrize("step", [1, 6, 7])
+@pytest.mark.parametrize("step", [1, 6, 9])
 def test_a_run_killed_after_any_step_ends_like_an_uninterrupted_one(
     step, train_tiny, tiny_config, tmp_path, uninterrupted
 ):
-    config = with_run(tiny_config, sample_every_steps=1)
+    config = with_run(tiny_config, sample_every_steps=1, log_every_steps=1)
     with pytest.raises(KilledError):
         train_tiny(config, tmp_path / "run", sampler_that(kill, step))
     state = train_tiny(config, tmp_path / "run", sampler_that(kill, 99))
