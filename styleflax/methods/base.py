@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from styleflax.ops.statistics import Moments
@@ -95,7 +96,7 @@ class Method(NamedTuple):
 
 
 def plain_controls(
-    alpha: float | Array = 1.0, weights: Sequence[float] = (1.0,)
+    alpha: ArrayLike = 1.0, weights: Sequence[float] = (1.0,)
 ) -> Controls:
     """Controls of one region over the whole picture.
 
