@@ -4,9 +4,11 @@ import numpy as np
 import optax
 import pytest
 
+from styleflax.config import Optimizer
 from styleflax.methods.adain import make_adain
 from styleflax.models.vgg import VGG
 from styleflax.parallel import check_divides, local_devices, map_step, replicate
+from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import create_state
 from styleflax.training.step import make_train_step
 
@@ -110,3 +112,27 @@ def test_a_batch_that_does_not_divide_is_an_error():
         ValueError, match="batch_size must be a multiple of the 4 devices"
     ):
         check_divides(6, 4)
+
+
+@pytest.mark.slow
+def test_adain_trains_in_bfloat16_as_in_float32(frozen):
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 1, (2, 2, 16, 16, 3)).astype(np.float32)
+    batch = {"content": images[0], "style": images[1]}
+    losses = {"content": 1.0, "style": 5.0, "pixel": 1.0, "identity": 1.0}
+    optimizer, devices = make_optimizer(Optimizer()), local_devices(1)
+    histories = []
+    for dtype in ("bfloat16", "float32"):
+        method = make_adain(losses, dtype=dtype)
+        start = drawn(method.init, jax.random.key(0))
+        state = create_state(method._replace(init=lambda _, s=start: s), optimizer, 0)
+        state = replicate(state, devices)
+        step = map_step(make_train_step(method, optimizer, lambda i: 1e-5), devices)
+        histories.append([])
+        for _ in range(5):
+            state, metrics = step(state, replicate(frozen, devices), batch)
+            histories[-1].append(float(metrics["loss"]))
+        assert state.skipped == 0
+        assert {str(x.dtype) for x in jax.tree.leaves(state.variables)} == {"float32"}
+    assert np.isfinite(histories).all()
+    np.testing.assert_allclose(*histories, rtol=0.05)

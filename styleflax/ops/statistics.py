@@ -22,8 +22,8 @@ class Moments(NamedTuple):
 
 def safe_sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Square root of a non-negative array, with gradient 0 (not inf) at 0."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
+    zero = x <= 0  # not for NaN, which stays
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, x)))
 
 
 def channel_mean_std(

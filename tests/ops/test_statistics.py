@@ -98,6 +98,12 @@ def test_safe_square_root_has_gradient_zero_at_zero():
     np.testing.assert_array_equal(gradient, [0.0, 0.25])
 
 
+def test_a_value_that_is_no_number_shows_in_the_deviation():
+    x = feature_map((1, 3, 3, 2)).at[0, 1, 1, 0].set(jnp.nan)
+    _, std = channel_mean_std(x)
+    np.testing.assert_array_equal(jnp.isnan(std), [[True, False]])
+
+
 @pytest.mark.parametrize("ddof", [0, 1])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_moments_of_the_whole_give_the_plain_statistics(shape, ddof):

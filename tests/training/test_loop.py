@@ -246,3 +246,15 @@ def test_optimiser_state_in_checkpoints_counts_the_steps_of_its_phase(
     checkpoints.close()
     assert leaf_digests(restored) == leaf_digests(state)
     assert notes["environment"]["num_devices"] == "1"
+
+
+def test_bfloat16_trains_with_parameters_in_float32(
+    train_tiny, tiny_config, tmp_path, uninterrupted
+):
+    config = dataclasses.replace(tiny_config, compute_dtype="bfloat16")
+    state = train_tiny(config, tmp_path / "run")
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(state.variables)} == {"float32"}
+    got = [m["loss"] for m in read_metrics(tmp_path / "run")]
+    expected = [m["loss"] for m in uninterrupted[1]]
+    np.testing.assert_allclose(got, expected, rtol=0.05)
+    assert got != expected
