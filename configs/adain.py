@@ -6,7 +6,7 @@
 
 An autoencoder phase first, which makes colours right within hundreds of steps,
 then the paper's losses with a pixel identity term that keeps them right. On two
-CPU cores about two hours; see docs/training.md for the losses to expect.
+CPU cores an hour and a half, by the measured time of a step; see docs/training.md for the losses to expect.
 """
 
 from styleflax.config import Config, Data, Phase, Schedule
