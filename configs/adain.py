@@ -1,4 +1,4 @@
-"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
+r"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
 
     python train.py --config=configs/adain.py --workdir=runs/adain \
         --config.data.content=image_folder:PHOTOS \
@@ -6,7 +6,8 @@
 
 An autoencoder phase first, which makes colours right within hundreds of steps,
 then the paper's losses with a pixel identity term that keeps them right. On two
-CPU cores an hour and a half, by the measured time of a step; see docs/training.md for the losses to expect.
+CPU cores an hour and a half, by the measured time of a step; see docs/training.md
+for the losses to expect.
 """
 
 from styleflax.config import Config, Data, Phase, Schedule

@@ -1,4 +1,4 @@
-"""AdaIN as published: VGG-19, 160,000 steps of batch 8 at 256 px.
+r"""AdaIN as published: VGG-19, 160,000 steps of batch 8 at 256 px.
 
     styleflax weights fetch vgg19
     python train.py --config=configs/adain_vgg19.py --workdir=runs/adain_vgg19 \
