@@ -138,17 +138,19 @@ def kill_often(folder: Path, num_kills: int, life_s: float, expected: str) -> in
 
 
 def flip_often(folder: Path, num_flips: int, expected: str) -> int:
-    """Flips a bit in so many copies; the number that ended otherwise."""
+    """Flips a bit of the newest checkpoint in copies; how many ended otherwise."""
     rng, found = random.Random(1), collections.Counter()
     half = folder / "half"
     late = str(2 * STEPS - 6)
     run_until(start(half), (half / "checkpoints" / late).exists)
+    for unfinished in half.glob("checkpoints/*tmp*"):
+        shutil.rmtree(unfinished)
     wrong = 0
     for i in range(num_flips):
         workdir = folder / f"flipped{i}"
         shutil.copytree(half, workdir)
-        files = [f for p in step_folders(workdir) for f in p.rglob("*") if f.is_file()]
-        files = [f for f in files if f.stat().st_size]
+        newest = max(step_folders(workdir), key=lambda p: int(p.name))
+        files = [f for f in newest.rglob("*") if f.is_file() and f.stat().st_size]
         sizes = [f.stat().st_size for f in files] if i % 2 else None
         (file,) = rng.choices(files, sizes)
         content = bytearray(file.read_bytes())
