@@ -27,18 +27,16 @@ def make_train_step(
 ) -> TrainStep:
     """`step(state, frozen, batch) -> (state, metrics)`, to be mapped over devices.
 
-    Gradients and metrics are averaged over devices before anything is decided
-    on them, so that all devices decide alike. A loss or gradient that is not
-    finite leaves variables and optimiser as they were and is counted; after
-    `max_nonfinite_steps` of them in a row no step changes anything any more.
+    Gradients and metrics are averaged over devices first, so that all decide
+    alike. A loss or gradient that is not finite changes nothing but is counted;
+    after `max_nonfinite_steps` in a row no step changes anything any more.
 
     Args:
         method: Gives the losses, one a player.
         optimizer: Turns a player's gradient into a direction.
         schedule: Learning rate over steps since `phase_start`.
         phase_start: Step at which the phase began.
-        accumulate_steps: Parts that each device's share of the batch is
-            computed in, one after another.
+        accumulate_steps: Parts of a device's batch, computed one after another.
         max_nonfinite_steps: See above.
     """
 
@@ -49,30 +47,13 @@ def make_train_step(
         key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
         rate = schedule(state.step - phase_start)
         images = {name: _to_float(pixels) for name, pixels in batch.items()}
-        players: dict[str, Params] = {}
-        opt_state: dict[str, Any] = {}
-        metrics: dict[str, Array] = {}
-        finite = state.skipped_in_row < max_nonfinite_steps
-        new_state = state.variables.state
-        for player, loss in method.losses.items():
-            value_and_grad = _accumulated(loss, accumulate_steps)
-            own = state.variables.players[player]
-            outputs = value_and_grad(own, state.variables, frozen, images, key)
-            grads, own_metrics, new_state = jax.lax.pmean(outputs, AXIS)
-            norm = optax.tree.norm(grads)
-            finite &= jnp.isfinite(own_metrics["loss"]) & jnp.isfinite(norm)
-            updates, opt_state[player] = optimizer.update(
-                grads, state.opt_state[player], own
-            )
-            players[player] = jax.tree.map(lambda p, u: p - rate * u, own, updates)
-            own_metrics["grad_norm"] = norm
-            prefix = "" if player == "model" else f"{player}_"
-            metrics |= {prefix + name: value for name, value in own_metrics.items()}
-        new = (Variables(players, new_state), opt_state)
-        old = (state.variables, state.opt_state)
-        variables, opt_state = jax.tree.map(
-            lambda a, b: jnp.where(finite, a, b), new, old
+        new, metrics, finite = _all_players(
+            method, optimizer, accumulate_steps, rate, state, frozen, images, key
         )
+        finite &= state.skipped_in_row < max_nonfinite_steps
+        old = (state.variables, state.opt_state)
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+        variables, opt_state = kept
         skipped = jnp.logical_not(finite).astype(jnp.int32)
         in_row = (state.skipped_in_row + 1) * skipped
         metrics |= {"learning_rate": rate, "skipped": skipped, "skipped_in_row": in_row}
@@ -86,6 +67,38 @@ def make_train_step(
         ), metrics
 
     return step
+
+
+def _all_players(
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    accumulate_steps: int,
+    rate: Any,
+    state: TrainState,
+    frozen: Params,
+    images: Batch,
+    key: Key,
+) -> tuple[tuple[Variables, dict[str, Any]], dict[str, Array], Array]:
+    """Variables and optimisers after a step of every player; metrics; all finite?"""
+    players: dict[str, Params] = {}
+    opt_state: dict[str, Any] = {}
+    metrics: dict[str, Array] = {}
+    finite, new_state = jnp.array(True), state.variables.state
+    for player, loss in method.losses.items():
+        value_and_grad = _accumulated(loss, accumulate_steps)
+        own = state.variables.players[player]
+        outputs = value_and_grad(own, state.variables, frozen, images, key)
+        grads, own_metrics, new_state = jax.lax.pmean(outputs, AXIS)
+        norm = optax.tree.norm(grads)
+        finite &= jnp.isfinite(own_metrics["loss"]) & jnp.isfinite(norm)
+        updates, opt_state[player] = optimizer.update(
+            grads, state.opt_state[player], own
+        )
+        players[player] = jax.tree.map(lambda p, u: p - rate * u, own, updates)
+        own_metrics["grad_norm"] = norm
+        prefix = "" if player == "model" else f"{player}_"
+        metrics |= {prefix + name: value for name, value in own_metrics.items()}
+    return (Variables(players, new_state), opt_state), metrics, finite
 
 
 def _to_float(pixels: Array) -> Array:
