@@ -17,14 +17,25 @@ class Arithmetic:
     Attributes:
         ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
             (naoto0804's PyTorch code).
-        eps: Added to variances.
+        eps: Added to the content's variances.
+        style_eps: Added to the style's variances, and on both sides of the style
+            loss; the authors' Lua code adds nothing there.
         reduction: Of the style loss over channels: `channel_mean` or
             `channel_sum`.
     """
 
     ddof: int = 0
     eps: float = 1e-5
+    style_eps: float = 1e-5
     reduction: str = "channel_mean"
+
+    def content_statistics(self) -> dict[str, Any]:
+        """Arguments of `ops.statistics` for the content's moments."""
+        return {"ddof": self.ddof, "eps": self.eps}
+
+    def style_statistics(self) -> dict[str, Any]:
+        """The same for the style's, and for the style loss."""
+        return {"ddof": self.ddof, "eps": self.style_eps}
 
 
 @dataclasses.dataclass

@@ -64,7 +64,6 @@ def make_adain(
     """
     check_loss_names(losses, LOSS_TERMS)
     decoder = Decoder(dtype, native)
-    statistics: dict[str, Any] = {"ddof": arithmetic.ddof, "eps": arithmetic.eps}
 
     def encode(frozen: Params, image: Image, layers: tuple[str, ...]) -> FeatureMaps:
         params = frozen["encoder"]
@@ -77,7 +76,7 @@ def make_adain(
 
     def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
         feature = encode(frozen, style["image"], (DEEPEST,))[DEEPEST]
-        mean, std = channel_mean_std(feature, **statistics)
+        mean, std = channel_mean_std(feature, **arithmetic.style_statistics())
         return {"mean": mean, "std": std}
 
     def encode_content(_: Variables, frozen: Params, image: Image) -> FeatureMaps:
@@ -101,7 +100,7 @@ def make_adain(
         encode_style=encode_style,
         encode_content=encode_content,
         moments=moments,
-        transfer=partial(_transfer, statistics),
+        transfer=partial(_transfer, arithmetic.content_statistics()),
         decode=decode,
         encoder_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=64),
@@ -148,7 +147,7 @@ def _loss(
     _key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
     """Equation 11 of the paper and what keeps it on course; see `make_adain`."""
-    statistics: dict[str, Any] = {"ddof": arithmetic.ddof, "eps": arithmetic.eps}
+    of_style = arithmetic.style_statistics()
     images = jnp.concatenate([batch["content"], batch["style"]])
 
     def decode(feature: Array) -> Image:
@@ -166,13 +165,14 @@ def _loss(
     if not weights.keys().isdisjoint({"content", "style", "total_variation"}):
         content = encode(frozen, batch["content"], (DEEPEST,))[DEEPEST]
         style = encode(frozen, batch["style"], STYLE_LAYERS)
-        targets = {k: channel_mean_std(v, **statistics) for k, v in style.items()}
-        target = jax.lax.stop_gradient(adain(content, *targets[DEEPEST], **statistics))
+        targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
+        target = adain(content, *targets[DEEPEST], **arithmetic.content_statistics())
+        target = jax.lax.stop_gradient(target)
         stylized = decode(target)
         features = encode(frozen, stylized, STYLE_LAYERS)
         terms["content"] = mse_loss(features[DEEPEST], target)
         terms["style"] = mean_std_loss(
-            features, targets, reduction=arithmetic.reduction, **statistics
+            features, targets, reduction=arithmetic.reduction, **of_style
         )
         terms["total_variation"] = total_variation_loss(stylized)
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))

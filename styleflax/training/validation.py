@@ -15,6 +15,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
 }
 AT_LEAST: Mapping[str, float] = {
     "seed": 0,
+    "arithmetic.style_eps": 0,
     "encoder.num_images": 1,
     "optimizer.clip_norm": 0,
     "optimizer.accumulate_steps": 1,
