@@ -7,192 +7,136 @@ of storage keys) followed by the raw storages. Both are described by the code of
 torch/serialization.py, from which the constants here come.
 """
 
-import math
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from styleflax.weights.safe_pickle import Constructor, Names, load_restricted
+from styleflax.weights.safe_pickle import load_restricted
+from styleflax.weights.torch_tensors import (
+    Storage,
+    Tensor,
+    load_object,
+    load_storage,
+    torch_names,
+)
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
+WRAPPERS = ("state_dict", "model_state_dict")
+"""Keys under which training scripts keep the weights beside other things."""
 
-_STORAGE_DTYPES = {
-    "HalfStorage": "<f2",
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "IntStorage": "<i4",
-    "LongStorage": "<i8",
-}
+_MAX_REASON = 300
+ReadStorage = Callable[[Storage], bytes]
 
 
-class _Storage(NamedTuple):
-    key: str
-    dtype: str
-    numel: int
-
-
-class _Tensor:
-    """Where a tensor lies: a storage, the first element, the shape."""
-
-    __slots__ = ("offset", "shape", "storage")
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        # Also what PyTorch 0.1 wrote for its tensors: (storage, offset, size, stride).
-        storage, offset, shape, stride = state
-        contiguous = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        # Strides say nothing where no second element is.
-        if math.prod(shape) > 0 and any(
-            size > 1 and given != expected
-            for size, given, expected in zip(shape, stride, contiguous, strict=True)
-        ):
-            raise ValueError(f"a tensor of shape {shape} is not contiguous")
-        if not isinstance(storage, _Storage) or min(offset, *shape, 0) < 0:
-            raise ValueError("a tensor without a proper storage and shape")
-        if offset + math.prod(shape) > storage.numel:
-            raise ValueError(f"a tensor of shape {shape} reaches past its storage")
-        self.storage, self.offset, self.shape = storage, offset, tuple(shape)
-
-
-class _StateDict(dict[Any, Any]):
-    """Stand-in for OrderedDict: PyTorch hangs module versions onto it."""
-
-    def __setstate__(self, _: Any) -> None:
-        """Forget them."""
-
-
-def _rebuild_tensor(*args: Any) -> _Tensor:
-    tensor = _Tensor()
-    # Version 2 adds requires_grad, hooks and metadata: nothing that weights need.
-    tensor.__setstate__(args[:4])
-    return tensor
-
-
-def _torch_names() -> Names:
-    names: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): _StateDict,
-        ("torch._utils", "_rebuild_tensor"): Constructor(_rebuild_tensor),
-        ("torch._utils", "_rebuild_tensor_v2"): Constructor(_rebuild_tensor),
-        ("torch._utils", "_rebuild_parameter"): Constructor(lambda data, *_: data),
-        ("torch", "FloatTensor"): _Tensor,
-    }
-    # Plain strings, which a pickle can neither call nor write to.
-    names |= {("torch", name): dtype for name, dtype in _STORAGE_DTYPES.items()}
-    return names
-
-
-def _load_storage(pid: Any) -> _Storage:
-    kind, dtype, key, _, numel, *view = pid
-    if kind != "storage" or dtype not in _STORAGE_DTYPES.values() or any(view):
-        raise ValueError(f"an object of the kind {kind!r} is not a plain storage")
-    if not isinstance(key, str) or not isinstance(numel, int) or numel < 0:
-        raise ValueError("a storage without a proper key and size")
-    return _Storage(key, dtype, numel)
-
-
-def _load_object(file: BinaryIO) -> Any:
-    return load_restricted(file, _torch_names(), _load_storage)
-
-
-def _wanted_tensors(
-    value: Any, wanted: Callable[[str], bool], num_bytes: int
-) -> dict[str, _Tensor]:
+def _find_tensors(value: Any) -> dict[str, Tensor]:
+    """The tensors of a state dict, also of one that is wrapped."""
     if not isinstance(value, dict):
         raise ValueError(f"it holds no state dict but a {type(value).__name__}")  # noqa: TRY004
-    tensors = {name: leaf for name, leaf in value.items() if wanted(str(name))}
+    wrapped = [value[key] for key in WRAPPERS if isinstance(value.get(key), dict)]
+    tensors = wrapped[0] if wrapped else value
+    if tensors.keys() == {"state", "param_groups"}:
+        raise ValueError("it holds the state of an optimizer, no weights")
     for name, tensor in tensors.items():
-        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
+        if type(name) is not str:
+            raise ValueError("a name in its state dict is not a string")
+        if not isinstance(tensor, Tensor):
             raise ValueError(f"{name!r} in its state dict is not a tensor")  # noqa: TRY004
-    total = sum(
-        math.prod(tensor.shape) * np.dtype(tensor.storage.dtype).itemsize
-        for tensor in tensors.values()
-    )
-    # Many tensors that share one storage would otherwise fill the memory.
-    if total > num_bytes:
-        raise ValueError("its tensors together are larger than the file")
     return tensors
 
 
-def _slice(data: bytes, tensor: _Tensor) -> np.ndarray:
-    size = math.prod(tensor.shape)
-    flat = np.frombuffer(data, tensor.storage.dtype, size, offset=0)
-    return flat.reshape(tensor.shape)
+def _open_zip(file: BinaryIO) -> tuple[Any, ReadStorage]:
+    archive = zipfile.ZipFile(file)
+    names = archive.namelist()
+    roots = [n[: -len("data.pkl")] for n in names if n.endswith("/data.pkl")]
+    if len(roots) != 1:
+        raise ValueError("it has no single data.pkl")
+    entries = {info.filename: info for info in archive.infolist()}
+    if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
+        raise ValueError("its entries are compressed, which PyTorch never does")
+    order = entries.get(roots[0] + "byteorder")
+    if order is not None and archive.read(order) != b"little":
+        raise ValueError("it was written on a big-endian machine")
+
+    def read(storage: Storage) -> bytes:
+        entry = entries[f"{roots[0]}data/{storage.key}"]
+        if entry.file_size != storage.num_bytes():
+            raise ValueError(f"the storage {storage.key!r} has another size")
+        return archive.read(entry)  # which checks the CRC
+
+    with archive.open(roots[0] + "data.pkl") as pickled:
+        return load_object(pickled), read  # type: ignore[arg-type]
 
 
-def _read_zip(
-    file: BinaryIO, wanted: Callable[[str], bool], num_bytes: int
-) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(file) as archive:
-        roots = [
-            n[: -len("data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl")
-        ]
-        if len(roots) != 1:
-            raise ValueError("it has no single data.pkl")
-        entries = {info.filename: info for info in archive.infolist()}
-        if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
-            raise ValueError("its entries are compressed, which PyTorch never does")
-        order = entries.get(roots[0] + "byteorder")
-        if order is not None and archive.read(order) != b"little":
-            raise ValueError("it was written on a big-endian machine")
-        with archive.open(roots[0] + "data.pkl") as pickled:
-            value = _load_object(pickled)  # type: ignore[arg-type]
-        arrays = {}
-        for name, tensor in _wanted_tensors(value, wanted, num_bytes).items():
-            itemsize = np.dtype(tensor.storage.dtype).itemsize
-            entry = entries[f"{roots[0]}data/{tensor.storage.key}"]
-            if entry.file_size != tensor.storage.numel * itemsize:
-                raise ValueError(f"the storage of {name!r} has another size")
-            data = archive.read(entry)  # which checks the CRC
-            arrays[name] = _slice(data[tensor.offset * itemsize :], tensor)
-    return arrays
-
-
-def _storage_positions(
-    file: BinaryIO, keys: Any, storages: dict[str, _Storage], num_bytes: int
-) -> dict[str, int]:
-    positions = {}
-    for key in keys:
-        storage = storages[key]
-        if file.read(8) != storage.numel.to_bytes(8, "little"):
-            raise ValueError(f"the storage {key!r} has another size")
-        positions[key] = file.tell()
-        end = positions[key] + storage.numel * np.dtype(storage.dtype).itemsize
-        if end > num_bytes:
-            raise ValueError(f"the file ends within the storage {key!r}")
-        file.seek(end)
-    return positions
-
-
-def _read_legacy(
-    file: BinaryIO, wanted: Callable[[str], bool], num_bytes: int
-) -> dict[str, np.ndarray]:
-    if _load_object(file) != MAGIC_NUMBER:
+def _open_legacy(file: BinaryIO) -> tuple[Any, ReadStorage]:
+    if load_object(file) != MAGIC_NUMBER:
         raise ValueError("it does not begin with PyTorch's magic number")
-    version, system = _load_object(file), _load_object(file)
+    version, system = load_object(file), load_object(file)
     if version != PROTOCOL_VERSION or not system["little_endian"]:
-        raise ValueError(f"its version {version} or byte order is not supported")
-    storages: dict[str, _Storage] = {}
+        raise ValueError("its version or byte order is not supported")
+    storages: dict[str, Storage] = {}
 
-    def remember(pid: Any) -> _Storage:
-        storage = _load_storage(pid)
+    def remember(pid: Any) -> Storage:
+        storage = load_storage(pid)
         return storages.setdefault(storage.key, storage)
 
-    value = load_restricted(file, _torch_names(), remember)
-    positions = _storage_positions(file, _load_object(file), storages, num_bytes)
-    arrays = {}
-    for name, tensor in _wanted_tensors(value, wanted, num_bytes).items():
-        itemsize = np.dtype(tensor.storage.dtype).itemsize
-        file.seek(positions[tensor.storage.key] + tensor.offset * itemsize)
-        arrays[name] = _slice(file.read(math.prod(tensor.shape) * itemsize), tensor)
-    return arrays
+    value = load_restricted(file, torch_names(), remember)
+    keys = load_object(file)
+    positions = {}
+    end = file.tell()
+    num_bytes = file.seek(0, os.SEEK_END)
+    for key in keys:
+        if type(key) is not str:
+            raise ValueError("a storage without a proper key")
+        file.seek(end)
+        if file.read(8) != storages[key].numel.to_bytes(8, "little"):
+            raise ValueError(f"the storage {key!r} has another size")
+        positions[key] = end + 8
+        end = positions[key] + storages[key].num_bytes()
+        if end > num_bytes:
+            raise ValueError(f"the file ends within the storage {key!r}")
+
+    def read(storage: Storage) -> bytes:
+        file.seek(positions[storage.key])
+        return file.read(storage.num_bytes())
+
+    return value, read
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, Tensor], ReadStorage]]:
+    num_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+        file.seek(0)
+        try:
+            value, read = (_open_zip if is_zip else _open_legacy)(file)
+            tensors = _find_tensors(value)
+            # Many tensors that share one storage would otherwise fill the memory.
+            if sum(tensor.num_bytes() for tensor in tensors.values()) > num_bytes:
+                raise ValueError("its tensors together are larger than the file")  # noqa: TRY301
+            yield tensors, read
+        except Exception as error:  # damaged files raise nearly every built-in error
+            reason = str(error).partition("\n")[0][:_MAX_REASON]
+            raise ValueError(
+                f"{path} is not a PyTorch state dict: {reason or type(error).__name__}"
+            ) from error
+
+
+def load_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes in a state dict by name, reading none of its values.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as `load_state_dict`.
+    """
+    with _opened(Path(path)) as (tensors, _):
+        return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def load_state_dict(
@@ -201,7 +145,7 @@ def load_state_dict(
     """Return the tensors of a state dict that `torch.save` wrote.
 
     Args:
-        path: a file of either layout.
+        path: a file of either layout; the state dict may lie under one of `WRAPPERS`.
         wanted: told a tensor's name, says whether to read it; the others cost no
             memory.
 
@@ -211,15 +155,19 @@ def load_state_dict(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds anything but contiguous tensors of
-            plain number types.
+        ValueError: the file is damaged, or holds anything but tensors of plain number
+            types.
     """
-    num_bytes = Path(path).stat().st_size
-    with Path(path).open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
-        file.seek(0)
-        try:
-            return (_read_zip if is_zip else _read_legacy)(file, wanted, num_bytes)
-        except Exception as error:  # damaged files raise nearly every built-in error
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{path} is not a PyTorch state dict: {reason}") from error
+    with _opened(Path(path)) as (tensors, read):
+        chosen = {name: tensor for name, tensor in tensors.items() if wanted(name)}
+        sharing: dict[Storage, list[str]] = {}
+        for name, tensor in chosen.items():
+            sharing.setdefault(tensor.storage, []).append(name)
+        arrays: dict[str, np.ndarray] = {}
+        # Each storage is read once, however many tensors share it.
+        for storage, names in sharing.items():
+            data = read(storage)
+            if len(data) != storage.num_bytes():
+                raise ValueError(f"the storage {storage.key!r} has another size")
+            arrays |= {name: chosen[name].cut_out(data) for name in names}
+        return {name: arrays[name] for name in chosen}

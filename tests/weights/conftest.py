@@ -10,6 +10,7 @@ import types
 import zipfile
 from collections import OrderedDict
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ STORAGES = {
     "<f4": _named("torch", "FloatStorage"),
     "<f8": _named("torch", "DoubleStorage"),
     "<i8": _named("torch", "LongStorage"),
+    np.dtype(ml_dtypes.bfloat16).str: _named("torch", "BFloat16Storage"),
 }
 
 
@@ -82,11 +84,26 @@ def _pickled(value, legacy):
                 sys.modules[name] = module
 
 
-def _as_tensors(state):
-    return OrderedDict(
-        (name, FakeTensor(value, str(i)) if isinstance(value, np.ndarray) else value)
-        for i, (name, value) in enumerate(state.items())
-    )
+def _as_tensors(state, prefix=""):
+    tensors = OrderedDict()
+    for i, (name, value) in enumerate(state.items()):
+        if isinstance(value, np.ndarray):
+            tensors[name] = FakeTensor(value, f"{prefix}{i}")
+        elif isinstance(value, dict):
+            tensors[name] = _as_tensors(value, f"{prefix}{i}_")
+        else:
+            tensors[name] = value
+    return tensors
+
+
+def _stored(tensors):
+    found = {}
+    for value in tensors.values():
+        if isinstance(value, FakeTensor):
+            found[value.key] = value
+        elif isinstance(value, dict):
+            found |= _stored(value)
+    return found
 
 
 def write_legacy(path, state, *, magic=0x1950A86A20F9469CFC6C, little_endian=True):
@@ -96,7 +113,7 @@ def write_legacy(path, state, *, magic=0x1950A86A20F9469CFC6C, little_endian=Tru
         "little_endian": little_endian,
         "type_sizes": {},
     }
-    stored = {t.key: t for t in tensors.values() if isinstance(t, FakeTensor)}
+    stored = _stored(tensors)
     with path.open("wb") as file:
         for value in (magic, 1001, system):
             file.write(pickle.dumps(value, 2))
@@ -112,8 +129,7 @@ def write_zip(path, state, *, compression=zipfile.ZIP_STORED, byteorder=b"little
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("archive/data.pkl", _pickled(tensors, legacy=False))
         archive.writestr("archive/byteorder", byteorder)
-        stored = {t.key: t for t in tensors.values() if isinstance(t, FakeTensor)}
-        for tensor in stored.values():
+        for tensor in _stored(tensors).values():
             archive.writestr(f"archive/data/{tensor.key}", tensor.array.tobytes())
 
 

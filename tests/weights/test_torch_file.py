@@ -1,10 +1,11 @@
 import os
 import zipfile
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-from styleflax.weights.torch_file import load_state_dict
+from styleflax.weights.torch_file import load_shapes, load_state_dict
 
 RNG = np.random.default_rng(0)
 STATE = {
@@ -60,10 +61,63 @@ class _Shaped:
         self.shape = shape
 
 
+def test_a_tensor_in_another_order_comes_back_in_its_own(
+    tmp_path, write_torch, fake_tensor
+):
+    kernel = RNG.normal(size=(4, 3, 3, 2)).astype(np.float32)
+    channels_last = np.ascontiguousarray(kernel.transpose(0, 2, 3, 1))
+    tensor = fake_tensor(channels_last, "0", stride=(18, 1, 6, 3))
+    tensor.array = _Shaped(channels_last, kernel.shape)
+    write_torch(tmp_path / "a.pth", {"kernel": tensor})
+    loaded = load_state_dict(tmp_path / "a.pth")["kernel"]
+    np.testing.assert_array_equal(loaded, kernel)
+    assert loaded.flags.c_contiguous
+
+
+def test_bfloat16_keeps_its_values(tmp_path, write_torch):
+    values = RNG.normal(size=(3, 5)).astype(ml_dtypes.bfloat16)
+    write_torch(tmp_path / "a.pth", {"w": values})
+    loaded = load_state_dict(tmp_path / "a.pth")["w"].astype(np.float32)
+    np.testing.assert_array_equal(loaded, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict"])
+def test_a_wrapped_state_dict_is_unwrapped(tmp_path, write_torch, key):
+    write_torch(tmp_path / "a.pth", {"epoch": 3, key: {"w": STATE["half"]}})
+    loaded = load_state_dict(tmp_path / "a.pth")
+    assert list(loaded) == ["w"]
+    np.testing.assert_array_equal(loaded["w"], STATE["half"])
+
+
+def test_the_state_of_an_optimizer_is_refused(tmp_path, write_torch):
+    write_torch(tmp_path / "a.pth", {"state": {}, "param_groups": []})
+    with pytest.raises(ValueError, match="the state of an optimizer, no weights"):
+        load_state_dict(tmp_path / "a.pth")
+
+
+def test_shapes_are_known_without_reading_values(tmp_path, write_torch):
+    write_torch(tmp_path / "a.pth", STATE)
+    expected = {name: value.shape for name, value in STATE.items()}
+    assert load_shapes(tmp_path / "a.pth") == expected
+
+
+def test_a_storage_shorter_than_its_zip_entry_claims_is_refused(tmp_path, write_zip):
+    path = tmp_path / "a.pth"
+    write_zip(path, {"w": np.arange(6, dtype=np.float32)})
+    whole = path.read_bytes()
+    # The directory's own sizes: compressed, then uncompressed.
+    at = whole.rindex(b"PK\x01\x02")
+    damaged = bytearray(whole)
+    damaged[at + 20 : at + 24] = (20).to_bytes(4, "little")
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match="not a PyTorch state dict"):
+        load_state_dict(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stride": (1, 4)}, "not contiguous"),
+        ({"stride": (1, 4)}, "reaches past its storage"),
         ({"offset": 1}, "reaches past its storage"),
         ({"offset": -1}, "without a proper storage and shape"),
         ({"numel": 11}, "reaches past its storage"),
