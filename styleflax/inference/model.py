@@ -11,7 +11,7 @@ from styleflax.config import Arithmetic
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.store import ModelFile, check_params
+from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
 
 
 class Model(NamedTuple):
@@ -36,6 +36,11 @@ def build_model(
         ValueError: If the file's method, encoder or arithmetic is unknown, or its
             parameters are not that method's; lists missing and extra names.
     """
+    if file.method == ENCODER_ONLY:
+        raise ValueError(
+            "the model file holds an encoder alone and no method: train one on it with "
+            "--config.encoder.weights=FILE, or convert it with its decoder"
+        )
     arithmetic = read_arithmetic(file)
     method = methods.build(
         file.method, arithmetic=arithmetic, dtype=dtype, native=native

@@ -18,6 +18,9 @@ from styleflax.types import Params
 from styleflax.weights.registry import EncoderSpec
 
 FORMAT_VERSION = 1
+ENCODER_ONLY = "encoder"
+"""The method of a file that holds an encoder and nothing trained on it."""
+
 _METADATA_KEY = "styleflax"
 _MAX_NAMES = 20
 
@@ -26,7 +29,7 @@ class ModelFile(NamedTuple):
     """What a model file holds.
 
     Attributes:
-        method: a key of `methods.METHODS`.
+        method: a key of `methods.METHODS`, or ENCODER_ONLY.
         encoder: what the encoder's parameters are made for.
         encoder_params: the encoder up to the deepest layer that the method needs.
         players: the trained parts, {"model": ...} and perhaps more.
@@ -97,7 +100,12 @@ def _join(names: list[str]) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -144,7 +152,7 @@ def save_model(
         raise ValueError(f"arithmetic or provenance is not JSON: {error}") from error
     header = {"version": FORMAT_VERSION, "sha256": digest, **description}
     metadata = {_METADATA_KEY: json.dumps(header, sort_keys=True)}
-    _write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
+    write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
     return digest
 
 

@@ -14,6 +14,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from styleflax.weights import formats
+
 
 def _named(module, name):
     return type(name, (), {"__module__": module, "__qualname__": name})
@@ -152,3 +154,25 @@ def write_torch(request):
 @pytest.fixture
 def fake_tensor():
     return FakeTensor
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Published networks of a few channels, so that the tests are fast."""
+    layers = {name: 2 + i % 3 for i, name in enumerate(formats.LAYERS)}
+    monkeypatch.setattr(formats, "LAYERS", layers | {"conv1_1": 3})
+    monkeypatch.setattr(formats, "WIDTHS", (2, 3, 4, 5, 5))
+
+
+@pytest.fixture
+def make_state(narrow):
+    """`make_state(format)`: random weights under the names of a published format."""
+
+    def make(name, seed=0):
+        rng = np.random.default_rng(seed)
+        return {
+            entry.name: rng.normal(size=entry.shape).astype(np.float32)
+            for entry in formats.find_format(name).entries
+        }
+
+    return make
