@@ -5,8 +5,12 @@ from typing import Any
 
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Method
+from styleflax.methods.sanet import make_sanet
 
-METHODS: Mapping[str, Callable[..., Method]] = {"adain": make_adain}
+METHODS: Mapping[str, Callable[..., Method]] = {
+    "adain": make_adain,
+    "sanet": make_sanet,
+}
 
 
 def build(name: str, **arguments: Any) -> Method:

@@ -48,6 +48,18 @@ def channel_mean_std(
     return mean, safe_sqrt(squares / max(positions - ddof, 1) + eps)
 
 
+def mean_variance_norm(
+    x: Float[Array, "b h w c"], *, ddof: int = 0, eps: float = 1e-5
+) -> Float[Array, "b h w c"]:
+    """Every channel less its mean over positions, over its standard deviation.
+
+    Instance normalisation without scale and shift, in float32; arguments as in
+    `channel_mean_std`.
+    """
+    mean, std = channel_mean_std(x, ddof=ddof, eps=eps)
+    return (x.astype(jnp.float32) - mean[:, None, None]) / std[:, None, None]
+
+
 def region_moments(x: Float[Array, "b h w c"], masks: Float[Array, "r h w"]) -> Moments:
     """Moments of every region of a feature map, in float32.
 

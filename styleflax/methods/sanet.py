@@ -1,0 +1,169 @@
+"""SANet: arbitrary style transfer by attention (Park and Lee 2019)."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax.core import FrozenDict
+from jax.typing import DTypeLike
+from jaxtyping import Array
+
+from styleflax.config import Arithmetic
+from styleflax.methods.base import (
+    Controls,
+    Method,
+    Style,
+    Tiling,
+    Variables,
+    check_loss_names,
+)
+from styleflax.methods.sanet_losses import (
+    ATTENDED,
+    LOSS_TERMS,
+    PAPER_LOSSES,
+    STYLE_LAYERS,
+    Networks,
+    sanet_loss,
+)
+from styleflax.models.decoder import Decoder
+from styleflax.models.sanet import Regions, SANet
+from styleflax.ops.attention import Path
+from styleflax.ops.spatial import area_average
+from styleflax.ops.statistics import Moments, moments_mean_std, region_moments
+from styleflax.types import FeatureMaps, Image, Key, Params
+
+PAPER_ARITHMETIC = Arithmetic()
+
+
+def make_sanet(
+    losses: Mapping[str, float] = PAPER_LOSSES,
+    arithmetic: Arithmetic = PAPER_ARITHMETIC,
+    dtype: DTypeLike = jnp.float32,
+    native: bool = False,
+    style_dtype: DTypeLike = jnp.float16,
+    path: Path = "auto",
+) -> Method:
+    """The method, with the weighted sum of `losses` as its training loss.
+
+    Strength 1 is the paper's transfer. Strength 0 is the content's own
+    reconstruction: the content attends to itself, as in the identity losses. In
+    between, what is attended to is mixed; the content's residual is there at any
+    strength. Below 1 the attention is computed twice.
+
+    `Controls.extras["level_balance"]`, from 0 to 1, moves weight from what relu4_1
+    attended to (fine strokes) to what relu5_1 did (coarse ones): 2 (1 - x) and 2 x;
+    0.5 is the paper's sum.
+
+    Args:
+        losses: Weights by term. `content`, `style`, `identity_pixels` and
+            `identity_features` are the paper's, by default with the weights of its
+            erratum: 50 and 1 for the identities, where the paper prints 1 and 50
+            (`presets.PRESETS["sanet-paper-print"]`). `total_variation` smooths.
+        arithmetic: Variances and the reduction of the style loss.
+        dtype: Compute type of the networks; statistics and scores are float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        style_dtype: In which a style's features are kept: 5 MB in float16 for a
+            picture of 512 px.
+        path: Of `ops.attention.attention`.
+
+    Raises:
+        ValueError: If a term is unknown.
+    """
+    check_loss_names(losses, LOSS_TERMS)
+    statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
+    nets = Networks(
+        arithmetic,
+        SANet(statistics, dtype, native, path),
+        Decoder(dtype, native),
+        dtype,
+        native,
+    )
+
+    def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
+        features = nets.encode(frozen, style["image"], ATTENDED)
+        largest = float(jnp.finfo(style_dtype).max)
+        return {k: v.clip(max=largest).astype(style_dtype) for k, v in features.items()}
+
+    def encode_content(_: Variables, frozen: Params, image: Image) -> FeatureMaps:
+        return nets.encode(frozen, image, ATTENDED)
+
+    def decode(variables: Variables, _: Params, features: FeatureMaps) -> Image:
+        params = variables.players["model"]
+        return nets.decoder.apply({"params": params}, features["merged"])
+
+    return Method(
+        init=partial(_init, nets),
+        losses={"model": partial(sanet_loss, losses, nets)},
+        encode_style=encode_style,
+        encode_content=encode_content,
+        moments=_moments,
+        transfer=partial(_transfer, nets),
+        decode=decode,
+        encoder_layers=STYLE_LAYERS,
+        tiling=Tiling(stride_px=16, halo_px=112),
+        controls=frozenset({"strength", "weights", "masks", "level_balance"}),
+    )
+
+
+def _init(nets: Networks, key: Key) -> Variables:
+    """Parameters of transform and decoder in one tree, as AdaIN's decoder stands."""
+    feature = jnp.zeros((1, 2, 2, 512))
+    features = dict.fromkeys(ATTENDED, feature)
+    queries = {layer: [feature] for layer in ATTENDED}
+    regions = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
+    keys = jax.random.split(key)
+    transform = nets.transform.init(keys[0], features, queries, [features], regions)
+    decoder = nets.decoder.init(keys[1], feature)
+    return Variables({"model": {**transform["params"], **decoder["params"]}}, {})
+
+
+def _moments(features: FeatureMaps, masks: Array) -> dict[str, Moments]:
+    return {
+        layer: region_moments(
+            feature, area_average(masks, feature.shape[1], feature.shape[2])
+        )
+        for layer, feature in features.items()
+    }
+
+
+def _transfer(
+    nets: Networks,
+    variables: Variables,
+    _frozen: Params,
+    features: FeatureMaps,
+    moments: dict[str, Moments],
+    styles: Sequence[Style],
+    controls: Controls,
+) -> FeatureMaps:
+    """Every region attends to its styles, and below strength 1 to the content."""
+    params = {"params": variables.players["model"]}
+    statistics = nets.arithmetic.content_statistics()
+    queries = {}
+    for layer, moment in moments.items():
+        mean, std = (
+            m[:, :, None, None] for m in moments_mean_std(moment, **statistics)
+        )
+        content = features[layer].astype(jnp.float32)
+        count = controls.masks.shape[0]
+        queries[layer] = [(content - mean[:, r]) / std[:, r] for r in range(count)]
+    balance = controls.extras.get("level_balance", jnp.array(0.5))
+    levels = (2.0 * (1.0 - balance), 2.0 * balance)
+    strength = controls.strength[:, None]
+    shares = strength * controls.weights
+
+    def merge(attended: Sequence[Style], shares: Array) -> Array:
+        regions = Regions(controls.masks, shares)
+        return nets.transform.apply(
+            params, features, queries, attended, regions, levels
+        )
+
+    merged = jax.lax.cond(
+        jnp.all(strength >= 1.0),
+        lambda: merge(styles, shares),
+        lambda: merge(
+            [*styles, features], jnp.concatenate([shares, 1.0 - strength], axis=1)
+        ),
+    )
+    return {"merged": merged}

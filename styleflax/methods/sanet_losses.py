@@ -1,0 +1,136 @@
+"""What SANet is trained on (Park and Lee 2019)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.config import Arithmetic
+from styleflax.losses.content import mse_loss
+from styleflax.losses.regularizers import total_variation_loss
+from styleflax.losses.style import mean_std_loss
+from styleflax.methods.base import Batch, Variables
+from styleflax.models.decoder import Decoder
+from styleflax.models.sanet import Regions, SANet
+from styleflax.models.vgg import VGG
+from styleflax.ops.statistics import channel_mean_std, mean_variance_norm
+from styleflax.types import FeatureMaps, Image, Key, Params
+
+ATTENDED = ("relu4_1", "relu5_1")
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", *ATTENDED)
+PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
+    {
+        "content": 1.0,
+        "style": 3.0,
+        "identity_pixels": 50.0,
+        "identity_features": 1.0,
+    }
+)
+LOSS_TERMS = (*PAPER_LOSSES, "total_variation")
+
+
+class Networks(NamedTuple):
+    """What the functions of the method share."""
+
+    arithmetic: Arithmetic
+    transform: SANet
+    decoder: Decoder
+    dtype: DTypeLike
+    native: bool
+
+    def encode(
+        self, frozen: Params, image: Image, layers: tuple[str, ...]
+    ) -> FeatureMaps:
+        """Features of the frozen encoder."""
+        params = frozen["encoder"]
+        encoder = VGG.of_params(params, layers, self.dtype, self.native)
+        return encoder.apply({"params": params}, image)
+
+    def normalise(self, feature: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        """The feature as content: its mean-variance norm over the whole picture."""
+        return mean_variance_norm(feature, **self.arithmetic.content_statistics())
+
+    def stylize(
+        self, params: Params, content: FeatureMaps, style: FeatureMaps
+    ) -> Image:
+        """Pictures from whole features, each content in the style beside it."""
+        features = {layer: content[layer] for layer in ATTENDED}
+        queries = {k: [self.normalise(v)] for k, v in features.items()}
+        whole = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
+        merged = self.transform.apply(
+            {"params": params}, features, queries, [style], whole
+        )
+        return self.decoder.apply({"params": params}, merged)
+
+
+def sanet_loss(
+    weights: Mapping[str, float],
+    nets: Networks,
+    own_params: Params,
+    variables: Variables,
+    frozen: Params,
+    batch: Batch,
+    _key: Key,
+) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+    """The paper's weighted sum, and its terms as metrics; see `make_sanet`.
+
+    Contents in styles, contents in themselves and styles in themselves are
+    computed as one batch.
+    """
+    size = batch["content"].shape[0]
+    both = jnp.concatenate([batch["content"], batch["style"]])
+    features = nets.encode(frozen, both, STYLE_LAYERS)
+    transfers = not weights.keys() <= {"identity_pixels", "identity_features"}
+    identities = any(name.startswith("identity") for name in weights)
+    # Positions in `both` of every content, and of the style that it is put into.
+    one, two = list(range(size)), list(range(2 * size))
+    contents = jnp.array(one * transfers + two * identities)
+    styles = jnp.array(two[size:] * transfers + two * identities)
+    images = nets.stylize(
+        own_params, _take(features, contents), _take(features, styles)
+    )
+    seen = nets.encode(frozen, images, STYLE_LAYERS)
+    terms: dict[str, Array] = {}
+    if transfers:
+        count = slice(None, size)
+        style = {k: v[size:] for k, v in features.items()}
+        content = {k: v[:size] for k, v in features.items()}
+        stylized = {k: v[count] for k, v in seen.items()}
+        terms |= _transfer_terms(nets, stylized, content, style)
+        terms["total_variation"] = total_variation_loss(images[count])
+    if identities:
+        rest = slice(size * transfers, None)
+        # A mean over both halves, doubled, is the sum of their means.
+        terms["identity_pixels"] = 2.0 * mse_loss(images[rest], both)
+        terms["identity_features"] = 2.0 * sum(
+            (mse_loss(seen[k][rest], features[k]) for k in STYLE_LAYERS),
+            start=jnp.zeros(()),
+        )
+    total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
+    metrics = {f"{k}_loss": terms[k] for k in terms if k != "total_variation"}
+    return total, (metrics, variables.state)
+
+
+def _take(features: FeatureMaps, positions: Array) -> FeatureMaps:
+    return {k: features[k][positions] for k in ATTENDED}
+
+
+def _transfer_terms(
+    nets: Networks, stylized: FeatureMaps, content: FeatureMaps, style: FeatureMaps
+) -> dict[str, Array]:
+    """Content: normalised features of both attended layers. Style: AdaIN's."""
+    of_style = nets.arithmetic.style_statistics()
+    targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
+    distances = (
+        mse_loss(nets.normalise(stylized[k]), nets.normalise(content[k]))
+        for k in ATTENDED
+    )
+    return {
+        "content": sum(distances, start=jnp.zeros(())),
+        "style": mean_std_loss(
+            stylized, targets, reduction=nets.arithmetic.reduction, **of_style
+        ),
+    }

@@ -1,0 +1,131 @@
+"""The style-attentional network (Park and Lee 2019)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.models.layers import ReflectConv
+from styleflax.ops.attention import Path, attention
+from styleflax.ops.spatial import area_average, upsample_nearest
+from styleflax.ops.statistics import mean_variance_norm
+
+FeatureMap = Float[Array, "b h w c"]
+
+
+class Regions(NamedTuple):
+    """Where in the content each mix of styles goes.
+
+    Attributes:
+        masks: Sum to 1 over regions at every position; of any size.
+        shares: Of every style in every region; rows sum to 1.
+    """
+
+    masks: Float[Array, "r mh mw"]
+    shares: Float[Array, "r s"]
+
+
+class StyleAttention(nn.Module):
+    """One SANet block, less its residual: style features at the content's places.
+
+    Attributes:
+        statistics: `ddof` and `eps` of the normalisation of styles.
+        dtype: Compute type; scores, and what is returned, are float32.
+        path: Of `ops.attention.attention`.
+    """
+
+    statistics: Mapping[str, Any]
+    dtype: DTypeLike = jnp.float32
+    path: Path = "auto"
+
+    @nn.compact
+    def __call__(
+        self,
+        queries: Sequence[FeatureMap],
+        styles: Sequence[Float[Array, "_ _ _ c"]],
+        regions: Regions,
+    ) -> FeatureMap:
+        """What every position attended to, for mixes of styles in regions.
+
+        Args:
+            queries: The content's features, mean-variance normalised by the
+                moments of every region.
+            styles: Raw features; batches of 1 serve all contents.
+            regions: What goes where.
+        """
+        b, h, w, c = queries[0].shape
+
+        def project(name: str) -> nn.Dense:
+            # On flattened positions, a 1x1 convolution.
+            return nn.Dense(c, dtype=self.dtype, name=name)
+
+        f, g, value_of, out = (project(name) for name in ("f", "g", "h", "out_conv"))
+        masks = area_average(regions.masks, h, w)
+        total = jnp.zeros((b, h, w, c))
+        asked = [f(query.reshape(b, h * w, c)) for query in queries]
+        for s, style in enumerate(styles):
+            normalised = mean_variance_norm(style, **self.statistics)
+            flat = (style.shape[0], -1, c)
+            key, value = g(normalised.reshape(flat)), value_of(style.reshape(flat))
+            for r, query in enumerate(asked):
+                found = attention(query, key, value, path=self.path)
+                weight = regions.shares[r, s] * masks[r, :, :, None]
+                total = total + weight * found.reshape(b, h, w, c)
+        return out(total).astype(jnp.float32)
+
+
+class SANet(nn.Module):
+    """Features for the decoder, from content and styles at relu4_1 and relu5_1.
+
+    Attributes:
+        statistics: As in `StyleAttention`.
+        dtype: Compute type; the result is float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        path: Of `ops.attention.attention`.
+    """
+
+    statistics: Mapping[str, Any]
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+    path: Path = "auto"
+
+    @nn.compact
+    def __call__(
+        self,
+        content: Mapping[str, FeatureMap],
+        queries: Mapping[str, Sequence[FeatureMap]],
+        styles: Sequence[Mapping[str, Float[Array, "_ _ _ c"]]],
+        regions: Regions,
+        level_weights: tuple[Any, Any] = (1.0, 1.0),
+    ) -> FeatureMap:
+        """Both blocks with the content's residual, merged; at any size.
+
+        Where relu4_1 has an odd side, the doubled relu5_1 is one longer and is
+        cut; the public code fails there.
+
+        Args:
+            content: Raw features of both layers.
+            queries: The same, normalised for every region.
+            styles: Raw features of both layers, for every style.
+            regions: What goes where.
+            level_weights: Factors of what relu4_1 and relu5_1 attended to; the
+                content's own features, which are added to it, stay.
+        """
+        merged = {}
+        for layer, weight in zip(("relu4_1", "relu5_1"), level_weights, strict=True):
+            block = StyleAttention(
+                self.statistics,
+                self.dtype,
+                self.path,
+                name=layer.replace("relu", "sanet"),
+            )
+            attended = block(queries[layer], [s[layer] for s in styles], regions)
+            merged[layer] = content[layer].astype(jnp.float32) + weight * attended
+        shallow = merged["relu4_1"]
+        _, h, w, c = shallow.shape
+        shallow = shallow + upsample_nearest(merged["relu5_1"])[:, :h, :w]
+        conv = ReflectConv(c, False, self.dtype, self.native, name="merge_conv")
+        return conv(shallow).astype(jnp.float32)

@@ -1,0 +1,101 @@
+"""Attention of a content's positions to a style's, for pictures of any size."""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from styleflax.ops.chunked_attention import (
+    BLOCKS,
+    Blocks,
+    chunked_attention,
+)
+
+Path = Literal["auto", "dense", "chunked"]
+DENSE_SCORES = 2**24
+"""Most scores (over the batch) that `auto` holds at once: 64 MB of float32."""
+
+
+def attention(
+    query: Float[Array, "b n c"],
+    key: Float[Array, "#b m c"],
+    value: Float[Array, "#b m d"],
+    *,
+    mask: Bool[Array, "#b #n #m"] | None = None,
+    bias: Float[Array, "#b #n #m"] | None = None,
+    path: Path = "auto",
+    blocks: Blocks = BLOCKS,
+) -> Float[Array, "b n d"]:
+    """For every query, the values' mean weighted by softmax(query key^T + bias).
+
+    Scores are not divided by sqrt(c): SANet's are not (Park and Lee 2019,
+    equation 3, and their public code). Both paths compute the same numbers, up to
+    the order of summation, and both can be differentiated; the chunked one needs
+    memory for two blocks where the dense one needs it for n times m scores.
+
+    Args:
+        query: One per position of the content.
+        key: One per position of the style.
+        value: The same.
+        mask: Where a query may attend to a key. A query that may attend to
+            nothing gives 0.
+        bias: Added to the scores.
+        path: `dense`, `chunked`, or by size: see `chooses_chunks`.
+        blocks: Most queries and most keys at a time in the chunked path.
+
+    Returns:
+        Float32, whatever the type of the inputs.
+
+    Raises:
+        ValueError: If the path is unknown or a block is not positive.
+    """
+    if path not in get_args(Path):
+        raise ValueError(f"path must be one of {get_args(Path)}, got {path!r}")
+    if min(blocks) < 1:
+        raise ValueError(f"blocks must be positive, got {blocks}")
+    batch = query.shape[0]
+    if mask is not None:
+        forbidden = jnp.where(mask, 0.0, -jnp.inf)
+        bias = forbidden if bias is None else bias + forbidden
+    if path == "dense" or not (
+        path == "chunked" or chooses_chunks(batch, query.shape[1], key.shape[1])
+    ):
+        return _dense(query, key, value, bias)
+
+    def single(arrays: tuple[Array, ...]) -> Array:
+        of_all = (*arrays, None) if bias is None else arrays
+        return chunked_attention(*of_all, blocks)
+
+    operands = (query, key, value) if bias is None else (query, key, value, bias)
+    whole = tuple(jnp.broadcast_to(a, (batch, *a.shape[1:])) for a in operands)
+    if batch == 1:
+        return single(tuple(array[0] for array in whole))[None]
+    return lax.map(single, whole)
+
+
+def chooses_chunks(batch: int, num_queries: int, num_keys: int) -> bool:
+    """Whether `auto` works in blocks: above `DENSE_SCORES` scores."""
+    return batch * num_queries * num_keys > DENSE_SCORES
+
+
+def _dense(
+    query: Array, key: Array, value: Array, bias: Array | None
+) -> Float[Array, "b n d"]:
+    batch = (query.shape[0],)
+    key, value = (jnp.broadcast_to(a, batch + a.shape[1:]) for a in (key, value))
+    scores = jnp.einsum("bnc,bmc->bnm", query, key, preferred_element_type=jnp.float32)
+    if bias is None:
+        weights = jax.nn.softmax(scores, axis=-1)
+    else:
+        scores = scores + bias
+        allowed = scores > -jnp.inf
+        weights = jax.nn.softmax(scores, axis=-1, where=allowed)
+        weights = jnp.where(allowed, weights, 0.0)
+    return jnp.einsum(
+        "bnm,bmd->bnd",
+        weights.astype(value.dtype),
+        value,
+        preferred_element_type=jnp.float32,
+    )
