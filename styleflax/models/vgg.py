@@ -7,15 +7,12 @@ Gatys et al. and of Huang and Belongie.
 from typing import Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv
 from styleflax.ops.spatial import max_pool_ceil
-from styleflax.ops.statistics import safe_sqrt
 from styleflax.types import FeatureMaps, Image, Params
 
 Architecture = Literal["vgg16", "vgg19"]
@@ -146,75 +143,3 @@ def cut_params(params: Params, layers: tuple[str, ...]) -> Params:
     """The part of an encoder's parameters that `layers` need."""
     needed = {*VGG.of_params(params, layers).depth(), "preprocess"}
     return {name: leaf for name, leaf in params.items() if name in needed}
-
-
-def normalise_activations(
-    vgg_params: Params,
-    images: Image,
-    statistic: str = "rms",
-    *,
-    floor: float = 0.1,
-    batch_size: int = 8,
-) -> Params:
-    """Parameters whose every filter is rescaled to a typical activation of 1.
-
-    ReLU is positively homogeneous, so scaling a filter by s and the next
-    layer's view of it by 1/s leaves the function of the network unchanged but
-    for the scale of each channel. Gatys, Ecker and Bethge do this with the mean
-    activation; the root mean square keeps rare, strong filters from growing.
-
-    Args:
-        vgg_params: Parameters of a VGG, up to any depth.
-        images: Pictures over which activations are measured.
-        statistic: `rms` or `mean` of the activation over images and positions.
-        floor: Filters below this share of their layer's mean statistic are
-            scaled by that share instead: they hardly fire, and would explode.
-        batch_size: Images per forward pass; bounds the memory.
-
-    Raises:
-        ValueError: If `statistic` is unknown.
-    """
-    if statistic not in ("rms", "mean"):
-        raise ValueError(f"statistic must be 'rms' or 'mean', got {statistic!r}")
-    power = 2 if statistic == "rms" else 1
-    convs = [name for name in vgg_params if name.startswith("conv")]
-    layers = tuple(name.replace("conv", "relu") for name in sorted(convs))
-    encoder = VGG.of_params(vgg_params, layers)
-
-    @jax.jit
-    def power_means(params: Params, batch: Image) -> dict[str, Float[Array, " c"]]:
-        features = encoder.apply({"params": params}, batch)
-        return {k: (v**power).mean(axis=(0, 1, 2)) for k, v in features.items()}
-
-    starts = range(0, len(images), batch_size)
-    sums: dict[str, Float[Array, " c"]] = {}
-    for start in starts:
-        batch = images[start : start + batch_size]
-        for layer, value in power_means(vgg_params, batch).items():
-            sums[layer] = sums.get(layer, 0.0) + value * len(batch)
-    return _rescale_filters(vgg_params, layers, sums, len(images), power, floor)
-
-
-def _rescale_filters(
-    params: Params,
-    layers: tuple[str, ...],
-    sums: dict[str, Float[Array, " c"]],
-    num_images: int,
-    power: int,
-    floor: float,
-) -> Params:
-    rescaled = dict(params)
-    previous: np.ndarray = np.ones(3, np.float32)
-    for layer in layers:
-        mean = sums[layer] / num_images
-        size = np.asarray(safe_sqrt(mean) if power == 2 else mean)
-        size = np.maximum(size, floor * max(float(size.mean()), 1e-12))
-        kernel, bias = (
-            np.asarray(params[conv_of(layer)][k]) for k in ("kernel", "bias")
-        )
-        rescaled[conv_of(layer)] = {
-            "kernel": kernel * previous[:, None] / size,
-            "bias": bias / size,
-        }
-        previous = size
-    return rescaled

@@ -1,5 +1,6 @@
 """The frozen encoder of a run: made once, then read from the run's folder."""
 
+import logging
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -7,12 +8,15 @@ import numpy as np
 
 from styleflax.config import Config
 from styleflax.methods.base import Variables
-from styleflax.models.vgg import cut_params, normalise_activations
+from styleflax.models.normalisation import extend_params, normalise_activations
+from styleflax.models.vgg import VGG, cut_params
 from styleflax.training.feed import Sources, encoder_batch
+from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.store import ModelFile, check_params, load_model, save_model
 
 FILE_NAME = "encoder.safetensors"
+logger = logging.getLogger(__name__)
 
 
 def open_encoder(
@@ -28,31 +32,61 @@ def open_encoder(
     """
     path = workdir / FILE_NAME
     if not path.exists():
-        if config.init_from:
-            start = load_model(config.init_from)
-            encoder = start._replace(players={}, state={})
-        else:
-            params, spec = load_encoder(config.encoder.weights)
-            params = cut_params(params, layers)
-            if config.encoder.statistic != "none":
-                batch = encoder_batch(config, sources)
-                pictures = np.concatenate([batch["content"], batch["style"]])
-                images = jnp.asarray(pictures, jnp.float32) / 255.0
-                params = normalise_activations(params, images, config.encoder.statistic)
-            encoder = ModelFile(config.method, spec, params, {}, {}, {}, {})
-        save_model(path, encoder, dtype=np.float32)
+        save_model(path, _make_encoder(config, layers, sources), dtype=np.float32)
     return load_model(path)
 
 
+def _make_encoder(
+    config: Config, layers: tuple[str, ...], sources: Sources
+) -> ModelFile:
+    """Of `init_from`, made deeper where it does not reach all layers; else anew."""
+    start: Params = {}
+    if config.init_from:
+        model = load_model(config.init_from)
+        spec, start = model.encoder, model.encoder_params
+        needed = VGG(layers, spec.architecture, spec.convention).depth()
+        if start.keys() >= set(needed):
+            return model._replace(method=config.method, players={}, state={})
+    params, spec = load_encoder(config.encoder.weights)
+    params = cut_params(params, layers)
+    if start:
+        try:
+            params = extend_params(start, params)
+        except ValueError as error:
+            raise ValueError(
+                f"the encoder of {config.init_from} ends before {layers[-1]} and "
+                "cannot be extended from "
+                f"encoder.weights={config.encoder.weights!r}: {error}"
+            ) from error
+    if config.encoder.statistic != "none":
+        batch = encoder_batch(config, sources)
+        pictures = np.concatenate([batch["content"], batch["style"]])
+        images = jnp.asarray(pictures, jnp.float32) / 255.0
+        statistic = config.encoder.statistic
+        params = normalise_activations(params, images, statistic, kept=set(start))
+    return ModelFile(config.method, spec, params, {}, {}, {}, {})
+
+
 def start_from(path: str, method: str, variables: Variables) -> Variables:
-    """Variables of a model file, checked against those that `method` has.
+    """Variables that begin as those of a model file.
+
+    The file may be of another method that has parts in common, by name and shape
+    (AdaIN's decoder in a SANet): the other parts stay as they are in `variables`.
 
     Raises:
-        ValueError: If the file holds another method, or other parameters.
+        ValueError: If the file holds parts that the method has not.
     """
     model = load_model(path)
-    if model.method != method:
-        raise ValueError(f"{path} holds the method {model.method!r}, not {method!r}")
-    for player, params in variables.players.items():
-        check_params(params, model.players.get(player, {}), f"{path}, {player}")
-    return Variables(model.players, model.state)
+    if model.method == method:
+        for player, params in variables.players.items():
+            check_params(params, model.players.get(player, {}), f"{path}, {player}")
+        return Variables(model.players, model.state)
+    players = dict(variables.players)
+    for player, parts in model.players.items():
+        own = players.get(player, {})
+        shared = {name: part for name, part in own.items() if name in parts}
+        what = f"{path}, of the method {model.method!r}, as a start of {method!r}"
+        check_params(shared, parts, what)
+        players[player] = {**own, **parts}
+        logger.info("%s begins as in %s", ", ".join(sorted(parts)), path)
+    return Variables(players, variables.state)

@@ -4,7 +4,8 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.models.vgg import VGG, normalise_activations
+from styleflax.models.normalisation import normalise_activations
+from styleflax.models.vgg import VGG
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1")
 IMAGES = jnp.asarray(numpy_adain.random_images(16, 20, number=5))
