@@ -1,11 +1,14 @@
-"""`styleflax weights`: getting encoders, exporting runs."""
+"""`styleflax weights`: getting encoders, exporting runs, converting checkpoints."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Fetch encoders, export runs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fetch encoders, export runs, convert checkpoints.", no_args_is_help=True
+)
 
 
 @app.command("fetch")
@@ -32,3 +35,34 @@ def export(
 
     digest = save_model(out, read_run(run))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
+
+
+@app.command("convert")
+def convert(
+    files: Annotated[list[Path], typer.Argument(help="Weight files in any order.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Model file, or folder.")],
+    preset: Annotated[
+        str | None, typer.Option(help="Arithmetic that they were trained with.")
+    ] = None,
+    to: Annotated[
+        str, typer.Option(help="model, published, torchvision or keras.")
+    ] = "model",
+    dtype: Annotated[
+        str, typer.Option(help="Of the model file: float16 or float32.")
+    ] = "float16",
+) -> None:
+    """Make a model file of published checkpoints, or the other way round."""
+    from styleflax.weights.conversion import convert_and_save  # noqa: PLC0415
+
+    for line in convert_and_save(files, out, preset=preset, to=to, dtype=dtype):
+        print(line)
+
+
+@app.command("info")
+def info(
+    file: Annotated[Path, typer.Argument(help="A weight file of any known format.")],
+) -> None:
+    """Print what a weight file holds, as JSON."""
+    from styleflax.weights.conversion import describe_file  # noqa: PLC0415
+
+    print(json.dumps(describe_file(file), indent=2))

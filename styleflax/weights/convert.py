@@ -106,7 +106,9 @@ def _find_method(parts: Mapping[Role, Part]) -> str:
     lacking = [example for role, example in _EXAMPLES.items() if role not in parts]
     if lacking:
         held = " and ".join(f"{p.path} ({p.role})" for p in parts.values())
-        raise ValueError(f"{held} make no model: give also {' and '.join(lacking)}")
+        raise ValueError(
+            f"{held} do not make a model: give also {' and '.join(lacking)}"
+        )
     return "sanet" if "transformer" in parts else "adain"
 
 

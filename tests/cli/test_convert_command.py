@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from styleflax.weights.h5_file import dump_arrays
+from styleflax.weights.mapping import caffe_preprocess
+from styleflax.weights.store import load_model, save_model
+
+
+@pytest.fixture
+def keras_path(model_file, tmp_path):
+    """The encoder of the tests as Keras would save it, named after nothing."""
+    arrays = {
+        f"block{name[4]}_conv{name[6]}/{leaf}": array
+        for name, layer in model_file.encoder_params.items()
+        for leaf, array in layer.items()
+    }
+    path = tmp_path / "some.bin"
+    path.write_bytes(dump_arrays(arrays))
+    return path
+
+
+def test_an_encoder_becomes_a_model_file_and_an_h5_again(
+    command, refuses, keras_path, tmp_path
+):
+    out = tmp_path / "encoder.safetensors"
+    code, output, _ = command("weights", "convert", keras_path, "-o", out)
+    assert code == 0
+    assert f"{out}: encoder, normalised vgg16 up to conv4_1" in output
+    folder = tmp_path / "back"
+    arguments = ["weights", "convert", out, "--to", "keras", "-o", folder]
+    code, output, _ = command(*arguments)
+    assert code == 0
+    assert output.startswith(str(folder / "vgg16_notop.h5"))
+    assert "is there already" in refuses(*arguments)
+    assert "holds an encoder alone" in refuses(
+        *("stylize", keras_path, "--style", keras_path, "-o", tmp_path / "x.png"),
+        *("--weights", out),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_model_file_is_of_the_type_asked_for(command, keras_path, tmp_path, dtype):
+    out = tmp_path / "e.safetensors"
+    code, _, _ = command("weights", "convert", keras_path, "-o", out, "--dtype", dtype)
+    assert code == 0
+    bias = load_model(out).encoder_params["preprocess"]["bias"]
+    is_exact = bool((bias == caffe_preprocess()["bias"]).all())
+    assert is_exact == (dtype == "float32")
+
+
+def test_mistakes_are_one_line(refuses, keras_path, model_path, tmp_path):
+    def error(*arguments):
+        return refuses("weights", "convert", *arguments)
+
+    out = tmp_path / "out.safetensors"
+    assert "there is no weight file" in error(tmp_path / "none.pth", "-o", out)
+    assert "each hold one encoder" in error(keras_path, model_path, "-o", out)
+    assert "is one of the files" in error(keras_path, "-o", keras_path)
+    assert "dtype 'int8' unknown" in error(keras_path, "-o", out, "--dtype", "int8")
+    assert "preset 'x' unknown" in error(keras_path, "-o", out, "--preset", "x")
+    assert "'onnx' unknown; there are model, published, torchvision, keras" in error(
+        model_path, "-o", out, "--to", "onnx"
+    )
+    assert "takes one model file, got 2" in error(
+        model_path, model_path, "-o", out, "--to", "published"
+    )
+    assert "a model file has its own" in error(
+        model_path, "-o", out, "--to", "published", "--preset", "adain-lua"
+    )
+    assert "cannot write the model file" in error(
+        keras_path, "-o", tmp_path / "no" / "m.safetensors"
+    )
+    assert not out.exists()
+
+
+def test_a_value_too_large_for_float16_names_the_way_out(refuses, model_file, tmp_path):
+    layer = model_file.encoder_params["conv1_1"]
+    large = {"kernel": layer["kernel"], "bias": layer["bias"] + 1e5}
+    params = {**model_file.encoder_params, "conv1_1": large}
+    path, out = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_model(path, model_file._replace(encoder_params=params), "float32")
+    error = refuses("weights", "convert", path, "-o", out)
+    assert "too large for float16 (save with dtype float32): encoder/conv1_1" in error
+
+
+def test_info_says_what_a_file_holds(command, refuses, keras_path, model_path):
+    code, output, _ = command("weights", "info", keras_path)
+    assert code == 0
+    assert json.loads(output) == {
+        "format": "Keras vgg16",
+        "role": "encoder",
+        "tensors": 16,
+        "up_to": "conv4_1",
+    }
+    code, output, _ = command("weights", "info", model_path)
+    assert code == 0
+    told = json.loads(output)
+    assert told["method"] == "adain"
+    assert told["encoder"] == "torchvision vgg16 up to conv4_1"
+    assert len(told["sha256_of_values"]) == 64
+    assert "there is no weight file" in refuses("weights", "info", "none.pth")
+    assert "not a PyTorch state dict" in refuses("weights", "info", __file__)
