@@ -12,6 +12,9 @@ from PIL import Image as PillowImage
 from styleflax.data.images import SUFFIXES_WRITTEN
 from styleflax.data.listing import list_images
 
+Mix = tuple[Path, ...]
+"""The styles of one picture."""
+
 
 def stylize(
     photos: Annotated[list[Path], typer.Argument(help="Photographs, or folders.")],
@@ -22,6 +25,14 @@ def stylize(
         Path, typer.Option("-o", "--out", help="A file for one pair, else a folder.")
     ],
     alpha: Annotated[float, typer.Option(help="Strength of the style, 0 to 1.")] = 1.0,
+    blend: Annotated[
+        str | None,
+        typer.Option(help="All styles in one picture, by these shares: 0.7,0.3"),
+    ] = None,
+    level_balance: Annotated[
+        float | None,
+        typer.Option(help="SANet: 0 for relu4_1 alone, 1 for relu5_1; 0.5 is both."),
+    ] = None,
     size: Annotated[
         int | None, typer.Option(help="Short side of the result; default its own.")
     ] = None,
@@ -36,6 +47,7 @@ def stylize(
         Stylizer,
         check_alpha,
         check_size,
+        check_weights,
     )
 
     del seed
@@ -43,14 +55,33 @@ def stylize(
     if size is not None:
         check_size(size)
     contents, styles = _expand(photos, "PHOTO"), _expand(style, "--style")
-    targets = _targets(contents, styles, out)
+    mixes: list[Mix] = [(painting,) for painting in styles]
+    shares = None
+    if blend is not None:
+        mixes = [tuple(styles)]
+        shares = check_weights(_numbers(blend), len(styles))
+    targets = _targets(contents, mixes, out)
     stylizer = Stylizer.load(weights)
-    for painting in styles:
-        encoded = stylizer.encode_style(painting)
+    extras = {} if level_balance is None else {"level_balance": level_balance}
+    stylizer.check_extras(extras)
+    for mix in mixes:
+        encoded = [stylizer.encode_style(painting) for painting in mix]
         for photo in contents:
-            target = targets[photo, painting]
-            stylizer(photo, encoded, alpha=alpha, size=size).save(target)
+            target = targets[photo, mix]
+            made = stylizer(
+                photo, encoded, alpha=alpha, weights=shares, size=size, **extras
+            )
+            made.save(target)
             print(target)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"--blend must be numbers joined by commas, got {text!r}"
+        ) from None
 
 
 def spread_styles(arguments: Sequence[str]) -> list[str]:
@@ -95,10 +126,10 @@ def _expand(paths: Sequence[Path], name: str) -> list[Path]:
 
 
 def _targets(
-    contents: Sequence[Path], styles: Sequence[Path], out: Path
-) -> dict[tuple[Path, Path], Path]:
-    """Where each pair goes, checked to be writable before any work is done."""
-    pairs = [(content, style) for style in styles for content in contents]
+    contents: Sequence[Path], mixes: Sequence[Mix], out: Path
+) -> dict[tuple[Path, Mix], Path]:
+    """Where each picture goes, checked to be writable before any work is done."""
+    pairs = [(content, mix) for mix in mixes for content in contents]
     is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
     if is_file and len(pairs) > 1:
         raise ValueError(
@@ -119,11 +150,12 @@ def _targets(
     return dict(zip(pairs, _names(pairs, folder), strict=True))
 
 
-def _names(pairs: Sequence[tuple[Path, Path]], folder: Path) -> Iterator[Path]:
+def _names(pairs: Sequence[tuple[Path, Mix]], folder: Path) -> Iterator[Path]:
     """`photo_painting.png`; a number where two pairs have the same names."""
     seen: set[str] = set()
-    for content, style in pairs:
-        name = stem = f"{content.stem}_{style.stem}"
+    for content, mix in pairs:
+        styles = "+".join(painting.stem for painting in mix)
+        name = stem = f"{content.stem}_{styles}"
         numbered = (f"{stem}-{i}" for i in itertools.count(2))
         while name.casefold() in seen:  # some file systems ignore case
             name = next(numbered)

@@ -1,7 +1,7 @@
 """Stylizing pictures: the way in for everyone who does not train."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import jax
@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from styleflax.data.images import as_float_image, resize_short_side, save_image
 from styleflax.data.pixels import to_float, to_u8
 from styleflax.inference.model import Model, build_model
+from styleflax.methods import check_controls
 from styleflax.methods.base import Controls, Style, Variables, plain_controls, stylize
 from styleflax.types import Image, Params
 from styleflax.weights.packaged_models import find_model
@@ -20,6 +21,8 @@ from styleflax.weights.store import load_model
 
 Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array
 """A path, a Pillow image, or an array (h, w, 3): uint8, or float in [0, 1]."""
+OneStyle = Picture | Mapping[str, jax.Array]
+"""A picture, or what `Stylizer.encode_style` made of one."""
 MIN_SIDE_PX = 16
 STYLE_SIZE_PX = 512
 """Styles are shrunk to this short side, the one the published programs use."""
@@ -83,10 +86,10 @@ class Stylizer:
             variables: Variables,
             frozen: Params,
             content: Image,
-            style: Style,
+            styles: Sequence[Style],
             controls: Controls,
         ) -> Image:
-            image = stylize(method, variables, frozen, content, [style], controls)
+            image = stylize(method, variables, frozen, content, styles, controls)
             return jnp.clip(image, 0.0, 1.0)
 
         self._encode, self._run = encode, run
@@ -116,29 +119,45 @@ class Stylizer:
     def __call__(
         self,
         content: Picture,
-        style: Picture | Mapping[str, jax.Array],
+        style: OneStyle | Sequence[OneStyle],
         *,
         alpha: float = 1.0,
+        weights: Sequence[float] | None = None,
         size: int | None = None,
+        **extras: float | None,
     ) -> Stylized:
-        """The content in the style, at the content's size.
+        """The content in the style, or in a mix of styles, at the content's size.
 
         Args:
             content: A picture, or a batch of them as an array (b, h, w, 3).
-            style: A picture, or what `encode_style` made of one.
+            style: A picture, or what `encode_style` made of one; a list or tuple
+                of these for a mix.
             alpha: Strength of the style: 1 is the paper's, 0 gives the content
-                as the decoder reproduces it.
+                as the method reproduces it (see `methods.make_adain` and
+                `make_sanet`).
+            weights: Share of every style in the mix, scaled to sum to 1; equal
+                shares by default.
             size: Short side to resize the content to; None keeps its own.
+            extras: Controls that only some methods have: `level_balance`, 0 to
+                1, of SANet. None is as if it were not there.
 
         Raises:
-            ValueError: If alpha is not in [0, 1], or a picture or size is
-                below 16 px.
+            ValueError: If alpha is not in [0, 1], the weights do not fit the
+                styles, a picture or size is below 16 px, or the method has no
+                such control.
             FileNotFoundError: If a path leads nowhere.
         """
+        several = isinstance(style, list | tuple)
+        styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
+        shares = check_weights(weights, len(styles))
         check_alpha(alpha)
         if size is not None:
             check_size(size)
-        encoded = style if isinstance(style, Mapping) else self.encode_style(style)
+        given = {name: x for name, x in extras.items() if x is not None}
+        self.check_extras(given)
+        encoded = [
+            s if isinstance(s, Mapping) else self.encode_style(s) for s in styles
+        ]
         if isinstance(content, jax.Array):
             content = np.asarray(content)
         is_batch = isinstance(content, np.ndarray) and content.ndim == 4
@@ -146,11 +165,42 @@ class Stylizer:
         if is_batch and not len(content):  # type: ignore[arg-type]
             raise ValueError("content is a batch of no pictures")
         images = np.stack([_content(picture, size) for picture in pictures])
-        output = self._run(
-            *self._model[1:], jnp.asarray(images), encoded, plain_controls(alpha)
-        )
+        controls = plain_controls(alpha, shares, **given)
+        output = self._run(*self._model[1:], jnp.asarray(images), encoded, controls)
         array = np.asarray(output)
         return Stylized(array if is_batch else array[0])
+
+    def check_extras(self, extras: Mapping[str, float]) -> None:
+        """Refuses controls that the method has not got, or outside [0, 1].
+
+        Raises:
+            ValueError: Naming the methods that have the control, or the value.
+        """
+        check_controls(self._model.method, extras)
+        for name, value in extras.items():
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {value}")
+
+
+def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[float]:
+    """The shares of styles, if they can be scaled to sum to 1; equal by default.
+
+    Raises:
+        ValueError: Naming the weights and what they must be.
+    """
+    if not num_styles:
+        raise ValueError("style is a list of no styles")
+    if weights is None:
+        return [1.0] * num_styles
+    if len(weights) != num_styles:
+        raise ValueError(
+            f"weights must be one per style, got {len(weights)} for {num_styles} styles"
+        )
+    if not all(0.0 <= w < float("inf") for w in weights) or not sum(weights) > 0:
+        raise ValueError(
+            f"weights must be finite, at least 0 and not all 0, got {list(weights)}"
+        )
+    return weights
 
 
 def check_alpha(alpha: float) -> None:

@@ -1,6 +1,6 @@
 """Style transfer methods, each a record of pure functions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from styleflax.methods.adain import make_adain
@@ -22,3 +22,16 @@ def build(name: str, **arguments: Any) -> Method:
     if name not in METHODS:
         raise ValueError(f"method {name!r} unknown; there are {sorted(METHODS)}")
     return METHODS[name](**arguments)
+
+
+def check_controls(method: Method, asked: Iterable[str]) -> None:
+    """Refuses controls that a method has not got.
+
+    Raises:
+        ValueError: Naming the methods that have the control.
+    """
+    for name in asked:
+        if name not in method.controls:
+            having = [key for key, make in METHODS.items() if name in make().controls]
+            has = f"{', '.join(having)} has it" if having else "no method has it"
+            raise ValueError(f"this model's method has no control {name!r}; {has}")

@@ -96,18 +96,20 @@ class Method(NamedTuple):
 
 
 def plain_controls(
-    alpha: ArrayLike = 1.0, weights: Sequence[float] = (1.0,)
+    alpha: ArrayLike = 1.0, weights: Sequence[float] = (1.0,), **extras: ArrayLike
 ) -> Controls:
     """Controls of one region over the whole picture.
 
     Args:
         alpha: Strength, 0 to 1.
         weights: One per style; scaled to sum to 1.
+        extras: What only some methods have.
     """
     shares = jnp.asarray(weights, jnp.float32)
     strength = jnp.asarray(alpha, jnp.float32).reshape(1)
     masks = jnp.ones((1, 1, 1), jnp.float32)
-    return Controls(strength, (shares / shares.sum())[None], masks, {})
+    of_method = {k: jnp.asarray(v, jnp.float32) for k, v in extras.items()}
+    return Controls(strength, (shares / shares.sum())[None], masks, of_method)
 
 
 def stylize(
