@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from styleflax.models.vgg import conv_names, cut_params
+from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
 from styleflax.weights.export_published import export_encoder, export_published
@@ -144,7 +144,8 @@ def _cut(encoder: Part, spec: EncoderSpec, method: str) -> Params:
             f"{encoder.path} does not reach {layer}, which {method} needs: it lacks "
             f"{', '.join(missing)}"
         )
-    params = cut_params(encoder.params, (layer,))
+    kept = ("preprocess", *needed)
+    params = {name: leaf for name, leaf in encoder.params.items() if name in kept}
     check_params(_expected_tree(spec, len(needed)), params, str(encoder.path))
     return params
 

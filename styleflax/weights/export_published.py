@@ -14,12 +14,8 @@ from styleflax.types import Params
 from styleflax.weights.formats import Format, find_format, to_file_layout, tree_shape
 from styleflax.weights.h5_file import dump_arrays
 from styleflax.weights.mapping import caffe_preprocess
-from styleflax.weights.store import (
-    ENCODER_ONLY,
-    ModelFile,
-    check_params,
-    write_atomically,
-)
+from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
+from styleflax.weights.writing import write_atomically
 
 TRAINED_FORMATS: Mapping[str, Mapping[str, str]] = {
     ENCODER_ONLY: {},

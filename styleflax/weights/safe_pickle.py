@@ -10,14 +10,12 @@ that they are given, while `_ArrayState` checks them.
 import io
 import math
 import pickle
-import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 
-MAX_MEMO_INDEX = 1_000_000
-"""Largest memo slot a file may name: Python allocates the memo up to that slot."""
+from styleflax.weights.pickle_check import check_instructions
 
 _DTYPES = ("f2", "f4", "f8", "i4", "i8", "u1")
 
@@ -75,14 +73,6 @@ class _RestrictedUnpickler(pickle.Unpickler):
         return self._load_persistent(pid)
 
 
-def _check_opcodes(file: BinaryIO) -> None:
-    for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"}:
-            assert isinstance(argument, int)  # by pickletools' own tables
-            if argument > MAX_MEMO_INDEX:
-                raise pickle.UnpicklingError(f"it uses the memo slot {argument}")
-
-
 def load_restricted(
     file: BinaryIO,
     names: Names,
@@ -105,7 +95,7 @@ def load_restricted(
     """
     start = file.tell()
     try:
-        _check_opcodes(file)
+        check_instructions(file)
         end = file.tell()
         file.seek(start)
         # A copy of exactly this pickle: the C reader would read ahead of its end.

@@ -1,6 +1,5 @@
 """Self-contained model files: one safetensors file holds all that a picture needs."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from jax.typing import DTypeLike
 
 from styleflax.types import Params
 from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.writing import write_atomically
 
 FORMAT_VERSION = 1
 ENCODER_ONLY = "encoder"
@@ -23,6 +23,12 @@ ENCODER_ONLY = "encoder"
 
 _METADATA_KEY = "styleflax"
 _MAX_NAMES = 20
+_STORED_DTYPES = (np.dtype(np.float16), np.dtype(np.float32))
+# What damaged or hostile JSON and names of tensors raise.
+_DAMAGE = (
+    *(KeyError, IndexError, TypeError, AttributeError, ValueError),
+    *(OverflowError, RecursionError),
+)
 
 
 class ModelFile(NamedTuple):
@@ -100,27 +106,6 @@ def _join(names: list[str]) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"cannot write the model file {path}: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def save_model(
     path: str | os.PathLike[str], model: ModelFile, dtype: DTypeLike = np.float16
 ) -> str:
@@ -137,7 +122,7 @@ def save_model(
         OSError: the file cannot be written.
     """
     stored_dtype = np.dtype(dtype)
-    if stored_dtype not in (np.dtype(np.float16), np.dtype(np.float32)):
+    if stored_dtype not in _STORED_DTYPES:
         raise ValueError(f"dtype is {stored_dtype}; allowed are float16 and float32")
     exact = _flatten(model)
     _require_finite(exact, "values that are not finite are not saved")
@@ -170,7 +155,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         header = json.loads(metadata[_METADATA_KEY])
         version = int(header["version"])
-    except (ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"the metadata of {path} are damaged: {error}") from error
     if version > FORMAT_VERSION:
         raise ValueError(
@@ -178,6 +163,15 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             f"{FORMAT_VERSION}: run `pip install --upgrade styleflax`"
         )
     return tensors, header
+
+
+def _require_kinds(model: ModelFile) -> None:
+    trees = (model.encoder_params, model.state, *model.players.values())
+    described = (model.arithmetic, model.provenance)
+    if not all(isinstance(text, str) for text in (model.method, *model.encoder)):
+        raise TypeError("a name is no text")
+    if not all(isinstance(tree, dict) for tree in (*trees, *described)):
+        raise TypeError("a part of it is no tree")
 
 
 def load_model(path: str | os.PathLike[str]) -> ModelFile:
@@ -204,11 +198,15 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
             arithmetic=header["arithmetic"],
             provenance=header["provenance"],
         )
+        _require_kinds(model)
         digest = _digest(flat, _describe(model))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"the metadata of {path} are damaged: {error}") from error
     if digest != header.get("sha256"):
         raise ValueError(f"{path} is damaged: its SHA-256 is not the recorded one")
+    wrong = [n for n, leaf in tensors.items() if leaf.dtype not in _STORED_DTYPES]
+    if wrong:
+        raise ValueError(f"{path} has other types than float16 or 32: {_join(wrong)}")
     _require_finite(flat, f"{path} holds values that are not finite")
     return model
 

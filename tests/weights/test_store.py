@@ -235,3 +235,45 @@ def test_a_long_list_of_names_is_cut_and_counted():
     extra = {f"conv{i:02}": np.zeros(1) for i in range(25)}
     with pytest.raises(ValueError, match=r"25 extra: conv00.*conv19 and 5 more$"):
         check_params({}, extra, "it")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "[" * 200_000,
+        lambda text: text.replace('"version": 1', '"version": 1e999'),
+        lambda text: text.replace('"method": "adain"', '"method": ["adain"]'),
+        lambda text: text.replace('"vgg16"', "[]"),
+        lambda text: text.replace('"provenance": {', '"provenance": 3, "x": {'),
+    ],
+)
+def test_metadata_of_another_kind_are_damage(tmp_path, change):
+    path = tmp_path / "m.safetensors"
+    save_model(path, make_model())
+    text, tensors = json.dumps(_header(path)), safetensors.numpy.load_file(path)
+    assert change(text) != text
+    _write(path, tensors, change(text))
+    with pytest.raises(ValueError, match=r"metadata of .* are damaged"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("name", ["encoder", "encoder/conv1_1", "players", "state"])
+def test_a_value_in_place_of_a_tree_is_damage(tmp_path, name):
+    path = tmp_path / "m.safetensors"
+    save_model(path, make_model())
+    header, tensors = _header(path), safetensors.numpy.load_file(path)
+    kept = {key: x for key, x in tensors.items() if not key.startswith(name)}
+    _write(path, kept | {name: np.ones(2, np.float16)}, json.dumps(header))
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(path)
+
+
+def test_other_types_than_are_written_are_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_model(path, make_model())
+    header, tensors = _header(path), safetensors.numpy.load_file(path)
+    # Equal values, so that the digest is the recorded one.
+    tensors["state/norm/mean"] = tensors["state/norm/mean"].astype(np.int32)
+    _write(path, tensors, json.dumps(header))
+    with pytest.raises(ValueError, match="other types than float16 or 32: state/norm"):
+        load_model(path)
