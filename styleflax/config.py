@@ -83,7 +83,7 @@ class Phase:
 
     Attributes:
         steps: Its length.
-        batch_size: Content-style pairs in a step, over all devices.
+        batch_size: Content-style pairs in a step, over all processes and devices.
         crop_px: Side of the square crops.
         resize_px: Short side that pictures are resized to before cropping.
         losses: Weights by term of the method.
@@ -143,8 +143,13 @@ class Run:
     """How a run is carried out; nothing here changes its result.
 
     Attributes:
+        coordinator: `HOST:PORT` of the first of several processes; with it go
+            `num_processes` and `process_id`, from 0.
+        distributed: `auto` asks Slurm, Open MPI, GKE or Cloud TPU, if there.
+        connect_timeout_s: How long processes wait for one another at first.
+        heartbeat_timeout_s: Silence after which a process counts as dead.
         parallel: `pmap` or `shard_map`.
-        num_devices: Local devices to use; 0 for all.
+        num_devices: Devices to use in every process; 0 for all.
         deterministic: Ask XLA for reproducible GPU kernels (slower).
         num_workers: Processes that decode pictures; 0 decodes in threads.
         num_threads: Threads that read ahead.
@@ -153,10 +158,15 @@ class Run:
         keep_checkpoints: Newest ones kept.
         sample_every_steps: A grid of sample pictures so often; 0 for never.
         num_samples: Contents and styles in that grid.
-        tensorboard: Also write TensorBoard files, where tensorboardX is
-            installed.
+        tensorboard: Also write TensorBoard files, if tensorboardX is there.
     """
 
+    coordinator: str = ""
+    num_processes: int = 0
+    process_id: int = -1
+    distributed: str = ""
+    connect_timeout_s: int = 300
+    heartbeat_timeout_s: int = 15
     parallel: str = "pmap"
     num_devices: int = 0
     deterministic: bool = False

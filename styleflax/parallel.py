@@ -1,12 +1,16 @@
 """A step written for one device, mapped over many: pmap and shard_map.
 
-Nothing else in the library names a mesh or a device axis but by `AXIS`.
+Nothing else in the library names a mesh or a device axis but by `AXIS`. Where
+several processes train together (`jax.distributed`), `devices` are those of all
+of them, and a batch is the process's own share.
 """
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -22,17 +26,47 @@ def local_devices(num_devices: int = 0) -> list[jax.Device]:
     Raises:
         ValueError: If there are fewer.
     """
-    devices = jax.local_devices()
-    if num_devices > len(devices):
+    return _first(jax.local_devices(), num_devices)
+
+
+def all_devices(num_devices: int = 0) -> list[jax.Device]:
+    """The first `num_devices` devices of every process, process after process.
+
+    Raises:
+        ValueError: If there are fewer, or if one process has more than another.
+    """
+    by_process = collections.defaultdict(list)
+    for device in jax.devices():
+        by_process[device.process_index].append(device)
+    counts = [len(by_process[i]) for i in sorted(by_process)]
+    if len(set(counts)) > 1:
         raise ValueError(
-            f"run.num_devices is {num_devices}, but there are only {len(devices)}"
+            f"every process must have as many devices as the others; they have {counts}"
         )
-    return devices[: num_devices or None]
+    return [d for i in sorted(by_process) for d in _first(by_process[i], num_devices)]
 
 
 def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """The tree with every leaf whole on every device."""
-    return jax.device_put(tree, NamedSharding(_mesh(devices), PartitionSpec()))
+    """The tree with every leaf whole on every device.
+
+    Several processes must call it together, with the same values.
+    """
+    return _put(tree, NamedSharding(_mesh(devices), PartitionSpec()))
+
+
+def local_view(tree: Any) -> Any:
+    """The tree with replicated leaves as arrays of this process alone.
+
+    A program over them runs here without the other processes.
+    """
+    return jax.tree.map(
+        lambda x: (
+            x.addressable_data(0)
+            if isinstance(x, jax.Array) and not x.is_fully_addressable
+            else x
+        ),
+        tree,
+    )
 
 
 def map_step(step: Step, devices: Sequence[jax.Device], mode: str = "pmap") -> Step:
@@ -45,10 +79,22 @@ def map_step(step: Step, devices: Sequence[jax.Device], mode: str = "pmap") -> S
             batch's leading axis, and both donate the state.
 
     Returns:
-        The same signature, from a replicated state and a batch on the host to
-        a replicated state and replicated metrics.
+        The same signature, from a replicated state and this process's share of
+        the batch on the host to a replicated state and replicated metrics.
     """
     return {"pmap": _map_by_pmap, "shard_map": _map_by_shard_map}[mode](step, devices)
+
+
+def make_any(devices: Sequence[jax.Device]) -> Callable[[bool], jax.Array]:
+    """`any_process(flag)`: whether any process says so, as an array on the devices.
+
+    All processes must call it equally often.
+    """
+    mesh = _mesh(devices)
+    program = jax.jit(jnp.any, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    shares = NamedSharding(mesh, PartitionSpec(AXIS))
+    num_local = _count_local(devices)
+    return lambda flag: program(_put(np.full(num_local, flag), shares))
 
 
 def check_divides(batch_size: int, num_devices: int, name: str = "batch_size") -> None:
@@ -63,9 +109,32 @@ def check_divides(batch_size: int, num_devices: int, name: str = "batch_size") -
         )
 
 
+def _first(devices: Sequence[jax.Device], num_devices: int) -> list[jax.Device]:
+    if num_devices > len(devices):
+        raise ValueError(
+            f"run.num_devices is {num_devices}, but there are only {len(devices)}"
+        )
+    return list(devices[: num_devices or None])
+
+
+def _count_local(devices: Sequence[jax.Device]) -> int:
+    return sum(d.process_index == jax.process_index() for d in devices)
+
+
 def _mesh(devices: Sequence[jax.Device]) -> Mesh:
     # jax.make_mesh would make explicit axes, which shard_map does not take here.
     return Mesh(np.asarray(devices), (AXIS,))
+
+
+def _put(tree: Any, sharding: NamedSharding) -> Any:
+    """Arrays over all devices of a sharding, from what this process has of them."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+
+    def put(x: Any) -> jax.Array:
+        return jax.make_array_from_process_local_data(sharding, np.asarray(x))
+
+    return jax.tree.map(put, tree)
 
 
 def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
@@ -77,9 +146,10 @@ def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
         devices=devices,
         donate_argnums=(0,),
     )
+    num_local = _count_local(devices)
 
     def split(x: np.ndarray) -> np.ndarray:
-        return x.reshape(len(devices), -1, *x.shape[1:])
+        return x.reshape(num_local, -1, *x.shape[1:])
 
     return lambda state, frozen, batch: mapped(
         state, frozen, jax.tree.map(split, batch)
@@ -101,6 +171,4 @@ def _map_by_shard_map(step: Step, devices: Sequence[jax.Device]) -> Step:
         donate_argnums=(0,),
     )
     shares = NamedSharding(mesh, PartitionSpec(AXIS))
-    return lambda state, frozen, batch: mapped(
-        state, frozen, jax.device_put(batch, shares)
-    )
+    return lambda state, frozen, batch: mapped(state, frozen, _put(batch, shares))

@@ -21,11 +21,21 @@ usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
   --config   a file of configs/, or the name of one: {names}
   --workdir  folder of the run; a run that is there already goes on
 
+On several hosts, the same in each process but for the last:
+  --coordinator    HOST:PORT of process 0
+  --num_processes  how many there are
+  --process_id     which of them this is, from 0
+or --config.run.distributed=auto under Slurm, Open MPI, GKE or on Cloud TPU.
+
 Fields and their defaults (those of a file differ):
 """
 EXIT_DIVERGED = 3
 _FIELD = re.compile(r"--?(no)?config\.(?P<field>[^=]+)")
-_WAITING = re.compile(r"--?(workdir|config(\.[^=]+)?)")
+_SHORT = re.compile(r"--?(coordinator|num_processes|process_id)(?==|$)")
+"""Flags that stand for fields of `config.run`."""
+_WAITING = re.compile(
+    r"--?(workdir|coordinator|num_processes|process_id|config(\.[^=]+)?)"
+)
 """A flag whose value is the next argument."""
 
 
@@ -117,13 +127,17 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
 def _train(config: Config, workdir: Path) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
+    from styleflax.training.hosts import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import (  # noqa: PLC0415
         TrainingDivergedError,
         train,
     )
+    from styleflax.training.validation import validate  # noqa: PLC0415
 
+    validate(config)  # before waiting for others
     try:
-        train(config, workdir, make_sampler)
+        with joined_processes(config.run):
+            train(config, workdir, make_sampler)
     except TrainingDivergedError as error:
         print(f"styleflax: {error}", file=sys.stderr)
         sys.exit(EXIT_DIVERGED)
@@ -147,6 +161,7 @@ def _with_resolved_config(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     for i, argument in enumerate(joined):
+        joined[i] = _SHORT.sub(r"--config.run.\1", argument)
         name, equals, spec = argument.partition("=")
         if argument.lstrip("-") in ("config", "workdir"):
             raise ValueError(f"{argument} lacks its value; see --help")

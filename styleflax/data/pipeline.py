@@ -151,13 +151,7 @@ def make_pair_stream(
             `process_count`, the seed is out of range, or the sizes do not fit.
     """
     checked_range(crop_px, resize_px)
-    if batch_size < 1 or process_count < 1 or batch_size % process_count:
-        raise ValueError(
-            f"batch_size is {batch_size}; it must be a positive multiple of the "
-            f"number of processes, {process_count}"
-        )
-    if not 0 <= process_index < process_count:
-        raise ValueError(f"process_index is {process_index} of {process_count}")
+    _check_share(batch_size, process_index, process_count)
     if not 0 <= seed < _MAX_SEED:
         raise ValueError(f"seed is {seed}; it must be from 0 to {_MAX_SEED - 1}")
     streams = []
@@ -220,6 +214,16 @@ def _shuffled(crop: _Crop, seed: int) -> grain.MapDataset:
 
 def _named(pair: tuple[Any, Any]) -> dict[str, Any]:
     return {"content": pair[0], "style": pair[1]}
+
+
+def _check_share(batch_size: int, process_index: int, process_count: int) -> None:
+    if batch_size < 1 or process_count < 1 or batch_size % process_count:
+        raise ValueError(
+            f"batch_size is {batch_size}; it must be a positive multiple of the "
+            f"number of processes, {process_count}"
+        )
+    if not 0 <= process_index < process_count:
+        raise ValueError(f"process_index is {process_index} of {process_count}")
 
 
 def _check_step(name: str, value: int) -> None:

@@ -31,6 +31,8 @@ class CorruptCheckpointError(ValueError):
 class Checkpoints:
     """The checkpoints of a run, newest first.
 
+    Only the process that has made it reads or writes, whatever others there are.
+
     Args:
         folder: Where they are; made if missing. Half-written ones are deleted.
         keep: How many to keep.
@@ -43,12 +45,18 @@ class Checkpoints:
         # Orbax reports each of many stages at INFO, and tracebacks of corrupt
         # files, which are reported here in a line.
         logging.getLogger("absl").setLevel(logging.ERROR)
+        own = jax.process_index()
         self._options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
-            create=not read_only,
+            create=False,
             read_only=read_only,
+            # Otherwise Orbax would wait for all processes of the JAX runtime.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                primary_host=own, active_processes={own}
+            ),
         )
         if not read_only:
+            self._folder.mkdir(parents=True, exist_ok=True)
             # Not by Orbax, which does it in the background, beside the next save.
             for half_written in self._folder.glob(f"*{_HALF_WRITTEN}*"):
                 shutil.rmtree(half_written)

@@ -30,11 +30,13 @@ def describe_environment(
 ) -> dict[str, str]:
     """Machine type, versions, devices and flags, as written into checkpoints."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    several = jax.process_count() > 1
     return {
         **versions,
         "machine": platform.machine(),
         "device": devices[0].device_kind,
         "num_devices": str(len(devices)),
+        **({"num_processes": str(jax.process_count())} if several else {}),
         "num_cpus": str(os.cpu_count()),
         "parallel": parallel,
         "xla_flags": os.environ.get("XLA_FLAGS", ""),

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
+
 from styleflax.config import Config
 from styleflax.data.pipeline import PairStream, make_pair_stream
 from styleflax.data.sources import PictureSource, open_source
@@ -26,9 +28,18 @@ def open_sources(config: Config) -> Sources:
 def phase_batches(
     config: Config, sources: Sources, index: int, first: int
 ) -> Iterator[Batch]:
-    """Batches of a phase from its step `first` on; each phase has its own order."""
+    """This process's shares of a phase's batches from its step `first` on.
+
+    Each phase has its own order.
+    """
     run = config.run
-    stream = _stream(config, sources, index, config.seed + index)
+    stream = _stream(
+        config,
+        sources,
+        index,
+        config.seed + index,
+        share=(jax.process_index(), jax.process_count()),
+    )
     return stream.iterate(
         first, num_workers=run.num_workers, num_threads=run.num_threads
     )
@@ -55,6 +66,7 @@ def _stream(
     index: int,
     seed: int,
     batch_size: int | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> PairStream:
     phase = config.phases[index]
     return make_pair_stream(
@@ -64,4 +76,6 @@ def _stream(
         batch_size=batch_size or phase.batch_size,
         seed=seed,
         flip=config.data.flip,
+        process_index=share[0],
+        process_count=share[1],
     )

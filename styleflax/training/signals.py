@@ -1,11 +1,19 @@
 """Asking a run to stop."""
 
+import collections
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+import jax
+
+from styleflax.parallel import make_any
+
+_LAG_STEPS = 4
+"""So many steps an accelerator may be behind the processes that feed it."""
 
 
 class StopRequest:
@@ -41,3 +49,40 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for stopped, handler in before.items():
             signal.signal(stopped, handler)
+
+
+class Stop:
+    """Whether to stop after a step: the same answer in all processes.
+
+    Each says after every step whether it has been asked to stop, in a collective
+    on the devices. Where these run behind, the answer that counts is that of some
+    steps before, which is there by then: nobody waits for it.
+
+    Args:
+        request: This process's own.
+        devices: Those of all processes.
+    """
+
+    def __init__(self, request: StopRequest, devices: Sequence[jax.Device]) -> None:
+        self._request = request
+        self._decided = False
+        self._any_process = make_any(devices) if jax.process_count() > 1 else None
+        self._lag_steps = 0 if devices[0].platform == "cpu" else _LAG_STEPS
+        self._answers: collections.deque[jax.Array] = collections.deque()
+
+    def __bool__(self) -> bool:
+        """Whether the processes have decided to stop; without asking any."""
+        return self._decided if self._any_process else bool(self._request)
+
+    @property
+    def name(self) -> str:
+        """The signal's name, as far as it is known here."""
+        return self._request.name or "a signal to another process"
+
+    def after_step(self) -> bool:
+        """Whether to stop now; all must call it after every step."""
+        if self._any_process:
+            self._answers.append(self._any_process(bool(self._request)))
+            if len(self._answers) > self._lag_steps:
+                self._decided |= bool(self._answers.popleft())
+        return bool(self)

@@ -12,6 +12,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "arithmetic.reduction": ("channel_mean", "channel_sum"),
     "encoder.statistic": ("rms", "mean", "none"),
     "run.parallel": ("pmap", "shard_map"),
+    "run.distributed": ("", "auto"),
 }
 AT_LEAST: Mapping[str, float] = {
     "seed": 0,
@@ -20,6 +21,8 @@ AT_LEAST: Mapping[str, float] = {
     "optimizer.clip_norm": 0,
     "optimizer.accumulate_steps": 1,
     "optimizer.max_nonfinite_steps": 1,
+    "run.connect_timeout_s": 1,
+    "run.heartbeat_timeout_s": 1,
     "run.num_devices": 0,
     "run.num_workers": 0,
     "run.num_threads": 1,

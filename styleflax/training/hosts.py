@@ -1,0 +1,133 @@
+"""Joining the processes that train together into one JAX runtime."""
+
+import logging
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+
+from styleflax.config import Run
+
+logger = logging.getLogger(__name__)
+_ADDRESS = re.compile(r"(?P<host>.+):(?P<port>\d{1,5})")
+_LONE = "coordinator_address should be defined"
+"""How jax.distributed.initialize says that it has found no launcher."""
+_GRACE_S = 30
+"""JAX kills the process when its own time is up; ours must be up before."""
+
+
+@contextmanager
+def joined_processes(run: Run) -> Iterator[None]:
+    """Within the block, JAX's runtime spans the processes that `run` speaks of.
+
+    Must be entered before JAX touches a device. Does nothing for a process of
+    its own: neither a coordinator, nor a launcher found by `run.distributed`.
+
+    Raises:
+        ValueError: If the three fields of `run` do not fit together, or the
+            launcher does not tell enough.
+        TimeoutError: If the processes do not all come in time.
+        OSError: If the coordinator's port is taken.
+    """
+    arguments = _arguments(run)
+    if arguments is None or not _initialize(run, arguments):
+        yield
+        return
+    if jax.process_index():
+        logging.getLogger("styleflax").setLevel(logging.WARNING)
+    logger.info("%d processes, %d devices", jax.process_count(), jax.device_count())
+    yield
+    # Not after an error: the interpreter's end does the same, after the error has
+    # been told, and ends all processes if only this one has failed.
+    jax.distributed.shutdown()
+
+
+def _arguments(run: Run) -> dict[str, Any] | None:
+    """What to tell jax.distributed.initialize, or None for a process of its own."""
+    if not run.coordinator:
+        if run.num_processes > 0 or run.process_id >= 0:
+            raise ValueError(
+                "--num_processes and --process_id need --coordinator=HOST:PORT"
+            )
+        return {} if run.distributed else None
+    if not _ADDRESS.fullmatch(run.coordinator):
+        raise ValueError(f"--coordinator must be HOST:PORT, got {run.coordinator!r}")
+    if run.num_processes < 1:
+        raise ValueError("--coordinator needs --num_processes, at least 1")
+    if not 0 <= run.process_id < run.num_processes:
+        raise ValueError(
+            f"--process_id must be from 0 to {run.num_processes - 1}, "
+            f"got {run.process_id}"
+        )
+    return {
+        "coordinator_address": run.coordinator,
+        "num_processes": run.num_processes,
+        "process_id": run.process_id,
+        "cluster_detection_method": "deactivate",
+    }
+
+
+def _initialize(run: Run, arguments: dict[str, Any]) -> bool:
+    """Whether there is now a runtime of several processes, or of one that was asked."""
+    # Its handler would take SIGTERM away from ours, see `signals`.
+    jax.config.update("jax_enable_preemption_service", False)
+    failures: list[Exception] = []
+
+    def connect() -> None:
+        try:
+            jax.distributed.initialize(
+                **arguments,
+                initialization_timeout=run.connect_timeout_s + _GRACE_S,
+                heartbeat_timeout_seconds=run.heartbeat_timeout_s,
+                shutdown_timeout_seconds=run.heartbeat_timeout_s,
+            )
+        except Exception as error:  # raised by the thread that waits
+            failures.append(error)
+
+    # A thread, because JAX kills the process when nobody answers.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(run.connect_timeout_s)
+    if thread.is_alive():
+        raise TimeoutError(_describe_silence(run))
+    if not failures:
+        return True
+    (failure,) = failures
+    if not arguments and _LONE in str(failure):
+        _check_alone()
+        return False
+    if isinstance(failure, ValueError):
+        raise failure
+    raise OSError(f"the processes cannot join: {failure}") from failure
+
+
+def _check_alone() -> None:
+    """Refuses a launcher that JAX does not understand, as Open MPI 5's."""
+    for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"):
+        if int(os.environ.get(name, "1")) > 1:
+            raise ValueError(
+                f"run.distributed=auto: {name} is {os.environ[name]}, but the "
+                "launcher does not tell where process 0 is; give --coordinator, "
+                "--num_processes and --process_id"
+            )
+
+
+def _describe_silence(run: Run) -> str:
+    waited = f"within {run.connect_timeout_s} s (run.connect_timeout_s)"
+    match = _ADDRESS.fullmatch(run.coordinator)
+    if match is None:
+        return f"the launcher's processes did not all come {waited}"
+    try:
+        address = (match["host"].strip("[]"), int(match["port"]))
+        socket.create_connection(address, timeout=5).close()
+    except (OSError, OverflowError) as error:
+        return f"no coordinator answers at {run.coordinator} {waited}: {error}"
+    return (
+        f"not all of the {run.num_processes} processes came to {run.coordinator} "
+        f"{waited}"
+    )

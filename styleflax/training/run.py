@@ -1,0 +1,139 @@
+"""What a training holds open, and the state that it begins or goes on with."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import jax
+import numpy as np
+import optax
+
+from styleflax.config import Config
+from styleflax.methods.base import Batch, Method, Variables
+from styleflax.parallel import replicate
+from styleflax.training.agreement import (
+    broadcast,
+    check_same,
+    is_first,
+    on_all,
+    on_first,
+)
+from styleflax.training.checkpoint import Checkpoints
+from styleflax.training.environment import describe_environment, warn_of_differences
+from styleflax.training.feed import Sources
+from styleflax.training.frozen import open_encoder, start_from
+from styleflax.training.metric_writer import MetricWriter
+from styleflax.training.optimizer import make_optimizer
+from styleflax.training.state import TrainState, create_state
+from styleflax.types import Params
+from styleflax.weights.store import ModelFile, model_digest
+
+logger = logging.getLogger(__name__)
+MakeSampler = Callable[[Method], Callable[[Variables, Params, Batch], np.ndarray]]
+"""From a method, `draw(variables, frozen, batch)` -> picture (h, w, 3), uint8."""
+
+
+class Run(NamedTuple):
+    """What stays the same throughout a run.
+
+    Only process 0 has checkpoints, a writer and a sampler.
+    """
+
+    config: Config
+    workdir: Path
+    devices: Sequence[jax.Device]
+    sources: Sources
+    optimizer: optax.GradientTransformation
+    frozen: Params
+    checkpoints: Checkpoints | None
+    writer: MetricWriter | None
+    notes: dict[str, Any]
+    make_sampler: MakeSampler | None
+
+
+def open_run(
+    config: Config,
+    workdir: Path,
+    devices: Sequence[jax.Device],
+    sources: Sources,
+    method: Method,
+    make_sampler: MakeSampler | None,
+    held: contextlib.ExitStack,
+) -> tuple[Run, TrainState]:
+    """A run, and its state on the devices: the newest intact one, or the first.
+
+    Which state that is, process 0 finds out; the others are given the same.
+    `method` is that of the first phase; `held` closes what the run holds open.
+
+    Raises:
+        ValueError: If the folder holds the run of another encoder or network,
+            or the processes have different pictures or encoders.
+    """
+    check_same("numbers of contents and styles", [len(source) for source in sources])
+    encoder = _read_encoder(config, method, workdir, sources)
+    environment = describe_environment(devices, config.run.parallel)
+    notes = {"environment": environment, "encoder": model_digest(encoder)}
+    optimizer = make_optimizer(config.optimizer)
+    state = create_state(method, optimizer, config.seed)
+
+    def begin() -> tuple[Checkpoints, TrainState, MetricWriter]:
+        checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
+        held.enter_context(contextlib.closing(checkpoints))
+        found = _restore(checkpoints, state, notes) or _start(config, state)
+        writer = MetricWriter(
+            workdir, int(found.step) + 1, tensorboard=config.run.tensorboard
+        )
+        held.enter_context(contextlib.closing(writer))
+        return checkpoints, found, writer
+
+    checkpoints, state, writer = on_first(begin) or (None, state, None)
+    run = Run(
+        config=config,
+        workdir=workdir,
+        devices=devices,
+        sources=sources,
+        optimizer=optimizer,
+        frozen=replicate({"encoder": encoder.encoder_params}, devices),
+        checkpoints=checkpoints,
+        writer=writer,
+        notes=notes,
+        make_sampler=make_sampler if is_first() else None,
+    )
+    return run, replicate(broadcast(state), devices)
+
+
+def _read_encoder(
+    config: Config, method: Method, workdir: Path, sources: Sources
+) -> ModelFile:
+    def read() -> ModelFile:
+        return open_encoder(config, method.encoder_layers, workdir, sources)
+
+    first = on_first(read)  # makes it; the others find it there
+    encoder = on_all(lambda: first or read())
+    check_same("encoders", model_digest(encoder))
+    return encoder
+
+
+def _restore(
+    checkpoints: Checkpoints, template: TrainState, notes: dict[str, Any]
+) -> TrainState | None:
+    restored = checkpoints.restore_newest(template)
+    if restored is None:
+        return None
+    state, old_notes = restored
+    if old_notes["encoder"] != notes["encoder"]:
+        raise ValueError(
+            "the workdir's encoder is not the one its checkpoints were trained with"
+        )
+    warn_of_differences(old_notes["environment"], notes["environment"])
+    logger.info("resuming after step %d", int(state.step))
+    return cast(TrainState, state)
+
+
+def _start(config: Config, state: TrainState) -> TrainState:
+    if not config.init_from:
+        return state
+    variables = start_from(config.init_from, config.method, state.variables)
+    return state._replace(variables=variables)
