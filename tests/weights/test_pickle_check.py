@@ -24,6 +24,12 @@ def test_a_tuple_that_takes_years_to_hash_is_refused(times):
         load_restricted(doubled(times), {})
 
 
+def test_a_tuple_too_deep_for_the_stack_of_the_processor_is_refused():
+    file = io.BytesIO(b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns.")
+    with pytest.raises(ValueError, match=f"nests more than {MAX_NESTED_SIZE} items"):
+        load_restricted(file, {})
+
+
 def test_a_tuple_of_few_tuples_is_allowed():
     assert len(load_restricted(doubled(3), {})) == 1
 

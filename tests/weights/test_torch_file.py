@@ -1,5 +1,6 @@
 import os
 import zipfile
+import zlib
 
 import ml_dtypes
 import numpy as np
@@ -109,6 +110,8 @@ def test_a_storage_shorter_than_its_zip_entry_claims_is_refused(tmp_path, write_
     at = whole.rindex(b"PK\x01\x02")
     damaged = bytearray(whole)
     damaged[at + 20 : at + 24] = (20).to_bytes(4, "little")
+    checksum = zlib.crc32(np.arange(5, dtype=np.float32).tobytes())
+    damaged[at + 16 : at + 20] = checksum.to_bytes(4, "little")
     path.write_bytes(damaged)
     with pytest.raises(ValueError, match="not a PyTorch state dict"):
         load_state_dict(path)
