@@ -1,6 +1,7 @@
 """What a training holds open, and the state that it begins or goes on with."""
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,8 +65,8 @@ def open_run(
 ) -> tuple[Run, TrainState]:
     """A run, and its state on the devices: the newest intact one, or the first.
 
-    Which state that is, process 0 finds out; the others are given the same.
-    `method` is that of the first phase; `held` closes what the run holds open.
+    Process 0 finds out which, and all take it. `method` is that of the first
+    phase; `held` closes what the run holds open.
 
     Raises:
         ValueError: If the folder holds the run of another encoder or network,
@@ -76,7 +77,8 @@ def open_run(
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
     optimizer = make_optimizer(config.optimizer)
-    state = create_state(method, optimizer, config.seed)
+    create = functools.partial(create_state, method, optimizer, config.seed)
+    state = create() if is_first() else _zeros(jax.eval_shape(create))
 
     def begin() -> tuple[Checkpoints, TrainState, MetricWriter]:
         checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
@@ -114,6 +116,10 @@ def _read_encoder(
     encoder = on_all(lambda: first or read())
     check_same("encoders", model_digest(encoder))
     return encoder
+
+
+def _zeros(shapes: Any) -> Any:
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
 
 
 def _restore(

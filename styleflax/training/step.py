@@ -53,15 +53,13 @@ def make_train_step(
         finite &= state.skipped_in_row < max_nonfinite_steps
         old = (state.variables, state.opt_state)
         kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+        variables, opt_state = kept
         skipped = jnp.logical_not(finite).astype(jnp.int32)
         in_row = (state.skipped_in_row + 1) * skipped
         metrics |= {"learning_rate": rate, "skipped": skipped, "skipped_in_row": in_row}
+        total = state.skipped + skipped
         return TrainState(
-            state.step + 1,
-            *kept,
-            state.key,
-            state.skipped + skipped,
-            in_row,
+            state.step + 1, variables, opt_state, state.key, total, in_row
         ), metrics
 
     return step
