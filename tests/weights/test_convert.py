@@ -31,8 +31,9 @@ def files(tmp_path, write_zip, make_state):
     return paths
 
 
-def test_the_encoder_reaches_what_each_method_needs():
-    assert DEEPEST_LAYERS["adain"] == methods.build("adain").encoder_layers[-1]
+@pytest.mark.parametrize("method", DEEPEST_LAYERS)
+def test_the_encoder_reaches_what_each_method_needs(method):
+    assert DEEPEST_LAYERS[method] == methods.build(method).encoder_layers[-1]
 
 
 def test_encoder_and_decoder_make_adain(files):
@@ -147,13 +148,16 @@ def test_an_own_encoder_of_an_unknown_kind_is_refused(files, tmp_path):
         convert_files([tmp_path / "e.safetensors", files["decoder"]])
 
 
-def test_a_published_pair_of_true_size_runs(tmp_path, write_zip):
-    def write(name, num_tensors):
+@pytest.mark.parametrize("method", ["adain", "sanet"])
+def test_published_files_of_true_size_run(tmp_path, write_zip, method):
+    tensors = {"vgg_normalised": 34, "decoder": 18, "SANet transformer": 18}
+    if method == "adain":
+        tensors = {"vgg_normalised": 20, "decoder": 18}
+    for name, num_tensors in tensors.items():
         entries = formats.find_format(name).entries[:num_tensors]
         state = {entry.name: np.zeros(entry.shape, np.float32) for entry in entries}
         write_zip(tmp_path / name, state)
-        return tmp_path / name
-
-    model = convert_files([write("vgg_normalised", 20), write("decoder", 18)])
+    model = convert_files([tmp_path / name for name in tensors])
+    assert model.method == method
     built = build_model(model)
     assert built.frozen["encoder"].keys() == model.encoder_params.keys()
