@@ -6,7 +6,7 @@ r"""SANet with a VGG-16 encoder, from AdaIN's weights: runs everywhere.
         --config.data.style=image_folder:PAINTINGS
 
 The decoder begins as AdaIN's and the encoder is AdaIN's, made deeper; the attention
-begins from nothing.
+begins where content and style are alike (`models.sanet.likeness_params`).
 """
 
 from styleflax.config import Config, Data, Phase, Schedule
@@ -25,7 +25,7 @@ def get_config() -> Config:
                 crop_px=128,
                 resize_px=256,
                 losses=dict(PRESETS["sanet-public"].losses),
-                schedule=Schedule("cosine", 5e-4, warmup_steps=50),
+                schedule=Schedule("cosine", 2e-4, warmup_steps=50),
             ),
         ),
     )

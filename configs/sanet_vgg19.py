@@ -23,6 +23,7 @@ def get_config() -> Config:
     preset = PRESETS["sanet-public"]
     return Config(
         method="sanet",
+        options={"start": "random"},
         arithmetic=dataclasses.replace(preset.arithmetic),
         encoder=Encoder(weights="vgg19", statistic="mean", num_images=512),
         data=Data(content="coco_images:train2014", style="wikiart", flip=False),

@@ -18,8 +18,7 @@ class Arithmetic:
         ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
             (naoto0804's PyTorch code).
         eps: Added to the content's variances.
-        style_eps: Added to the style's variances, and on both sides of the style
-            loss; the authors' Lua code adds nothing there.
+        style_eps: The same for the style's, and in the style loss; 0 in Lua.
         reduction: Of the style loss over channels: `channel_mean` or
             `channel_sum`.
     """
@@ -30,7 +29,7 @@ class Arithmetic:
     reduction: str = "channel_mean"
 
     def content_statistics(self) -> dict[str, Any]:
-        """Arguments of `ops.statistics` for the content's moments."""
+        """Arguments of `ops.statistics` for contents."""
         return {"ddof": self.ddof, "eps": self.eps}
 
     def style_statistics(self) -> dict[str, Any]:
@@ -190,6 +189,7 @@ class Config:
         init_from: A model file whose encoder and trained parts to start from.
         compute_dtype: `float32` or `bfloat16`; parameters, statistics and
             losses are float32.
+        options: Further arguments of the method, such as SANet's `start`.
         phases: Run one after another.
     """
 
@@ -197,6 +197,7 @@ class Config:
     seed: int = 0
     init_from: str = ""
     compute_dtype: str = "float32"
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     arithmetic: Arithmetic = dataclasses.field(default_factory=Arithmetic)
     encoder: Encoder = dataclasses.field(default_factory=Encoder)
     data: Data = dataclasses.field(default_factory=Data)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -28,13 +28,14 @@ from styleflax.methods.sanet_losses import (
     sanet_loss,
 )
 from styleflax.models.decoder import Decoder
-from styleflax.models.sanet import Regions, SANet
+from styleflax.models.sanet import Regions, SANet, likeness_params
 from styleflax.ops.attention import Path
 from styleflax.ops.spatial import area_average
 from styleflax.ops.statistics import Moments, moments_mean_std, region_moments
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 PAPER_ARITHMETIC = Arithmetic()
+Start = Literal["likeness", "random"]
 
 
 def make_sanet(
@@ -44,6 +45,7 @@ def make_sanet(
     native: bool = False,
     style_dtype: DTypeLike = jnp.float16,
     path: Path = "auto",
+    start: Start = "likeness",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -67,11 +69,15 @@ def make_sanet(
         style_dtype: In which a style's features are kept: 5 MB in float16 for a
             picture of 512 px.
         path: Of `ops.attention.attention`.
+        start: Parameters of the attention before training: `likeness` (see
+            `models.sanet.likeness_params`), or `random` as in the public code.
 
     Raises:
-        ValueError: If a term is unknown.
+        ValueError: If a term or the start is unknown.
     """
     check_loss_names(losses, LOSS_TERMS)
+    if start not in get_args(Start):
+        raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
     statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
     nets = Networks(
         arithmetic,
@@ -94,7 +100,7 @@ def make_sanet(
         return nets.decoder.apply({"params": params}, features["merged"])
 
     return Method(
-        init=partial(_init, nets),
+        init=partial(_init, nets, start),
         losses={"model": partial(sanet_loss, losses, nets)},
         encode_style=encode_style,
         encode_content=encode_content,
@@ -107,16 +113,20 @@ def make_sanet(
     )
 
 
-def _init(nets: Networks, key: Key) -> Variables:
+def _init(nets: Networks, start: Start, key: Key) -> Variables:
     """Parameters of transform and decoder in one tree, as AdaIN's decoder stands."""
     feature = jnp.zeros((1, 2, 2, 512))
     features = dict.fromkeys(ATTENDED, feature)
     queries = {layer: [feature] for layer in ATTENDED}
     regions = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
     keys = jax.random.split(key)
-    transform = nets.transform.init(keys[0], features, queries, [features], regions)
-    decoder = nets.decoder.init(keys[1], feature)
-    return Variables({"model": {**transform["params"], **decoder["params"]}}, {})
+    if start == "likeness":
+        transform = likeness_params(keys[0])
+    else:
+        arguments = (features, queries, [features], regions)
+        transform = nets.transform.init(keys[0], *arguments)["params"]
+    decoder = nets.decoder.init(keys[1], feature)["params"]
+    return Variables({"model": {**transform, **decoder}}, {})
 
 
 def _moments(features: FeatureMaps, masks: Array) -> dict[str, Moments]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -12,6 +13,7 @@ from styleflax.models.layers import ReflectConv
 from styleflax.ops.attention import Path, attention
 from styleflax.ops.spatial import area_average, upsample_nearest
 from styleflax.ops.statistics import mean_variance_norm
+from styleflax.types import Key, Params
 
 FeatureMap = Float[Array, "b h w c"]
 
@@ -129,3 +131,35 @@ class SANet(nn.Module):
         shallow = shallow + upsample_nearest(merged["relu5_1"])[:, :h, :w]
         conv = ReflectConv(c, False, self.dtype, self.native, name="merge_conv")
         return conv(shallow).astype(jnp.float32)
+
+
+# Logits of 512 channels are then about 40 times the cosine of query and key.
+_LIKENESS = 40.0
+
+
+def likeness_params(key: Key, channels: int = 512) -> Params:
+    """Parameters with which an untrained `SANet` moves style to where it is alike.
+
+    Queries and keys are the same rotation of normalised features, so that every
+    position attends to those most like it; values pass unchanged. The merge is the
+    mean of the content's relu4_1 and the relu4_1 it attended to, plus half of what
+    relu5_1 lacks of the relu5_1 that it attended to: nothing, where content and
+    style are the same picture. A decoder of relu4_1 features (AdaIN's) thus begins
+    with features that it knows. Not in the paper; random parameters began as noise
+    and were still noise after 100 steps, these begin as pictures.
+    """
+    scale = (_LIKENESS / channels) ** 0.5
+    rotation = jax.nn.initializers.orthogonal(scale)(key, (channels, channels))
+    center = jnp.zeros((3, 3, channels, channels)).at[1, 1].set(0.5 * jnp.eye(channels))
+
+    def dense(kernel: Float[Array, "c c"]) -> Params:
+        # Copies, as a training step may not be given one array twice.
+        return {"kernel": jnp.array(kernel), "bias": jnp.zeros(channels)}
+
+    def block(sign: float) -> Params:
+        likeness = {name: dense(rotation) for name in ("f", "g")}
+        identity = jnp.eye(channels)
+        return {**likeness, "h": dense(identity), "out_conv": dense(sign * identity)}
+
+    merge = {"kernel": center, "bias": jnp.zeros(channels)}
+    return {"sanet4_1": block(1.0), "sanet5_1": block(-1.0), "merge_conv": merge}
