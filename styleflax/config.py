@@ -1,7 +1,6 @@
 """A run's configuration: typed fields with units.
 
-Files in `configs/` return a `Config`; the command line sets any field of it
-(`--config.phases[1].schedule.learning_rate=1e-4`).
+Files in `configs/` return a `Config`; the command line sets any field of it.
 """
 
 import dataclasses
