@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -52,8 +53,21 @@ def test_stylize_composes_the_steps_and_crops_to_the_content():
 def test_methods_are_built_by_name():
     method = build("adain", losses={"pixel": 1.0})
     assert method.controls == {"strength", "weights", "masks"}
-    with pytest.raises(ValueError, match=r"'adaiin' unknown; there are \['adain'\]"):
+    with pytest.raises(
+        ValueError, match=r"'adaiin' unknown; there are \['adain', 'sanet'\]"
+    ):
         build("adaiin")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("adain", 3_505_219), ("sanet", 4_461_056 + 3_505_219)]
+)
+def test_trained_is_one_player_of_a_pinned_size(name, number):
+    method = build(name)
+    variables = jax.eval_shape(method.init, jax.random.key(0))
+    assert list(variables.players) == list(method.losses) == ["model"]
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables.players)) == number
+    assert variables.state == {}
 
 
 @pytest.mark.parametrize("losses", [{"styl": 1.0}, {}, {"content": 1.0, "gram": 0.0}])
