@@ -114,7 +114,7 @@ def sanet_loss(
     return total, (metrics, variables.state)
 
 
-def _take(features: FeatureMaps, positions: Array) -> FeatureMaps:
+def _take(features: FeatureMaps, positions: Array) -> dict[str, Array]:
     return {k: features[k][positions] for k in ATTENDED}
 
 
