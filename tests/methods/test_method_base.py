@@ -1,5 +1,6 @@
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -68,6 +69,17 @@ def test_trained_is_one_player_of_a_pinned_size(name, number):
     assert list(variables.players) == list(method.losses) == ["model"]
     assert sum(leaf.size for leaf in jax.tree.leaves(variables.players)) == number
     assert variables.state == {}
+
+
+def test_both_starts_of_sanet_have_the_same_shapes_and_others_are_refused(monkeypatch):
+    shapes = [
+        jax.eval_shape(build("sanet", start=start).init, jax.random.key(0))
+        for start in ("likeness", "random")
+    ]
+    assert shapes[0] == shapes[1]
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=r"'random'\), got 'zeros'"):
+        build("sanet", start="zeros")
 
 
 @pytest.mark.parametrize("losses", [{"styl": 1.0}, {}, {"content": 1.0, "gram": 0.0}])

@@ -7,7 +7,7 @@ import numpy_sanet
 import pytest
 from numpy_sanet import ATTENDED, CHANNELS
 
-from styleflax.models.sanet import Regions, SANet
+from styleflax.models.sanet import Regions, SANet, likeness_params
 
 PARAMS = numpy_sanet.random_transform()
 WHOLE = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
@@ -54,6 +54,8 @@ def test_parameter_count_is_pinned():
     arguments = (content, {k: [v] for k, v in content.items()}, [content], WHOLE)
     shapes = jax.eval_shape(SANet(STATISTICS).init, jax.random.key(0), *arguments)
     params = shapes["params"]
+    of_likeness = jax.eval_shape(likeness_params, jax.random.key(0))
+    assert jax.tree.map(jnp.shape, of_likeness) == jax.tree.map(jnp.shape, params)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 4_461_056
     assert set(params) == {"sanet4_1", "sanet5_1", "merge_conv"}
     for block in ("sanet4_1", "sanet5_1"):
@@ -131,3 +133,12 @@ def test_gradients_are_finite_for_features_that_are_constant():
 
     leaves = jax.tree.leaves(gradient(PARAMS))
     assert all(np.isfinite(leaf).all() for leaf in leaves)
+
+
+def test_before_training_a_picture_in_its_own_style_stays():
+    content = draw_features(3, 4, channels=512)
+    params = jax.jit(likeness_params)(jax.random.key(1))
+    queries = queries_of(content)
+    arguments = ([content], (1.0, 1.0), "auto", jnp.float32)
+    merged = compute(params, content, queries, *arguments)
+    assert relative_error(merged, content["relu4_1"]) < 1e-5
