@@ -122,6 +122,7 @@ class Checkpoints:
             expected, notes = read.meta["digests"], read.meta["notes"]
         except Exception as error:
             # Orbax and TensorStore raise anything from KeyError to bare Exception.
+            self._check_network(step, template)
             raise CorruptCheckpointError(_first_line(error)) from error
         got = leaf_digests(read.state)
         if _NOTES in expected:  # not in those of the first version
@@ -134,10 +135,30 @@ class Checkpoints:
         # Orbax restores the shapes that were saved, whatever is asked for.
         wanted, found = (jax.tree.map(np.shape, t) for t in (template, read.state))
         if wanted != found:
-            raise ValueError(
-                f"checkpoint {step} of {self._folder} is of another network"
-            )
+            raise ValueError(self._describe_other(step))
         return read.state, notes
+
+    def _check_network(self, step: int, template: Any) -> None:
+        """Refuses a step that is intact but holds other leaves than asked for."""
+        arguments = ocp.args.Composite(
+            state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()
+        )
+        try:
+            read = self._manager.restore(step, args=arguments)
+            expected = dict(read.meta["digests"])
+        except Exception:
+            return
+        expected.pop(_NOTES, None)
+        # Without a template, names of leaves are written in another way.
+        intact = sorted(leaf_digests(read.state).values()) == sorted(expected.values())
+        if intact and expected.keys() != leaf_digests(template).keys():
+            raise ValueError(self._describe_other(step))
+
+    def _describe_other(self, step: int) -> str:
+        return (
+            f"checkpoint {step} of {self._folder} is of another network; take "
+            "another workdir"
+        )
 
     def _move_aside(self, step: int) -> Path:
         aside = self._folder.with_name(f"{self._folder.name}_damaged")

@@ -7,11 +7,39 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from styleflax.config import Config, Optimizer, Phase, Run, Schedule
 from styleflax.methods.base import Method, Variables
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile, save_model
 
 WIDTH = 16
+
+
+def make_config():
+    """Two phases of six steps, a checkpoint every other step."""
+
+    def phase(losses):
+        return Phase(
+            steps=6,
+            batch_size=4,
+            crop_px=16,
+            resize_px=16,
+            losses=losses,
+            schedule=Schedule(learning_rate=1e-2),
+        )
+
+    return Config(
+        method="tiny",
+        phases=(phase({"plain": 1.0}), phase({"noise": 0.1})),
+        optimizer=Optimizer(max_nonfinite_steps=3),
+        run=Run(
+            num_devices=1,
+            checkpoint_every_steps=2,
+            keep_checkpoints=3,
+            sample_every_steps=0,
+            tensorboard=False,
+        ),
+    )
 
 
 def make_tiny(losses, arithmetic=None, dtype=jnp.float32):

@@ -5,10 +5,9 @@ import logging
 import jax
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
-from tiny_run import make_pictures, make_tiny, write_encoder
+from tiny_run import make_config, make_pictures, make_tiny, write_encoder
 
 from styleflax import methods
-from styleflax.config import Config, Optimizer, Phase, Run, Schedule
 from styleflax.training import loop
 
 
@@ -33,29 +32,7 @@ def compilation_cache(tmp_path_factory):
 @pytest.fixture
 def tiny_config():
     """Two phases of six steps, a checkpoint every other step."""
-
-    def phase(losses):
-        return Phase(
-            steps=6,
-            batch_size=4,
-            crop_px=16,
-            resize_px=16,
-            losses=losses,
-            schedule=Schedule(learning_rate=1e-2),
-        )
-
-    return Config(
-        method="tiny",
-        phases=(phase({"plain": 1.0}), phase({"noise": 0.1})),
-        optimizer=Optimizer(max_nonfinite_steps=3),
-        run=Run(
-            num_devices=1,
-            checkpoint_every_steps=2,
-            keep_checkpoints=3,
-            sample_every_steps=0,
-            tensorboard=False,
-        ),
-    )
+    return make_config()
 
 
 @pytest.fixture

@@ -215,3 +215,12 @@ def test_digests_tell_type_shape_and_sign_of_zero_apart():
     variants = [zero, -zero, zero.astype(np.int32), zero.reshape(4), zero[:1]]
     digests = {leaf_digests({"a": v})["['a']"] for v in variants}
     assert len(digests) == len(variants)
+
+
+def test_an_intact_checkpoint_of_another_network_is_refused_and_kept(saved):
+    checkpoints = Checkpoints(saved, 3)
+    for other in ({"step": np.int32(0)}, tree(0) | {"more": np.zeros(2)}):
+        with pytest.raises(ValueError, match=r"6 of .* is of another network"):
+            checkpoints.restore_newest(other)
+    checkpoints.close()
+    assert (saved / "6").is_dir()
