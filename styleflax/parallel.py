@@ -80,9 +80,77 @@ def map_step(step: Step, devices: Sequence[jax.Device], mode: str = "pmap") -> S
 
     Returns:
         The same signature, from a replicated state and this process's share of
-        the batch on the host to a replicated state and replicated metrics.
+        the batch, on the host or as `make_put` put it, to a replicated state and
+        replicated metrics.
     """
     return {"pmap": _map_by_pmap, "shard_map": _map_by_shard_map}[mode](step, devices)
+
+
+def make_put(devices: Sequence[jax.Device], mode: str = "pmap") -> Callable[[Any], Any]:
+    """`put(batch)`: this process's share of a batch, on its way to the devices.
+
+    For the batches of `map_step` with the same arguments, which then need not
+    wait for the transfer: `put` returns before it ends.
+    """
+    if mode == "shard_map":
+        shares = NamedSharding(_mesh(devices), PartitionSpec(AXIS))
+        return lambda batch: _put(batch, shares)
+    local = [d for d in devices if d.process_index == jax.process_index()]
+    dealt = NamedSharding(_mesh(local), PartitionSpec(AXIS))
+    return lambda batch: jax.device_put(
+        jax.tree.map(lambda x: _split(x, len(local)), batch), dealt
+    )
+
+
+def map_rows(
+    function: Callable[[Any, Any, Any], Any],
+    constants: Any,
+    devices: Sequence[jax.Device],
+) -> Callable[[Any, Any], Any]:
+    """`run(arguments, rows)`: a function of rows, dealt out over devices.
+
+    Args:
+        function: `(constants, arguments, rows)` -> rows, for one device; what it
+            makes of a row must not depend on the others.
+        constants: Kept on every device.
+        devices: Of this process.
+
+    Returns:
+        The function on any number of rows from the host. Every device takes as
+        many; where they do not divide, the last one is repeated and the repeats
+        are dropped. On one device it is the plain program, which returns before
+        the devices are done, as do many where the rows divide.
+    """
+    if len(devices) == 1:
+        program = jax.jit(function)
+        return lambda arguments, rows: program(constants, arguments, rows)
+    mesh = _mesh(devices)
+    whole, dealt = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
+    mapped = jax.jit(
+        jax.shard_map(
+            function,
+            mesh=mesh,
+            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(AXIS)),
+            out_specs=PartitionSpec(AXIS),
+            check_vma=False,
+        )
+    )
+    kept = jax.device_put(constants, whole)
+
+    def run(arguments: Any, rows: Any) -> Any:
+        size = len(jax.tree.leaves(rows)[0])
+        missing = -size % len(devices)
+        if missing:
+            rows = jax.tree.map(
+                lambda x: np.concatenate([x, np.repeat(x[-1:], missing, 0)]), rows
+            )
+        arguments = jax.device_put(arguments, whole)
+        made = mapped(kept, arguments, jax.device_put(rows, dealt))
+        if missing:
+            made = jax.tree.map(lambda x: np.asarray(x)[:size], made)
+        return made
+
+    return run
 
 
 def make_any(devices: Sequence[jax.Device]) -> Callable[[bool], jax.Array]:
@@ -132,9 +200,15 @@ def _put(tree: Any, sharding: NamedSharding) -> Any:
         return jax.device_put(tree, sharding)
 
     def put(x: Any) -> jax.Array:
+        if isinstance(x, jax.Array) and x.sharding == sharding:
+            return x
         return jax.make_array_from_process_local_data(sharding, np.asarray(x))
 
     return jax.tree.map(put, tree)
+
+
+def _split(x: np.ndarray, num_devices: int) -> np.ndarray:
+    return x.reshape(num_devices, -1, *x.shape[1:])
 
 
 def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
@@ -148,11 +222,11 @@ def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
     )
     num_local = _count_local(devices)
 
-    def split(x: np.ndarray) -> np.ndarray:
-        return x.reshape(num_local, -1, *x.shape[1:])
+    def share(x: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+        return x if isinstance(x, jax.Array) else _split(x, num_local)
 
     return lambda state, frozen, batch: mapped(
-        state, frozen, jax.tree.map(split, batch)
+        state, frozen, jax.tree.map(share, batch)
     )
 
 

@@ -7,7 +7,13 @@ import pytest
 from styleflax.config import Optimizer
 from styleflax.methods.adain import make_adain
 from styleflax.models.vgg import VGG
-from styleflax.parallel import check_divides, local_devices, map_step, replicate
+from styleflax.parallel import (
+    check_divides,
+    local_devices,
+    map_rows,
+    map_step,
+    replicate,
+)
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import create_state
 from styleflax.training.step import make_train_step
@@ -136,3 +142,19 @@ def test_adain_trains_in_bfloat16_as_in_float32(frozen):
         assert {str(x.dtype) for x in jax.tree.leaves(state.variables)} == {"float32"}
     assert np.isfinite(histories).all()
     np.testing.assert_allclose(*histories, rtol=0.05)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_rows_dealt_out_equal_rows_on_one_device(size):
+    def function(constants, arguments, rows):
+        assert rows["x"].shape[0] in (size, 1, 2)
+        return {"y": constants * rows["x"] + arguments["shift"]}
+
+    rows = {"x": np.arange(2.0 * size, dtype=np.float32).reshape(size, 2)}
+    arguments = {"shift": np.float32(1)}
+    for count in (1, 2):
+        run = map_rows(function, np.float32(3), local_devices(count))
+        made = run(arguments, rows)["y"]
+        np.testing.assert_array_equal(made, 3 * rows["x"] + 1)
+    if size == 2:
+        assert len(made.sharding.device_set) == 2

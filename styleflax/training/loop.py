@@ -16,6 +16,7 @@ from styleflax.parallel import (
     all_devices,
     check_divides,
     local_view,
+    make_put,
     map_step,
     replicate,
 )
@@ -30,6 +31,7 @@ from styleflax.training.signals import Stop, stop_on_signals
 from styleflax.training.state import TrainState
 from styleflax.training.step import make_train_step
 from styleflax.training.validation import validate
+from styleflax.training.waiting import DeviceBatches
 from styleflax.training.workdir import (
     check_same_config,
     check_shared,
@@ -129,7 +131,10 @@ def _run_phase(
         fresh = {k: run.optimizer.init(p) for k, p in players.items()}
         state = state._replace(opt_state=replicate(fresh, run.devices))
     pending: list[tuple[int, dict[str, jax.Array]]] = []
-    batches = phase_batches(run.config, run.sources, index, first - start)
+    batches = DeviceBatches(
+        phase_batches(run.config, run.sources, index, first - start),
+        make_put(run.devices, every.parallel),
+    )
     for done in range(first + 1, end + 1):
         state, metrics = step(state, run.frozen, next(batches))
         if run.devices[0].platform == "cpu":
@@ -140,7 +145,7 @@ def _run_phase(
         last = stop.after_step() or done == end
         saves = last or done % every.checkpoint_every_steps == 0
         if saves or done % every.log_every_steps == 0:
-            _log(run, pending, bar, phase.batch_size)
+            _log(run, pending, bar, phase.batch_size, batches.take_wait_share())
         if saves and run.writer and run.checkpoints:
             run.writer.flush()
             run.checkpoints.save(done, state, run.notes)
@@ -174,6 +179,7 @@ def _log(
     pending: list[tuple[int, dict[str, jax.Array]]],
     bar: tqdm,
     batch_size: int,
+    data_wait: float,
 ) -> None:
     """Writes and forgets what is pending; raises if training has diverged."""
     values: dict[str, float] = {}
@@ -183,7 +189,13 @@ def _log(
             run.writer.write(step, values)
     pending.clear()
     rate = bar.format_dict["rate"] or 0.0
-    bar.set_postfix_str(f"loss {values['loss']:.3g}, {rate * batch_size:.1f} images/s")
+    speed = {"images_per_s": rate * batch_size, "data_wait": data_wait}
+    if run.writer:
+        run.writer.write_timing(step, speed)
+    bar.set_postfix_str(
+        f"loss {values['loss']:.3g}, {speed['images_per_s']:.1f} images/s, "
+        f"{data_wait:.0%} waiting for data"
+    )
     if values["skipped_in_row"] >= run.config.optimizer.max_nonfinite_steps:
         kept = on_first(lambda: _keep_all(run)) or "is with process 0"
         raise TrainingDivergedError(

@@ -1,4 +1,8 @@
-"""Metrics as JSON lines, every step exactly once, and TensorBoard if installed."""
+"""Metrics as JSON lines, every step exactly once, and TensorBoard if installed.
+
+What a clock says goes into a file of its own: the metrics of a run that was
+killed and resumed equal those of an undisturbed one, to the bit.
+"""
 
 import contextlib
 import importlib.util
@@ -26,6 +30,7 @@ class MetricWriter:
         path = workdir / "metrics.jsonl"
         _keep_before(path, first_step)
         self._file = path.open("a", encoding="utf-8")
+        self._timing = (workdir / "timing.jsonl").open("a", encoding="utf-8")
         self._board = _open_board(workdir, first_step) if tensorboard else None
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -35,6 +40,14 @@ class MetricWriter:
         if self._board is not None:
             for name, value in metrics.items():
                 self._board.add_scalar(f"train/{name}", value, step)
+
+    def write_timing(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds a line to `timing.jsonl`: how fast the run was since the last one."""
+        self._timing.write(json.dumps({"step": step, **values}) + "\n")
+        self._timing.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"timing/{name}", value, step)
 
     def flush(self) -> None:
         """Returns when every line is on disk; needed before a checkpoint is."""
@@ -47,6 +60,7 @@ class MetricWriter:
         """Flushes and closes."""
         self.flush()
         self._file.close()
+        self._timing.close()
         if self._board is not None:
             self._board.close()
 

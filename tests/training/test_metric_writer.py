@@ -74,4 +74,14 @@ def test_tensorboard_files_are_written_where_it_is_installed(tmp_path):
 def test_without_tensorboard_only_lines_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     write(tmp_path, range(1, 4), tensorboard=True)
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["metrics.jsonl", "timing.jsonl"]
+
+
+def test_timing_stays_out_of_the_metrics(tmp_path):
+    writer = MetricWriter(tmp_path, 1, tensorboard=False)
+    writer.write_timing(4, {"images_per_s": 8.0, "data_wait": 0.25})
+    writer.close()
+    assert read_metrics(tmp_path) == []
+    line = json.loads((tmp_path / "timing.jsonl").read_text())
+    assert line == {"step": 4, "images_per_s": 8.0, "data_wait": 0.25}
