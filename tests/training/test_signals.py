@@ -2,9 +2,11 @@ import os
 import signal
 import threading
 
+import jax
 import pytest
 
-from styleflax.training.signals import stop_on_signals
+from styleflax.training import signals
+from styleflax.training.signals import Stop, StopRequest, stop_on_signals
 
 
 def test_a_signal_sets_the_request_and_names_itself():
@@ -51,3 +53,42 @@ def test_beside_the_main_thread_the_request_stays_false():
     thread.start()
     thread.join()
     assert requests == [False]
+
+
+def test_a_process_alone_stops_as_it_is_asked():
+    request = StopRequest()
+    stop = Stop(request, jax.devices())
+    assert not stop.after_step()
+    request.name = "SIGTERM"
+    assert stop
+    assert stop.after_step()
+    assert stop.name == "SIGTERM"
+
+
+class Accelerator:
+    platform = "gpu"
+
+
+def test_behind_an_accelerator_the_answer_is_that_of_some_steps_before(monkeypatch):
+    asked = []
+    answers = iter([False, True] + [False] * 9)  # another process, after two steps
+    monkeypatch.setattr(signals.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(
+        signals, "make_any", lambda _: lambda own: asked.append(own) or next(answers)
+    )
+    request = StopRequest()
+    stop = Stop(request, [Accelerator()])
+    request.name = "SIGINT"
+    lag = signals._LAG_STEPS
+    assert [stop.after_step() for _ in range(lag + 2)] == [False] * (lag + 1) + [True]
+    assert stop
+    assert asked == [True] * (lag + 2)
+
+
+def test_a_stop_that_others_asked_for_has_no_name(monkeypatch):
+    monkeypatch.setattr(signals.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(signals, "make_any", lambda _: lambda own: True)
+    stop = Stop(StopRequest(), jax.devices())
+    assert not stop
+    assert stop.after_step()
+    assert stop.name == "a signal to another process"

@@ -1,10 +1,17 @@
 import dataclasses
+import errno
 import json
 
 import pytest
 
 from styleflax.config import Config, Data, Phase, Run, Schedule
-from styleflax.training.workdir import open_workdir, write_atomically
+from styleflax.training import workdir
+from styleflax.training.workdir import (
+    check_same_config,
+    locked,
+    open_workdir,
+    write_atomically,
+)
 
 
 def one_phase(steps, kind="inverse", **fields):
@@ -88,3 +95,49 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_atomically(path, "new \udc80")
     assert path.read_text() == "old"
+
+
+def test_a_folder_in_use_is_refused_until_its_training_ends(tmp_path):
+    folder = tmp_path / "a" / "b"
+    with locked(folder):
+        with (
+            pytest.raises(ValueError, match=r"another training is using .*b"),
+            locked(folder),
+        ):
+            pass
+        with locked(tmp_path / "c"):
+            pass
+    with locked(folder):
+        pass
+
+
+def test_a_file_system_without_locks_is_borne(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(workdir.fcntl, "flock", refuse)
+    with locked(tmp_path):
+        pass
+
+
+def test_a_file_in_place_of_the_folder_to_lock_is_an_error(tmp_path):
+    (tmp_path / "run").write_text("")
+    with (
+        pytest.raises(OSError, match=r"cannot write the workdir .*run"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+
+
+def test_processes_with_other_configurations_are_refused(monkeypatch):
+    told = []
+
+    def exchange(text):
+        told.append(text)
+        return told
+
+    monkeypatch.setattr(workdir, "exchange", exchange)
+    check_same_config(one_phase(10))
+    check_same_config(one_phase(10, run=Run(num_workers=2, process_id=1)))
+    with pytest.raises(ValueError, match=r"steps: 10 in process 0, 11 in process 2"):
+        check_same_config(one_phase(11))
