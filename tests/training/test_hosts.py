@@ -1,6 +1,7 @@
 import jax
 import pytest
 
+from styleflax.cli.train import parse_arguments
 from styleflax.config import Run
 from styleflax.training import agreement
 from styleflax.training.agreement import (
@@ -115,3 +116,16 @@ def test_what_differs_between_processes_is_told(monkeypatch):
         ValueError, match="seeds differ: 3 in process 0, 4 in process 2"
     ):
         check_same("seeds", 3)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--coordinator=a:1", "--num_processes=2", "--process_id=1"],
+        ["--coordinator", "a:1", "-num_processes", "2", "--process_id", "1"],
+    ],
+)
+def test_flags_of_their_own_stand_for_fields_of_the_run(flags):
+    config, _ = parse_arguments(["--config=smoke", "--workdir=x", *flags])
+    run = config.run
+    assert (run.coordinator, run.num_processes, run.process_id) == ("a:1", 2, 1)

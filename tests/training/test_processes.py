@@ -86,7 +86,7 @@ def run_two(start_two):
 
     def run(*arguments, **options):
         processes = start_two(*arguments, **options)
-        outputs = [process.communicate(timeout=200) for process in processes]
+        outputs = [process.communicate(timeout=400) for process in processes]
         return [(p.returncode, *o) for p, o in zip(processes, outputs, strict=True)]
 
     return run
@@ -197,7 +197,7 @@ def test_a_lone_run_goes_on_by_shard_map_in_two_processes_under_slurm(
     workdir = tmp_path / "run"
     alone = ("--config.run.distributed=auto", "--config.run.num_devices=1")
     process = start(workdir, *alone, *NO_NOISE, ACTION="0:4:SIGTERM", **SGD)
-    _, error = process.communicate(timeout=200)
+    _, error = process.communicate(timeout=400)
     assert process.returncode == 0, error
     assert steps_of(workdir) == [2, 4]
     by_shard_map = "--config.run.parallel=shard_map"
@@ -223,7 +223,7 @@ def test_signals_kills_and_a_damaged_checkpoint_change_nothing(
     # Whichever is killed, the other ends too, and soon.
     for victim in (1, 0):
         processes = start_two(broken, ACTION=f"{victim}:2:SIGKILL")
-        processes[victim].communicate(timeout=200)
+        processes[victim].communicate(timeout=400)
         assert processes[victim].returncode == -signal.SIGKILL
         processes[1 - victim].communicate(timeout=30)
         assert processes[1 - victim].returncode not in {0, None}
@@ -293,7 +293,7 @@ def test_processes_that_do_not_come_are_one_line(process_id, line, start, tmp_pa
         port = free.getsockname()[1]
     flags, _ = by_flags(port, process_id)
     process = start(tmp_path, *flags, "--config.run.connect_timeout_s=1")
-    _, error = process.communicate(timeout=200)
+    _, error = process.communicate(timeout=400)
     assert process.returncode == 2
     assert line.format(port=port) in error
     assert "Traceback" not in error
