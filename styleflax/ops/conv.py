@@ -15,6 +15,8 @@ from jaxtyping import Array, Float
 from styleflax.ops.kernel_gradient import blocked_gradient, convolved_gradient
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+ROW_SPLIT = 8
+"""A map may be split by rows between this many devices, or a divisor of it."""
 
 
 def reflect_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
@@ -85,8 +87,7 @@ def upsample_conv3x3_reflect(
         native: As in `conv3x3_reflect`.
     """
     if native:
-        large = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
-        return conv3x3_reflect(large, kernel, bias, native=True)
+        return conv3x3_reflect(_enlarge(x), kernel, bias, native=True)
     b, h, w, channels = x.shape
     o = kernel.shape[3]
     by_phase = _phase_kernels(kernel).transpose(2, 3, 4, 0, 1, 5)
@@ -98,6 +99,19 @@ def upsample_conv3x3_reflect(
         for p in (0, 1)
     ]
     return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, o)
+
+
+def _enlarge(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
+    """Returns the map with every position twice along both sides.
+
+    Rows are repeated in a multiple of `ROW_SPLIT` and cut off again: that many
+    devices between which a map is split by rows then double their own ones and pass
+    on a few, where XLA would bring all rows together on every device.
+    """
+    height = x.shape[1]
+    padded = jnp.pad(x, ((0, 0), (0, -height % ROW_SPLIT), (0, 0), (0, 0)))
+    rows = jnp.repeat(padded, 2, axis=1)[:, : 2 * height]
+    return jnp.repeat(rows, 2, axis=2)
 
 
 def _phase_kernels(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "2 2 2 2 i o"]:

@@ -1,0 +1,89 @@
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+from styleflax.inference.split import make_split_run
+from styleflax.methods.base import plain_controls
+from styleflax.parallel_rows import RowSplit, devices_for
+
+CHILD = Path(__file__).parents[1] / "helpers" / "split_rows.py"
+
+
+def split_in_a_child(tmp_path, *arguments):
+    """What `tests/helpers/split_rows.py` reports of 8 virtual devices."""
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    output = subprocess.run(
+        [sys.executable, CHILD, *map(str, arguments)],
+        env={**os.environ, **cache},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(output.stdout.splitlines()[-1])
+
+
+def test_adain_of_a_split_picture_is_the_wholes_and_gathers_nothing(tmp_path):
+    # 519 rows: 65 of relu4_1 on 8 devices, so that no level divides evenly.
+    report = split_in_a_child(tmp_path, "adain", 519, 24)
+    assert report["shape"] == [1, 519, 24, 3]
+    assert report["deviation"] < 1e-5
+    kinds = Counter(kind for kind, _, _ in report["collectives"])
+    assert kinds.keys() == {"collective-permute", "all-reduce"}
+    assert kinds["all-reduce"] <= 3  # statistics alone
+
+
+@pytest.mark.slow
+def test_sanet_gathers_only_a_content_that_attends_to_itself(tmp_path):
+    report = split_in_a_child(tmp_path, "sanet", 512, 24)
+    assert report["deviation"] < 1e-5
+    gathered = [c for c in report["collectives"] if c[0] == "all-gather"]
+    # Below strength 1 the content is also attended to: its keys and values.
+    assert all(in_branch for _, _, in_branch in gathered)
+    assert len(gathered) <= 4
+
+
+@pytest.mark.parametrize(
+    ("height", "available", "used"),
+    [(10_000, 8, 8), (10_000, 7, 4), (511, 8, 4), (127, 8, 1), (300, 3, 2), (64, 1, 1)],
+)
+def test_parts_have_64_rows_or_more_and_divide_eight(height, available, used):
+    assert len(devices_for(height, [None] * available)) == used
+
+
+@pytest.mark.parametrize("height", [128, 131])
+def test_rows_stay_where_they_are_and_no_added_row_is_seen(height):
+    def function(factor, image):
+        return factor * image + image.sum()
+
+    image = np.ones((1, height, 5, 3), np.float32)
+    split = RowSplit(function, jax.devices()[:2])
+    expected = function(2.0, image)
+    np.testing.assert_array_equal(split(2.0, image), expected)
+    (sharding,) = jax.tree.leaves(split.compile(2.0, image).output_shardings)
+    assert sharding.spec == PartitionSpec(None, "rows")
+
+
+def test_a_small_picture_stays_on_one_device(model_file):
+    from styleflax.inference.model import build_model
+    from styleflax.inference.stylizer import Stylizer
+
+    model = build_model(model_file, native=True)
+    run = make_split_run(model.method, jax.local_devices())
+    rng = np.random.default_rng(0)
+    content, style = np.float32(rng.uniform(0, 1, (2, 1, 21, 16, 3)))
+    stylizer = Stylizer(model)
+    encoded = stylizer.encode_style(style[0])
+    got = run(*model[1:], content, [encoded], plain_controls())
+    expected = stylizer(content, encoded).array
+    np.testing.assert_allclose(got, expected, atol=1e-5)
