@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import styleflax
-from styleflax.cli import demo, doctor, evaluate, stylize, weights
+from styleflax.cli import dataset, demo, doctor, evaluate, stylize, weights
 from styleflax.cli.calling import call
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("stylize")(stylize.stylize)
+app.command("dataset")(dataset.dataset)
 app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

@@ -1,4 +1,4 @@
-"""A random crop of a picture, of which no more is decoded and resized than shows."""
+"""A crop of a picture, of which no more is decoded and resized than shows."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -48,6 +48,29 @@ def random_crop(
         box=(left, top, min(left + side, image.width), min(top + side, image.height)),
     )
     return np.asarray(crop.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else crop)
+
+
+def centre_crop(
+    picture: bytes | UInt8[np.ndarray, "h w 3"], crop_px: int
+) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
+    """Returns the middle square of a picture, scaled to `crop_px`.
+
+    Args:
+        picture: See `random_crop`.
+        crop_px: Side of the square in pixels.
+
+    Raises:
+        ImageError: The picture cannot be decoded.
+    """
+    image = _decoded(picture, crop_px)
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    crop = image.resize(
+        (crop_px, crop_px),
+        Resampling.BICUBIC,
+        box=(left, top, left + side, top + side),
+    )
+    return np.asarray(crop)
 
 
 def checked_range(crop_px: int, resize_px: int | tuple[int, int]) -> tuple[int, int]:

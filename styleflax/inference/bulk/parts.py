@@ -1,0 +1,158 @@
+"""Parts of a data set in the making: a file of records, and a note that it is whole.
+
+A part is one batch. Both files are written aside and renamed, the note last, so
+that a part whose note agrees with its records is finished, whatever has crashed.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from array_record.python import array_record_module
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """A picture of the source that is not in the data set."""
+
+    index: int
+    name: str
+    reason: str
+
+
+class Note(NamedTuple):
+    """What is known of a finished part.
+
+    Attributes:
+        part: Its number.
+        num_records: Pictures in it.
+        num_bytes: Of all records, without the file's own.
+        sha256: Of the file.
+        skipped: Pictures that could not be used.
+        damaged_styles: Paintings that could not be used and were replaced.
+    """
+
+    part: int
+    num_records: int
+    num_bytes: int
+    sha256: str
+    skipped: Sequence[Skipped]
+    damaged_styles: Sequence[str]
+
+
+def write_part(
+    folder: Path,
+    part: int,
+    records: Sequence[bytes],
+    skipped: Sequence[Skipped],
+    damaged_styles: Sequence[str],
+) -> Note:
+    """Writes a part whole or not at all; an older one of the number is replaced.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _records_path(folder, part)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    write_records(aside, records)
+    num_bytes = sum(map(len, records))
+    note = Note(
+        part, len(records), num_bytes, file_digest(aside), skipped, damaged_styles
+    )
+    _sync(aside)
+    aside.replace(path)
+    text = json.dumps(
+        {**note._asdict(), "skipped": [dataclasses.asdict(s) for s in skipped]}
+    )
+    aside.write_text(text + "\n", "utf-8")
+    _sync(aside)
+    aside.replace(_note_path(folder, part))
+    return note
+
+
+def read_note(folder: Path, part: int) -> Note | None:
+    """The note of a part if it is finished and its records are as they were written.
+
+    Returns:
+        None for a part that has not been made.
+
+    Raises:
+        ValueError: The part is damaged.
+    """
+    path = _note_path(folder, part)
+    try:
+        values: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        skipped = [Skipped(**entry) for entry in values["skipped"]]
+        note = Note(**{**values, "skipped": skipped})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f"part {part}: its note is damaged") from None
+    records = _records_path(folder, part)
+    if not records.is_file() or file_digest(records) != note.sha256:
+        raise ValueError(f"part {part}: its records are not those that were written")
+    return note
+
+
+def read_part(folder: Path, part: int) -> list[bytes]:
+    """The records of a part, in order.
+
+    Raises:
+        ValueError: They are damaged.
+    """
+    reader = array_record_module.ArrayRecordReader(str(_records_path(folder, part)))
+    try:
+        return reader.read_all() if reader.num_records() else []
+    finally:
+        reader.close()
+
+
+def forget_part(folder: Path, part: int) -> None:
+    """Makes a part unfinished."""
+    _note_path(folder, part).unlink(missing_ok=True)
+
+
+def wait_for_parts(folder: Path, num_parts: int) -> None:
+    """Returns when all parts are there, whoever makes them.
+
+    Files are looked for, since a collective operation of JAX gives up on a process
+    that is behind by more than its patience.
+    """
+    pause_s = 0.05
+    while len(list(folder.glob("[0-9]*.json"))) < num_parts:
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 10.0)
+
+
+def write_records(path: Path, records: Sequence[bytes]) -> None:
+    """Writes an array_record file as TFDS does."""
+    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+    for record in records:
+        writer.write(record)
+    writer.close()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _records_path(folder: Path, part: int) -> Path:
+    return folder / f"{part:08d}.array_record"
+
+
+def _note_path(folder: Path, part: int) -> Path:
+    return folder / f"{part:08d}.json"
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

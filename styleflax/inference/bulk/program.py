@@ -1,0 +1,100 @@
+"""The compiled program that puts every picture of a batch into a style of its own."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt8
+
+from styleflax.inference.model import Model
+from styleflax.methods.base import Method, Style, Variables, plain_controls
+from styleflax.parallel import map_rows
+from styleflax.types import FeatureMaps, Image, Params
+
+
+def make_bulk_program(
+    model: Model, devices: Sequence[jax.Device]
+) -> Callable[[float, UInt8[np.ndarray, "b h w 3"], Sequence[Style]], Array]:
+    """`run(alpha, contents_u8, styles)`: uint8 pictures, one style for each.
+
+    Pixels go to the devices and come back as 8 bits, a quarter of the way. It
+    returns before the devices are done if their number divides the batch.
+
+    Args:
+        model: Its parameters are kept on every device.
+        devices: Of this process; each takes an equal share of a batch.
+    """
+    method = model.method
+
+    def function(constants: Any, alpha: Array, rows: Any) -> Array:
+        variables, frozen = constants
+        contents_u8, styles = rows
+        content = contents_u8.astype(jnp.float32) / 255.0
+        image = stylize_each(method, variables, frozen, content, styles, alpha)
+        return jnp.rint(jnp.clip(image, 0.0, 1.0) * 255.0).astype(jnp.uint8)
+
+    run = map_rows(function, (model.variables, model.frozen), devices)
+
+    def program(
+        alpha: float, contents_u8: np.ndarray, styles: Sequence[Style]
+    ) -> Array:
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *styles)
+        return run(np.float32(alpha), (contents_u8, stacked))
+
+    return program
+
+
+def make_style_encoder(model: Model) -> Callable[[UInt8[np.ndarray, "h w 3"]], Style]:
+    """`encode(image_u8)`: a style, as NumPy arrays."""
+
+    @jax.jit
+    def program(variables: Variables, frozen: Params, image_u8: Array) -> Style:
+        image = image_u8[None].astype(jnp.float32) / 255.0
+        return model.method.encode_style(variables, frozen, {"image": image})
+
+    def encode(image_u8: np.ndarray) -> Style:
+        style = program(model.variables, model.frozen, image_u8)
+        return jax.tree.map(np.asarray, style)
+
+    return encode
+
+
+def stylize_each(
+    method: Method,
+    variables: Variables,
+    frozen: Params,
+    content: Image,
+    styles: Style,
+    alpha: Array,
+) -> Image:
+    """Content images, each in its own style; see `methods.base.stylize`.
+
+    Args:
+        method: Of the model.
+        variables: See there.
+        frozen: See there.
+        content: A batch.
+        styles: The tree of a style, its leaves stacked over the batch.
+        alpha: Strength for all.
+
+    Returns:
+        RGB of exactly the size of `content`, not clipped.
+    """
+    controls = plain_controls(alpha)
+    features = method.encode_content(variables, frozen, content)
+    moments = method.moments(features, controls.masks)
+
+    # Only here does a method take the styles of one picture; the networks before
+    # and after run on the whole batch.
+    @jax.vmap
+    def transfer(features: FeatureMaps, moments: Any, style: Style) -> FeatureMaps:
+        features, moments = jax.tree.map(lambda x: x[None], (features, moments))
+        merged = method.transfer(
+            variables, frozen, features, moments, [style], controls
+        )
+        return jax.tree.map(lambda x: x[0], merged)
+
+    image = method.decode(variables, frozen, transfer(features, moments, styles))
+    return image[:, : content.shape[1], : content.shape[2]]

@@ -1,0 +1,46 @@
+"""What stylizing refuses, wherever it is asked for."""
+
+from collections.abc import Sequence
+
+MIN_SIDE_PX = 16
+
+
+def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[float]:
+    """The shares of styles, if they can be scaled to sum to 1; equal by default.
+
+    Raises:
+        ValueError: Naming the weights and what they must be.
+    """
+    if not num_styles:
+        raise ValueError("style is a list of no styles")
+    if weights is None:
+        return [1.0] * num_styles
+    if len(weights) != num_styles:
+        raise ValueError(
+            f"weights must be one per style, got {len(weights)} for {num_styles} styles"
+        )
+    if not all(0.0 <= w < float("inf") for w in weights) or not sum(weights) > 0:
+        raise ValueError(
+            f"weights must be finite, at least 0 and not all 0, got {list(weights)}"
+        )
+    return weights
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuses a strength outside [0, 1], NaN included.
+
+    Raises:
+        ValueError: Naming the value.
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha must be in [0, 1], got {alpha}")
+
+
+def check_size(size: int) -> None:
+    """Refuses a short side that is too small to encode.
+
+    Raises:
+        ValueError: Naming the value.
+    """
+    if size < MIN_SIDE_PX:
+        raise ValueError(f"size must be at least {MIN_SIDE_PX} px, got {size}")

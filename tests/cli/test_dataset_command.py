@@ -1,0 +1,149 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow_datasets as tfds
+import tiny_styles
+
+
+@pytest.fixture
+def folders(write_picture, tmp_path):
+    """Five contents in two classes, and two paintings."""
+    for i in range(5):
+        write_picture(tmp_path / "content" / "ab"[i % 2] / f"{i}.png", seed=i)
+    for i in range(2):
+        write_picture(tmp_path / "style" / f"{i}.png", seed=10 + i)
+    return tmp_path / "content", tmp_path / "style"
+
+
+@pytest.fixture
+def arguments(folders, monkeypatch):
+    tiny_styles.install(monkeypatch.setattr)
+    content, style = map(str, folders)
+    return [
+        *("dataset", content, "--style", style, "--size", "16", "--style-size", "16"),
+        *("--batch", "2", "--encoding", "png", "--threads", "1"),
+    ]
+
+
+def records(out):
+    return {path.name: path.read_bytes() for path in out.glob("*array_record*")}
+
+
+def test_dataset_is_made_once(command, arguments, tmp_path):
+    out = tmp_path / "new" / "out"
+    code, output, error = command(*arguments, "-o", out)
+    assert (code, output) == (0, f"{out}: 5 pictures\n")
+    assert "skipped" not in error
+    source = tfds.builder_from_directory(out).as_data_source("train")
+    assert [e["label"] for e in source] == [0, 0, 0, 1, 1]
+    names = [e["name"].decode() for e in source]
+    assert names == ["a/0.png", "a/2.png", "a/4.png", "b/1.png", "b/3.png"]
+    before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    assert command(*arguments, "-o", out)[:2] == (0, output)
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
+    assert sorted(before) == [
+        *(".lock", "dataset_info.json", "features.json", "label.labels.txt"),
+        *("report.json", "settings.json"),
+        "stylized-train.array_record-00000-of-00001",
+    ]
+
+
+def test_skipped_pictures_are_told_at_every_run_with_code_1(
+    command, arguments, folders, tmp_path
+):
+    (folders[0] / "a" / "2.png").write_bytes(b"no picture")
+    (folders[1] / "0.png").write_bytes(b"no painting")
+    for _ in range(2):
+        code, output, error = command(*arguments, "-o", tmp_path / "out")
+        assert (code, output) == (1, f"{tmp_path / 'out'}: 4 pictures\n")
+        assert "styleflax: skipped a/2.png: the data is not a picture" in error
+        assert "styleflax: painting 0.png cannot be used" in error
+
+
+def test_tfds_split_keeps_its_labels(command, arguments, tmp_path):
+    # A data set of TFDS is what the command itself makes.
+    first = tmp_path / "tfds" / "stylized" / "1.0.0"
+    assert command(*arguments, "-o", first)[0] == 0
+    made = []
+    for content, out in ((first, "by_folder"), ("tfds:stylized", "by_name")):
+        code, output, _ = command(
+            *("dataset", content, *arguments[2:], "-o", tmp_path / out),
+            *("--data-dir", tmp_path / "tfds", "--split", "train[1:4]"),
+        )
+        assert (code, output) == (0, f"{tmp_path / out}: 3 pictures\n")
+        made.append(records(tmp_path / out))
+    assert made[0] == made[1]
+    builder = tfds.builder_from_directory(tmp_path / "by_name")
+    assert builder.info.features["label"].names == ["a", "b"]
+    assert [e["label"] for e in builder.as_data_source("train")] == [0, 0, 1]
+
+
+def test_killed_run_is_finished_by_two_processes_with_the_same_bytes(
+    command, arguments, tmp_path
+):
+    assert command(*arguments, "-o", tmp_path / "whole")[0] == 0
+    script = str(Path(tiny_styles.__file__))
+    call = [sys.executable, script, *arguments, "-o", str(tmp_path / "out")]
+    killed = subprocess.run(call, env={**os.environ, "STOP_AFTER": "1"}, check=False)
+    assert killed.returncode == 9
+    assert len(list((tmp_path / "out" / "parts").glob("*.json"))) == 1
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    processes = [
+        subprocess.Popen(
+            [
+                *(*call, "--coordinator", address),
+                *("--num-processes", "2", "--process-id", str(i)),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    told = ["5 pictures" in output for output in outputs]  # Gloo prints too
+    assert told == [True, False]
+    assert records(tmp_path / "out") == records(tmp_path / "whole")
+    reports = [
+        json.loads((tmp_path / name / "report.json").read_text())
+        for name in ("out", "whole")
+    ]
+    assert reports[0] == reports[1]
+
+
+def test_mistakes_are_one_line(refuses, command, arguments, folders, tmp_path):
+    out = ["-o", tmp_path / "out"]
+
+    def of(content, *more):
+        return refuses("dataset", content, *arguments[2:], *out, *more)
+
+    assert "there is no folder" in of(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    assert "holds no picture" in of(tmp_path / "empty")
+    assert "there is no folder" in refuses(*arguments, *out, "--style", tmp_path / "x")
+    assert "holds no picture" in refuses(
+        *arguments, *out, "--style", tmp_path / "empty"
+    )
+    assert "launcher must be jax or ray" in refuses(
+        *arguments, *out, "--launcher", "slurm"
+    )
+    assert "workers must be at least 1" in refuses(*arguments, *out, "--workers", "0")
+    assert "alpha must be in" in refuses(*arguments, *out, "--alpha", "2")
+    assert "TFDS knows no data set 'no_such'" in of("tfds:no_such")
+    assert not (tmp_path / "out").exists()
+    assert command(*arguments, *out)[0] == 0
+    assert "has no split 'test'; it has train" in refuses(
+        *("dataset", tmp_path / "out", *arguments[2:], "-o", tmp_path / "other"),
+        *("--split", "test"),
+    )
+    assert "seed: 0 there, 1 asked for" in refuses(*arguments, *out, "--seed", "1")
+    (folders[0] / "stray.png").write_bytes(b"")
+    error = refuses(*arguments, *out)
+    assert "also the picture 'stray.png' beside them" in error
