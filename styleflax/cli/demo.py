@@ -28,7 +28,8 @@ def demo(
     )
     from styleflax.data.procedural import FAMILIES, paint  # noqa: PLC0415
     from styleflax.data.samples import held_out_photo  # noqa: PLC0415
-    from styleflax.inference.stylizer import Stylizer, check_size  # noqa: PLC0415
+    from styleflax.inference.checks import check_size  # noqa: PLC0415
+    from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     check_size(size)
     names = weights or ["adain"]

@@ -6,10 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from PIL import Image as PillowImage
 
-from styleflax.data.images import SUFFIXES_WRITTEN
+from styleflax.data.images import (
+    SUFFIXES_WRITTEN,
+    load_image_u8,
+    resize_short_side,
+)
 from styleflax.data.listing import list_images
 
 Mix = tuple[Path, ...]
@@ -43,36 +48,42 @@ def stylize(
 ) -> None:
     """Stylize photographs with paintings."""
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.inference.stylizer import (  # noqa: PLC0415
-        Stylizer,
-        check_alpha,
-        check_size,
-        check_weights,
-    )
+    from styleflax.inference import checks  # noqa: PLC0415
+    from styleflax.inference.grouping import group_by_shape  # noqa: PLC0415
+    from styleflax.inference.stylizer import Stylized, Stylizer  # noqa: PLC0415
 
     del seed
-    check_alpha(alpha)
+    checks.check_alpha(alpha)
     if size is not None:
-        check_size(size)
+        checks.check_size(size)
     contents, styles = _expand(photos, "PHOTO"), _expand(style, "--style")
     mixes: list[Mix] = [(painting,) for painting in styles]
     shares = None
     if blend is not None:
         mixes = [tuple(styles)]
-        shares = check_weights(_numbers(blend), len(styles))
+        shares = checks.check_weights(_numbers(blend), len(styles))
     targets = _targets(contents, mixes, out)
     stylizer = Stylizer.load(weights)
     extras = {} if level_balance is None else {"level_balance": level_balance}
     stylizer.check_extras(extras)
     for mix in mixes:
         encoded = [stylizer.encode_style(painting) for painting in mix]
-        for photo in contents:
-            target = targets[photo, mix]
+        loaded = ((targets[photo, mix], _load(photo, size)) for photo in contents)
+        for group in group_by_shape(loaded, stylizer.num_devices):
+            pictures = np.stack([picture for _, picture in group])
             made = stylizer(
-                photo, encoded, alpha=alpha, weights=shares, size=size, **extras
+                pictures, encoded, alpha=alpha, weights=shares, size=None, **extras
             )
-            made.save(target)
-            print(target)
+            for (target, _), array in zip(group, made.array, strict=True):
+                Stylized(array).save(target)
+                print(target)
+
+
+def _load(photo: Path, size: int | None) -> np.ndarray:
+    picture_u8 = load_image_u8(photo)
+    return (
+        picture_u8 if size is None else np.asarray(resize_short_side(picture_u8, size))
+    )
 
 
 def _numbers(text: str) -> list[float]:

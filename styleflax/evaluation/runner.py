@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from tqdm import tqdm
@@ -18,9 +17,11 @@ from styleflax.data.grids import image_grid
 from styleflax.data.images import load_image_u8, resize_short_side, save_image
 from styleflax.data.listing import list_images
 from styleflax.data.pixels import to_float
+from styleflax.inference.checks import check_alpha, check_size
 from styleflax.inference.model import build_model, read_arithmetic
-from styleflax.inference.stylizer import Stylizer, check_alpha, check_size
+from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables
+from styleflax.parallel import local_devices, map_rows
 from styleflax.types import Image, Params
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model
@@ -118,23 +119,33 @@ def score(
         arithmetic=read_arithmetic(file),
     )
 
-    @jax.jit
     def losses(
-        variables: Variables, frozen: Params, content: Image, style: Image
-    ) -> dict[str, Float[Array, ""]]:
-        batch = {"content": content, "style": style}
-        own, key = variables.players["model"], jax.random.key(0)
-        _, (metrics, _) = method.losses["model"](own, variables, frozen, batch, key)
-        return {term: metrics[f"{term}_loss"] for term in TERMS}
+        constants: tuple[Variables, Params], key: Array, pair: dict[str, Image]
+    ) -> dict[str, Float[Array, " 1"]]:
+        variables, frozen = constants
+        own = variables.players["model"]
+        _, (metrics, _) = method.losses["model"](own, variables, frozen, pair, key)
+        return {term: metrics[f"{term}_loss"][None] for term in TERMS}
 
     variables = jax.device_put(Variables(file.players, file.state))
     frozen = jax.device_put({"encoder": file.encoder_params})
+    devices = local_devices()
+    # The losses are means over a batch, so every device takes one pair at a time.
+    run = map_rows(losses, (variables, frozen), devices)
     pairs = [(c, s) for c in contents for s in styles]
     scored = []
-    for c, s in tqdm(pairs, desc=name, unit="pair", disable=None):
-        images = (jnp.asarray(contents[c])[None], jnp.asarray(styles[s])[None])
-        values = losses(variables, frozen, *images)
-        scored.append(Pair(name, c, s, *(float(values[term]) for term in TERMS)))
+    with tqdm(total=len(pairs), desc=name, unit="pair", disable=None) as bar:
+        for start in range(0, len(pairs), len(devices)):
+            group = pairs[start : start + len(devices)]
+            images = {
+                "content": np.stack([contents[c] for c, _ in group]),
+                "style": np.stack([styles[s] for _, s in group]),
+            }
+            values = jax.device_get(run(jax.random.key(0), images))
+            for i, (c, s) in enumerate(group):
+                losses_of_pair = (float(values[term][i]) for term in TERMS)
+                scored.append(Pair(name, c, s, *losses_of_pair))
+            bar.update(len(group))
     return scored
 
 
@@ -145,11 +156,14 @@ def contact_sheet(
     alpha: float = 1.0,
 ) -> np.ndarray:
     """Contents down the left side, styles along the top, stylizations between."""
-    encoded = {name: stylizer.encode_style(style) for name, style in styles.items()}
+    encoded = [stylizer.encode_style(style) for style in styles.values()]
     rows: list[list[np.ndarray | None]] = [[None, *styles.values()]]
-    for content in tqdm(contents.values(), desc="sheet", unit="row", disable=None):
-        made = [stylizer(content, style, alpha=alpha) for style in encoded.values()]
-        rows.append([content, *(picture.array for picture in made)])
+    pictures, count = list(contents.values()), stylizer.num_devices
+    starts = range(0, len(pictures), count)
+    for start in tqdm(starts, desc="sheet", unit="row", disable=None):
+        group = np.stack(pictures[start : start + count])
+        made = [stylizer(group, style, alpha=alpha).array for style in encoded]
+        rows += [[row[0], *row[1:]] for row in zip(group, *made, strict=True)]
     captions = [["", *styles], *([name] for name in contents)]
     return image_grid(rows, captions=captions, cell_px=192)
 

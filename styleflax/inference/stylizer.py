@@ -12,9 +12,11 @@ from PIL import Image as PillowImage
 
 from styleflax.data.images import as_float_image, resize_short_side, save_image
 from styleflax.data.pixels import to_float, to_u8
+from styleflax.inference.checks import check_alpha, check_size, check_weights
 from styleflax.inference.model import Model, build_model
 from styleflax.methods import check_controls
 from styleflax.methods.base import Controls, Style, Variables, plain_controls, stylize
+from styleflax.parallel import local_devices, map_rows
 from styleflax.types import Image, Params
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
@@ -23,7 +25,6 @@ Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array
 """A path, a Pillow image, or an array (h, w, 3): uint8, or float in [0, 1]."""
 OneStyle = Picture | Mapping[str, jax.Array]
 """A picture, or what `Stylizer.encode_style` made of one."""
-MIN_SIDE_PX = 16
 STYLE_SIZE_PX = 512
 """Styles are shrunk to this short side, the one the published programs use."""
 
@@ -66,15 +67,19 @@ class Stylized:
 class Stylizer:
     """Puts pictures into styles, with one model.
 
-    Programs are compiled once for each size of content and of style.
+    Programs are compiled once for each size of content and of style. A batch is
+    dealt out over the devices of this process.
 
     Example:
         >>> stylizer = Stylizer.load("model.safetensors")
         >>> stylizer("photo.jpg", "painting.jpg", alpha=0.8).save("out.png")
     """
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(
+        self, model: Model, devices: Sequence[jax.Device] | None = None
+    ) -> None:
+        self._model, devices = model, devices or local_devices()
+        self.num_devices = len(devices)
         method = model.method
 
         @jax.jit
@@ -93,6 +98,12 @@ class Stylizer:
             return jnp.clip(image, 0.0, 1.0)
 
         self._encode, self._run = encode, run
+        # A picture by itself runs on the first device, without a detour.
+        self._run_batch = map_rows(
+            lambda model, applied, content: run(*model, content, *applied),
+            model[1:],
+            devices,
+        )
 
     @classmethod
     def load(cls, weights: str | os.PathLike[str] = "adain") -> Self:
@@ -166,7 +177,10 @@ class Stylizer:
             raise ValueError("content is a batch of no pictures")
         images = np.stack([_content(picture, size) for picture in pictures])
         controls = plain_controls(alpha, shares, **given)
-        output = self._run(*self._model[1:], jnp.asarray(images), encoded, controls)
+        if len(images) > 1:
+            output = self._run_batch((encoded, controls), images)
+        else:
+            output = self._run(*self._model[1:], jnp.asarray(images), encoded, controls)
         array = np.asarray(output)
         return Stylized(array if is_batch else array[0])
 
@@ -180,47 +194,6 @@ class Stylizer:
         for name, value in extras.items():
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {value}")
-
-
-def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[float]:
-    """The shares of styles, if they can be scaled to sum to 1; equal by default.
-
-    Raises:
-        ValueError: Naming the weights and what they must be.
-    """
-    if not num_styles:
-        raise ValueError("style is a list of no styles")
-    if weights is None:
-        return [1.0] * num_styles
-    if len(weights) != num_styles:
-        raise ValueError(
-            f"weights must be one per style, got {len(weights)} for {num_styles} styles"
-        )
-    if not all(0.0 <= w < float("inf") for w in weights) or not sum(weights) > 0:
-        raise ValueError(
-            f"weights must be finite, at least 0 and not all 0, got {list(weights)}"
-        )
-    return weights
-
-
-def check_alpha(alpha: float) -> None:
-    """Refuses a strength outside [0, 1], NaN included.
-
-    Raises:
-        ValueError: Naming the value.
-    """
-    if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f"alpha must be in [0, 1], got {alpha}")
-
-
-def check_size(size: int) -> None:
-    """Refuses a short side that is too small to encode.
-
-    Raises:
-        ValueError: Naming the value.
-    """
-    if size < MIN_SIDE_PX:
-        raise ValueError(f"size must be at least {MIN_SIDE_PX} px, got {size}")
 
 
 def _content(picture: Picture, size: int | None) -> np.ndarray:

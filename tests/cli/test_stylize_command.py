@@ -80,7 +80,7 @@ def test_pairs_of_the_same_name_are_numbered(
 
 def test_pair_named_as_anothers_number_is_kept(tmp_path):
     contents = [Path("x/a.png"), Path("y/a.png"), Path("x/a.png")]
-    styles = [Path("s.png"), Path("s.png"), Path("s-2.png")]
+    styles = [(Path("s.png"),), (Path("s.png"),), (Path("s-2.png"),)]
     pairs = list(zip(contents, styles, strict=True))
     paths = list(_names(pairs, tmp_path))
     assert [path.name for path in paths] == ["a_s.png", "a_s-2.png", "a_s-2-2.png"]

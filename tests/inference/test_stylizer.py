@@ -117,9 +117,9 @@ def test_size_below_the_least_is_refused(stylizer, photo, painting):
 
 
 def test_batch_equals_its_pictures_one_by_one(stylizer, photo, painting):
-    contents = np.stack([photo[1], 255 - photo[1]])
+    contents = np.stack([photo[1], 255 - photo[1], photo[1][::-1]])
     batch = stylizer(contents, painting).array
-    assert batch.shape == (2, *photo[1].shape)
+    assert batch.shape == (3, *photo[1].shape)
     for content, stylized in zip(contents, batch, strict=True):
         single = stylizer(content, painting).array
         np.testing.assert_allclose(single, stylized, atol=1e-5)
