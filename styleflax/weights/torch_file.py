@@ -7,6 +7,7 @@ of storage keys) followed by the raw storages. Both are described by the code of
 torch/serialization.py, from which the constants here come.
 """
 
+import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -59,6 +60,10 @@ def _open_zip(file: BinaryIO) -> tuple[Any, ReadStorage]:
     entries = {info.filename: info for info in archive.infolist()}
     if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
         raise ValueError("its entries are compressed, which PyTorch never does")
+    # Python allocates what an entry claims before it reads what there is.
+    most = file.seek(0, io.SEEK_END)
+    if any(not e.compress_size == e.file_size <= most for e in entries.values()):
+        raise ValueError("its entries are not of the size that they claim")
     order = entries.get(roots[0] + "byteorder")
     if order is not None and archive.read(order) != b"little":
         raise ValueError("it was written on a big-endian machine")
@@ -110,6 +115,8 @@ def _open_legacy(file: BinaryIO) -> tuple[Any, ReadStorage]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[dict[str, Tensor], ReadStorage]]:
+    if not path.is_file():  # opening a pipe would wait for a writer
+        raise FileNotFoundError(f"there is no weight file {path}")
     num_bytes = path.stat().st_size
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
