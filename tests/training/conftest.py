@@ -1,11 +1,16 @@
 """A method of few parameters and pictures in memory: runs that take seconds."""
 
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from tiny_run import make_config, make_pictures, make_tiny, write_encoder
+from two_processes import CHILD, FLAGS, by_flags, free_port
 
 from styleflax import methods
 from styleflax.training import loop
@@ -64,3 +69,61 @@ def warnings_logged(caplog):
     """Text of the warnings so far."""
     caplog.set_level(logging.WARNING)
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+    """Starts one process of a training of the tiny method."""
+    folder = tmp_path_factory.mktemp("start")
+    config = folder / "tiny.py"
+    config.write_text("from tiny_run import make_config as get_config")
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "PYTHONPATH": str(CHILD.parent),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+    def begin(workdir, *flags, **variables):
+        write_encoder(workdir)
+        arguments = (f"--config={config}", f"--workdir={workdir}", *FLAGS, *flags)
+        return subprocess.Popen(
+            [sys.executable, str(CHILD), *arguments],
+            env=environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def start_two(start):
+    """Starts two that join; `tell(port, i)` gives flags and variables of each."""
+
+    def begin(workdirs, *flags, tell=by_flags, **variables):
+        port = free_port()
+        processes = []
+        for i in (0, 1):
+            own_flags, own_variables = tell(port, i)
+            workdir = workdirs if isinstance(workdirs, Path) else workdirs[i]
+            processes.append(
+                start(workdir, *own_flags, *flags, **variables, **own_variables)
+            )
+        return processes
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def run_two(start_two):
+    """Runs two to their ends: (exit code, stdout, stderr) of each."""
+
+    def run(*arguments, **options):
+        processes = start_two(*arguments, **options)
+        outputs = [process.communicate(timeout=400) for process in processes]
+        return [(p.returncode, *o) for p, o in zip(processes, outputs, strict=True)]
+
+    return run
