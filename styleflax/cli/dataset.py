@@ -88,7 +88,7 @@ def dataset(
         distributed=distributed,
     )
     report = (
-        _make_on_ray(settings, out, workers, ray_address)
+        make_on_ray(settings, out, workers, ray_address)
         if launcher == "ray"
         else _make(settings, out, run)
     )
@@ -126,9 +126,10 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
         return agreement.on_first(lambda: _finish(job, out))
 
 
-def _make_on_ray(
+def make_on_ray(
     settings: "Settings", out: Path, num_workers: int, address: str | None
 ) -> dict[str, Any]:
+    """The report of a data set that Ray's actors have made."""
     from styleflax.inference.bulk.job import count_parts, open_job  # noqa: PLC0415
     from styleflax.inference.bulk.on_ray import make_parts  # noqa: PLC0415
     from styleflax.inference.bulk.output import parts_folder  # noqa: PLC0415

@@ -118,6 +118,14 @@ def test_killed_run_is_finished_by_two_processes_with_the_same_bytes(
     assert reports[0] == reports[1]
 
 
+def test_ray_that_is_not_installed_is_one_line(
+    refuses, arguments, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    error = refuses(*arguments, "-o", tmp_path / "out", "--launcher", "ray")
+    assert "pip install 'styleflax[ray]'" in error
+
+
 def test_mistakes_are_one_line(refuses, command, arguments, folders, tmp_path):
     out = ["-o", tmp_path / "out"]
 

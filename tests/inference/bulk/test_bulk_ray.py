@@ -5,6 +5,7 @@ import jax
 import pytest
 import tiny_styles
 
+from styleflax.cli.dataset import make_on_ray
 from styleflax.inference.bulk.job import count_parts, open_job
 from styleflax.inference.bulk.maker import Maker
 from styleflax.inference.bulk.on_ray import make_parts
@@ -48,6 +49,10 @@ def test_ray_makes_the_same_parts_though_a_worker_dies(
     made = list(make_parts(settings, folder, range(count_parts(job)), num_workers=2))
     assert sorted(made) == list(range(count_parts(job)))
     assert (tmp_path / "stopped").exists()
-    files = sorted(path.name for path in expected.iterdir())
-    for name in files:
-        assert (folder / name).read_bytes() == (expected / name).read_bytes()
+    for path in expected.iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+    # And as the command does it, down to the finished data set.
+    report = make_on_ray(settings, tmp_path / "out", 2, None)
+    assert report["num_pictures"] == 7
+    assert not (tmp_path / "out" / "parts").exists()
+    assert make_on_ray(settings, tmp_path / "out", 2, None) == report
