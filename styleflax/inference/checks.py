@@ -6,24 +6,25 @@ MIN_SIDE_PX = 16
 
 
 def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[float]:
-    """The shares of styles, if they can be scaled to sum to 1; equal by default.
+    """The shares of styles, scaled to sum to 1; equal by default.
 
     Raises:
         ValueError: Naming the weights and what they must be.
     """
     if not num_styles:
         raise ValueError("style is a list of no styles")
-    if weights is None:
-        return [1.0] * num_styles
-    if len(weights) != num_styles:
+    given = [1.0] * num_styles if weights is None else [float(w) for w in weights]
+    if len(given) != num_styles:
         raise ValueError(
-            f"weights must be one per style, got {len(weights)} for {num_styles} styles"
+            f"weights must be one per style, got {len(given)} for {num_styles} styles"
         )
-    if not all(0.0 <= w < float("inf") for w in weights) or not sum(weights) > 0:
+    if not all(0.0 <= w < float("inf") for w in given) or not any(given):
         raise ValueError(
-            f"weights must be finite, at least 0 and not all 0, got {list(weights)}"
+            f"weights must be finite, at least 0 and not all 0, got {given}"
         )
-    return weights
+    # In two steps, as neither the sum nor a share may leave the range of float32.
+    scaled = [w / max(given) for w in given]
+    return [w / sum(scaled) for w in scaled]
 
 
 def check_alpha(alpha: float) -> None:
