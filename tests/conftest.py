@@ -34,8 +34,8 @@ def shared_programs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model_file(shared_programs):
-    """AdaIN with the true encoder and an untrained decoder, as a model file's."""
+def make_model_file(shared_programs):
+    """`make(method)`: the true encoder and untrained rest, as a model file's."""
     import jax
     import numpy as np
 
@@ -46,20 +46,29 @@ def model_file(shared_programs):
     from styleflax.weights.registry import EncoderSpec
     from styleflax.weights.store import ModelFile
 
-    method = methods.build("adain")
-    rng = np.random.default_rng(7)
+    def make(name):
+        method = methods.build(name)
+        rng = np.random.default_rng(7)
 
-    def draw(leaf):  # He's initialisation; faster than Flax's, which compiles
-        fan_in = max(int(np.prod(leaf.shape[:-1])), 1)
-        scale = np.sqrt(2 / fan_in) if leaf.ndim > 1 else 0.1
-        return (rng.standard_normal(leaf.shape) * scale).astype(np.float32)
+        def draw(leaf):  # He's initialisation; faster than Flax's, which compiles
+            fan_in = max(int(np.prod(leaf.shape[:-1])), 1)
+            scale = np.sqrt(2 / fan_in) if leaf.ndim > 1 else 0.1
+            return (rng.standard_normal(leaf.shape) * scale).astype(np.float32)
 
-    shapes = jax.eval_shape(method.init, jax.random.key(0)).players
-    params = jax.tree.map(draw, shapes)
-    encoder = cut_params(load_packaged_vgg16(), method.encoder_layers)
-    spec = EncoderSpec("vgg16", "torchvision")
-    arithmetic = dataclasses.asdict(Arithmetic())
-    return ModelFile("adain", spec, encoder, params, {}, arithmetic, {"steps": 0})
+        shapes = jax.eval_shape(method.init, jax.random.key(0)).players
+        params = jax.tree.map(draw, shapes)
+        encoder = cut_params(load_packaged_vgg16(), method.encoder_layers)
+        spec = EncoderSpec("vgg16", "torchvision")
+        arithmetic = dataclasses.asdict(Arithmetic())
+        return ModelFile(name, spec, encoder, params, {}, arithmetic, {"steps": 0})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model_file(make_model_file):
+    """That of AdaIN."""
+    return make_model_file("adain")
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +78,16 @@ def model_path(model_file, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
     save_model(path, model_file)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sanet_path(make_model_file, tmp_path_factory):
+    """A model file of SANet."""
+    from styleflax.weights.store import save_model
+
+    path = tmp_path_factory.mktemp("model") / "sanet.safetensors"
+    save_model(path, make_model_file("sanet"))
     return path
 
 
