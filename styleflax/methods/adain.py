@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
-from styleflax.losses.content import mse_loss, pixel_loss
-from styleflax.losses.regularizers import total_variation_loss
-from styleflax.losses.style import mean_std_loss
+from styleflax.methods.adain_losses import (
+    DEEPEST,
+    LOSS_TERMS,
+    PAPER_LOSSES,
+    STYLE_LAYERS,
+    Networks,
+    adain_loss,
+)
 from styleflax.methods.base import (
-    Batch,
     Controls,
     Method,
     Style,
@@ -23,9 +25,9 @@ from styleflax.methods.base import (
     Variables,
     check_loss_names,
 )
+from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.decoder import Decoder
-from styleflax.models.vgg import VGG
-from styleflax.ops.adain import adain, rescale
+from styleflax.ops.adain import rescale
 from styleflax.ops.spatial import area_average
 from styleflax.ops.statistics import (
     Moments,
@@ -35,11 +37,7 @@ from styleflax.ops.statistics import (
 )
 from styleflax.types import FeatureMaps, Image, Key, Params
 
-DEEPEST = "relu4_1"
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PAPER_ARITHMETIC = Arithmetic()
-PAPER_LOSSES = MappingProxyType({"content": 1.0, "style": 10.0})
-LOSS_TERMS = ("content", "style", "pixel", "identity", "total_variation")
 
 
 def make_adain(
@@ -63,49 +61,52 @@ def make_adain(
         ValueError: If a term is unknown.
     """
     check_loss_names(losses, LOSS_TERMS)
-    decoder = Decoder(dtype, native)
-
-    def encode(frozen: Params, image: Image, layers: tuple[str, ...]) -> FeatureMaps:
-        params = frozen["encoder"]
-        encoder = VGG.of_params(params, layers, dtype, native)
-        return encoder.apply({"params": params}, image)
-
-    def init(key: Key) -> Variables:
-        params = decoder.init(key, jnp.zeros((1, 2, 2, 512)))["params"]
-        return Variables({"model": params}, {})
-
-    def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
-        feature = encode(frozen, style["image"], (DEEPEST,))[DEEPEST]
-        mean, std = channel_mean_std(feature, **arithmetic.style_statistics())
-        return {"mean": mean, "std": std}
-
-    def encode_content(_: Variables, frozen: Params, image: Image) -> FeatureMaps:
-        return encode(frozen, image, (DEEPEST,))
-
-    def moments(features: FeatureMaps, masks: Array) -> dict[str, Moments]:
-        height, width = features[DEEPEST].shape[1:3]
-        return {
-            DEEPEST: region_moments(
-                features[DEEPEST], area_average(masks, height, width)
-            )
-        }
-
-    def decode(variables: Variables, _: Params, features: FeatureMaps) -> Image:
-        return decoder.apply({"params": variables.players["model"]}, features[DEEPEST])
-
-    loss = partial(_loss, losses, arithmetic, encode, decoder)
+    encode = FrozenEncoder(dtype, native)
+    nets = Networks(arithmetic, encode, Decoder(dtype, native))
     return Method(
-        init=init,
-        losses={"model": loss},
-        encode_style=encode_style,
-        encode_content=encode_content,
-        moments=moments,
+        init=partial(_init, nets),
+        losses={"model": partial(adain_loss, losses, nets)},
+        encode_style=partial(_encode_style, nets),
+        encode_content=partial(_encode_content, nets),
+        moments=_moments,
         transfer=partial(_transfer, arithmetic.content_statistics()),
-        decode=decode,
+        decode=partial(_decode, nets),
         encoder_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=64),
         controls=frozenset({"strength", "weights", "masks"}),
     )
+
+
+def _init(nets: Networks, key: Key) -> Variables:
+    params = nets.decoder.init(key, jnp.zeros((1, 2, 2, 512)))["params"]
+    return Variables({"model": params}, {})
+
+
+def _encode_style(
+    nets: Networks, _: Variables, frozen: Params, style: Mapping[str, Array]
+) -> Style:
+    feature = nets.encode(frozen, style["image"], (DEEPEST,))[DEEPEST]
+    statistics = nets.arithmetic.style_statistics()
+    mean, std = channel_mean_std(feature, **statistics)
+    return {"mean": mean, "std": std}
+
+
+def _encode_content(
+    nets: Networks, _: Variables, frozen: Params, image: Image
+) -> FeatureMaps:
+    return nets.encode(frozen, image, (DEEPEST,))
+
+
+def _moments(features: FeatureMaps, masks: Array) -> dict[str, Moments]:
+    feature = features[DEEPEST]
+    cells = area_average(masks, *feature.shape[1:3])
+    return {DEEPEST: region_moments(feature, cells)}
+
+
+def _decode(
+    nets: Networks, variables: Variables, _: Params, features: FeatureMaps
+) -> Image:
+    return nets.decode(variables.players["model"], features[DEEPEST])
 
 
 def _transfer(
@@ -133,59 +134,3 @@ def _transfer(
         moved = rescale(content, mean[:, r], std[:, r], *target, controls.strength[r])
         total = total + masks[r, :, :, None] * moved
     return {DEEPEST: total}
-
-
-def _loss(
-    weights: Mapping[str, float],
-    arithmetic: Arithmetic,
-    encode: Any,
-    decoder: Decoder,
-    own_params: Params,
-    variables: Variables,
-    frozen: Params,
-    batch: Batch,
-    _key: Key,
-) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-    """Equation 11 of the paper and what keeps it on course; see `make_adain`."""
-    of_style = arithmetic.style_statistics()
-    images = jnp.concatenate([batch["content"], batch["style"]])
-
-    def decode(feature: Array) -> Image:
-        return decoder.apply({"params": own_params}, feature)
-
-    def reconstruction(pictures: Image) -> Float[Array, ""]:
-        feature = encode(frozen, pictures, (DEEPEST,))[DEEPEST]
-        return pixel_loss(decode(feature), pictures)
-
-    terms = {}
-    if "pixel" in weights:
-        terms["pixel"] = reconstruction(images)
-    if "identity" in weights:
-        terms["identity"] = reconstruction(_middle(images))
-    if not weights.keys().isdisjoint({"content", "style", "total_variation"}):
-        content = encode(frozen, batch["content"], (DEEPEST,))[DEEPEST]
-        style = encode(frozen, batch["style"], STYLE_LAYERS)
-        targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
-        target = adain(content, *targets[DEEPEST], **arithmetic.content_statistics())
-        target = jax.lax.stop_gradient(target)
-        stylized = decode(target)
-        features = encode(frozen, stylized, STYLE_LAYERS)
-        terms["content"] = mse_loss(features[DEEPEST], target)
-        terms["style"] = mean_std_loss(
-            features, targets, reduction=arithmetic.reduction, **of_style
-        )
-        terms["total_variation"] = total_variation_loss(stylized)
-    total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
-    metrics = {f"{k}_loss": terms[k] for k in terms if k != "total_variation"}
-    return total, (metrics, variables.state)
-
-
-def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:
-    """The middle half of both sides, in whole positions of relu4_1.
-
-    A quarter of the pixels for a quarter of the cost, and the same for any
-    number of devices, which a choice of pictures would not be.
-    """
-    height, width = (max(side // 16, 1) * 8 for side in images.shape[1:3])
-    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
-    return images[:, top : top + height, left : left + width]

@@ -19,6 +19,7 @@ from styleflax.methods.base import (
     Variables,
     check_loss_names,
 )
+from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.methods.sanet_losses import (
     ATTENDED,
     LOSS_TERMS,
@@ -83,8 +84,7 @@ def make_sanet(
         arithmetic,
         SANet(statistics, dtype, native, path),
         Decoder(dtype, native),
-        dtype,
-        native,
+        FrozenEncoder(dtype, native),
     )
 
     def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:

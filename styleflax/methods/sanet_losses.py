@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
@@ -13,9 +12,9 @@ from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import total_variation_loss
 from styleflax.losses.style import mean_std_loss
 from styleflax.methods.base import Batch, Variables
+from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import Regions, SANet
-from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std, mean_variance_norm
 from styleflax.types import FeatureMaps, Image, Key, Params
 
@@ -38,16 +37,7 @@ class Networks(NamedTuple):
     arithmetic: Arithmetic
     transform: SANet
     decoder: Decoder
-    dtype: DTypeLike
-    native: bool
-
-    def encode(
-        self, frozen: Params, image: Image, layers: tuple[str, ...]
-    ) -> FeatureMaps:
-        """Features of the frozen encoder."""
-        params = frozen["encoder"]
-        encoder = VGG.of_params(params, layers, self.dtype, self.native)
-        return encoder.apply({"params": params}, image)
+    encode: FrozenEncoder
 
     def normalise(self, feature: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         """The feature as content: its mean-variance norm over the whole picture."""
@@ -92,23 +82,27 @@ def sanet_loss(
     images = nets.stylize(
         own_params, _take(features, contents), _take(features, styles)
     )
-    seen = nets.encode(frozen, images, STYLE_LAYERS)
     terms: dict[str, Array] = {}
     if transfers:
-        count = slice(None, size)
-        style = {k: v[size:] for k, v in features.items()}
-        content = {k: v[:size] for k, v in features.items()}
-        stylized = {k: v[count] for k, v in seen.items()}
-        terms |= _transfer_terms(nets, stylized, content, style)
-        terms["total_variation"] = total_variation_loss(images[count])
+        terms["total_variation"] = total_variation_loss(images[:size])
     if identities:
-        rest = slice(size * transfers, None)
         # A mean over both halves, doubled, is the sum of their means.
+        rest = slice(size * transfers, None)
         terms["identity_pixels"] = 2.0 * mse_loss(images[rest], both)
-        terms["identity_features"] = 2.0 * sum(
-            (mse_loss(seen[k][rest], features[k]) for k in STYLE_LAYERS),
-            start=jnp.zeros(()),
-        )
+
+    def compared(seen: FeatureMaps) -> dict[str, Array]:
+        of_transfers = {k: v[:size] for k, v in seen.items()}
+        of_identities = {k: v[size * transfers :] for k, v in seen.items()}
+        found: dict[str, Array] = {}
+        if transfers:
+            content = {k: v[:size] for k, v in features.items()}
+            style = {k: v[size:] for k, v in features.items()}
+            found |= _transfer_terms(nets, of_transfers, content, style)
+        if identities:
+            found["identity_features"] = _identity_term(of_identities, features)
+        return found
+
+    terms |= nets.encode.judge(frozen, images, STYLE_LAYERS, compared)
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
     metrics = {f"{k}_loss": terms[k] for k in terms if k != "total_variation"}
     return total, (metrics, variables.state)
@@ -134,3 +128,9 @@ def _transfer_terms(
             stylized, targets, reduction=nets.arithmetic.reduction, **of_style
         ),
     }
+
+
+def _identity_term(seen: FeatureMaps, features: FeatureMaps) -> Float[Array, ""]:
+    """Features of contents and styles in themselves; the sum of both means."""
+    distances = (mse_loss(seen[k], features[k]) for k in STYLE_LAYERS)
+    return 2.0 * sum(distances, start=jnp.zeros(()))

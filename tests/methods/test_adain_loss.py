@@ -5,7 +5,8 @@ import numpy_adain
 import pytest
 
 from styleflax.config import Arithmetic
-from styleflax.methods import adain as module
+from styleflax.methods import adain_losses as module
+from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.models.decoder import LAYERS
 
@@ -101,7 +102,7 @@ def test_gradient_is_finite_for_constant_pictures(loss_and_gradient):
 
 
 def test_only_the_decoder_is_trained():
-    method = module.make_adain()
+    method = make_adain()
     variables = jax.eval_shape(method.init, KEY)
     assert list(variables.players) == list(method.losses) == ["model"]
     assert set(variables.players["model"]) == set(LAYERS)
