@@ -18,8 +18,7 @@ class Arithmetic:
             (naoto0804's PyTorch code).
         eps: Added to the content's variances.
         style_eps: The same for the style's, and in the style loss; 0 in Lua.
-        reduction: Of the style loss over channels: `channel_mean` or
-            `channel_sum`.
+        reduction: Of the style loss: `channel_mean` or `channel_sum`.
     """
 
     ddof: int = 0
@@ -43,8 +42,7 @@ class Encoder:
     Attributes:
         weights: `vgg16` (comes with a dependency), `vgg19` (after
             `styleflax weights fetch vgg19`) or a file.
-        statistic: What is scaled to 1 in every filter: `rms` or `mean` of its
-            activations, or `none`.
+        statistic: Of every filter's activations, scaled to 1: `rms`, `mean`, `none`.
         num_images: Training pictures over which that is measured.
     """
 
@@ -125,8 +123,8 @@ class Optimizer:
         beta2: Decay of their mean square.
         clip_norm: Gradients are clipped to this global norm; 0 for not at all.
         accumulate_steps: Parts that a batch is computed in, one after another.
-        max_nonfinite_steps: Training stops after so many steps in a row whose
-            loss or gradient is not finite. Each of them is skipped.
+        max_nonfinite_steps: So many skipped steps in a row (loss or gradient not
+            finite) stop training.
     """
 
     beta1: float = 0.9
@@ -149,6 +147,7 @@ class Run:
         parallel: `pmap` or `shard_map`.
         num_devices: Devices to use in every process; 0 for all.
         deterministic: Ask XLA for reproducible GPU kernels (slower).
+        remat: Spare memory by computing the loss's encoder twice.
         num_workers: Processes that decode pictures; 0 decodes in threads.
         num_threads: Threads that read ahead.
         log_every_steps: Metrics leave the device so often.
@@ -168,6 +167,7 @@ class Run:
     parallel: str = "pmap"
     num_devices: int = 0
     deterministic: bool = False
+    remat: bool = False
     num_workers: int = 0
     num_threads: int = 2
     log_every_steps: int = 10

@@ -45,6 +45,7 @@ def make_adain(
     arithmetic: Arithmetic = PAPER_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
     native: bool = False,
+    remat: bool = False,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -56,12 +57,13 @@ def make_adain(
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        remat: Save memory in training; see `methods.frozen_encoder`.
 
     Raises:
         ValueError: If a term is unknown.
     """
     check_loss_names(losses, LOSS_TERMS)
-    encode = FrozenEncoder(dtype, native)
+    encode = FrozenEncoder(dtype, native, remat)
     nets = Networks(arithmetic, encode, Decoder(dtype, native))
     return Method(
         init=partial(_init, nets),

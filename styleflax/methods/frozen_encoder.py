@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import BLOCK_INPUT, VGG
 from styleflax.types import FeatureMaps, Image, Params
 
 Judge = Callable[[FeatureMaps], dict[str, Array]]
@@ -18,10 +19,14 @@ class FrozenEncoder(NamedTuple):
     Attributes:
         dtype: Compute type.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        remat: Keep only what enters the encoder's blocks until the gradient of
+            `judge` is computed, and compute the rest again: less memory, one
+            more pass through the encoder, the same result up to rounding.
     """
 
     dtype: DTypeLike
     native: bool
+    remat: bool = False
 
     def __call__(
         self, frozen: Params, image: Image, layers: tuple[str, ...]
@@ -35,4 +40,11 @@ class FrozenEncoder(NamedTuple):
         self, frozen: Params, image: Image, layers: tuple[str, ...], losses: Judge
     ) -> dict[str, Array]:
         """Losses of the image's features, to be differentiated."""
-        return losses(self(frozen, image, layers))
+
+        def judged(frozen: Params, image: Image) -> dict[str, Array]:
+            return losses(self(frozen, image, layers))
+
+        if self.remat:
+            kept = jax.checkpoint_policies.save_only_these_names(BLOCK_INPUT)
+            judged = jax.checkpoint(judged, policy=kept)
+        return judged(frozen, image)

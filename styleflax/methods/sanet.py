@@ -47,6 +47,7 @@ def make_sanet(
     style_dtype: DTypeLike = jnp.float16,
     path: Path = "auto",
     start: Start = "likeness",
+    remat: bool = False,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -66,12 +67,14 @@ def make_sanet(
             (`presets.PRESETS["sanet-paper-print"]`). `total_variation` smooths.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense
+            attention where `path` is `auto`.
         style_dtype: In which a style's features are kept: 5 MB in float16 for a
             picture of 512 px.
         path: Of `ops.attention.attention`.
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
+        remat: Save memory in training; see `methods.frozen_encoder`.
 
     Raises:
         ValueError: If a term or the start is unknown.
@@ -79,12 +82,14 @@ def make_sanet(
     check_loss_names(losses, LOSS_TERMS)
     if start not in get_args(Start):
         raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
+    if native and path == "auto":
+        path = "dense"
     statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
     nets = Networks(
         arithmetic,
         SANet(statistics, dtype, native, path),
         Decoder(dtype, native),
-        FrozenEncoder(dtype, native),
+        FrozenEncoder(dtype, native, remat),
     )
 
     def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:

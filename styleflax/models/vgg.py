@@ -8,6 +8,7 @@ from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -28,6 +29,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Channel means of the Caffe models, BGR in [0, 255].
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+BLOCK_INPUT = "encoder block's input"
+"""Name, for `jax.checkpoint`, of what each pool gives: all others follow from it."""
 
 
 def conv_names(architecture: Architecture) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ class VGG(nn.Module):
         for name in self.depth():
             block, index = int(name[4]), int(name[6])
             if index == 1 and block > 1:
-                x = max_pool_ceil(x)
+                x = checkpoint_name(max_pool_ceil(x), BLOCK_INPUT)
             conv = ReflectConv(
                 self.widths[block - 1], False, self.dtype, self.native, name=name
             )

@@ -1,6 +1,7 @@
 """Methods from a run's configuration."""
 
 import inspect
+from typing import Any
 
 from styleflax import methods
 from styleflax.config import Config, Phase
@@ -13,11 +14,13 @@ def build_method(config: Config, phase: Phase) -> Method:
     Raises:
         ValueError: If the method has not got one of the options.
     """
-    arguments = {
+    arguments: dict[str, Any] = {
         "losses": phase.losses,
         "arithmetic": config.arithmetic,
         "dtype": config.compute_dtype,
     }
+    if config.run.remat:
+        arguments["remat"] = True
     make = methods.METHODS.get(config.method)
     allowed = inspect.signature(make).parameters.keys() - arguments if make else set()
     if make and (unknown := sorted(config.options.keys() - allowed)):
