@@ -42,6 +42,9 @@ def stylize(
         int | None, typer.Option(help="Short side of the result; default its own.")
     ] = None,
     weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
+    split_rows: Annotated[
+        bool, typer.Option("--split-rows", help="Each picture over all devices.")
+    ] = False,
     seed: Annotated[
         int, typer.Option(help="For methods that draw random numbers; AdaIN does not.")
     ] = 0,
@@ -63,7 +66,7 @@ def stylize(
         mixes = [tuple(styles)]
         shares = checks.check_weights(_numbers(blend), len(styles))
     targets = _targets(contents, mixes, out)
-    stylizer = Stylizer.load(weights)
+    stylizer = Stylizer.load(weights, split_rows=split_rows)
     extras = {} if level_balance is None else {"level_balance": level_balance}
     stylizer.check_extras(extras)
     for mix in mixes:

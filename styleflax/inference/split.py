@@ -12,7 +12,8 @@ from styleflax.parallel_rows import RowSplit, devices_for
 from styleflax.types import Image, Params
 
 Run = Callable[
-    [Variables, Params, Image, Sequence[Style], Controls], jax.Array | np.ndarray
+    [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
+    jax.Array | np.ndarray,
 ]
 
 
@@ -37,7 +38,7 @@ def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:
     def run(
         variables: Variables,
         frozen: Params,
-        content: Image,
+        content: Image | np.ndarray,
         styles: Sequence[Style],
         controls: Controls,
     ) -> np.ndarray:

@@ -14,6 +14,7 @@ from styleflax.data.images import as_float_image, resize_short_side, save_image
 from styleflax.data.pixels import to_float, to_u8
 from styleflax.inference.checks import check_alpha, check_size, check_weights
 from styleflax.inference.model import Model, build_model
+from styleflax.inference.split import Run, make_split_run
 from styleflax.methods import check_controls
 from styleflax.methods.base import Controls, Style, Variables, plain_controls, stylize
 from styleflax.parallel import local_devices, map_rows
@@ -76,10 +77,14 @@ class Stylizer:
     """
 
     def __init__(
-        self, model: Model, devices: Sequence[jax.Device] | None = None
+        self,
+        model: Model,
+        devices: Sequence[jax.Device] | None = None,
+        *,
+        split_rows: bool = False,
     ) -> None:
         self._model, devices = model, devices or local_devices()
-        self.num_devices = len(devices)
+        self.num_devices = 1 if split_rows else len(devices)
         method = model.method
 
         @jax.jit
@@ -97,23 +102,37 @@ class Stylizer:
             image = stylize(method, variables, frozen, content, styles, controls)
             return jnp.clip(image, 0.0, 1.0)
 
-        self._encode, self._run = encode, run
+        self._encode = encode
+        self._run: Run = run
         # A picture by itself runs on the first device, without a detour.
         self._run_batch = map_rows(
             lambda model, applied, content: run(*model, content, *applied),
             model[1:],
             devices,
         )
+        if split_rows:
+            self._run = make_split_run(method, devices)
+            self._run_batch = lambda applied, content: self._run(
+                *model[1:], content, *applied
+            )
 
     @classmethod
-    def load(cls, weights: str | os.PathLike[str] = "adain") -> Self:
+    def load(
+        cls, weights: str | os.PathLike[str] = "adain", *, split_rows: bool = False
+    ) -> Self:
         """The stylizer of a model file, or of weights that have a name.
+
+        Args:
+            weights: A file or a name.
+            split_rows: Split every picture by rows between the devices of this
+                process, for pictures too large for one; see `inference.split`.
 
         Raises:
             FileNotFoundError: If there is no such file or name.
             ValueError: If the file is damaged or of another architecture.
         """
-        return cls(build_model(load_model(find_model(weights))))
+        model = build_model(load_model(find_model(weights)), native=split_rows)
+        return cls(model, split_rows=split_rows)
 
     def encode_style(self, style: Picture) -> Style:
         """All that the model keeps of a style, to be used for many contents.
@@ -180,7 +199,7 @@ class Stylizer:
         if len(images) > 1:
             output = self._run_batch((encoded, controls), images)
         else:
-            output = self._run(*self._model[1:], jnp.asarray(images), encoded, controls)
+            output = self._run(*self._model[1:], images, encoded, controls)
         array = np.asarray(output)
         return Stylized(array if is_batch else array[0])
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
-from styleflax.inference.split import make_split_run
-from styleflax.methods.base import plain_controls
+from styleflax.methods.sanet import make_sanet
 from styleflax.parallel_rows import RowSplit, devices_for
 
 CHILD = Path(__file__).parents[1] / "helpers" / "split_rows.py"
@@ -74,16 +73,34 @@ def test_rows_stay_where_they_are_and_no_added_row_is_seen(height):
     assert sharding.spec == PartitionSpec(None, "rows")
 
 
-def test_a_small_picture_stays_on_one_device(model_file):
-    from styleflax.inference.model import build_model
+def test_a_stylizer_may_split_its_pictures(model_path, monkeypatch):
+    from styleflax.inference import split
     from styleflax.inference.stylizer import Stylizer
 
-    model = build_model(model_file, native=True)
-    run = make_split_run(model.method, jax.local_devices())
+    used = []
+
+    def two_parts(height, devices):
+        used.append(height)
+        return devices[:2]
+
+    monkeypatch.setattr(split, "devices_for", two_parts)
     rng = np.random.default_rng(0)
-    content, style = np.float32(rng.uniform(0, 1, (2, 1, 21, 16, 3)))
-    stylizer = Stylizer(model)
-    encoded = stylizer.encode_style(style[0])
-    got = run(*model[1:], content, [encoded], plain_controls())
-    expected = stylizer(content, encoded).array
-    np.testing.assert_allclose(got, expected, atol=1e-5)
+    contents, style = np.float32(rng.uniform(0, 1, (2, 2, 17, 16, 3)))
+    whole = Stylizer.load(model_path)
+    parts = Stylizer.load(model_path, split_rows=True)
+    encoded = whole.encode_style(style[0])
+    for content in (contents, contents[0]):
+        expected = whole(content, encoded).array
+        got = parts(content, encoded).array
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, atol=1e-4)
+    assert used == [17, 17]
+
+
+def test_attention_on_parts_is_never_in_blocks():
+    # Blocks follow one another, each with the rows of all devices in it.
+    method = make_sanet(native=True)
+    assert method.transfer.args[0].transform.path == "dense"
+    assert make_sanet(native=True, path="chunked").transfer.args[0].transform.path == (
+        "chunked"
+    )
