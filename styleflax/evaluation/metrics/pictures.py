@@ -1,0 +1,55 @@
+"""What every metric asks of the pictures that it is given."""
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def check_pictures(
+    name: str, pictures: Array | np.ndarray
+) -> Float[Array | np.ndarray, "b h w 3"]:
+    """Returns the pictures with a batch axis, on the device where they are.
+
+    Args:
+        name: What to call them in an error.
+        pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
+
+    Raises:
+        ValueError: If they have another shape or are no floating-point numbers.
+            The range is not looked at: that would wait for the device.
+    """
+    if not isinstance(pictures, jax.Array):
+        pictures = np.asarray(pictures)
+    if pictures.ndim not in (3, 4) or pictures.shape[-1] != 3:
+        raise ValueError(
+            f"{name} has the shape {pictures.shape}; allowed are (h, w, 3) and "
+            "(b, h, w, 3)"
+        )
+    if pictures.dtype.kind != "f":
+        raise ValueError(
+            f"{name} has the type {pictures.dtype}; allowed is float32 in [0, 1]"
+        )
+    return pictures if pictures.ndim == 4 else pictures[None]
+
+
+def check_pair(
+    first_name: str,
+    first: Array | np.ndarray,
+    second_name: str,
+    second: Array | np.ndarray,
+) -> tuple[
+    Float[Array | np.ndarray, "b h w 3"],
+    Float[Array | np.ndarray, "b h w 3"],
+]:
+    """Returns two equally large batches that are compared position by position.
+
+    Raises:
+        ValueError: If one is no picture, or their shapes differ.
+    """
+    a, b = check_pictures(first_name, first), check_pictures(second_name, second)
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{first_name} has the shape {a.shape} and {second_name} {b.shape}; "
+            "both must be the same"
+        )
+    return a, b
