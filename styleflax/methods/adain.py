@@ -49,11 +49,16 @@ def make_adain(
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
+    Strength 1 is the paper's transfer; strength 0 is the content as the decoder
+    reproduces it from its own relu4_1; in between, features are mixed (equation
+    14).
+
     Args:
         losses: Weights by term. `content` and `style` are the paper's; `pixel`
             makes an autoencoder of contents and styles alike; `identity`
             asks the same of the middle of every picture, beside the other
-            terms; `total_variation` smooths.
+            terms, and `identity_features` asks it of the encoder's layers, which
+            keeps edges sharp; `total_variation` smooths.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.

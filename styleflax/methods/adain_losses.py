@@ -22,7 +22,14 @@ from styleflax.types import FeatureMaps, Image, Key, Params
 DEEPEST = "relu4_1"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
-LOSS_TERMS = ("content", "style", "pixel", "identity", "total_variation")
+LOSS_TERMS = (
+    "content",
+    "style",
+    "pixel",
+    "identity",
+    "identity_features",
+    "total_variation",
+)
 
 
 class Networks(NamedTuple):
@@ -58,6 +65,8 @@ def adain_loss(
         terms["pixel"] = reconstruction(images)
     if "identity" in weights:
         terms["identity"] = reconstruction(_middle(images))
+    if "identity_features" in weights:
+        terms |= _identity_features(nets, own_params, frozen, _middle(images))
     if not weights.keys().isdisjoint({"content", "style", "total_variation"}):
         terms |= _transfer_terms(nets, own_params, frozen, batch)
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
@@ -89,6 +98,20 @@ def _transfer_terms(
         **nets.encode.judge(frozen, stylized, STYLE_LAYERS, compared),
         "total_variation": total_variation_loss(stylized),
     }
+
+
+def _identity_features(
+    nets: Networks, own_params: Params, frozen: Params, images: Image
+) -> dict[str, Array]:
+    """What the reconstruction lacks of the pictures' features, all layers summed."""
+    features = nets.encode(frozen, images, STYLE_LAYERS)
+    decoded = nets.decode(own_params, features[DEEPEST])
+
+    def compared(seen: FeatureMaps) -> dict[str, Array]:
+        distances = (mse_loss(seen[k], features[k]) for k in STYLE_LAYERS)
+        return {"identity_features": sum(distances, start=jnp.zeros(()))}
+
+    return nets.encode.judge(frozen, decoded, STYLE_LAYERS, compared)
 
 
 def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:

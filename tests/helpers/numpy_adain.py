@@ -198,6 +198,8 @@ def loss_terms(encoder, decoder, content, style, ddof=0, *, sums_channels=False)
     again, middle_again = (
         decode(decoder, encode(encoder, x)["relu4_1"]) for x in (images, middle)
     )
+    seen, wanted = encode(encoder, middle_again), encode(encoder, middle)
+    lacking = (((seen[layer] - wanted[layer]) ** 2).mean() for layer in layers)
     stylized = decode(decoder, target)
     steps = (np.diff(stylized, axis=axis) for axis in (1, 2))
     return {
@@ -205,5 +207,6 @@ def loss_terms(encoder, decoder, content, style, ddof=0, *, sums_channels=False)
         "style_loss": of_made_style,
         "pixel_loss": pixel_loss(again, images),
         "identity_loss": pixel_loss(middle_again, middle),
+        "identity_features_loss": sum(lacking),
         "total_variation_loss": sum((step**2).mean() for step in steps),
     }

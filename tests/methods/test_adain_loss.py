@@ -19,6 +19,7 @@ WEIGHTS = {
     "style": 3.0,
     "pixel": 2.0,
     "identity": 0.7,
+    "identity_features": 0.4,
     "total_variation": 1.5,
 }
 BATCH = {
