@@ -53,8 +53,9 @@ def lpips(
 ) -> Float[Array, " b"]:
     """Returns LPIPS of pictures; see `lpips_from_features` and `load_network`."""
     layers = LPIPS_LAYERS[network]
-    both = (network_features(params, x, network, layers) for x in (first, second))
-    return lpips_from_features(*both, heads)
+    first_features = network_features(params, first, network, layers)
+    second_features = network_features(params, second, network, layers)
+    return lpips_from_features(first_features, second_features, heads)
 
 
 def make_lpips(

@@ -1,0 +1,62 @@
+"""Intervals of means, by drawing the measured values again."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Interval(NamedTuple):
+    """A mean and where it may lie.
+
+    Attributes:
+        mean: Of the values.
+        low: Lower end of the interval.
+        high: Upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_mean(
+    values: Float[np.ndarray, "..."],
+    *,
+    level: float = 0.95,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """Returns the mean with its percentile bootstrap interval (Efron 1979).
+
+    Args:
+        values: (n,) independent values, or (contents, styles) for a value of every
+            pair. Pairs that share a picture are not independent: of these, contents
+            and styles are drawn separately, which gives a wider interval.
+        level: Probability that the interval is to cover the mean.
+        draws: How often the values are drawn again.
+        seed: Decides the draws; the same seed gives the same interval.
+
+    Raises:
+        ValueError: If there is no value or one that is not finite, if there are
+            more than two axes, or if `level` or `draws` is out of range.
+    """
+    x = np.asarray(values, np.float64)
+    if x.ndim not in (1, 2) or x.size == 0:
+        raise ValueError(
+            f"values have the shape {x.shape}; allowed are (n,) and (n, m)"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError("values hold NaN or an infinity, of which there is no mean")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; allowed is a number between 0 and 1")
+    if draws < 1:
+        raise ValueError(f"draws is {draws}; allowed is 1 or more")
+    rng = np.random.default_rng(seed)
+    shares = [rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in x.shape]
+    means = shares[0] @ x
+    if x.ndim == 2:
+        means = (means * shares[1]).sum(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Interval(float(x.mean()), float(low), float(high))

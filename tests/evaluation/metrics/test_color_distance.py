@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from styleflax.evaluation.metrics import color
+
+
+def test_histogram_is_a_distribution_even_of_the_gamuts_corners():
+    corners = np.array([[r, g, b] for r in (0, 1) for g in (0, 1) for b in (0, 1)])
+    histogram = color.lab_histogram(corners.reshape(2, 4, 3).astype(np.float32))
+    np.testing.assert_allclose(histogram.sum(), 1)
+    assert histogram.min() >= 0
+
+
+def test_distance_is_zero_wherever_the_same_colours_stand(photos):
+    photo = photos(64)[0]
+    shuffled = np.random.default_rng(0).permutation(photo.reshape(-1, 3))
+    distance = color.lab_histogram_distance(photo, shuffled.reshape(32, 128, 3))
+    np.testing.assert_allclose(distance, [0], atol=1e-6)
+
+
+def test_distance_of_colours_far_apart_is_one():
+    red, blue = np.zeros((2, 1, 8, 8, 3), np.float32)
+    red[..., 0], blue[..., 2] = 1, 1
+    np.testing.assert_allclose(color.lab_histogram_distance(red, blue), [1], atol=1e-6)
+
+
+def test_distance_grows_with_the_shift_without_jumps():
+    grey = np.full((8, 8, 3), 0.5, np.float32)
+    shifts = np.linspace(0, 0.2, 9, dtype=np.float32)
+    distances = [color.lab_histogram_distance(grey, grey + s)[0] for s in shifts]
+    assert (np.diff(distances) >= 0).all()
+    assert distances[1] < 0.6
+    assert distances[-1] > 0.9
+
+
+def test_hellinger_distance_of_two_halves():
+    half = color.hellinger(np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    np.testing.assert_allclose(half, np.sqrt(1 - np.sqrt(0.5)))
+
+
+def test_pictures_and_styles_are_as_many():
+    with pytest.raises(ValueError, match="2 pictures and 1 styles"):
+        color.lab_histogram_distance(np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3)))
