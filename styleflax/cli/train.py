@@ -1,11 +1,13 @@
 """What `train.py` and `styleflax train` do."""
 
+import dataclasses
 import difflib
 import logging
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 from ml_collections import config_flags
@@ -13,7 +15,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import styleflax
 from styleflax.cli.errors import describe_error, one_line_errors
+from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
+
+if TYPE_CHECKING:
+    from styleflax.training.signals import StopRequest
 
 USAGE = """\
 usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
@@ -26,6 +32,13 @@ On several hosts, the same in each process but for the last:
   --num_processes  how many there are
   --process_id     which of them this is, from 0
 or --config.run.distributed=auto under Slurm, Open MPI, GKE or on Cloud TPU.
+
+On a Ray cluster, once, on any of its nodes:
+  --launcher             ray; jax by default
+  --ray.num_workers      processes, each with a share of every batch
+  --ray.address          HOST:PORT or auto; without, one on this machine is started
+  --ray.gpus_per_worker  1 by default, where the cluster has any
+  --ray.max_failures     restarts after a worker's death; 3 by default
 
 Fields and their defaults (those of a file differ):
 """
@@ -56,8 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("styleflax").setLevel(logging.INFO)
     with one_line_errors(), logging_redirect_tqdm():
-        config, workdir = parse_arguments(arguments)
-        _train(config, workdir)
+        ray, rest = split_ray(arguments)
+        config, workdir = parse_arguments(rest)
+        _train(config, workdir, ray)
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
@@ -124,23 +138,40 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
     return config, Path(values["workdir"].value)
 
 
-def _train(config: Config, workdir: Path) -> None:
+def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
-    from styleflax.inference.samples import make_sampler  # noqa: PLC0415
     from styleflax.training.hosts import joined_processes  # noqa: PLC0415
-    from styleflax.training.loop import (  # noqa: PLC0415
-        TrainingDivergedError,
-        train,
-    )
+    from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
     from styleflax.training.validation import validate  # noqa: PLC0415
 
     validate(config)  # before waiting for others
     try:
-        with joined_processes(config.run):
-            train(config, workdir, make_sampler)
+        if ray is not None:
+            from styleflax.training.on_ray import train_on_ray  # noqa: PLC0415
+
+            train_on_ray(config, workdir, train_here, **dataclasses.asdict(ray))
+        else:
+            with joined_processes(config.run):
+                train_here(config, workdir)
     except TrainingDivergedError as error:
         print(f"styleflax: {error}", file=sys.stderr)
         sys.exit(EXIT_DIVERGED)
+
+
+def train_here(
+    config: Config, workdir: Path, request: "StopRequest | None" = None
+) -> None:
+    """Trains in this process, which has joined those that take part.
+
+    Args:
+        config: Of the run.
+        workdir: Its folder.
+        request: To stop, if not by a signal to this process.
+    """
+    from styleflax.inference.samples import make_sampler  # noqa: PLC0415
+    from styleflax.training import loop  # noqa: PLC0415
+
+    loop.train(config, workdir, make_sampler, request)
 
 
 def _packaged_configs() -> dict[str, Path]:

@@ -27,7 +27,7 @@ from styleflax.training.feed import open_sources, phase_batches, sample_batch
 from styleflax.training.optimizer import make_schedule
 from styleflax.training.phases import phase_starts, remaining_phases
 from styleflax.training.run import MakeSampler, Run, open_run
-from styleflax.training.signals import Stop, stop_on_signals
+from styleflax.training.signals import Stop, StopRequest, stop_on_signals
 from styleflax.training.state import TrainState
 from styleflax.training.step import make_train_step
 from styleflax.training.validation import validate
@@ -47,7 +47,10 @@ class TrainingDivergedError(RuntimeError):
 
 
 def train(
-    config: Config, workdir: Path, make_sampler: MakeSampler | None = None
+    config: Config,
+    workdir: Path,
+    make_sampler: MakeSampler | None = None,
+    request: StopRequest | None = None,
 ) -> TrainState:
     """Trains until the last phase ends or a signal asks to stop; resumes by itself.
 
@@ -59,6 +62,7 @@ def train(
         workdir: Holds all of it: configuration, encoder, checkpoints, metrics,
             samples.
         make_sampler: Draws how far training has come; see `MakeSampler`.
+        request: To stop, for whoever sets it in another way than by a signal.
 
     Returns:
         The state that was reached, which is also in the newest checkpoint.
@@ -83,7 +87,7 @@ def train(
         check_shared(workdir)
         sources = on_all(lambda: open_sources(config))
         # Signals are taken until the last checkpoint is on disk.
-        request = held.enter_context(stop_on_signals())
+        request = held.enter_context(stop_on_signals(request))
         run, state = open_run(
             config, workdir, devices, sources, methods[0], make_sampler, held
         )

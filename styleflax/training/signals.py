@@ -27,13 +27,14 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(request: StopRequest | None = None) -> Iterator[StopRequest]:
     """Within the block, SIGTERM and SIGINT set the request instead of killing.
 
     A second signal of the same kind acts as usual. Only the main thread can
-    take signals; elsewhere the request stays false.
+    take signals; elsewhere the request stays as others set it.
     """
-    request = StopRequest()
+    if request is None:  # it is false until a signal has come
+        request = StopRequest()
 
     def note(number: int, _: FrameType | None) -> None:
         request.name = signal.Signals(number).name

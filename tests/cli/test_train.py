@@ -157,10 +157,11 @@ def test_configurations_inside_an_installed_package_are_found(tmp_path, monkeypa
 
 def test_training_gets_the_configuration_and_the_folder(calls):
     main(["train.py", "--config=smoke", "--workdir=runs/x"])
-    ((config, workdir, make_sampler),) = calls
+    ((config, workdir, make_sampler, request),) = calls
     assert config.phases[0].crop_px == 64
     assert workdir == Path("runs/x")
     assert callable(make_sampler)
+    assert request is None  # signals ask to stop
 
 
 def test_arguments_are_the_programs_own_by_default(calls, monkeypatch):

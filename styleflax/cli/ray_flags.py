@@ -1,0 +1,69 @@
+"""Flags of `train` that choose who starts its processes."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+_FLAG = re.compile(r"--?(?P<name>launcher|ray\.[^=]*)(=(?P<value>.*))?", re.DOTALL)
+_LAUNCHERS = ("jax", "ray")
+
+
+@dataclasses.dataclass
+class RayFlags:
+    """What `--ray.FIELD` sets; see `training.on_ray.train_on_ray`."""
+
+    num_workers: int = 0
+    address: str = ""
+    max_failures: int = 3
+    gpus_per_worker: int = 1
+
+
+def split_ray(arguments: Sequence[str]) -> tuple[RayFlags | None, list[str]]:
+    """What a command line says of Ray, or None without it; and its other arguments.
+
+    Raises:
+        ValueError: If a flag is unknown, lacks its value or has an impossible one,
+            or stands without `--launcher=ray`.
+    """
+    given: dict[str, str] = {}
+    rest: list[str] = []
+    waiting = ""
+    for argument in arguments:
+        match = _FLAG.fullmatch(argument)
+        if waiting and not argument.startswith("--"):
+            given[waiting], waiting = argument, ""
+        elif waiting:
+            break
+        elif match is None:
+            rest.append(argument)
+        elif match["value"] is None:
+            waiting = match["name"]
+        else:
+            given[match["name"]] = match["value"]
+    if waiting:
+        raise ValueError(f"--{waiting} lacks its value; see --help")
+    launcher = given.pop("launcher", "jax")
+    if launcher not in _LAUNCHERS:
+        raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
+    if launcher == "jax":
+        for name in given:
+            raise ValueError(f"--{name} needs --launcher=ray")
+        return None, rest
+    return _parse(given), rest
+
+
+def _parse(given: dict[str, str]) -> RayFlags:
+    fields = RayFlags()
+    for name, text in given.items():
+        field = name.removeprefix("ray.")
+        if not hasattr(RayFlags, field) or field.startswith("_"):
+            names = ", ".join(f.name for f in dataclasses.fields(RayFlags))
+            raise ValueError(f"there is no --{name}; --ray has {names}")
+        try:
+            value = type(getattr(fields, field))(text)
+        except ValueError:
+            raise ValueError(f"--{name} must be a whole number, got {text!r}") from None
+        setattr(fields, field, value)
+    if "ray.num_workers" not in given:
+        raise ValueError("--launcher=ray needs --ray.num_workers, as in 2")
+    return fields

@@ -1,0 +1,225 @@
+"""Training by the workers of a Ray cluster, started again when one of them dies."""
+
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from styleflax.config import Config
+from styleflax.parallel import check_divides
+from styleflax.training.ray_worker import POLL_S, Board, Work, work_in_worker
+from styleflax.training.signals import stop_on_signals
+
+DRIVER_FIELDS = ("coordinator", "num_processes", "process_id", "distributed")
+"""Fields of `config.run` that Ray's workers are given by Ray."""
+_ADDRESS_TIMEOUT_S = 10.0
+
+
+def train_on_ray(
+    config: Config,
+    workdir: Path,
+    work: Work,
+    *,
+    num_workers: int,
+    address: str = "",
+    max_failures: int = 3,
+    gpus_per_worker: int = 1,
+) -> None:
+    """Runs `work` in the workers of a Ray cluster, which form one JAX runtime.
+
+    When a worker dies, all are ended and started again, and go on from the newest
+    intact checkpoint. SIGTERM or SIGINT to this process makes them save and end.
+
+    Args:
+        config: Of the run; Ray fills in who is the coordinator.
+        workdir: A folder that all nodes share.
+        work: Called in every worker.
+        num_workers: Processes, one JAX process each.
+        address: Of the cluster, `HOST:PORT` or `auto`; empty takes `RAY_ADDRESS`,
+            or else starts a cluster on this machine alone.
+        max_failures: So often workers are started again; -1 for ever.
+        gpus_per_worker: GPUs of each, if the cluster has any; 0 trains on CPUs.
+
+    Raises:
+        ImportError: If Ray is not installed.
+        ValueError: If the arguments or the configuration are impossible.
+        OSError: If there is no cluster at the address, or a file is missing.
+        TrainingDivergedError: If the loss stays not finite.
+        RuntimeError: If workers died more often than allowed; Ray's own error.
+    """
+    _check_arguments(config, num_workers, max_failures, gpus_per_worker)
+    ray = _import_ray()
+    is_local = _connect(ray, address, num_workers)
+    try:
+        gpus = gpus_per_worker if ray.cluster_resources().get("GPU", 0) else 0
+        board = ray.remote(num_cpus=0)(Board).options(**_beside_driver(ray)).remote()
+        told = {
+            "config": config,
+            "workdir": workdir.absolute(),
+            "folder": Path.cwd(),
+            "work": work,
+            "board": board,
+            "on_cpu": not gpus,
+        }
+        trainer = _make_trainer(told, num_workers, gpus, max_failures, is_local)
+        failure = _fit(ray, trainer, board)
+        mistake = ray.get(board.mistake.remote())
+    finally:
+        ray.shutdown()
+    if mistake is not None:
+        raise mistake
+    if failure is not None:
+        raise RuntimeError(
+            f"the training on Ray failed more than {max_failures} times "
+            f"(--ray.max_failures); run again to go on: {failure}"
+        ) from failure
+
+
+def _check_arguments(
+    config: Config, num_workers: int, max_failures: int, gpus_per_worker: int
+) -> None:
+    least = {"num_workers": (num_workers, 1), "max_failures": (max_failures, -1)}
+    least["gpus_per_worker"] = (gpus_per_worker, 0)
+    for name, (value, allowed) in least.items():
+        if value < allowed:
+            raise ValueError(f"--ray.{name} must be at least {allowed}, got {value}")
+    for name in DRIVER_FIELDS:
+        if getattr(config.run, name) != getattr(type(config.run)(), name):
+            raise ValueError(
+                f"run.{name} is {getattr(config.run, name)!r}, but --launcher=ray "
+                "joins the processes by itself; leave it out"
+            )
+    for i, phase in enumerate(config.phases):
+        parts = num_workers * config.optimizer.accumulate_steps
+        check_divides(phase.batch_size, parts, f"phases[{i}].batch_size")
+
+
+def _import_ray() -> Any:
+    # Nothing is sent to Ray's makers unless the user asks for it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Paths of the configuration are relative to the driver's folder.
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    try:
+        import ray  # noqa: PLC0415  (an extra)
+        import ray.train.v2.jax  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"
+        ) from None
+    return ray
+
+
+def _connect(ray: Any, address: str, num_workers: int) -> bool:
+    """Joins the cluster, or starts one of this machine; whether it did the latter.
+
+    Raises:
+        OSError: If nobody answers.
+    """
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    options: dict[str, Any] = {"log_to_driver": True}
+    if address in ("", "local"):
+        # As many workers as asked for, though there be fewer cores.
+        cores = max(os.cpu_count() or 1, num_workers)
+        options |= {"num_cpus": cores, "include_dashboard": False}
+        address = "local"
+    elif address != "auto":
+        _check_answers(address)
+    ray.init(address=address, **options)
+    return address == "local"
+
+
+def _check_answers(address: str) -> None:
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"--ray.address must be HOST:PORT or auto, got {address!r}")
+    try:
+        place = (host.strip("[]"), int(port))
+        socket.create_connection(place, timeout=_ADDRESS_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"--ray.address: no Ray cluster answers at {address}: {error}"
+        ) from error
+
+
+def _beside_driver(ray: Any) -> dict[str, Any]:
+    from ray.util.scheduling_strategies import (  # noqa: PLC0415
+        NodeAffinitySchedulingStrategy,
+    )
+
+    node = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True)}
+
+
+def _make_trainer(
+    told: dict[str, Any], num_workers: int, gpus: int, max_failures: int, is_local: bool
+) -> Any:
+    from ray.train.v2.api.config import (  # noqa: PLC0415
+        FailureConfig,
+        RunConfig,
+        ScalingConfig,
+    )
+    from ray.train.v2.jax import JaxConfig, JaxTrainer  # noqa: PLC0415
+
+    class QuietTrainer(JaxTrainer):
+        """Without the actor that cleans up when the controller dies.
+
+        It asks Ray's dashboard every second, and complains if there is none.
+        """
+
+        def _create_default_callbacks(self) -> list[Any]:
+            return [
+                callback
+                for callback in super()._create_default_callbacks()
+                if type(callback).__name__ != "PlacementGroupCleanerCallback"
+            ]
+
+    resources: dict[str, int] = {"CPU": 1} | ({"GPU": gpus} if gpus else {})
+    # A cluster of this machine alone has no dashboard, and ends with the driver.
+    trainer = QuietTrainer if is_local else JaxTrainer
+    return trainer(
+        work_in_worker,
+        train_loop_config=told,
+        # The workers join by themselves: Ray would wait 100 s for a silent one,
+        # and let JAX take SIGTERM away.
+        jax_config=JaxConfig(use_tpu=False, use_gpu=False),
+        scaling_config=ScalingConfig(
+            num_workers=num_workers, use_gpu=gpus > 0, resources_per_worker=resources
+        ),
+        run_config=RunConfig(
+            name="ray",
+            storage_path=str(told["workdir"]),
+            failure_config=FailureConfig(
+                max_failures=max_failures, controller_failure_limit=0
+            ),
+        ),
+    )
+
+
+def _fit(ray: Any, trainer: Any, board: Any) -> Exception | None:
+    """Waits for the end, passing signals on; what Ray ended with, if not well."""
+    from ray.train import TrainingFailedError  # noqa: PLC0415
+
+    failures: list[Exception] = []
+
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except Exception as error:  # raised by the thread that waits
+            failures.append(error)
+
+    # A thread, because Ray would answer SIGINT by aborting the workers.
+    thread = threading.Thread(target=fit, daemon=True)
+    with stop_on_signals() as request:
+        thread.start()
+        told = False
+        while thread.is_alive():
+            thread.join(POLL_S)
+            if request and not told:
+                ray.get(board.ask_to_stop.remote(request.name))
+                told = True
+    for failure in failures:
+        if not isinstance(failure, TrainingFailedError):
+            raise failure
+        return failure
+    return None
