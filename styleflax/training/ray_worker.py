@@ -23,6 +23,8 @@ from styleflax.training.workdir import locked
 Work = Callable[[Config, Path, StopRequest], object]
 """Trains in one of the processes; they have joined. Must be picklable."""
 POLL_S = 0.5
+_AGREED_S = 5.0
+"""How much later than another a worker may see the same mistake."""
 _MISTAKES = (ValueError, FileNotFoundError, ImportError, TrainingDivergedError)
 """What would come again if the workers were started again."""
 
@@ -32,7 +34,7 @@ class Board:
 
     def __init__(self) -> None:
         self._signal = ""
-        self._mistake: Exception | None = None
+        self._mistakes: list[Exception] = []
         self._starts = 0
 
     def ask_to_stop(self, signal: str) -> None:
@@ -44,12 +46,16 @@ class Board:
         return self._signal
 
     def note_mistake(self, mistake: Exception) -> None:
-        """Keeps the first."""
-        self._mistake = self._mistake or mistake
+        """Keeps what ended the run in a worker and would end it again."""
+        self._mistakes.append(mistake)
 
     def mistake(self) -> Exception | None:
-        """What ended the run and would end it again."""
-        return self._mistake
+        """The first, if there is one."""
+        return self._mistakes[0] if self._mistakes else None
+
+    def count_mistakes(self) -> int:
+        """How many workers have been ended by one."""
+        return len(self._mistakes)
 
     def note_start(self) -> int:
         """How often the workers have been started before."""
@@ -91,7 +97,8 @@ def work_in_worker(told: dict[str, Any]) -> None:
             told["work"](config, workdir, request)
     except _MISTAKES as mistake:
         ray.get(board.note_mistake.remote(mistake))
-        raise
+        if not _has_ended_all(ray, board, config.run.num_processes):
+            raise  # others wait for this one: Ray must end them
     finally:
         sys.stderr.flush()
 
@@ -112,6 +119,16 @@ def _stop_when_asked(ray: Any, board: Any) -> Iterator[StopRequest]:
     finally:
         done.set()
         thread.join()
+
+
+def _has_ended_all(ray: Any, board: Any, num_workers: int) -> bool:
+    """Whether every worker soon makes out a mistake, so that none is left waiting."""
+    deadline = time.monotonic() + _AGREED_S
+    while ray.get(board.count_mistakes.remote()) < num_workers:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _wait_until_free(workdir: Path, timeout_s: float) -> None:
