@@ -1,0 +1,136 @@
+"""Detects the pattern that uneven upsampling leaves in made pictures."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from styleflax.evaluation.metrics.pictures import check_pair, check_pictures
+
+# Sides of the windows whose spectra are averaged; a multiple of every period.
+_WINDOW_PX = 64
+# A decoder enlarges three times by two: its grids repeat after 2, 4 and 8 px. At 8 px
+# those of JPEG's blocks lie as well, so that the first two alone are looked at.
+_PERIODS_PX = (2, 4)
+# Power of luminance, per bin of a window: far below what one step of 1/255 makes.
+_FLOOR = 1e-5
+
+CHECKERBOARD_LIMIT = 8.0
+"""Decibels above the inputs at which a checkerboard is reported."""
+
+
+class Checkerboard(NamedTuple):
+    """What the picture's spectrum says.
+
+    Attributes:
+        excess: `grid_prominence` in dB, less that of the input in which it is higher,
+            or less 0 where no input has any.
+        found: Whether that is more than `CHECKERBOARD_LIMIT`.
+    """
+
+    excess: float
+    found: bool
+
+
+def grid_prominence(pictures: Array | np.ndarray) -> Float[Array, " b"]:
+    """Returns how far the upsampling grid's frequencies stand out of the spectrum.
+
+    The mean power spectrum of overlapping windows (Welch's method) of luminance, at
+    one half and one quarter of a cycle per pixel along rows, columns and both, over
+    the median of the bins around. The highest of them counts, as a pattern may lie in
+    one direction only.
+
+    Args:
+        pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 64 px or more.
+
+    Returns:
+        In dB: around 0 for photographs.
+
+    Raises:
+        ValueError: If these are no pictures, or too small.
+    """
+    x = check_pictures("pictures", pictures)
+    if min(x.shape[1:3]) < _WINDOW_PX:
+        raise ValueError(
+            f"pictures have {x.shape[1]}x{x.shape[2]} px; sides of {_WINDOW_PX} px or "
+            "more are needed"
+        )
+    return _prominence(x)
+
+
+def detect_checkerboard(
+    stylized: Array | np.ndarray,
+    content: Array | np.ndarray,
+    style: Array | np.ndarray,
+    *,
+    limit: float = CHECKERBOARD_LIMIT,
+) -> Checkerboard:
+    """Returns whether a picture has a checkerboard that neither input has.
+
+    Args:
+        stylized: RGB in [0, 1], (h, w, 3).
+        content: The same, equally large.
+        style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
+        limit: Excess in dB from which on it is reported.
+
+    Raises:
+        ValueError: If these are no pictures, or smaller than 64 px.
+    """
+    check_pair("stylized", stylized, "content", content)
+    values = [float(grid_prominence(x)[0]) for x in (stylized, content, style)]
+    excess = values[0] - max(0.0, *values[1:])
+    return Checkerboard(excess, excess > limit)
+
+
+@jax.jit
+def _prominence(pictures: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
+    luminance = pictures @ jnp.array([0.2125, 0.7154, 0.0721])
+    power = _mean_power(luminance)
+    peaks = [
+        _peak(power, row * _WINDOW_PX // period, column * _WINDOW_PX // period)
+        for period in _PERIODS_PX
+        for row, column in _frequencies(period)
+    ]
+    return 10 * jnp.log10(jnp.stack(peaks).max(axis=0))
+
+
+def _frequencies(period: int) -> list[tuple[int, int]]:
+    if period == 2:
+        return [(0, 1), (1, 0), (1, 1)]
+    # The other half of the plane mirrors this one, as the picture is real.
+    return [(0, 1), (1, 0), (1, 1), (1, 3), (1, 2), (2, 1)]
+
+
+def _mean_power(luminance: Float[Array, "b h w"]) -> Float[Array, "b 64 64"]:
+    """Returns the power spectrum of all half-overlapping windows together."""
+    _, h, w = luminance.shape
+    step = _WINDOW_PX // 2
+    tops, lefts = (
+        np.arange(0, length - _WINDOW_PX + 1, step)[:, None] + np.arange(_WINDOW_PX)
+        for length in (h, w)
+    )
+    tiles = luminance[:, tops][..., lefts].transpose(0, 1, 3, 2, 4)
+    tiles = tiles - tiles.mean(axis=(3, 4), keepdims=True)
+    hann = np.hanning(_WINDOW_PX + 1)[:-1]
+    spectrum = jnp.fft.fft2(tiles * np.outer(hann, hann))
+    return jnp.square(jnp.abs(spectrum)).mean(axis=(1, 2))
+
+
+def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, " b"]:
+    """Returns the power of a frequency over the median of those around it."""
+    reach = 5
+    offsets = np.arange(-reach, reach + 1)
+    rows, columns = (row + offsets) % _WINDOW_PX, (column + offsets) % _WINDOW_PX
+    around = power[:, rows][:, :, columns]
+    # The window spreads a peak over its next neighbours, which do not count. Edges
+    # along an axis fill a whole row or column of bins, above which a peak must rise.
+    far = np.abs(offsets) > 1
+    here = offsets == 0
+    lines = [
+        around[:, one][:, :, other].reshape(len(power), -1)
+        for one, other in ((far, far), (here, far), (far, here))
+    ]
+    noise = jnp.stack([jnp.median(line, axis=1) for line in lines]).max(axis=0)
+    return (power[:, row, column] + _FLOOR) / (noise + _FLOOR)
