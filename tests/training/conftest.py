@@ -8,7 +8,6 @@ from pathlib import Path
 
 import jax
 import pytest
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from tiny_run import make_config, make_pictures, make_tiny, write_encoder
 from two_processes import CHILD, FLAGS, by_flags, free_port
 
@@ -17,21 +16,8 @@ from styleflax.training import loop
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compilation_cache(tmp_path_factory):
+def compilation_cache(shared_programs):
     """Compiles what many runs share once; results stay the same to the bit."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    reset_cache()
 
 
 @pytest.fixture

@@ -6,41 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+from small_model import make_model
 
 from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import (
-    ModelFile,
-    check_params,
-    load_model,
-    model_digest,
-    save_model,
-)
-
-
-def make_model(**changes):
-    rng = np.random.default_rng(0)
-
-    def conv(*shape):
-        return {
-            "kernel": rng.normal(size=shape).astype("f4"),
-            "bias": np.zeros(shape[-1]),
-        }
-
-    model = ModelFile(
-        method="adain",
-        encoder=EncoderSpec("vgg16", "torchvision"),
-        encoder_params={"conv1_1": conv(3, 3, 3, 4), "conv1_2": conv(3, 3, 4, 4)},
-        players={"model": {"conv0": conv(3, 3, 4, 3)}, "critic": {}},
-        state={"norm": {"mean": np.arange(3.0)}},
-        arithmetic={
-            "ddof": 1,
-            "eps": 1e-5,
-            "layers": ("relu1_1", "relu1_2"),
-            "a": None,
-        },
-        provenance={"steps": 3, "versions": {"jax": "0.10"}},
-    )
-    return model._replace(**changes)
+from styleflax.weights.store import load_model, model_digest, save_model
 
 
 def test_float32_comes_back_bit_for_bit(tmp_path):
@@ -214,27 +183,6 @@ def test_an_old_file_survives_a_save_that_fails(tmp_path, monkeypatch):
 def test_an_unwritable_place_is_named(tmp_path):
     with pytest.raises(OSError, match=r"cannot write the model file .*none"):
         save_model(tmp_path / "none" / "m.safetensors", make_model())
-
-
-def test_fitting_params_pass_and_others_list_all_that_is_wrong():
-    expected = {
-        "conv0": {"kernel": jax.ShapeDtypeStruct((3, 3, 4, 3), jnp.float32)},
-        "conv1": {"bias": jax.ShapeDtypeStruct((3,), jnp.float32)},
-    }
-    check_params(expected, jax.tree.map(lambda s: np.zeros(s.shape), expected), "it")
-    got = {"conv0": {"kernel": np.zeros((3, 3, 8, 3))}, "conv9": np.zeros(1)}
-    with pytest.raises(ValueError, match="the decoder does not fit") as caught:
-        check_params(expected, got, "the decoder")
-    assert str(caught.value).endswith(
-        "1 missing: conv1/bias; 1 extra: conv9; "
-        "1 misshapen: conv0/kernel is (3, 3, 8, 3), not (3, 3, 4, 3)"
-    )
-
-
-def test_a_long_list_of_names_is_cut_and_counted():
-    extra = {f"conv{i:02}": np.zeros(1) for i in range(25)}
-    with pytest.raises(ValueError, match=r"25 extra: conv00.*conv19 and 5 more$"):
-        check_params({}, extra, "it")
 
 
 @pytest.mark.parametrize(
