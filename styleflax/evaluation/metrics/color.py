@@ -8,8 +8,7 @@ from skimage.filters import gaussian
 from styleflax.evaluation.metrics.pictures import check_pictures
 
 BIN_WIDTH = 5.0
-"""Side of the cubes of the histogram, in units of CIELAB (2.3 is a difference just
-noticed)."""
+"""Side of the cubes of the histogram, in units of CIELAB."""
 
 # sRGB's colours reach from -86 to 98 on a and from -108 to 94 on b.
 _RANGES = ((0.0, 100.0), (-110.0, 110.0), (-110.0, 110.0))

@@ -1,7 +1,7 @@
 """CFSD: whether the parts of a picture still resemble each other as they did.
 
-"Content feature structural distance" of Chung, Hyun and Heo 2024 (StyleID), as their
-published code computes it (jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`):
+The measure of StyleID (Chung et al. 2024), as its published code computes it
+(jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`):
 features of one layer over their number of channels, all their inner products, a
 softmax over each row, and the Kullback-Leibler divergence from the content's rows to
 the picture's, summed over all rows. Their features are relu3_1 of VGG-19; those here

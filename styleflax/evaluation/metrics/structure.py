@@ -16,8 +16,8 @@ RADIUS_PX = 5
 _K1, _K2 = 0.01, 0.03
 
 SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Fine to coarse, of Wang, Simoncelli and Bovik 2003, as public implementations
-(tjdistler/iqa, pytorch-msssim) have them; their sum is 1."""
+"""Fine to coarse, of Wang, Simoncelli and Bovik 2003, as they stand in
+test/octave/ms_ssim.m of grevutiu-gabriel/iqa; their sum is 1."""
 
 MIN_MS_SSIM_PX = (2 * RADIUS_PX + 1) * 2 ** (len(SCALE_EXPONENTS) - 1)
 
