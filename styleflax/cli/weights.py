@@ -39,7 +39,7 @@ def export(
 
 @app.command("convert")
 def convert(
-    files: Annotated[list[Path], typer.Argument(help="Weight files in any order.")],
+    files: Annotated[list[Path], typer.Argument(help="Weight files, in any order.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file, or folder.")],
     preset: Annotated[
         str | None, typer.Option(help="Arithmetic that they were trained with.")
@@ -54,15 +54,25 @@ def convert(
     """Make a model file of published checkpoints, or the other way round."""
     from styleflax.weights.conversion import convert_and_save  # noqa: PLC0415
 
-    for line in convert_and_save(files, out, preset=preset, to=to, dtype=dtype):
+    paths = [_by_name(file) for file in files]
+    for line in convert_and_save(paths, out, preset=preset, to=to, dtype=dtype):
         print(line)
 
 
 @app.command("info")
 def info(
-    file: Annotated[Path, typer.Argument(help="A weight file of any known format.")],
+    file: Annotated[
+        Path, typer.Argument(help="A name, or a weight file of any format.")
+    ],
 ) -> None:
     """Print what a weight file holds, as JSON."""
     from styleflax.weights.conversion import describe_file  # noqa: PLC0415
 
-    print(json.dumps(describe_file(file), indent=2))
+    print(json.dumps(describe_file(_by_name(file)), indent=2))
+
+
+def _by_name(file: Path) -> Path:
+    """The path of weights that come with the package, if `file` is their name."""
+    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
+
+    return packaged_models().get(str(file), file)

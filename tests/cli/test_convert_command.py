@@ -99,5 +99,8 @@ def test_info_says_what_a_file_holds(command, refuses, keras_path, model_path):
     assert told["method"] == "adain"
     assert told["encoder"] == "torchvision vgg16 up to conv4_1"
     assert len(told["sha256_of_values"]) == 64
+    code, output, _ = command("weights", "info", "adain")
+    assert code == 0
+    assert json.loads(output)["trained_parts"] == ["model"]
     assert "there is no weight file" in refuses("weights", "info", "none.pth")
     assert "not a PyTorch state dict" in refuses("weights", "info", __file__)
