@@ -1,6 +1,7 @@
 """A step written for one device, mapped over many: pmap and shard_map.
 
-Nothing else in the library names a mesh or a device axis but by `AXIS`. Where
+Nothing else in the library names a mesh (but `parallel_rows`, which splits one
+picture) or a device axis but by `AXIS`. Where
 several processes train together (`jax.distributed`), `devices` are those of all
 of them, and a batch is the process's own share.
 """

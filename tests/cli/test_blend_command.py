@@ -81,3 +81,20 @@ def test_a_control_that_the_model_lacks_is_one_line(
     assert "no control 'level_balance'; sanet has it" in error
     error = refuses(*arguments, "--level-balance=2", "--weights", sanet_path)
     assert "level_balance must be in [0, 1], got 2.0" in error
+
+
+def test_rows_are_split_where_that_is_asked(
+    command, arguments, model_path, monkeypatch
+):
+    asked = []
+    load = styleflax.Stylizer.load
+
+    def spy(weights, *, split_rows=False):
+        asked.append(split_rows)
+        return load(weights)
+
+    monkeypatch.setattr(styleflax.Stylizer, "load", spy)
+    for flags in ([], ["--split-rows"]):
+        code, _, _ = command(*arguments, "--weights", model_path, *flags)
+        assert code == 0
+    assert asked == [False, True]
