@@ -29,6 +29,7 @@ def get_config():
 """
 
 
+@pytest.mark.slow  # tests/training does the same in one process
 def test_kills_and_flipped_bits_change_nothing(tmp_path):
     # The benchmark with few of each; it compares every end with the right one.
     done = subprocess.run(
