@@ -30,10 +30,10 @@ def attention(
 ) -> Float[Array, "b n d"]:
     """For every query, the values' mean weighted by softmax(query key^T + bias).
 
-    Scores are not divided by sqrt(c): SANet's are not (Park and Lee 2019,
-    equation 3, and their public code). Both paths compute the same numbers, up to
-    the order of summation, and both can be differentiated; the chunked one needs
-    memory for two blocks where the dense one needs it for n times m scores.
+    Scores are not divided by sqrt(c): SANet's are not (GlebSBrykin/SANET,
+    Train.ipynb). Both paths compute the same numbers, up to the order of
+    summation, and both can be differentiated; the chunked one needs memory for
+    two blocks where the dense one needs it for n times m scores.
 
     Args:
         query: One per position of the content.
