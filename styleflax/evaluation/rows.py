@@ -1,0 +1,168 @@
+"""Scored pictures on disk: one line of JSON each, so that a killed evaluation goes on.
+
+An evaluation's folder holds `settings.json`, which says under what settings and of
+which files its numbers are, and `rows.jsonl`.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROWS_FILE = "rows.jsonl"
+SETTINGS_FILE = "settings.json"
+PAIR, IDENTITY = "pair", "identity"
+
+_MAX_NAMES = 5
+
+
+class Row(NamedTuple):
+    """One picture scored.
+
+    Attributes:
+        kind: "pair", or "identity" where the content is its own style.
+        system: A model's name, "content", "style", "coral", or that of outputs.
+        alpha: Strength of the style, None where the system has none.
+        content: Name without suffix.
+        style: Name without suffix; the content's for kind "identity".
+        values: Number by metric. One that does not apply is absent; one that has
+            no finite value is NaN.
+        picture: Its file, relative to the folder of the evaluation; "" if it was
+            not made by us or not kept.
+    """
+
+    kind: str
+    system: str
+    alpha: float | None
+    content: str
+    style: str
+    values: dict[str, float]
+    picture: str = ""
+
+
+RowKey = tuple[str, str, float | None, str, str]
+
+
+def row_key(row: Row) -> RowKey:
+    """Returns what is scored once: (kind, system, alpha, content, style)."""
+    return row.kind, row.system, row.alpha, row.content, row.style
+
+
+def append_rows(out: Path, rows: Iterable[Row]) -> None:
+    """Adds rows to those in a folder; they are on disk when this returns.
+
+    Call `read_rows` first, which cuts off what a killed evaluation began.
+    """
+    text = "".join(_line(row) for row in rows)
+    with (out / ROWS_FILE).open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _line(row: Row) -> str:
+    values = {k: v if math.isfinite(v) else None for k, v in row.values.items()}
+    plain = {**row._asdict(), "values": values}
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_rows(out: Path) -> list[Row]:
+    """Returns the rows in a folder, each key once, in the order of writing.
+
+    A torn last line is what a kill leaves behind: it is cut off the file, so that
+    the next row begins a line.
+
+    Raises:
+        ValueError: If another line is damaged.
+    """
+    path = out / ROWS_FILE
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    rows: dict[RowKey, Row] = {}
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            row = _parse(line)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is damaged in line {number}: remove the line, or the folder"
+            ) from error
+        rows.setdefault(row_key(row), row)
+    return list(rows.values())
+
+
+def _parse(line: bytes) -> Row:
+    found: dict[str, Any] = json.loads(line)
+    values = {
+        k: math.nan if v is None else float(v) for k, v in found["values"].items()
+    }
+    return Row(**{**found, "values": values})
+
+
+def open_folder(
+    out: Path, settings: Mapping[str, Any], *, overwrite: bool = False
+) -> list[Row]:
+    """Makes a folder ready for rows and returns those that are already there.
+
+    Args:
+        out: Made if missing.
+        settings: All that the numbers depend on, as JSON can hold it.
+        overwrite: Where the folder's settings are others, remove its rows.
+
+    Raises:
+        ValueError: If the folder's settings are others and `overwrite` is not
+            set, or a row is damaged.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / SETTINGS_FILE
+    wanted = json.loads(json.dumps(settings, allow_nan=False))
+    different = _differences(_read_settings(path), wanted)
+    if different and not overwrite:
+        shown = ", ".join(different[:_MAX_NAMES])
+        more = len(different) - _MAX_NAMES
+        raise ValueError(
+            f"{out} holds an evaluation with other settings ({shown}"
+            f"{f' and {more} more' if more > 0 else ''}): "
+            "give another folder, or --overwrite to lose its numbers"
+        )
+    if different:
+        # The rows go first: a kill in between leaves no row under wrong settings.
+        (out / ROWS_FILE).unlink(missing_ok=True)
+    text = json.dumps(wanted, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    temporary = path.with_name(f".{SETTINGS_FILE}.{os.getpid()}.tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
+    return read_rows(out)
+
+
+def _read_settings(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _differences(
+    before: Mapping[str, Any] | None, now: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """Returns the dotted names of what differs; none where nothing was before."""
+    if before is None:
+        return []
+    missing = object()
+    names = []
+    for name in sorted(before.keys() | now.keys()):
+        a, b = before.get(name, missing), now.get(name, missing)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            names.append(prefix + name)
+    return names
