@@ -7,7 +7,8 @@ r"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
 An autoencoder phase first, which makes colours right within hundreds of steps,
 then the paper's losses with a pixel identity term that keeps them right. On two
 CPU cores an hour and a half, by the measured time of a step; see docs/training.md
-for the losses to expect.
+for the losses to expect. The encoder is that of the packaged `adain`, a VGG-16 with
+scaled filters; `--config.encoder.weights=vgg16` scales torchvision's anew.
 """
 
 from styleflax.config import Config, Data, Phase, Schedule

@@ -40,14 +40,15 @@ class Encoder:
     """The frozen feature extractor.
 
     Attributes:
-        weights: `vgg16` (comes with a dependency), `vgg19` (after
-            `styleflax weights fetch vgg19`) or a file.
-        statistic: Of every filter's activations, scaled to 1: `rms`, `mean`, `none`.
+        weights: A packaged model's, by name; `vgg16` (torchvision's, in the extra
+            `eval`), `vgg19` (after `styleflax weights fetch vgg19`) or a file.
+        statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
+            `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.
     """
 
-    weights: str = "vgg16"
-    statistic: str = "rms"
+    weights: str = "adain"
+    statistic: str = "auto"
     num_images: int = 64
 
 
@@ -99,8 +100,7 @@ class Data:
     """Where pictures come from.
 
     Attributes:
-        content: `image_folder:PATH`, `coco_images:train2014`, `sample_photos`;
-            several joined by `+`.
+        content: `image_folder:PATH`, `coco_images:train2014`, ... joined by `+`.
         style: The same; also `wikiart` and `procedural_art`.
         data_dir: Prepared data sets; empty for the user's cache folder.
         manual_dir: Archives that were downloaded by hand.
@@ -185,7 +185,7 @@ class Config:
     Attributes:
         method: A name in `styleflax.methods.METHODS`.
         seed: Of parameters and of the order of pictures.
-        init_from: A model file whose encoder and trained parts to start from.
+        init_from: A model's file or name; its encoder and trained parts begin it.
         compute_dtype: `float32` or `bfloat16`; parameters, statistics and
             losses are float32.
         options: Further arguments of the method, such as SANet's `start`.

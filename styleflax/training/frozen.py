@@ -13,6 +13,7 @@ from styleflax.models.vgg import VGG, cut_params
 from styleflax.training.feed import Sources, encoder_batch
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, check_params, load_model, save_model
 
 FILE_NAME = "encoder.safetensors"
@@ -42,12 +43,19 @@ def _make_encoder(
     """Of `init_from`, made deeper where it does not reach all layers; else anew."""
     start: Params = {}
     if config.init_from:
-        model = load_model(config.init_from)
+        model = load_model(find_model(config.init_from))
         spec, start = model.encoder, model.encoder_params
         needed = VGG(layers, spec.architecture, spec.convention).depth()
         if start.keys() >= set(needed):
             return model._replace(method=config.method, players={}, state={})
-    params, spec = load_encoder(config.encoder.weights)
+    params, spec, is_trained_on = load_encoder(config.encoder.weights)
+    needed = VGG(layers, spec.architecture, spec.convention).depth()
+    if missing := [name for name in needed if name not in params]:
+        raise ValueError(
+            f"encoder.weights={config.encoder.weights!r} lacks {', '.join(missing)}, "
+            f"which {config.method} needs: take an encoder that has it, such as "
+            "--config.encoder.weights=vgg16"
+        )
     params = cut_params(params, layers)
     if start:
         try:
@@ -58,11 +66,14 @@ def _make_encoder(
                 "cannot be extended from "
                 f"encoder.weights={config.encoder.weights!r}: {error}"
             ) from error
-    if config.encoder.statistic != "none":
+    statistic = config.encoder.statistic
+    if statistic == "auto":
+        statistic = "none" if is_trained_on else "rms"
+        logger.info("encoder.statistic=auto: %s", statistic)
+    if statistic != "none":
         batch = encoder_batch(config, sources)
         pictures = np.concatenate([batch["content"], batch["style"]])
         images = jnp.asarray(pictures, jnp.float32) / 255.0
-        statistic = config.encoder.statistic
         params = normalise_activations(params, images, statistic, kept=set(start))
     return ModelFile(config.method, spec, params, {}, {}, {}, {})
 
@@ -73,10 +84,16 @@ def start_from(path: str, method: str, variables: Variables) -> Variables:
     The file may be of another method that has parts in common, by name and shape
     (AdaIN's decoder in a SANet): the other parts stay as they are in `variables`.
 
+    Args:
+        path: The file, or the name of a packaged model.
+        method: That the variables are of.
+        variables: Those of a run that begins anew.
+
     Raises:
+        FileNotFoundError: If there is neither a file nor a model of that name.
         ValueError: If the file holds parts that the method has not.
     """
-    model = load_model(path)
+    model = load_model(find_model(path))
     if model.method == method:
         for player, params in variables.players.items():
             check_params(params, model.players.get(player, {}), f"{path}, {player}")

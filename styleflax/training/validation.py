@@ -10,7 +10,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "compute_dtype": ("float32", "bfloat16"),
     "arithmetic.ddof": (0, 1),
     "arithmetic.reduction": ("channel_mean", "channel_sum"),
-    "encoder.statistic": ("rms", "mean", "none"),
+    "encoder.statistic": ("auto", "rms", "mean", "none"),
     "run.parallel": ("pmap", "shard_map"),
     "run.distributed": ("", "auto"),
 }

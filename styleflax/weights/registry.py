@@ -50,7 +50,7 @@ DOWNLOADS: dict[str, NamedWeights] = {
 }
 
 ENCODER_NAMES = ("vgg16", *DOWNLOADS)
-"""Encoders that have a name: "vgg16" comes with the installation."""
+"""Encoders as others trained them: "vgg16" comes with the extra `eval`."""
 
 
 def find_download(name: str) -> NamedWeights:
@@ -60,7 +60,7 @@ def find_download(name: str) -> NamedWeights:
         ValueError: no file goes by this name.
     """
     if name not in DOWNLOADS:
-        hint = " (vgg16 comes with the installation)" if name == "vgg16" else ""
+        hint = " (vgg16 comes with the extra eval)" if name == "vgg16" else ""
         raise ValueError(
             f"no weights {name!r} to download; there are {', '.join(DOWNLOADS)}{hint}"
         )

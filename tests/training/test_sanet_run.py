@@ -40,6 +40,7 @@ def config(model_path, write_picture, tmp_path_factory):
     fields = [
         *SMALL.split(),
         f"init_from={model_path}",
+        "encoder.weights=vgg16",
         f"data.content=image_folder:{folder}",
         f"data.style=image_folder:{folder}",
         f"data.data_dir={tmp_path_factory.mktemp('data')}",

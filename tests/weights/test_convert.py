@@ -59,7 +59,7 @@ def test_an_encoder_alone_stays_whole_and_serves_as_encoder(files, tmp_path):
     model = convert_files([files["vgg"]])
     assert (model.method, model.players) == ("encoder", {})
     save_model(tmp_path / "e.safetensors", model, np.float32)
-    params, spec = load_encoder(tmp_path / "e.safetensors")
+    params, spec, _ = load_encoder(tmp_path / "e.safetensors")
     assert spec == EncoderSpec("vgg19", "normalised")
     assert "conv5_4" in params
     again = convert_files([tmp_path / "e.safetensors", files["decoder"]])

@@ -3,8 +3,9 @@ import pytest
 
 from styleflax.models.vgg import conv_names
 from styleflax.weights.encoder import load_encoder
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, save_model
+from styleflax.weights.store import ENCODER_ONLY, ModelFile, load_model, save_model
 
 
 @pytest.mark.parametrize("architecture", ["vgg16", "vgg19"])
@@ -14,7 +15,7 @@ def test_a_torchvision_file_becomes_the_tree(
     state = make_state(f"torchvision {architecture}")
     classifier = {"classifier.0.weight": np.zeros((7, 7), np.float32)}
     write_torch(tmp_path / "a.pth", state | classifier)
-    params, spec = load_encoder(tmp_path / "a.pth")
+    params, spec, _ = load_encoder(tmp_path / "a.pth")
     assert spec == EncoderSpec(architecture, "torchvision")
     assert tuple(params) == conv_names(architecture)
     position = "features.16" if architecture == "vgg19" else "features.17"
@@ -39,7 +40,7 @@ def test_an_error_names_the_file(tmp_path, write_zip):
 
 
 def test_vgg16_needs_no_download():
-    params, spec = load_encoder("vgg16")
+    params, spec, _ = load_encoder("vgg16")
     assert spec == EncoderSpec("vgg16", "torchvision")
     assert tuple(params) == conv_names("vgg16")
 
@@ -51,9 +52,29 @@ def test_vgg19_names_the_command_when_it_is_absent(tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        FileNotFoundError, match="neither a file nor one of vgg16, vgg19"
+        FileNotFoundError, match="neither a file nor one of adain.*, vgg16, vgg19"
     ):
         load_encoder("vgg13")
+
+
+def test_a_packaged_model_s_name_stands_for_its_encoder():
+    params, spec, is_trained_on = load_encoder("adain")
+    model = load_model(find_model("adain"))
+    assert (spec, is_trained_on) == (model.encoder, True)
+    assert params.keys() == model.encoder_params.keys()
+    for name, layer in params.items():
+        for leaf, array in layer.items():
+            np.testing.assert_array_equal(array, model.encoder_params[name][leaf])
+
+
+def test_only_the_encoder_of_a_trained_model_counts_as_trained_on(tmp_path):
+    spec = EncoderSpec("vgg16", "torchvision")
+    params = {"conv1_1": {"kernel": np.ones((3, 3, 3, 2)), "bias": np.zeros(2)}}
+    path = tmp_path / "m.safetensors"
+    for method, expected in (("adain", True), (ENCODER_ONLY, False)):
+        save_model(path, ModelFile(method, spec, params, {}, {}, {}, {}))
+        assert load_encoder(path).is_trained_on == expected
+    assert not load_encoder("vgg16").is_trained_on
 
 
 def test_the_encoder_of_a_model_file_can_be_taken(tmp_path):
@@ -61,6 +82,6 @@ def test_the_encoder_of_a_model_file_can_be_taken(tmp_path):
     spec = EncoderSpec("vgg19", "normalised")
     model = ModelFile("adain", spec, params, {"model": {}}, {}, {}, {})
     save_model(tmp_path / "m.safetensors", model)
-    loaded, loaded_spec = load_encoder(tmp_path / "m.safetensors")
+    loaded, loaded_spec, _ = load_encoder(tmp_path / "m.safetensors")
     assert loaded_spec == spec
     np.testing.assert_array_equal(loaded["conv1_1"]["kernel"], np.ones((3, 3, 3, 2)))

