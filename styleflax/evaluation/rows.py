@@ -112,7 +112,10 @@ def open_folder(
 
     Args:
         out: Made if missing.
-        settings: All that the numbers depend on, as JSON can hold it.
+        settings: As JSON can hold them. Those under "compared" must be what they
+            were. "digests" has one by name for each kind of file: a file that was
+            there before must still be the same, others may come and go. The rest
+            is only written down.
         overwrite: Where the folder's settings are others, remove its rows.
 
     Raises:
@@ -120,9 +123,9 @@ def open_folder(
             set, or a row is damaged.
     """
     out.mkdir(parents=True, exist_ok=True)
-    path = out / SETTINGS_FILE
     wanted = json.loads(json.dumps(settings, allow_nan=False))
-    different = _differences(_read_settings(path), wanted)
+    before = _read_settings(out / SETTINGS_FILE)
+    different = _differences(before, wanted)
     if different and not overwrite:
         shown = ", ".join(different[:_MAX_NAMES])
         more = len(different) - _MAX_NAMES
@@ -134,35 +137,46 @@ def open_folder(
     if different:
         # The rows go first: a kill in between leaves no row under wrong settings.
         (out / ROWS_FILE).unlink(missing_ok=True)
-    text = json.dumps(wanted, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{SETTINGS_FILE}.{os.getpid()}.tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+    elif before:
+        for kind, digests in wanted["digests"].items():
+            wanted["digests"][kind] = before["digests"].get(kind, {}) | digests
+        for kind, digests in before["digests"].items():
+            wanted["digests"].setdefault(kind, digests)
+    _write_settings(out / SETTINGS_FILE, wanted)
     return read_rows(out)
 
 
 def _read_settings(path: Path) -> dict[str, Any] | None:
+    """Returns None where there are none, {} where they are damaged."""
     if not path.exists():
         return None
     try:
         found = json.loads(path.read_bytes())
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}
+        whole = isinstance(found["compared"], dict) and isinstance(
+            found["digests"], dict
+        )
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return found if whole else {}
 
 
-def _differences(
-    before: Mapping[str, Any] | None, now: Mapping[str, Any], prefix: str = ""
-) -> list[str]:
-    """Returns the dotted names of what differs; none where nothing was before."""
+def _write_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    text = json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
+
+
+def _differences(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:
+    """Returns the names of what differs; none where nothing was before."""
     if before is None:
         return []
-    missing = object()
-    names = []
-    for name in sorted(before.keys() | now.keys()):
-        a, b = before.get(name, missing), now.get(name, missing)
-        if isinstance(a, dict) and isinstance(b, dict):
-            names += _differences(a, b, f"{prefix}{name}.")
-        elif a != b:
-            names.append(prefix + name)
+    if not before:
+        return ["its settings cannot be read"]
+    old, new = before["compared"], now["compared"]
+    names = [n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)]
+    for kind, digests in sorted(now["digests"].items()):
+        known = before["digests"].get(kind, {})
+        changed = (n for n in sorted(digests) if known.get(n, digests[n]) != digests[n])
+        names += [f"{kind} {name}" for name in changed]
     return names

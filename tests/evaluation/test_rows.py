@@ -13,7 +13,11 @@ from styleflax.evaluation.rows import (
 
 FIRST = Row("pair", "adain", 0.5, "a", "ü s", {"ssim": 0.25}, "pictures/x.png")
 SECOND = Row("identity", "content", None, "a", "a", {"psnr": math.inf})
-SETTINGS = {"size_px": 64, "contents": {"a": "1", "b": "2"}}
+SETTINGS = {
+    "compared": {"size_px": 64},
+    "digests": {"content": {"a": "1", "b": "2"}},
+    "run": {"alphas": [0.5]},
+}
 
 
 def test_rows_come_back_as_written(tmp_path):
@@ -58,18 +62,32 @@ def test_damage_before_the_last_line_is_an_error(tmp_path):
 def test_rows_under_the_same_settings_are_kept(tmp_path):
     assert open_folder(tmp_path / "out", SETTINGS) == []
     append_rows(tmp_path / "out", [FIRST])
-    assert open_folder(tmp_path / "out", dict(reversed(SETTINGS.items()))) == [FIRST]
+    assert open_folder(tmp_path / "out", SETTINGS) == [FIRST]
 
 
 def test_other_settings_are_refused_by_name(tmp_path):
     open_folder(tmp_path, SETTINGS)
     append_rows(tmp_path, [FIRST])
-    other = {"size_px": 96, "contents": {"a": "1", "b": "3"}}
-    with pytest.raises(ValueError, match=r"contents\.b, size_px\).*--overwrite"):
+    other = {
+        "compared": {"size_px": 96},
+        "digests": {"content": {"a": "1", "b": "3"}},
+    }
+    with pytest.raises(ValueError, match=r"\(size_px, content b\).*--overwrite"):
         open_folder(tmp_path, other)
     assert read_rows(tmp_path) == [FIRST]
     assert open_folder(tmp_path, other, overwrite=True) == []
     assert open_folder(tmp_path, other) == []
+
+
+def test_files_may_come_and_go_but_not_change(tmp_path):
+    open_folder(tmp_path, SETTINGS)
+    append_rows(tmp_path, [FIRST])
+    more = {"content": {"a": "1", "c": "3"}, "weights": {"adain": "4"}}
+    assert open_folder(tmp_path, {**SETTINGS, "digests": more}) == [FIRST]
+    assert open_folder(tmp_path, SETTINGS | {"run": {}}) == [FIRST]
+    for changed in ({"content": {"c": "0"}}, {"weights": {"adain": "0"}}):
+        with pytest.raises(ValueError, match="other settings"):
+            open_folder(tmp_path, {**SETTINGS, "digests": changed})
 
 
 def test_overwriting_keeps_rows_of_the_same_settings(tmp_path):
@@ -80,5 +98,5 @@ def test_overwriting_keeps_rows_of_the_same_settings(tmp_path):
 
 def test_damaged_settings_count_as_others(tmp_path):
     (tmp_path / "settings.json").write_text("{", "utf-8")
-    with pytest.raises(ValueError, match="other settings"):
+    with pytest.raises(ValueError, match="cannot be read"):
         open_folder(tmp_path, SETTINGS)

@@ -1,0 +1,109 @@
+"""The pictures that an evaluation is made on, and which of them meet."""
+
+import hashlib
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from styleflax.data.images import load_image_u8, resize_short_side
+from styleflax.data.listing import list_images
+from styleflax.data.pixels import to_float
+
+
+class Input(NamedTuple):
+    """A content or a style as every system gets it.
+
+    Attributes:
+        name: The file's without suffix; with its folder's and a number where
+            others share it.
+        digest: SHA-256 of the file.
+        square_u8: The middle of the picture.
+    """
+
+    name: str
+    digest: str
+    square_u8: UInt8[np.ndarray, "h w 3"]
+
+    @property
+    def picture(self) -> Float[np.ndarray, "h w 3"]:
+        """The square as RGB in [0, 1]; made anew, so that memory holds bytes."""
+        return to_float(self.square_u8)
+
+
+def load_inputs(folder: Path, size_px: int) -> list[Input]:
+    """Returns the centre squares of all pictures of a folder and below it.
+
+    Args:
+        folder: Searched recursively.
+        size_px: Side of the squares, to which the short side is resized before.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no picture, or a file is damaged.
+    """
+    paths = list_images(folder)
+    if not paths:
+        raise ValueError(f"{folder} holds no picture")
+    names = distinct_names([(path.stem, path.parent.name) for path in paths])
+    return [
+        Input(name, file_digest(path), load_square_u8(path, size_px))
+        for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def load_square_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns the middle of a picture whose short side is resized to `size_px`."""
+    image = np.asarray(resize_short_side(load_image_u8(path), size_px))
+    top, left = ((side - size_px) // 2 for side in image.shape[:2])
+    return image[top : top + size_px, left : left + size_px].copy()
+
+
+def file_digest(path: Path) -> str:
+    """Returns a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def distinct_names(names: Sequence[tuple[str, str]]) -> list[str]:
+    """Names from (stem, folder): the stem where that is enough, each name once."""
+    count = Counter(stem for stem, _ in names)
+    distinct: list[str] = []
+    for stem, folder in names:
+        name = stem if count[stem] == 1 else f"{folder}_{stem}"
+        numbered = (f"{name}-{i}" for i in itertools.count(2))
+        while name in distinct:
+            name = next(numbered)
+        distinct.append(name)
+    return distinct
+
+
+def choose_pairs(
+    num_contents: int, num_styles: int, num_pairs: int | None = None
+) -> list[tuple[int, int]]:
+    """Returns positions (content, style) of the pairs to score, content by content.
+
+    Args:
+        num_contents: How many there are.
+        num_styles: The same.
+        num_pairs: All pairs if None or more than there are. Of fewer, the choice is
+            always the same, and any two contents come equally often or differ by
+            one, as do any two styles.
+
+    Raises:
+        ValueError: If `num_pairs` is below 1.
+    """
+    total = num_contents * num_styles
+    wanted = total if num_pairs is None else min(num_pairs, total)
+    if wanted < 1:
+        raise ValueError(f"num_pairs is {num_pairs}; allowed is 1 or more")
+    # Both run in circles side by side. They meet again after the least common
+    # multiple, from where on styles are one further.
+    circle = math.lcm(num_contents, num_styles)
+    chosen = ((t % num_contents, (t + t // circle) % num_styles) for t in range(wanted))
+    return sorted(chosen)
