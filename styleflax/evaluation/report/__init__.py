@@ -1,0 +1,72 @@
+"""What an evaluation found, as JSON, CSV, Markdown and one page of HTML."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from styleflax.evaluation.report.catalogue import LPIPS_NETWORKS
+from styleflax.evaluation.report.extras import check_extras
+from styleflax.evaluation.report.frontier import match_up
+from styleflax.evaluation.report.html import find_notes, write_html
+from styleflax.evaluation.report.sheets import Gallery, Inputs
+from styleflax.evaluation.report.summary import SystemKey, summarise
+from styleflax.evaluation.report.tables import (
+    MARKDOWN_FILE,
+    PAIRS_FILE,
+    RESULTS_FILE,
+    write_csv,
+    write_json,
+    write_markdown,
+)
+from styleflax.evaluation.rows import Row
+
+__all__ = ["check_extras", "write_report"]
+
+
+def write_report(
+    out: Path,
+    rows: Sequence[Row],
+    settings: Mapping[str, Any],
+    sets: Mapping[SystemKey, Mapping[str, float]],
+    *,
+    inputs: Inputs | None = None,
+) -> Path:
+    """Writes results.json, pairs.csv, results.md and report.html into a folder.
+
+    The page comes last, so that the numbers are there where it cannot be drawn.
+
+    Args:
+        out: An existing folder; pictures of the rows are named from here.
+        rows: Of all systems.
+        settings: What the numbers depend on: shown in the page as it is.
+        sets: Numbers of all pictures of a system together, by (system, alpha).
+        inputs: Contents and styles as files or arrays, by role ("content", "style")
+            and name. What is not there is taken from the pictures of the baselines
+            of those names.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ImportError: If a package of the extra "eval" is not installed.
+        ValueError: If there is no row.
+    """
+    if not rows:
+        raise ValueError("rows is empty; a report needs one scored picture or more")
+    summaries = summarise(rows, sets)
+    gallery = Gallery(out, rows, inputs)
+    present = {name for summary in summaries for name in summary.values}
+    lpips = [f"lpips_{network}" for network in LPIPS_NETWORKS]
+    matchups = [
+        matchup
+        for name in lpips
+        if name in present
+        for matchup in match_up(summaries, name)
+    ]
+    first = [m for m in matchups if m.lpips == matchups[0].lpips]
+    notes = find_notes(summaries, gallery)
+    write_json(out / RESULTS_FILE, settings, summaries, matchups, notes)
+    write_csv(out / PAIRS_FILE, rows)
+    write_markdown(out / MARKDOWN_FILE, summaries, first)
+    check_extras()
+    return write_html(out, rows, settings, summaries, first, gallery)

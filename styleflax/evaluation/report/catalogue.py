@@ -1,0 +1,203 @@
+"""What each number is called in a report, which way is better, and what it says."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+GRAM_NETWORKS = ("vgg16", "alexnet")
+LPIPS_NETWORKS = ("alexnet", "vgg16")
+"""In the order of preference: the authors advise AlexNet for measuring."""
+
+_TITLES = {"vgg16": "VGG-16", "alexnet": "AlexNet"}
+
+
+class Metric(NamedTuple):
+    """How a report shows one number.
+
+    Attributes:
+        name: As in the rows.
+        title: Head of its column.
+        group: The table it stands in.
+        better: "lower", "higher", or "" where neither is better.
+        text: One line that explains it; "" where nothing is known about it.
+        is_share: Whether it is 0 or 1 for a pair, and its mean a share of the pairs.
+    """
+
+    name: str
+    title: str
+    group: str
+    better: str
+    text: str
+    is_share: bool = False
+
+
+_KNOWN = (
+    Metric(
+        "gram_vgg16",
+        "Gram VGG-16",
+        "main",
+        "lower",
+        "Style error: distance of Gram matrices from the style's, relative to the "
+        "style's own norm, mean of four layers of VGG-16, the network that the models "
+        "are trained on. 0 is the style itself.",
+    ),
+    Metric(
+        "gram_alexnet",
+        "Gram AlexNet",
+        "main",
+        "lower",
+        "The same on five layers of AlexNet, which no model here is trained on.",
+    ),
+    Metric(
+        "lpips_alexnet",
+        "LPIPS AlexNet",
+        "main",
+        "lower",
+        "Content error: perceptual distance from the content. 0 is the content itself.",
+    ),
+    Metric(
+        "lpips_vgg16",
+        "LPIPS VGG-16",
+        "main",
+        "lower",
+        "The same by VGG-16.",
+    ),
+    Metric(
+        "ssim",
+        "SSIM",
+        "main",
+        "higher",
+        "Structural similarity of luminance with the content; 1 is the content.",
+    ),
+    Metric(
+        "ms_ssim",
+        "MS-SSIM",
+        "main",
+        "higher",
+        "The same over five scales; it needs sides of 176 px or more.",
+    ),
+    Metric(
+        "cfsd",
+        "CFSD",
+        "main",
+        "lower",
+        "Divergence, in nats, of how the picture's parts resemble each other from how "
+        "the content's do; compares only between pictures of one size.",
+    ),
+    Metric(
+        "lab_distance",
+        "Lab histogram",
+        "main",
+        "lower",
+        "Hellinger distance of the colours' histogram in CIELAB from the style's, "
+        "0 to 1.",
+    ),
+    Metric(
+        "content_loss",
+        "content loss",
+        "main",
+        "",
+        "As in training; losses of two methods do not compare.",
+    ),
+    Metric(
+        "style_loss",
+        "style loss",
+        "main",
+        "",
+        "As in training; losses of two methods do not compare.",
+    ),
+    Metric(
+        "blobs",
+        "blobs",
+        "artefacts",
+        "lower",
+        "Share of the pairs with bright spots that neither input has.",
+        True,
+    ),
+    Metric(
+        "checkerboard",
+        "checkerboard",
+        "artefacts",
+        "lower",
+        "Share of the pairs with a regular grid that neither input has.",
+        True,
+    ),
+    Metric(
+        "border",
+        "border",
+        "artefacts",
+        "lower",
+        "Share of the pairs whose sides are coloured otherwise than in both inputs.",
+        True,
+    ),
+    Metric(
+        "psnr",
+        "PSNR (dB)",
+        "identity",
+        "higher",
+        "Of a content stylized by itself against itself: how faithfully it comes back.",
+    ),
+    Metric(
+        "seconds",
+        "seconds",
+        "speed",
+        "lower",
+        "Time to stylize one picture once the program is compiled.",
+    ),
+    Metric(
+        "peak_mb",
+        "peak MB",
+        "speed",
+        "lower",
+        "Most memory in use: of the device, or of the process where there is none.",
+    ),
+    Metric(
+        "fid",
+        "FID",
+        "set",
+        "lower",
+        "Fréchet distance of Inception features between all pictures and the styles.",
+    ),
+    Metric(
+        "art_fid",
+        "ArtFID",
+        "set",
+        "lower",
+        "(1 + FID) times (1 + LPIPS), with the Inception network of ArtFID.",
+    ),
+)
+_BY_NAME = {metric.name: metric for metric in _KNOWN}
+
+GROUPS = ("main", "layers", "artefacts", "identity", "speed", "set", "other")
+_ARTEFACTS = ("blob", "checkerboard", "border")
+
+
+def describe_metric(name: str) -> Metric:
+    """Returns what is known of a metric; one nobody has heard of keeps its name."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    for network in GRAM_NETWORKS:
+        prefix = f"gram_{network}_"
+        if name.startswith(prefix):
+            title = f"{_TITLES[network]} {name.removeprefix(prefix)}"
+            return Metric(name, title, "layers", "lower", "Gram distance of one layer.")
+    group = "artefacts" if name.startswith(_ARTEFACTS) else "other"
+    better = "lower" if group == "artefacts" else ""
+    return Metric(name, name.replace("_", " "), group, better, "")
+
+
+def order_metrics(names: Iterable[str]) -> list[str]:
+    """Returns the names, each once: known ones as above, then others by name."""
+    place = {metric.name: i for i, metric in enumerate(_KNOWN)}
+
+    def order(name: str) -> tuple[int, int, str]:
+        networks = [name.startswith(f"gram_{network}_") for network in GRAM_NETWORKS]
+        last = len(networks)
+        network = networks.index(True) if any(networks) else last
+        return place.get(name, len(place)), network, name
+
+    return sorted(set(names), key=order)
+
+
+def network_title(network: str) -> str:
+    """Returns how a network's name is written, e.g. "VGG-16"."""
+    return _TITLES.get(network, network)

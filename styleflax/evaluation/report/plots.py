@@ -1,0 +1,206 @@
+"""Plots as SVG for a page that is read in light and in dark."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from styleflax.evaluation.report.catalogue import (
+    GRAM_NETWORKS,
+    describe_metric,
+    network_title,
+)
+from styleflax.evaluation.report.frontier import content_error
+from styleflax.evaluation.report.summary import Mean, Summary
+from styleflax.evaluation.report.svg import (
+    GREY,
+    INK,
+    draw_legend,
+    new_figure,
+    style_context,
+    to_svg,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Of middle lightness, so that they stand out of white and of black; told apart by
+# most readers who see fewer colours, and by their markers by all.
+_COLORS = (
+    "#3b7dd8",
+    "#d9662b",
+    "#2f9e77",
+    "#b35fb5",
+    "#b8912a",
+    "#d14d6b",
+    "#4aa3b8",
+    "#8a7a66",
+)
+_MARKERS = "osD^vPXh"
+_BASELINE_MARKERS = {"content": "*", "style": "P", "coral": "X"}
+
+
+def style_against_content(summaries: Sequence[Summary]) -> str | None:
+    """Returns the plot of content error and style error, a panel for each network.
+
+    One curve for each system over its strengths, baselines as marked points.
+
+    Returns:
+        An `<svg>` element; None where an error of either kind is absent.
+    """
+    lpips = content_error(summaries)
+    grams = _present([f"gram_{network}" for network in GRAM_NETWORKS], summaries)
+    if lpips is None or not grams:
+        return None
+    with style_context():
+        figure = new_figure(5.2 * len(grams), 4.2)
+        panels = figure.subplots(1, len(grams), squeeze=False)[0]
+        for axes, gram in zip(panels, grams, strict=True):
+            _draw_curves(axes, summaries, lpips, gram)
+        draw_legend(figure)
+        return to_svg(figure, "frontier", "Style error against content error")
+
+
+def layer_bars(summaries: Sequence[Summary]) -> str | None:
+    """Returns the plot of Gram distances by layer, systems at their full strength.
+
+    Returns:
+        An `<svg>` element; None where no layer's distance is given.
+    """
+    shown = strongest(summaries)
+    layers = {
+        network: [name for name in _names(shown) if name.startswith(f"gram_{network}_")]
+        for network in GRAM_NETWORKS
+    }
+    layers = {network: names for network, names in layers.items() if names}
+    if not layers:
+        return None
+    with style_context():
+        figure = new_figure(5.2 * len(layers), 3.6)
+        panels = figure.subplots(1, len(layers), squeeze=False)[0]
+        for axes, (network, names) in zip(panels, layers.items(), strict=True):
+            _draw_bars(axes, shown, names, f"gram_{network}_")
+            axes.set_title(network_title(network))
+        draw_legend(figure)
+        return to_svg(figure, "layers", "Gram distance of each layer")
+
+
+def strongest(summaries: Sequence[Summary]) -> list[Summary]:
+    """Returns each curve's point of the largest strength, and what has none."""
+    last: dict[tuple[str, bool], Summary] = {}
+    for summary in summaries:  # by strength, as `summarise` has it
+        last[summary.curve, summary.is_baseline] = summary
+    return list(last.values())
+
+
+def _draw_curves(
+    axes: "Axes", summaries: Sequence[Summary], lpips: str, gram: str
+) -> None:
+    colors = _assign(summaries)
+    curves: dict[tuple[str, bool], list[Summary]] = {}
+    for summary in summaries:
+        if {lpips, gram} <= summary.values.keys():
+            key = summary.curve, summary.is_baseline
+            curves.setdefault(key, []).append(summary)
+    for (name, is_baseline), points in curves.items():
+        x = [point.values[lpips] for point in points]
+        y = [point.values[gram] for point in points]
+        color, marker = colors[name, is_baseline]
+        axes.errorbar(
+            [m.mean for m in x],
+            [m.mean for m in y],
+            xerr=_spread(x),
+            yerr=_spread(y),
+            color=color,
+            marker=marker,
+            markersize=9 if is_baseline else 5,
+            linestyle="none" if is_baseline else "-",
+            linewidth=1.6,
+            elinewidth=0.6,
+            label=_label(f"{name} (baseline)" if is_baseline else name),
+        )
+        for point, a, b in zip(points, x, y, strict=True):
+            text = name if is_baseline else f"{point.strength:g}"
+            if is_baseline or point.strength is not None:
+                axes.annotate(
+                    text,
+                    (a.mean, b.mean),
+                    xytext=(5, 5),
+                    textcoords="offset points",
+                    fontsize=8,
+                    color=INK,
+                )
+    axes.set_xlabel(f"content error: {describe_metric(lpips).title} to content")
+    axes.set_ylabel(f"style error: {describe_metric(gram).title}, relative")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.grid(visible=True)
+
+
+def _draw_bars(
+    axes: "Axes", summaries: Sequence[Summary], names: Sequence[str], prefix: str
+) -> None:
+    colors = _assign(summaries)
+    width = 0.84 / len(summaries)
+    for i, summary in enumerate(summaries):
+        found = [
+            (place, summary.values[name])
+            for place, name in enumerate(names)
+            if name in summary.values
+        ]
+        if not found:
+            continue
+        means = [mean for _, mean in found]
+        axes.bar(
+            [place - 0.42 + (i + 0.5) * width for place, _ in found],
+            [mean.mean for mean in means],
+            width * 0.92,
+            yerr=_spread(means),
+            color=colors[summary.curve, summary.is_baseline][0],
+            hatch="///" if summary.is_baseline else None,
+            edgecolor=INK if summary.is_baseline else "none",
+            linewidth=0.4,
+            error_kw={"elinewidth": 0.6, "ecolor": INK},
+            label=_label(summary.label),
+        )
+    axes.set_xticks(range(len(names)), [name.removeprefix(prefix) for name in names])
+    axes.set_ylabel("relative Gram distance")
+    axes.grid(visible=True, axis="y")
+
+
+def _assign(summaries: Sequence[Summary]) -> dict[tuple[str, bool], tuple[str, str]]:
+    """Returns color and marker of each curve, by (curve, whether a baseline)."""
+    found: dict[tuple[str, bool], tuple[str, str]] = {}
+    for summary in summaries:
+        key = summary.curve, summary.is_baseline
+        if key in found:
+            continue
+        if summary.is_baseline:
+            found[key] = GREY, _BASELINE_MARKERS[summary.curve]
+        else:
+            place = len(found)  # baselines come last
+            found[key] = (
+                _COLORS[place % len(_COLORS)],
+                _MARKERS[(place + place // len(_COLORS)) % len(_MARKERS)],
+            )
+    return found
+
+
+def _names(summaries: Sequence[Summary]) -> list[str]:
+    return sorted({name for summary in summaries for name in summary.values})
+
+
+def _present(names: Sequence[str], summaries: Sequence[Summary]) -> list[str]:
+    return [name for name in names if name in _names(summaries)]
+
+
+def _spread(means: Sequence[Mean]) -> list[list[float]]:
+    """Returns how far the intervals reach down and up from the means."""
+    # Rounding can leave the mean of equal values a hair outside of its interval.
+    return [
+        [max(m.mean - m.low, 0.0) for m in means],
+        [max(m.high - m.mean, 0.0) for m in means],
+    ]
+
+
+def _label(name: str) -> str:
+    """Returns a name that a legend shows even if it begins with an underscore."""
+    return f"\u200b{name}" if name.startswith("_") else name

@@ -1,0 +1,132 @@
+"""The numbers as files: JSON, CSV and Markdown."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from styleflax.evaluation.report.catalogue import order_metrics
+from styleflax.evaluation.report.cells import (
+    build_matchup_table,
+    build_tables,
+    render_markdown,
+)
+from styleflax.evaluation.report.frontier import Matchup, Point
+from styleflax.evaluation.report.summary import Mean, Summary
+from styleflax.evaluation.rows import PAIR, Row
+
+RESULTS_FILE = "results.json"
+PAIRS_FILE = "pairs.csv"
+MARKDOWN_FILE = "results.md"
+
+_PAIR_COLUMNS = ("system", "alpha", "content", "style", "picture")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, "utf-8", newline="")
+    temporary.replace(path)
+
+
+def write_json(
+    path: Path,
+    settings: Mapping[str, Any],
+    summaries: Sequence[Summary],
+    matchups: Sequence[Matchup],
+    notes: Sequence[str],
+) -> None:
+    """Writes settings, means and comparisons; what has no number is null or absent."""
+    found = {
+        "settings": settings,
+        "systems": [_plain_summary(summary) for summary in summaries],
+        "at_equal_lpips": [_plain_matchup(matchup) for matchup in matchups],
+        "notes": list(notes),
+    }
+    text = json.dumps(plain(found), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Returns what JSON can hold: null for a number that is not finite.
+
+    Paths and whatever else JSON does not know become text.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return plain(value.item())  # a NumPy number
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value)
+
+
+def _plain_summary(summary: Summary) -> dict[str, Any]:
+    def means(values: Mapping[str, Mean]) -> dict[str, Any]:
+        return {name: mean._asdict() for name, mean in values.items()}
+
+    return {
+        "system": summary.system,
+        "alpha": summary.alpha,
+        "curve": summary.curve,
+        "strength": summary.strength,
+        "num_pairs": summary.num_pairs,
+        "values": means(summary.values),
+        "identity": means(summary.identity),
+        "set": summary.whole,
+    }
+
+
+def _plain_matchup(matchup: Matchup) -> dict[str, Any]:
+    def point(found: Point) -> dict[str, Any]:
+        return found._asdict()
+
+    return {
+        "curve": matchup.curve,
+        "other": matchup.other,
+        "lpips": matchup.lpips,
+        "points": {
+            gram: [
+                {
+                    "other": point(comparison.point),
+                    "gram_at_equal_lpips": comparison.gram_at_equal_lpips,
+                    "better": [point(found) for found in comparison.better],
+                }
+                for comparison in comparisons
+            ]
+            for gram, comparisons in matchup.by_gram.items()
+        },
+        "better_on_all": matchup.on_all,
+    }
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Writes one line for each pair, empty where a metric has no number."""
+    pairs = [row for row in rows if row.kind == PAIR]
+    metrics = order_metrics(name for row in pairs for name in row.values)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_PAIR_COLUMNS, *metrics])
+    for row in pairs:
+        values = (row.values.get(name, math.nan) for name in metrics)
+        numbers = [repr(float(x)) if math.isfinite(x) else "" for x in values]
+        alpha = "" if row.alpha is None else repr(float(row.alpha))
+        names = [row.system, alpha, row.content, row.style, row.picture]
+        writer.writerow([*names, *numbers])
+    write_text(path, text.getvalue())
+
+
+def write_markdown(
+    path: Path, summaries: Sequence[Summary], matchups: Sequence[Matchup]
+) -> None:
+    """Writes the tables of systems and comparisons, to be pasted into a document."""
+    tables = [*build_tables(summaries).values()]
+    tables += [build_matchup_table(matchup) for matchup in matchups]
+    write_text(path, render_markdown(tables))
