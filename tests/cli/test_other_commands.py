@@ -43,6 +43,8 @@ def test_doctor_names_devices_versions_caches_and_weights(command, monkeypatch):
     assert code == 0
     for text in ("python", "jaxlib", "device 0", "vgg16.ckpt", "/some/[red]cache"):
         assert text in output
+    assert "weights adain" in output
+    assert "to fetch: `styleflax weights fetch vgg19`" in output
 
 
 def test_fetched_file_may_be_one_that_is_here(command, refuses, tmp_path, monkeypatch):

@@ -78,15 +78,13 @@ def test_a_shipped_deeper_encoder_continues_that_of_a_start(
 ):
     # Rescaled by any factors, and rounded as shipped files are.
     start = tmp_path / "start.safetensors"
-    factors = {name: 1.7 for name in model_file.encoder_params}
     scaled, before = {}, 1.0
     for name, layer in model_file.encoder_params.items():
-        after = factors[name]
         scaled[name] = {
-            "kernel": layer["kernel"] * before / after,
-            "bias": layer["bias"] / after,
+            "kernel": layer["kernel"] * before / 1.7,
+            "bias": layer["bias"] / 1.7,
         }
-        before = after
+        before = 1.7
     save_model(start, model_file._replace(encoder_params=scaled))
     folder = sanet_path.parent
     monkeypatch.setattr(packaged_models, "FOLDER", folder)

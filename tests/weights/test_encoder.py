@@ -52,7 +52,7 @@ def test_vgg19_names_the_command_when_it_is_absent(tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        FileNotFoundError, match="neither a file nor one of adain.*, vgg16, vgg19"
+        FileNotFoundError, match=r"neither a file nor one of adain.*, vgg16, vgg19"
     ):
         load_encoder("vgg13")
 
