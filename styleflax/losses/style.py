@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMaps
 
 REDUCTIONS = ("channel_mean", "channel_sum")
@@ -45,4 +45,29 @@ def mean_std_loss(
         squares = jnp.square(mean - target_mean) + jnp.square(std - target_std)
         channels = mean.shape[-1] if reduction == "channel_sum" else 1
         total = total + squares.mean() * channels
+    return total
+
+
+def gram_loss(
+    features: FeatureMaps, targets: Mapping[str, Float[Array, "b _ _"]]
+) -> Float[Array, ""]:
+    """Distances of Gram matrices relative to the style's, summed over layers.
+
+    Gatys et al. 2016 compare Gram matrices by squared differences, whose size
+    depends on how strongly each picture excites each layer. The Frobenius norm of
+    the difference over that of the style's matrix lets all pictures and layers
+    weigh alike: 0 where both agree, 1 for a black picture.
+
+    Args:
+        features: Features of the stylized image.
+        targets: `gram_matrix` of the style at every layer to compare.
+    """
+    total = jnp.zeros(())
+    for layer, target in targets.items():
+        difference = gram_matrix(features[layer]) - target
+        squares = jnp.square(difference).sum(axis=(1, 2))
+        norms = jnp.square(target).sum(axis=(1, 2))
+        # Both floors are far below any picture's; the inner one keeps the
+        # gradient finite where a picture is its own style.
+        total = total + jnp.sqrt((squares + 1e-12) / (norms + 1e-12)).mean()
     return total

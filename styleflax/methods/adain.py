@@ -54,8 +54,8 @@ def make_adain(
     14).
 
     Args:
-        losses: Weights by term. `content` and `style` are the paper's; `pixel`
-            makes an autoencoder of contents and styles alike; `identity`
+        losses: Weights by term. `content` and `style` are the paper's; `gram`
+            compares Gram matrices at the same layers as `style`; `pixel` makes an autoencoder of contents and styles alike; `identity`
             asks the same of the middle of every picture, beside the other
             terms, and `identity_features` asks it of the encoder's layers, which
             keeps edges sharp; `total_variation` smooths.

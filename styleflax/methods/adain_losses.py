@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.losses.style import mean_std_loss
+from styleflax.losses.style import gram_loss, mean_std_loss
 from styleflax.methods.base import Batch, Variables
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.decoder import Decoder
 from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
@@ -25,6 +25,7 @@ PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 1
 LOSS_TERMS = (
     "content",
     "style",
+    "gram",
     "pixel",
     "identity",
     "identity_features",
@@ -67,7 +68,7 @@ def adain_loss(
         terms["identity"] = reconstruction(_middle(images))
     if "identity_features" in weights:
         terms |= _identity_features(nets, own_params, frozen, _middle(images))
-    if not weights.keys().isdisjoint({"content", "style", "total_variation"}):
+    if not weights.keys().isdisjoint({"content", "style", "gram", "total_variation"}):
         terms |= _transfer_terms(nets, own_params, frozen, batch)
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
     metrics = {f"{k}_loss": terms[k] for k in terms if k != "total_variation"}
@@ -82,6 +83,7 @@ def _transfer_terms(
     content = nets.encode(frozen, batch["content"], (DEEPEST,))[DEEPEST]
     style = nets.encode(frozen, batch["style"], STYLE_LAYERS)
     targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
+    grams = {k: gram_matrix(v) for k, v in style.items()}
     of_content = nets.arithmetic.content_statistics()
     target = adain(content, *targets[DEEPEST], **of_content)
     target = jax.lax.stop_gradient(target)
@@ -92,6 +94,7 @@ def _transfer_terms(
         return {
             "content": mse_loss(features[DEEPEST], target),
             "style": mean_std_loss(features, targets, reduction=reduction, **of_style),
+            "gram": gram_loss(features, grams),
         }
 
     return {

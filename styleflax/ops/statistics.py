@@ -103,3 +103,15 @@ def moments_mean_std(
     """
     divisor = jnp.maximum(moments.count - ddof, 1.0)[..., None]
     return moments.mean, safe_sqrt(moments.m2 / divisor + eps)
+
+
+def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
+    """The mean over positions of the products of all pairs of channels, in float32.
+
+    Gatys et al. 2016 sum over positions; the mean lets pictures of different
+    sizes be compared.
+    """
+    b, h, w, c = feature.shape
+    flat = feature.astype(jnp.float32).reshape(b, h * w, c)
+    products = jnp.einsum("bnc,bnd->bcd", flat, flat, precision="highest")
+    return products / (h * w)

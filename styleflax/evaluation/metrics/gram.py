@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from styleflax.evaluation.metrics.networks import load_network, network_features
 from styleflax.evaluation.metrics.pictures import check_pictures
+from styleflax.ops.statistics import gram_matrix
 from styleflax.types import FeatureMaps
 
 GRAM_LAYERS: Mapping[str, tuple[str, ...]] = FrozenDict(
@@ -19,18 +20,6 @@ GRAM_LAYERS: Mapping[str, tuple[str, ...]] = FrozenDict(
     }
 )
 """The layers compared. Models train on VGG-16; AlexNet is a check from outside."""
-
-
-def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
-    """Returns the mean over positions of the products of all pairs of channels.
-
-    Gatys et al. 2016 sum over positions; the mean lets pictures of different
-    sizes be compared.
-    """
-    b, h, w, c = feature.shape
-    flat = feature.reshape(b, h * w, c)
-    products = jnp.einsum("bnc,bnd->bcd", flat, flat, precision="highest")
-    return products / (h * w)
 
 
 def gram_matrices(features: FeatureMaps) -> dict[str, Float[Array, "b _ _"]]:
