@@ -36,6 +36,7 @@ _COLORS = (
 )
 _MARKERS = "osD^vPXh"
 _BASELINE_MARKERS = {"content": "*", "style": "P", "coral": "X"}
+_BASELINE_HATCHES = {"content": "///", "style": "...", "coral": "xxx"}
 
 
 def style_against_content(summaries: Sequence[Summary]) -> str | None:
@@ -100,7 +101,7 @@ def _draw_curves(
         if {lpips, gram} <= summary.values.keys():
             key = summary.curve, summary.is_baseline
             curves.setdefault(key, []).append(summary)
-    for (name, is_baseline), points in curves.items():
+    for place, ((name, is_baseline), points) in enumerate(curves.items()):
         x = [point.values[lpips] for point in points]
         y = [point.values[gram] for point in points]
         color, marker = colors[name, is_baseline]
@@ -117,22 +118,40 @@ def _draw_curves(
             elinewidth=0.6,
             label=_label(f"{name} (baseline)" if is_baseline else name),
         )
-        for point, a, b in zip(points, x, y, strict=True):
-            text = name if is_baseline else f"{point.strength:g}"
-            if is_baseline or point.strength is not None:
-                axes.annotate(
-                    text,
-                    (a.mean, b.mean),
-                    xytext=(5, 5),
-                    textcoords="offset points",
-                    fontsize=8,
-                    color=INK,
-                )
+        _write_texts(axes, points, (x, y), color, below=place % 2 == 1)
     axes.set_xlabel(f"content error: {describe_metric(lpips).title} to content")
     axes.set_ylabel(f"style error: {describe_metric(gram).title}, relative")
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
+    axes.set(xlim=(-0.03 * right, right), ylim=(-0.03 * top, top))
     axes.grid(visible=True)
+
+
+def _write_texts(
+    axes: "Axes",
+    points: Sequence[Summary],
+    means: tuple[Sequence[Mean], Sequence[Mean]],
+    color: str,
+    *,
+    below: bool,
+) -> None:
+    """Writes strengths beside points, names beside those that have none.
+
+    Of neighbouring curves one has them above and one below, so that they collide
+    less.
+    """
+    for point, x, y in zip(points, *means, strict=True):
+        named = point.is_baseline or point.strength is None
+        low = below and not named
+        axes.annotate(
+            point.curve if named else f"{point.strength:g}",
+            (x.mean, y.mean),
+            xytext=(-5, -5) if low else (5, 5),
+            textcoords="offset points",
+            ha="right" if low else "left",
+            va="top" if low else "bottom",
+            fontsize=8,
+            color=INK if point.is_baseline else color,
+        )
 
 
 def _draw_bars(
@@ -155,7 +174,7 @@ def _draw_bars(
             width * 0.92,
             yerr=_spread(means),
             color=colors[summary.curve, summary.is_baseline][0],
-            hatch="///" if summary.is_baseline else None,
+            hatch=_BASELINE_HATCHES[summary.curve] if summary.is_baseline else None,
             edgecolor=INK if summary.is_baseline else "none",
             linewidth=0.4,
             error_kw={"elinewidth": 0.6, "ecolor": INK},

@@ -77,7 +77,8 @@ def to_svg(figure: "Figure", name: str, title: str) -> str:
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-")
-    svg = re.sub(
-        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1">', svg, count=1
-    )
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+    # Its rules would hold for the whole page, and its size is the page's to choose.
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    box = re.search(r'viewBox="[^"]*"', svg)
+    head = f'<svg role="img" aria-label="{title}" {box[0] if box else ""}>'
+    return head + svg[svg.index(">") + 1 :]

@@ -1,0 +1,135 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from styleflax.evaluation.report.cells import (
+    ABSENT,
+    Cell,
+    Table,
+    build_tables,
+    choose_decimals,
+    format_number,
+    render_markdown,
+)
+from styleflax.evaluation.report.summary import summarise
+
+
+def _refuse(literal):
+    raise AssertionError(f"{literal} is no JSON")
+
+
+@pytest.fixture(scope="module")
+def results(out):
+    text = (out / "results.json").read_text("utf-8")
+    return json.loads(text, parse_constant=_refuse)
+
+
+def test_numbers_of_the_json_are_numpys_means(results, rows):
+    for system in results["systems"]:
+        own = [
+            row.values
+            for row in rows
+            if row.kind == "pair"
+            and (row.system, row.alpha) == (system["system"], system["alpha"])
+        ]
+        for metric in ("gram_vgg16", "gram_alexnet", "lpips_alexnet", "blobs"):
+            mean = system["values"][metric]
+            expected = np.mean([values[metric] for values in own])
+            assert mean["mean"] == pytest.approx(expected, rel=1e-12)
+            assert mean["low"] <= mean["mean"] + 1e-12
+            assert mean["high"] >= mean["mean"] - 1e-12
+        assert system["num_pairs"] == 4
+
+
+def test_json_has_identity_and_numbers_of_the_set(results):
+    (ours,) = [
+        s for s in results["systems"] if (s["system"], s["alpha"]) == ("adain", 1.0)
+    ]
+    assert ours["identity"]["lpips_alexnet"]["mean"] == 0.125
+    assert ours["set"] == {"fid": 12.5}
+
+
+def test_what_is_not_finite_is_null_or_absent_in_the_json(results):
+    assert results["settings"]["nan"] is None
+    half = results["systems"][0]
+    assert "ssim" not in half["values"]
+    assert half["values"]["ms_ssim"] == {
+        "mean": 0.25,
+        "low": 0.25,
+        "high": 0.25,
+        "num_values": 1,
+    }
+
+
+def test_outputs_of_several_strengths_are_one_curve_in_the_json(results):
+    lite = [s for s in results["systems"] if s["system"].startswith("lite")]
+    assert len({s["curve"] for s in lite}) == 1
+    assert [s["strength"] for s in lite] == [0.5, 1.0]
+    assert {m["other"] for m in results["at_equal_lpips"]} == {
+        "adain",
+        lite[0]["curve"],
+    }
+
+
+def test_csv_has_a_line_for_each_pair_and_gaps_are_empty(out, rows):
+    with (out / "pairs.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    pairs = [row for row in rows if row.kind == "pair"]
+    assert len(lines) == len(pairs)
+    for line, row in zip(lines, pairs, strict=True):
+        assert (line["system"], line["content"]) == (row.system, row.content)
+        assert float(line["gram_vgg16"]) == row.values["gram_vgg16"]
+    assert lines[0]["ms_ssim"] == ""
+    assert float(lines[1]["ms_ssim"]) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [([0.5], 3), ([1.25, 0.1], 3), ([25.0], 2), ([1234.5], 0), ([0.0], 3), ([5e-4], 6)],
+)
+def test_columns_have_as_many_decimals_as_they_need(values, decimals):
+    assert choose_decimals(values) == decimals
+
+
+def test_absent_numbers_are_dashes():
+    assert format_number(None, 3) == format_number(float("nan"), 3) == ABSENT
+    assert format_number(0.5, 3) == "0.500"
+
+
+def test_the_best_of_a_column_is_marked_and_baselines_are_not(make_rows):
+    rows = make_rows("a", 1.0, 0.5) + make_rows("b", 1.0, 0.7)
+    rows += make_rows("style", None, 0.0)
+    table = build_tables(summarise(rows, {}))["main"]
+    column = [head for head, _ in table.heads].index("Gram VGG-16 ↓")
+    assert [row[column].is_best for row in table.rows] == [True, False, False]
+
+
+def test_shares_are_percent(make_rows):
+    table = build_tables(summarise(make_rows("a", 1.0, 0.45), {}))["artefacts"]
+    assert table.rows[0][-1].text == "50.0 %"
+
+
+def test_a_metric_nobody_knows_is_shown(make_rows):
+    table = build_tables(summarise(make_rows("a", 1.0, 0.45), {}))["other"]
+    assert table.heads[-1][0] == "unheard of"
+    assert table.rows[0][-1].text == "7.000"
+
+
+def test_markdown_shows_names_as_they_are():
+    row = [Cell("a|b_c"), Cell("<i>"), Cell("0.5", "", is_best=True)]
+    table = Table("x", [("system", ""), ("y", ""), ("z", "")], [row])
+    assert render_markdown([table]).splitlines() == [
+        "### x",
+        "",
+        "| system | y | z |",
+        "|---|---|---:|",
+        r"| a\|b\_c | \<i\> | **0.5** |",
+    ]
+
+
+def test_markdown_file_has_every_system(out):
+    text = (out / "results.md").read_text("utf-8")
+    assert "| adain | 0.5 | 4 |" in text
+    assert "<script>" not in text
