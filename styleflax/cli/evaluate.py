@@ -1,12 +1,17 @@
-"""`styleflax eval` and `eval.py`: losses of model files on folders of pictures."""
+"""`styleflax eval` and `eval.py`: models and other programs' pictures, measured."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from styleflax.cli.calling import call
+
+if TYPE_CHECKING:
+    from styleflax.evaluation.runner import Result
+
+_SHOWN = ("gram_vgg16", "gram_alexnet", "lpips_alexnet", "lpips_vgg16", "ssim")
 
 
 def evaluate(
@@ -16,22 +21,99 @@ def evaluate(
     weights: Annotated[
         list[str] | None, typer.Option(help="A name or a model file; may be repeated.")
     ] = None,
-    size: Annotated[int, typer.Option(help="Side of the square pictures.")] = 256,
-    alpha: Annotated[float, typer.Option(help="Strength in the contact sheet.")] = 1.0,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:DIR",
+            help="Pictures of another program, CONTENT__STYLE.*; may be repeated.",
+        ),
+    ] = None,
+    alphas: Annotated[
+        str, typer.Option(help="Strengths, joined by commas.")
+    ] = "0,0.25,0.5,0.75,1",
+    alpha: Annotated[float | None, typer.Option(hidden=True)] = None,
+    size: Annotated[int, typer.Option(help="Side of the square pictures.")] = 512,
+    baselines: Annotated[
+        bool, typer.Option(help="Untouched inputs and recoloured contents.")
+    ] = True,
+    networks: Annotated[
+        str, typer.Option(help="Networks that measure, joined by commas.")
+    ] = "vgg16,alexnet",
+    num_pairs: Annotated[
+        int | None, typer.Option(help="So many pairs, spread evenly; default all.")
+    ] = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="The weights of FID's network, for FID.")
+    ] = None,
+    art_inception: Annotated[
+        Path | None, typer.Option(help="Those of ArtFID's, for ArtFID.")
+    ] = None,
+    keep_pictures: Annotated[
+        bool, typer.Option(help="Write all pictures to OUT/pictures.")
+    ] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Lose numbers of other settings.")
+    ] = False,
 ) -> None:
-    """Score models on every pair: content loss and style loss, and a contact sheet."""
-    from rich.console import Console  # noqa: PLC0415  (late: --help answers at once)
+    """Score every pair of contents and styles, and write a report.
+
+    Started again after a kill, it goes on where it was.
+    """
+    from styleflax.evaluation import runner  # noqa: PLC0415  (--help answers at once)
+    from styleflax.evaluation.outputs import parse_outputs  # noqa: PLC0415
+
+    strengths = parse_strengths(alphas) if alpha is None else (alpha,)
+    options = runner.Options(
+        size_px=size,
+        alphas=strengths,
+        outputs=tuple(parse_outputs(text) for text in outputs or ()),
+        baselines=baselines,
+        networks=tuple(name.strip() for name in networks.split(",")),
+        num_pairs=num_pairs,
+        inception=inception,
+        art_inception=art_inception,
+        keep_pictures=keep_pictures,
+        overwrite=overwrite,
+    )
+    # Whoever brings pictures need not have a model scored beside them.
+    names = weights or ([] if outputs else ["adain"])
+    _show(runner.evaluate(names, content, style, out, options))
+
+
+def parse_strengths(text: str) -> tuple[float, ...]:
+    """Returns the numbers of "0,0.5,1".
+
+    Raises:
+        ValueError: If one is no number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"--alphas must be numbers joined by commas, got {text!r}"
+        ) from None
+
+
+def _show(result: "Result") -> None:
+    """Prints the most important means, and where the rest is."""
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from styleflax.evaluation import runner  # noqa: PLC0415
+    from styleflax.evaluation.report.summary import summarise  # noqa: PLC0415
 
-    names = weights or ["adain"]
-    pairs = runner.evaluate(names, content, style, out, size_px=size, alpha=alpha)
-    table = Table("weights", "pairs", "content loss", "style loss")
-    for name, (content_loss, style_loss, count) in runner.mean_losses(pairs).items():
-        table.add_row(name, str(count), f"{content_loss:.4f}", f"{style_loss:.4f}")
+    summaries = summarise(result.rows, result.sets)
+    shown = [name for name in _SHOWN if any(name in s.values for s in summaries)]
+    sets = sorted({name for summary in summaries for name in summary.whole})
+    table = Table("system", "pairs", *shown, *sets)
+    for summary in summaries:
+        means = [summary.values[n].mean if n in summary.values else None for n in shown]
+        numbers = [*means, *(summary.whole.get(name) for name in sets)]
+        cells = ("-" if x is None else f"{x:.4f}" for x in numbers)
+        table.add_row(summary.label, str(summary.num_pairs), *cells)
     Console(markup=False, highlight=False).print(table)
-    print(f"{out / 'losses.json'} and a contact sheet of each model beside it")
+    for note in result.notes:
+        print(note)
+    print(f"{result.report}, and results.json, results.md and pairs.csv beside it")
 
 
 def main() -> None:

@@ -36,6 +36,13 @@ class Input(NamedTuple):
         return to_float(self.square_u8)
 
 
+class Pair(NamedTuple):
+    """A content and a style that meet."""
+
+    content: Input
+    style: Input
+
+
 def load_inputs(folder: Path, size_px: int) -> list[Input]:
     """Returns the centre squares of all pictures of a folder and below it.
 

@@ -72,6 +72,7 @@ class Measure:
     Each network runs once for a picture, and everything compiles once.
 
     Attributes:
+        networks: By name.
         notes: A line for each number that pictures of this size do not have.
     """
 
@@ -88,7 +89,7 @@ class Measure:
         """
         if size_px < MIN_SIZE_PX:
             raise ValueError(f"size must be at least {MIN_SIZE_PX} px, got {size_px}")
-        self._networks = {name: JudgeNetwork(name) for name in networks}
+        self.networks = {name: JudgeNetwork(name) for name in networks}
         self._has_ms_ssim = size_px >= MIN_MS_SSIM_PX
         self._has_detectors = size_px >= MIN_DETECTORS_PX
         needs = {
@@ -108,7 +109,7 @@ class Measure:
     def style(self, picture: Picture) -> KnownStyle:
         """Returns what is to be kept of a style."""
         features = self._features(picture)
-        grams = {n: judge.grams(features[n]) for n, judge in self._networks.items()}
+        grams = {n: judge.grams(features[n]) for n, judge in self.networks.items()}
         return KnownStyle(grams, lab_histogram(picture), self._strengths(picture))
 
     def pair(
@@ -121,7 +122,7 @@ class Measure:
         """Returns the numbers of a picture by the names that docs/evaluation.md has."""
         features = self._features_beside(picture, content)
         values: dict[str, float] = {}
-        for name, judge in self._networks.items():
+        for name, judge in self.networks.items():
             values |= judge.to_style(features[name], style.grams[name])
             values |= judge.to_content(features[name], content.features[name])
         values["ssim"] = float(ssim(picture, content.picture)[0])
@@ -135,12 +136,12 @@ class Measure:
         """Returns how well a content came back that was its own style."""
         features = self._features_beside(picture, content)
         values = {"psnr": float(psnr(picture, content.picture)[0])}
-        for name, judge in self._networks.items():
+        for name, judge in self.networks.items():
             values |= judge.lpips(features[name], content.features[name])
         return values
 
     def _features(self, picture: Picture) -> dict[str, FeatureMaps]:
-        return {name: judge.features(picture) for name, judge in self._networks.items()}
+        return {name: judge.features(picture) for name, judge in self.networks.items()}
 
     def _features_beside(
         self, picture: Picture, content: KnownContent

@@ -1,42 +1,67 @@
-"""Losses and pictures of model files over all pairs of contents and styles."""
+"""Every pair of contents and styles, made by every system, measured and reported."""
 
-import itertools
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-from jaxtyping import Array, Float
-from tqdm import tqdm
-
-from styleflax import methods
-from styleflax.data.grids import image_grid
-from styleflax.data.images import load_image_u8, resize_short_side, save_image
-from styleflax.data.listing import list_images
-from styleflax.data.pixels import to_float
-from styleflax.inference.checks import check_alpha, check_size
-from styleflax.inference.model import build_model, read_arithmetic
-from styleflax.inference.stylizer import Stylizer
-from styleflax.methods.base import Variables
-from styleflax.parallel import local_devices, map_rows
-from styleflax.types import Image, Params
-from styleflax.weights.packaged_models import find_model
-from styleflax.weights.store import ModelFile, load_model
-
-TERMS = ("content", "style")
+from styleflax.evaluation.inputs import Pair, choose_pairs, load_inputs
+from styleflax.evaluation.lineup import ALPHAS, Lineup, load_lineup
+from styleflax.evaluation.measure import Measure
+from styleflax.evaluation.metrics.networks import NETWORKS
+from styleflax.evaluation.report import check_extras, write_report
+from styleflax.evaluation.report.html import find_versions
+from styleflax.evaluation.rows import Row, open_folder, row_key
+from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
+from styleflax.evaluation.sets import SetValues, make_set_measure
 
 
-class Pair(NamedTuple):
-    """One stylization and its losses, at strength 1 as in training."""
+class Result(NamedTuple):
+    """What `evaluate` found.
 
-    weights: str
-    content: str
-    style: str
-    content_loss: float
-    style_loss: float
+    Attributes:
+        rows: In the order of contents, styles, systems and strengths.
+        sets: FID and ArtFID by (system, alpha), where asked for.
+        report: The page.
+        notes: What could not be measured, a line each.
+    """
+
+    rows: list[Row]
+    sets: SetValues
+    report: Path
+    notes: list[str]
+
+
+class Options(NamedTuple):
+    """How to evaluate.
+
+    Attributes:
+        size_px: Side of the squares that are stylized and measured.
+        alphas: Strengths of the models.
+        outputs: Names and folders of other programs' pictures; see
+            `outputs.find_outputs`.
+        baselines: Whether to score the three of `systems.BASELINES`.
+        networks: That measure, of "vgg16" and "alexnet".
+        num_pairs: So many pairs, spread evenly; all of them if None.
+        inception: Weights of the FID network; see `fid`.
+        art_inception: Weights of ArtFID's.
+        keep_pictures: Whether to write all pictures into the folder.
+        overwrite: Whether to remove numbers of other settings.
+    """
+
+    size_px: int = 512
+    alphas: tuple[float, ...] = ALPHAS
+    outputs: tuple[tuple[str, Path], ...] = ()
+    baselines: bool = True
+    networks: tuple[str, ...] = NETWORKS
+    num_pairs: int | None = None
+    inception: Path | None = None
+    art_inception: Path | None = None
+    keep_pictures: bool = True
+    overwrite: bool = False
+
+
+DEFAULTS = Options()
 
 
 def evaluate(
@@ -44,153 +69,87 @@ def evaluate(
     content_folder: Path,
     style_folder: Path,
     out: Path,
-    *,
-    size_px: int = 256,
-    alpha: float = 1.0,
-) -> list[Pair]:
-    """Scores every pair and writes `losses.json` and a contact sheet per model.
+    options: Options = DEFAULTS,
+) -> Result:
+    """Scores every pair and writes rows, pictures and a report.
 
-    Pictures are centre crops of `size_px` after resizing their short side to
-    it, so that each program is compiled once.
+    What a killed call has measured stays: the same call goes on from there. A call
+    with further systems, strengths or pairs computes those alone.
 
     Args:
         weights: Names or model files.
         content_folder: Searched recursively for pictures.
         style_folder: The same.
         out: Folder for the results; made if missing.
-        size_px: Side of the square pictures.
-        alpha: Strength of the pictures in the contact sheet.
+        options: The rest.
 
     Raises:
-        FileNotFoundError: If a folder or a model file is not there.
-        ValueError: If a folder holds no picture, or a number is out of range.
+        FileNotFoundError: If a folder, a model file or a package is not there.
+        ImportError: If the report's packages are not installed.
+        ValueError: If a folder holds no picture, outputs are missing, the folder
+            holds numbers of other settings, or a number is out of range.
     """
-    check_alpha(alpha)
-    check_size(size_px)
-    paths = list(dict.fromkeys(find_model(name) for name in weights))
-    files = [load_model(path) for path in paths]
-    models = [build_model(file) for file in files]  # refuses what does not fit
-    names = _distinct([(path.stem, path.absolute().parent.name) for path in paths])
-    contents = load_squares(content_folder, size_px)
-    styles = load_squares(style_folder, size_px)
-    out.mkdir(parents=True, exist_ok=True)
-    pairs = []
-    for name, file, model in zip(names, files, models, strict=True):
-        pairs += score(name, file, contents, styles)
-        sheet = contact_sheet(Stylizer(model), contents, styles, alpha)
-        save_image(sheet, out / f"{name}.png")
-    text = json.dumps([pair._asdict() for pair in pairs], indent=2)
-    (out / "losses.json").write_text(text + "\n", "utf-8")
-    return pairs
-
-
-def load_squares(folder: Path, size_px: int) -> dict[str, Float[np.ndarray, "h w 3"]]:
-    """Centre crops of all pictures of a folder, by file name without suffix.
-
-    Where pictures share it, the folder's name and a number tell them apart.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no picture, or a file is damaged.
-    """
-    paths = list_images(folder)
-    if not paths:
-        raise ValueError(f"{folder} holds no picture")
-    squares = {}
-    names = _distinct([(path.stem, path.parent.name) for path in paths])
-    for name, path in zip(names, paths, strict=True):
-        image = np.asarray(resize_short_side(load_image_u8(path), size_px))
-        top, left = ((side - size_px) // 2 for side in image.shape[:2])
-        square = image[top : top + size_px, left : left + size_px]
-        squares[name] = to_float(square)
-    return squares
-
-
-def score(
-    name: str,
-    file: ModelFile,
-    contents: dict[str, np.ndarray],
-    styles: dict[str, np.ndarray],
-) -> list[Pair]:
-    """Content and style loss of every pair, as the model's training computes them."""
-    method = methods.build(
-        file.method,
-        losses=dict.fromkeys(TERMS, 1.0),
-        arithmetic=read_arithmetic(file),
+    check_extras()
+    if (options.inception or options.art_inception) and not options.keep_pictures:
+        raise ValueError("FID and ArtFID need the pictures to be kept")
+    size_px, keep = options.size_px, options.keep_pictures
+    measure = Measure(size_px, options.networks)
+    pairs = _load_pairs(content_folder, style_folder, size_px, options.num_pairs)
+    lineup = load_lineup(
+        *(weights, options.alphas, options.outputs, pairs, size_px),
+        baselines=options.baselines,
     )
-
-    def losses(
-        constants: tuple[Variables, Params], key: Array, pair: dict[str, Image]
-    ) -> dict[str, Float[Array, " 1"]]:
-        variables, frozen = constants
-        own = variables.players["model"]
-        _, (metrics, _) = method.losses["model"](own, variables, frozen, pair, key)
-        return {term: metrics[f"{term}_loss"][None] for term in TERMS}
-
-    variables = jax.device_put(Variables(file.players, file.state))
-    frozen = jax.device_put({"encoder": file.encoder_params})
-    devices = local_devices()
-    # The losses are means over a batch, so every device takes one pair at a time.
-    run = map_rows(losses, (variables, frozen), devices)
-    pairs = [(c, s) for c in contents for s in styles]
-    scored = []
-    with tqdm(total=len(pairs), desc=name, unit="pair", disable=None) as bar:
-        for start in range(0, len(pairs), len(devices)):
-            group = pairs[start : start + len(devices)]
-            images = {
-                "content": np.stack([contents[c] for c, _ in group]),
-                "style": np.stack([styles[s] for _, s in group]),
-            }
-            values = jax.device_get(run(jax.random.key(0), images))
-            for i, (c, s) in enumerate(group):
-                losses_of_pair = (float(values[term][i]) for term in TERMS)
-                scored.append(Pair(name, c, s, *losses_of_pair))
-            bar.update(len(group))
-    return scored
-
-
-def contact_sheet(
-    stylizer: Stylizer,
-    contents: dict[str, np.ndarray],
-    styles: dict[str, np.ndarray],
-    alpha: float = 1.0,
-) -> np.ndarray:
-    """Contents down the left side, styles along the top, stylizations between."""
-    encoded = [stylizer.encode_style(style) for style in styles.values()]
-    rows: list[list[np.ndarray | None]] = [[None, *styles.values()]]
-    pictures, count = list(contents.values()), stylizer.num_devices
-    starts = range(0, len(pictures), count)
-    for start in tqdm(starts, desc="sheet", unit="row", disable=None):
-        group = np.stack(pictures[start : start + count])
-        made = [stylizer(group, style, alpha=alpha).array for style in encoded]
-        rows += [[row[0], *row[1:]] for row in zip(group, *made, strict=True)]
-    captions = [["", *styles], *([name] for name in contents)]
-    return image_grid(rows, captions=captions, cell_px=192)
-
-
-def _distinct(names: Sequence[tuple[str, str]]) -> list[str]:
-    """Names from (stem, folder): the stem where that is enough, each name once."""
-    count = Counter(stem for stem, _ in names)
-    distinct: list[str] = []
-    for stem, folder in names:
-        name = stem if count[stem] == 1 else f"{folder}_{stem}"
-        numbered = (f"{name}-{i}" for i in itertools.count(2))
-        while name in distinct:
-            name = next(numbered)
-        distinct.append(name)
-    return distinct
-
-
-def mean_losses(pairs: Iterable[Pair]) -> dict[str, tuple[float, float, int]]:
-    """Mean content loss, mean style loss and number of pairs, by weights."""
-    by_weights: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        by_weights.setdefault(pair.weights, []).append(pair)
-    return {
-        name: (
-            float(np.mean([p.content_loss for p in group])),
-            float(np.mean([p.style_loss for p in group])),
-            len(group),
-        )
-        for name, group in by_weights.items()
+    systems = lineup.systems
+    networks = options.inception, options.art_inception
+    measure_sets = make_set_measure(out, pairs, size_px, *networks)
+    settings = _settings(content_folder, style_folder, options, lineup, len(pairs))
+    found = open_folder(out, settings, overwrite=options.overwrite)
+    done = {row_key(row): row for row in found}
+    if keep:
+        keep_squares(out, pairs)
+    score_missing(out, systems, pairs, measure, done, keep_pictures=keep)
+    rows = [done[key] for key in list_keys(systems, pairs)]
+    sets = measure_sets(rows)
+    squares = {
+        "content": {pair.content.name: pair.content.square_u8 for pair in pairs},
+        "style": {pair.style.name: pair.style.square_u8 for pair in pairs},
     }
+    report = write_report(out, rows, settings, sets, inputs=squares)
+    return Result(rows, sets, report, measure.notes)
+
+
+def _settings(
+    content_folder: Path,
+    style_folder: Path,
+    options: Options,
+    lineup: Lineup,
+    num_pairs: int,
+) -> dict[str, Any]:
+    """What `rows.open_folder` compares, and what a reader may want to know."""
+    return {
+        "compared": {
+            "size_px": options.size_px,
+            "networks": sorted(set(options.networks)),
+        },
+        "digests": lineup.digests,
+        "run": {
+            "content": str(content_folder),
+            "style": str(style_folder),
+            "num_pairs": num_pairs,
+            "systems": {system.name: list(system.alphas) for system in lineup.systems},
+        },
+        "versions": find_versions(),
+    }
+
+
+def _load_pairs(
+    content_folder: Path, style_folder: Path, size_px: int, num_pairs: int | None
+) -> list[Pair]:
+    contents = load_inputs(content_folder, size_px)
+    styles = load_inputs(style_folder, size_px)
+    positions = choose_pairs(len(contents), len(styles), num_pairs)
+    pairs = [Pair(contents[i], styles[j]) for i, j in positions]
+    files = Counter(f"{pair.content.name}__{pair.style.name}" for pair in pairs)
+    if twice := [name for name, count in files.items() if count > 1]:
+        raise ValueError(f"two pairs are both called {twice[0]!r}: rename a picture")
+    return pairs

@@ -100,7 +100,7 @@ def test_identity_is_psnr_and_lpips(measure, pictures, values):
 def test_each_network_runs_once_for_a_picture(pictures, monkeypatch):
     runs = []
     measure = Measure(64)
-    for name, judge in measure._networks.items():
+    for name, judge in measure.networks.items():
 
         def run(params, images, name=name, run=judge._run):
             runs.append(name)

@@ -1,0 +1,99 @@
+"""The systems of one evaluation, and the digests of what they are made of."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from styleflax.evaluation.inputs import Pair, distinct_names, file_digest
+from styleflax.evaluation.outputs import find_outputs
+from styleflax.evaluation.systems import (
+    System,
+    make_baselines,
+    make_model_system,
+    make_outputs_system,
+)
+from styleflax.inference.checks import check_alpha
+from styleflax.inference.model import build_model
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import load_model, model_digest
+
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Strengths at which models are scored by default."""
+
+
+class Lineup(NamedTuple):
+    """Who takes part.
+
+    Attributes:
+        systems: Models as given, then outputs, then baselines.
+        digests: Of files, by kind and name; see `rows.open_folder`.
+    """
+
+    systems: list[System]
+    digests: dict[str, dict[str, str]]
+
+
+def load_lineup(
+    weights: Sequence[str | os.PathLike[str]],
+    alphas: Sequence[float],
+    outputs: Sequence[tuple[str, Path]],
+    pairs: Sequence[Pair],
+    size_px: int,
+    *,
+    baselines: bool,
+) -> Lineup:
+    """Returns the systems of an evaluation, each checked before any work is done.
+
+    Args:
+        weights: Names or model files.
+        alphas: Strengths of the models.
+        outputs: Names and folders of other programs' pictures.
+        pairs: That outputs must have.
+        size_px: Side of all pictures.
+        baselines: Whether to add them.
+
+    Raises:
+        FileNotFoundError: If a model file or a folder is not there.
+        ValueError: If a strength is not in [0, 1], a model does not fit, outputs are
+            missing, two systems have one name, or there is none.
+    """
+    for alpha in alphas:
+        check_alpha(alpha)
+    if weights and not alphas:
+        raise ValueError("alphas is empty; models need one strength or more")
+    digests: dict[str, dict[str, str]] = {
+        "content": {pair.content.name: pair.content.digest for pair in pairs},
+        "style": {pair.style.name: pair.style.digest for pair in pairs},
+        "weights": {},
+    }
+    systems: list[System] = []
+    paths = list(dict.fromkeys(find_model(name) for name in weights))
+    names = distinct_names([(path.stem, path.absolute().parent.name) for path in paths])
+    for name, path in zip(names, paths, strict=True):
+        file = load_model(path)
+        digests["weights"][name] = model_digest(file)
+        strengths = sorted(set(map(float, alphas)))
+        systems.append(make_model_system(name, file, build_model(file), strengths))
+    for name, folder in outputs:
+        wanted = [(pair.content.name, pair.style.name) for pair in pairs]
+        files = find_outputs(name, folder, wanted)
+        digests[f"outputs {name}"] = {
+            f"{content}__{style}": file_digest(path)
+            for (content, style), path in files.items()
+        }
+        systems.append(make_outputs_system(name, files, size_px))
+    systems += make_baselines() if baselines else []
+    _check_names([system.name for system in systems])
+    return Lineup(systems, digests)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"several systems are called {', '.join(twice)}: give outputs other names, "
+            "or --no-baselines if it is that of a baseline"
+        )
+    if not names:
+        raise ValueError("there is nothing to score: give weights or outputs")

@@ -1,0 +1,174 @@
+"""What is scored: models at several strengths, baselines, other programs' outputs."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from styleflax import methods
+from styleflax.data.pixels import to_float, to_u8
+from styleflax.evaluation.inputs import Input
+from styleflax.evaluation.kept import FirstKept
+from styleflax.evaluation.outputs import PairNames, load_output_u8
+from styleflax.evaluation.resources import peak_memory
+from styleflax.inference.model import Model, read_arithmetic
+from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.base import Style, Variables
+from styleflax.ops.color import coral_recolor
+from styleflax.weights.store import ModelFile
+
+BASELINES = ("content", "style", "coral")
+"""The content as it is, the style as it is, the content in the style's colours."""
+
+LOSS_TERMS = ("content", "style")
+
+_MAX_STYLES = 64  # SANet keeps 10 MB of each at 512 px
+
+
+class Made(NamedTuple):
+    """One picture of a system.
+
+    Attributes:
+        picture: RGB in [0, 1], in steps of 1/255: exactly what a file holds.
+        values: What only its maker can tell, by metric.
+        source: Where it lies already, relative to the evaluation's folder or
+            absolute; None for a new picture.
+    """
+
+    picture: Float[np.ndarray, "h w 3"]
+    values: dict[str, float]
+    source: Path | None = None
+
+
+class System(NamedTuple):
+    """A maker of pictures from pairs.
+
+    Attributes:
+        name: As in rows and in the report.
+        alphas: Strengths at which it is scored; (None,) where it has none.
+        make: From content, style and strength.
+        identity: Whether contents as their own styles are scored, too.
+    """
+
+    name: str
+    alphas: tuple[float | None, ...]
+    make: Callable[[Input, Input, float | None], Made]
+    identity: bool = False
+
+
+def square_path(role: str, name: str) -> Path:
+    """Returns where the folder of an evaluation keeps an input's square."""
+    return Path("inputs", role, f"{name}.png")
+
+
+def make_baselines() -> list[System]:
+    """Returns the systems that `BASELINES` names."""
+    recolor = jax.jit(coral_recolor)
+
+    def content(content: Input, _style: Input, _: float | None) -> Made:
+        return Made(content.picture, {}, square_path("content", content.name))
+
+    def style(_content: Input, style: Input, _: float | None) -> Made:
+        return Made(style.picture, {}, square_path("style", style.name))
+
+    def coral(content: Input, style: Input, _: float | None) -> Made:
+        picture = recolor(content.picture[None], style.picture[None])
+        return Made(_as_stored(picture[0]), {})
+
+    makers = (content, style, coral)
+    return [System(n, (None,), f) for n, f in zip(BASELINES, makers, strict=True)]
+
+
+def make_outputs_system(
+    name: str, files: Mapping[PairNames, Path], size_px: int
+) -> System:
+    """Returns the system of pictures that another program made.
+
+    Args:
+        name: What to call it.
+        files: By the names of content and style; see `outputs.find_outputs`.
+        size_px: Side to which pictures of another size are resized.
+    """
+
+    def make(content: Input, style: Input, _: float | None) -> Made:
+        path = files[content.name, style.name]
+        return Made(to_float(load_output_u8(path, size_px)), {}, path.absolute())
+
+    return System(name, (None,), make)
+
+
+def make_model_system(
+    name: str, file: ModelFile, model: Model, alphas: Sequence[float]
+) -> System:
+    """Returns a model at some strengths.
+
+    Its values are `seconds` for a picture whose style is encoded, without the time
+    of compiling; `peak_mb`; and, at strength 1, where the model was trained, its
+    `content_loss` and `style_loss`.
+
+    Args:
+        name: What to call it.
+        file: As loaded.
+        model: Built of it.
+        alphas: In [0, 1].
+    """
+    stylizer = Stylizer(model)
+    losses = make_training_losses(file)
+    encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
+    warm: set[str] = set()
+
+    def make(content: Input, style: Input, alpha: float | None) -> Made:
+        assert alpha is not None
+        kept = encoded.get(style.digest, lambda: stylizer.encode_style(style.picture))
+        kept = jax.block_until_ready(kept)
+        picture = content.picture
+        if not warm:
+            stylizer(picture, kept, alpha=alpha)
+            warm.add(name)
+        with peak_memory() as peak:
+            start = time.perf_counter()
+            made = stylizer(picture, kept, alpha=alpha).array
+            values = {"seconds": time.perf_counter() - start}
+        if peak.megabytes is not None:
+            values["peak_mb"] = peak.megabytes
+        if alpha == 1.0 and style is not content:
+            values |= losses(picture, style.picture)
+        return Made(_as_stored(made), values)
+
+    return System(name, tuple(alphas), make, identity=True)
+
+
+def make_training_losses(
+    file: ModelFile,
+) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
+    """Returns `losses(content, style)`, by the method's own training loss.
+
+    They are of the picture at strength 1, before it is cut to [0, 1] and rounded.
+    """
+    terms = dict.fromkeys(LOSS_TERMS, 1.0)
+    method = methods.build(file.method, losses=terms, arithmetic=read_arithmetic(file))
+    variables = jax.device_put(Variables(file.players, file.state))
+    frozen = jax.device_put({"encoder": file.encoder_params})
+
+    @jax.jit
+    def program(variables, frozen, batch, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        own = variables.players["model"]
+        _, (metrics, _) = method.losses["model"](own, variables, frozen, batch, key)
+        return {f"{term}_loss": metrics[f"{term}_loss"] for term in LOSS_TERMS}
+
+    key = jax.random.key(0)
+
+    def losses(content: np.ndarray, style: np.ndarray) -> dict[str, float]:
+        batch = {"content": content[None], "style": style[None]}
+        found = jax.device_get(program(variables, frozen, batch, key))
+        return {name: float(value) for name, value in found.items()}
+
+    return losses
+
+
+def _as_stored(picture: np.ndarray | jax.Array) -> Float[np.ndarray, "h w 3"]:
+    return to_float(to_u8(np.asarray(picture)))
