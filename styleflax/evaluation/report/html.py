@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from styleflax.evaluation.fid import FEWEST_PICTURES
 from styleflax.evaluation.report.catalogue import describe_metric, order_metrics
 from styleflax.evaluation.report.cells import build_matchup_table, build_tables
 from styleflax.evaluation.report.frontier import Matchup
@@ -131,6 +132,11 @@ def find_notes(summaries: Sequence[Summary], gallery: Gallery) -> list[str]:
         )
     if "art_fid" not in whole:
         notes.append("ArtFID is absent: it needs its own weights (--art-inception).")
+    if whole and min(s.num_pairs for s in summaries if s.whole) < FEWEST_PICTURES:
+        notes.append(
+            f"FID and ArtFID of fewer than {FEWEST_PICTURES:,} pictures are biased, by "
+            "an amount that depends on their number and on the system."
+        )
     reasons = {
         "ms_ssim": "MS-SSIM is absent: pictures are too small for it.",
         "gram_alexnet": "AlexNet's Gram distance is absent: it was not asked for.",

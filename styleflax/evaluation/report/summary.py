@@ -1,7 +1,7 @@
 """Means of the rows of each system, with intervals."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +45,7 @@ class Summary(NamedTuple):
         curve: The name that the system has at any strength: "lite" of "lite@0.5".
         strength: The alpha, or what stands behind the "@" in the name of outputs.
         num_pairs: Pairs scored.
+        is_grid: Whether every content meets every style.
         num_identity: Contents scored that were their own style.
         values: Means over the pairs, by metric.
         identity: Means over the contents that were their own style.
@@ -56,6 +57,7 @@ class Summary(NamedTuple):
     curve: str
     strength: float | None
     num_pairs: int
+    is_grid: bool
     num_identity: int
     values: dict[str, Mean]
     identity: dict[str, Mean]
@@ -130,6 +132,7 @@ def _summarise_one(
         *key,
         *parse_strength(*key),
         num_pairs=len(pairs),
+        is_grid=_is_grid({(row.content, row.style) for row in pairs}),
         num_identity=len(own),
         values=_means(pairs),
         identity=_means(own),
@@ -159,11 +162,16 @@ def mean_of(rows: Sequence[Row], metric: str) -> Mean | None:
         return None
     contents = sorted({content for content, _ in values})
     styles = sorted({style for _, style in values})
-    if len(contents) * len(styles) == len(values):
+    if _is_grid(values.keys()):
         grid = np.array([[values[c, s] for s in styles] for c in contents])
     else:
         grid = np.array(list(values.values()))
     return Mean(*bootstrap_mean(grid, draws=DRAWS), len(values))
+
+
+def _is_grid(pairs: Collection[tuple[str, str]]) -> bool:
+    contents, styles = ({pair[axis] for pair in pairs} for axis in (0, 1))
+    return len(contents) * len(styles) == len(pairs)
 
 
 def list_gaps(summaries: Sequence[Summary]) -> list[str]:
@@ -175,6 +183,11 @@ def list_gaps(summaries: Sequence[Summary]) -> list[str]:
         notes.append(
             f"Not every system is scored on all {most} pairs, so that means do not "
             f"compare: {', '.join(fewer)}."
+        )
+    if not all(s.is_grid for s in summaries):
+        notes.append(
+            "Not every content meets every style: intervals take pairs that share a "
+            "picture for independent, and are too narrow."
         )
     for summary in summaries:
         parts = (

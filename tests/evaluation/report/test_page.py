@@ -114,6 +114,7 @@ def test_contact_sheet_and_extremes_show_the_pictures(page):
 def test_what_is_absent_is_told(page):
     assert "ArtFID is absent" in page.text
     assert "no number of another network" not in page.text
+    assert "fewer than 5,000 pictures are biased" in page.text
     assert "MS-SSIM is absent" not in page.text
     assert "No pictures were kept of adain at 0.5" in page.text
 

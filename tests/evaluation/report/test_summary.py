@@ -84,16 +84,18 @@ def test_values_that_are_not_finite_are_left_out_and_told():
     assert summary.values["ssim"].mean == 0.5
     assert "cfsd" not in summary.values
     assert summary.num_pairs == 3
-    assert list_gaps([summary]) == [
+    assert list_gaps([summary])[1:] == [
         "m at 1: means leave out pairs without a finite value: ssim (2)."
     ]
 
 
 def test_systems_on_fewer_pairs_are_told(make_rows):
     rows = make_rows("a", 1.0, 0.5) + make_rows("b", 1.0, 0.5)[:3]
-    (note,) = list_gaps(summarise(rows, {}))
-    assert "all 4 pairs" in note
-    assert "b at 1 (3)" in note
+    fewer, narrow = list_gaps(summarise(rows, {}))
+    assert "all 4 pairs" in fewer
+    assert "b at 1 (3)" in fewer
+    assert "intervals take pairs" in narrow
+    assert list_gaps(summarise(make_rows("a", 1.0, 0.5), {})) == []
 
 
 def test_identity_rows_do_not_count_as_pairs():
