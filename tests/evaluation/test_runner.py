@@ -1,135 +1,233 @@
 import json
+import shutil
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax import methods
+from styleflax.data.images import load_image_u8
 from styleflax.data.pixels import to_float
-from styleflax.evaluation.runner import evaluate, load_squares, mean_losses
-from styleflax.methods.base import Variables
+from styleflax.evaluation import runner, scoring
+from styleflax.evaluation.metrics.color import lab_histogram_distance
+from styleflax.evaluation.rows import read_rows, row_key
+from styleflax.evaluation.runner import Options, evaluate
 
-SIZE_PX = 32
+OPTIONS = Options(size_px=64, alphas=(0.5, 1.0))
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+class Recorded:
+    """An evaluation, and how many programs were compiled when each row was done."""
+
+    def __init__(self, result, out, compiled):
+        self.result, self.out, self.compiled = result, out, compiled
 
 
 @pytest.fixture(scope="module")
-def folders(write_picture, tmp_path_factory):
-    """Two contents, one in a folder below, and two styles; no file name twice."""
-    folder = tmp_path_factory.mktemp("pictures")
-    write_picture(folder / "content" / "a.png", seed=1)
-    write_picture(folder / "content" / "below" / "b.png", height=32, width=48, seed=2)
-    write_picture(folder / "style" / "s.png", seed=3)
-    write_picture(folder / "style" / "t.png", seed=4)
-    return folder / "content", folder / "style"
+def recorded(folders, model_path, tmp_path_factory):
+    compiled, after_row = [], []
 
+    def count(event, duration, **_):
+        if event == COMPILED:
+            compiled.append(event)
 
-@pytest.fixture(scope="module")
-def result(folders, model_path, tmp_path_factory):
+    def append(out, rows, append=scoring.append_rows):
+        append(out, rows)
+        after_row.append(len(compiled))
+
+    jax.monitoring.register_event_duration_secs_listener(count)
     out = tmp_path_factory.mktemp("out") / "results"
-    return evaluate([str(model_path)], *folders, out, size_px=SIZE_PX), out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "append_rows", append)
+        result = evaluate([str(model_path)], *folders, out, OPTIONS)
+    return Recorded(result, out, after_row)
 
 
-def test_every_pair_is_scored(result):
-    pairs, _ = result
-    assert [(pair.weights, pair.content, pair.style) for pair in pairs] == [
-        ("untrained", content, style) for content in "ab" for style in "st"
+@pytest.fixture
+def no_report(monkeypatch):
+    monkeypatch.setattr(runner, "write_report", lambda out, *_, **__: out)
+
+
+def pairs_of(rows, system, alpha=None):
+    return [row for row in rows if (row.kind, *row[1:3]) == ("pair", system, alpha)]
+
+
+def test_every_system_is_scored_on_every_pair(recorded):
+    rows = recorded.result.rows
+    every = [(content, style) for content in "ab" for style in "st"]
+    models = [("untrained", 0.5), ("untrained", 1.0)]
+    for key in [*models, ("content", None), ("style", None), ("coral", None)]:
+        assert [(r.content, r.style) for r in pairs_of(rows, *key)] == every
+    identity = [(r.alpha, r.content, r.style) for r in rows if r.kind == "identity"]
+    assert identity == [(alpha, name, name) for name in "ab" for alpha in (0.5, 1.0)]
+    assert len(rows) == 24
+    assert read_rows(recorded.out) == rows
+
+
+def test_nothing_compiles_after_the_first_pair_of_all_systems(recorded):
+    systems = 5
+    first = recorded.result.rows[: 2 + systems]
+    assert {(r.content, r.style) for r in first[2:]} == {("a", "s")}
+    assert recorded.compiled[0] > 0
+    assert set(recorded.compiled[len(first) - 1 :]) == {recorded.compiled[-1]}
+
+
+def test_pictures_kept_are_those_that_were_scored(recorded, folders):
+    (row,) = (
+        r
+        for r in pairs_of(recorded.result.rows, "untrained", 0.5)
+        if (r.content, r.style) == ("b", "t")
+    )
+    assert row.picture == "pictures/untrained/alpha-0.50/b__t.png"
+    picture = to_float(load_image_u8(recorded.out / row.picture))
+    style = to_float(load_image_u8(recorded.out / "inputs" / "style" / "t.png"))
+    expected = lab_histogram_distance(picture, style)[0]
+    assert row.values["lab_distance"] == pytest.approx(expected)
+
+
+def test_every_row_names_a_picture_in_the_folder(recorded):
+    for row in recorded.result.rows:
+        with Image.open(recorded.out / row.picture) as picture:
+            assert picture.size == (64, 64)
+
+
+def test_losses_are_there_where_they_are_as_trained(recorded):
+    rows = recorded.result.rows
+    for row in rows:
+        trained = (row.kind, row.system, row.alpha) == ("pair", "untrained", 1.0)
+        assert ("style_loss" in row.values) == trained
+        assert ("seconds" in row.values) == (row in pairs_of(rows, *row[1:3])) * (
+            row.system == "untrained"
+        )
+
+
+def test_baselines_show_what_the_numbers_are_worth(recorded):
+    rows = recorded.result.rows
+    for row in pairs_of(rows, "content"):
+        assert row.values["lpips_alexnet"] == pytest.approx(0.0, abs=1e-6)
+    for row in pairs_of(rows, "style"):
+        assert row.values["gram_vgg16"] == pytest.approx(0.0, abs=1e-6)
+    mean = {
+        name: np.mean([r.values["lab_distance"] for r in pairs_of(rows, name)])
+        for name in ("content", "coral")
+    }
+    assert mean["coral"] < mean["content"]
+
+
+def test_report_is_written_beside_the_rows(recorded):
+    assert recorded.result.report == recorded.out / "report.html"
+    written = json.loads((recorded.out / "results.json").read_text("utf-8"))
+    assert {system["system"] for system in written["systems"]} == {
+        *("untrained", "content", "style", "coral")
+    }
+    assert recorded.result.notes == [
+        "without ms_ssim: they need 176 px, and pictures have 64"
     ]
 
 
-def test_losses_are_those_of_the_method(result, folders, model_file):
-    pairs, _ = result
-    method = methods.build("adain", losses={"content": 1.0, "style": 1.0})
-    half = jax.tree.map(
-        lambda leaf: np.asarray(leaf, np.float16).astype(np.float32),
-        (model_file.players, model_file.encoder_params),
-    )
-    variables, frozen = Variables(half[0], {}), {"encoder": half[1]}
-    content, style = (
-        jnp.asarray(load_squares(folder, SIZE_PX)[name])[None]
-        for folder, name in zip(folders, "bt", strict=True)
-    )
-    batch = {"content": content, "style": style}
-    loss = jax.jit(method.losses["model"])
-    _, (metrics, _) = loss(
-        variables.players["model"], variables, frozen, batch, jax.random.key(0)
-    )
-    np.testing.assert_allclose(pairs[-1].content_loss, metrics["content_loss"], 1e-4)
-    np.testing.assert_allclose(pairs[-1].style_loss, metrics["style_loss"], 1e-4)
-
-
-def test_losses_are_written_as_json(result):
-    pairs, out = result
-    written = json.loads((out / "losses.json").read_text("utf-8"))
-    assert written == [pair._asdict() for pair in pairs]
-
-
-def test_contact_sheet_has_a_captioned_cell_for_every_picture(result):
-    _, out = result
-    with Image.open(out / "untrained.png") as sheet:
-        cell, caption, gap = 192, 18, 4
-        assert sheet.size == (3 * (cell + gap) + gap, 3 * (cell + caption + gap) + gap)
-
-
-def test_mean_losses_are_means_over_the_pairs_of_a_model(result):
-    pairs, _ = result
-    other = [pair._replace(weights="other", style_loss=2.0) for pair in pairs]
-    means = mean_losses([*pairs, *other])
-    assert means["untrained"] == pytest.approx(
-        (
-            np.mean([pair.content_loss for pair in pairs]),
-            np.mean([pair.style_loss for pair in pairs]),
-            4,
-        )
-    )
-    assert means["other"][1:] == (2.0, 4)
-
-
-def test_pictures_become_centre_crops(folders):
-    square = load_squares(folders[0], SIZE_PX)["b"]
-    with Image.open(folders[0] / "below" / "b.png") as image:
-        np.testing.assert_array_equal(square, to_float(np.asarray(image))[:, 8:40])
-
-
-def test_pictures_of_the_same_name_are_all_kept(write_picture, tmp_path):
-    for name in ("x/p.png", "x/p.bmp", "y/p.png", "q.png"):
-        write_picture(tmp_path / name)
-    assert list(load_squares(tmp_path, 16)) == ["q", "x_p", "x_p-2", "y_p"]
-
-
-def test_models_of_the_same_file_name_are_told_apart(
-    model_path, write_picture, tmp_path
+def test_a_killed_evaluation_goes_on_with_what_is_missing(
+    recorded, folders, model_path, tmp_path, monkeypatch, no_report
 ):
-    for name in ("c/a.png", "s/b.png"):
-        write_picture(tmp_path / name)
-    for run in ("one", "two"):
-        (tmp_path / run).mkdir()
-        (tmp_path / run / "m.safetensors").write_bytes(model_path.read_bytes())
-    weights = [str(tmp_path / run / "m.safetensors") for run in ("one", "two")]
-    folders = tmp_path / "c", tmp_path / "s"
-    pairs = evaluate(weights, *folders, tmp_path / "out", size_px=SIZE_PX)
-    assert [pair.weights for pair in pairs] == ["one_m", "two_m"]
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"losses.json", "one_m.png", "two_m.png"}
+    out = shutil.copytree(recorded.out, tmp_path / "out")
+    path = out / "rows.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:-2], lines[-2][:50]]))
+    made = []
+
+    def append(out, rows, append=scoring.append_rows):
+        made.extend(map(row_key, rows))
+        append(out, rows)
+
+    monkeypatch.setattr(scoring, "append_rows", append)
+    rows = evaluate([str(model_path)], *folders, out, OPTIONS).rows
+    assert made == [row_key(row) for row in recorded.result.rows[-2:]]
+    for row, expected in zip(rows, recorded.result.rows, strict=True):
+        assert row._replace(values={}) == expected._replace(values={})
+        assert row.values == pytest.approx(expected.values, rel=1e-5)
+    with pytest.raises(ValueError, match=r"other settings \(size_px\).*--overwrite"):
+        evaluate([], *folders, out, OPTIONS._replace(size_px=32))
 
 
-def test_folder_without_pictures_is_refused(folders, model_path, tmp_path):
-    with pytest.raises(ValueError, match="holds no picture"):
-        evaluate([str(model_path)], tmp_path, folders[1], tmp_path / "out")
+def test_our_pictures_as_another_programs_have_the_same_numbers(
+    recorded, folders, tmp_path, no_report
+):
+    out = shutil.copytree(recorded.out, tmp_path / "out")
+    folder = recorded.out / "pictures" / "untrained" / "alpha-1.00"
+    options = OPTIONS._replace(outputs=(("copy", folder),), baselines=False)
+    rows = evaluate([], *folders, out, options).rows
+    ours = pairs_of(recorded.result.rows, "untrained", 1.0)
+    for row, expected in zip(rows, ours, strict=True):
+        assert (row.system, row.alpha) == ("copy", None)
+        own = {"seconds", "peak_mb", "content_loss", "style_loss"}
+        values = {k: v for k, v in expected.values.items() if k not in own}
+        assert row.values == pytest.approx(values, rel=1e-4, abs=1e-6)
+        assert (out / row.picture).resolve() == (recorded.out / expected.picture)
+    assert len(read_rows(out)) == 24 + 4
 
 
-def test_missing_folder_is_reported(folders, model_path, tmp_path):
+def test_fewer_pairs_without_pictures(folders, tmp_path, no_report):
+    options = Options(size_px=32, networks=(), num_pairs=2, keep_pictures=False)
+    rows = evaluate([], *folders, tmp_path / "out", options).rows
+    assert [(r.content, r.style) for r in pairs_of(rows, "coral")] == [
+        *(("a", "s"), ("b", "t"))
+    ]
+    assert {row.picture for row in rows} == {""}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        *("rows.jsonl", "settings.json")
+    }
+    with pytest.raises(ValueError, match="to be kept"):
+        evaluate(
+            [], *folders, tmp_path, options._replace(inception=tmp_path / "inception")
+        )
+
+
+def test_sets_are_measured_from_the_pictures(folders, tmp_path, monkeypatch, no_report):
+    from styleflax.evaluation import sets
+
+    seen = {}
+
+    def make_score_set(styles, inception, art_inception):
+        seen["styles"] = len(list(styles))
+        return lambda made, lpips: {"fid": float(np.mean([x.mean() for x in made]))}
+
+    monkeypatch.setattr(sets, "make_score_set", make_score_set)
+    options = Options(size_px=32, networks=(), inception=tmp_path / "inception")
+    result = evaluate([], *folders, tmp_path / "out", options)
+    assert seen["styles"] == 2
+    expected = [
+        to_float(load_image_u8(tmp_path / "out" / r.picture)).mean()
+        for r in pairs_of(result.rows, "coral")
+    ]
+    assert result.sets["coral", None] == {"fid": pytest.approx(np.mean(expected))}
+    assert set(result.sets) == {("content", None), ("style", None), ("coral", None)}
+    fewer = options._replace(num_pairs=3)
+    evaluate([], *folders, tmp_path / "out", fewer)
+    assert seen["styles"] == 3  # one of them twice, as pairs have it
+    with pytest.raises(ValueError, match="two pairs or more"):
+        evaluate([], *folders, tmp_path / "out", options._replace(num_pairs=1))
+
+
+def test_mistakes_are_refused_before_any_work(folders, model_path, tmp_path):
+    out = tmp_path / "out"
+    name, quick = str(model_path), Options(size_px=32, networks=())
+    (tmp_path / "empty").mkdir()
+    for arguments, message in (
+        (([name], tmp_path / "empty", folders[1], out, quick), "holds no picture"),
+        (([name], *folders, out, quick._replace(size_px=31)), "size must be"),
+        (([name], *folders, out, quick._replace(alphas=(2.0,))), "alpha must be"),
+        (([name], *folders, out, quick._replace(alphas=())), "alphas is empty"),
+        (([name], *folders, out, quick._replace(num_pairs=0)), "num_pairs is 0"),
+        (([], *folders, out, quick._replace(baselines=False)), "nothing to score"),
+        (([], *folders, out, quick._replace(networks=("vgg",))), "network is 'vgg'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(*arguments)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
-        evaluate([str(model_path)], folders[0], tmp_path / "nothing", tmp_path / "out")
-
-
-def test_damaged_picture_is_named(folders, model_path, tmp_path, write_picture):
-    write_picture(tmp_path / "c" / "bad.png")
-    data = (tmp_path / "c" / "bad.png").read_bytes()
-    (tmp_path / "c" / "bad.png").write_bytes(data[: len(data) // 2])
-    with pytest.raises(ValueError, match=r"bad\.png' is damaged"):
-        evaluate([str(model_path)], tmp_path / "c", folders[1], tmp_path / "out")
+        evaluate([name], folders[0], tmp_path / "nothing", out, quick)
+    with pytest.raises(FileNotFoundError, match="there is no model file"):
+        evaluate(["nothing"], *folders, out, quick)
+    assert not out.exists()
 
 
 def test_model_that_does_not_fit_is_refused_before_any_work(
@@ -137,13 +235,27 @@ def test_model_that_does_not_fit_is_refused_before_any_work(
 ):
     from styleflax.weights.store import save_model
 
-    save_model(tmp_path / "empty.safetensors", model_file._replace(players={}))
+    path = tmp_path / "empty.safetensors"
+    save_model(path, model_file._replace(players={}))
+    options = Options(size_px=32, networks=())
     with pytest.raises(ValueError, match="18 missing"):
-        evaluate([str(tmp_path / "empty.safetensors")], *folders, tmp_path / "out")
+        evaluate([str(path)], *folders, tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("options", [{"alpha": float("nan")}, {"size_px": 8}])
-def test_numbers_out_of_range_are_refused(folders, model_path, tmp_path, options):
-    with pytest.raises(ValueError, match="must be"):
-        evaluate([str(model_path)], *folders, tmp_path / "out", **options)
+def test_systems_of_one_name_are_refused(folders, tmp_path, write_picture):
+    for pair in ("a__s", "a__t", "b__s", "b__t"):
+        write_picture(tmp_path / "made" / f"{pair}.png")
+    outputs = (("coral", tmp_path / "made"),)
+    options = Options(size_px=32, networks=(), outputs=outputs)
+    with pytest.raises(ValueError, match="called coral"):
+        evaluate([], *folders, tmp_path / "out", options)
+
+
+def test_missing_packages_are_named_before_any_work(folders, tmp_path, monkeypatch):
+    def missing():
+        raise ImportError('run `pip install "styleflax[eval]"`')
+
+    monkeypatch.setattr(runner, "check_extras", missing)
+    with pytest.raises(ImportError, match=r"styleflax\[eval\]"):
+        evaluate([], *folders, tmp_path / "out")

@@ -1,0 +1,129 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from styleflax import methods
+from styleflax.data.images import save_image
+from styleflax.data.pixels import to_float, to_u8
+from styleflax.evaluation.inputs import load_inputs
+from styleflax.evaluation.kept import FirstKept
+from styleflax.evaluation.resources import peak_memory
+from styleflax.evaluation.systems import (
+    BASELINES,
+    make_baselines,
+    make_model_system,
+    make_outputs_system,
+    make_training_losses,
+)
+from styleflax.inference.model import build_model
+from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.base import Variables
+from styleflax.ops.color import coral_recolor
+
+SIZE_PX = 64  # as elsewhere here: programs are compiled once
+
+
+@pytest.fixture(scope="module")
+def inputs(folders):
+    """A content and a style."""
+    return load_inputs(folders[0], SIZE_PX)[1], load_inputs(folders[1], SIZE_PX)[0]
+
+
+@pytest.fixture(scope="module")
+def model(model_file):
+    return build_model(model_file)
+
+
+def test_baselines_are_the_inputs_and_the_recoloured_content(inputs):
+    content, style = inputs
+    made = {s.name: s.make(content, style, None) for s in make_baselines()}
+    assert tuple(made) == BASELINES
+    np.testing.assert_array_equal(made["content"].picture, content.picture)
+    np.testing.assert_array_equal(made["style"].picture, style.picture)
+    coral = jax.jit(coral_recolor)(content.picture[None], style.picture[None])[0]
+    np.testing.assert_array_equal(made["coral"].picture, to_float(to_u8(coral)))
+    assert made["style"].source.as_posix() == "inputs/style/s.png"
+    assert made["coral"].source is None
+
+
+def test_model_makes_what_the_stylizer_makes(inputs, model, model_file):
+    content, style = inputs
+    system = make_model_system("m", model_file, model, [0.5, 1.0])
+    made = {alpha: system.make(content, style, alpha) for alpha in system.alphas}
+    stylizer = Stylizer(model)
+    for alpha, one in made.items():
+        expected = stylizer(content.picture, style.picture, alpha=alpha).array
+        np.testing.assert_array_equal(one.picture, to_float(to_u8(expected)))
+        assert one.values["seconds"] > 0
+        assert one.values["peak_mb"] > 1
+    assert "style_loss" not in made[0.5].values
+    assert "style_loss" in made[1.0].values
+    assert system.identity
+
+
+def test_content_as_its_own_style_has_no_training_loss(inputs, model, model_file):
+    content, _ = inputs
+    system = make_model_system("m", model_file, model, [1.0])
+    assert "style_loss" not in system.make(content, content, 1.0).values
+
+
+def test_time_is_without_compiling(inputs, model, model_file, monkeypatch):
+    calls = []
+
+    def call(self, *arguments, stylize=Stylizer.__call__, **controls):
+        calls.append(controls)
+        return stylize(self, *arguments, **controls)
+
+    monkeypatch.setattr(Stylizer, "__call__", call)
+    system = make_model_system("m", model_file, model, [0.5])
+    system.make(*inputs, 0.5)
+    assert len(calls) == 2
+    system.make(*inputs, 0.5)
+    assert len(calls) == 3
+
+
+def test_losses_are_those_of_the_method(inputs, model_file):
+    content, style = (jnp.asarray(x.picture)[None] for x in inputs)
+    method = methods.build("adain", losses={"content": 1.0, "style": 1.0})
+    variables = Variables(model_file.players, {})
+    frozen = {"encoder": model_file.encoder_params}
+    _, (metrics, _) = jax.jit(method.losses["model"])(
+        variables.players["model"],
+        variables,
+        frozen,
+        {"content": content, "style": style},
+        jax.random.key(0),
+    )
+    found = make_training_losses(model_file)(*(x.picture for x in inputs))
+    assert set(found) == {"content_loss", "style_loss"}
+    for name, value in found.items():
+        np.testing.assert_allclose(value, metrics[name], 1e-4)
+
+
+def test_outputs_are_read_from_their_files(inputs, tmp_path):
+    content, style = inputs
+    path = tmp_path / "x.png"
+    save_image(style.square_u8, path)
+    system = make_outputs_system("lite", {("b", "s"): path}, SIZE_PX)
+    made = system.make(content, style, None)
+    np.testing.assert_array_equal(made.picture, style.picture)
+    assert made.source == path
+    assert system.alphas == (None,)
+
+
+def test_the_first_results_are_kept_and_others_made_anew():
+    kept, made = FirstKept(2), []
+    for key in "abcabc":
+        assert kept.get(key, lambda key=key: made.append(key) or key) == key
+    assert "".join(made) == "abcc"
+
+
+def test_peak_of_memory_counts_what_is_gone_at_the_end():
+    with peak_memory() as small:
+        pass
+    with peak_memory() as peak:
+        np.ones(25_000_000)
+    if small.megabytes is None:
+        pytest.skip("the system does not tell")
+    assert peak.megabytes > 150
