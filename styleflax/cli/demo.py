@@ -13,9 +13,12 @@ STYLE_SIZE_PX = 384
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")] = Path(
+        "demo"
+    ),
     weights: Annotated[
-        list[str] | None, typer.Option(help="A name or a model file; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A name or a model file; may be repeated; all by default."),
     ] = None,
     size: Annotated[int, typer.Option(help="Short side of the pictures.")] = 384,
 ) -> None:
@@ -30,9 +33,10 @@ def demo(
     from styleflax.data.samples import held_out_photo  # noqa: PLC0415
     from styleflax.inference.checks import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
+    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
 
     check_size(size)
-    names = weights or ["adain"]
+    names = weights or [*packaged_models()]
     stylizers = {Path(name).stem: Stylizer.load(name) for name in names}
     out.mkdir(parents=True, exist_ok=True)
     photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))

@@ -72,12 +72,15 @@ def fetch(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file to write.")],
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Refuse a run before its last step.")
+    ] = False,
 ) -> None:
     """Write what a run has come to as a self-contained model file."""
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
-    digest = save_model(out, read_run(run))
+    digest = save_model(out, read_run(run, complete=complete))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
 
 

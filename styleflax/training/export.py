@@ -18,14 +18,19 @@ from styleflax.training.state import TrainState, create_state
 from styleflax.weights.store import ModelFile, load_model
 
 
-def read_run(workdir: Path) -> ModelFile:
+def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
     """What a run has come to, from its newest intact checkpoint.
 
     The run may be going on meanwhile; nothing in its folder is changed.
 
+    Args:
+        workdir: The run's folder.
+        complete: Refuse a run that has not taken its last step.
+
     Raises:
         FileNotFoundError: If the folder holds no run, or none with a checkpoint.
-        ValueError: If the run's configuration or encoder is damaged.
+        ValueError: If the run's configuration or encoder is damaged, or it must be
+            complete and is not.
     """
     path = workdir / "config.json"
     if not path.is_file():
@@ -34,6 +39,12 @@ def read_run(workdir: Path) -> ModelFile:
         )
     config = _read_config(path)
     state = _newest_state(workdir, config)
+    num_steps = sum(phase.steps for phase in config.phases)
+    if complete and state.step < num_steps:
+        raise ValueError(
+            f"the run in {workdir} has taken {int(state.step)} of {num_steps} steps: "
+            "start it again, and it goes on"
+        )
     encoder = load_model(workdir / FILE_NAME)
     method = build_method(config, config.phases[-1])
     return ModelFile(

@@ -1,39 +1,15 @@
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 
 from styleflax.data import procedural
-from styleflax.weights import registry
+from styleflax.weights import packaged_models, registry
 from styleflax.weights.store import load_model
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_eval_prints_a_table_and_writes_losses(
-    command, refuses, pictures, model_path, tmp_path
-):
-    arguments = ["--content", pictures / "photos", "--style", pictures / "arts"]
-    arguments += ["--weights", model_path, "--out", tmp_path / "out", "--size", "32"]
-    code, output, _ = command("eval", *arguments)
-    assert code == 0
-    assert "untrained" in output
-    assert len(json.loads((tmp_path / "out" / "losses.json").read_text("utf-8"))) == 2
-    assert "alpha must be in" in refuses("eval", *arguments, "--alpha", "2")
-    assert "holds no picture" in refuses(
-        *("eval", *arguments, "--style", tmp_path / "out" / "..", "--content"),
-        *(_made(tmp_path / "empty"),),
-    )
-    (tmp_path / "file").touch()
-    assert "file" in refuses("eval", *arguments, "--out", tmp_path / "file")
-
-
-def _made(folder):
-    folder.mkdir()
-    return folder
 
 
 def test_doctor_names_devices_versions_caches_and_weights(command, monkeypatch):
@@ -64,7 +40,12 @@ def test_fetched_file_may_be_one_that_is_here(command, refuses, tmp_path, monkey
 def test_export_writes_what_the_run_holds(
     command, refuses, model_file, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("styleflax.training.export.read_run", lambda _: model_file)
+    def read_run(_workdir, *, complete):
+        if complete:
+            raise ValueError("has taken 1 of 2 steps")
+        return model_file
+
+    monkeypatch.setattr("styleflax.training.export.read_run", read_run)
     out = tmp_path / "model.safetensors"
     code, output, _ = command("weights", "export", tmp_path, "-o", out)
     assert code == 0
@@ -74,6 +55,7 @@ def test_export_writes_what_the_run_holds(
     below = tmp_path / "file" / "model.safetensors"
     error = refuses("weights", "export", tmp_path, "-o", below)
     assert "cannot write the model file" in error
+    assert "1 of 2" in refuses("weights", "export", tmp_path, "--complete", "-o", below)
 
 
 def test_export_of_no_run_is_one_line(refuses, tmp_path):
@@ -89,7 +71,9 @@ def test_demo_writes_a_sheet_and_its_parts(
         return np.full((32, 32, 3), shade, np.uint8)
 
     monkeypatch.setattr(procedural, "paint", paint)
-    arguments = ["demo", "--weights", model_path, "--size", "16", "-o"]
+    # By default it takes all weights that come along.
+    monkeypatch.setattr(packaged_models, "FOLDER", model_path.parent)
+    arguments = ["demo", "--size", "16", "-o"]
     code, output, _ = command(*arguments, tmp_path / "demo")
     assert code == 0
     assert str(tmp_path / "demo" / "demo.png") in output

@@ -106,6 +106,19 @@ def test_specs_are_described_without_places(spec, described):
     assert describe_spec(spec) == described
 
 
+def test_a_run_that_must_be_complete_is_refused_before_its_last_step(
+    run, tmp_path, model_file
+):
+    with pytest.raises(ValueError, match="7 of 10 steps: start it again"):
+        read_run(run, complete=True)
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    checkpoints = Checkpoints(copy / "checkpoints", keep=3)
+    checkpoints.save(10, state_at(10, model_file), {"encoder": ""})
+    checkpoints.close()
+    assert read_run(copy, complete=True).provenance["steps"] == 10
+
+
 def test_reading_a_run_changes_nothing_in_it_while_it_is_in_use(run):
     training = Checkpoints(run / "checkpoints", keep=3)
     before = listing(run)
