@@ -67,6 +67,14 @@ def test_fewer_pictures_than_features_lose_no_digits(rng):
     assert frechet_distance(mean, zero, mean, zero) == 0
 
 
+def test_few_pictures_of_nothing_in_common_overlap_in_nothing(rng):
+    turn = np.linalg.qr(rng.normal(size=(200, 200)))[0]
+    first, second = rng.normal(size=(2, 6, 3)) @ turn[:6].reshape(2, 3, 200)
+    (m1, c1), (m2, c2) = moments_by_numpy(first), moments_by_numpy(second)
+    expected = np.sum((m1 - m2) ** 2) + np.trace(c1 + c2)
+    assert frechet_distance(m1, c1, m2, c2) == pytest.approx(expected, rel=1e-12)
+
+
 def test_distance_is_symmetric_and_follows_a_rotation(rng):
     (m1, c1), (m2, c2) = (moments_by_numpy(x) for x in features_of_sets(rng))
     expected = frechet_distance(m1, c1, m2, c2)
