@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from styleflax.models.vgg import Architecture, Convention
+from styleflax.weights.packaged_models import packaged_models
 
 
 class EncoderSpec(NamedTuple):
@@ -61,6 +62,8 @@ def find_download(name: str) -> NamedWeights:
     """
     if name not in DOWNLOADS:
         hint = " (vgg16 comes with the extra eval)" if name == "vgg16" else ""
+        if name in packaged_models():
+            hint = f" ({name} comes with the package)"
         raise ValueError(
             f"no weights {name!r} to download; there are {', '.join(DOWNLOADS)}{hint}"
         )

@@ -186,7 +186,7 @@ def test_an_absent_file_names_the_command(tmp_path):
         find_cached("tiny", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "resnet"])
+@pytest.mark.parametrize("name", ["vgg16", "adain", "resnet"])
 def test_an_unknown_name_lists_the_known_ones(tmp_path, name):
     with pytest.raises(ValueError, match=f"no weights '{name}' to download.*vgg19"):
         fetch(name, tmp_path)
