@@ -29,7 +29,7 @@ def asked(monkeypatch):
 def test_eval_prints_a_table_and_writes_a_report(
     command, arguments, model_path, tmp_path
 ):
-    arguments += [f"--weights={model_path}", "--size=32", "--networks=alexnet"]
+    arguments += [f"--weights={model_path}", "--size=64"]
     code, output, _ = command("eval", *arguments, "--alphas=1")
     assert code == 0
     assert "untrained" in output

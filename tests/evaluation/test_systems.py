@@ -1,5 +1,6 @@
+from types import SimpleNamespace
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,7 +19,6 @@ from styleflax.evaluation.systems import (
 )
 from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
-from styleflax.methods.base import Variables
 from styleflax.ops.color import coral_recolor
 
 SIZE_PX = 64  # as elsewhere here: programs are compiled once
@@ -83,22 +83,28 @@ def test_time_is_without_compiling(inputs, model, model_file, monkeypatch):
     assert len(calls) == 3
 
 
-def test_losses_are_those_of_the_method(inputs, model_file):
-    content, style = (jnp.asarray(x.picture)[None] for x in inputs)
-    method = methods.build("adain", losses={"content": 1.0, "style": 1.0})
-    variables = Variables(model_file.players, {})
-    frozen = {"encoder": model_file.encoder_params}
-    _, (metrics, _) = jax.jit(method.losses["model"])(
-        variables.players["model"],
-        variables,
-        frozen,
-        {"content": content, "style": style},
-        jax.random.key(0),
-    )
-    found = make_training_losses(model_file)(*(x.picture for x in inputs))
-    assert set(found) == {"content_loss", "style_loss"}
-    for name, value in found.items():
-        np.testing.assert_allclose(value, metrics[name], 1e-4)
+def test_losses_are_those_of_the_method_under_the_models_own_arithmetic(
+    inputs, model_file, monkeypatch
+):
+    def loss(own, variables, frozen, batch, key):
+        assert own is variables.players["model"]
+        scale = frozen["encoder"]["conv1_1"]["bias"].sum() + 2.0
+        metrics = {f"{k}_loss": scale * batch[k].mean() for k in batch}
+        return 0.0, (metrics | {"other_loss": scale}, variables.state)
+
+    def build(name, *, losses, arithmetic):
+        asked.append((name, losses, arithmetic.ddof))
+        return SimpleNamespace(losses={"model": loss})
+
+    asked = []
+    monkeypatch.setattr(methods, "build", build)
+    file = model_file._replace(arithmetic=model_file.arithmetic | {"ddof": 1})
+    found = make_training_losses(file)(*(x.picture for x in inputs))
+    assert asked == [("adain", {"content": 1.0, "style": 1.0}, 1)]
+    scale = file.encoder_params["conv1_1"]["bias"].sum() + 2.0
+    expected = [scale * x.picture.mean() for x in inputs]
+    assert list(found) == ["content_loss", "style_loss"]
+    np.testing.assert_allclose(list(found.values()), expected, rtol=1e-4)
 
 
 def test_outputs_are_read_from_their_files(inputs, tmp_path):
