@@ -15,6 +15,7 @@ from styleflax.evaluation.metrics.self_similarity import make_cfsd
 from styleflax.evaluation.metrics.structure import ssim
 
 NETWORKS = ("vgg16", "alexnet")
+SIZE_PX = 64
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +55,17 @@ def test_colours_are_compared_with_the_style(values, pictures):
     np.testing.assert_allclose(values["lab_distance"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0)])
-def test_artefacts_are_what_the_detectors_find(measure, pictures, order):
-    pictures = list(pictures)
-    pictures[0] = pictures[0] * np.float32(0.5)
-    pictures[0][::2, ::2] += 0.4  # a checkerboard
-    pictures[0][:, :2] = 1.0  # and a border
-    picture, content, style = (pictures[i] for i in order)
+@pytest.mark.parametrize("inputs", ["noise", "steps"])
+def test_artefacts_are_what_the_detectors_find(measure, pictures, inputs):
+    picture, content, style = pictures
+    if inputs == "steps":  # inside and none at the sides: less than no border
+        y, x = np.mgrid[:SIZE_PX, :SIZE_PX] / SIZE_PX
+        steps = 0.25 * (y >= 0.5) + 0.25 * (x >= 0.5)
+        content = style = np.float32(np.repeat(steps[..., None], 3, axis=-1))
+        assert measure.style(style).strengths.border < -1
+    picture = picture * np.float32(0.5)
+    picture[::2, ::2] += 0.4  # a checkerboard
+    picture[:, :2] = 1.0  # and a border
     expected = detect_artefacts(picture, content, style)
     known = measure.content(content), measure.style(style)
     found = measure.pair(picture, *known, style)
