@@ -11,6 +11,27 @@ from styleflax.cli.calling import call
 if TYPE_CHECKING:
     from styleflax.evaluation.runner import Result
 
+# Options whose description is long; the others stand at the command itself.
+_Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME:DIR",
+        help="Pictures of another program, CONTENT__STYLE.*; may be repeated.",
+    ),
+]
+_Baselines = Annotated[
+    bool, typer.Option(help="Untouched inputs and recoloured contents.")
+]
+_Networks = Annotated[
+    str, typer.Option(help="Networks that measure, joined by commas.")
+]
+_Inception = Annotated[
+    Path | None, typer.Option(help="The weights of FID's network, for FID.")
+]
+_ArtInception = Annotated[
+    Path | None, typer.Option(help="Those of ArtFID's, for ArtFID.")
+]
+
 _SHOWN = ("gram_vgg16", "gram_alexnet", "lpips_alexnet", "lpips_vgg16", "ssim")
 
 
@@ -21,33 +42,19 @@ def evaluate(
     weights: Annotated[
         list[str] | None, typer.Option(help="A name or a model file; may be repeated.")
     ] = None,
-    outputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME:DIR",
-            help="Pictures of another program, CONTENT__STYLE.*; may be repeated.",
-        ),
-    ] = None,
+    outputs: _Outputs = None,
     alphas: Annotated[
         str, typer.Option(help="Strengths, joined by commas.")
     ] = "0,0.25,0.5,0.75,1",
     alpha: Annotated[float | None, typer.Option(hidden=True)] = None,
     size: Annotated[int, typer.Option(help="Side of the square pictures.")] = 512,
-    baselines: Annotated[
-        bool, typer.Option(help="Untouched inputs and recoloured contents.")
-    ] = True,
-    networks: Annotated[
-        str, typer.Option(help="Networks that measure, joined by commas.")
-    ] = "vgg16,alexnet",
+    baselines: _Baselines = True,
+    networks: _Networks = "vgg16,alexnet",
     num_pairs: Annotated[
         int | None, typer.Option(help="So many pairs, spread evenly; default all.")
     ] = None,
-    inception: Annotated[
-        Path | None, typer.Option(help="The weights of FID's network, for FID.")
-    ] = None,
-    art_inception: Annotated[
-        Path | None, typer.Option(help="Those of ArtFID's, for ArtFID.")
-    ] = None,
+    inception: _Inception = None,
+    art_inception: _ArtInception = None,
     keep_pictures: Annotated[
         bool, typer.Option(help="Write all pictures to OUT/pictures.")
     ] = True,

@@ -58,10 +58,8 @@ def load_lineup(
         ValueError: If a strength is not in [0, 1], a model does not fit, outputs are
             missing, two systems have one name, or there is none.
     """
-    for alpha in alphas:
-        check_alpha(alpha)
-    if weights and not alphas:
-        raise ValueError("alphas is empty; models need one strength or more")
+    strengths = sorted({float(alpha) for alpha in alphas})
+    _check_alphas(strengths, needed=bool(weights))
     digests: dict[str, dict[str, str]] = {
         "content": {pair.content.name: pair.content.digest for pair in pairs},
         "style": {pair.style.name: pair.style.digest for pair in pairs},
@@ -73,7 +71,6 @@ def load_lineup(
     for name, path in zip(names, paths, strict=True):
         file = load_model(path)
         digests["weights"][name] = model_digest(file)
-        strengths = sorted(set(map(float, alphas)))
         systems.append(make_model_system(name, file, build_model(file), strengths))
     for name, folder in outputs:
         wanted = [(pair.content.name, pair.style.name) for pair in pairs]
@@ -86,6 +83,13 @@ def load_lineup(
     systems += make_baselines() if baselines else []
     _check_names([system.name for system in systems])
     return Lineup(systems, digests)
+
+
+def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:
+    for alpha in alphas:
+        check_alpha(alpha)
+    if needed and not alphas:
+        raise ValueError("alphas is empty; models need one strength or more")
 
 
 def _check_names(names: Sequence[str]) -> None:

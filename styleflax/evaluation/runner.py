@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from styleflax.evaluation.inputs import Pair, choose_pairs, load_inputs
 from styleflax.evaluation.lineup import ALPHAS, Lineup, load_lineup
 from styleflax.evaluation.measure import Measure
@@ -110,12 +112,16 @@ def evaluate(
     score_missing(out, systems, pairs, measure, done, keep_pictures=keep)
     rows = [done[key] for key in list_keys(systems, pairs)]
     sets = measure_sets(rows)
-    squares = {
+    report = write_report(out, rows, settings, sets, inputs=_squares(pairs))
+    return Result(rows, sets, report, measure.notes)
+
+
+def _squares(pairs: Sequence[Pair]) -> dict[str, dict[str, np.ndarray]]:
+    """What the report shows beside the pictures, by role and name."""
+    return {
         "content": {pair.content.name: pair.content.square_u8 for pair in pairs},
         "style": {pair.style.name: pair.style.square_u8 for pair in pairs},
     }
-    report = write_report(out, rows, settings, sets, inputs=squares)
-    return Result(rows, sets, report, measure.notes)
 
 
 def _settings(
