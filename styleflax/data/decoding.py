@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
+from styleflax.data.heif import HEAD_BYTES, is_heif, register_heif
 from styleflax.data.pixels import upright_rgb
 
 MIN_SIDE_PX = 16
@@ -44,15 +45,9 @@ def open_image(
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, too small or too large.
     """
-    name = _name(source)
+    name = source_name(source)
     try:
-        opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-        with _pixel_limit_lock:
-            limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
-            try:
-                image = PillowImage.open(opened, formats=_FORMATS)
-            finally:
-                PillowImage.MAX_IMAGE_PIXELS = limit
+        image = _opened(source)
     except FileNotFoundError:
         raise FileNotFoundError(f"no picture at {name}") from None
     except UnidentifiedImageError:
@@ -62,16 +57,41 @@ def open_image(
     width, height = image.size
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
+        image.close()
         raise ImageError(
             f"{name} says that it has {width}x{height} pixels, "
-            f"more than the limit of {max_megapixels:g} megapixels"
+            f"more than the limit of {max_megapixels:g} megapixels; if it is to be "
+            "trusted, raise max_megapixels (--max-megapixels)"
         )
     if min(width, height) < min_side_px:
+        image.close()
         raise ImageError(
             f"{name} is {width}x{height} pixels; "
             f"at least {min_side_px}x{min_side_px} are needed"
         )
     return image
+
+
+def _opened(source: str | os.PathLike[str] | bytes) -> Image:
+    """The picture, by one of our formats; raises whatever Pillow raises."""
+    if not isinstance(source, bytes) and Path(source).is_fifo():
+        source = Path(source).read_bytes()  # cannot be read twice
+    if isinstance(source, bytes):
+        head = source[:HEAD_BYTES]
+    else:
+        with Path(source).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    formats: tuple[str, ...] = _FORMATS
+    if is_heif(head):
+        register_heif()
+        formats = ("HEIF",)
+    opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+    with _pixel_limit_lock:
+        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
+        try:
+            return PillowImage.open(opened, formats=formats)
+        finally:
+            PillowImage.MAX_IMAGE_PIXELS = limit
 
 
 def load_rgb(
@@ -97,7 +117,7 @@ def load_rgb(
     with open_image(
         source, max_megapixels=max_megapixels, min_side_px=min_side_px
     ) as image:
-        return _decoded(image, _name(source))
+        return _decoded(image, source_name(source))
 
 
 def one_line(error: Exception) -> str:
@@ -119,5 +139,6 @@ def _decoded(image: Image, name: str) -> Image:
         raise ImageError(f"{name} is damaged: {one_line(error)}") from None
 
 
-def _name(source: str | os.PathLike[str] | bytes) -> str:
+def source_name(source: str | os.PathLike[str] | bytes) -> str:
+    """Returns how messages call a file, or data that are in no file."""
     return "the data" if isinstance(source, bytes) else repr(os.fspath(source))

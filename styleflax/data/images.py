@@ -6,7 +6,6 @@ on a machine that cannot train.
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -18,15 +17,17 @@ from styleflax.data.decoding import (
     MIN_SIDE_PX,
     ImageError,
     load_rgb,
-    one_line,
 )
 from styleflax.data.grids import image_grid
 from styleflax.data.listing import list_images
+from styleflax.data.pictures import Picture, read_picture
 from styleflax.data.pixels import to_float, to_u8
+from styleflax.data.writing import SUFFIXES_WRITTEN, save_options, write_picture
 
 __all__ = [
     "MAX_MEGAPIXELS",
     "MIN_SIDE_PX",
+    "SUFFIXES_WRITTEN",
     "ImageError",
     "as_float_image",
     "decode_image_u8",
@@ -38,18 +39,6 @@ __all__ = [
     "to_float",
     "to_u8",
 ]
-
-_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".png": {"format": "PNG"},
-    ".webp": {"format": "WEBP", "quality": 95},
-    ".bmp": {"format": "BMP"},
-    ".tif": {"format": "TIFF"},
-    ".tiff": {"format": "TIFF"},
-}
-SUFFIXES_WRITTEN = frozenset(_SAVE_OPTIONS)
-"""Formats that `save_image` knows."""
 
 
 def load_image_u8(
@@ -97,6 +86,8 @@ def as_float_image(
 ) -> Float[np.ndarray, "h w 3"]:
     """Returns a picture as float32 RGB in [0, 1], however it is given.
 
+    Files and Pillow pictures with a colour profile are converted to sRGB.
+
     Args:
         source: A path, a Pillow picture, or an array of shape (h, w, 3), (h, w, 4)
             (composited on white), (h, w, 1) or (h, w): uint8, or float in [0, 1].
@@ -108,9 +99,10 @@ def as_float_image(
         ValueError: An array of another shape, type or range.
     """
     if isinstance(source, (str, os.PathLike)):
-        image = to_float(load_image_u8(source, max_megapixels=max_megapixels))
+        picture = read_picture(source, max_megapixels=max_megapixels)
+        image = to_float(picture.on_white())
     elif isinstance(source, Image):
-        image = to_float(np.asarray(load_rgb(source)))
+        image = to_float(read_picture(source).on_white())
     else:
         image = _float_rgb(np.asarray(source))
     height, width = image.shape[:2]
@@ -181,26 +173,9 @@ def save_image(image: np.ndarray | Image, path: str | os.PathLike[str]) -> None:
         OSError: The file cannot be written.
     """
     path = Path(path)
-    options = _SAVE_OPTIONS.get(path.suffix.lower())
-    if options is None:
-        raise ValueError(
-            f"cannot write {str(path)!r}: its suffix must be one of "
-            f"{', '.join(sorted(_SAVE_OPTIONS))}"
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
-        )
-    picture = load_rgb(image) if isinstance(image, Image) else _pillow(image)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            picture.save(file, **options)
-        temporary.replace(path)
-    except OSError as error:
-        raise type(error)(f"cannot write {str(path)!r}: {one_line(error)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    save_options(path)
+    pillow = load_rgb(image) if isinstance(image, Image) else _pillow(image)
+    write_picture(Picture(np.asarray(pillow)), path, overwrite=True)
 
 
 def _pillow(array: np.ndarray) -> Image:

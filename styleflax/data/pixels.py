@@ -53,10 +53,45 @@ def upright_rgb(image: Image) -> Image:
     # Read after loading: Pillow's TIFF reader has by then rotated the picture
     # itself and dropped the tag.
     orientation = exif_orientation(image)
-    image = _rgb(image)
-    if orientation != 1:
-        image = image.transpose(_UPRIGHT[orientation])
-    return image
+    return turned_upright(_rgb(image), orientation)
+
+
+def turned_upright(image: Image, orientation: int) -> Image:
+    """Returns the picture turned and mirrored as an EXIF orientation says."""
+    return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+
+
+def colour_and_alpha(image: Image) -> tuple[Image, Image | None]:
+    """Returns a decoded picture's colour and its opacity apart.
+
+    Args:
+        image: Any Pillow picture, already decoded.
+
+    Returns:
+        The colour in mode L, RGB or CMYK of 8 bits, grey of more bits scaled as
+        `upright_rgb` does, white where nothing can be seen of it; and the
+        opacity in mode L, or None where all is opaque.
+
+    Raises:
+        Exception: Whatever Pillow raises on damaged data.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        return _rgb(image).getchannel("R"), None
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
+        image = image.convert("LA")
+    if not image.has_transparency_data:
+        plain = image.mode in {"L", "RGB", "CMYK"}
+        return (image if plain else image.convert("RGB")), None
+    # By way of RGBA, which Pillow gives for every kind of transparency there is.
+    alpha = image.convert("RGBA").getchannel("A")
+    colour = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
+    if alpha.getextrema() == (255, 255):
+        return colour, None
+    hidden = alpha.point(lambda a: 255 if a == 0 else 0)
+    # A copy, since conversion to its own mode may hand back the caller's picture.
+    colour = colour.copy()
+    colour.paste(PillowImage.new(colour.mode, colour.size, "white"), mask=hidden)
+    return colour, alpha
 
 
 def _rgb(image: Image) -> Image:
