@@ -40,8 +40,7 @@ class Encoder:
     """The frozen feature extractor.
 
     Attributes:
-        weights: A packaged model's, by name; `vgg16` (torchvision's, in the extra
-            `eval`), `vgg19` (after `styleflax weights fetch vgg19`) or a file.
+        weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file.
         statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
             `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.
@@ -185,15 +184,16 @@ class Config:
     Attributes:
         method: A name in `styleflax.methods.METHODS`.
         seed: Of parameters and of the order of pictures.
+        decoder: Begins `random`, or as `inverse` of the encoder (`models.inversion`).
         init_from: A model's file or name; its encoder and trained parts begin it.
-        compute_dtype: `float32` or `bfloat16`; parameters, statistics and
-            losses are float32.
+        compute_dtype: `float32` or `bfloat16`; all but features is float32.
         options: Further arguments of the method, such as SANet's `start`.
         phases: Run one after another.
     """
 
     method: str = "adain"
     seed: int = 0
+    decoder: str = "random"
     init_from: str = ""
     compute_dtype: str = "float32"
     options: dict[str, Any] = dataclasses.field(default_factory=dict)

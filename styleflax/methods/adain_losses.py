@@ -71,7 +71,8 @@ def adain_loss(
     if not weights.keys().isdisjoint({"content", "style", "gram", "total_variation"}):
         terms |= _transfer_terms(nets, own_params, frozen, batch)
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
-    metrics = {f"{k}_loss": terms[k] for k in terms if k != "total_variation"}
+    hidden = {"total_variation"} | ({"gram"} - weights.keys())
+    metrics = {f"{k}_loss": v for k, v in terms.items() if k not in hidden}
     return total, (metrics, variables.state)
 
 

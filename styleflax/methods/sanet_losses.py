@@ -10,12 +10,16 @@ from jaxtyping import Array, Float
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.losses.style import mean_std_loss
+from styleflax.losses.style import gram_loss, mean_std_loss
 from styleflax.methods.base import Batch, Variables
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import Regions, SANet
-from styleflax.ops.statistics import channel_mean_std, mean_variance_norm
+from styleflax.ops.statistics import (
+    channel_mean_std,
+    gram_matrix,
+    mean_variance_norm,
+)
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 ATTENDED = ("relu4_1", "relu5_1")
@@ -28,7 +32,7 @@ PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
         "identity_features": 1.0,
     }
 )
-LOSS_TERMS = (*PAPER_LOSSES, "total_variation")
+LOSS_TERMS = (*PAPER_LOSSES, "gram", "total_variation")
 
 
 class Networks(NamedTuple):
@@ -104,7 +108,8 @@ def sanet_loss(
 
     terms |= nets.encode.judge(frozen, images, STYLE_LAYERS, compared)
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
-    metrics = {f"{k}_loss": terms[k] for k in terms if k != "total_variation"}
+    hidden = {"total_variation"} | ({"gram"} - weights.keys())
+    metrics = {f"{k}_loss": v for k, v in terms.items() if k not in hidden}
     return total, (metrics, variables.state)
 
 
@@ -115,7 +120,7 @@ def _take(features: FeatureMaps, positions: Array) -> dict[str, Array]:
 def _transfer_terms(
     nets: Networks, stylized: FeatureMaps, content: FeatureMaps, style: FeatureMaps
 ) -> dict[str, Array]:
-    """Content: normalised features of both attended layers. Style: AdaIN's."""
+    """Content: normalised features of both attended layers. Style: AdaIN's, or Gram."""
     of_style = nets.arithmetic.style_statistics()
     targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
     distances = (
@@ -127,6 +132,7 @@ def _transfer_terms(
         "style": mean_std_loss(
             stylized, targets, reduction=nets.arithmetic.reduction, **of_style
         ),
+        "gram": gram_loss(stylized, {k: gram_matrix(v) for k, v in style.items()}),
     }
 
 

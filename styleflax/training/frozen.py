@@ -8,6 +8,7 @@ import numpy as np
 
 from styleflax.config import Config
 from styleflax.methods.base import Variables
+from styleflax.models.inversion import invert_encoder
 from styleflax.models.normalisation import extend_params, normalise_activations
 from styleflax.models.vgg import VGG, cut_params
 from styleflax.training.feed import Sources, encoder_batch
@@ -106,4 +107,30 @@ def start_from(path: str, method: str, variables: Variables) -> Variables:
         check_params(shared, parts, what)
         players[player] = {**own, **parts}
         logger.info("%s begins as in %s", ", ".join(sorted(parts)), path)
+    return Variables(players, variables.state)
+
+
+def start_anew(
+    config: Config, encoder: ModelFile, sources: Sources, variables: Variables
+) -> Variables:
+    """Variables whose decoder begins as `config.decoder` says.
+
+    Raises:
+        ValueError: If that is unknown, or the method has no such decoder.
+    """
+    if config.decoder == "random":
+        return variables
+    if config.decoder != "inverse":
+        raise ValueError(
+            f"decoder must be 'random' or 'inverse', got {config.decoder!r}"
+        )
+    own = variables.players["model"]
+    batch = encoder_batch(config, sources)
+    pictures = np.concatenate([batch["content"], batch["style"]])
+    height, width = (side // 8 * 8 for side in pictures.shape[1:3])
+    images = jnp.asarray(pictures[:, :height, :width], jnp.float32) / 255.0
+    logger.info("fitting the decoder to undo the encoder: takes a minute on a CPU")
+    decoder = invert_encoder(encoder.encoder_params, images)
+    check_params({name: own.get(name, {}) for name in decoder}, decoder, "decoder")
+    players = {**variables.players, "model": {**own, **decoder}}
     return Variables(players, variables.state)

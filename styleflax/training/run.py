@@ -24,7 +24,7 @@ from styleflax.training.agreement import (
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.environment import describe_environment, warn_of_differences
 from styleflax.training.feed import Sources
-from styleflax.training.frozen import open_encoder, start_from
+from styleflax.training.frozen import open_encoder, start_anew, start_from
 from styleflax.training.metric_writer import MetricWriter
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState, create_state
@@ -83,7 +83,9 @@ def open_run(
     def begin() -> tuple[Checkpoints, TrainState, MetricWriter]:
         checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
         held.enter_context(contextlib.closing(checkpoints))
-        found = _restore(checkpoints, state, notes) or _start(config, state)
+        found = _restore(checkpoints, state, notes)
+        if found is None:
+            found = _start(config, state, encoder, sources)
         writer = MetricWriter(
             workdir, int(found.step) + 1, tensorboard=config.run.tensorboard
         )
@@ -138,8 +140,11 @@ def _restore(
     return cast(TrainState, state)
 
 
-def _start(config: Config, state: TrainState) -> TrainState:
-    if not config.init_from:
-        return state
-    variables = start_from(config.init_from, config.method, state.variables)
+def _start(
+    config: Config, state: TrainState, encoder: ModelFile, sources: Sources
+) -> TrainState:
+    if config.init_from:
+        variables = start_from(config.init_from, config.method, state.variables)
+    else:
+        variables = start_anew(config, encoder, sources, state.variables)
     return state._replace(variables=variables)

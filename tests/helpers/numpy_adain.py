@@ -178,6 +178,20 @@ def pixel_loss(image, target):
     return (luma**2 + 10 * chroma).mean()
 
 
+def gram_loss(made, style, layers):
+    """Relative distances of Gram matrices, summed over layers."""
+    total = 0.0
+    for layer in layers:
+        got, aim = (
+            np.einsum("bhwc,bhwd->bcd", x[layer], x[layer])
+            / np.prod(x[layer].shape[1:3])
+            for x in (made, style)
+        )
+        apart = np.linalg.norm(got - aim, axis=(1, 2))
+        total += (apart / np.linalg.norm(aim, axis=(1, 2))).mean()
+    return total
+
+
 def loss_terms(encoder, decoder, content, style, ddof=0, *, sums_channels=False):
     """Every term of the training loss, for a batch."""
     layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -205,6 +219,7 @@ def loss_terms(encoder, decoder, content, style, ddof=0, *, sums_channels=False)
     return {
         "content_loss": ((made["relu4_1"] - target) ** 2).mean(),
         "style_loss": of_made_style,
+        "gram_loss": gram_loss(made, of_style, layers),
         "pixel_loss": pixel_loss(again, images),
         "identity_loss": pixel_loss(middle_again, middle),
         "identity_features_loss": sum(lacking),

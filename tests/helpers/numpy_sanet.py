@@ -176,6 +176,7 @@ def loss_terms(encoder, params, content, style, ddof=0):
             for k in ATTENDED
         ),
         "style_loss": style_term,
+        "gram_loss": numpy_adain.gram_loss(made, of_style, LAYERS),
         "identity_pixels_loss": pixels,
         "identity_features_loss": features,
         "total_variation_loss": sum(

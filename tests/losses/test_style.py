@@ -11,6 +11,7 @@ mean_std_loss = jax.jit(
     style.mean_std_loss, static_argnames=("reduction", "ddof", "eps")
 )
 channel_mean_std = jax.jit(statistics.channel_mean_std, static_argnames=("ddof", "eps"))
+gram_loss, gram_matrix = jax.jit(style.gram_loss), jax.jit(statistics.gram_matrix)
 RNG = np.random.default_rng(0)
 
 
@@ -111,3 +112,30 @@ def test_an_unknown_reduction_is_refused_with_those_there_are():
     features = {"a": feature_map(2, 2)}
     with pytest.raises(ValueError, match=r"'channel_mean', 'channel_sum'.*'sum'"):
         mean_std_loss(features, targets_of(features), reduction="sum")
+
+
+def test_gram_loss_of_known_values():
+    # Gram matrices [[4, 0], [0, 0]] and [[0, 0], [0, 1]] from two positions each.
+    made = jnp.array([[2.0, 0.0], [2.0, 0.0]]).reshape(1, 1, 2, 2)
+    aim = jnp.array([[0.0, 1.0], [0.0, -1.0]]).reshape(1, 2, 1, 2)
+    loss = gram_loss({"a": made}, {"a": gram_matrix(aim)})
+    assert float(loss) == pytest.approx(17**0.5, rel=1e-6)
+
+
+def test_gram_loss_weighs_pictures_and_layers_alike_however_strong():
+    made, aim = feature_map(5, 6), feature_map(4, 9)
+    of_one = gram_loss({"a": made}, {"a": gram_matrix(aim)})
+    pairs = {"weak": (0.1 * made, 0.1 * aim), "strong": (9 * made, 9 * aim)}
+    features = {name: pair[0] for name, pair in pairs.items()}
+    targets = {name: gram_matrix(pair[1]) for name, pair in pairs.items()}
+    both = gram_loss(features, targets)
+    assert float(both) == pytest.approx(2 * float(of_one), rel=1e-5)
+
+
+def test_gram_loss_of_the_style_itself_is_nothing_and_has_a_gradient():
+    aim = feature_map(4, 9)
+    targets = {"a": gram_matrix(aim)}
+    of_itself = jax.value_and_grad(lambda x: gram_loss({"a": x}, targets))
+    value, gradient = of_itself(aim)
+    assert float(value) < 1e-5
+    assert bool(jnp.isfinite(gradient).all())

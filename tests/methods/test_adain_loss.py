@@ -17,6 +17,7 @@ KEY = jax.random.key(0)
 WEIGHTS = {
     "content": 0.5,
     "style": 3.0,
+    "gram": 0.6,
     "pixel": 2.0,
     "identity": 0.7,
     "identity_features": 0.4,

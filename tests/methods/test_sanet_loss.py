@@ -18,6 +18,7 @@ KEY = jax.random.key(0)
 WEIGHTS = {
     "content": 0.5,
     "style": 3.0,
+    "gram": 0.6,
     "identity_pixels": 2.0,
     "identity_features": 0.7,
     "total_variation": 1.5,

@@ -1,0 +1,77 @@
+"""A decoder fitted to undo the encoder, without training."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from styleflax.models import inversion
+from styleflax.models.decoder import LAYERS, Decoder
+from styleflax.models.inversion import invert_encoder
+from styleflax.models.vgg import VGG
+
+
+def small_encoder(architecture="vgg16"):
+    encoder = VGG(("relu4_1",), architecture, widths=(16, 24, 32, 48, 48))
+    return encoder.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
+
+
+def smooth_images(seed, count, side=32):
+    """Random colours on a coarse grid, magnified."""
+    coarse = np.random.default_rng(seed).random((count, side // 16, side // 16, 3))
+    shape = (count, side, side, 3)
+    return jax.image.resize(jnp.asarray(coarse, jnp.float32), shape, "cubic")
+
+
+def reconstruct(encoder_params, decoder_params, images):
+    layer = "relu4_1"
+    encoder = VGG.of_params(encoder_params, (layer,))
+    feature = encoder.apply({"params": encoder_params}, images)[layer]
+    widths = {name: part["bias"].shape[0] for name, part in decoder_params.items()}
+    return Decoder(layers=widths).apply({"params": decoder_params}, feature)
+
+
+ENCODER = small_encoder()
+
+
+@pytest.fixture(scope="module")
+def decoder_params():
+    return invert_encoder(ENCODER, smooth_images(0, 100))
+
+
+def test_a_picture_that_was_not_fitted_comes_back(decoder_params):
+    unseen = smooth_images(1, 4)
+    error = jnp.square(reconstruct(ENCODER, decoder_params, unseen) - unseen)
+    assert float(error.mean()) < 0.5 * float(unseen.var())
+
+
+def test_layers_have_the_names_of_the_decoders(decoder_params):
+    assert list(decoder_params) == list(LAYERS)
+
+
+def test_the_fit_is_ridge_regression_as_numpy_has_it():
+    rng = np.random.default_rng(2)
+    x, target = rng.random((1, 6, 7, 2)), rng.random((1, 6, 7, 3))
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    rows = [
+        np.append(padded[0, i : i + 3, j : j + 3].ravel(), 1.0)
+        for i in range(6)
+        for j in range(7)
+    ]
+    rows = np.array(rows)
+    penalty = 0.1 * np.trace(rows.T @ rows) / 19 * np.diag([1.0] * 18 + [0.0])
+    want = np.linalg.solve(rows.T @ rows + penalty, rows.T @ target.reshape(-1, 3))
+    maps, wanted = (jnp.asarray(v, jnp.float32) for v in (x, target))
+    fitted = inversion._fit([maps], [wanted], False, 1_000, 0.1)
+    got = np.append(fitted["kernel"].reshape(18, 3), fitted["bias"][None], axis=0)
+    np.testing.assert_allclose(got, want, atol=2e-4)
+
+
+def test_the_same_pictures_give_the_same_decoder(decoder_params):
+    again = invert_encoder(ENCODER, smooth_images(0, 100))
+    jax.tree.map(np.testing.assert_array_equal, decoder_params, again)
+
+
+def test_sides_that_the_pools_would_round_are_refused():
+    with pytest.raises(ValueError, match="multiples of 8"):
+        invert_encoder(small_encoder(), jnp.zeros((1, 20, 16, 3)))
