@@ -27,21 +27,21 @@ def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[
     return [w / sum(scaled) for w in scaled]
 
 
-def check_alpha(alpha: float) -> None:
+def check_alpha(alpha: float, name: str = "alpha") -> None:
     """Refuses a strength outside [0, 1], NaN included.
 
     Raises:
-        ValueError: Naming the value.
+        ValueError: Naming the argument and the value.
     """
     if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f"alpha must be in [0, 1], got {alpha}")
+        raise ValueError(f"{name} must be in [0, 1], got {alpha}")
 
 
-def check_size(size: int) -> None:
+def check_size(size: int, name: str = "size") -> None:
     """Refuses a short side that is too small to encode.
 
     Raises:
-        ValueError: Naming the value.
+        ValueError: Naming the argument and the value.
     """
     if size < MIN_SIDE_PX:
-        raise ValueError(f"size must be at least {MIN_SIDE_PX} px, got {size}")
+        raise ValueError(f"{name} must be at least {MIN_SIDE_PX} px, got {size}")

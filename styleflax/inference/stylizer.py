@@ -1,68 +1,46 @@
 """Stylizing pictures: the way in for everyone who does not train."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
-from PIL import Image as PillowImage
 
-from styleflax.data.images import as_float_image, resize_short_side, save_image
-from styleflax.data.pixels import to_float, to_u8
-from styleflax.inference.checks import check_alpha, check_size, check_weights
+from styleflax.inference.coloring import color_style, finish
+from styleflax.inference.contents import (
+    Content,
+    Picture,
+    load_contents,
+    load_float,
+    resize,
+)
+from styleflax.inference.controls import (
+    ColorMode,
+    ControlArguments,
+    Plan,
+    make_plan,
+)
+from styleflax.inference.kept_styles import KeptStyles
+from styleflax.inference.masks import Regions, lay_masks
 from styleflax.inference.model import Model, build_model
-from styleflax.inference.split import Run, make_split_run
+from styleflax.inference.programs import make_programs
+from styleflax.inference.style_file import StyleFile, is_style_file
+from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
-from styleflax.methods.base import Controls, Style, Variables, plain_controls, stylize
-from styleflax.parallel import local_devices, map_rows
-from styleflax.types import Image, Params
+from styleflax.methods.base import Style
+from styleflax.parallel import local_devices
 from styleflax.weights.packaged_models import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import ModelFile, load_model
 
-Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array
-"""A path, a Pillow image, or an array (h, w, 3): uint8, or float in [0, 1]."""
+__all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
+
 OneStyle = Picture | Mapping[str, jax.Array]
-"""A picture, or what `Stylizer.encode_style` made of one."""
+"""A picture, the path of a style file, or what `Stylizer.encode_style` made."""
 STYLE_SIZE_PX = 512
 """Styles are shrunk to this short side, the one the published programs use."""
-
-
-class Stylized:
-    """A stylized picture, or a batch of them.
-
-    Attributes:
-        array: Float32 RGB in [0, 1], shape (h, w, 3) or (b, h, w, 3).
-    """
-
-    def __init__(self, array: Float[np.ndarray, "... h w 3"]) -> None:
-        self.array = array
-
-    def to_pillow(self) -> PillowImage.Image:
-        """The picture as Pillow has it.
-
-        Raises:
-            ValueError: If this is a batch.
-        """
-        return PillowImage.fromarray(to_u8(self._single()))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the picture; the suffix names the format.
-
-        Raises:
-            ValueError: If this is a batch, or the suffix is unknown.
-            OSError: If the file cannot be written.
-        """
-        save_image(self._single(), path)
-
-    def _single(self) -> np.ndarray:
-        if self.array.ndim != 3:
-            raise ValueError(
-                f"a batch of {len(self.array)} pictures: take one of .array"
-            )
-        return self.array
 
 
 class Stylizer:
@@ -70,6 +48,13 @@ class Stylizer:
 
     Programs are compiled once for each size of content and of style. A batch is
     dealt out over the devices of this process.
+
+    Args:
+        model: As built.
+        devices: To use; by default all of this process.
+        split_rows: See `load`.
+        file: What the model was built of, if style files are to be used.
+        name: What messages and style files call the model.
 
     Example:
         >>> stylizer = Stylizer.load("model.safetensors")
@@ -82,39 +67,14 @@ class Stylizer:
         devices: Sequence[jax.Device] | None = None,
         *,
         split_rows: bool = False,
+        file: ModelFile | None = None,
+        name: str = "this model",
     ) -> None:
-        self._model, devices = model, devices or local_devices()
+        devices = devices or local_devices()
+        self._model, self._kept = model, KeptStyles(model, file, name)
         self.num_devices = 1 if split_rows else len(devices)
-        method = model.method
-
-        @jax.jit
-        def encode(variables: Variables, frozen: Params, image: Image) -> Style:
-            return method.encode_style(variables, frozen, {"image": image})
-
-        @jax.jit
-        def run(
-            variables: Variables,
-            frozen: Params,
-            content: Image,
-            styles: Sequence[Style],
-            controls: Controls,
-        ) -> Image:
-            image = stylize(method, variables, frozen, content, styles, controls)
-            return jnp.clip(image, 0.0, 1.0)
-
-        self._encode = encode
-        self._run: Run = run
-        # A picture by itself runs on the first device, without a detour.
-        self._run_batch = map_rows(
-            lambda model, applied, content: run(*model, content, *applied),
-            model[1:],
-            devices,
-        )
-        if split_rows:
-            self._run = make_split_run(method, devices)
-            self._run_batch = lambda applied, content: self._run(
-                *model[1:], content, *applied
-            )
+        programs = make_programs(model, devices, split_rows=split_rows)
+        self._encode, self._run, self._run_batch = programs
 
     @classmethod
     def load(
@@ -131,77 +91,106 @@ class Stylizer:
             FileNotFoundError: If there is no such file or name.
             ValueError: If the file is damaged or of another architecture.
         """
-        model = build_model(load_model(find_model(weights)), native=split_rows)
-        return cls(model, split_rows=split_rows)
+        file = load_model(find_model(weights))
+        model = build_model(file, native=split_rows)
+        name = Path(weights).stem
+        return cls(model, split_rows=split_rows, file=file, name=name)
 
-    def encode_style(self, style: Picture) -> Style:
+    def encode_style(self, style: OneStyle, size: int | None = None) -> Style:
         """All that the model keeps of a style, to be used for many contents.
 
         Args:
-            style: A picture; it is shrunk to `STYLE_SIZE_PX` at its short side
-                if it is larger.
+            style: A picture, a style file, or what this function returned.
+            size: Short side in px to which the picture is resized; by default it
+                is shrunk to `STYLE_SIZE_PX` if it is larger.
+
+        Raises:
+            ValueError: If `size` is given where there are no pixels to resize, or
+                a style file is damaged or of another model.
+            FileNotFoundError: If a path leads nowhere.
         """
-        image = _float_image(style)
-        if min(image.shape[:2]) > STYLE_SIZE_PX:
-            image = _resize(image, STYLE_SIZE_PX)
-        return self._encode(*self._model[1:], jnp.asarray(image[None]))
+        if not isinstance(style, Mapping) and not is_style_file(style):
+            pixels = self._style_pixels(style, size)
+            return self._encode(*self._model[1:], jnp.asarray(pixels[None]))
+        if size is not None:
+            raise _needs_pixels("style_size", style)
+        return style if isinstance(style, Mapping) else self._kept.load(style)  # type: ignore[arg-type]
+
+    def save_style(
+        self,
+        style: OneStyle,
+        path: str | os.PathLike[str],
+        size: int | None = None,
+        painting: str | None = None,
+    ) -> StyleFile:
+        """Writes a style file, which serves this model wherever a painting does.
+
+        Args:
+            style: As for `encode_style`.
+            path: Ends in ".style"; an older file is replaced.
+            size: As for `encode_style`.
+            painting: What to call the picture; by default its file's name.
+
+        Raises:
+            ValueError: If the path ends otherwise, or as `encode_style` does.
+            OSError: If the file cannot be written.
+        """
+        if painting is None:
+            named = isinstance(style, str | os.PathLike)
+            painting = Path(style).name if named else ""  # type: ignore[arg-type]
+        return self._kept.save(path, self.encode_style(style, size), painting)
+
+    def prepare_style(
+        self, style: OneStyle, color: ColorMode = "style", size: int | None = None
+    ) -> OneStyle:
+        """A style read once for many contents: encoded, unless CORAL needs its pixels.
+
+        Args:
+            style: As for `encode_style`.
+            color: As in the calls to come, see `ControlArguments`.
+            size: The same for their `style_size`, which is then not to be given.
+        """
+        if color != "coral":
+            return self.encode_style(style, size)
+        if isinstance(style, Mapping) or is_style_file(style):
+            raise _needs_pixels('color="coral"', style)
+        return self._style_pixels(style, size)
 
     def __call__(
         self,
         content: Picture,
         style: OneStyle | Sequence[OneStyle],
-        *,
-        alpha: float = 1.0,
-        weights: Sequence[float] | None = None,
-        size: int | None = None,
-        **extras: float | None,
+        **controls: Unpack[ControlArguments],
     ) -> Stylized:
         """The content in the style, or in a mix of styles, at the content's size.
 
         Args:
             content: A picture, or a batch of them as an array (b, h, w, 3).
-            style: A picture, or what `encode_style` made of one; a list or tuple
-                of these for a mix.
-            alpha: Strength of the style: 1 is the paper's, 0 gives the content
-                as the method reproduces it (see `methods.make_adain` and
-                `make_sanet`).
-            weights: Share of every style in the mix, scaled to sum to 1; equal
-                shares by default.
-            size: Short side to resize the content to; None keeps its own.
-            extras: Controls that only some methods have: `level_balance`, 0 to
-                1, of SANet. None is as if it were not there.
+            style: A picture, a style file, or what `encode_style` made of one; a
+                list or tuple of these for a mix, or for the regions of masks.
+            controls: See `controls.ControlArguments`. None is as if a control
+                were not there.
 
         Raises:
-            ValueError: If alpha is not in [0, 1], the weights do not fit the
-                styles, a picture or size is below 16 px, or the method has no
-                such control.
+            ValueError: If a control is not in its range or does not fit the styles,
+                the method has no such control, a mask's region is empty, a picture
+                is below 16 px, or a style file is of another model.
             FileNotFoundError: If a path leads nowhere.
         """
         several = isinstance(style, list | tuple)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
-        shares = check_weights(weights, len(styles))
-        check_alpha(alpha)
-        if size is not None:
-            check_size(size)
-        given = {name: x for name, x in extras.items() if x is not None}
-        self.check_extras(given)
-        encoded = [
-            s if isinstance(s, Mapping) else self.encode_style(s) for s in styles
-        ]
-        if isinstance(content, jax.Array):
-            content = np.asarray(content)
-        is_batch = isinstance(content, np.ndarray) and content.ndim == 4
-        pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment]
-        if is_batch and not len(content):  # type: ignore[arg-type]
-            raise ValueError("content is a batch of no pictures")
-        images = np.stack([_content(picture, size) for picture in pictures])
-        controls = plain_controls(alpha, shares, **given)
-        if len(images) > 1:
-            output = self._run_batch((encoded, controls), images)
-        else:
-            output = self._run(*self._model[1:], images, encoded, controls)
-        array = np.asarray(output)
-        return Stylized(array if is_batch else array[0])
+        plan = make_plan(len(styles), **controls)
+        self.check_extras(plan.extras)
+        prepared = [self.prepare_style(s, plan.color, plan.style_size) for s in styles]
+        with_alpha = plan.masking is not None and plan.masking.need_alpha
+        contents, is_batch = load_contents(
+            content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
+        )
+        # What depends on each content itself is done for one after the other.
+        apart = with_alpha or plan.color == "coral"
+        groups = [[one] for one in contents] if apart else [contents]
+        made = [x for group in groups for x in self._stylize(group, prepared, plan)]
+        return Stylized(np.stack(made) if is_batch else made[0])
 
     def check_extras(self, extras: Mapping[str, float]) -> None:
         """Refuses controls that the method has not got, or outside [0, 1].
@@ -214,17 +203,46 @@ class Stylizer:
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {value}")
 
+    def _stylize(
+        self, contents: Sequence[Content], styles: Sequence[OneStyle], plan: Plan
+    ) -> list[np.ndarray]:
+        """Contents of one size, with the same masks and colours."""
+        first = contents[0]
+        height, width = first.image.shape[:2]
+        regions = lay_masks(plan.masking, height, width, first.alpha)
+        encoded = [
+            self._encode_colored(style, first, regions, shares)
+            for style, shares in zip(styles, np.transpose(plan.shares), strict=True)
+        ]
+        controls = plan.controls(regions.masks)
+        images = np.stack([content.image for content in contents])
+        if len(images) > 1:
+            output = self._run_batch((encoded, controls), images)
+        else:
+            output = self._run(*self._model[1:], images, encoded, controls)
+        return [
+            finish(picture, content, regions, plan)
+            for picture, content in zip(np.asarray(output), contents, strict=True)
+        ]
 
-def _content(picture: Picture, size: int | None) -> np.ndarray:
-    image = _float_image(picture)
-    return image if size is None else _resize(image, size)
+    def _encode_colored(
+        self, style: OneStyle, content: Content, regions: Regions, shares: np.ndarray
+    ) -> Style:
+        """A prepared style, encoded; in the content's colours if it has pixels."""
+        if isinstance(style, Mapping):
+            return style
+        image = jnp.asarray(style)[None]
+        if shares.any():
+            image = color_style(np.asarray(style), content.image, regions, shares)
+        return self._encode(*self._model[1:], image)
+
+    def _style_pixels(self, style: Picture, size: int | None) -> np.ndarray:
+        image = load_float(style)
+        if size is None and min(image.shape[:2]) <= STYLE_SIZE_PX:
+            return image
+        return resize(image, size or STYLE_SIZE_PX)
 
 
-def _float_image(picture: Picture) -> np.ndarray:
-    # A copy on the host, since Pillow and NumPy do the rest.
-    array = np.asarray(picture) if isinstance(picture, jax.Array) else picture
-    return as_float_image(array)
-
-
-def _resize(image: np.ndarray, size: int) -> np.ndarray:
-    return to_float(np.asarray(resize_short_side(to_u8(image), size)))
+def _needs_pixels(control: str, style: OneStyle) -> ValueError:
+    what = "an encoded style" if isinstance(style, Mapping) else f"{style}"
+    return ValueError(f"{control} needs the painting's pixels, which {what} has not")

@@ -44,7 +44,7 @@ def coral_recolor(
             only roughly.
     """
     flat, target = (x.reshape(x.shape[0], -1, 3) for x in (content, style))
-    mean, centred = _centre(flat, None)
+    _, centred = _centre(flat, None)
     shares = None if style_weights is None else _shares(style_weights)
     target_mean, target_centred = _centre(target, shares)
     whitening = _covariance_power(centred, None, eps, inverse=True)

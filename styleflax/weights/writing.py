@@ -5,8 +5,13 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, what: str = "the model file") -> None:
     """Write a file whole or not at all.
+
+    Args:
+        path: the file; an older one is replaced.
+        data: all of it.
+        what: what the message calls it.
 
     Raises:
         OSError: the file cannot be written.
@@ -20,7 +25,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        raise OSError(f"cannot write the model file {path}: {reason}") from error
+        raise OSError(f"cannot write {what} {path}: {reason}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""Pictures on their way into a stylizer."""
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+
+from styleflax.data.images import as_float_image, resize_short_side
+from styleflax.data.pictures import read_picture
+from styleflax.data.pixels import to_float, to_u8
+
+Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array
+"""A path, a Pillow image, or an array (h, w, 3 or 4): uint8, or float in [0, 1]."""
+
+
+class Content(NamedTuple):
+    """One picture to be stylized.
+
+    Attributes:
+        image: RGB in [0, 1] at the size at which it is stylized.
+        target: RGB in [0, 1] at the size that the result has.
+        alpha: Its opacity in [0, 1] at either of these sizes, if it was asked for;
+            None if it is opaque.
+    """
+
+    image: Float[np.ndarray, "h w 3"]
+    target: Float[np.ndarray, "th tw 3"]
+    alpha: Float[np.ndarray, "ah aw"] | None
+
+
+def load_contents(
+    content: Picture, size: int | None, *, restore_size: bool, with_alpha: bool
+) -> tuple[list[Content], bool]:
+    """Contents as a stylizer needs them.
+
+    Args:
+        content: A picture, or a batch of them as an array (b, h, w, 3 or 4).
+        size: Short side to which they are resized, or None.
+        restore_size: Whether results get the size that they have here.
+        with_alpha: Whether the opacity is needed.
+
+    Returns:
+        The contents, and whether they were given as a batch.
+
+    Raises:
+        ValueError: If a picture cannot be used, or the batch is empty.
+        FileNotFoundError: If a path leads nowhere.
+    """
+    if isinstance(content, jax.Array):
+        content = np.asarray(content)
+    is_batch = isinstance(content, np.ndarray) and content.ndim == 4
+    pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment]
+    contents = []
+    for picture in pictures:
+        original = load_float(picture)
+        image = original if size is None else resize(original, size)
+        alpha = _alpha(picture) if with_alpha else None
+        contents.append(Content(image, original if restore_size else image, alpha))
+    if not contents:
+        raise ValueError("content is a batch of no pictures")
+    return contents, is_batch
+
+
+def load_float(picture: Picture) -> Float[np.ndarray, "h w 3"]:
+    """A picture as float32 RGB in [0, 1]; transparency on white."""
+    # A copy on the host, since Pillow and NumPy do the rest.
+    array = np.asarray(picture) if isinstance(picture, jax.Array) else picture
+    return as_float_image(array)
+
+
+def resize(image: Float[np.ndarray, "h w 3"], size: int) -> np.ndarray:
+    """A picture in 8 bits, resized to that short side."""
+    return to_float(np.asarray(resize_short_side(to_u8(image), size)))
+
+
+def _alpha(picture: Picture) -> np.ndarray | None:
+    if isinstance(picture, str | os.PathLike | PillowImage.Image):
+        alpha_u8 = read_picture(picture).alpha_u8
+        return None if alpha_u8 is None else to_float(alpha_u8)
+    array = np.asarray(picture)
+    if array.ndim != 3 or array.shape[2] != 4:
+        return None
+    alpha = array[..., 3]
+    return to_float(alpha) if alpha.dtype == np.uint8 else alpha.astype(np.float32)

@@ -1,0 +1,196 @@
+"""What can be asked of a stylizer beside content and style, checked and completed."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypedDict, get_args
+
+import jax.numpy as jnp
+import numpy as np
+
+from styleflax.inference.checks import check_alpha, check_size, check_weights
+from styleflax.inference.masks import Mask, Masking, check_masks
+from styleflax.inference.regions import Shares, region_alphas_of, region_shares
+from styleflax.methods.base import Controls
+
+ColorMode = Literal["style", "coral", "luminance", "lab"]
+"""Whose colours the result has: the style's, or in one of three ways the content's."""
+MAX_EXAGGERATION = 10.0
+"""Beyond it there is nothing left to see."""
+
+
+class ControlArguments(TypedDict, total=False):
+    """Keyword arguments of `Stylizer.__call__`.
+
+    Attributes:
+        alpha: Strength of the style, 0 to 1: 1 is the paper's, 0 gives the content
+            as the method reproduces it (see `methods.make_adain`, `make_sanet`).
+        exaggerate: Factor above 1 on every strength, the only way beyond alpha 1:
+            features are moved past the style's by as much again.
+        weights: Share of every style in the mix, scaled to sum to 1; equal shares
+            by default.
+        masks: Where in the content each style goes; see `masks.Mask`. Where they
+            sum to more than 1 they are scaled to sum to 1; where they sum to less
+            the content keeps its pixels, unless "rest" is among them.
+        region_styles: For every mask the index of its style, or the shares of all
+            styles. By default the styles are given to the masks in order, or the
+            one style to all of them.
+        region_alphas: For every mask its strength, 0 to 1, times `alpha`.
+        feather: Width in px over which edges of masks fade on either side.
+        color: Whose colours the result has. "coral" gives each style's pixels the
+            content's mean and covariance before they are encoded, "luminance"
+            keeps the content's hues and takes only light and dark from the
+            result, "lab" moves the result to the content's mean and deviation in
+            CIELAB. With masks each region has the colours of its own place.
+        size: Short side in px to which the content is resized; None keeps it.
+        restore_size: Whether the result gets the size that the content had.
+        style_size: Short side in px to which styles are resized; by default those
+            above `stylizer.STYLE_SIZE_PX` are shrunk to it. Smaller gives coarser
+            strokes with AdaIN, finer ones with SANet.
+        level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1;
+            0.5 is the paper's.
+    """
+
+    alpha: float
+    exaggerate: float | None
+    weights: Shares | None
+    masks: Mask | Sequence[Mask] | None
+    region_styles: Sequence[int | Shares] | None
+    region_alphas: Sequence[float] | None
+    feather: float
+    color: ColorMode
+    size: int | None
+    restore_size: bool
+    style_size: int | None
+    level_balance: float | None
+
+
+class Plan(NamedTuple):
+    """Arguments of a stylizer, checked and completed.
+
+    Attributes:
+        strengths: Of every region; one where there are no masks.
+        shares: Of every style in every region; rows sum to 1.
+        masking: The regions, or None for the whole picture.
+        color: Whose colours the result has.
+        size: Short side to which contents are resized, or None.
+        restore_size: Whether results get the contents' own size.
+        style_size: Short side to which styles are resized, or None.
+        extras: Controls that only some methods have.
+    """
+
+    strengths: tuple[float, ...]
+    shares: tuple[tuple[float, ...], ...]
+    masking: Masking | None
+    color: ColorMode
+    size: int | None
+    restore_size: bool
+    style_size: int | None
+    extras: dict[str, float]
+
+    def controls(self, masks: np.ndarray) -> Controls:
+        """What the method is given, for those masks (r, h, w).
+
+        There may be one mask more than regions: of what keeps its pixels.
+        """
+        kept = len(masks) - len(self.strengths)
+        even = (1 / len(self.shares[0]),) * len(self.shares[0])
+        return Controls(
+            jnp.asarray(self.strengths + (0.0,) * kept, jnp.float32),
+            jnp.asarray(self.shares + (even,) * kept, jnp.float32),
+            jnp.asarray(masks, jnp.float32),
+            {k: jnp.asarray(v, jnp.float32) for k, v in self.extras.items()},
+        )
+
+
+def make_plan(
+    num_styles: int,
+    *,
+    alpha: float = 1.0,
+    exaggerate: float | None = None,
+    weights: Shares | None = None,
+    masks: Mask | Sequence[Mask] | None = None,
+    region_styles: Sequence[int | Shares] | None = None,
+    region_alphas: Sequence[float] | None = None,
+    feather: float = 0.0,
+    color: ColorMode = "style",
+    size: int | None = None,
+    restore_size: bool = False,
+    style_size: int | None = None,
+    **extras: float | None,
+) -> Plan:
+    """The plan for these `ControlArguments` and as many styles.
+
+    Raises:
+        ValueError: Naming the argument, what was given and what is allowed.
+        FileNotFoundError: If the file of a mask is missing.
+    """
+    check_alpha(alpha)
+    for name, side in (("size", size), ("style_size", style_size)):
+        if side is not None:
+            check_size(side, name)
+    if color not in get_args(ColorMode):
+        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
+    masking = None if masks is None else check_masks(masks, feather)
+    if masking is None and (region_styles is not None or region_alphas is not None):
+        raise ValueError("region_styles and region_alphas need masks")
+    if masking is None:
+        shares = [check_weights(weights, num_styles)]
+    else:
+        shares = region_shares(num_styles, masking.names, weights, region_styles)
+    factor = alpha * _exaggeration(exaggerate)
+    return Plan(
+        tuple(factor * a for a in region_alphas_of(len(shares), region_alphas)),
+        tuple(tuple(row) for row in shares),
+        masking,
+        color,
+        size,
+        restore_size,
+        style_size,
+        {name: float(x) for name, x in extras.items() if x is not None},
+    )
+
+
+def schedule_weights(
+    keyframes: Sequence[tuple[float, Shares]], t: float
+) -> list[float]:
+    """The shares of styles at a time, linear between keyframes.
+
+    Args:
+        keyframes: Times, rising, each with the weights of all styles then; these
+            are scaled to sum to 1 first. Before the first and after the last
+            keyframe nothing changes.
+        t: A time.
+
+    Returns:
+        Weights that sum to 1.
+
+    Raises:
+        ValueError: If there are no keyframes, their times do not rise, or weights
+            are not as `check_weights` wants them.
+    """
+    if not keyframes:
+        raise ValueError("keyframes is empty")
+    times = [float(time) for time, _ in keyframes]
+    rising = all(a < b for a, b in itertools.pairwise(times))
+    if not rising or not all(map(math.isfinite, [*times, t])):
+        raise ValueError(f"times of keyframes must be finite and rise, got {times}")
+    rows = [check_weights(weights, len(keyframes[0][1])) for _, weights in keyframes]
+    position = float(np.interp(t, times, range(len(times))))
+    before = min(int(position), len(rows) - 2) if len(rows) > 1 else 0
+    after, share = min(before + 1, len(rows) - 1), position - before
+    return [
+        (1.0 - share) * a + share * b
+        for a, b in zip(rows[before], rows[after], strict=True)
+    ]
+
+
+def _exaggeration(exaggerate: float | None) -> float:
+    if exaggerate is None:
+        return 1.0
+    if not 1.0 < exaggerate <= MAX_EXAGGERATION:
+        raise ValueError(
+            f"exaggerate must be above 1 and at most {MAX_EXAGGERATION:g}, got "
+            f"{exaggerate}; alpha is for 0 to 1"
+        )
+    return float(exaggerate)
