@@ -19,15 +19,19 @@ from styleflax.methods.adain_losses import (
 )
 from styleflax.methods.base import (
     Controls,
+    Masks,
     Method,
+    Piece,
     Style,
     Tiling,
     Variables,
     check_loss_names,
+    layer_masks,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.decoder import Decoder
 from styleflax.ops.adain import rescale
+from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
 from styleflax.ops.statistics import (
     Moments,
@@ -55,10 +59,11 @@ def make_adain(
 
     Args:
         losses: Weights by term. `content` and `style` are the paper's; `gram`
-            compares Gram matrices at the same layers as `style`; `pixel` makes an autoencoder of contents and styles alike; `identity`
-            asks the same of the middle of every picture, beside the other
-            terms, and `identity_features` asks it of the encoder's layers, which
-            keeps edges sharp; `total_variation` smooths.
+            compares Gram matrices at the same layers as `style`; `pixel` makes an
+            autoencoder of contents and styles alike; `identity` asks the same of the
+            middle of every picture, beside the other terms, and `identity_features`
+            asks it of the encoder's layers, which keeps edges sharp;
+            `total_variation` smooths.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
@@ -99,21 +104,31 @@ def _encode_style(
 
 
 def _encode_content(
-    nets: Networks, _: Variables, frozen: Params, image: Image
+    nets: Networks,
+    _: Variables,
+    frozen: Params,
+    image: Image,
+    extent: Extent | None = None,
 ) -> FeatureMaps:
-    return nets.encode(frozen, image, (DEEPEST,))
+    return nets.encode(frozen, image, (DEEPEST,), extent)
 
 
-def _moments(features: FeatureMaps, masks: Array) -> dict[str, Moments]:
+def _moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
     feature = features[DEEPEST]
-    cells = area_average(masks, *feature.shape[1:3])
+    cells = area_average(layer_masks(masks, DEEPEST), *feature.shape[1:3])
     return {DEEPEST: region_moments(feature, cells)}
 
 
 def _decode(
-    nets: Networks, variables: Variables, _: Params, features: FeatureMaps
+    nets: Networks,
+    variables: Variables,
+    _: Params,
+    features: FeatureMaps,
+    extent: Extent | None = None,
 ) -> Image:
-    return nets.decode(variables.players["model"], features[DEEPEST])
+    params = {"params": variables.players["model"]}
+    at_feature = None if extent is None else extent.shrunk(8)
+    return nets.decoder.apply(params, features[DEEPEST], at_feature)
 
 
 def _transfer(
@@ -124,6 +139,7 @@ def _transfer(
     moments: dict[str, Moments],
     styles: Sequence[Style],
     controls: Controls,
+    piece: Piece | None = None,
 ) -> FeatureMaps:
     """AdaIN of every region towards its mix of styles, summed by mask.
 
@@ -132,7 +148,8 @@ def _transfer(
     """
     content = features[DEEPEST].astype(jnp.float32)
     mean, std = moments_mean_std(moments[DEEPEST], **statistics)
-    masks = area_average(controls.masks, *content.shape[1:3])
+    masks = controls.masks if piece is None else piece.masks[DEEPEST]
+    masks = area_average(masks, *content.shape[1:3])
     style_mean = controls.weights @ jnp.concatenate([s["mean"] for s in styles])
     style_std = controls.weights @ jnp.concatenate([s["std"] for s in styles])
     total: Float[Array, "b h w c"] = jnp.zeros_like(content)

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from styleflax.ops.extent import Extent
+from styleflax.ops.partial_attention import PartialAttention
 from styleflax.ops.statistics import Moments
 from styleflax.types import FeatureMaps, Image, Key, Params
 
@@ -46,16 +48,52 @@ class Controls(NamedTuple):
     extras: dict[str, Array]
 
 
-class Tiling(NamedTuple):
-    """How a method works on pieces of a picture.
+LayerMasks = Mapping[str, Float[Array, "r _ _"]]
+"""Regions on the grids of a method's layers."""
+Masks = Float[Array, "r h w"] | LayerMasks
+"""Regions in a picture of any size, or on those grids."""
+Found = Mapping[str, PartialAttention]
+"""By layer, what content positions attended to in the content, for each region."""
+
+
+class Piece(NamedTuple):
+    """What a method must know of a picture, where it sees a window of it.
 
     Attributes:
-        stride_px: Tiles begin at multiples of this.
-        halo_px: Margin around a tile on which its result depends.
+        extent: Rows and columns of the window, in px, that are the picture's.
+        masks: Of `Controls`, on the grids of this window; there those of `Controls`
+            are not looked at.
+        itself: What the window's positions attended to in the whole content; {}
+            where strength is 1, and with a method that has no `Tiling.attend`.
+    """
+
+    extent: Extent
+    masks: LayerMasks
+    itself: Found
+
+
+class Tiling(NamedTuple):
+    """How a method works on windows of a picture.
+
+    Attributes:
+        stride_px: Windows begin at multiples of this, and have multiples of it as
+            their sides.
+        halo_px: Margin of a window in which its result is not the picture's, where
+            the picture goes on.
+        attend: (variables, features, moments, others, allowed) -> what a window's
+            features attend to among those of another one, where `allowed` (1, h, w)
+            by layer is not 0; for a content that attends to itself below strength
+            1. Merged over the others by `ops.partial_attention`.
     """
 
     stride_px: int
     halo_px: int
+    attend: (
+        Callable[
+            [Variables, FeatureMaps, dict[str, Moments], FeatureMaps, LayerMasks], Found
+        ]
+        | None
+    ) = None
 
 
 class Method(NamedTuple):
@@ -68,28 +106,26 @@ class Method(NamedTuple):
             the batch, so that devices can average them.
         encode_style: (variables, frozen, style_input) -> Style, from
             `{"image": (1, h, w, 3)}`. The content of a style file.
-        encode_content: (variables, frozen, image) -> features, local in space.
-        moments: (features, masks at any size) -> moments by layer, mergeable
-            over tiles.
-        transfer: (variables, frozen, features, moments, styles, controls) ->
-            features; `styles` is a sequence, whose sizes may differ.
-        decode: (variables, frozen, features) -> image, local in space; up to 7
-            px larger than the content, at its right and lower border.
+        encode_content: (variables, frozen, image, extent=None) -> features, local in
+            space.
+        moments: (features, `Masks`) -> moments by layer, mergeable over windows.
+        transfer: (variables, frozen, features, moments, styles, controls,
+            piece=None) -> features; `styles` is a sequence, whose sizes may differ.
+        decode: (variables, frozen, features, extent=None) -> image, local in space;
+            up to 7 px larger than the content, at its right and lower border.
         encoder_layers: What `frozen["encoder"]` must reach.
-        tiling: None where a method needs the whole picture.
+        tiling: None where a method needs the whole picture; else the last arguments
+            above may be given, for a window in its place.
         controls: Names of the controls that it supports.
     """
 
     init: Callable[[Key], Variables]
     losses: Mapping[str, LossFn]
     encode_style: Callable[[Variables, Params, Mapping[str, Array]], Style]
-    encode_content: Callable[[Variables, Params, Image], FeatureMaps]
-    moments: Callable[[FeatureMaps, Array], dict[str, Moments]]
-    transfer: Callable[
-        [Variables, Params, FeatureMaps, dict[str, Moments], Sequence[Style], Controls],
-        FeatureMaps,
-    ]
-    decode: Callable[[Variables, Params, FeatureMaps], Image]
+    encode_content: Callable[..., FeatureMaps]
+    moments: Callable[[FeatureMaps, Masks], dict[str, Moments]]
+    transfer: Callable[..., FeatureMaps]
+    decode: Callable[..., Image]
     encoder_layers: tuple[str, ...]
     tiling: Tiling | None
     controls: frozenset[str]
@@ -130,6 +166,11 @@ def stylize(
     features = method.transfer(variables, frozen, features, moments, styles, controls)
     image = method.decode(variables, frozen, features)
     return image[:, : content.shape[1], : content.shape[2]]
+
+
+def layer_masks(masks: Masks, layer: str) -> Float[Array, "r h w"]:
+    """The masks to be averaged over the grid of that layer."""
+    return masks[layer] if isinstance(masks, Mapping) else masks
 
 
 def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:

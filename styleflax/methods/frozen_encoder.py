@@ -8,6 +8,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from styleflax.models.vgg import BLOCK_INPUT, VGG
+from styleflax.ops.extent import Extent
 from styleflax.types import FeatureMaps, Image, Params
 
 Judge = Callable[[FeatureMaps], dict[str, Array]]
@@ -29,12 +30,16 @@ class FrozenEncoder(NamedTuple):
     remat: bool = False
 
     def __call__(
-        self, frozen: Params, image: Image, layers: tuple[str, ...]
+        self,
+        frozen: Params,
+        image: Image,
+        layers: tuple[str, ...],
+        extent: Extent | None = None,
     ) -> FeatureMaps:
-        """Features of the image."""
+        """Features of the image, or of what of it `extent` says."""
         params = frozen["encoder"]
         encoder = VGG.of_params(params, layers, self.dtype, self.native)
-        return encoder.apply({"params": params}, image)
+        return encoder.apply({"params": params}, image, extent)
 
     def judge(
         self, frozen: Params, image: Image, layers: tuple[str, ...], losses: Judge

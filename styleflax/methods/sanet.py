@@ -13,13 +13,17 @@ from jaxtyping import Array
 from styleflax.config import Arithmetic
 from styleflax.methods.base import (
     Controls,
+    Masks,
     Method,
+    Piece,
     Style,
     Tiling,
     Variables,
     check_loss_names,
+    layer_masks,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.methods.sanet_itself import attend_itself, queries_of, split_found
 from styleflax.methods.sanet_losses import (
     ATTENDED,
     LOSS_TERMS,
@@ -31,8 +35,9 @@ from styleflax.methods.sanet_losses import (
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import Regions, SANet, likeness_params
 from styleflax.ops.attention import Path
+from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
-from styleflax.ops.statistics import Moments, moments_mean_std, region_moments
+from styleflax.ops.statistics import Moments, region_moments
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 PAPER_ARITHMETIC = Arithmetic()
@@ -64,7 +69,8 @@ def make_sanet(
         losses: Weights by term. `content`, `style`, `identity_pixels` and
             `identity_features` are the paper's, by default with the weights of its
             erratum: 50 and 1 for the identities, where the paper prints 1 and 50
-            (`presets.PRESETS["sanet-paper-print"]`). `total_variation` smooths.
+            (`presets.PRESETS["sanet-paper-print"]`). `gram` compares
+            Gram matrices, `total_variation` smooths.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
         native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense
@@ -97,12 +103,10 @@ def make_sanet(
         largest = float(jnp.finfo(style_dtype).max)
         return {k: v.clip(max=largest).astype(style_dtype) for k, v in features.items()}
 
-    def encode_content(_: Variables, frozen: Params, image: Image) -> FeatureMaps:
-        return nets.encode(frozen, image, ATTENDED)
-
-    def decode(variables: Variables, _: Params, features: FeatureMaps) -> Image:
-        params = variables.players["model"]
-        return nets.decoder.apply({"params": params}, features["merged"])
+    def encode_content(
+        _: Variables, frozen: Params, image: Image, extent: Extent | None = None
+    ) -> FeatureMaps:
+        return nets.encode(frozen, image, ATTENDED, extent)
 
     return Method(
         init=partial(_init, nets, start),
@@ -111,9 +115,10 @@ def make_sanet(
         encode_content=encode_content,
         moments=_moments,
         transfer=partial(_transfer, nets),
-        decode=decode,
+        decode=partial(_decode, nets),
         encoder_layers=STYLE_LAYERS,
-        tiling=Tiling(stride_px=16, halo_px=112),
+        # A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1.
+        tiling=Tiling(16, 128, partial(attend_itself, nets)),
         controls=frozenset({"strength", "weights", "masks", "level_balance"}),
     )
 
@@ -134,13 +139,25 @@ def _init(nets: Networks, start: Start, key: Key) -> Variables:
     return Variables({"model": {**transform, **decoder}}, {})
 
 
-def _moments(features: FeatureMaps, masks: Array) -> dict[str, Moments]:
+def _moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
     return {
         layer: region_moments(
-            feature, area_average(masks, feature.shape[1], feature.shape[2])
+            feature, area_average(layer_masks(masks, layer), *feature.shape[1:3])
         )
         for layer, feature in features.items()
     }
+
+
+def _decode(
+    nets: Networks,
+    variables: Variables,
+    _: Params,
+    features: FeatureMaps,
+    extent: Extent | None = None,
+) -> Image:
+    params = {"params": variables.players["model"]}
+    at_feature = None if extent is None else extent.shrunk(8)
+    return nets.decoder.apply(params, features["merged"], at_feature)
 
 
 def _transfer(
@@ -151,34 +168,36 @@ def _transfer(
     moments: dict[str, Moments],
     styles: Sequence[Style],
     controls: Controls,
+    piece: Piece | None = None,
 ) -> FeatureMaps:
-    """Every region attends to its styles, and below strength 1 to the content."""
+    """Every region attends to its styles, and below strength 1 to the content.
+
+    A piece's content has done so before; see `attend_itself`.
+    """
     params = {"params": variables.players["model"]}
-    statistics = nets.arithmetic.content_statistics()
-    queries = {}
-    for layer, moment in moments.items():
-        mean, std = (
-            m[:, :, None, None] for m in moments_mean_std(moment, **statistics)
-        )
-        content = features[layer].astype(jnp.float32)
-        count = controls.masks.shape[0]
-        queries[layer] = [(content - mean[:, r]) / std[:, r] for r in range(count)]
+    queries = queries_of(nets, features, moments)
     balance = controls.extras.get("level_balance", jnp.array(0.5))
     levels = (2.0 * (1.0 - balance), 2.0 * balance)
     strength = controls.strength[:, None]
     shares = strength * controls.weights
+    with_rest = jnp.concatenate([shares, 1.0 - strength], axis=1)
 
-    def merge(attended: Sequence[Style], shares: Array) -> Array:
-        regions = Regions(controls.masks, shares)
+    def merge(
+        attended: Sequence[Style], masks: Masks, shares: Array, *of_piece: Any
+    ) -> Array:
+        regions = Regions(masks, shares)
         return nets.transform.apply(
-            params, features, queries, attended, regions, levels
+            params, features, queries, attended, regions, levels, *of_piece
         )
 
+    if piece is not None:
+        itself = split_found(piece.itself, features)
+        mixed = with_rest if itself else shares
+        extent = piece.extent.shrunk(8)
+        return {"merged": merge(styles, piece.masks, mixed, itself, extent)}
     merged = jax.lax.cond(
         jnp.all(strength >= 1.0),
-        lambda: merge(styles, shares),
-        lambda: merge(
-            [*styles, features], jnp.concatenate([shares, 1.0 - strength], axis=1)
-        ),
+        lambda: merge(styles, controls.masks, shares),
+        lambda: merge([*styles, features], controls.masks, with_rest),
     )
     return {"merged": merged}

@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv
+from styleflax.ops.extent import Extent
 
 # Output channels, named as the encoder's layers that they mirror. Those that
 # follow a pool there follow an upsampling here.
@@ -46,12 +47,22 @@ class Decoder(nn.Module):
     layers: Mapping[str, int] = LAYERS
 
     @nn.compact
-    def __call__(self, features: Float[Array, "b h w c"]) -> Float[Array, "b h8 w8 3"]:
-        """Images of eight times the height and width of `features`."""
+    def __call__(
+        self, features: Float[Array, "b h w c"], extent: Extent | None = None
+    ) -> Float[Array, "b h8 w8 3"]:
+        """Images of eight times the height and width of `features`.
+
+        Args:
+            features: At relu4_1.
+            extent: What of `features` is the picture's; None for all of it.
+        """
         x = features
         for name, channels in self.layers.items():
             upsample = name in UPSAMPLED
-            x = ReflectConv(channels, upsample, self.dtype, self.native, name=name)(x)
+            conv = ReflectConv(channels, upsample, self.dtype, self.native, name=name)
+            x = conv(x, extent)
+            if upsample and extent is not None:
+                extent = extent.grown(2)
             if name != "conv1_1":
                 x = nn.relu(x)
         return x.astype(jnp.float32)

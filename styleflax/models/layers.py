@@ -6,6 +6,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+from styleflax.ops.extent import Extent, refill
 
 
 class ReflectConv(nn.Module):
@@ -24,8 +25,17 @@ class ReflectConv(nn.Module):
     native: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 features"]:
-        """Convolved map, of twice the height and width where it is upsampled."""
+    def __call__(
+        self, x: Float[Array, "b h w c"], extent: Extent | None = None
+    ) -> Float[Array, "b h2 w2 features"]:
+        """Convolved map, of twice the height and width where it is upsampled.
+
+        Args:
+            x: The map.
+            extent: What of `x` is the picture's; None for all of it.
+        """
+        if extent is not None:
+            x = refill(x, extent, inner=0 if self.upsample else 1)
         shape = (3, 3, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))

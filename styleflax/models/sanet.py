@@ -11,22 +11,25 @@ from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv
 from styleflax.ops.attention import Path, attention
+from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average, upsample_nearest
 from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import Key, Params
 
 FeatureMap = Float[Array, "b h w c"]
+Itself = Sequence[FeatureMap]
+"""What the content attended to in itself, for the queries of every region."""
 
 
 class Regions(NamedTuple):
     """Where in the content each mix of styles goes.
 
     Attributes:
-        masks: Sum to 1 over regions at every position; of any size.
+        masks: Sum to 1 over regions at every position; of any size, or by layer.
         shares: Of every style in every region; rows sum to 1.
     """
 
-    masks: Float[Array, "r mh mw"]
+    masks: Float[Array, "r mh mw"] | Mapping[str, Float[Array, "r _ _"]]
     shares: Float[Array, "r s"]
 
 
@@ -48,7 +51,9 @@ class StyleAttention(nn.Module):
         self,
         queries: Sequence[FeatureMap],
         styles: Sequence[Float[Array, "_ _ _ c"]],
-        regions: Regions,
+        masks: Float[Array, "r mh mw"],
+        shares: Float[Array, "r s"],
+        itself: Itself = (),
     ) -> FeatureMap:
         """What every position attended to, for mixes of styles in regions.
 
@@ -56,7 +61,9 @@ class StyleAttention(nn.Module):
             queries: The content's features, mean-variance normalised by the
                 moments of every region.
             styles: Raw features; batches of 1 serve all contents.
-            regions: What goes where.
+            masks: As in `Regions`, at this layer.
+            shares: The same; the last column is that of `itself`, if given.
+            itself: Taken as it is.
         """
         b, h, w, c = queries[0].shape
 
@@ -65,7 +72,7 @@ class StyleAttention(nn.Module):
             return nn.Dense(c, dtype=self.dtype, name=name)
 
         f, g, value_of, out = (project(name) for name in ("f", "g", "h", "out_conv"))
-        masks = area_average(regions.masks, h, w)
+        masks = area_average(masks, h, w)
         total = jnp.zeros((b, h, w, c))
         asked = [f(query.reshape(b, h * w, c)) for query in queries]
         for s, style in enumerate(styles):
@@ -74,8 +81,10 @@ class StyleAttention(nn.Module):
             key, value = g(normalised.reshape(flat)), value_of(style.reshape(flat))
             for r, query in enumerate(asked):
                 found = attention(query, key, value, path=self.path)
-                weight = regions.shares[r, s] * masks[r, :, :, None]
+                weight = shares[r, s] * masks[r, :, :, None]
                 total = total + weight * found.reshape(b, h, w, c)
+        for r, found in enumerate(itself):
+            total = total + shares[r, -1] * masks[r, :, :, None] * found
         return out(total).astype(jnp.float32)
 
 
@@ -102,6 +111,8 @@ class SANet(nn.Module):
         styles: Sequence[Mapping[str, Float[Array, "_ _ _ c"]]],
         regions: Regions,
         level_weights: tuple[Any, Any] = (1.0, 1.0),
+        itself: Mapping[str, Itself] | None = None,
+        extent: Extent | None = None,
     ) -> FeatureMap:
         """Both blocks with the content's residual, merged; at any size.
 
@@ -115,6 +126,9 @@ class SANet(nn.Module):
             regions: What goes where.
             level_weights: Factors of what relu4_1 and relu5_1 attended to; the
                 content's own features, which are added to it, stay.
+            itself: What the content attended to in itself, at both layers; its
+                share is the last of `regions`.
+            extent: What of the content at relu4_1 is the picture's; None for all.
         """
         merged = {}
         for layer, weight in zip(("relu4_1", "relu5_1"), level_weights, strict=True):
@@ -124,13 +138,20 @@ class SANet(nn.Module):
                 self.path,
                 name=layer.replace("relu", "sanet"),
             )
-            attended = block(queries[layer], [s[layer] for s in styles], regions)
+            masks = regions.masks
+            attended = block(
+                queries[layer],
+                [s[layer] for s in styles],
+                masks[layer] if isinstance(masks, Mapping) else masks,
+                regions.shares,
+                itself[layer] if itself else (),
+            )
             merged[layer] = content[layer].astype(jnp.float32) + weight * attended
         shallow = merged["relu4_1"]
         _, h, w, c = shallow.shape
         shallow = shallow + upsample_nearest(merged["relu5_1"])[:, :h, :w]
         conv = ReflectConv(c, False, self.dtype, self.native, name="merge_conv")
-        return conv(shallow).astype(jnp.float32)
+        return conv(shallow, extent).astype(jnp.float32)
 
 
 # Logits of 512 channels are then about 40 times the cosine of query and key.

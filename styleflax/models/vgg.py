@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv
+from styleflax.ops.extent import Extent, refill
 from styleflax.ops.spatial import max_pool_ceil
 from styleflax.types import FeatureMaps, Image, Params
 
@@ -108,18 +109,25 @@ class VGG(nn.Module):
         return names[: deepest + 1]
 
     @nn.compact
-    def __call__(self, images: Image) -> FeatureMaps:
-        """Features of RGB images in [0, 1], any height and width from 1 px."""
+    def __call__(self, images: Image, extent: Extent | None = None) -> FeatureMaps:
+        """Features of RGB images in [0, 1], any height and width from 1 px.
+
+        Args:
+            images: Of an even size at every pool, if there is an extent.
+            extent: What of `images` is the picture's; None for all of it.
+        """
         x = self._preprocess(images)
         features = {}
         for name in self.depth():
             block, index = int(name[4]), int(name[6])
             if index == 1 and block > 1:
+                if extent is not None:
+                    x, extent = refill(x, extent, inner=0), extent.shrunk(2)
                 x = checkpoint_name(max_pool_ceil(x), BLOCK_INPUT)
             conv = ReflectConv(
                 self.widths[block - 1], False, self.dtype, self.native, name=name
             )
-            x = nn.relu(conv(x))
+            x = nn.relu(conv(x, extent))
             features[name.replace("conv", "relu")] = x
         return {layer: features[layer] for layer in self.layers}
 

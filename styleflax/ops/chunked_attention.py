@@ -93,13 +93,17 @@ def chunked_attention(
         bias: Added to the scores; minus infinity forbids. Differentiable.
         blocks: Most queries and most keys at a time, forward and backward.
     """
-    return _forward(query, key, value, bias, blocks)[0]
+    return attention_with_log_sums(query, key, value, bias, blocks)[0]
 
 
-def _forward(
+def attention_with_log_sums(
     query: Array, key: Array, value: Array, bias: Bias, most: Blocks
 ) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
-    """Attention, and the logarithm of every row's sum of exponentials."""
+    """Attention, and the logarithm of every row's sum of exponentials.
+
+    Arguments as in `chunked_attention`. A row that may attend to nothing has a
+    logarithm of 0, for the backward pass.
+    """
     padded = _pad_operands(query, key, value, bias, most)
     num_rows, num_columns = padded.counts()
     rows, columns = padded.blocks
@@ -136,7 +140,7 @@ def _forward(
 def _saving_forward(
     query: Array, key: Array, value: Array, bias: Bias, blocks: Blocks
 ) -> tuple[Array, Any]:
-    output, log_sum = _forward(query, key, value, bias, blocks)
+    output, log_sum = attention_with_log_sums(query, key, value, bias, blocks)
     return output, (query, key, value, bias, output, log_sum)
 
 
