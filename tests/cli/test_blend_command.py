@@ -94,7 +94,7 @@ def test_rows_are_split_where_that_is_asked(
         return load(weights)
 
     monkeypatch.setattr(styleflax.Stylizer, "load", spy)
-    for flags in ([], ["--split-rows"]):
+    for flags in ([], ["--split-rows", "--overwrite"]):
         code, _, _ = command(*arguments, "--weights", model_path, *flags)
         assert code == 0
     assert asked == [False, True]

@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 import styleflax
-from styleflax.cli.stylize import _names, spread_styles
+from styleflax.cli.stylize import spread_styles
+from styleflax.cli.stylize_inputs import Source
+from styleflax.cli.stylize_targets import pair_names
 from styleflax.weights.store import save_model
 
 
@@ -79,10 +81,10 @@ def test_pairs_of_the_same_name_are_numbered(
 
 
 def test_pair_named_as_anothers_number_is_kept(tmp_path):
-    contents = [Path("x/a.png"), Path("y/a.png"), Path("x/a.png")]
-    styles = [(Path("s.png"),), (Path("s.png"),), (Path("s-2.png"),)]
+    contents = [Source(Path(name)) for name in ("x/a.png", "y/a.png", "x/a.png")]
+    styles = [(Source(Path(name)),) for name in ("s.png", "s.png", "s-2.png")]
     pairs = list(zip(contents, styles, strict=True))
-    paths = list(_names(pairs, tmp_path))
+    paths = list(pair_names(pairs, tmp_path))
     assert [path.name for path in paths] == ["a_s.png", "a_s-2.png", "a_s-2-2.png"]
 
 
@@ -96,6 +98,8 @@ def test_pair_named_as_anothers_number_is_kept(tmp_path):
         ("-ox p --style a b", "-ox p --style a --style b"),
         ("p --size=9 --style a b", "p --size=9 --style a --style b"),
         ("p --style a --alpha 0 q", "p --style a --alpha 0 q"),
+        ("--json p --style a b", "--json p --style a --style b"),
+        ("- -o - --style a b", "- -o - --style a --style b"),
     ],
 )
 def test_styles_spread_after_photos_only(given, spread):

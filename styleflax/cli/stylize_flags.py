@@ -1,0 +1,77 @@
+"""Arguments and flags of `styleflax stylize`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Metadata(StrEnum):
+    """What becomes of a photograph's EXIF block and colour profile."""
+
+    KEEP = "keep"
+    STRIP = "strip"
+
+
+class Format(StrEnum):
+    """Formats that can be written, by their suffixes."""
+
+    PNG = "png"
+    JPG = "jpg"
+    WEBP = "webp"
+    TIF = "tif"
+    BMP = "bmp"
+
+
+Photos = Annotated[
+    list[Path], typer.Argument(help="Photographs, or folders; - is standard input.")
+]
+Paintings = Annotated[
+    list[Path], typer.Option(help="Paintings, or folders; every pair is made.")
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", help="A file for one pair, else a folder; - is standard output."
+    ),
+]
+Alpha = Annotated[float, typer.Option(help="Strength of the style, 0 to 1.")]
+Blend = Annotated[
+    str | None,
+    typer.Option(help="All styles in one picture, by these shares: 0.7,0.3"),
+]
+LevelBalance = Annotated[
+    float | None,
+    typer.Option(help="SANet: 0 for relu4_1 alone, 1 for relu5_1; 0.5 is both."),
+]
+Size = Annotated[
+    int | None, typer.Option(help="Short side of the result; default its own.")
+]
+Weights = Annotated[str, typer.Option(help="A name or a model file.")]
+SplitRows = Annotated[
+    bool, typer.Option("--split-rows", help="Each picture over all devices.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there.")
+]
+WhatOfMetadata = Annotated[
+    Metadata,
+    typer.Option(help="EXIF (with the place where it was taken) and colour profile."),
+]
+FormatOut = Annotated[
+    Format | None,
+    typer.Option("--format", help="Of what goes to a folder or -; default png."),
+]
+MaxMegapixels = Annotated[
+    float, typer.Option(help="Larger pictures are refused before they are decoded.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One line of JSON for each picture, one at end.")
+]
+Seed = Annotated[
+    int, typer.Option(help="For methods that draw random numbers; AdaIN does not.")
+]
+
+SWITCHES = frozenset({"--split-rows", "--overwrite", "--json"})
+"""Flags that have no value."""

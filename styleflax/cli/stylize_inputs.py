@@ -1,0 +1,112 @@
+"""What `styleflax stylize` reads: files, folders, standard input."""
+
+import sys
+from collections.abc import Sequence, Set
+from pathlib import Path
+from typing import NamedTuple
+
+from styleflax.data.decoding import ImageError
+from styleflax.data.listing import READABLE_SUFFIXES, list_images
+from styleflax.data.pictures import Picture, read_picture
+
+DASH = Path("-")
+"""Stands for standard input or output."""
+STYLE_SUFFIXES = READABLE_SUFFIXES | {".style"}
+"""Of paintings and of what `styleflax style save` keeps of them."""
+# macOS puts such a file beside each picture on disks of other systems; its suffix
+# is the picture's.
+_APPLE_DOUBLE = "._"
+
+
+class Source(NamedTuple):
+    """A photograph or painting to be read.
+
+    Attributes:
+        path: Its file, or `DASH`.
+        below: Its folder, relative to the folder that was given.
+        data: What came from standard input.
+    """
+
+    path: Path
+    below: Path = Path()
+    data: bytes | None = None
+
+    @property
+    def stem(self) -> str:
+        """How files made from it are named."""
+        return self.path.stem if self.data is None else "stdin"
+
+
+Mix = tuple[Source, ...]
+"""The styles of one picture."""
+
+
+def expand(
+    paths: Sequence[Path], name: str, suffixes: Set[str] = READABLE_SUFFIXES
+) -> list[Source]:
+    """Returns the pictures given, folders replaced by what is in them.
+
+    Args:
+        paths: As they stand on the command line.
+        name: How messages call them.
+        suffixes: What to take of a folder.
+
+    Raises:
+        FileNotFoundError: One of them is not there.
+        ValueError: A folder holds no picture, or standard input is a terminal.
+    """
+    sources: dict[Path, Source] = {}
+    for path in paths:
+        if path == DASH:
+            sources.setdefault(DASH, Source(DASH, data=_standard_input(name)))
+        elif not path.exists():
+            raise FileNotFoundError(f"{name}: there is no {str(path)!r}")
+        elif not path.is_dir():
+            sources.setdefault(path, Source(path))
+        else:
+            found = _of_folder(path, suffixes)
+            if not found:
+                raise ValueError(f"{name}: {str(path)!r} holds no picture")
+            for source in found:
+                sources.setdefault(source.path, source)
+    return list(sources.values())
+
+
+def refuse_two_inputs(contents: Sequence[Path], styles: Sequence[Path]) -> None:
+    """Refuses standard input as photograph and painting at once.
+
+    Raises:
+        ValueError: If it is both.
+    """
+    if DASH in contents and DASH in styles:
+        raise ValueError("- can be PHOTO or --style, not both: it is read once")
+
+
+def read_source(source: Source, max_megapixels: float) -> Picture:
+    """Returns the picture.
+
+    Raises:
+        FileNotFoundError: There is no such file any more.
+        ImageError: Not a picture, damaged, too small or too large.
+    """
+    if source.data is None:
+        return read_picture(source.path, max_megapixels=max_megapixels)
+    try:
+        return read_picture(source.data, max_megapixels=max_megapixels)
+    except ImageError as error:
+        text = str(error).replace("the data", "standard input", 1)
+        raise ImageError(text) from None
+
+
+def _of_folder(folder: Path, suffixes: Set[str]) -> list[Source]:
+    return [
+        Source(path, path.parent.relative_to(folder))
+        for path in list_images(folder, suffixes)
+        if not path.name.startswith(_APPLE_DOUBLE)
+    ]
+
+
+def _standard_input(name: str) -> bytes:
+    if sys.stdin.isatty():
+        raise ValueError(f"{name} is -, but nothing is piped into standard input")
+    return sys.stdin.buffer.read()

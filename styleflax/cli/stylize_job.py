@@ -1,0 +1,177 @@
+"""The pictures of one call of `styleflax stylize`, made one after the other."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from PIL import Image as PillowImage
+from PIL.Image import Resampling
+
+from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
+from styleflax.cli.stylize_report import Report
+from styleflax.cli.stylize_targets import Pair
+from styleflax.data.pictures import Picture
+from styleflax.data.pixels import to_u8
+from styleflax.data.writing import encode_picture, keeps_alpha, write_picture
+from styleflax.inference.controls import ControlArguments
+from styleflax.inference.grouping import group_by_shape
+from styleflax.inference.style_file import is_style_file
+from styleflax.inference.stylizer import OneStyle, Stylizer
+
+# What one picture can fail by while others may well succeed: ImageError and other
+# ValueErrors, files, and memory.
+_FAILURES = (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError)
+
+
+class Job(NamedTuple):
+    """What is to be made, all of it checked.
+
+    Attributes:
+        contents: The photographs.
+        mixes: The styles, every mix for every photograph.
+        targets: The file of every pair, or `DASH`.
+        controls: Keyword arguments of `Stylizer.__call__`.
+        suffix: The format of what goes to standard output, as ".png".
+        max_megapixels: Limit on what is read.
+        keep_metadata: Whether pictures get their photograph's EXIF and profile.
+        overwrite: Whether files may be there.
+        with_alpha: Whether the stylizer needs the photographs' opacity, for masks.
+    """
+
+    contents: Sequence[Source]
+    mixes: Sequence[Mix]
+    targets: dict[Pair, Path]
+    controls: ControlArguments
+    suffix: str
+    max_megapixels: float
+    keep_metadata: bool
+    overwrite: bool
+    with_alpha: bool = False
+
+
+class _Loaded(NamedTuple):
+    """A photograph that has been read, and what that took."""
+
+    source: Source
+    picture: Picture
+    seconds: float
+
+
+def run_job(job: Job, stylizer: Stylizer, report: Report) -> None:
+    """Makes the pictures; one that fails is reported, and the others are made.
+
+    Raises:
+        Exception: Why the picture failed, if there is only one.
+    """
+    unreadable: dict[Source, Exception] = {}
+    for mix in job.mixes:
+        try:
+            styles = _read_styles(job, mix, stylizer)
+        except _FAILURES as error:
+            for content in job.contents:
+                report.fail((content, mix), error)
+            continue
+        loaded = _load(job, mix, unreadable, report)
+        for group in group_by_shape(loaded, stylizer.num_devices):
+            _make_group(job, mix, styles, [item for item, _ in group], stylizer, report)
+
+
+def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
+    """The styles as the stylizer takes them, prepared once for all photographs."""
+    color = job.controls.get("color", "style")
+    size = job.controls.get("style_size")
+    styles: list[OneStyle] = []
+    for source in mix:
+        if is_style_file(source.path):
+            style: OneStyle = source.path
+        else:
+            style = read_source(source, job.max_megapixels).on_white()
+        styles.append(stylizer.prepare_style(style, color, size))
+    return styles
+
+
+def _load(
+    job: Job, mix: Mix, unreadable: dict[Source, Exception], report: Report
+) -> Iterator[tuple[_Loaded, np.ndarray]]:
+    for content in job.contents:
+        started = time.perf_counter()
+        if content not in unreadable:
+            try:
+                picture = read_source(content, job.max_megapixels)
+            except _FAILURES as error:
+                unreadable[content] = error
+        if content in unreadable:
+            report.fail((content, mix), unreadable[content])
+            continue
+        spent = time.perf_counter() - started
+        yield _Loaded(content, picture, spent), _pixels(picture, job)
+
+
+def _make_group(
+    job: Job,
+    mix: Mix,
+    styles: Sequence[OneStyle],
+    group: Sequence[_Loaded],
+    stylizer: Stylizer,
+    report: Report,
+) -> None:
+    """Stylizes photographs of one size together, and writes the results."""
+    started = time.perf_counter()
+    try:
+        pictures_u8 = np.stack([_pixels(loaded.picture, job) for loaded in group])
+        # The styles have been resized before.
+        controls: ControlArguments = {**job.controls, "style_size": None}
+        made = stylizer(pictures_u8, list(styles), **controls).array
+    except _FAILURES as error:
+        for loaded in group:
+            report.fail((loaded.source, mix), error)
+        return
+    share = (time.perf_counter() - started) / len(group)
+    for loaded, image in zip(group, made, strict=True):
+        started = time.perf_counter()
+        pair = loaded.source, mix
+        try:
+            _write(job, job.targets[pair], _finish(job, loaded.picture, image), report)
+        except _FAILURES as error:
+            report.fail(pair, error)
+            continue
+        seconds = loaded.seconds + share + time.perf_counter() - started
+        size = image.shape[1], image.shape[0]
+        report.done(pair, job.targets[pair], size, seconds, loaded.picture.notes)
+
+
+def _pixels(picture: Picture, job: Job) -> np.ndarray:
+    """What the stylizer gets of a photograph: RGB, or RGB and opacity."""
+    if not job.with_alpha:
+        return picture.rgb_u8
+    if picture.alpha_u8 is None:
+        opaque = np.full(picture.rgb_u8.shape[:2], 255, np.uint8)
+        return np.dstack([picture.rgb_u8, opaque])
+    return np.dstack([picture.rgb_u8, picture.alpha_u8])
+
+
+def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
+    """A result with what it is to have of its photograph."""
+    alpha_u8 = photo.alpha_u8
+    if alpha_u8 is not None and alpha_u8.shape != image.shape[:2]:
+        size = image.shape[1], image.shape[0]
+        small = PillowImage.fromarray(alpha_u8).resize(size, Resampling.BICUBIC)
+        alpha_u8 = np.asarray(small)
+    picture = photo._replace(rgb_u8=to_u8(image), alpha_u8=alpha_u8)
+    return picture if job.keep_metadata else picture.without_metadata()
+
+
+def _write(job: Job, target: Path, picture: Picture, report: Report) -> None:
+    suffix = job.suffix if target == DASH else target.suffix
+    if picture.alpha_u8 is not None and not keeps_alpha(suffix):
+        report.warn(f"{suffix} cannot be transparent: what is goes on white")
+    if target == DASH:
+        sys.stdout.buffer.write(encode_picture(picture, suffix))
+        sys.stdout.buffer.flush()
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(picture, target, overwrite=job.overwrite)

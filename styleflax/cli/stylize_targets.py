@@ -1,0 +1,113 @@
+"""Where `styleflax stylize` writes, checked before any work is done."""
+
+import itertools
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from styleflax.cli.stylize_inputs import DASH, Mix, Source
+from styleflax.data.listing import READABLE_SUFFIXES
+from styleflax.data.writing import SUFFIXES_WRITTEN, save_options
+
+Pair = tuple[Source, Mix]
+"""A photograph, and the styles that it is to have."""
+
+
+def find_targets(
+    contents: Sequence[Source],
+    mixes: Sequence[Mix],
+    out: Path,
+    *,
+    suffix: str | None = None,
+    overwrite: bool = False,
+) -> dict[Pair, Path]:
+    """Returns the file for every pair, or `DASH`; makes the folder they go to.
+
+    Args:
+        contents: The photographs.
+        mixes: The styles, every mix for every photograph.
+        out: A file, a folder, or `DASH`.
+        suffix: The format asked for, as ".jpg".
+        overwrite: Whether files may be there.
+
+    Raises:
+        ValueError: Several pictures for one file; a format that cannot be written.
+        FileExistsError: Files are there, and `overwrite` is not set.
+        OSError: The folder cannot be written to.
+    """
+    pairs = [(content, mix) for mix in mixes for content in contents]
+    is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
+    if (is_file or out == DASH) and len(pairs) > 1:
+        kind = "standard output" if out == DASH else f"the file {str(out)!r}"
+        raise ValueError(
+            f"-o is {kind}, but there are {len(pairs)} pictures to write: give a folder"
+        )
+    if out == DASH:
+        if sys.stdout.isatty():
+            raise ValueError("-o is -, but standard output is a terminal: pipe it")
+        return {pairs[0]: DASH}
+    if is_file:
+        _refuse_other_format(out, suffix)
+        targets = {pairs[0]: out}
+    else:
+        if not out.is_dir():
+            _refuse_unknown_format(out)
+        found = pair_names(pairs, out, suffix or ".png")
+        targets = dict(zip(pairs, found, strict=True))
+    if not overwrite:
+        _refuse_existing(targets.values())
+    _prepare_folder(out.parent if is_file else out)
+    return targets
+
+
+def pair_names(
+    pairs: Sequence[Pair], folder: Path, suffix: str = ".png"
+) -> Iterator[Path]:
+    """Yields `below/photo_painting.png`; a number where two would be the same."""
+    seen: set[str] = set()
+    for content, mix in pairs:
+        styles = "+".join(painting.stem for painting in mix)
+        stem = content.below / f"{content.stem}_{styles}"
+        numbers = itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
+        names = (f"{stem}{number}{suffix}" for number in numbers)
+        # Without regard to case, as some file systems have it.
+        name = next(name for name in names if name.casefold() not in seen)
+        seen.add(name.casefold())
+        yield folder / name
+
+
+def _refuse_existing(paths: Iterable[Path]) -> None:
+    existing = [path for path in paths if path.exists()]
+    if len(existing) == 1:
+        raise FileExistsError(f"{str(existing[0])!r} exists already; see --overwrite")
+    if existing:
+        raise FileExistsError(
+            f"{len(existing)} of the files to write exist already, the first is "
+            f"{str(existing[0])!r}; see --overwrite"
+        )
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+
+
+def _refuse_other_format(out: Path, suffix: str | None) -> None:
+    if suffix and save_options(out)["format"] != save_options(f"x{suffix}")["format"]:
+        raise ValueError(f"--format {suffix[1:]} is not that of -o {str(out)!r}")
+
+
+def _refuse_unknown_format(out: Path) -> None:
+    suffix = out.suffix.lower()
+    if suffix in PillowImage.registered_extensions() or suffix in READABLE_SUFFIXES:
+        raise ValueError(
+            f"cannot write {str(out)!r}: the suffix of a file must be one of "
+            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
+        )
