@@ -1,6 +1,8 @@
 """Which encoder a run stands on."""
 
+import jax
 import numpy as np
+import numpy_adain
 import pytest
 
 from styleflax import methods
@@ -8,10 +10,10 @@ from styleflax.config import Config, Encoder
 from styleflax.methods.base import Variables
 from styleflax.models.vgg import cut_params
 from styleflax.training import frozen
-from styleflax.training.frozen import open_encoder, start_from
+from styleflax.training.frozen import open_encoder, start_anew, start_from
 from styleflax.weights import packaged, packaged_models
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.store import load_model, save_model
+from styleflax.weights.store import ModelFile, load_model, save_model
 
 ADAIN_LAYERS = methods.build("adain").encoder_layers
 SANET_LAYERS = methods.build("sanet").encoder_layers
@@ -109,3 +111,56 @@ def test_a_run_starts_from_a_packaged_model_by_name():
     config = Config(init_from="nothing")
     with pytest.raises(FileNotFoundError, match="nor weights of that name"):
         start_from(config.init_from, "adain", Variables({}, {}))
+
+
+NARROW = numpy_adain.random_decoder()
+BEGUN = Variables({"model": {**NARROW, "attention": {"kernel": np.ones(3)}}}, {})
+
+
+@pytest.fixture
+def inversions(monkeypatch):
+    """What is fitted, and to what; in place of the fit, which has its own tests."""
+    calls = []
+
+    def fit(encoder_params, images):
+        calls.append((encoder_params, images))
+        return jax.tree.map(np.zeros_like, NARROW)
+
+    monkeypatch.setattr(frozen, "invert_encoder", fit)
+    return calls
+
+
+def make_encoder():
+    return ModelFile("adain", None, {"conv1_1": {}}, {}, {}, {}, {})
+
+
+def test_an_inverse_decoder_takes_the_decoders_place_and_no_other(pictures, inversions):
+    begun = start_anew(Config(decoder="inverse"), make_encoder(), None, BEGUN)
+    model = begun.players["model"]
+    assert all(not model[name]["kernel"].any() for name in NARROW)
+    assert model["attention"]["kernel"].all()
+
+
+def test_the_inverse_is_fitted_to_contents_and_styles(pictures, inversions):
+    start_anew(Config(decoder="inverse"), make_encoder(), None, BEGUN)
+    [(encoder_params, images)] = inversions
+    assert encoder_params == {"conv1_1": {}}
+    assert images.shape == (2, 32, 32, 3)
+    assert 0.9 < float(images.max()) <= 1.0
+
+
+def test_by_default_a_decoder_begins_at_random(inversions):
+    assert start_anew(Config(), make_encoder(), None, BEGUN) is BEGUN
+    assert not inversions
+
+
+def test_another_word_for_the_decoder_is_refused(inversions):
+    with pytest.raises(ValueError, match="'random' or 'inverse', got 'magic'"):
+        start_anew(Config(decoder="magic"), make_encoder(), None, BEGUN)
+
+
+def test_a_decoder_of_other_widths_is_refused(pictures, monkeypatch):
+    wrong = jax.tree.map(lambda x: np.zeros((*x.shape[:-1], 1)), NARROW)
+    monkeypatch.setattr(frozen, "invert_encoder", lambda *_: wrong)
+    with pytest.raises(ValueError, match="decoder"):
+        start_anew(Config(decoder="inverse"), make_encoder(), None, BEGUN)
