@@ -1,7 +1,7 @@
 """Pictures on their way into a stylizer."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -10,11 +10,16 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 
 from styleflax.data.images import as_float_image, resize_short_side
+from styleflax.data.pictures import Picture as PictureFile
 from styleflax.data.pictures import read_picture
 from styleflax.data.pixels import to_float, to_u8
 
-Picture = str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array
-"""A path, a Pillow image, or an array (h, w, 3 or 4): uint8, or float in [0, 1]."""
+Picture = (
+    str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array | PictureFile
+)
+"""A path, a Pillow image, what `data.pictures.read_picture` returned, or an array
+(h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on white, but for what
+`read_picture` returned, whose colours are taken as they are."""
 
 
 class Content(NamedTuple):
@@ -33,12 +38,17 @@ class Content(NamedTuple):
 
 
 def load_contents(
-    content: Picture, size: int | None, *, restore_size: bool, with_alpha: bool
+    content: Picture | Sequence[Picture],
+    size: int | None,
+    *,
+    restore_size: bool,
+    with_alpha: bool,
 ) -> tuple[list[Content], bool]:
     """Contents as a stylizer needs them.
 
     Args:
-        content: A picture, or a batch of them as an array (b, h, w, 3 or 4).
+        content: A picture, or several of one size: a list or tuple, or an array
+            (b, h, w, 3 or 4).
         size: Short side to which they are resized, or None.
         restore_size: Whether results get the size that they have here.
         with_alpha: Whether the opacity is needed.
@@ -47,13 +57,14 @@ def load_contents(
         The contents, and whether they were given as a batch.
 
     Raises:
-        ValueError: If a picture cannot be used, or the batch is empty.
+        ValueError: If a picture cannot be used, the batch is empty, or its pictures
+            are of several sizes.
         FileNotFoundError: If a path leads nowhere.
     """
     if isinstance(content, jax.Array):
         content = np.asarray(content)
-    is_batch = isinstance(content, np.ndarray) and content.ndim == 4
-    pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment]
+    is_batch = _is_batch(content)
+    pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment, list-item]
     contents = []
     for picture in pictures:
         original = load_float(picture)
@@ -62,11 +73,16 @@ def load_contents(
         contents.append(Content(image, original if restore_size else image, alpha))
     if not contents:
         raise ValueError("content is a batch of no pictures")
+    sizes = sorted({one.target.shape[1::-1] for one in contents})
+    if len(sizes) > 1:
+        raise ValueError(f"a batch must be of one size, got pictures of {sizes} px")
     return contents, is_batch
 
 
 def load_float(picture: Picture) -> Float[np.ndarray, "h w 3"]:
     """A picture as float32 RGB in [0, 1]; transparency on white."""
+    if isinstance(picture, PictureFile):
+        return as_float_image(picture.rgb_u8)
     # A copy on the host, since Pillow and NumPy do the rest.
     array = np.asarray(picture) if isinstance(picture, jax.Array) else picture
     return as_float_image(array)
@@ -77,9 +93,17 @@ def resize(image: Float[np.ndarray, "h w 3"], size: int) -> np.ndarray:
     return to_float(np.asarray(resize_short_side(to_u8(image), size)))
 
 
+def _is_batch(content: object) -> bool:
+    if isinstance(content, np.ndarray):
+        return content.ndim == 4
+    return isinstance(content, list | tuple) and not isinstance(content, PictureFile)
+
+
 def _alpha(picture: Picture) -> np.ndarray | None:
     if isinstance(picture, str | os.PathLike | PillowImage.Image):
-        alpha_u8 = read_picture(picture).alpha_u8
+        picture = read_picture(picture)
+    if isinstance(picture, PictureFile):
+        alpha_u8 = picture.alpha_u8
         return None if alpha_u8 is None else to_float(alpha_u8)
     array = np.asarray(picture)
     if array.ndim != 3 or array.shape[2] != 4:

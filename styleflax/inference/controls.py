@@ -25,18 +25,21 @@ class ControlArguments(TypedDict, total=False):
     Attributes:
         alpha: Strength of the style, 0 to 1: 1 is the paper's, 0 gives the content
             as the method reproduces it (see `methods.make_adain`, `make_sanet`).
-        exaggerate: Factor above 1 on every strength, the only way beyond alpha 1:
-            features are moved past the style's by as much again.
+        exaggerate: Factor above 1, at most `MAX_EXAGGERATION`, on every strength, the
+            only way beyond alpha 1: features go on in a straight line from the
+            content's past the style's.
         weights: Share of every style in the mix, scaled to sum to 1; equal shares
             by default.
-        masks: Where in the content each style goes; see `masks.Mask`. Where they
-            sum to more than 1 they are scaled to sum to 1; where they sum to less
-            the content keeps its pixels, unless "rest" is among them.
+        masks: Where in the content each style goes: `masks.Mask`, or what
+            `check_masks` made of them and the feather. Where they sum to more than
+            1 they are scaled to sum to 1; where they sum to less the content keeps
+            its pixels, unless "rest" is among them.
         region_styles: For every mask the index of its style, or the shares of all
             styles. By default the styles are given to the masks in order, or the
             one style to all of them.
         region_alphas: For every mask its strength, 0 to 1, times `alpha`.
-        feather: Width in px over which edges of masks fade on either side.
+        feather: Width in px, at the size that is stylized, over which edges of masks
+            fade on either side.
         color: Whose colours the result has. "coral" gives each style's pixels the
             content's mean and covariance before they are encoded, "luminance"
             keeps the content's hues and takes only light and dark from the
@@ -45,8 +48,7 @@ class ControlArguments(TypedDict, total=False):
         size: Short side in px to which the content is resized; None keeps it.
         restore_size: Whether the result gets the size that the content had.
         style_size: Short side in px to which styles are resized; by default those
-            above `stylizer.STYLE_SIZE_PX` are shrunk to it. Smaller gives coarser
-            strokes with AdaIN, finer ones with SANet.
+            above `stylizer.STYLE_SIZE_PX` are shrunk to it.
         level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1;
             0.5 is the paper's.
     """
@@ -54,7 +56,7 @@ class ControlArguments(TypedDict, total=False):
     alpha: float
     exaggerate: float | None
     weights: Shares | None
-    masks: Mask | Sequence[Mask] | None
+    masks: Mask | Sequence[Mask] | Masking | None
     region_styles: Sequence[int | Shares] | None
     region_alphas: Sequence[float] | None
     feather: float
@@ -109,7 +111,7 @@ def make_plan(
     alpha: float = 1.0,
     exaggerate: float | None = None,
     weights: Shares | None = None,
-    masks: Mask | Sequence[Mask] | None = None,
+    masks: Mask | Sequence[Mask] | Masking | None = None,
     region_styles: Sequence[int | Shares] | None = None,
     region_alphas: Sequence[float] | None = None,
     feather: float = 0.0,
@@ -131,7 +133,9 @@ def make_plan(
             check_size(side, name)
     if color not in get_args(ColorMode):
         raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
-    masking = None if masks is None else check_masks(masks, feather)
+    masking = masks if isinstance(masks, Masking) else None
+    if masks is not None and masking is None:
+        masking = check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas need masks")
     if masking is None:

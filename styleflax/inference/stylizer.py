@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleflax.data.pictures import Picture as PictureFile
 from styleflax.inference.coloring import color_style, finish
 from styleflax.inference.contents import (
     Content,
@@ -158,14 +159,15 @@ class Stylizer:
 
     def __call__(
         self,
-        content: Picture,
+        content: Picture | Sequence[Picture],
         style: OneStyle | Sequence[OneStyle],
         **controls: Unpack[ControlArguments],
     ) -> Stylized:
         """The content in the style, or in a mix of styles, at the content's size.
 
         Args:
-            content: A picture, or a batch of them as an array (b, h, w, 3).
+            content: A picture, or several of one size as a list or an array
+                (b, h, w, 3).
             style: A picture, a style file, or what `encode_style` made of one; a
                 list or tuple of these for a mix, or for the regions of masks.
             controls: See `controls.ControlArguments`. None is as if a control
@@ -177,7 +179,7 @@ class Stylizer:
                 is below 16 px, or a style file is of another model.
             FileNotFoundError: If a path leads nowhere.
         """
-        several = isinstance(style, list | tuple)
+        several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
         self.check_extras(plan.extras)

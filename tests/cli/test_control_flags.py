@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleflax.cli.control_flags import (
+    MaskFlag,
+    control_arguments,
+    one_picture,
+    read_keyframes,
+    read_mask_flag,
+    without_styles,
+)
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """Path of a mask whose left half is white."""
+    left = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
+    Image.fromarray(np.where(left, 255, 0).astype(np.uint8)).save(tmp_path / "m.png")
+    return str(tmp_path / "m.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sky.png", MaskFlag("sky.png", None, 1.0)),
+        ("sky.png:2", MaskFlag("sky.png", 2, 1.0)),
+        ("sky.png@0.5", MaskFlag("sky.png", None, 0.5)),
+        ("rest:2@.5", MaskFlag("rest", 2, 0.5)),
+        ("alpha:0.3,0.7", MaskFlag("alpha", [0.3, 0.7], 1.0)),
+        ("C:/sky.png:1,0@1", MaskFlag("C:/sky.png", [1.0, 0.0], 1.0)),
+        ("sky.png:x", MaskFlag("sky.png:x", None, 1.0)),
+    ],
+)
+def test_a_mask_has_a_style_and_a_strength(text, expected):
+    assert read_mask_flag(text) == expected
+
+
+def test_a_file_of_the_whole_name_comes_first(tmp_path):
+    path = tmp_path / "sky:2"
+    path.touch()
+    assert read_mask_flag(str(path)) == MaskFlag(str(path), None, 1.0)
+
+
+def test_masks_are_read_once_and_take_styles_in_order(mask):
+    arguments = control_arguments(2, mask=[mask, "rest@0.5"], feather=2.0)
+    assert one_picture(arguments)
+    assert arguments["masks"].names == ("mask 1 (m.png)", "mask 2 (rest)")
+    assert arguments["masks"].feather_px == 2.0
+    assert arguments["region_styles"] == [0, 1]
+    assert arguments["region_alphas"] == [1.0, 0.5]
+
+
+def test_one_style_goes_to_all_masks(mask):
+    arguments = control_arguments(1, mask=[mask, "rest"])
+    assert arguments["region_styles"] == [0, 0]
+
+
+def test_a_single_mask_without_a_style_is_of_every_style_by_itself(mask):
+    assert not one_picture(control_arguments(3, mask=[mask]))
+    assert one_picture(control_arguments(3, mask=[mask + ":3"]))
+    assert not one_picture(control_arguments(3))
+
+
+def test_arguments_reach_the_stylizer_but_those_of_styles(mask):
+    arguments = control_arguments(1, exaggerate=2.0, style_size=64, size=32)
+    rest = without_styles(arguments)
+    assert arguments["style_size"] == 64
+    assert "style_size" not in rest
+    assert (rest["exaggerate"], rest["size"], rest["color"]) == (2.0, 32, "style")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mask": ["alpha:3"]}, "--mask alpha: style 3 is not there; there are 2"),
+        ({"mask": ["alpha:0"]}, "style 0 is not there"),
+        ({"mask": ["alpha", "alpha", "rest"]}, "style 3 is not there"),
+        ({"mask": ["alpha@2"]}, r"region_alphas must be in \[0, 1\], got 2.0"),
+        ({"feather": 3.0}, "--feather is of masks"),
+        ({"exaggerate": 0.5}, "exaggerate must be above 1"),
+        ({"style_size": 3}, "style_size must be at least 16"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_read(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        control_arguments(2, **arguments)
+
+
+def test_keyframes_are_times_and_shares():
+    assert read_keyframes(["0:1,0", "2.5:0,1"]) == [(0.0, [1, 0]), (2.5, [0, 1])]
+    for text in ("1", "1:", "a:1,0", "1:1;0"):
+        with pytest.raises(ValueError, match="must be TIME:SHARES"):
+            read_keyframes([text])

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleflax.inference.masks import check_masks, lay_masks
+
+LEFT = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
+RIGHT = ~LEFT
+
+
+def lay(masks, side=(16, 16), alpha=None, feather=0.0):
+    return lay_masks(check_masks(masks, feather), *side, alpha)
+
+
+def test_no_masks_are_one_region_everywhere():
+    regions = lay_masks(None, 16, 16)
+    np.testing.assert_array_equal(regions.masks, np.ones((1, 1, 1)))
+    assert regions.kept is None
+
+
+def test_hard_masks_that_cover_all_stay_as_they_are():
+    regions = lay([LEFT, RIGHT])
+    np.testing.assert_array_equal(regions.masks, np.stack([LEFT, RIGHT]))
+    assert regions.kept is None
+
+
+@pytest.mark.parametrize("feather", [0.0, 3.0])
+def test_masks_sum_to_1_whatever_they_are(feather):
+    rng = np.random.default_rng(0)
+    soft = list(rng.uniform(0, 1, (3, 16, 16)))
+    regions = lay([*soft, LEFT], feather=feather)
+    np.testing.assert_allclose(regions.masks.sum(axis=0), 1, atol=1e-6)
+    assert regions.masks.min() >= 0
+    assert regions.masks.dtype == np.float32
+
+
+def test_overlapping_masks_share_their_places():
+    regions = lay([LEFT, np.ones((16, 16))])
+    np.testing.assert_allclose(regions.masks[0], 0.5 * LEFT)
+    np.testing.assert_allclose(regions.masks[1], 1 - 0.5 * LEFT)
+
+
+def test_what_no_mask_covers_is_kept():
+    regions = lay(LEFT)
+    np.testing.assert_array_equal(regions.masks, np.stack([LEFT, RIGHT]))
+    np.testing.assert_array_equal(regions.kept, RIGHT)
+
+
+def test_the_rest_is_a_region_where_it_is_asked_for():
+    for masks, expected in ((["rest", LEFT], RIGHT), ([LEFT, "rest"], LEFT)):
+        regions = lay(masks)
+        assert regions.kept is None
+        np.testing.assert_array_equal(regions.masks[0], expected)
+
+
+def test_the_rounding_of_8_bits_leaves_no_rest():
+    part = np.full((16, 16), 84, np.uint8)  # three times 84 is 252 of 255
+    regions = lay([part, part, part])
+    assert regions.kept is None
+    np.testing.assert_allclose(regions.masks, 1 / 3, atol=1e-6)
+
+
+def test_masks_of_other_sizes_are_stretched_by_exact_means():
+    small = np.array([[1.0, 0.0]])
+    np.testing.assert_array_equal(lay([small, 1 - small]).masks[0], LEFT)
+    rng = np.random.default_rng(1)
+    large = rng.uniform(0, 1, (48, 32)).astype(np.float32)
+    means = large.reshape(16, 3, 16, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(lay([large, "rest"]).masks[0], means, atol=1e-5)
+
+
+def test_feathered_edges_fade_over_their_width_and_keep_the_middle():
+    wide = np.repeat(np.arange(64)[None] < 32, 32, axis=0)
+    mask = lay([wide, ~wide], (32, 64), feather=8.0).masks[0][16]
+    assert np.all(np.diff(mask) <= 1e-6)
+    assert abs(mask[31] + mask[32] - 1) < 1e-5
+    assert mask[23] > 0.95
+    assert mask[40] < 0.05
+    assert 0.55 < mask[30] < 0.75
+
+
+def test_the_feather_scales_with_the_picture():
+    wide = np.repeat(np.arange(32)[None] < 16, 32, axis=0)
+    masking = check_masks([wide, ~wide], 4.0)
+    small = lay_masks(masking, 32, 32).masks[0]
+    large = lay_masks(masking, 64, 64, scale=2.0).masks[0]
+    np.testing.assert_allclose(
+        large.reshape(32, 2, 32, 2).mean(axis=(1, 3)), small, atol=0.03
+    )
+
+
+def test_the_contents_opacity_is_a_mask():
+    alpha = LEFT.astype(np.float32)
+    regions = lay(["alpha", "rest"], alpha=alpha)
+    np.testing.assert_array_equal(regions.masks, np.stack([LEFT, RIGHT]))
+    assert lay("alpha").kept is None  # an opaque content is all of it
+
+
+def test_files_and_pictures_are_masks_and_transparency_is_not_in_them(tmp_path):
+    grey = np.where(LEFT, 255, 0).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    cut_out = np.dstack([np.full((16, 16), 255, np.uint8), grey])
+    Image.fromarray(cut_out, "LA").save(tmp_path / "cut.png")
+    for mask in (tmp_path / "grey.png", str(tmp_path / "cut.png")):
+        np.testing.assert_array_equal(lay([mask, "rest"]).masks[0], LEFT)
+    np.testing.assert_array_equal(lay(Image.fromarray(grey)).masks[0], LEFT)
+    np.testing.assert_array_equal(lay([grey, RIGHT]).masks[0], LEFT)
+
+
+def test_an_empty_region_is_refused_by_its_name(tmp_path):
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "sky.png")
+    with pytest.raises(ValueError, match=r"mask 2 \(sky.png\) is empty"):
+        lay([LEFT, tmp_path / "sky.png"])
+    with pytest.raises(ValueError, match=r"mask 3 \(rest\) is empty"):
+        lay([LEFT, RIGHT, "rest"])
+    with pytest.raises(ValueError, match=r"mask 1 \(alpha\) is empty"):
+        lay(["alpha", "rest"], alpha=np.zeros((16, 16), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ([], "no masks"),
+        ("rest", "give it once, with them"),
+        (["rest", "rest", LEFT], "give it once"),
+        ([np.zeros((4, 4, 3))], r"mask 1 has shape \(4, 4, 3\); it must be \(h, w\)"),
+        ([LEFT, np.full((4, 4), 1.5)], "mask 2 has values from 1.5 to 1.5"),
+        ([np.full((4, 4), np.nan)], "mask 1 has values from nan"),
+        ([np.zeros((4, 4), int)], "must be bool, uint8 or float"),
+    ],
+)
+def test_what_is_no_mask_is_refused(masks, message):
+    with pytest.raises(ValueError, match=message):
+        check_masks(masks)
+
+
+def test_missing_files_and_wrong_feathers_are_reported(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.png"):
+        check_masks(tmp_path / "nothing.png")
+    for feather in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="feather must be finite and at least 0"):
+            check_masks(LEFT, feather)
