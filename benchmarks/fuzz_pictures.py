@@ -2,11 +2,10 @@
 
     python benchmarks/fuzz_pictures.py --cases=10000
 
-A case is a number: it decides the original and every mutation, and `--case=N` runs
-it again. What is read is also written in a format drawn at random, and read back.
-Counted as faults: any exception but ImageError, a message of several lines, a
-picture of a wrong shape, a file half written, a case of more than a minute, and
-the end of the process, which is why the cases run in a child.
+A case is a number, which decides all of it; `--case=N` runs it again. What is read is
+also written, in a format drawn at random, and read back. Counted as faults: any
+exception but ImageError, a message of several lines, a wrong shape, half a file,
+more than a minute, and the end of the process: the cases run in a child.
 """
 
 import argparse
@@ -26,7 +25,7 @@ from PIL import Image
 
 from styleflax.data.colour_profile import srgb_profile
 from styleflax.data.heif import register_heif
-from styleflax.data.images import ImageError, load_image_u8
+from styleflax.data.images import ImageError, decode_image_u8
 from styleflax.data.pictures import read_picture
 from styleflax.data.procedural import FAMILIES, paint
 from styleflax.data.writing import SUFFIXES_WRITTEN, write_picture
@@ -153,7 +152,7 @@ def run_case(data: bytes, folder: Path, rng: np.random.Generator) -> str:
     """Reads and writes; returns "picture" or "refused", and raises on a fault."""
     try:
         if rng.random() < 0.25:
-            load_image_u8_of(data, folder / "in.jpg")
+            decode_image_u8(data, max_megapixels=MAX_MEGAPIXELS)  # as training does
         picture = read_picture(data, max_megapixels=MAX_MEGAPIXELS)
     except ImageError as error:
         _check(0 < len(str(error)) < 400 and "\n" not in str(error), repr(str(error)))
@@ -177,15 +176,6 @@ def run_case(data: bytes, folder: Path, rng: np.random.Generator) -> str:
     target.unlink()
     _check(not list(folder.iterdir()), "something was left")
     return "picture"
-
-
-def load_image_u8_of(data: bytes, path: Path) -> None:
-    """The way of the training data, through a file."""
-    path.write_bytes(data)
-    try:
-        load_image_u8(path, max_megapixels=MAX_MEGAPIXELS)
-    finally:
-        path.unlink()
 
 
 def _check(holds: bool, what: str) -> None:

@@ -1,12 +1,14 @@
 """`styleflax stylize`: photographs in the styles of paintings."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.stylize_inputs import (
+    DASH,
     STYLE_SUFFIXES,
     Mix,
     Source,
@@ -47,7 +49,7 @@ def stylize(
         from styleflax.inference.controls import make_plan  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
-    _check_limit(max_megapixels)
+    _check_flags(out, max_megapixels, as_json=as_json)
     refuse_two_inputs(photos, style)
     contents = expand(photos, "PHOTO")
     styles = expand(style, "--style", STYLE_SUFFIXES)
@@ -55,13 +57,10 @@ def stylize(
     plan = make_plan(len(mixes[0]), **controls)  # so that mistakes are found first
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
-    if as_json and str(out) == "-":
-        raise ValueError("--json and -o - both write to standard output")
     keep = metadata is flags.Metadata.KEEP
     job = Job(
-        *(contents, mixes, targets, controls),
+        *(contents, mixes, targets, controls, plan.masking),
         *(suffix or ".png", max_megapixels, keep, overwrite),
-        with_alpha=plan.masking is not None and plan.masking.need_alpha,
     )
     with Report(len(targets), as_json=as_json) as report, times.watching_compiler():
         with times.phase("weights"):
@@ -91,9 +90,11 @@ def _mixes_and_controls(
     return [tuple(styles)], controls
 
 
-def _check_limit(max_megapixels: float) -> None:
+def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
     if not max_megapixels > 0:  # so that NaN fails too
         raise ValueError(f"--max-megapixels must be above 0, got {max_megapixels}")
+    if as_json and out == DASH:
+        raise ValueError("--json and -o - both write to standard output")
 
 
 def _numbers(text: str) -> list[float]:

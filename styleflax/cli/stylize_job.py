@@ -19,6 +19,7 @@ from styleflax.data.pixels import to_u8
 from styleflax.data.writing import encode_picture, keeps_alpha, write_picture
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.grouping import group_by_shape
+from styleflax.inference.masks import Masking
 from styleflax.inference.style_file import is_style_file
 from styleflax.inference.stylizer import OneStyle, Stylizer
 
@@ -35,22 +36,22 @@ class Job(NamedTuple):
         mixes: The styles, every mix for every photograph.
         targets: The file of every pair, or `DASH`.
         controls: Keyword arguments of `Stylizer.__call__`.
+        masking: What they say of masks, which may need the photographs' opacity.
         suffix: The format of what goes to standard output, as ".png".
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
-        with_alpha: Whether the stylizer needs the photographs' opacity, for masks.
     """
 
     contents: Sequence[Source]
     mixes: Sequence[Mix]
     targets: dict[Pair, Path]
     controls: ControlArguments
+    masking: Masking | None
     suffix: str
     max_megapixels: float
     keep_metadata: bool
     overwrite: bool
-    with_alpha: bool = False
 
 
 class _Loaded(NamedTuple):
@@ -146,7 +147,7 @@ def _make_group(
 
 def _pixels(picture: Picture, job: Job) -> np.ndarray:
     """What the stylizer gets of a photograph: RGB, or RGB and opacity."""
-    if not job.with_alpha:
+    if job.masking is None or not job.masking.need_alpha:
         return picture.rgb_u8
     if picture.alpha_u8 is None:
         opaque = np.full(picture.rgb_u8.shape[:2], 255, np.uint8)

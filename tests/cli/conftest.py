@@ -41,3 +41,31 @@ def pictures(write_picture, tmp_path):
     ):
         write_picture(folder / name, seed=seed)
     return folder
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A stylizer for the command that costs nothing; see `fake_stylizer`."""
+    from fake_stylizer import FakeStylizer
+
+    import styleflax
+
+    stylizer = FakeStylizer()
+
+    def load(weights, *, split_rows=False):
+        stylizer.loads.append(weights)
+        return stylizer
+
+    monkeypatch.setattr(styleflax.Stylizer, "load", load)
+    return stylizer
+
+
+@pytest.fixture
+def stylize_fake(fake, command, pictures, tmp_path):
+    """`stylize(photo, *flags)` with one painting, into the folder out."""
+
+    def call(photo, *flags):
+        style = "--style", pictures / "painting.png"
+        return command("stylize", photo, *style, "-o", tmp_path / "out", *flags)
+
+    return call

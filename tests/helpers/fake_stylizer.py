@@ -1,0 +1,26 @@
+"""A stylizer that costs nothing, for tests of what is around it."""
+
+import numpy as np
+
+from styleflax.inference.stylized import Stylized
+
+
+class FakeStylizer:
+    """Inverts the photographs; knows what styles it was given."""
+
+    num_devices = 1
+
+    def __init__(self):
+        self.styles, self.loads = [], []
+
+    def check_extras(self, extras):
+        pass
+
+    def prepare_style(self, style, color, size):
+        self.styles.append(style)
+        return {}
+
+    def __call__(self, pictures, styles, *, size=None, **controls):
+        made = 1 - pictures[..., :3] / np.float32(255)
+        made = made if size is None else made[:, :size, :size]
+        return Stylized(made)
