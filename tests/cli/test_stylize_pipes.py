@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 
 import pytest
 
@@ -68,7 +67,10 @@ def test_a_painting_can_be_piped_and_names_its_file(
     pipe((pictures / "painting.png").read_bytes())
     photo = pictures / "photo.png"
     code, _, _ = command("stylize", photo, "--style", "-", "-o", tmp_path / "out")
-    assert (code, os.listdir(tmp_path / "out")) == (0, ["photo_stdin.png"])
+    assert (code, [p.name for p in (tmp_path / "out").iterdir()]) == (
+        0,
+        ["photo_stdin.png"],
+    )
 
 
 @pytest.mark.parametrize(
