@@ -1,0 +1,191 @@
+"""Both passes over the windows of one picture, and the programs that they run."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from styleflax.data.pixels import to_float
+from styleflax.inference.kept_features import Features, KeptFeatures
+from styleflax.inference.mask_cells import (
+    Cells,
+    core_cells,
+    layer_cells,
+    window_cells,
+)
+from styleflax.inference.model import Model
+from styleflax.inference.windows import Window
+from styleflax.methods.base import Controls, Found, Piece, Style
+from styleflax.ops.extent import Extent
+from styleflax.ops.partial_attention import merge_attention
+from styleflax.ops.statistics import Moments, merge_moments
+
+Function = Callable[..., Any]
+LayerMoments = dict[str, Moments]
+
+
+class Passes(NamedTuple):
+    """A picture through windows.
+
+    Attributes:
+        model: Of a method that can be tiled.
+        content_u8: The picture.
+        windows: What `inference.windows.cut_windows` made of its size.
+        kept: Features of the windows.
+        strides: Of every layer's positions, in px.
+        cells: Masks on the layers' grids over the whole picture.
+        controls: With masks that nobody looks at.
+    """
+
+    model: Model
+    content_u8: np.ndarray
+    windows: list[Window]
+    kept: KeptFeatures
+    strides: dict[str, int]
+    cells: Cells
+    controls: Controls
+
+    def moments(self) -> LayerMoments:
+        """Those of all regions over the whole picture: the first pass."""
+        total: LayerMoments | None = None
+        for index, window in enumerate(self.windows):
+            cells = core_cells(self.cells, window, self.strides)
+            part = _moments(self.model.method.moments, self.kept[index], cells)
+            total = part if total is None else _merge_moments(total, part)
+        assert total is not None
+        return total
+
+    def attends_to_itself(self) -> bool:
+        """Whether the content is attended to: below strength 1, by some methods."""
+        tiling = self.model.method.tiling
+        below = np.any(np.asarray(self.controls.strength) < 1)
+        return tiling is not None and tiling.attend is not None and bool(below)
+
+    def attention_flops(self) -> float:
+        """Operations of the content's attention to itself, its margins counted."""
+        num_regions = len(self.controls.strength)
+        total = 0.0
+        for feature in self.kept[0].values():
+            positions = feature[0, :, :, 0].size * len(self.windows)
+            total += 4.0 * num_regions * positions**2 * feature.shape[-1]
+        return total
+
+    def found(self, index: int, moments: LayerMoments) -> Found:
+        """What a window attends to in the content, if it does."""
+        if not self.attends_to_itself():
+            return {}
+        everywhere = layer_cells(
+            np.ones((1, 1, 1), np.float32), self.content_u8.shape[:2], self.strides
+        )
+        attend = self.model.method.tiling.attend  # type: ignore[union-attr]
+        total: Found | None = None
+        for other, window in enumerate(self.windows):
+            allowed = core_cells(everywhere, window, self.strides)
+            features = self.kept[index], self.kept[other]
+            arguments = (features[0], moments, features[1], allowed)
+            part = _attend(attend, self.model.variables, *arguments)
+            total = part if total is None else _merge_found(total, part)
+            jax.block_until_ready(total)  # or features of many windows would wait
+        assert total is not None
+        return total
+
+    def image(
+        self, index: int, moments: LayerMoments, styles: Sequence[Style]
+    ) -> Float[np.ndarray, "side side 3"]:
+        """A stylized window: the second pass."""
+        window, method = self.windows[index], self.model.method
+        piece = Piece(
+            _extent(self.content_u8, window),
+            window_cells(self.cells, window, self.strides),
+            self.found(index, moments),
+        )
+        operands = (self.kept[index], moments, list(styles), self.controls, piece)
+        functions = (method.transfer, method.decode)
+        return np.asarray(_render(*functions, *self.model[1:], *operands))
+
+
+def begin_passes(
+    model: Model,
+    content_u8: np.ndarray,
+    controls: Controls,
+    windows: list[Window],
+    kept: KeptFeatures,
+) -> Passes:
+    """What both passes need."""
+    features = kept[0].items()
+    strides = {layer: windows[0].side // x.shape[1] for layer, x in features}
+    cells = layer_cells(np.asarray(controls.masks), content_u8.shape[:2], strides)
+    # Of one size whatever the picture's, so that nothing is compiled for it.
+    unseen = np.ones((len(controls.strength), 1, 1), np.float32)
+    plain = controls._replace(masks=unseen)
+    return Passes(model, content_u8, windows, kept, strides, cells, plain)
+
+
+def encode_window(model: Model, content_u8: np.ndarray, window: Window) -> Features:
+    """Features of what the picture shows in a window, and of filler beyond."""
+    top, left, side = window.rows.start, window.columns.start, window.side
+    part = to_float(content_u8[top : top + side, left : left + side])
+    image = np.zeros((1, side, side, 3), np.float32)
+    image[0, : part.shape[0], : part.shape[1]] = part
+    extent = _extent(content_u8, window)
+    features = _encode(model.method.encode_content, *model[1:], image, extent)
+    return {layer: np.asarray(feature) for layer, feature in features.items()}
+
+
+def _extent(content_u8: np.ndarray, window: Window) -> Extent:
+    starts = (window.rows.start, window.columns.start)
+    sizes = (
+        size - start for size, start in zip(content_u8.shape, starts, strict=False)
+    )
+    return Extent(*(np.int32(size) for size in sizes))  # type: ignore[arg-type]
+
+
+# A method's functions are the same objects as long as its model is, so that these
+# compile once for each model and size of window.
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode(encode_content: Function, *arguments: Any) -> dict[str, Array]:
+    return dict(encode_content(*arguments))
+
+
+@partial(jax.jit, static_argnums=0)
+def _moments(moments: Function, features: Any, masks: Any) -> LayerMoments:
+    return moments(features, masks)
+
+
+@jax.jit
+def _merge_moments(a: LayerMoments, b: LayerMoments) -> LayerMoments:
+    return {layer: merge_moments(a[layer], b[layer]) for layer in a}
+
+
+@partial(jax.jit, static_argnums=0)
+def _attend(attend: Function, *arguments: Any) -> Found:
+    return attend(*arguments)
+
+
+@jax.jit
+def _merge_found(a: Found, b: Found) -> Found:
+    return {layer: merge_attention(a[layer], b[layer]) for layer in a}
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _render(
+    transfer: Function,
+    decode: Function,
+    variables: Any,
+    frozen: Any,
+    features: Any,
+    moments: Any,
+    styles: Any,
+    controls: Controls,
+    piece: Piece,
+) -> Float[Array, "side side 3"]:
+    arguments = (features, moments, styles, controls, piece)
+    merged = transfer(variables, frozen, *arguments)
+    image = decode(variables, frozen, merged, piece.extent)
+    return jnp.clip(image[0], 0.0, 1.0)

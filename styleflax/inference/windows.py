@@ -1,0 +1,86 @@
+"""Where windows of a few fixed sizes lie in a picture of any size."""
+
+from typing import NamedTuple
+
+from styleflax.methods.base import Tiling
+
+SMALLER = (1, 2, 4)
+"""A picture is seen through windows of one of `tile_px` over these."""
+
+
+class Span(NamedTuple):
+    """A window along one side of the picture, in px.
+
+    Attributes:
+        start: Where it begins.
+        begin: Where the part begins for which it is asked: its core.
+        end: Where that ends. The cores of all windows are the side, each px once.
+    """
+
+    start: int
+    begin: int
+    end: int
+
+
+class Window(NamedTuple):
+    """A square window.
+
+    Attributes:
+        side: In px.
+        rows: Where it lies.
+        columns: The same.
+    """
+
+    side: int
+    rows: Span
+    columns: Span
+
+
+def check_tile(tile_px: int, tiling: Tiling) -> None:
+    """Refuses a tile of which nothing or no whole number of positions would be left.
+
+    Raises:
+        ValueError: Naming the value and what is allowed.
+    """
+    stride, least = tiling.stride_px, 2 * tiling.halo_px + tiling.stride_px
+    if tile_px % stride or tile_px < least:
+        raise ValueError(
+            f"tile_px must be a multiple of {stride} and at least {least} with this "
+            f"model's method, got {tile_px}"
+        )
+
+
+def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[Window]:
+    """The windows of a picture, of the side with the least work in all.
+
+    Args:
+        height: Of the picture, in px.
+        width: The same.
+        tile_px: Longest side of a window; others are a half and a quarter of it.
+        tiling: Of the method.
+
+    Raises:
+        ValueError: As `check_tile`.
+    """
+    check_tile(tile_px, tiling)
+    sides = (tile_px // n // tiling.stride_px * tiling.stride_px for n in SMALLER)
+    choices = []
+    for side in sides:
+        if side > 2 * tiling.halo_px or side >= max(height, width):
+            spans = [cut_spans(size, side, tiling.halo_px) for size in (height, width)]
+            choices.append([Window(side, r, c) for r in spans[0] for c in spans[1]])
+    return min(choices, key=lambda windows: len(windows) * windows[0].side ** 2)
+
+
+def cut_spans(size: int, side: int, halo: int) -> list[Span]:
+    """Windows of that side along a picture's side of that size.
+
+    The first begins where the picture does, the last reaches to its end or beyond.
+    """
+    step = side - 2 * halo
+    count = 1 if size <= side else -(-(size - 2 * halo) // step)
+    starts = [step * k for k in range(count)]
+    begins = [0, *(start + halo for start in starts[1:])]
+    return [
+        Span(*span) for span in zip(starts, begins, [*begins[1:], size], strict=True)
+    ]

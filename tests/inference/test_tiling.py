@@ -1,0 +1,169 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiled_models import make_case
+
+from styleflax.inference.tiling import stylize_tiled
+from styleflax.methods.base import Controls, plain_controls, stylize
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+SMALL = {"adain": (33, 70), "sanet": (100, 33)}
+
+
+@pytest.fixture(scope="module", params=["adain", "sanet"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def case(name):
+    return make_case(name)
+
+
+def picture(height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def tiled(case, content_u8, alpha=1.0, **arguments):
+    """In floats, with the first style, through the windows of the case."""
+    out = np.empty(content_u8.shape, np.float32)
+    styles, controls = case.styles[:1], plain_controls(alpha)
+    arguments = {"tile_px": case.tile_px, "out": out} | arguments
+    return stylize_tiled(case.model, content_u8, styles, controls, **arguments)
+
+
+def strength_of(name):
+    return 0.7 if name == "adain" else 1.0  # below 1 SANet's has tests of its own
+
+
+def check(case, size, alpha):
+    content_u8 = picture(*size, seed=sum(size))
+    expected = case.whole(content_u8, alpha)
+    assert ((expected == 0) | (expected == 1)).mean() < 0.1
+    deviation = np.abs(tiled(case, content_u8, alpha) - expected)
+    assert deviation.max() < 1e-5
+
+
+@pytest.mark.parametrize("residue", range(16))
+def test_windows_of_sizes_of_every_residue_make_the_whole_picture(name, case, residue):
+    # Of both sides; one is longer than a window, the other one shorter.
+    size = (case.tile_px + 16 + residue, 16 + (5 * residue + 3) % 16)
+    check(case, size[:: 1 - 2 * (residue % 2)], strength_of(name))
+
+
+def test_a_picture_smaller_than_any_tile_is_the_whole_one(name, case):
+    check(case, SMALL[name], strength_of(name))
+
+
+def test_a_last_window_of_17_px_makes_no_difference(name, case):
+    check(case, (case.tile_px + 2 * 16 + 17, 20), strength_of(name))
+
+
+def test_masks_mixes_and_strengths_are_those_of_the_whole_picture(name, case):
+    height, width = case.tile_px + 9, case.tile_px + 14
+    content_u8 = picture(height, width)
+    masks = np.random.default_rng(1).uniform(size=(2, 37, 61)).astype("f4")
+    weights = np.array([[0.3, 0.7], [1.0, 0.0]], "f4")
+    controls = Controls(
+        jnp.array([0.9, 0.5]), jnp.asarray(weights), masks / masks.sum(axis=0), {}
+    )
+    told = []
+    out = np.empty((height, width, 3), np.float32)
+    arguments = (case.styles, controls)
+    got = stylize_tiled(
+        case.model,
+        content_u8,
+        *arguments,
+        tile_px=case.tile_px,
+        out=out,
+        announce=told.append,
+    )
+
+    @jax.jit
+    def whole(image):
+        on_device = jax.tree.map(jnp.asarray, arguments)
+        return stylize(*case.model, image, *on_device)
+
+    expected = whole(np.float32(content_u8[None] / 255.0))[0].clip(0, 1)
+    assert np.abs(got - expected).max() < 1e-5
+    plain = tiled(case, content_u8, strength_of(name))
+    assert np.abs(got - plain).max() > 0.01
+    # What only SANet does is announced with its cost.
+    assert len(told) == (name == "sanet")
+    assert all(f"{width} x {height} px in 4 windows" in line for line in told)
+
+
+def test_after_three_pictures_fifty_of_other_sizes_compile_nothing(name, case):
+    tile, alpha = case.tile_px, strength_of(name)
+    folder = [SMALL[name], (tile + 1, 20), (20, tile + 40)]
+    sizes = [(SMALL[name][0] + k, SMALL[name][1] - k // 2) for k in range(1, 25)]
+    sizes += [(SMALL[name][0], SMALL[name][1] - k) for k in range(1, 17)]
+    sizes += [(tile + 3 * k, 17 + k) for k in range(2, 12)]
+    assert len({*folder, *sizes}) == 53
+    for size in folder:
+        tiled(case, picture(*size), alpha)
+    compiled = []
+
+    def count(event, _seconds, **_):
+        compiled.extend([event] if event == COMPILED else [])
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    try:
+        jax.jit(lambda x: x + 1)(1.0)
+        assert len(compiled) == 1  # so compilations are counted
+        for size in sizes:
+            tiled(case, picture(*size), alpha)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(count)
+    assert len(compiled) == 1
+
+
+def test_pictures_may_be_mapped_from_files_and_are_written_by_window(
+    name, case, tmp_path
+):
+    if name == "sanet":
+        pytest.skip("the same code")
+    size = (case.tile_px + 20, 30, 3)
+    content_u8 = picture(*size[:2])
+    np.save(tmp_path / "content.npy", content_u8)
+    made = np.lib.format.open_memmap(tmp_path / "made.npy", "w+", np.uint8, size)
+    done = []
+    mapped = np.load(tmp_path / "content.npy", mmap_mode="r")
+    tiled(case, mapped, out=made, on_window=lambda *counts: done.append(counts))
+    made.flush()
+    in_floats = tiled(case, content_u8)
+    expected = np.rint(in_floats * np.float32(255)).astype(np.uint8)
+    np.testing.assert_array_equal(np.load(tmp_path / "made.npy"), expected)
+    np.testing.assert_array_equal(tiled(case, content_u8, out=None), expected)
+    assert done == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"content_u8": np.zeros((20, 20, 3), "f4")}, "content_u8 must be uint8"),
+        (
+            {"content_u8": np.zeros((20, 20), "u1")},
+            r"uint8 \(h, w, 3\), got uint8 \(20",
+        ),
+        ({"content_u8": np.zeros((0, 20, 3), "u1")}, "content_u8"),
+        ({"out": np.zeros((20, 21, 3), "u1")}, r"out must be .* \(20, 20, 3\)"),
+        ({"out": np.zeros((20, 20, 3), "f8")}, "out must be uint8 or float32"),
+        ({"tile_px": 136}, "tile_px must be a multiple of"),
+        ({"tile_px": 150}, "tile_px must be a multiple of"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(case, changes, message):
+    if changes.get("tile_px") == 136 and case.tile_px == 144:
+        pytest.skip("AdaIN's least")
+    arguments = {"content_u8": picture(20, 20)} | changes
+    with pytest.raises(ValueError, match=message):
+        tiled(case, **arguments)
+
+
+def test_a_method_without_tiles_is_refused(case):
+    untiled = case.model.method._replace(tiling=None)
+    with pytest.raises(ValueError, match="needs the whole picture"):
+        tiled(case._replace(model=case.model._replace(method=untiled)), picture(20, 20))
