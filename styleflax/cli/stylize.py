@@ -20,7 +20,9 @@ from styleflax.cli.stylize_times import Times
 from styleflax.data.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
+    from styleflax.cli.stylize_job import Job
     from styleflax.inference.controls import ControlArguments
+    from styleflax.inference.stylizer import Stylizer
 
 
 def stylize(
@@ -44,8 +46,7 @@ def stylize(
     del seed
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
-        from styleflax.cli.stylize_job import Job, run_job  # noqa: PLC0415
-        from styleflax.cli.stylize_report import Report  # noqa: PLC0415
+        from styleflax.cli.stylize_job import Job  # noqa: PLC0415
         from styleflax.inference.controls import make_plan  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
@@ -62,15 +63,23 @@ def stylize(
         *(contents, mixes, targets, controls, plan.masking),
         *(suffix or ".png", max_megapixels, keep, overwrite),
     )
-    with Report(len(targets), as_json=as_json) as report, times.watching_compiler():
+    with times.watching_compiler():
         with times.phase("weights"):
             stylizer = Stylizer.load(weights, split_rows=split_rows)
         stylizer.check_extras(plan.extras)
+        _run(job, stylizer, times, as_json=as_json)
+
+
+def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> None:
+    """Makes the pictures and ends the program with 1 if some have failed."""
+    from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
+    from styleflax.cli.stylize_report import Report  # noqa: PLC0415
+
+    with Report(len(job.targets), as_json=as_json) as report:
         with times.phase("run"):
             run_job(job, stylizer, report)
-        code = report.end(times.seconds)
-    if code:
-        raise typer.Exit(code)
+        if report.end(times.seconds):
+            raise typer.Exit(1)
 
 
 def _mixes_and_controls(
