@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from styleflax.data.pixels import to_float
 from styleflax.inference.kept_features import Features, KeptFeatures
+from styleflax.inference.key_blocks import key_blocks
 from styleflax.inference.mask_cells import (
     Cells,
     core_cells,
@@ -69,27 +70,24 @@ class Passes(NamedTuple):
         """Operations of the content's attention to itself, its margins counted."""
         num_regions = len(self.controls.strength)
         total = 0.0
-        for feature in self.kept[0].values():
-            positions = feature[0, :, :, 0].size * len(self.windows)
-            total += 4.0 * num_regions * positions**2 * feature.shape[-1]
+        for layer, feature in self.kept[0].items():
+            asking = feature[0, :, :, 0].size * len(self.windows)
+            asked = self.cells[layer][0].size
+            total += 4.0 * num_regions * asking * asked * feature.shape[-1]
         return total
 
     def found(self, index: int, moments: LayerMoments) -> Found:
         """What a window attends to in the content, if it does."""
         if not self.attends_to_itself():
             return {}
-        everywhere = layer_cells(
-            np.ones((1, 1, 1), np.float32), self.content_u8.shape[:2], self.strides
-        )
         attend = self.model.method.tiling.attend  # type: ignore[union-attr]
+        own = (self.model.variables, self.kept[index], moments)
+        content = ((w, self.kept[i]) for i, w in enumerate(self.windows))
         total: Found | None = None
-        for other, window in enumerate(self.windows):
-            allowed = core_cells(everywhere, window, self.strides)
-            features = self.kept[index], self.kept[other]
-            arguments = (features[0], moments, features[1], allowed)
-            part = _attend(attend, self.model.variables, *arguments)
+        for block in key_blocks(content, self.strides):
+            part = _attend(attend, *own, block.features, block.allowed)
             total = part if total is None else _merge_found(total, part)
-            jax.block_until_ready(total)  # or features of many windows would wait
+            jax.block_until_ready(total)  # or the blocks of many windows would wait
         assert total is not None
         return total
 

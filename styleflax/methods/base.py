@@ -52,6 +52,8 @@ LayerMasks = Mapping[str, Float[Array, "r _ _"]]
 """Regions on the grids of a method's layers."""
 Masks = Float[Array, "r h w"] | LayerMasks
 """Regions in a picture of any size, or on those grids."""
+Positions = Mapping[str, Float[Array, "n ..."]]
+"""By layer, something of some positions."""
 Found = Mapping[str, PartialAttention]
 """By layer, what content positions attended to in the content, for each region."""
 
@@ -81,16 +83,16 @@ class Tiling(NamedTuple):
         halo_px: Margin of a window in which its result is not the picture's, where
             the picture goes on.
         attend: (variables, features, moments, others, allowed) -> what a window's
-            features attend to among those of another one, where `allowed` (1, h, w)
-            by layer is not 0; for a content that attends to itself below strength
-            1. Merged over the others by `ops.partial_attention`.
+            features attend to among some of the content's, (n, c) by layer, where
+            `allowed`, (n,) by layer, is not 0; for a content that attends to itself
+            below strength 1. Merged by `ops.partial_attention.merge_attention`.
     """
 
     stride_px: int
     halo_px: int
     attend: (
         Callable[
-            [Variables, FeatureMaps, dict[str, Moments], FeatureMaps, LayerMasks], Found
+            [Variables, FeatureMaps, dict[str, Moments], Positions, Positions], Found
         ]
         | None
     ) = None

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.methods.base import Found, LayerMasks, Variables
+from styleflax.methods.base import Found, Positions, Variables
 from styleflax.methods.sanet_losses import Networks
 from styleflax.ops.partial_attention import partial_attention
 from styleflax.ops.statistics import Moments, merge_moments, moments_mean_std
@@ -39,21 +39,21 @@ def attend_itself(
     variables: Variables,
     features: FeatureMaps,
     moments: dict[str, Moments],
-    others: FeatureMaps,
-    allowed: LayerMasks,
+    others: Positions,
+    allowed: Positions,
 ) -> Found:
-    """What a window attends to in another window of the same content.
+    """What a window attends to among some positions of the same content.
 
-    Merged over windows whose allowed positions are together the content's, this is
-    what `models.sanet.StyleAttention` finds where the content is its own style.
+    Merged over all of the content's positions, this is what
+    `models.sanet.StyleAttention` finds where the content is its own style.
 
     Args:
         nets: Of the method.
         variables: The same.
         features: Of a window that asks; one picture's.
         moments: Of all regions of the whole content, which together are all of it.
-        others: Of the window that is asked.
-        allowed: By layer, positions of `others` that count, (1, h, w).
+        others: Those of the positions asked, (n, c) by layer.
+        allowed: Which of them count, (n,) by layer.
     """
     queries = queries_of(nets, features, moments)
     statistics = nets.arithmetic.style_statistics()
@@ -62,14 +62,14 @@ def attend_itself(
         params = variables.players["model"][layer.replace("relu", "sanet")]
         project = partial(_project, nets.transform.dtype, params)
         mean, std = moments_mean_std(_of_all(moment), **statistics)
-        raw = others[layer].reshape(-1, mean.shape[-1])
+        raw = others[layer]
         normalised = (raw.astype(jnp.float32) - mean[0]) / std[0]
         asked = jnp.concatenate(queries[layer])
         found[layer] = partial_attention(
             project("f", asked.reshape(len(asked), -1, asked.shape[-1])),
             project("g", normalised),
             project("h", raw),
-            allowed[layer].reshape(-1),
+            allowed[layer],
         )
     return found
 

@@ -37,17 +37,21 @@ def partial_attention(
         query: Sets of queries.
         key: Of the part.
         value: The same.
-        allowed: 0 for keys that do not count; not all are 0.
+        allowed: 0 for keys that do not count.
         blocks: As in `ops.chunked_attention`.
     """
     bias = jnp.where(allowed > 0, 0.0, -jnp.inf)[None]
     found = [attention_with_log_sums(q, key, value, bias, blocks) for q in query]
     outputs, log_sums = zip(*found, strict=True)
-    return PartialAttention(jnp.stack(outputs), jnp.stack(log_sums))
+    log_sum = jnp.where(jnp.any(allowed > 0), jnp.stack(log_sums), -jnp.inf)
+    return PartialAttention(jnp.stack(outputs), log_sum)
 
 
 def merge_attention(a: PartialAttention, b: PartialAttention) -> PartialAttention:
-    """What the same queries found among the keys of both parts."""
+    """What the same queries found among the keys of both parts.
+
+    In one of them there must have been a key that counts.
+    """
     log_sum = jnp.logaddexp(a.log_sum, b.log_sum)
     share = jnp.exp(b.log_sum - log_sum)[..., None]
     return PartialAttention(a.output + share * (b.output - a.output), log_sum)

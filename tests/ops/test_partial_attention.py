@@ -37,3 +37,11 @@ def test_scores_of_any_size_are_merged():
         merged = merge_attention(distant, others[0])
         winner = first if apart > 0 else others[0]
         np.testing.assert_allclose(merged.output, winner.output, rtol=1e-5, atol=1e-6)
+
+
+def test_a_part_where_nothing_counts_adds_nothing():
+    first, *_ = parts()
+    empty = part_of(QUERY, KEY[:12], VALUE[:12], jnp.zeros(12))
+    for merged in (merge_attention(first, empty), merge_attention(empty, first)):
+        for got, expected in zip(merged, first, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-6)
