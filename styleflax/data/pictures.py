@@ -94,7 +94,7 @@ def read_picture(
 
 def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
-    exif = _exif(image, notes)  # before decoding, which closes a TIFF file
+    exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
     try:
         image.load()
         orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
