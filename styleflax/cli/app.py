@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import styleflax
-from styleflax.cli import dataset, demo, doctor, evaluate, stylize, weights
+from styleflax.cli import (
+    dataset,
+    demo,
+    doctor,
+    evaluate,
+    sheet,
+    style,
+    stylize,
+    weights,
+)
 from styleflax.cli.calling import call
 
 app = typer.Typer(
@@ -18,10 +27,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("stylize")(stylize.stylize)
+app.command("sheet")(sheet.sheet)
 app.command("dataset")(dataset.dataset)
 app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.add_typer(style.app, name="style")
 app.add_typer(weights.app, name="weights")
 
 

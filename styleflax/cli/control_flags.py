@@ -1,15 +1,15 @@
 """Flags of the stylizer's controls, for every command that stylizes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:  # imported late, as it takes a second
-    from styleflax.inference.stylizer import OneStyle, Stylizer
+    from styleflax.inference.controls import ControlArguments, Plan
 
 
 class Color(StrEnum):
@@ -75,7 +75,8 @@ class MaskFlag(NamedTuple):
 
 def control_arguments(
     num_styles: int,
-    *,
+    alpha: float = 1.0,
+    blend: str | None = None,
     exaggerate: float | None = None,
     mask: Sequence[str] | None = None,
     feather: float = 0.0,
@@ -83,18 +84,22 @@ def control_arguments(
     size: int | None = None,
     restore_size: bool = False,
     style_size: int | None = None,
-) -> dict[str, Any]:
-    """Keyword arguments of `Stylizer.__call__`, all of them checked, masks read.
+    level_balance: float | None = None,
+) -> "tuple[ControlArguments, Plan]":
+    """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
     Args:
         num_styles: Of the whole command.
-        exaggerate: As given on the command line, and so are the others.
+        alpha: As on the command line.
+        blend: The same.
+        exaggerate: The same.
         mask: The same.
         feather: The same.
         color: The same.
         size: The same.
         restore_size: The same.
         style_size: The same.
+        level_balance: The same.
 
     Raises:
         ValueError: If one of them is not possible.
@@ -102,50 +107,43 @@ def control_arguments(
     """
     from styleflax.inference.controls import make_plan  # noqa: PLC0415
 
-    if feather and not mask:
-        raise ValueError("--feather is of masks: give --mask")
-    arguments: dict[str, Any] = {
+    arguments: ControlArguments = {
+        "alpha": alpha,
+        "weights": None if blend is None else read_blend(blend),
         "exaggerate": exaggerate,
         "color": color.value,
         "size": size,
         "restore_size": restore_size,
         "style_size": style_size,
-        **_mask_arguments([read_mask_flag(text) for text in mask or ()], num_styles),
+        "level_balance": level_balance,
     }
-    if mask:
-        arguments["feather"] = feather
-    together = num_styles if one_picture(arguments) else 1
-    plan = make_plan(together, **arguments)
+    _add_masks(arguments, mask or (), feather, num_styles)
+    plan = make_plan(num_styles if one_picture(arguments) else 1, **arguments)
     if mask:
         arguments["masks"] = plan.masking  # so that files are read once
-    return arguments
+    return arguments, plan
 
 
-def one_picture(arguments: Mapping[str, Any]) -> bool:
-    """Whether all styles belong into one picture, as masks say where each goes.
+def one_picture(arguments: "ControlArguments") -> bool:
+    """Whether all styles belong into one picture, by shares or by masks.
 
     A single mask that names no style is of every style by itself.
     """
-    return arguments.get("region_styles") is not None
+    return any(arguments.get(k) is not None for k in ("weights", "region_styles"))
 
 
-def prepare_style(
-    stylizer: "Stylizer", style: "OneStyle", arguments: Mapping[str, Any]
-) -> "OneStyle":
-    """A style read once for many contents; then call with `without_styles`.
+def read_blend(text: str) -> list[float]:
+    """The shares in `0.7,0.3`.
 
-    Args:
-        stylizer: To be called.
-        style: A picture or the path of a style file.
-        arguments: Of `control_arguments`.
+    Raises:
+        ValueError: If they are no numbers.
     """
-    color, size = arguments.get("color", "style"), arguments.get("style_size")
-    return stylizer.prepare_style(style, color, size)
-
-
-def without_styles(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments less those that `prepare_style` has obeyed."""
-    return {k: v for k, v in arguments.items() if k != "style_size"}
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"--blend must be numbers joined by commas, got {text!r}"
+        ) from None
 
 
 def read_mask_flag(text: str) -> MaskFlag:
@@ -178,15 +176,31 @@ def read_keyframes(keyframes: Sequence[str]) -> list[tuple[float, list[float]]]:
     return found
 
 
-def _mask_arguments(masks: Sequence[MaskFlag], num_styles: int) -> dict[str, Any]:
+def _add_masks(
+    arguments: "ControlArguments",
+    masks: Sequence[str],
+    feather: float,
+    num_styles: int,
+) -> None:
     if not masks:
-        return {}
-    arguments: dict[str, Any] = {
-        "masks": [flag.mask for flag in masks],
-        "region_alphas": [flag.alpha for flag in masks],
-    }
-    if len(masks) == 1 and masks[0].style is None:
-        return arguments
+        if feather:
+            raise ValueError("--feather is of masks: give --mask")
+        return
+    flags = [read_mask_flag(text) for text in masks]
+    blended = arguments["weights"] is not None
+    arguments["feather"] = feather
+    arguments["masks"] = [flag.mask for flag in flags]
+    arguments["region_alphas"] = [flag.alpha for flag in flags]
+    arguments["region_styles"] = _region_styles(flags, num_styles, blended=blended)
+
+
+def _region_styles(
+    masks: Sequence[MaskFlag], num_styles: int, *, blended: bool
+) -> list[int | list[float]] | None:
+    """What the masks say of styles, counted from 0; None if they say nothing."""
+    named = any(flag.style is not None for flag in masks)
+    if not named and (blended or len(masks) == 1):
+        return None
     styles: list[int | list[float]] = []
     for place, flag in enumerate(masks, 1):
         style = flag.style
@@ -194,8 +208,8 @@ def _mask_arguments(masks: Sequence[MaskFlag], num_styles: int) -> dict[str, Any
             style = 1 if num_styles == 1 else place
         if isinstance(style, int) and not 1 <= style <= num_styles:
             raise ValueError(
-                f"--mask {flag.mask}: style {style} is not there; there are "
-                f"{num_styles}"
+                f"--mask {flag.mask}: there is no style {style}, but {num_styles} of "
+                "--style"
             )
         styles.append(style - 1 if isinstance(style, int) else style)
-    return {**arguments, "region_styles": styles}
+    return styles

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.stylize_inputs import (
     DASH,
     STYLE_SUFFIXES,
     Mix,
-    Source,
     expand,
     refuse_two_inputs,
 )
@@ -21,8 +21,9 @@ from styleflax.data.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
-    from styleflax.inference.controls import ControlArguments
     from styleflax.inference.stylizer import Stylizer
+
+SWITCHES = flags.SWITCHES | control_flags.SWITCHES
 
 
 def stylize(
@@ -31,8 +32,14 @@ def stylize(
     out: flags.Out,
     alpha: flags.Alpha = 1.0,
     blend: flags.Blend = None,
+    exaggerate: control_flags.Exaggerate = None,
+    mask: control_flags.Masks = None,
+    feather: control_flags.Feather = 0.0,
+    color: control_flags.WhatColor = control_flags.Color.STYLE,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
+    restore_size: control_flags.RestoreSize = False,
+    style_size: control_flags.StyleSize = None,
     weights: flags.Weights = "adain",
     split_rows: flags.SplitRows = False,
     overwrite: flags.Overwrite = False,
@@ -47,22 +54,23 @@ def stylize(
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.stylize_job import Job  # noqa: PLC0415
-        from styleflax.inference.controls import make_plan  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
-    _check_flags(out, max_megapixels, as_json=as_json)
     refuse_two_inputs(photos, style)
-    contents = expand(photos, "PHOTO")
-    styles = expand(style, "--style", STYLE_SUFFIXES)
-    mixes, controls = _mixes_and_controls(styles, alpha, blend, level_balance, size)
-    plan = make_plan(len(mixes[0]), **controls)  # so that mistakes are found first
+    _check_flags(out, max_megapixels, as_json=as_json)
+    contents, styles = expand(photos, "PHOTO"), expand(style, "--style", STYLE_SUFFIXES)
+    looks = (alpha, blend, exaggerate, mask, feather, color)
+    sizes = (size, restore_size, style_size)
+    controls, plan = control_flags.control_arguments(
+        len(styles), *looks, *sizes, level_balance
+    )
+    together = control_flags.one_picture(controls)
+    mixes: list[Mix] = [tuple(styles)] if together else [(one,) for one in styles]
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
-    keep = metadata is flags.Metadata.KEEP
-    job = Job(
-        *(contents, mixes, targets, controls, plan.masking),
-        *(suffix or ".png", max_megapixels, keep, overwrite),
-    )
+    reading = (suffix or ".png", max_megapixels)
+    writing = (metadata is flags.Metadata.KEEP, overwrite)
+    job = Job(contents, mixes, targets, controls, plan.masking, *reading, *writing)
     with times.watching_compiler():
         with times.phase("weights"):
             stylizer = Stylizer.load(weights, split_rows=split_rows)
@@ -82,37 +90,11 @@ def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> No
             raise typer.Exit(1)
 
 
-def _mixes_and_controls(
-    styles: Sequence[Source],
-    alpha: float,
-    blend: str | None,
-    level_balance: float | None,
-    size: int | None,
-) -> tuple[list[Mix], "ControlArguments"]:
-    """Which styles go together, and the arguments of `Stylizer.__call__`."""
-    controls: ControlArguments = {"alpha": alpha, "size": size}
-    if level_balance is not None:
-        controls["level_balance"] = level_balance
-    if blend is None:
-        return [(painting,) for painting in styles], controls
-    controls["weights"] = _numbers(blend)
-    return [tuple(styles)], controls
-
-
 def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
     if not max_megapixels > 0:  # so that NaN fails too
         raise ValueError(f"--max-megapixels must be above 0, got {max_megapixels}")
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(
-            f"--blend must be numbers joined by commas, got {text!r}"
-        ) from None
 
 
 def spread_styles(arguments: Sequence[str]) -> list[str]:
@@ -129,7 +111,7 @@ def spread_styles(arguments: Sequence[str]) -> list[str]:
         if argument.startswith("-") and argument != "-":
             has_value = "=" in argument or argument[:2] not in ("--", argument)
             # As in --size=9 and -oOUT; what follows a switch is no value of it.
-            has_value = has_value or argument in flags.SWITCHES
+            has_value = has_value or argument in SWITCHES
             option = "" if has_value else argument
         elif option == "--style":
             option = "more styles" if photo_before else ""
@@ -140,6 +122,5 @@ def spread_styles(arguments: Sequence[str]) -> list[str]:
         else:
             photo_before = True
         spread.append(argument)
-    if list(arguments[:1]) != ["stylize"]:
-        return list(arguments)
-    return ["stylize", *spread]
+    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet"}
+    return [arguments[0], *spread] if spreads else list(arguments)

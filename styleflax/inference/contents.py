@@ -1,5 +1,6 @@
 """Pictures on their way into a stylizer."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -35,6 +36,17 @@ class Content(NamedTuple):
     image: Float[np.ndarray, "h w 3"]
     target: Float[np.ndarray, "th tw 3"]
     alpha: Float[np.ndarray, "ah aw"] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class StylePixels:
+    """A painting at the size at which it is seen.
+
+    Attributes:
+        image: RGB in [0, 1].
+    """
+
+    image: Float[np.ndarray, "h w 3"]
 
 
 def load_contents(

@@ -133,9 +133,7 @@ def make_plan(
             check_size(side, name)
     if color not in get_args(ColorMode):
         raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
-    masking = masks if isinstance(masks, Masking) else None
-    if masks is not None and masking is None:
-        masking = check_masks(masks, feather)
+    masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas need masks")
     if masking is None:

@@ -97,3 +97,9 @@ class KeptStyles:
             frozen,
             image,
         )
+
+
+def needs_pixels(control: str, style: object) -> ValueError:
+    """The error of a control that an encoded style, or its file, cannot obey."""
+    what = style if isinstance(style, str | os.PathLike) else "an encoded style"
+    return ValueError(f"{control} needs the painting's pixels; {what} has none")

@@ -62,14 +62,18 @@ WHOLE = Regions(np.ones((1, 1, 1), np.float32), None)
 """One region, of any size."""
 
 
-def check_masks(masks: Mask | Sequence[Mask], feather_px: float = 0.0) -> Masking:
-    """Reads masks.
+def check_masks(
+    masks: Mask | Sequence[Mask] | Masking, feather_px: float = 0.0
+) -> Masking:
+    """Reads masks; those that have been read keep their feather.
 
     Raises:
         ValueError: If there are none, one is not a mask, or `feather_px` is
             negative; `ImageError` if it is a file that cannot be read.
         FileNotFoundError: If a file is missing.
     """
+    if isinstance(masks, Masking):
+        return masks
     alone = isinstance(masks, str | os.PathLike | PillowImage.Image) or (
         isinstance(masks, np.ndarray) and masks.ndim == 2
     )

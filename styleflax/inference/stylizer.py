@@ -14,6 +14,7 @@ from styleflax.inference.coloring import color_style, finish
 from styleflax.inference.contents import (
     Content,
     Picture,
+    StylePixels,
     load_contents,
     load_float,
     resize,
@@ -24,7 +25,7 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.kept_styles import KeptStyles
+from styleflax.inference.kept_styles import KeptStyles, needs_pixels
 from styleflax.inference.masks import Regions, lay_masks
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.programs import make_programs
@@ -38,8 +39,9 @@ from styleflax.weights.store import ModelFile, load_model
 
 __all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
 
-OneStyle = Picture | Mapping[str, jax.Array]
-"""A picture, the path of a style file, or what `Stylizer.encode_style` made."""
+OneStyle = Picture | StylePixels | Mapping[str, jax.Array]
+"""A picture, the path of a style file, or what `encode_style` or `prepare_style` of a
+stylizer made."""
 STYLE_SIZE_PX = 512
 """Styles are shrunk to this short side, the one the published programs use."""
 
@@ -92,9 +94,8 @@ class Stylizer:
             FileNotFoundError: If there is no such file or name.
             ValueError: If the file is damaged or of another architecture.
         """
-        file = load_model(find_model(weights))
+        file, name = load_model(find_model(weights)), Path(weights).stem
         model = build_model(file, native=split_rows)
-        name = Path(weights).stem
         return cls(model, split_rows=split_rows, file=file, name=name)
 
     def encode_style(self, style: OneStyle, size: int | None = None) -> Style:
@@ -106,16 +107,16 @@ class Stylizer:
                 is shrunk to `STYLE_SIZE_PX` if it is larger.
 
         Raises:
-            ValueError: If `size` is given where there are no pixels to resize, or
-                a style file is damaged or of another model.
+            ValueError: If `size` is given where there are no pixels, or a style
+                file is damaged or of another model.
             FileNotFoundError: If a path leads nowhere.
         """
-        if not isinstance(style, Mapping) and not is_style_file(style):
-            pixels = self._style_pixels(style, size)
-            return self._encode(*self._model[1:], jnp.asarray(pixels[None]))
-        if size is not None:
-            raise _needs_pixels("style_size", style)
-        return style if isinstance(style, Mapping) else self._kept.load(style)  # type: ignore[arg-type]
+        if isinstance(style, Mapping) or is_style_file(style):
+            if size is not None:
+                raise needs_pixels("style_size", style)
+            return style if isinstance(style, Mapping) else self._kept.load(style)  # type: ignore[arg-type]
+        pixels = _see(style, size)
+        return self._encode(*self._model[1:], jnp.asarray(pixels.image[None]))
 
     def save_style(
         self,
@@ -129,7 +130,7 @@ class Stylizer:
         Args:
             style: As for `encode_style`.
             path: Ends in ".style"; an older file is replaced.
-            size: As for `encode_style`.
+            size: The same.
             painting: What to call the picture; by default its file's name.
 
         Raises:
@@ -148,14 +149,14 @@ class Stylizer:
 
         Args:
             style: As for `encode_style`.
-            color: As in the calls to come, see `ControlArguments`.
-            size: The same for their `style_size`, which is then not to be given.
+            color: As in the calls to come.
+            size: Their `style_size`, which is then not to be given.
         """
         if color != "coral":
             return self.encode_style(style, size)
         if isinstance(style, Mapping) or is_style_file(style):
-            raise _needs_pixels('color="coral"', style)
-        return self._style_pixels(style, size)
+            raise needs_pixels('color="coral"', style)
+        return _see(style, size)
 
     def __call__(
         self,
@@ -188,7 +189,7 @@ class Stylizer:
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
         )
-        # What depends on each content itself is done for one after the other.
+        # What depends on a content itself is done for one after the other.
         apart = with_alpha or plan.color == "coral"
         groups = [[one] for one in contents] if apart else [contents]
         made = [x for group in groups for x in self._stylize(group, prepared, plan)]
@@ -233,18 +234,17 @@ class Stylizer:
         """A prepared style, encoded; in the content's colours if it has pixels."""
         if isinstance(style, Mapping):
             return style
-        image = jnp.asarray(style)[None]
+        assert isinstance(style, StylePixels)
+        image = jnp.asarray(style.image[None])
         if shares.any():
-            image = color_style(np.asarray(style), content.image, regions, shares)
+            image = color_style(style.image, content.image, regions, shares)
         return self._encode(*self._model[1:], image)
 
-    def _style_pixels(self, style: Picture, size: int | None) -> np.ndarray:
-        image = load_float(style)
-        if size is None and min(image.shape[:2]) <= STYLE_SIZE_PX:
-            return image
-        return resize(image, size or STYLE_SIZE_PX)
 
-
-def _needs_pixels(control: str, style: OneStyle) -> ValueError:
-    what = "an encoded style" if isinstance(style, Mapping) else f"{style}"
-    return ValueError(f"{control} needs the painting's pixels, which {what} has not")
+def _see(style: Picture | StylePixels, size: int | None) -> StylePixels:
+    if isinstance(style, StylePixels):
+        return style if size is None else StylePixels(resize(style.image, size))
+    image = load_float(style)
+    if size is None and min(image.shape[:2]) <= STYLE_SIZE_PX:
+        return StylePixels(image)
+    return StylePixels(resize(image, size or STYLE_SIZE_PX))

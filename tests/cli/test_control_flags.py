@@ -3,13 +3,14 @@ import pytest
 from PIL import Image
 
 from styleflax.cli.control_flags import (
+    Color,
     MaskFlag,
     control_arguments,
     one_picture,
     read_keyframes,
     read_mask_flag,
-    without_styles,
 )
+from styleflax.inference.controls import make_plan
 
 
 @pytest.fixture
@@ -43,46 +44,65 @@ def test_a_file_of_the_whole_name_comes_first(tmp_path):
 
 
 def test_masks_are_read_once_and_take_styles_in_order(mask):
-    arguments = control_arguments(2, mask=[mask, "rest@0.5"], feather=2.0)
+    arguments, plan = control_arguments(2, mask=[mask, "rest@0.5"], feather=2.0)
     assert one_picture(arguments)
-    assert arguments["masks"].names == ("mask 1 (m.png)", "mask 2 (rest)")
-    assert arguments["masks"].feather_px == 2.0
-    assert arguments["region_styles"] == [0, 1]
-    assert arguments["region_alphas"] == [1.0, 0.5]
+    assert arguments["masks"] is plan.masking
+    assert plan.masking.names == ("mask 1 (m.png)", "mask 2 (rest)")
+    assert plan.masking.feather_px == 2.0
+    assert plan.shares == ((1.0, 0.0), (0.0, 1.0))
+    assert plan.strengths == (1.0, 0.5)
+    assert make_plan(2, **arguments)._replace(masking=None) == plan._replace(
+        masking=None
+    )
+
+
+def test_masks_name_styles_from_1_or_shares_of_all(mask):
+    arguments, plan = control_arguments(3, mask=[f"{mask}:3", "rest:1,1,2"])
+    assert one_picture(arguments)
+    assert plan.shares == ((0.0, 0.0, 1.0), (0.25, 0.25, 0.5))
 
 
 def test_one_style_goes_to_all_masks(mask):
-    arguments = control_arguments(1, mask=[mask, "rest"])
-    assert arguments["region_styles"] == [0, 0]
+    assert control_arguments(1, mask=[mask, "rest"])[1].shares == ((1.0,), (1.0,))
 
 
 def test_a_single_mask_without_a_style_is_of_every_style_by_itself(mask):
-    assert not one_picture(control_arguments(3, mask=[mask]))
-    assert one_picture(control_arguments(3, mask=[mask + ":3"]))
-    assert not one_picture(control_arguments(3))
+    assert not one_picture(control_arguments(3, mask=[mask])[0])
+    assert one_picture(control_arguments(3, mask=[mask + ":3"])[0])
+    assert not one_picture(control_arguments(3)[0])
 
 
-def test_arguments_reach_the_stylizer_but_those_of_styles(mask):
-    arguments = control_arguments(1, exaggerate=2.0, style_size=64, size=32)
-    rest = without_styles(arguments)
-    assert arguments["style_size"] == 64
-    assert "style_size" not in rest
-    assert (rest["exaggerate"], rest["size"], rest["color"]) == (2.0, 32, "style")
+def test_a_blend_is_of_all_styles_in_all_regions(mask):
+    arguments, plan = control_arguments(2, blend="1,3", mask=[mask, "rest@0.5"])
+    assert one_picture(arguments)
+    assert plan.shares == ((0.25, 0.75),) * 2
+    assert one_picture(control_arguments(2, blend="1,3")[0])
+
+
+def test_arguments_are_those_of_the_stylizer():
+    arguments, plan = control_arguments(
+        1, alpha=0.5, exaggerate=2.0, color=Color.LAB, size=32, level_balance=0.3
+    )
+    assert plan.strengths == (1.0,)
+    assert (plan.color, plan.size, plan.extras) == ("lab", 32, {"level_balance": 0.3})
+    assert make_plan(1, **arguments) == plan
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mask": ["alpha:3"]}, "--mask alpha: style 3 is not there; there are 2"),
-        ({"mask": ["alpha:0"]}, "style 0 is not there"),
-        ({"mask": ["alpha", "alpha", "rest"]}, "style 3 is not there"),
+        ({"mask": ["alpha:3"]}, "--mask alpha: there is no style 3, but 2"),
+        ({"mask": ["alpha:0"]}, "there is no style 0"),
+        ({"mask": ["alpha", "alpha", "rest"]}, "there is no style 3"),
         ({"mask": ["alpha@2"]}, r"region_alphas must be in \[0, 1\], got 2.0"),
+        ({"mask": ["alpha:1"], "blend": "1,1"}, "not both"),
         ({"feather": 3.0}, "--feather is of masks"),
         ({"exaggerate": 0.5}, "exaggerate must be above 1"),
         ({"style_size": 3}, "style_size must be at least 16"),
+        ({"blend": "1;2"}, "--blend must be numbers joined by commas"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_read(arguments, message):
+def test_mistakes_are_told_before_anything_is_made(arguments, message):
     with pytest.raises(ValueError, match=message):
         control_arguments(2, **arguments)
 

@@ -1,0 +1,77 @@
+"""`styleflax style`: keeping what a model knows of a painting in a small file."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Keep styles in files that serve instead of paintings.", no_args_is_help=True
+)
+
+
+@app.command("save")
+def save(
+    painting: Annotated[Path, typer.Argument(help="A picture.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A file *.style.")],
+    weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
+    style_size: Annotated[
+        int | None, typer.Option(help="Short side at which it is seen.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Write a style file, which serves this model wherever a painting does."""
+    # Imported late, so that --help and mistakes answer at once.
+    from styleflax.inference.checks import check_size  # noqa: PLC0415
+    from styleflax.inference.style_file import (  # noqa: PLC0415
+        STYLE_SUFFIX,
+        is_style_file,
+    )
+    from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
+
+    if style_size is not None:
+        check_size(style_size, "--style-size")
+    if not is_style_file(out):
+        raise ValueError(f"-o must end in {STYLE_SUFFIX}, got {str(out)!r}")
+    if is_style_file(painting):
+        raise ValueError(f"{str(painting)!r} is a style file already")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+    if not painting.is_file():
+        raise FileNotFoundError(f"there is no picture {str(painting)!r}")
+    Stylizer.load(weights).save_style(painting, out, style_size)
+    print(out)
+
+
+@app.command("info")
+def info(
+    file: Annotated[Path, typer.Argument(help="A file *.style.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say which painting and model a style file is of, after checking it."""
+    from flax.traverse_util import flatten_dict  # noqa: PLC0415
+
+    from styleflax.inference.style_file import load_style  # noqa: PLC0415
+
+    found = load_style(file)
+    arrays = {
+        name: f"{leaf.dtype} {'x'.join(map(str, leaf.shape))}"
+        for name, leaf in sorted(flatten_dict(dict(found.style), sep="/").items())
+    }
+    described = {
+        "painting": found.painting,
+        "method": found.method,
+        "model": found.model,
+        "model_sha256": found.model_digest,
+        "bytes": file.stat().st_size,
+        "arrays": arrays,
+    }
+    if as_json:
+        print(json.dumps(described, indent=2))
+        return
+    described["arrays"] = ", ".join(f"{k} ({v})" for k, v in arrays.items())
+    for name, value in described.items():
+        print(f"{name:13} {value}")

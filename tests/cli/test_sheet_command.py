@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleflax.inference.stylized import Stylized
+from styleflax.inference.stylizer import Stylizer
+
+CELL = 32
+
+
+class Painter:
+    """Makes pictures of one colour: the style's first pixel."""
+
+    def __init__(self):
+        self.calls = []
+
+    def prepare_style(self, style, color, size):
+        self.calls.append(("prepare", color, size))
+        if isinstance(style, np.ndarray):
+            return style[0, 0]
+        return np.array([0, 0, 255], np.uint8)
+
+    def __call__(self, content, style, **controls):
+        self.calls.append(controls)
+        assert isinstance(style, np.ndarray)
+        return Stylized(np.ones((40, 40, 3), np.float32) * style / np.float32(255))
+
+
+@pytest.fixture
+def painter(monkeypatch):
+    painter = Painter()
+    monkeypatch.setattr(Stylizer, "load", lambda _: painter)
+    return painter
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """`flat(name, colour)` -> path of a picture of one colour."""
+
+    def draw(name, colour):
+        Image.new("RGB", (20, 20), colour).save(tmp_path / name)
+        return tmp_path / name
+
+    return draw
+
+
+def cell(page, row, column):
+    """The colour in the middle of a cell: 4 px between, 18 px of caption below."""
+    y = 4 + row * (CELL + 22) + CELL // 2
+    x = 4 + column * (CELL + 4) + CELL // 2
+    return tuple(int(v) for v in page[y, x])
+
+
+def test_contents_stand_at_the_left_and_styles_above(command, painter, flat, tmp_path):
+    photos = [flat("a.png", "lime"), flat("b.png", "black")]
+    styles = [flat("s.png", "red"), flat("t.png", "yellow")]
+    page = tmp_path / "new" / "page.png"
+    code, output, _ = command(
+        "sheet", *photos, "--style", *styles, "-o", page,
+        "--cell", CELL, "--alpha", 0.5, "--color", "lab", "--style-size", 64,
+        "--exaggerate", 2, "--size", 48,
+    )  # fmt: skip
+    assert (code, output) == (0, f"{page}\n")
+    page = np.asarray(Image.open(page))
+    lime, black, red = (0, 255, 0), (0, 0, 0), (255, 0, 0)
+    yellow, white = (255, 255, 0), (255, 255, 255)
+    assert [cell(page, 0, i) for i in range(3)] == [white, red, yellow]
+    assert [cell(page, 1, i) for i in range(3)] == [lime, red, yellow]
+    assert [cell(page, 2, i) for i in range(3)] == [black, red, yellow]
+    assert (page[4 + CELL : 4 + CELL + 18] == 0).any()  # captions
+    assert painter.calls[:2] == [("prepare", "lab", 64)] * 2
+    assert len(painter.calls) == 6  # every style was prepared once
+    call = painter.calls[2]
+    assert (call["alpha"], call["exaggerate"], call["size"]) == (0.5, 2.0, 48)
+    assert call["style_size"] is None  # that was obeyed
+
+
+def test_a_style_file_has_no_picture_of_its_own(command, painter, flat, tmp_path):
+    (tmp_path / "s.style").touch()
+    page = tmp_path / "page.png"
+    photo = flat("a.png", "lime")
+    command("sheet", photo, "--style", tmp_path / "s.style", "-o", page, "--cell", CELL)
+    page = np.asarray(Image.open(page))
+    assert cell(page, 0, 1) == (255, 255, 255)
+    assert cell(page, 1, 1) == (0, 0, 255)
+
+
+def test_mistakes_are_told_before_a_model_is_loaded(
+    refuses, painter, flat, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Stylizer, "load", None)
+    photo, style = flat("a.png", "lime"), flat("s.png", "red")
+    given = ("sheet", photo, "--style", style, "-o")
+    page = tmp_path / "page.png"
+    assert "suffix must be one of" in refuses(*given, tmp_path / "page.pdf")
+    assert "--cell must be at least 16 px" in refuses(*given, page, "--cell", 3)
+    assert "size must be at least 16 px" in refuses(*given, page, "--size", 3)
+    assert "alpha must be in [0, 1]" in refuses(*given, page, "--alpha", 1.5)
+    assert "exaggerate must be above 1" in refuses(*given, page, "--exaggerate", 1)
+    page.touch()
+    assert "--overwrite" in refuses(*given, page)
+    assert page.stat().st_size == 0

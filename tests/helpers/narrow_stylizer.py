@@ -1,0 +1,49 @@
+"""Stylizers of a few channels, whose programs take next to no time."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import numpy as np
+import numpy_adain
+import numpy_sanet
+import pytest
+
+from styleflax import methods
+from styleflax.config import Arithmetic
+from styleflax.inference.model import Model
+from styleflax.inference.stylizer import Stylizer
+from styleflax.methods import adain, sanet
+from styleflax.methods.base import Variables
+from styleflax.models.decoder import Decoder
+from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import ModelFile
+
+NARROW = partial(Decoder, layers=numpy_adain.DECODER_WIDTHS)
+# Encoder, trained part, and the factor on its last kernel that makes pictures
+# of mid-grey with some colour, far from the ends of the range.
+NETWORKS = {
+    "adain": (numpy_adain.random_encoder, numpy_adain.random_decoder, 0.05),
+    "sanet": (numpy_sanet.random_encoder, numpy_sanet.random_model, 0.5),
+}
+
+
+def make_narrow_stylizer(name, seed=0):
+    """A stylizer of random networks, called adain0 or the like."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (adain, sanet):
+            patch.setattr(module, "Decoder", NARROW)
+        method = methods.build(name)
+    make_encoder, make_params, contrast = NETWORKS[name]
+    encoder, params = make_encoder(), make_params(seed=5 + seed)
+    last = params["conv1_1"]
+    params["conv1_1"] = {
+        "kernel": last["kernel"] * np.float32(contrast),
+        "bias": np.full_like(last["bias"], 0.5),
+    }
+    spec = EncoderSpec("vgg16", "torchvision")
+    arithmetic = dataclasses.asdict(Arithmetic())
+    file = ModelFile(name, spec, encoder, {"model": params}, {}, arithmetic, {})
+    variables = jax.device_put(Variables({"model": params}, {}))
+    model = Model(method, variables, jax.device_put({"encoder": encoder}))
+    return Stylizer(model, jax.devices()[:1], file=file, name=f"{name}{seed}")
