@@ -96,9 +96,10 @@ class Passes(NamedTuple):
     ) -> Float[np.ndarray, "side side 3"]:
         """A stylized window: the second pass."""
         window, method = self.windows[index], self.model.method
+        masks = window_cells(self.cells, window, self.strides)
         piece = Piece(
             _extent(self.content_u8, window),
-            window_cells(self.cells, window, self.strides),
+            {layer: jnp.asarray(mask) for layer, mask in masks.items()},
             self.found(index, moments),
         )
         operands = (self.kept[index], moments, list(styles), self.controls, piece)
@@ -118,7 +119,7 @@ def begin_passes(
     strides = {layer: windows[0].side // x.shape[1] for layer, x in features}
     cells = layer_cells(np.asarray(controls.masks), content_u8.shape[:2], strides)
     # Of one size whatever the picture's, so that nothing is compiled for it.
-    unseen = np.ones((len(controls.strength), 1, 1), np.float32)
+    unseen = jnp.ones((len(controls.strength), 1, 1))
     plain = controls._replace(masks=unseen)
     return Passes(model, content_u8, windows, kept, strides, cells, plain)
 
