@@ -61,10 +61,10 @@ class Passes(NamedTuple):
         return total
 
     def attends_to_itself(self) -> bool:
-        """Whether the content is attended to: below strength 1, by some methods."""
+        """Whether the content is attended to: at strengths but 1, by some methods."""
         tiling = self.model.method.tiling
-        below = np.any(np.asarray(self.controls.strength) < 1)
-        return tiling is not None and tiling.attend is not None and bool(below)
+        other = np.any(np.asarray(self.controls.strength) != 1)
+        return tiling is not None and tiling.attend is not None and bool(other)
 
     def attention_flops(self) -> float:
         """Operations of the content's attention to itself, its margins counted."""

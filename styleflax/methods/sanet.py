@@ -196,7 +196,7 @@ def _transfer(
         extent = piece.extent.shrunk(8)
         return {"merged": merge(styles, piece.masks, mixed, itself, extent)}
     merged = jax.lax.cond(
-        jnp.all(strength >= 1.0),
+        jnp.all(strength == 1.0),
         lambda: merge(styles, controls.masks, shares),
         lambda: merge([*styles, features], controls.masks, with_rest),
     )
