@@ -87,8 +87,8 @@ def _apply(
 
 
 def _fit(
-    maps: Sequence[Float[Array, "b h w c"]],
-    wanted: Iterable[Float[Array, "b h2 w2 d"]],
+    maps: Sequence[Float[Array, "_ h w c"]],
+    wanted: Iterable[Float[Array, "_ h2 w2 d"]],
     upsample: bool,
     rows_a_batch: int,
     ridge: float,
