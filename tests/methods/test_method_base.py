@@ -82,7 +82,7 @@ def test_both_starts_of_sanet_have_the_same_shapes_and_others_are_refused(monkey
         build("sanet", start="zeros")
 
 
-@pytest.mark.parametrize("losses", [{"styl": 1.0}, {}, {"content": 1.0, "gram": 0.0}])
+@pytest.mark.parametrize("losses", [{"styl": 1.0}, {}, {"content": 1.0, "grain": 0.0}])
 def test_unknown_losses_are_refused_with_those_there_are(losses):
     with pytest.raises(ValueError, match="unknown; terms are") as caught:
         make_adain(losses)
