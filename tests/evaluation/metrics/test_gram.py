@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,7 +8,9 @@ from styleflax.evaluation.metrics import gram, networks
 def test_gram_matrix_is_numpys_in_float64():
     x = np.random.default_rng(0).normal(size=(2, 5, 7, 4)).astype(np.float32)
     want = [f.reshape(-1, 4).T @ f.reshape(-1, 4) / 35 for f in x.astype(np.float64)]
-    np.testing.assert_allclose(gram.gram_matrix(x), want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        gram.gram_matrix(jnp.asarray(x)), want, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_relative_distance_of_known_matrices():
