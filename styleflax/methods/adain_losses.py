@@ -12,7 +12,7 @@ from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import total_variation_loss
 from styleflax.losses.style import gram_loss, mean_std_loss
-from styleflax.methods.base import Batch, Variables
+from styleflax.methods.base import Batch, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.decoder import Decoder
 from styleflax.ops.adain import adain
@@ -70,9 +70,7 @@ def adain_loss(
         terms |= _identity_features(nets, own_params, frozen, _middle(images))
     if not weights.keys().isdisjoint({"content", "style", "gram", "total_variation"}):
         terms |= _transfer_terms(nets, own_params, frozen, batch)
-    total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
-    hidden = {"total_variation"} | ({"gram"} - weights.keys())
-    metrics = {f"{k}_loss": v for k, v in terms.items() if k not in hidden}
+    total, metrics = weigh_terms(weights, terms)
     return total, (metrics, variables.state)
 
 

@@ -175,6 +175,15 @@ def layer_masks(masks: Masks, layer: str) -> Float[Array, "r h w"]:
     return masks[layer] if isinstance(masks, Mapping) else masks
 
 
+def weigh_terms(
+    weights: Mapping[str, float], terms: Mapping[str, Array]
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
+    total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
+    hidden = {"total_variation"} | ({"gram"} - weights.keys())
+    return total, {f"{k}_loss": v for k, v in terms.items() if k not in hidden}
+
+
 def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:
     """Refuses loss weights of unknown names, none at all, or not positive.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +55,30 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
         players=state.variables.players,
         state=state.variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
-        provenance={
-            "steps": int(state.step),
-            "seed": config.seed,
-            "content": describe_spec(config.data.content),
-            "style": describe_spec(config.data.style),
-            "phases": dataclasses.asdict(config)["phases"],
-            "encoder": {
-                **dataclasses.asdict(config.encoder),
-                "weights": Path(config.encoder.weights).name,
-            },
-            "init_from": Path(config.init_from).name,
-            "encoder_layers": list(method.encoder_layers),
-            "styleflax": importlib.metadata.version("styleflax"),
-            "jax": importlib.metadata.version("jax"),
-        },
+        provenance=_provenance(config, int(state.step), method.encoder_layers),
     )
+
+
+def _provenance(
+    config: Config, steps: int, encoder_layers: Sequence[str]
+) -> dict[str, Any]:
+    """How a run's parameters came about, without paths of this machine."""
+    return {
+        "steps": steps,
+        "seed": config.seed,
+        "content": describe_spec(config.data.content),
+        "style": describe_spec(config.data.style),
+        "phases": dataclasses.asdict(config)["phases"],
+        "encoder": {
+            **dataclasses.asdict(config.encoder),
+            "weights": Path(config.encoder.weights).name,
+        },
+        "decoder": config.decoder,
+        "init_from": Path(config.init_from).name,
+        "encoder_layers": list(encoder_layers),
+        "styleflax": importlib.metadata.version("styleflax"),
+        "jax": importlib.metadata.version("jax"),
+    }
 
 
 def describe_spec(spec: str) -> str:

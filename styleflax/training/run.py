@@ -84,11 +84,9 @@ def open_run(
         checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
         held.enter_context(contextlib.closing(checkpoints))
         found = _restore(checkpoints, state, notes)
-        if found is None:
-            found = _start(config, state, encoder, sources)
-        writer = MetricWriter(
-            workdir, int(found.step) + 1, tensorboard=config.run.tensorboard
-        )
+        found = found or _start(config, state, encoder, sources)
+        first = int(found.step) + 1
+        writer = MetricWriter(workdir, first, tensorboard=config.run.tensorboard)
         held.enter_context(contextlib.closing(writer))
         return checkpoints, found, writer
 
