@@ -1,0 +1,126 @@
+"""The style losses, one record each, by the names that configurations use.
+
+    loss = find_style_loss("gram")                   # or "gram@relu3_1+relu4_1"
+    loss.evaluate(output_features, style_features, key)
+
+Where a style stays the same over many steps, `loss.targets(style_features)` is
+computed once, and `loss.distance(output_features, targets, key)` in every step;
+`loss.by_layer` gives the parts of that sum, for whoever weighs layers.
+
+`STYLE_LOSSES` holds all of them; `style_losses(arithmetic)` the same, computed as a
+method's `Arithmetic` says. The adversarial loss has parameters of its own and is a
+player (`methods.adversarial`), not one of these.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from styleflax.config import Arithmetic
+from styleflax.losses.style import gram_loss, mean_std_loss
+from styleflax.ops.statistics import channel_mean_std, gram_matrix
+from styleflax.types import FeatureMap, FeatureMaps, Key
+
+
+class StyleLoss(NamedTuple):
+    """How far features are from a style's, as a sum over layers.
+
+    Attributes:
+        summarise: feature of a style -> what of it is compared with, any tree.
+        compare: (feature, what `summarise` gave, key) -> scalar, a mean over the
+            batch.
+        layers: Those that are compared; () for all that the style comes with.
+    """
+
+    summarise: Callable[[FeatureMap], Any]
+    compare: Callable[[FeatureMap, Any, Key], Float[Array, ""]]
+    layers: tuple[str, ...] = ()
+
+    def targets(self, style_features: FeatureMaps) -> dict[str, Any]:
+        """What is compared with, by layer.
+
+        Raises:
+            ValueError: If a layer is missing.
+        """
+        names = self.layers or tuple(style_features)
+        if missing := [name for name in names if name not in style_features]:
+            raise ValueError(
+                f"no features of {', '.join(missing)} to compare; there are those of "
+                f"{', '.join(style_features)}"
+            )
+        return {name: self.summarise(style_features[name]) for name in names}
+
+    def by_layer(
+        self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
+    ) -> dict[str, Float[Array, ""]]:
+        """The distance of every layer in `targets`; `key` for losses that sample."""
+        return {
+            name: self.compare(
+                output_features[name], target, jax.random.fold_in(key, i)
+            )
+            for i, (name, target) in enumerate(targets.items())
+        }
+
+    def distance(
+        self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
+    ) -> Float[Array, ""]:
+        """The sum of `by_layer`."""
+        parts = self.by_layer(output_features, targets, key).values()
+        return sum(parts, start=jnp.zeros(()))
+
+    def evaluate(
+        self, output_features: FeatureMaps, style_features: FeatureMaps, key: Key
+    ) -> Float[Array, ""]:
+        """The loss of pictures and their styles, whose sizes may differ."""
+        return self.distance(output_features, self.targets(style_features), key)
+
+
+def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
+    """All style losses by name; `style` computed as the arithmetic says."""
+    statistics = arithmetic.style_statistics()
+
+    def moments(feature: FeatureMap) -> Any:
+        return channel_mean_std(feature, **statistics)
+
+    def between_moments(feature: FeatureMap, target: Any, _: Key) -> Array:
+        reduction = arithmetic.reduction
+        return mean_std_loss(
+            {"": feature}, {"": target}, reduction=reduction, **statistics
+        )
+
+    return MappingProxyType({"style": StyleLoss(moments, between_moments), **_OTHERS})
+
+
+def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLoss:
+    """The style loss of a name, at the layers that the name may give.
+
+    Args:
+        name: A name in `STYLE_LOSSES`, or `NAME@LAYER` or `NAME@LAYER+LAYER`.
+        arithmetic: Of the method; None for the default.
+
+    Raises:
+        ValueError: If there is no such loss, or a layer is given as an empty word.
+    """
+    family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
+    base, at, layers = name.partition("@")
+    if base not in family:
+        raise ValueError(f"style loss {base!r} unknown; there are {sorted(family)}")
+    if not at:
+        return family[base]
+    if not all(layers.split("+")):
+        raise ValueError(f"{name!r} must be {base}@LAYER or {base}@LAYER+LAYER")
+    return family[base]._replace(layers=tuple(layers.split("+")))
+
+
+def _gram(feature: FeatureMap, target: Any, _: Key) -> Float[Array, ""]:
+    return gram_loss({"": feature}, {"": target})
+
+
+_OTHERS: Mapping[str, StyleLoss] = {
+    "gram": StyleLoss(gram_matrix, _gram),
+}
+STYLE_LOSSES: Mapping[str, StyleLoss] = style_losses(Arithmetic())
