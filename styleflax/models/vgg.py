@@ -14,11 +14,12 @@ from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv
 from styleflax.ops.extent import Extent, refill
-from styleflax.ops.spatial import max_pool_ceil
+from styleflax.ops.spatial import average_pool_ceil, max_pool_ceil
 from styleflax.types import FeatureMaps, Image, Params
 
 Architecture = Literal["vgg16", "vgg19"]
 Convention = Literal["torchvision", "normalised"]
+Pooling = Literal["max", "average"]
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS: dict[str, tuple[int, ...]] = {
@@ -30,6 +31,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Channel means of the Caffe models, BGR in [0, 255].
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+POOLS = {"max": max_pool_ceil, "average": average_pool_ceil}
 
 BLOCK_INPUT = "encoder block's input"
 """Name, for `jax.checkpoint`, of what each pool gives: all others follow from it."""
@@ -59,6 +62,7 @@ class VGG(nn.Module):
         dtype: Compute type.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
         widths: Channels of the five blocks.
+        pooling: `max`, by which the weights were trained, or `average`.
     """
 
     layers: tuple[str, ...]
@@ -67,6 +71,7 @@ class VGG(nn.Module):
     dtype: DTypeLike = jnp.float32
     native: bool = False
     widths: tuple[int, ...] = WIDTHS
+    pooling: Pooling = "max"
 
     @classmethod
     def of_params(
@@ -75,6 +80,7 @@ class VGG(nn.Module):
         layers: tuple[str, ...],
         dtype: DTypeLike = jnp.float32,
         native: bool = False,
+        pooling: Pooling = "max",
     ) -> "VGG":
         """The network that `params` belong to, told by their names and shapes.
 
@@ -90,7 +96,8 @@ class VGG(nn.Module):
             width if first is None else first["bias"].shape[0]
             for first, width in zip(firsts, WIDTHS, strict=True)
         )
-        return cls(tuple(layers), architecture, convention, dtype, native, widths)
+        settings = (dtype, native, widths, pooling)
+        return cls(tuple(layers), architecture, convention, *settings)
 
     def depth(self) -> tuple[str, ...]:
         """Names of the convolutions that `layers` need.
@@ -116,6 +123,7 @@ class VGG(nn.Module):
             images: Of an even size at every pool, if there is an extent.
             extent: What of `images` is the picture's; None for all of it.
         """
+        pool = POOLS[self.pooling]
         x = self._preprocess(images)
         features = {}
         for name in self.depth():
@@ -123,7 +131,7 @@ class VGG(nn.Module):
             if index == 1 and block > 1:
                 if extent is not None:
                     x, extent = refill(x, extent, inner=0), extent.shrunk(2)
-                x = checkpoint_name(max_pool_ceil(x), BLOCK_INPUT)
+                x = checkpoint_name(pool(x), BLOCK_INPUT)
             conv = ReflectConv(
                 self.widths[block - 1], False, self.dtype, self.native, name=name
             )

@@ -48,6 +48,18 @@ def max_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
     return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
+def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
+    """2x2 average pooling of stride 2 in ceil mode, as `max_pool_ceil` otherwise.
+
+    The last row or column of an odd side is averaged over the positions that it
+    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimised.
+    """
+    odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
+    x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself
+    rows = (x[:, ::2] + x[:, 1::2]) / 2
+    return (rows[:, :, ::2] + rows[:, :, 1::2]) / 2
+
+
 def area_average(
     masks: Float[Array, "r h w"], height: int, width: int
 ) -> Float[Array, "..."]:

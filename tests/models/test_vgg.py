@@ -162,3 +162,21 @@ def test_cut_parameters_hold_what_the_layers_need():
     cut = cut_params(params, ("relu2_1", "relu1_1"))
     assert set(cut) == {"preprocess", "conv1_1", "conv1_2", "conv2_1"}
     assert set(cut_params(params, BLOCKS)) == set(params)
+
+
+def test_pools_take_the_maximum_or_the_mean():
+    params = numpy_adain.random_encoder(numpy_adain.VGG16_TO_RELU4_1)
+    flat = jnp.full((1, 16, 16, 3), 0.3)
+    busy = numpy_adain.random_images(16, 16)
+    layers = ("relu1_2", "relu2_1")
+
+    def features(images, pooling):
+        encoder = VGG.of_params(params, layers, pooling=pooling)
+        return encoder.apply({"params": params}, images)
+
+    for layer, feature in features(flat, "max").items():
+        # Where all is alike, so are the two.
+        np.testing.assert_allclose(features(flat, "average")[layer], feature, rtol=1e-4)
+    pooled, maxima = features(busy, "average"), features(busy, "max")
+    np.testing.assert_array_equal(pooled["relu1_2"], maxima["relu1_2"])
+    assert jnp.abs(pooled["relu2_1"] - maxima["relu2_1"]).max() > 1e-3

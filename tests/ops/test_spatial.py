@@ -6,6 +6,7 @@ import pytest
 
 from styleflax.ops.spatial import (
     area_average,
+    average_pool_ceil,
     max_pool_ceil,
     reflection_pad,
     upsample_nearest,
@@ -125,3 +126,15 @@ def test_gradient_of_area_average_is_the_share_of_every_position():
     masks = jnp.zeros((1, 6, 9))
     gradient = jax.grad(lambda m: area_average(m, 2, 3).sum())(masks)
     np.testing.assert_allclose(gradient, 6 / 54, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_average_pools_are_means_of_the_positions_that_there_are(side):
+    x = np.asarray(feature_map(*side))
+    pooled = average_pool_ceil(jnp.asarray(x))
+    rows, columns = (range(0, n, 2) for n in side)
+    expected = [
+        [x[:, i : i + 2, j : j + 2].mean(axis=(1, 2)) for j in columns] for i in rows
+    ]
+    expected = np.moveaxis(np.array(expected), 2, 0)
+    np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-6)
