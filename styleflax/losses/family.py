@@ -13,6 +13,7 @@ player (`methods.adversarial`), not one of these.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,9 +22,23 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
-from styleflax.losses.style import gram_loss, mean_std_loss
+from styleflax.losses.covariance import covariance_loss, covariance_matrix
+from styleflax.losses.histogram import histogram_loss, sorted_channels
+from styleflax.losses.mmd import (
+    PAIR_KERNELS,
+    channel_mean,
+    gaussian_mmd_loss,
+    linear_mmd_loss,
+    mean_and_gram,
+    polynomial_mmd_loss,
+    sampled_mmd_loss,
+)
+from styleflax.losses.mrf import mrf_loss
+from styleflax.losses.style import gram_loss, gram_squared_loss, mean_std_loss
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMap, FeatureMaps, Key
+
+_PATCH_LAYERS = ("relu3_1", "relu4_1")
 
 
 class StyleLoss(NamedTuple):
@@ -116,11 +131,38 @@ def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLos
     return family[base]._replace(layers=tuple(layers.split("+")))
 
 
-def _gram(feature: FeatureMap, target: Any, _: Key) -> Float[Array, ""]:
+def _keyless(
+    loss: Callable[..., Float[Array, ""]],
+) -> Callable[[FeatureMap, Any, Key], Float[Array, ""]]:
+    return lambda feature, target, _: loss(feature, target)
+
+
+def _sampled_mmd(kernel: str) -> StyleLoss:
+    return StyleLoss(_whole, partial(sampled_mmd_loss, kernel=kernel))
+
+
+def _whole(feature: FeatureMap) -> FeatureMap:
+    return feature
+
+
+def _relative_gram(feature: FeatureMap, target: Array) -> Float[Array, ""]:
     return gram_loss({"": feature}, {"": target})
 
 
 _OTHERS: Mapping[str, StyleLoss] = {
-    "gram": StyleLoss(gram_matrix, _gram),
+    "gram": StyleLoss(gram_matrix, _keyless(_relative_gram)),
+    "gram_squared": StyleLoss(gram_matrix, _keyless(gram_squared_loss)),
+    "covariance": StyleLoss(covariance_matrix, _keyless(covariance_loss)),
+    "mmd_linear": StyleLoss(channel_mean, _keyless(linear_mmd_loss)),
+    "mmd_polynomial": StyleLoss(mean_and_gram, _keyless(polynomial_mmd_loss)),
+    "mmd_gaussian": StyleLoss(_whole, _keyless(gaussian_mmd_loss)),
+    **{f"mmd_{kernel}_sampled": _sampled_mmd(kernel) for kernel in PAIR_KERNELS},
+    "histogram": StyleLoss(
+        sorted_channels, _keyless(histogram_loss), ("relu1_1", "relu4_1")
+    ),
+    "mrf": StyleLoss(_whole, _keyless(mrf_loss), _PATCH_LAYERS),
+    "mrf_stride2": StyleLoss(
+        _whole, _keyless(partial(mrf_loss, stride=2)), _PATCH_LAYERS
+    ),
 }
 STYLE_LOSSES: Mapping[str, StyleLoss] = style_losses(Arithmetic())

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
-from styleflax.types import FeatureMaps
+from styleflax.types import FeatureMap, FeatureMaps
 
 REDUCTIONS = ("channel_mean", "channel_sum")
 MeanStd = tuple[Float[Array, "b _"], Float[Array, "b _"]]
@@ -71,3 +71,20 @@ def gram_loss(
         # gradient finite where a picture is its own style.
         total = total + jnp.sqrt((squares + 1e-12) / (norms + 1e-12)).mean()
     return total
+
+
+def gram_squared_loss(
+    feature: FeatureMap, target: Float[Array, "b c c"]
+) -> Float[Array, ""]:
+    """Mean squared difference of the Gram matrices' entries.
+
+    Of means over positions, as `gram_matrix` takes them: 4 times the layer's loss of
+    Gatys et al. 2016, and for c channels the squared Frobenius distance of matrices
+    over c h w of Johnson et al. 2016, for which the style's size does not count
+    either. Not relative to the style's strength, as `gram_loss` is.
+
+    Args:
+        feature: Of the stylized image.
+        target: `gram_matrix` of the style.
+    """
+    return jnp.square(gram_matrix(feature) - target).mean()

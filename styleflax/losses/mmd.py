@@ -1,0 +1,189 @@
+"""Maximum mean discrepancy between the positions of two feature maps.
+
+Li et al. 2017 ("Demystifying neural style transfer") see a feature map as a set of
+samples, one a position, and a style as their distribution: the distance of two
+styles is the mean of a kernel within each set less twice its mean between them.
+Scalar products are here divided by the number of channels c, so that layers of
+different widths weigh alike.
+
+The full statistic is a mean over all pairs of positions, a position with itself
+included (biased, never negative). The sampled one is a mean over random disjoint
+pairs (Gretton et al. 2012): linear in time, right on average, and noisy,
+so that it can be negative.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from styleflax.ops.statistics import gram_matrix
+from styleflax.types import FeatureMap, Key
+
+CHUNK = 2**21
+"""Kernel values in memory at a time, for the full statistic of a Gaussian."""
+_TINY = 1e-12
+
+Samples = Float[Array, "n c"]
+MeanAndGram = tuple[Float[Array, "b c"], Float[Array, "b c c"]]
+PairKernel = Callable[[Samples, Samples, Samples, Samples], Float[Array, "4 n"]]
+
+
+def channel_mean(feature: FeatureMap) -> Float[Array, "b c"]:
+    """Mean over positions, in float32."""
+    return feature.astype(jnp.float32).mean(axis=(1, 2))
+
+
+def mean_and_gram(feature: FeatureMap) -> MeanAndGram:
+    """Of a style, all that a polynomial kernel of second order sees."""
+    return channel_mean(feature), gram_matrix(feature)
+
+
+def linear_mmd_loss(
+    feature: FeatureMap, target: Float[Array, "b c"]
+) -> Float[Array, ""]:
+    """Full statistic of the kernel x . y / c: the means' mean squared difference.
+
+    Args:
+        feature: Of the stylized image.
+        target: `channel_mean` of the style.
+    """
+    return jnp.square(channel_mean(feature) - target).mean()
+
+
+def polynomial_mmd_loss(
+    feature: FeatureMap, target: MeanAndGram, *, offset: float = 0.0
+) -> Float[Array, ""]:
+    """Full statistic of the kernel (x . y / c + offset)^2.
+
+    Without offset this is the mean squared difference of the Gram matrices'
+    entries, `style.gram_squared_loss`, exactly: the mean of (x . y)^2 over all pairs
+    of two sets is the scalar product of their Gram matrices. With one, means count
+    as well.
+
+    Args:
+        feature: Of the stylized image.
+        target: `mean_and_gram` of the style.
+        offset: Added before squaring, 0 or more; 0 in the authors' code.
+    """
+    mean, gram = mean_and_gram(feature)
+    of_means = 2.0 * offset * jnp.square(mean - target[0]).mean()
+    return jnp.square(gram - target[1]).mean() + of_means
+
+
+def gaussian_mmd_loss(
+    feature: FeatureMap, style: Float[Array, "b _ _ c"]
+) -> Float[Array, ""]:
+    """Full statistic of the kernel exp(-|x - y|^2 / bandwidth).
+
+    The bandwidth is the mean squared distance over all pairs, within both sets and
+    between them, in every step anew and for every picture; no gradient goes through
+    it. Time grows with the square of the number of positions, memory does not.
+
+    Args:
+        feature: Of the stylized image.
+        style: Of the style, of any size.
+    """
+    pairs = (_samples(feature), _samples(style))
+    return jax.lax.map(lambda pair: _gaussian_statistic(*pair), pairs).mean()
+
+
+def sampled_mmd_loss(
+    feature: FeatureMap,
+    style: Float[Array, "b _ _ c"],
+    key: Key,
+    *,
+    kernel: str = "polynomial",
+) -> Float[Array, ""]:
+    """The statistic of random disjoint pairs of positions.
+
+    All pictures of a batch are asked at the same positions.
+
+    Args:
+        feature: Of the stylized image.
+        style: Of the style, of any size.
+        key: Chooses positions.
+        kernel: A name in `PAIR_KERNELS`: the kernels of the losses above.
+
+    Raises:
+        ValueError: If the kernel is unknown.
+    """
+    if kernel not in PAIR_KERNELS:
+        raise ValueError(f"kernel must be one of {list(PAIR_KERNELS)}, got {kernel!r}")
+    x, y = _samples(feature), _samples(style)
+    count = max(min(x.shape[1], y.shape[1]) // 2, 1)
+    halves = []
+    for samples, own_key in zip((x, y), jax.random.split(key), strict=True):
+        order = jax.random.permutation(own_key, samples.shape[1])
+        # A map of a single position is its own second half.
+        chosen = order[jnp.arange(2 * count) % samples.shape[1]]
+        halves += [samples[:, chosen[:count]], samples[:, chosen[count:]]]
+    statistic = jax.vmap(partial(paired_statistic, kernel))
+    return statistic(*halves).mean()
+
+
+def paired_statistic(
+    kernel: str, x: Samples, x2: Samples, y: Samples, y2: Samples
+) -> Float[Array, ""]:
+    """Mean of k(x, x2) + k(y, y2) - k(x, y2) - k(x2, y) over given pairs."""
+    within_x, within_y, across, back = PAIR_KERNELS[kernel](x, x2, y, y2)
+    return (within_x + within_y - across - back).mean()
+
+
+def _samples(feature: FeatureMap) -> Float[Array, "b n c"]:
+    b, h, w, c = feature.shape
+    return feature.astype(jnp.float32).reshape(b, h * w, c)
+
+
+def _gaussian_statistic(x: Samples, y: Float[Array, "m c"]) -> Float[Array, ""]:
+    # Distances stay what they are, and sums of squares small.
+    middle = jax.lax.stop_gradient(y.mean(axis=0))
+    x, y = x - middle, y - middle
+    apart = jnp.square(x.mean(axis=0) - y.mean(axis=0)).sum()
+    spread = x.var(axis=0).sum() + y.var(axis=0).sum()
+    # Within a set, pairs are 2 * variance apart; between sets, both variances and
+    # the distance of the means. This is the mean of xx, yy, xy and yx.
+    bandwidth = jax.lax.stop_gradient(jnp.maximum(spread + apart / 2.0, _TINY))
+    mean_kernel = partial(_mean_gaussian, bandwidth)
+    return mean_kernel(x, x) + mean_kernel(y, y) - 2.0 * mean_kernel(x, y)
+
+
+def _mean_gaussian(
+    bandwidth: Float[Array, ""], x: Samples, y: Float[Array, "m c"]
+) -> Float[Array, ""]:
+    """Mean kernel of all pairs of `x` and `y`, some rows of the table at a time."""
+    squares = jnp.square(y).sum(axis=1)
+
+    @jax.checkpoint
+    def row(one: Float[Array, " c"]) -> Float[Array, ""]:
+        products = jnp.dot(y, one, precision="highest")
+        distances = squares + jnp.square(one).sum() - 2.0 * products
+        return jnp.exp(-jnp.maximum(distances, 0.0) / bandwidth).mean()
+
+    rows = min(max(CHUNK // y.shape[0], 1), x.shape[0])
+    return jax.lax.map(row, x, batch_size=rows).mean()
+
+
+def _products(x: Samples, x2: Samples, y: Samples, y2: Samples) -> Float[Array, "4 n"]:
+    pairs = ((x, x2), (y, y2), (x, y2), (x2, y))
+    return jnp.stack([(a * b).mean(axis=1) for a, b in pairs])
+
+
+def _gaussians(x: Samples, x2: Samples, y: Samples, y2: Samples) -> Float[Array, "4 n"]:
+    pairs = ((x, x2), (y, y2), (x, y2), (x2, y))
+    distances = jnp.stack([jnp.square(a - b).sum(axis=1) for a, b in pairs])
+    bandwidth = jax.lax.stop_gradient(jnp.maximum(distances.mean(), _TINY))
+    return jnp.exp(-distances / bandwidth)
+
+
+PAIR_KERNELS: Mapping[str, PairKernel] = MappingProxyType(
+    {
+        "linear": _products,
+        "polynomial": lambda *pairs: jnp.square(_products(*pairs)),
+        "gaussian": _gaussians,
+    }
+)
+"""Name -> (x, x2, y, y2) -> kernels of (x, x2), (y, y2), (x, y2) and (x2, y)."""

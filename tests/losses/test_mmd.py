@@ -1,0 +1,182 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from styleflax.losses import mmd
+from styleflax.losses.family import STYLE_LOSSES
+
+RNG = np.random.default_rng(0)
+KEY = jax.random.key(0)
+KERNELS = ("linear", "polynomial", "gaussian")
+
+
+def feature_map(height, width, channels=3):
+    shape = (2, height, width, channels)
+    return jnp.asarray(RNG.normal(0.5, 1.0, shape), jnp.float32)
+
+
+X, Y = feature_map(3, 4), feature_map(2, 5)
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def full(request):
+    """(kernel, its full statistic)."""
+    record = STYLE_LOSSES[f"mmd_{request.param}"]
+    compiled = jax.jit(lambda x, y: record.evaluate({"a": x}, {"a": y}, KEY))
+    return request.param, compiled
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def sampled(request):
+    """(kernel, its sampled statistic)."""
+    record = STYLE_LOSSES[f"mmd_{request.param}_sampled"]
+    compiled = jax.jit(lambda x, y, key: record.evaluate({"a": x}, {"a": y}, key))
+    return request.param, compiled
+
+
+def kernel_of(name, channels, bandwidth=None):
+    if name == "gaussian":
+        return lambda a, b: np.exp(-(((a - b) ** 2).sum()) / bandwidth)
+    order = {"linear": 1, "polynomial": 2}[name]
+    return lambda a, b: (a @ b / channels) ** order
+
+
+def positions(feature):
+    return np.asarray(feature, float).reshape(len(feature), -1, feature.shape[-1])
+
+
+def full_statistic(name, x, y):
+    """By all pairs, in float64; the mean over the batch."""
+    found = []
+    for a, b in zip(positions(x), positions(y), strict=True):
+        groups = [list(itertools.product(*pair)) for pair in ((a, a), (b, b), (a, b))]
+        apart = [np.mean([((p - q) ** 2).sum() for p, q in g]) for g in groups]
+        bandwidth = (apart[0] + apart[1] + 2 * apart[2]) / 4
+        kernel = kernel_of(name, a.shape[1], bandwidth)
+        xx, yy, xy = (np.mean([kernel(p, q) for p, q in g]) for g in groups)
+        found.append(xx + yy - 2 * xy)
+    return np.mean(found)
+
+
+def test_full_statistic_of_known_values(full):
+    # One position each: 1 and 3. The kernels: 1, 9 and 3 between them; their squares;
+    # and for the mean squared distance (0 + 0 + 4 + 4) / 4, e^0, e^0 and e^-2.
+    expected = {"linear": 4.0, "polynomial": 64.0, "gaussian": 2 - 2 * np.exp(-2)}
+    name, loss = full
+    x, y = jnp.full((1, 1, 1, 1), 1.0), jnp.full((1, 1, 1, 1), 3.0)
+    assert float(loss(x, y)) == pytest.approx(expected[name], rel=1e-6)
+
+
+def test_full_statistic_agrees_with_all_pairs_in_float64(full):
+    name, loss = full
+    assert float(loss(X, Y)) == pytest.approx(full_statistic(name, X, Y), rel=1e-4)
+
+
+def test_where_positions_lie_does_not_matter_to_the_full_statistic(full):
+    _, loss = full
+    flipped = X[:, ::-1, ::-1]
+    assert float(loss(flipped, Y)) == pytest.approx(float(loss(X, Y)), rel=1e-4)
+
+
+def test_the_polynomial_kernel_is_the_gram_loss():
+    # Exactly the mean squared difference of the matrices; without the division of
+    # scalar products by c, c^2 times that; 4 times the layer's loss of Gatys et al.
+    gram = STYLE_LOSSES["gram_squared"].evaluate({"a": X}, {"a": Y}, KEY)
+    assert float(gram) == pytest.approx(full_statistic("polynomial", X, Y), rel=1e-5)
+    of_gatys = []
+    for a, b in zip(positions(X), positions(Y), strict=True):
+        c = a.shape[1]
+        difference = a.T @ a / len(a) - b.T @ b / len(b)  # N = c, over M
+        of_gatys.append((difference**2).sum() / (4 * c**2))
+    assert float(gram) == pytest.approx(4 * np.mean(of_gatys), rel=1e-5)
+
+
+def test_an_offset_lets_means_count():
+    loss = mmd.polynomial_mmd_loss(X, mmd.mean_and_gram(Y), offset=0.7)
+    expected = full_statistic("polynomial", X, Y)
+    expected += 1.4 * full_statistic("linear", X, Y)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_chunks_change_nothing(full, monkeypatch):
+    name, loss = full
+    whole = float(loss(X, Y))
+    monkeypatch.setattr(mmd, "CHUNK", 50)  # 5 rows of 12 at a time
+    record = STYLE_LOSSES[f"mmd_{name}"]
+    again = float(record.evaluate({"a": X}, {"a": Y}, KEY))
+    assert again == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("style", [0.5, 1.0])
+def test_full_gradient_is_finite_for_constant_maps_and_for_the_style_itself(
+    full, style
+):
+    gradient = jax.jit(jax.value_and_grad(full[1]))
+    same = jnp.full((1, 1, 1, 2), 0.5)
+    value, way = gradient(same, jnp.full((1, 1, 1, 2), style))
+    assert bool(jnp.isfinite(way).all())
+    assert float(value) >= -1e-6
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_given_pairs_agree_with_float64(name):
+    groups = RNG.normal(size=(4, 7, 3))
+    x, x2, y, y2 = groups
+    pairs = [(x, x2), (y, y2), (x, y2), (x2, y)]
+    bandwidth = np.mean([((a - b) ** 2).sum(1) for a, b in pairs])
+    kernel = kernel_of(name, 3, bandwidth)
+    parts = [np.mean([kernel(*z) for z in zip(*p, strict=True)]) for p in pairs]
+    expected = parts[0] + parts[1] - parts[2] - parts[3]
+    given = [jnp.asarray(g, jnp.float32) for g in groups]
+    assert float(mmd.paired_statistic(name, *given)) == pytest.approx(
+        expected, rel=1e-4, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["linear", "polynomial"])
+def test_samples_are_right_on_average(name):
+    # Without pairs of a position and itself, which the full statistic counts.
+    expected = []
+    for a, b in zip(positions(X), positions(Y), strict=True):
+        kernel = kernel_of(name, a.shape[1])
+        within = [
+            np.mean([kernel(p, q) for p, q in itertools.permutations(z, 2)])
+            for z in (a, b)
+        ]
+        across = np.mean([kernel(p, q) for p, q in itertools.product(a, b)])
+        expected.append(sum(within) - 2 * across)
+    keys = jax.random.split(KEY, 4096)
+    draw = jax.vmap(lambda key: mmd.sampled_mmd_loss(X, Y, key, kernel=name))
+    drawn = np.asarray(jax.jit(draw)(keys), float)
+    error = drawn.std() / len(drawn) ** 0.5
+    assert error > 0
+    assert abs(drawn.mean() - np.mean(expected)) < 4 * error
+
+
+def test_samples_of_constant_maps_are_what_all_positions_are(sampled):
+    name, loss = sampled
+    x, y = jnp.full((1, 2, 3, 1), 1.0), jnp.full((1, 3, 3, 1), 3.0)
+    expected = {"linear": 4.0, "polynomial": 64.0, "gaussian": 2 - 2 * np.exp(-2)}
+    assert float(loss(x, y, KEY)) == pytest.approx(expected[name], rel=1e-6)
+
+
+def test_keys_choose_samples(sampled):
+    _, loss = sampled
+    first, again = (float(loss(X, Y, KEY)) for _ in range(2))
+    assert first == again
+    assert float(loss(X, Y, jax.random.key(1))) != first
+
+
+def test_sampled_gradient_is_finite_for_constant_maps(sampled):
+    gradient = jax.jit(jax.grad(sampled[1]))
+    same = jnp.full((1, 1, 1, 2), 0.5)
+    for style in (same, jnp.ones((1, 1, 1, 2))):
+        assert bool(jnp.isfinite(gradient(same, style, KEY)).all())
+
+
+def test_an_unknown_kernel_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"one of .'linear'.*'cubic'"):
+        mmd.sampled_mmd_loss(X, Y, KEY, kernel="cubic")
