@@ -6,9 +6,9 @@ r"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
 
 The decoder begins as the inverse of the encoder, fitted in minutes, and is trained
 from there by the paper's losses, a Gram loss, and identity terms that keep edges
-and colours; the second phase asks for more style. On two CPU cores an hour, by the
-measured time of a step; see docs/training.md for the losses to expect. The encoder is
-that of the packaged `adain`, a VGG-16 with scaled filters;
+and colours; the later phases ask for more style. On two CPU cores about 80 minutes,
+by the measured time of a step; see docs/training.md for the losses to expect. The
+encoder is that of the packaged `adain`, a VGG-16 with scaled filters;
 `--config.encoder.weights=vgg16` scales torchvision's anew.
 """
 
@@ -16,7 +16,7 @@ from styleflax.config import Config, Data, Phase, Schedule
 
 
 def get_config() -> Config:
-    """112 px crops, 1,200 steps and 600 of more style."""
+    """112 px crops: 1,200 steps, 600 of more style, 520 of yet more."""
     return Config(
         decoder="inverse",
         data=Data(content="sample_photos", style="procedural_art"),
@@ -44,6 +44,20 @@ def get_config() -> Config:
                     "content": 1.0,
                     "style": 1.0,
                     "gram": 4.0,
+                    "identity": 5.0,
+                    "identity_features": 0.25,
+                },
+                schedule=Schedule("cosine", 2.5e-4, warmup_steps=20),
+            ),
+            Phase(
+                steps=520,
+                batch_size=4,
+                crop_px=112,
+                resize_px=352,
+                losses={
+                    "content": 1.0,
+                    "style": 2.0,
+                    "gram": 8.0,
                     "identity": 5.0,
                     "identity_features": 0.25,
                 },
