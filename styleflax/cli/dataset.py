@@ -6,11 +6,13 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from tqdm import tqdm
 
+from styleflax.cli import dataset_flags as flags
+from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
 
 if TYPE_CHECKING:
@@ -21,50 +23,32 @@ _SHOWN = 20
 
 
 def dataset(
-    content: Annotated[
-        str, typer.Argument(help="Folder of pictures or of classes, or tfds:NAME.")
-    ],
-    style: Annotated[Path, typer.Option(help="Folder of paintings to draw from.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the data set.")],
-    weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
-    split: Annotated[str, typer.Option(help="Of a TFDS data set.")] = "train",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where TFDS data sets are.")
-    ] = None,
-    alpha: Annotated[float, typer.Option(help="Strength of the style, 0 to 1.")] = 1.0,
-    size: Annotated[int, typer.Option(help="Short side of the pictures.")] = 256,
-    crop: Annotated[
-        bool,
-        typer.Option(help="Take the middle square; else pictures run one by one."),
-    ] = True,
-    style_size: Annotated[int, typer.Option(help="Side of the paintings.")] = 256,
-    batch: Annotated[
-        int, typer.Option(help="Pictures of a device at a time; a crash loses so many.")
-    ] = 16,
-    seed: Annotated[int, typer.Option(help="Of the styles that are drawn.")] = 0,
-    encoding: Annotated[str, typer.Option(help="jpeg or png.")] = "jpeg",
-    threads: Annotated[int, typer.Option(help="Read and write, per process.")] = 4,
-    launcher: Annotated[str, typer.Option(help="jax, or ray for Ray Data.")] = "jax",
-    workers: Annotated[int, typer.Option(help="Actors of --launcher=ray.")] = 1,
-    ray_address: Annotated[
-        str | None, typer.Option(help="Of a Ray cluster; else one is started.")
-    ] = None,
-    coordinator: Annotated[
-        str, typer.Option(help="HOST:PORT of process 0, if there are several.")
-    ] = "",
-    num_processes: Annotated[int, typer.Option(help="How many there are.")] = 0,
-    process_id: Annotated[int, typer.Option(help="Which one this is, from 0.")] = -1,
-    distributed: Annotated[
-        str, typer.Option(help="auto: ask Slurm, Open MPI, GKE or Cloud TPU.")
-    ] = "",
+    content: flags.Content,
+    style: flags.Style,
+    out: flags.Out,
+    weights: Weights = "adain",
+    split: flags.Split = "train",
+    data_dir: flags.DataDir = None,
+    alpha: Alpha = 1.0,
+    size: flags.Size = 256,
+    crop: flags.Crop = True,
+    style_size: flags.StyleSize = 256,
+    batch: flags.Batch = 16,
+    seed: flags.Seed = 0,
+    encoding: flags.Encoding = "jpeg",
+    threads: flags.Threads = 4,
+    launcher: flags.Launcher = "jax",
+    workers: flags.Workers = 1,
+    ray_address: flags.RayAddress = None,
+    coordinator: flags.Coordinator = "",
+    num_processes: flags.NumProcesses = 0,
+    process_id: flags.ProcessId = -1,
+    distributed: flags.Distributed = "",
 ) -> None:
     """Stylize every picture of a data set; run it again to go on where it stopped."""
     from styleflax.inference.bulk.job import Settings  # noqa: PLC0415  (late, as ever)
 
-    if launcher not in ("jax", "ray"):
-        raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
-    if workers < 1:
-        raise ValueError(f"--workers must be at least 1, got {workers}")
+    _check_launcher(launcher, workers)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(
         content=content,
@@ -81,19 +65,18 @@ def dataset(
         encoding=encoding,
         num_threads=threads,
     )
-    run = Run(
-        coordinator=coordinator,
-        num_processes=num_processes,
-        process_id=process_id,
-        distributed=distributed,
-    )
-    report = (
-        make_on_ray(settings, out, workers, ray_address)
-        if launcher == "ray"
-        else _make(settings, out, run)
-    )
-    if report is not None:
-        _tell(report, out)
+    if launcher == "ray":
+        _tell(make_on_ray(settings, out, workers, ray_address), out)
+    else:
+        run = Run(coordinator, num_processes, process_id, distributed)
+        _tell(_make(settings, out, run), out)
+
+
+def _check_launcher(launcher: str, workers: int) -> None:
+    if launcher not in ("jax", "ray"):
+        raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}")
 
 
 def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
@@ -169,8 +152,13 @@ def _finish(job: "Job", out: Path) -> dict[str, Any]:
     )
 
 
-def _tell(report: dict[str, Any], out: Path) -> None:
-    """Says what was made and what is missing; ends with code 1 if anything is."""
+def _tell(report: dict[str, Any] | None, out: Path) -> None:
+    """Says what was made and what is missing; ends with code 1 if anything is.
+
+    Processes after the first have no report, and say nothing.
+    """
+    if report is None:
+        return
     print(f"{out}: {report['num_pictures']} pictures")
     skipped, damaged = report["skipped"], report["damaged_styles"]
     lines = [f"skipped {entry['name']}: {entry['reason']}" for entry in skipped]

@@ -45,6 +45,20 @@ def normalise_activations(
     if statistic not in ("rms", "mean"):
         raise ValueError(f"statistic must be 'rms' or 'mean', got {statistic!r}")
     power = 2 if statistic == "rms" else 1
+    means = _power_means(vgg_params, images, power, batch_size)
+    sizes = {}
+    for layer, mean in means.items():
+        size = np.asarray(safe_sqrt(mean) if power == 2 else mean)
+        least = floor * max(float(size.mean()), 1e-12)
+        is_kept = conv_of(layer) in kept
+        sizes[conv_of(layer)] = np.ones_like(size) if is_kept else size.clip(min=least)
+    return _rescale_filters(vgg_params, sizes)
+
+
+def _power_means(
+    vgg_params: Params, images: Image, power: int, batch_size: int
+) -> dict[str, Float[Array, " c"]]:
+    """Means of the activations' powers over images and positions, by layer."""
     convs = [name for name in vgg_params if name.startswith("conv")]
     layers = tuple(name.replace("conv", "relu") for name in sorted(convs))
     encoder = VGG.of_params(vgg_params, layers)
@@ -60,14 +74,7 @@ def normalise_activations(
         batch = images[start : start + batch_size]
         for layer, value in power_means(vgg_params, batch).items():
             sums[layer] = sums.get(layer, 0.0) + value * len(batch)
-    means = {layer: value / len(images) for layer, value in sums.items()}
-    sizes = {}
-    for layer, mean in means.items():
-        size = np.asarray(safe_sqrt(mean) if power == 2 else mean)
-        least = floor * max(float(size.mean()), 1e-12)
-        is_kept = conv_of(layer) in kept
-        sizes[conv_of(layer)] = np.ones_like(size) if is_kept else size.clip(min=least)
-    return _rescale_filters(vgg_params, sizes)
+    return {layer: value / len(images) for layer, value in sums.items()}
 
 
 def _rescale_filters(params: Params, sizes: dict[str, np.ndarray]) -> Params:

@@ -55,14 +55,26 @@ def attention(
         raise ValueError(f"path must be one of {get_args(Path)}, got {path!r}")
     if min(blocks) < 1:
         raise ValueError(f"blocks must be positive, got {blocks}")
-    batch = query.shape[0]
     if mask is not None:
         forbidden = jnp.where(mask, 0.0, -jnp.inf)
         bias = forbidden if bias is None else bias + forbidden
     if path == "dense" or not (
-        path == "chunked" or chooses_chunks(batch, query.shape[1], key.shape[1])
+        path == "chunked" or chooses_chunks(len(query), query.shape[1], key.shape[1])
     ):
         return _dense(query, key, value, bias)
+    return _chunked(query, key, value, bias, blocks)
+
+
+def chooses_chunks(batch: int, num_queries: int, num_keys: int) -> bool:
+    """Whether `auto` works in blocks: above `DENSE_SCORES` scores."""
+    return batch * num_queries * num_keys > DENSE_SCORES
+
+
+def _chunked(
+    query: Array, key: Array, value: Array, bias: Array | None, blocks: Blocks
+) -> Float[Array, "b n d"]:
+    """Of one picture after another, so that memory does not grow with the batch."""
+    batch = query.shape[0]
 
     def single(arrays: tuple[Array, ...]) -> Array:
         of_all = (*arrays, None) if bias is None else arrays
@@ -73,11 +85,6 @@ def attention(
     if batch == 1:
         return single(tuple(array[0] for array in whole))[None]
     return lax.map(single, whole)
-
-
-def chooses_chunks(batch: int, num_queries: int, num_keys: int) -> bool:
-    """Whether `auto` works in blocks: above `DENSE_SCORES` scores."""
-    return batch * num_queries * num_keys > DENSE_SCORES
 
 
 def _dense(

@@ -57,16 +57,21 @@ def train_on_ray(
         told = {
             "config": config,
             "workdir": workdir.absolute(),
-            "folder": Path.cwd(),
             "work": work,
             "board": board,
-            "on_cpu": not gpus,
         }
         trainer = _make_trainer(told, num_workers, gpus, max_failures, is_local)
         failure = _fit(ray, trainer, board)
         mistake = ray.get(board.mistake.remote())
     finally:
         ray.shutdown()
+    _raise_what_ended_it(mistake, failure, max_failures)
+
+
+def _raise_what_ended_it(
+    mistake: Exception | None, failure: Exception | None, max_failures: int
+) -> None:
+    """Raises the workers' mistake, or else Ray's failure, if there is either."""
     if mistake is not None:
         raise mistake
     if failure is not None:
@@ -179,7 +184,7 @@ def _make_trainer(
     trainer = QuietTrainer if is_local else JaxTrainer
     return trainer(
         work_in_worker,
-        train_loop_config=told,
+        train_loop_config=told | {"folder": Path.cwd(), "on_cpu": not gpus},
         # The workers join by themselves: Ray would wait 100 s for a silent one,
         # and let JAX take SIGTERM away.
         jax_config=JaxConfig(use_tpu=False, use_gpu=False),

@@ -50,13 +50,7 @@ def make_parts(
         ValueError: An actor failed by a mistake of the user's.
         OSError: The same, about files.
     """
-    try:
-        import ray  # noqa: PLC0415  (an extra)
-        import ray.data  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"
-        ) from None
+    ray = _import_ray()
     ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
     on_gpu = ray.cluster_resources().get("GPU", 0) > 0
     resources: dict[str, Any] = {"num_gpus": 1} if on_gpu else {"num_cpus": 1}
@@ -76,9 +70,25 @@ def make_parts(
         for row in made.iter_rows():
             yield int(row["part"])
     except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
+        cause = _first_cause(error.cause)
         if isinstance(cause, ValueError | OSError):
             raise type(cause)(str(cause)) from None
         raise
+
+
+def _import_ray() -> Any:
+    try:
+        import ray  # noqa: PLC0415  (an extra)
+        import ray.data  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"
+        ) from None
+    return ray
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the actor itself raised, below all that Ray and Python put around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
