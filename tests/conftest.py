@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 os.environ.setdefault("NPROC", "32")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Nothing of the tests goes into the cache of whoever runs them.
+os.environ.setdefault("STYLEFLAX_COMPILATION_CACHE", "off")
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_COMPILING = "/jax/core/compile/"
-"""How JAX's names begin for tracing, lowering and compiling."""
+from styleflax import cli
+
+_COMPILING = ("/jax/core/compile/", "/styleflax/compile/")
+"""How names begin for tracing, lowering and compiling, and for reading what is kept."""
 
 
 class Times:
     """Seconds by phase; compiling is taken out of the phase in which it happens.
+
+    What the command imported before it knew what to do counts as "import".
 
     Attributes:
         seconds: By name of phase; "compile" is one.
@@ -17,6 +21,8 @@ class Times:
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(("import", "weights", "compile", "run"), 0.0)
+        if cli.started is not None:
+            self.seconds["import"] = time.perf_counter() - cli.started
         self._compiled: list[tuple[float, float]] = []
 
     @contextmanager

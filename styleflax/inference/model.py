@@ -1,17 +1,22 @@
 """A model file as something that runs."""
 
 import dataclasses
-from typing import NamedTuple, get_args
+import inspect
+from typing import Any, NamedTuple, get_args
 
 import jax
 from jax.typing import DTypeLike
 
 from styleflax import methods
+from styleflax.compiled.kept import kept_shapes
 from styleflax.config import Arithmetic
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention
 from styleflax.types import Params
 from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
+
+# Of the older kind, since those of the newer are made by a program.
+_KEY = jax.ShapeDtypeStruct((2,), "uint32")
 
 
 class Model(NamedTuple):
@@ -33,8 +38,8 @@ def build_model(
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
 
     Raises:
-        ValueError: If the file's method, encoder or arithmetic is unknown, or its
-            parameters are not that method's; lists missing and extra names.
+        ValueError: If the file's method, options, encoder or arithmetic are unknown,
+            or its parameters are not that method's; lists missing and extra names.
     """
     if file.method == ENCODER_ONLY:
         raise ValueError(
@@ -43,18 +48,27 @@ def build_model(
         )
     arithmetic = read_arithmetic(file)
     method = methods.build(
-        file.method, arithmetic=arithmetic, dtype=dtype, native=native
+        file.method,
+        arithmetic=arithmetic,
+        dtype=dtype,
+        native=native,
+        **_check_options(file),
     )
-    expected = jax.eval_shape(method.init, jax.random.key(0))
-    for player in file.players.keys() - expected.players.keys():
-        check_params({}, {player: file.players[player]}, "the trained parts")
-    for player, params in expected.players.items():
-        check_params(
-            params, file.players.get(player, {}), f"the trained part {player!r}"
-        )
+    expected = kept_shapes(method.init, _KEY)
+    parts = {k: kept_shapes(make, _KEY) for k, make in method.frozen_parts.items()}
+    parts |= expected.players
+    for name in file.players.keys() - parts.keys():
+        check_params({}, {name: file.players[name]}, "the trained parts")
+    for name, params in parts.items():
+        check_params(params, file.players.get(name, {}), f"the trained part {name!r}")
+    check_params(expected.state, file.state, "the state")
     _check_encoder(file, method)
-    frozen = jax.device_put({"encoder": file.encoder_params})
-    return Model(method, jax.device_put(Variables(file.players, file.state)), frozen)
+    players = {name: file.players[name] for name in expected.players}
+    frozen = {name: file.players[name] for name in method.frozen_parts}
+    variables = jax.device_put(Variables(players, file.state))
+    return Model(
+        method, variables, jax.device_put({"encoder": file.encoder_params, **frozen})
+    )
 
 
 def read_arithmetic(file: ModelFile) -> Arithmetic:
@@ -72,6 +86,16 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
     return Arithmetic(**file.arithmetic)
 
 
+def _check_options(file: ModelFile) -> dict[str, Any]:
+    """The file's options, if its method has them; names are looked up nowhere else."""
+    make = methods.METHODS.get(file.method)
+    known = inspect.signature(make).parameters.keys() if make else file.options.keys()
+    reserved = {"losses", "arithmetic", "dtype", "native", "remat"}
+    if unknown := sorted(file.options.keys() - (known - reserved)):
+        raise ValueError(f"the model's options {unknown} are unknown to {file.method}")
+    return dict(file.options)
+
+
 def _check_encoder(file: ModelFile, method: Method) -> None:
     spec = file.encoder
     allowed = {
@@ -86,5 +110,5 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
             )
     encoder = VGG(method.encoder_layers, spec.architecture, spec.convention)
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
-    shapes = jax.eval_shape(encoder.init, jax.random.key(0), image)
+    shapes = kept_shapes(encoder.init, _KEY, image)
     check_params(shapes["params"], file.encoder_params, "the encoder")

@@ -14,10 +14,17 @@ import pooch
 import requests
 from tqdm import tqdm
 
+from styleflax.cache_folder import CACHE_VARIABLE, find_cache_dir
 from styleflax.weights.registry import NamedWeights, find_download
 
-CACHE_VARIABLE = "STYLEFLAX_CACHE"
-"""Environment variable that moves the cache."""
+__all__ = [
+    "CACHE_VARIABLE",
+    "WeightsError",
+    "compute_sha256",
+    "fetch",
+    "find_cache_dir",
+    "find_cached",
+]
 
 NUM_DIGITS = 64
 """Hexadecimal digits of a whole SHA-256."""
@@ -25,17 +32,6 @@ NUM_DIGITS = 64
 
 class WeightsError(RuntimeError):
     """Weights could not be had, or are not the ones that were asked for."""
-
-
-def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that keeps downloads; it need not exist yet.
-
-    Args:
-        cache_dir: the folder itself; None takes the environment's STYLEFLAX_CACHE, or
-            else the user's cache folder of the operating system.
-    """
-    chosen = cache_dir or os.environ.get(CACHE_VARIABLE) or pooch.os_cache("styleflax")
-    return Path(chosen).expanduser()
 
 
 def compute_sha256(path: Path) -> str:
@@ -196,19 +192,18 @@ def fetch(
     if local_path is None and path.is_file():
         with contextlib.suppress(WeightsError):
             return find_cached(name, cache_dir)
+    address = url or weights.url
     with _temporary_beside(path) as target:
         if local_path is not None:
-            described = str(local_path)
             shutil.copyfile(local_path, target)
         else:
-            described = f"the download of {url or weights.url}"
             _download_with_retries(
                 name,
-                url or weights.url,
+                address,
                 target,
                 num_bytes=weights.num_bytes,
                 timeout_s=timeout_s,
                 num_attempts=num_attempts,
             )
-        _install(target, path, weights, described)
+        _install(target, path, weights, str(local_path or f"the download of {address}"))
     return path
