@@ -95,7 +95,10 @@ class Data:
 
     Attributes:
         content: `image_folder:PATH`, `coco_images:train2014`, ... joined by `+`.
-        style: The same; also `wikiart` and `procedural_art`.
+        style: The same; also `wikiart` and `procedural_art`. Of johnson and cin
+            `pictures:PATH`, a file or a folder: their styles, in the order of names.
+        style_px: Above 0, styles are always seen as their middle squares at this
+            side, with their places in the source; 0 crops them like contents.
         data_dir: Prepared data sets; empty for the user's cache folder.
         manual_dir: Archives that were downloaded by hand.
         flip: Mirror half of all crops.
@@ -103,6 +106,7 @@ class Data:
 
     content: str = "sample_photos"
     style: str = "procedural_art"
+    style_px: int = 0
     data_dir: str = ""
     manual_dir: str = ""
     flip: bool = True

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from styleflax.data.augment import checked_range, random_crop
+from styleflax.data.augment import centre_crop, checked_range, random_crop
 from styleflax.data.decoding import ImageError
 from styleflax.data.pixels import to_float
 from styleflax.data.sources import PictureSource
@@ -42,10 +42,14 @@ class PairStream:
     Attributes:
         damaged: Role ("content", "style") -> places in the source of the pictures
             that could not be decoded and were replaced by the next one in order.
+
+    Args:
+        dataset: Makes the elements of both roles.
+        with_index: Whether batches hold the places of styles in their source.
     """
 
-    def __init__(self, dataset: grain.MapDataset) -> None:
-        self._dataset = dataset
+    def __init__(self, dataset: grain.MapDataset, *, with_index: bool = False) -> None:
+        self._dataset, self._with_index = dataset, with_index
         self.damaged: dict[str, set[int]] = {"content": set(), "style": set()}
 
     def batch_at(self, step: int) -> Batch:
@@ -63,7 +67,8 @@ class PairStream:
     ) -> Iterator[Batch]:
         """Yields batches without end, {"content", "style"}: uint8 (b, h, w, 3).
 
-        The batches do not depend on the numbers of workers and threads.
+        With styles seen whole, also "style_index": int32 (b,). The batches do not
+        depend on the numbers of workers and threads.
 
         Args:
             start_step: The first batch is that of this step; it costs no more
@@ -115,7 +120,10 @@ class PairStream:
                 )
             self.damaged[role] |= new
         # A copy, because workers hand over memory that they share and reuse.
-        return {role: np.array(elements["image"]) for role, elements in batch.items()}
+        copied = {role: np.array(elements["image"]) for role, elements in batch.items()}
+        if self._with_index:
+            copied["style_index"] = batch["style"]["index"].astype(np.int32)
+        return copied
 
 
 def make_pair_stream(
@@ -127,6 +135,7 @@ def make_pair_stream(
     seed: int,
     resize_px: int | tuple[int, int],
     flip: bool,
+    style_px: int = 0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> PairStream:
@@ -143,6 +152,8 @@ def make_pair_stream(
         seed: Another seed gives another order and other crops.
         resize_px: See `styleflax.data.augment.random_crop`.
         flip: See `styleflax.data.augment.random_crop`.
+        style_px: If above 0, styles are not cropped at random: of each the middle
+            square is seen, at this side, always the same.
         process_index: This process; it takes every `process_count`-th picture.
         process_count: Processes that train together.
 
@@ -158,14 +169,16 @@ def make_pair_stream(
     for role, source in (("content", content_source), ("style", style_source)):
         if len(source) == 0:
             raise ValueError(f"the {role} source holds no picture")
-        crop = _Crop(source, crop_px, resize_px, flip)
+        whole_px = style_px if role == "style" else 0
+        crop = _Crop(source, crop_px, resize_px, flip, whole_px)
         crops = _shuffled(crop, seed + _SEED_OFFSETS[role])
         # Dealt out after the shuffle, so that the processes' batches together are
         # the batch that one process would make.
         if process_count > 1:
             crops = crops[process_index::process_count]
         streams.append(crops.batch(batch_size // process_count, drop_remainder=True))
-    return PairStream(grain.experimental.ZipMapDataset(streams).map(_named))
+    dataset = grain.experimental.ZipMapDataset(streams).map(_named)
+    return PairStream(dataset, with_index=style_px > 0)
 
 
 def as_float(batch: Batch) -> Batch:
@@ -182,8 +195,9 @@ class _Crop(grain.transforms.RandomMap):
         crop_px: int,
         resize_px: int | tuple[int, int],
         flip: bool,
+        whole_px: int,
     ) -> None:
-        self._source = source
+        self._source, self._whole_px = source, whole_px
         self._crop = (crop_px, resize_px, flip)
 
     @property
@@ -193,16 +207,20 @@ class _Crop(grain.transforms.RandomMap):
     def random_map(
         self, element: int, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Returns the crop and the place of the damaged picture, -1 if sound."""
+        """Returns the crop, its picture's place, and that of a damaged one or -1."""
         error: Exception | None = None
         for shift in range(len(self._source)):
             index = (element + shift) % len(self._source)
             try:
-                image = random_crop(self._source[index], rng, *self._crop)
+                if self._whole_px:
+                    image = centre_crop(self._source[index], self._whole_px)
+                else:
+                    image = random_crop(self._source[index], rng, *self._crop)
             except (ImageError, OSError, RuntimeError, ValueError) as failure:
                 error = failure
                 continue
-            return {"image": image, "damaged": np.array(element if shift else -1)}
+            damaged = np.array(element if shift else -1)
+            return {"image": image, "index": np.array(index), "damaged": damaged}
         raise ImageError(f"no picture of {self._source!r} can be decoded: {error}")
 
 

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from styleflax.data.listing import list_images
+
 DATASETS = (
     "image_folder",
+    "pictures",
     "coco_images",
     "wikiart",
     "sample_photos",
@@ -31,8 +34,10 @@ def open_source(
     """Returns the pictures that a line of a config names.
 
     Args:
-        spec: `image_folder:PATH`, `coco_images:SUBSET` (train2014, train2017,
-            val2017), `wikiart`, `sample_photos` or `procedural_art` (also
+        spec: `image_folder:PATH`, `pictures:PATH` (a file, or the files of a folder
+            in the order of their names: few, and read as they are),
+            `coco_images:SUBSET` (train2014, train2017, val2017), `wikiart`,
+            `sample_photos` or `procedural_art` (also
             `procedural_art:num_pictures=160,size_px=320,seed=0`), or several of
             them joined by `+`.
         data_dir: Folder for prepared datasets and downloads.
@@ -74,7 +79,7 @@ def open_dataset(
         name: One of `DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: See `open_source`.
-        **options: `path` for image_folder, `subset` for coco_images,
+        **options: `path` for image_folder and pictures, `subset` for coco_images,
             `num_pictures`, `size_px` and `seed` for procedural_art.
 
     Raises:
@@ -84,6 +89,8 @@ def open_dataset(
     """
     if name not in DATASETS:
         raise ValueError(_unknown(name))
+    if name == "pictures":
+        return FilePictures(picture_files(options["path"]))
     _check_platform()
     from styleflax.data.builders import (  # noqa: PLC0415 - they import TFDS
         preparation,
@@ -98,6 +105,40 @@ def open_dataset(
         name, data_dir, manual_dir.expanduser().absolute(), options
     )
     return prepared.PreparedPictures(folder)
+
+
+def picture_files(path: Path | str) -> list[Path]:
+    """Returns the files of `pictures:PATH`, in order.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+        ValueError: The folder holds no picture.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return [path]
+    found = list_images(path)
+    if not found:
+        raise ValueError(f"the folder {str(path)!r} holds no picture")
+    return found
+
+
+class FilePictures:
+    """The encoded pictures in files, read anew each time."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = list(files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> bytes:
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} of {len(self)}")
+        return self._files[index].read_bytes()
+
+    def __repr__(self) -> str:
+        return f"FilePictures({len(self)} pictures)"
 
 
 class Concatenated:
@@ -126,7 +167,8 @@ def _parse(spec: str) -> tuple[str, dict[str, Any]]:
     name, colon, argument = spec.strip().partition(":")
     if name not in DATASETS:
         raise ValueError(_unknown(spec))
-    required = {"image_folder": "path", "coco_images": "subset"}.get(name)
+    needed = {"image_folder": "path", "pictures": "path", "coco_images": "subset"}
+    required = needed.get(name)
     if required:
         if not argument:
             raise ValueError(
@@ -153,7 +195,7 @@ def _numbers(spec: str, argument: str) -> dict[str, int]:
 
 def _unknown(spec: str) -> str:
     return (
-        f"no dataset is called {spec!r}; there are image_folder:PATH, "
+        f"no dataset is called {spec!r}; there are image_folder:PATH, pictures:PATH, "
         "coco_images:SUBSET, wikiart, sample_photos and procedural_art, "
         "several joined by +"
     )

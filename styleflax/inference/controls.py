@@ -90,6 +90,15 @@ class Plan(NamedTuple):
     style_size: int | None
     extras: dict[str, float]
 
+    def asked(self) -> set[str]:
+        """Names of the controls that are used; see `Method.controls`."""
+        used = {
+            "strength": any(strength != 1.0 for strength in self.strengths),
+            "weights": len(self.shares[0]) > 1,
+            "masks": self.masking is not None,
+        }
+        return {name for name, is_used in used.items() if is_used} | self.extras.keys()
+
     def controls(self, masks: np.ndarray) -> Controls:
         """What the method is given, for those masks (r, h, w).
 

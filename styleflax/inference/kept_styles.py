@@ -2,14 +2,17 @@
 
 import functools
 import os
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from styleflax.inference.model import Model
 from styleflax.inference.style_file import (
     StyleFile,
     check_style,
+    is_style_file,
     load_style,
     save_style,
 )
@@ -44,9 +47,36 @@ class KeptStyles:
                 "the model's file to Stylizer"
             )
         _, variables, frozen = self._model
-        params, players = jax.device_get((frozen["encoder"], variables.players))
+        parts = {name: part for name, part in frozen.items() if name != "encoder"}
+        parts |= variables.players
+        params, players = jax.device_get((frozen["encoder"], parts))
         described = self._described
         return model_digest(described._replace(encoder_params=params, players=players))
+
+    def find(self, style: object) -> Style | None:
+        """The encoded style that something stands for; None if it has pixels.
+
+        Args:
+            style: What a method encoded, a style file, a picture; with a model that
+                has styles of its own the name or number of one, from 1, or None if
+                there is only one.
+
+        Raises:
+            ValueError: If the model has no such style, or takes no pictures, or as
+                `load` does.
+            FileNotFoundError: If there is no such style file.
+        """
+        if isinstance(style, Mapping):
+            return style
+        if is_style_file(style):
+            return self.load(style)  # type: ignore[arg-type]
+        method, variables, frozen = self._model
+        if not method.styles:
+            if style is None:
+                raise ValueError("style is missing: this model takes paintings")
+            return None
+        index = {"style_index": np.array([find_style(method.styles, style)])}
+        return method.encode_style(variables, frozen, index)
 
     def load(self, path: str | os.PathLike[str]) -> Style:
         """The style in a file.
@@ -89,14 +119,42 @@ class KeptStyles:
 
     def _expected(self) -> Style:
         """Shapes of the style of a small picture."""
-        image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+        inputs = {
+            "image": jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32),
+            "style_index": jax.ShapeDtypeStruct((1,), jnp.int32),
+        }
         method, variables, frozen = self._model
-        return jax.eval_shape(
-            lambda v, f, x: method.encode_style(v, f, {"image": x}),
-            variables,
-            frozen,
-            image,
-        )
+        return jax.eval_shape(method.encode_style, variables, frozen, inputs)
+
+
+def find_style(names: Sequence[str], style: object) -> int:
+    """The index of one of a model's own styles.
+
+    Args:
+        names: Of all of them.
+        style: A name, a number from 1 (also as text), or None if there is only one.
+
+    Raises:
+        ValueError: If there is no such style; lists those that there are.
+    """
+    text = "" if style is None else str(style)
+    if text in names:
+        return list(names).index(text)
+    if text.isdecimal() and 1 <= int(text) <= len(names):
+        return int(text) - 1
+    if style is None and len(names) == 1:
+        return 0
+    given = "" if style is None else f", not {_short(style)}"
+    raise ValueError(
+        f"this model's styles are its own ({', '.join(names)}){given}; to a model of "
+        "cin, `styleflax style train` adds a painting"
+    )
+
+
+def _short(style: object) -> str:
+    """A text for a message, whatever was given."""
+    text = isinstance(style, str | os.PathLike | int)
+    return repr(str(style)) if text else "a picture"
 
 
 def needs_pixels(control: str, style: object) -> ValueError:

@@ -23,18 +23,25 @@ def make_sampler(
 
     @jax.jit
     def program(
-        variables: Variables, frozen: Params, content: Image, style: Image
+        variables: Variables, frozen: Params, content: Image, style: Batch
     ) -> Image:
-        encoded = method.encode_style(variables, frozen, {"image": style})
+        encoded = method.encode_style(variables, frozen, style)
         image = stylize(method, variables, frozen, content, [encoded], plain_controls())
         return jnp.clip(image, 0.0, 1.0)
 
     def draw(variables: Variables, frozen: Params, batch: Batch) -> np.ndarray:
         contents, styles = to_float(batch["content"]), to_float(batch["style"])
+        # Of a few styles of the method's own, a batch may hold some several times.
+        places = batch.get("style_index", np.arange(len(styles)))
+        chosen = np.unique(places, return_index=True)[1]
+        styles, places = styles[chosen], places[chosen]
+        inputs = [
+            {"image": style[None], "style_index": place[None]}
+            for style, place in zip(styles, places, strict=True)
+        ]
         rows: list[list[np.ndarray | None]] = [[None, *styles]]
         for content in contents:
-            pairs = [(content[None], style[None]) for style in styles]
-            images = [program(variables, frozen, *pair) for pair in pairs]
+            images = [program(variables, frozen, content[None], s) for s in inputs]
             rows.append([content, *(np.asarray(image[0]) for image in images)])
         return image_grid(rows, cell_px=contents.shape[1])
 

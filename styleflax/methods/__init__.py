@@ -5,11 +5,24 @@ from typing import Any
 
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Method
+from styleflax.methods.cin import make_cin
+from styleflax.methods.cin_style import make_cin_style
+from styleflax.methods.johnson import make_johnson
 from styleflax.methods.sanet import make_sanet
 
 METHODS: Mapping[str, Callable[..., Method]] = {
     "adain": make_adain,
     "sanet": make_sanet,
+    "johnson": make_johnson,
+    "cin": make_cin,
+    "cin_style": make_cin_style,
+}
+
+
+_MEANINGS = {
+    "strength": "alpha or exaggerate other than 1",
+    "weights": "several styles in one picture",
+    "masks": "styles by place",
 }
 
 
@@ -34,4 +47,7 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
         if name not in method.controls:
             having = [key for key, make in METHODS.items() if name in make().controls]
             has = f"{', '.join(having)} has it" if having else "no method has it"
-            raise ValueError(f"this model's method has no control {name!r}; {has}")
+            means = f" ({_MEANINGS[name]})" if name in _MEANINGS else ""
+            raise ValueError(
+                f"this model's method has no control {name!r}{means}; {has}"
+            )

@@ -1,6 +1,7 @@
 """The record that every style transfer method is."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -16,6 +17,9 @@ Batch = Mapping[str, Any]
 Style = Any
 """A tree of arrays: all that a method keeps of a style picture."""
 LossFn = Callable[..., tuple[Float[Array, ""], tuple[dict[str, Array], Params]]]
+BeginFrom = Callable[
+    [str, Mapping[str, Params]], tuple[dict[str, Params], dict[str, Params]]
+]
 
 
 class Variables(NamedTuple):
@@ -105,9 +109,10 @@ class Method(NamedTuple):
         init: key -> Variables.
         losses: For every player, `f(own_params, variables, frozen, batch, key)`
             -> (scalar, (metrics, new_state)). Scalars and metrics are means over
-            the batch, so that devices can average them.
+            the batch, so that devices can average them. `new_state` holds those
+            entries of the state that this loss sets.
         encode_style: (variables, frozen, style_input) -> Style, from
-            `{"image": (1, h, w, 3)}`. The content of a style file.
+            `{"image": (1, h, w, 3)}`, or see `styles`. The content of a style file.
         encode_content: (variables, frozen, image, extent=None) -> features, local in
             space.
         moments: (features, `Masks`) -> moments by layer, mergeable over windows.
@@ -119,6 +124,16 @@ class Method(NamedTuple):
         tiling: None where a method needs the whole picture; else the last arguments
             above may be given, for a window in its place.
         controls: Names of the controls that it supports.
+        styles: Names of the styles that are in its parameters, where it takes no
+            pictures of styles: `encode_style` gets `{"style_index": (1,)}`, and
+            batches hold that of every style picture.
+        options: Its own arguments, as JSON has them, by which a model file's method
+            is built again.
+        begin_from: Of the method and players of the model file that a training
+            begins from: the players to begin with, and what stays frozen beside the
+            encoder. None where parts of the same names are taken.
+        frozen_parts: Names of those in `frozen` and in model files, each with
+            key -> such a tree.
     """
 
     init: Callable[[Key], Variables]
@@ -131,6 +146,10 @@ class Method(NamedTuple):
     encoder_layers: tuple[str, ...]
     tiling: Tiling | None
     controls: frozenset[str]
+    styles: tuple[str, ...] = ()
+    options: Mapping[str, Any] = MappingProxyType({})
+    begin_from: BeginFrom | None = None
+    frozen_parts: Mapping[str, Callable[[Key], Params]] = MappingProxyType({})
 
 
 def plain_controls(
@@ -180,8 +199,7 @@ def weigh_terms(
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
-    hidden = {"total_variation"} | ({"gram"} - weights.keys())
-    return total, {f"{k}_loss": v for k, v in terms.items() if k not in hidden}
+    return total, {f"{k}_loss": v for k, v in terms.items() if k != "total_variation"}
 
 
 def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:

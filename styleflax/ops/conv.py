@@ -62,9 +62,7 @@ def conv3x3_reflect(
             the same up to rounding.
     """
     padded = reflect_pad(x)
-    if native:
-        return _native_valid(padded, kernel) + bias
-    return _valid_conv(*_equally_varying(padded, kernel)) + bias
+    return valid_conv(padded, kernel, native=native) + bias
 
 
 def upsample_conv3x3_reflect(
@@ -92,13 +90,31 @@ def upsample_conv3x3_reflect(
     o = kernel.shape[3]
     by_phase = _phase_kernels(kernel).transpose(2, 3, 4, 0, 1, 5)
     stacked = by_phase.reshape(2, 2, channels, 4 * o)
-    y = _valid_conv(*_equally_varying(edge_pad(x), stacked)) + jnp.tile(bias, 4)
+    y = valid_conv(edge_pad(x), stacked) + jnp.tile(bias, 4)
     y = y.reshape(b, h + 1, w + 1, 2, 2, o)
     rows = [
         jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in (0, 1)], axis=3)
         for p in (0, 1)
     ]
     return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, o)
+
+
+def valid_conv(
+    padded: Float[Array, "b h w i"],
+    kernel: Float[Array, "k k i o"],
+    *,
+    native: bool = False,
+) -> Float[Array, "b h2 w2 o"]:
+    """Returns the convolution, stride 1, of a map that has been padded before.
+
+    Args:
+        padded: The map; both sides at least `k`.
+        kernel: The filters, of any size.
+        native: As in `conv3x3_reflect`.
+    """
+    if native:
+        return _native_valid(padded, kernel)
+    return _valid_conv(*_equally_varying(padded, kernel))
 
 
 def _enlarge(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:

@@ -8,7 +8,7 @@ import jax
 from styleflax.config import Config
 from styleflax.data.pipeline import PairStream, make_pair_stream
 from styleflax.data.sources import PictureSource, open_source
-from styleflax.methods.base import Batch
+from styleflax.methods.base import Batch, Method
 from styleflax.weights.fetch import find_cache_dir
 
 Sources = tuple[PictureSource, PictureSource]
@@ -25,6 +25,27 @@ def open_sources(config: Config) -> Sources:
     return content, open_source(data.style, folder, manual)
 
 
+def check_styles(config: Config, method: Method, sources: Sources) -> None:
+    """Refuses style pictures that are not those of a method with styles of its own.
+
+    Raises:
+        ValueError: Naming the fields of the configuration.
+    """
+    if not method.styles:
+        return
+    if config.data.style_px < 1:
+        raise ValueError(
+            f"data.style_px must be above 0 for {config.method}, whose styles are "
+            f"fixed pictures, got {config.data.style_px}"
+        )
+    if len(sources[1]) != len(method.styles):
+        raise ValueError(
+            f"options.styles names {len(method.styles)} styles "
+            f"({', '.join(method.styles)}), but data.style={config.data.style!r} holds "
+            f"{len(sources[1])} pictures"
+        )
+
+
 def phase_batches(
     config: Config, sources: Sources, index: int, first: int
 ) -> Iterator[Batch]:
@@ -39,6 +60,7 @@ def phase_batches(
         index,
         config.seed + index,
         share=(jax.process_index(), jax.process_count()),
+        style_px=config.data.style_px,
     )
     return stream.iterate(
         first, num_workers=run.num_workers, num_threads=run.num_threads
@@ -46,7 +68,7 @@ def phase_batches(
 
 
 def encoder_batch(config: Config, sources: Sources) -> Batch:
-    """Pictures to measure the encoder on, cropped as in the first phase."""
+    """Pictures to measure the encoder on, all cropped as in the first phase."""
     size = max(config.encoder.num_images // 2, 1)
     seed = config.seed + _ENCODER_SEED_OFFSET
     return _stream(config, sources, 0, seed, batch_size=size).batch_at(0)
@@ -57,7 +79,9 @@ def sample_batch(config: Config, sources: Sources) -> Batch:
     seed = config.seed + _ENCODER_SEED_OFFSET + 1
     last = len(config.phases) - 1
     size = config.run.num_samples
-    return _stream(config, sources, last, seed, batch_size=size).batch_at(0)
+    whole_px = config.data.style_px
+    stream = _stream(config, sources, last, seed, batch_size=size, style_px=whole_px)
+    return stream.batch_at(0)
 
 
 def _stream(
@@ -67,6 +91,7 @@ def _stream(
     seed: int,
     batch_size: int | None = None,
     share: tuple[int, int] = (0, 1),
+    style_px: int = 0,
 ) -> PairStream:
     phase = config.phases[index]
     return make_pair_stream(
@@ -76,6 +101,7 @@ def _stream(
         batch_size=batch_size or phase.batch_size,
         seed=seed,
         flip=config.data.flip,
+        style_px=style_px,
         process_index=share[0],
         process_count=share[1],
     )

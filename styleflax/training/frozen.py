@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.methods.base import Variables
+from styleflax.methods.base import BeginFrom, Variables
 from styleflax.models.inversion import invert_encoder
 from styleflax.models.normalisation import extend_params, normalise_activations
 from styleflax.models.vgg import VGG, cut_params
@@ -26,15 +26,21 @@ def open_encoder(
     layers: tuple[str, ...],
     workdir: Path,
     sources: Sources,
+    begin_from: BeginFrom | None = None,
 ) -> ModelFile:
-    """The run's encoder as a model file without trained parts.
+    """The run's encoder as a model file without trained parts of this run.
+
+    Its players are what else stays frozen; see `Method.begin_from`.
 
     Written to the workdir when a run starts for the first time, so that
     whatever happens to its pictures later, it goes on with the same one.
     """
     path = workdir / FILE_NAME
     if not path.exists():
-        save_model(path, _make_encoder(config, layers, sources), dtype=np.float32)
+        made = _make_encoder(config, layers, sources)
+        if begin_from is not None:
+            made = made._replace(players=_frozen_of(config, begin_from))
+        save_model(path, made, dtype=np.float32)
     return load_model(path)
 
 
@@ -79,7 +85,21 @@ def _make_encoder(
     return ModelFile(config.method, spec, params, {}, {}, {}, {})
 
 
-def start_from(path: str, method: str, variables: Variables) -> Variables:
+def _frozen_of(config: Config, begin_from: BeginFrom) -> dict[str, Params]:
+    if not config.init_from:
+        raise ValueError(
+            f"{config.method} begins from a model file: give --config.init_from=FILE"
+        )
+    model = load_model(find_model(config.init_from))
+    return begin_from(model.method, model.players)[1]
+
+
+def start_from(
+    path: str,
+    method: str,
+    variables: Variables,
+    begin_from: BeginFrom | None = None,
+) -> Variables:
     """Variables that begin as those of a model file.
 
     The file may be of another method that has parts in common, by name and shape
@@ -89,16 +109,27 @@ def start_from(path: str, method: str, variables: Variables) -> Variables:
         path: The file, or the name of a packaged model.
         method: That the variables are of.
         variables: Those of a run that begins anew.
+        begin_from: See `Method`.
 
     Raises:
         FileNotFoundError: If there is neither a file nor a model of that name.
         ValueError: If the file holds parts that the method has not.
     """
     model = load_model(find_model(path))
+    if begin_from is not None:
+        begun, _ = begin_from(model.method, model.players)
+        check_params(variables.players, begun, f"{path}, as a start of {method!r}")
+        return Variables(begun, variables.state)
     if model.method == method:
+        begun = dict(variables.players)
         for player, params in variables.players.items():
-            check_params(params, model.players.get(player, {}), f"{path}, {player}")
-        return Variables(model.players, model.state)
+            if player == "model" or player in model.players:
+                found = model.players.get(player, {})
+                check_params(params, found, f"{path}, {player}")
+                begun[player] = found
+            else:  # of the losses, which no file keeps
+                logger.info("%s holds no %s: it begins anew", path, player)
+        return Variables(begun, model.state)
     players = dict(variables.players)
     for player, parts in model.players.items():
         own = players.get(player, {})

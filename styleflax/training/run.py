@@ -23,7 +23,7 @@ from styleflax.training.agreement import (
 )
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.environment import describe_environment, warn_of_differences
-from styleflax.training.feed import Sources
+from styleflax.training.feed import Sources, check_styles
 from styleflax.training.frozen import open_encoder, start_anew, start_from
 from styleflax.training.metric_writer import MetricWriter
 from styleflax.training.optimizer import make_optimizer
@@ -69,10 +69,12 @@ def open_run(
     phase; `held` closes what the run holds open.
 
     Raises:
-        ValueError: If the folder holds the run of another encoder or network,
-            or the processes have different pictures or encoders.
+        ValueError: If the folder holds the run of another encoder or network, the
+            processes have different pictures or encoders, or the style pictures are
+            not those of the method's own styles.
     """
     check_same("numbers of contents and styles", [len(source) for source in sources])
+    check_styles(config, method, sources)
     encoder = _read_encoder(config, method, workdir, sources)
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
@@ -84,7 +86,7 @@ def open_run(
         checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
         held.enter_context(contextlib.closing(checkpoints))
         found = _restore(checkpoints, state, notes)
-        found = found or _start(config, state, encoder, sources)
+        found = found or _start(config, method, state, encoder, sources)
         first = int(found.step) + 1
         writer = MetricWriter(workdir, first, tensorboard=config.run.tensorboard)
         held.enter_context(contextlib.closing(writer))
@@ -97,7 +99,10 @@ def open_run(
         devices=devices,
         sources=sources,
         optimizer=optimizer,
-        frozen=replicate({"encoder": encoder.encoder_params}, devices),
+        # Beside the encoder, in the same file, what a method keeps frozen itself.
+        frozen=replicate(
+            {"encoder": encoder.encoder_params, **encoder.players}, devices
+        ),
         checkpoints=checkpoints,
         writer=writer,
         notes=notes,
@@ -110,7 +115,8 @@ def _read_encoder(
     config: Config, method: Method, workdir: Path, sources: Sources
 ) -> ModelFile:
     def read() -> ModelFile:
-        return open_encoder(config, method.encoder_layers, workdir, sources)
+        layers = method.encoder_layers
+        return open_encoder(config, layers, workdir, sources, method.begin_from)
 
     first = on_first(read)  # makes it; the others find it there
     encoder = on_all(lambda: first or read())
@@ -139,10 +145,16 @@ def _restore(
 
 
 def _start(
-    config: Config, state: TrainState, encoder: ModelFile, sources: Sources
+    config: Config,
+    method: Method,
+    state: TrainState,
+    encoder: ModelFile,
+    sources: Sources,
 ) -> TrainState:
     if config.init_from:
-        variables = start_from(config.init_from, config.method, state.variables)
+        variables = start_from(
+            config.init_from, config.method, state.variables, method.begin_from
+        )
     else:
         variables = start_anew(config, encoder, sources, state.variables)
     return state._replace(variables=variables)

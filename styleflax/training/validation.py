@@ -18,6 +18,7 @@ AT_LEAST: Mapping[str, float] = {
     "seed": 0,
     "arithmetic.style_eps": 0,
     "encoder.num_images": 1,
+    "data.style_px": 0,
     "optimizer.clip_norm": 0,
     "optimizer.accumulate_steps": 1,
     "optimizer.max_nonfinite_steps": 1,

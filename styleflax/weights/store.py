@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ class ModelFile(NamedTuple):
         state: batch statistics; {} for nearly all methods.
         arithmetic: the preset that the parts were trained under (ddof, eps, ...).
         provenance: how it came about; for people, never read by the program.
+        options: the method's own arguments, see `methods.base.Method`.
     """
 
     method: str
@@ -51,6 +53,7 @@ class ModelFile(NamedTuple):
     state: Params
     arithmetic: dict[str, Any]
     provenance: dict[str, Any]
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 def _flatten(model: ModelFile) -> dict[str, np.ndarray]:
@@ -70,6 +73,8 @@ def _describe(model: ModelFile) -> dict[str, Any]:
         "players": sorted(model.players),
         "arithmetic": model.arithmetic,
         "provenance": model.provenance,
+        # Not where there are none, as files were before there were any.
+        **({"options": dict(model.options)} if model.options else {}),
     }
 
 
@@ -167,7 +172,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def _require_kinds(model: ModelFile) -> None:
     trees = (model.encoder_params, model.state, *model.players.values())
-    described = (model.arithmetic, model.provenance)
+    described = (model.arithmetic, model.provenance, model.options)
     if not all(isinstance(text, str) for text in (model.method, *model.encoder)):
         raise TypeError("a name is no text")
     if not all(isinstance(tree, dict) for tree in (*trees, *described)):
@@ -197,6 +202,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
             state=tree.get("state", {}),
             arithmetic=header["arithmetic"],
             provenance=header["provenance"],
+            options=header.get("options", {}),
         )
         _require_kinds(model)
         digest = _digest(flat, _describe(model))

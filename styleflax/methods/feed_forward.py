@@ -1,0 +1,136 @@
+"""What a feed-forward network of fixed styles is trained on (Johnson et al. 2016)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from styleflax.config import Arithmetic
+from styleflax.losses.content import mse_loss
+from styleflax.losses.family import StyleLoss, find_style_loss
+from styleflax.losses.regularizers import total_variation_loss
+from styleflax.methods.base import Style, check_loss_names, weigh_terms
+from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.models.vgg import DEPTHS
+from styleflax.types import FeatureMaps, Image, Key, Params
+
+STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+"""Johnson et al.'s, of a VGG-16."""
+FEED_FORWARD_LOSSES: Mapping[str, float] = MappingProxyType(
+    {"content": 1.0, "gram": 2.0, "total_variation": 1.0}
+)
+_OF_IMAGES = ("content", "total_variation")
+
+
+class Perception(NamedTuple):
+    """How an encoder judges pictures.
+
+    Attributes:
+        encode: The encoder.
+        content_layer: Where a picture must agree with its content.
+        style_layers: Where it is compared with its style.
+        weights: Of all terms.
+        style_losses: Those among the terms that compare styles.
+    """
+
+    encode: FrozenEncoder
+    content_layer: str
+    style_layers: tuple[str, ...]
+    weights: Mapping[str, float]
+    style_losses: Mapping[str, StyleLoss]
+
+    def layers(self) -> tuple[str, ...]:
+        """All layers, each once, in the encoder's order."""
+        return tuple(sorted({self.content_layer, *self.style_layers}))
+
+    def judge(
+        self,
+        frozen: Params,
+        content: Image,
+        stylized: Image,
+        style: Float[Array, "_ hs ws 3"],
+        key: Key,
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        """The weighted sum of all terms, and metrics.
+
+        Args:
+            frozen: Holds the encoder.
+            content: Pictures.
+            stylized: Of the same size; what is differentiated.
+            style: One for every picture, or one for all, of any size.
+            key: For losses that sample.
+        """
+        layer = self.content_layer
+        wanted = self.encode(frozen, content, (layer,))[layer]
+        style_features = self.encode(frozen, style, self.style_layers)
+        if len(style) < len(content):
+            style_features = {
+                k: jnp.broadcast_to(v, (len(content), *v.shape[1:]))
+                for k, v in style_features.items()
+            }
+
+        def compared(features: FeatureMaps) -> dict[str, Array]:
+            seen = {k: features[k] for k in self.style_layers}
+            terms = {
+                name: loss.evaluate(seen, style_features, jax.random.fold_in(key, i))
+                for i, (name, loss) in enumerate(self.style_losses.items())
+            }
+            return {"content": mse_loss(features[layer], wanted), **terms}
+
+        terms = self.encode.judge(frozen, stylized, self.layers(), compared)
+        terms["total_variation"] = total_variation_loss(stylized)
+        return weigh_terms(self.weights, terms)
+
+
+def make_perception(
+    encode: FrozenEncoder,
+    weights: Mapping[str, float],
+    arithmetic: Arithmetic,
+    content_layer: str,
+    style_layers: tuple[str, ...],
+) -> Perception:
+    """What judges the pictures of a feed-forward network.
+
+    Raises:
+        ValueError: If a term is neither `content`, `total_variation` nor the name of a
+            style loss, or a layer is unknown.
+    """
+    known = [
+        f"relu{block}_{i + 1}"
+        for block, depth in enumerate(DEPTHS["vgg19"], start=1)
+        for i in range(depth)
+    ]
+    for layer in (content_layer, *style_layers):
+        if layer not in known:
+            raise ValueError(f"layer {layer!r} unknown; there are {', '.join(known)}")
+    names = [name for name in weights if name not in _OF_IMAGES]
+    losses = {name: find_style_loss(name, arithmetic) for name in names}
+    check_loss_names(weights, (*_OF_IMAGES, *losses))
+    return Perception(encode, content_layer, tuple(style_layers), weights, losses)
+
+
+def read_own_index(style: Mapping[str, Array]) -> Array:
+    """The index of one of the model's own styles, shape (1,)."""
+    return jnp.asarray(style["style_index"]).reshape(1)
+
+
+def image_alone(
+    _variables: object, _frozen: object, image: Image, _extent: object = None
+) -> FeatureMaps:
+    """Features of a method whose network wants the picture itself."""
+    return {"image": image}
+
+
+def made_image(
+    _variables: object, _frozen: object, features: FeatureMaps, _extent: object = None
+) -> Image:
+    """The picture that the method's `transfer` has made."""
+    return features["image"]
+
+
+def no_moments(_features: FeatureMaps, _masks: object) -> Style:
+    """What such a method needs of the content's statistics: nothing."""
+    return {}

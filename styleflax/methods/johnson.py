@@ -1,0 +1,173 @@
+"""One style in one feed-forward network (Johnson et al. 2016, Ulyanov et al. 2017)."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.config import Arithmetic
+from styleflax.methods.base import (
+    Batch,
+    Controls,
+    Method,
+    Style,
+    Variables,
+)
+from styleflax.methods.feed_forward import (
+    FEED_FORWARD_LOSSES,
+    STYLE_LAYERS,
+    Perception,
+    image_alone,
+    made_image,
+    make_perception,
+    no_moments,
+)
+from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.models.transformer_net import (
+    Norm,
+    Output,
+    Padding,
+    TransformerNet,
+    Upsampling,
+    check_choices,
+)
+from styleflax.types import FeatureMaps, Key, Params
+
+DEFAULT_ARITHMETIC = Arithmetic()
+
+
+class _Networks(NamedTuple):
+    """What the functions of the method share."""
+
+    net: TransformerNet
+    perception: Perception
+
+
+def make_johnson(
+    losses: Mapping[str, float] = FEED_FORWARD_LOSSES,
+    arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
+    dtype: DTypeLike = jnp.float32,
+    native: bool = False,
+    remat: bool = False,
+    styles: Sequence[str] = ("style",),
+    norm: Norm = "batch",
+    width: float = 1.0,
+    padding: Padding = "reflect-start",
+    upsampling: Upsampling = "transposed",
+    output: Output = "tanh",
+    content_layer: str = "relu3_3",
+    style_layers: Sequence[str] = STYLE_LAYERS,
+) -> Method:
+    """The method, with the weighted sum of `losses` as its training loss.
+
+    Nothing is encoded of a style: the network is the style. With batch
+    normalisation the statistics of the population, by which pictures are made, are
+    the methods's state, averaged over devices in training.
+
+    Args:
+        losses: Weights by term: `content` (relative to the encoder's scale, not
+            Caffe's), `total_variation`, and any style loss (`losses.family`).
+        arithmetic: Of the style loss `style`.
+        dtype: Compute type of the networks; statistics are float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        remat: Save memory in training; see `methods.frozen_encoder`.
+        styles: The one style's name.
+        norm: `batch` as in the paper, `instance` as Ulyanov et al. found better, or
+            `none`.
+        width: Factor on the network's channels.
+        padding: Of the network; see `models.transformer_net`.
+        upsampling: The same.
+        output: The same.
+        content_layer: Where pictures must agree with their contents. Of the authors'
+            published code one version has relu3_3 and another, which pystiche's
+            table follows, relu2_2.
+        style_layers: Where they are compared with the style.
+
+    Raises:
+        ValueError: If a term, a layer or a part of the network is unknown, or there is
+            not just one style.
+    """
+    if len(styles) != 1:
+        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
+    net = TransformerNet(
+        norm, width, padding, upsampling, output, dtype=dtype, native=native
+    )
+    check_choices(net)
+    if norm == "conditional":
+        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
+    encode = FrozenEncoder(dtype, native, remat)
+    layers = tuple(style_layers)
+    perception = make_perception(encode, losses, arithmetic, content_layer, layers)
+    nets = _Networks(net, perception)
+    return Method(
+        init=partial(_init, nets),
+        losses={"model": partial(_loss, nets)},
+        encode_style=_encode_style,
+        encode_content=image_alone,
+        moments=no_moments,
+        transfer=partial(_transfer, nets),
+        decode=made_image,
+        encoder_layers=perception.layers(),
+        tiling=None,
+        controls=frozenset({"masks"}),
+        styles=tuple(styles),
+        options={
+            "styles": list(styles),
+            "norm": norm,
+            "width": width,
+            "padding": padding,
+            "upsampling": upsampling,
+            "output": output,
+            "content_layer": content_layer,
+            "style_layers": list(style_layers),
+        },
+    )
+
+
+def _init(nets: _Networks, key: Key) -> Variables:
+    image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+    variables = nets.net.lazy_init(key, image)
+    return Variables({"model": variables["params"]}, variables.get("batch_stats", {}))
+
+
+def _loss(
+    nets: _Networks,
+    own_params: Params,
+    variables: Variables,
+    frozen: Params,
+    batch: Batch,
+    key: Key,
+) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+    """All pictures of the batch against the one style."""
+    tree = {"params": own_params, "batch_stats": variables.state}
+    stylized, changed = nets.net.apply(
+        tree, batch["content"], train=True, mutable=["batch_stats"]
+    )
+    style = batch["style"][:1]  # the others are the same
+    total, metrics = nets.perception.judge(
+        frozen, batch["content"], stylized, style, key
+    )
+    return total, (metrics, changed.get("batch_stats", {}))
+
+
+def _encode_style(_: Variables, _frozen: Params, _style: Mapping[str, Any]) -> Style:
+    return {}
+
+
+def _transfer(
+    nets: _Networks,
+    variables: Variables,
+    _frozen: Params,
+    features: FeatureMaps,
+    _moments: object,
+    _styles: Sequence[Style],
+    _controls: Controls,
+    _piece: object = None,
+) -> FeatureMaps:
+    """The network's picture; where masks leave the content, the stylizer does."""
+    tree = {"params": variables.players["model"], "batch_stats": variables.state}
+    return {"image": nets.net.apply(tree, features["image"])}
