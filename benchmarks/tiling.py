@@ -1,53 +1,41 @@
-"""Large pictures through windows: memory, agreement with the whole, compilations.
+"""Pictures of any size: memory, agreement of windows with the whole, compilations.
 
     python benchmarks/tiling.py                    # all; the large pictures take long
     python benchmarks/tiling.py memory --side 1024
     python benchmarks/tiling.py agreement compilations
 
-`memory` is the peak of a process of its own with the picture and the result in it.
-glibc is told to give freed memory back at once (MALLOC_MMAP_THRESHOLD_), so that the
-peak is what was in use. `agreement` is the largest difference, in [0, 1], from the
-program of the whole picture. `compilations` counts XLA's, of 50 pictures of 50 sizes
-after a folder of 3. AdaIN is the packaged model, SANet an untrained one.
+All with the packaged models. `memory` runs `styleflax stylize` on a picture of 8000 x
+8000 (AdaIN) and 4096 x 4096 px (SANet, with a painting seen at 1024 px), and prints
+that process's peak (ru_maxrss), reading and writing files included. `agreement` is the
+largest difference, in [0, 1], between windows and the whole picture, over sizes of
+every residue modulo 16, with and without masks and alpha. `compilations` counts XLA's,
+of 50 pictures of 50 sizes after a folder of 3, by one stylizer.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from styleflax import methods
-from styleflax.data.pixels import to_float
-from styleflax.inference.model import Model, build_model
-from styleflax.inference.tiling import TILE_PX, stylize_tiled
-from styleflax.methods.base import Style, plain_controls, stylize
-from styleflax.models.vgg import cut_params
-from styleflax.weights.packaged import load_packaged_vgg16
-from styleflax.weights.packaged_models import find_model
-from styleflax.weights.store import load_model
+from styleflax import Stylizer
 
-LARGE_PX = {"adain": 8192, "sanet": 4096}
+NAMES = ("adain", "sanet")
+LARGE_PX = {"adain": 8000, "sanet": 4096}
 STYLE_PX = {"adain": 512, "sanet": 1024}
-AGREEMENT_PX = (1017, 700)
+BARS_GB = {"adain": 4.0, "sanet": 6.0}
+TILE_PX = 256
+"""For agreement: small, so that small pictures have several windows."""
 COMPILED = "/jax/core/compile/backend_compile_duration"
-
-
-def build(name: str) -> Model:
-    """A model of true width."""
-    if name == "adain":
-        return build_model(load_model(find_model(name)))
-    method = methods.build(name)
-    encoder = cut_params(load_packaged_vgg16(), method.encoder_layers)
-    return Model(method, method.init(jax.random.key(0)), {"encoder": encoder})
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -60,105 +48,96 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.uint8(values * 255)
 
 
-def encode(model: Model, side_px: int) -> Style:
-    """A style of that side."""
-    image = to_float(picture(side_px, side_px, seed=1))[None]
-    program = jax.jit(lambda m, x: model.method.encode_style(*m, {"image": x}))
-    return program(model[1:], image)
+def draw(side_px: int, style_px: int, folder: str) -> None:
+    """Writes a photograph and a painting; in a process of its own, for the memory."""
+    Image.fromarray(picture(side_px, side_px)).save(Path(folder) / "photo.jpg")
+    Image.fromarray(picture(style_px, style_px, seed=1)).save(Path(folder) / "art.png")
 
 
-def measure_memory(name: str, side_px: int, tile_px: int) -> dict[str, float]:
-    """Peak of this process, in MB, and seconds, compilation included."""
-    model, content_u8 = build(name), picture(side_px, side_px)
-    style = encode(model, min(side_px, STYLE_PX[name]))
-    start = time.perf_counter()
-    stylize_tiled(model, content_u8, [style], plain_controls(), tile_px=tile_px)
-    seconds = time.perf_counter() - start
-    status = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM"))
-    return {"peak_mb": int(peak) / 1024, "seconds": seconds}
+def measure_memory(name: str, side_px: int, flags: list[str]) -> str:
+    """Peak of `styleflax stylize`, and its seconds."""
+    style_px = min(side_px, STYLE_PX[name])
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = ("--draw", str(side_px), str(style_px), folder)
+        subprocess.run([sys.executable, __file__, *numbers], check=True)
+        files = [f"{folder}/photo.jpg", "--style", f"{folder}/art.png"]
+        files += ["-o", f"{folder}/out.jpg", "--weights", name]
+        size = ["--style-size", str(style_px)]
+        command = [sys.executable, "-m", "styleflax", "stylize", *files, *size, *flags]
+        start = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+    if status:
+        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
+    bar = f" (bar {BARS_GB[name]:g} GB)" if side_px == LARGE_PX[name] else ""
+    return f"{usage.ru_maxrss * 1024 / 1e9:.2f} GB{bar}, {seconds:.0f} s"
 
 
-def measure_agreement(name: str, tile_px: int) -> dict[str, float]:
-    """Largest difference from the program of the whole picture."""
-    model, content_u8 = build(name), picture(*AGREEMENT_PX)
-    styles, controls = [encode(model, 256)], plain_controls()
-    out = np.empty(content_u8.shape, np.float32)
-    # Half, so that there is more than one window.
-    stylize_tiled(model, content_u8, styles, controls, tile_px=tile_px // 2, out=out)
-    whole = jax.jit(lambda m, x: stylize(model.method, *m, x, styles, controls))
-    expected = np.asarray(whole(model[1:], to_float(content_u8)[None]))[0].clip(0, 1)
-    return {"deviation": float(np.abs(out - expected).max())}
+def measure_agreement(name: str) -> str:
+    """Largest difference from whole pictures."""
+    whole, tiled = (Stylizer.load(name, tile_px=px) for px in (0, TILE_PX))
+    mask = np.random.default_rng(0).random((9, 7), np.float32)
+    masked: dict[str, Any] = {"masks": [mask, "rest"], "alpha": 0.6, "feather": 4.0}
+    styles = [tiled.encode_style(picture(side, 96, side)) for side in (64, 128)]
+    # A last window of 17 px beyond the margin of the one before, and a small picture.
+    odd = [(TILE_PX + 2 * 16 + 17, 40), (33, 70)]
+    odd += [(TILE_PX + 16 + r, 16 + (5 * r + 3) % 16) for r in range(16)]
+    largest = {"plain": 0.0, "masks and alpha": 0.0}
+    for size in odd:
+        content_u8 = picture(*size)
+        for which, controls in zip(largest, ({}, masked), strict=True):
+            made = [one(content_u8, styles, **controls).array for one in (whole, tiled)]
+            difference = float(np.abs(made[0] - made[1]).max())
+            largest[which] = max(largest[which], difference)
+    return ", ".join(f"{which} {value:.1e}" for which, value in largest.items())
 
 
-def measure_compilations(name: str, tile_px: int) -> dict[str, float]:
+def measure_compilations(name: str) -> str:
     """Programs compiled for a folder of 3 pictures, and for 50 more."""
-    model = build(name)
-    styles, controls, counts = [encode(model, 128)], plain_controls(), [0]
+    stylizer, counts = Stylizer.load(name), [0]
+    style = stylizer.encode_style(picture(128, 128, seed=1))
 
-    def count(event: str, _seconds: float, **_: Any) -> None:
+    def count(event: str, duration_secs: float, **_: str | int) -> None:
+        del duration_secs
         counts[-1] += event == COMPILED
 
     jax.monitoring.register_event_duration_secs_listener(count)
-    smallest = tile_px // 4
-    folder = [(smallest, 100), (smallest + 1, 60), (tile_px, tile_px)]
-    for size in folder:
-        stylize_tiled(model, picture(*size), styles, controls, tile_px=tile_px)
+    for size in [(300, 200), (200, 300), (240, 320)]:
+        stylizer(picture(*size), style)
     counts.append(0)
     for k in range(50):
-        size = (smallest - 99 + 3 * k, 50 + 2 * k)
-        if k % 10 == 0:
-            size = (tile_px - k, tile_px - 1)
-        stylize_tiled(model, picture(*size), styles, controls, tile_px=tile_px)
-    return {"first": counts[0], "new": counts[1]}
+        stylizer(picture(150 + 7 * k, 640 - 5 * k), style)
+    jax.monitoring.unregister_event_duration_listener(count)
+    return f"{counts[0]}, then {counts[1]}"
 
 
-MEASURES = {
-    "memory": measure_memory,
-    "agreement": measure_agreement,
-    "compilations": measure_compilations,
-}
-
-
-def in_child(*arguments: object) -> dict[str, float]:
-    """What this script measures with these arguments, in a process of its own."""
-    command = [sys.executable, __file__, "--child", *map(str, arguments)]
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
-    output = subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True
-    )
-    return json.loads(output.stdout.splitlines()[-1])
-
-
-def main(kinds: list[str], side_px: int | None, tile_px: int) -> None:
+def main(kinds: list[str], names: list[str], side_px: int, flags: list[str]) -> None:
     """Prints a line for each measure and method."""
     table = Table("what", "method", "result")
     for kind in kinds:
-        for name, large_px in LARGE_PX.items():
+        for name in names:
             if kind == "memory":
-                side = side_px or large_px
-                x = in_child(kind, name, side, tile_px)
-                text = f"{x['peak_mb']:.0f} MB, {x['seconds']:.0f} s"
-                table.add_row(f"peak resident at {side} x {side}", name, text)
+                side = side_px or LARGE_PX[name]
+                result = measure_memory(name, side, flags)
+                table.add_row(f"peak resident at {side} x {side}", name, result)
             elif kind == "agreement":
-                x = in_child(kind, name, tile_px)
-                table.add_row("difference", name, f"{x['deviation']:.1e}")
+                table.add_row("largest difference", name, measure_agreement(name))
             else:
-                x = in_child(kind, name, tile_px)
-                text = f"{x['first']:.0f}, then {x['new']:.0f}"
-                table.add_row("programs compiled", name, text)
+                table.add_row("programs compiled", name, measure_compilations(name))
     Console().print(table)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--draw"]:
+        draw(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+        sys.exit()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("kinds", nargs="*", default=list(MEASURES))
-    parser.add_argument("--side", type=int, help="of the picture for memory, in px")
-    parser.add_argument("--tile", type=int, default=TILE_PX)
-    parser.add_argument("--child", nargs="+", metavar="ARGUMENT")
+    kinds = ["memory", "agreement", "compilations"]
+    parser.add_argument("kinds", nargs="*", default=kinds, metavar="|".join(kinds))
+    parser.add_argument("--method", choices=NAMES, help="only this one")
+    parser.add_argument("--side", type=int, default=0, help="for memory, in px")
+    parser.add_argument("--flags", default="", help="for memory: more of stylize's")
     options = parser.parse_args()
-    if options.child:
-        kind, name, *numbers = options.child
-        print(json.dumps(MEASURES[kind](name, *map(int, numbers))))
-    else:
-        main(options.kinds, options.side, options.tile)
+    methods = [options.method] if options.method else list(NAMES)
+    main(options.kinds, methods, options.side, options.flags.split())

@@ -10,9 +10,9 @@ from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.stylize_inputs import (
     DASH,
-    STYLE_SUFFIXES,
     Mix,
     expand,
+    expand_styles,
     refuse_two_inputs,
 )
 from styleflax.cli.stylize_targets import find_targets
@@ -28,8 +28,8 @@ SWITCHES = flags.SWITCHES | control_flags.SWITCHES
 
 def stylize(
     photos: flags.Photos,
-    style: flags.Paintings,
     out: flags.Out,
+    style: flags.Paintings = None,
     alpha: flags.Alpha = 1.0,
     blend: flags.Blend = None,
     exaggerate: control_flags.Exaggerate = None,
@@ -42,6 +42,7 @@ def stylize(
     style_size: control_flags.StyleSize = None,
     weights: flags.Weights = "adain",
     split_rows: flags.SplitRows = False,
+    tile: flags.Tile = None,
     overwrite: flags.Overwrite = False,
     metadata: flags.WhatOfMetadata = flags.Metadata.STRIP,
     format_: flags.FormatOut = None,
@@ -56,9 +57,9 @@ def stylize(
         from styleflax.cli.stylize_job import Job  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
-    refuse_two_inputs(photos, style)
+    refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
-    contents, styles = expand(photos, "PHOTO"), expand(style, "--style", STYLE_SUFFIXES)
+    contents, styles = expand(photos, "PHOTO"), expand_styles(style, weights)
     looks = (alpha, blend, exaggerate, mask, feather, color)
     sizes = (size, restore_size, style_size)
     controls, plan = control_flags.control_arguments(
@@ -70,11 +71,11 @@ def stylize(
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
     reading = (suffix or ".png", max_megapixels)
     writing = (metadata is flags.Metadata.KEEP, overwrite)
-    job = Job(contents, mixes, targets, controls, plan.masking, *reading, *writing)
+    job = Job(contents, mixes, targets, controls, *reading, *writing)
     with times.watching_compiler():
         with times.phase("weights"):
-            stylizer = Stylizer.load(weights, split_rows=split_rows)
-        stylizer.check_extras(plan.extras)
+            stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
+        stylizer.check_plan(plan)
         _run(job, stylizer, times, as_json=as_json)
 
 

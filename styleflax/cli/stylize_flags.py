@@ -28,7 +28,11 @@ Photos = Annotated[
     list[Path], typer.Argument(help="Photographs, or folders; - is standard input.")
 ]
 Paintings = Annotated[
-    list[Path], typer.Option(help="Paintings, or folders; every pair is made.")
+    list[Path] | None,
+    typer.Option(
+        help="Paintings, or folders; every pair is made. Of a model that has styles of "
+        "its own their names or numbers, nothing if it has one."
+    ),
 ]
 Out = Annotated[
     Path,
@@ -51,6 +55,14 @@ Size = Annotated[
 Weights = Annotated[str, typer.Option(help="A name or a model file.")]
 SplitRows = Annotated[
     bool, typer.Option("--split-rows", help="Each picture over all devices.")
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        help="Side in px of the windows through which pictures are seen, a multiple of "
+        "16; 0 for whole pictures; chosen for each by default.",
+    ),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that are there.")

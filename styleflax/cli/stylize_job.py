@@ -14,13 +14,13 @@ from PIL.Image import Resampling
 from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
 from styleflax.cli.stylize_report import Report
 from styleflax.cli.stylize_targets import Pair
+from styleflax.cli.window_progress import WindowProgress
 from styleflax.data.pictures import Picture
-from styleflax.data.pixels import to_u8
 from styleflax.data.writing import encode_picture, keeps_alpha, write_picture
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.grouping import group_by_shape
-from styleflax.inference.masks import Masking
 from styleflax.inference.style_file import is_style_file
+from styleflax.inference.stylized import rounded
 from styleflax.inference.stylizer import OneStyle, Stylizer
 
 # What one picture can fail by while others may well succeed: ImageError and other
@@ -36,7 +36,6 @@ class Job(NamedTuple):
         mixes: The styles, every mix for every photograph.
         targets: The file of every pair, or `DASH`.
         controls: Keyword arguments of `Stylizer.__call__`.
-        masking: What they say of masks, which may need the photographs' opacity.
         suffix: The format of what goes to standard output, as ".png".
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
@@ -47,7 +46,6 @@ class Job(NamedTuple):
     mixes: Sequence[Mix]
     targets: dict[Pair, Path]
     controls: ControlArguments
-    masking: Masking | None
     suffix: str
     max_megapixels: float
     keep_metadata: bool
@@ -68,6 +66,7 @@ def run_job(job: Job, stylizer: Stylizer, report: Report) -> None:
     Raises:
         Exception: Why the picture failed, if there is only one.
     """
+    stylizer.watch(report.warn, WindowProgress())
     unreadable: dict[Source, Exception] = {}
     for mix in job.mixes:
         try:
@@ -87,8 +86,10 @@ def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
     size = job.controls.get("style_size")
     styles: list[OneStyle] = []
     for source in mix:
-        if is_style_file(source.path):
-            style: OneStyle = source.path
+        if source.is_own:
+            style: OneStyle = str(source.path)
+        elif is_style_file(source.path):
+            style = source.path
         else:
             style = read_source(source, job.max_megapixels).on_white()
         styles.append(stylizer.prepare_style(style, color, size))
@@ -109,7 +110,7 @@ def _load(
             report.fail((content, mix), unreadable[content])
             continue
         spent = time.perf_counter() - started
-        yield _Loaded(content, picture, spent), _pixels(picture, job)
+        yield _Loaded(content, picture, spent), picture.rgb_u8
 
 
 def _make_group(
@@ -123,10 +124,10 @@ def _make_group(
     """Stylizes photographs of one size together, and writes the results."""
     started = time.perf_counter()
     try:
-        pictures_u8 = np.stack([_pixels(loaded.picture, job) for loaded in group])
         # The styles have been resized before.
         controls: ControlArguments = {**job.controls, "style_size": None}
-        made = stylizer(pictures_u8, list(styles), **controls).array
+        pictures = [loaded.picture for loaded in group]
+        made = stylizer(pictures, list(styles), **controls).array
     except _FAILURES as error:
         for loaded in group:
             report.fail((loaded.source, mix), error)
@@ -145,16 +146,6 @@ def _make_group(
         report.done(pair, job.targets[pair], size, seconds, loaded.picture.notes)
 
 
-def _pixels(picture: Picture, job: Job) -> np.ndarray:
-    """What the stylizer gets of a photograph: RGB, or RGB and opacity."""
-    if job.masking is None or not job.masking.need_alpha:
-        return picture.rgb_u8
-    if picture.alpha_u8 is None:
-        opaque = np.full(picture.rgb_u8.shape[:2], 255, np.uint8)
-        return np.dstack([picture.rgb_u8, opaque])
-    return np.dstack([picture.rgb_u8, picture.alpha_u8])
-
-
 def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
     """A result with what it is to have of its photograph."""
     alpha_u8 = photo.alpha_u8
@@ -162,7 +153,7 @@ def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
         size = image.shape[1], image.shape[0]
         small = PillowImage.fromarray(alpha_u8).resize(size, Resampling.BICUBIC)
         alpha_u8 = np.asarray(small)
-    picture = photo._replace(rgb_u8=to_u8(image), alpha_u8=alpha_u8)
+    picture = photo._replace(rgb_u8=rounded(image), alpha_u8=alpha_u8)
     return picture if job.keep_metadata else picture.without_metadata()
 
 

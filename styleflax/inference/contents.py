@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
+from styleflax.data.decoding import MIN_SIDE_PX, ImageError
 from styleflax.data.images import as_float_image, resize_short_side
 from styleflax.data.pictures import Picture as PictureFile
 from styleflax.data.pictures import read_picture
@@ -24,18 +25,18 @@ Picture = (
 
 
 class Content(NamedTuple):
-    """One picture to be stylized.
+    """One picture to be stylized; uint8, if it is, or RGB in [0, 1].
 
     Attributes:
-        image: RGB in [0, 1] at the size at which it is stylized.
-        target: RGB in [0, 1] at the size that the result has.
-        alpha: Its opacity in [0, 1] at either of these sizes, if it was asked for;
-            None if it is opaque.
+        image: At the size at which it is stylized.
+        target: At the size that the result has.
+        alpha: Its opacity at either of these sizes, if it was asked for; None if it
+            is opaque.
     """
 
-    image: Float[np.ndarray, "h w 3"]
-    target: Float[np.ndarray, "th tw 3"]
-    alpha: Float[np.ndarray, "ah aw"] | None
+    image: Shaped[np.ndarray, "h w 3"]
+    target: Shaped[np.ndarray, "th tw 3"]
+    alpha: Shaped[np.ndarray, "ah aw"] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def load_contents(
     pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment, list-item]
     contents = []
     for picture in pictures:
-        original = load_float(picture)
+        original = load_pixels(picture)
         image = original if size is None else resize(original, size)
         alpha = _alpha(picture) if with_alpha else None
         contents.append(Content(image, original if restore_size else image, alpha))
@@ -91,18 +92,41 @@ def load_contents(
     return contents, is_batch
 
 
-def load_float(picture: Picture) -> Float[np.ndarray, "h w 3"]:
-    """A picture as float32 RGB in [0, 1]; transparency on white."""
-    if isinstance(picture, PictureFile):
-        return as_float_image(picture.rgb_u8)
-    # A copy on the host, since Pillow and NumPy do the rest.
-    array = np.asarray(picture) if isinstance(picture, jax.Array) else picture
-    return as_float_image(array)
+def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
+    """A picture as uint8 if it is, else as float32 RGB in [0, 1].
+
+    Floats take four times the memory, which a large picture has not got to spare.
+
+    Raises:
+        ValueError: If it cannot be used.
+        FileNotFoundError: If a path leads nowhere.
+    """
+    if isinstance(picture, str | os.PathLike | PillowImage.Image):
+        pixels = read_picture(picture).on_white()
+    elif isinstance(picture, PictureFile):
+        pixels = picture.rgb_u8
+    else:
+        # A copy on the host, since Pillow and NumPy do the rest.
+        pixels = np.asarray(picture)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            return as_float_image(pixels)
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE_PX:
+        raise ImageError(
+            f"the picture is {width}x{height} pixels; "
+            f"at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
+        )
+    return pixels
 
 
-def resize(image: Float[np.ndarray, "h w 3"], size: int) -> np.ndarray:
-    """A picture in 8 bits, resized to that short side."""
-    return to_float(np.asarray(resize_short_side(to_u8(image), size)))
+def as_floats(pixels: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Pixels that are of 8 bits, or not, as RGB in [0, 1]."""
+    return to_float(pixels) if pixels.dtype == np.uint8 else pixels
+
+
+def resize(pixels: Shaped[np.ndarray, "h w 3"], size: int) -> np.ndarray:
+    """A picture as uint8, resized to that short side."""
+    return np.asarray(resize_short_side(to_u8(pixels), size))
 
 
 def _is_batch(content: object) -> bool:
@@ -115,10 +139,9 @@ def _alpha(picture: Picture) -> np.ndarray | None:
     if isinstance(picture, str | os.PathLike | PillowImage.Image):
         picture = read_picture(picture)
     if isinstance(picture, PictureFile):
-        alpha_u8 = picture.alpha_u8
-        return None if alpha_u8 is None else to_float(alpha_u8)
+        return picture.alpha_u8
     array = np.asarray(picture)
     if array.ndim != 3 or array.shape[2] != 4:
         return None
     alpha = array[..., 3]
-    return to_float(alpha) if alpha.dtype == np.uint8 else alpha.astype(np.float32)
+    return alpha if alpha.dtype == np.uint8 else alpha.astype(np.float32)

@@ -3,11 +3,12 @@
 import os
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 
 from styleflax.data.images import save_image
 from styleflax.data.pixels import to_u8
+from styleflax.inference.laid_masks import row_bands
 
 
 class Stylized:
@@ -26,7 +27,7 @@ class Stylized:
         Raises:
             ValueError: If this is a batch.
         """
-        return PillowImage.fromarray(to_u8(self._single()))
+        return PillowImage.fromarray(rounded(self._single()))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the picture; the suffix names the format.
@@ -35,7 +36,7 @@ class Stylized:
             ValueError: If this is a batch, or the suffix is unknown.
             OSError: If the file cannot be written.
         """
-        save_image(self._single(), path)
+        save_image(rounded(self._single()), path)
 
     def _single(self) -> np.ndarray:
         if self.array.ndim != 3:
@@ -43,3 +44,11 @@ class Stylized:
                 f"a batch of {len(self.array)} pictures: take one of .array"
             )
         return self.array
+
+
+def rounded(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture in 8 bits; by bands, as `to_u8` takes five times a picture's memory."""
+    made_u8 = np.empty(image.shape, np.uint8)
+    for first, last in row_bands(*image.shape[:2]):
+        made_u8[first:last] = to_u8(image[first:last])
+    return made_u8

@@ -1,7 +1,7 @@
 """Stylizing pictures: the way in for everyone who does not train."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -16,8 +16,6 @@ from styleflax.inference.contents import (
     Picture,
     StylePixels,
     load_contents,
-    load_float,
-    resize,
 )
 from styleflax.inference.controls import (
     ColorMode,
@@ -26,10 +24,11 @@ from styleflax.inference.controls import (
     make_plan,
 )
 from styleflax.inference.kept_styles import KeptStyles, needs_pixels
-from styleflax.inference.masks import Regions, lay_masks
+from styleflax.inference.laid_masks import lay_masks
 from styleflax.inference.model import Model, build_model
-from styleflax.inference.programs import make_programs
-from styleflax.inference.style_file import StyleFile, is_style_file
+from styleflax.inference.rendering import Renderer
+from styleflax.inference.style_file import StyleFile
+from styleflax.inference.style_pixels import STYLE_SIZE_PX, see_style
 from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
@@ -39,23 +38,23 @@ from styleflax.weights.store import ModelFile, load_model
 
 __all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
 
-OneStyle = Picture | StylePixels | Mapping[str, jax.Array]
-"""A picture, the path of a style file, or what `encode_style` or `prepare_style` of a
-stylizer made."""
-STYLE_SIZE_PX = 512
-"""Styles are shrunk to this short side, the one the published programs use."""
+OneStyle = Picture | StylePixels | Mapping[str, jax.Array] | int | None
+"""A picture, the path of a style file, what `encode_style` or `prepare_style` of a
+stylizer made; or, of a model's own styles, a name, a number from 1, or its only one."""
 
 
 class Stylizer:
     """Puts pictures into styles, with one model.
 
-    Programs are compiled once for each size of content and of style. A batch is
-    dealt out over the devices of this process.
+    A small picture is seen whole, by a program compiled for its size; large ones, and
+    those of ever other sizes, through windows whose programs serve any size (see
+    `inference.sizes`). A batch is dealt out over the devices of this process.
 
     Args:
         model: As built.
         devices: To use; by default all of this process.
         split_rows: See `load`.
+        tile_px: The same.
         file: What the model was built of, if style files are to be used.
         name: What messages and style files call the model.
 
@@ -70,18 +69,23 @@ class Stylizer:
         devices: Sequence[jax.Device] | None = None,
         *,
         split_rows: bool = False,
+        tile_px: int | None = None,
         file: ModelFile | None = None,
         name: str = "this model",
     ) -> None:
         devices = devices or local_devices()
         self._model, self._kept = model, KeptStyles(model, file, name)
         self.num_devices = 1 if split_rows else len(devices)
-        programs = make_programs(model, devices, split_rows=split_rows)
-        self._encode, self._run, self._run_batch = programs
+        self._renderer = Renderer(model, devices, tile_px, split_rows=split_rows)
+        self._encode = self._renderer.programs.encode
 
     @classmethod
     def load(
-        cls, weights: str | os.PathLike[str] = "adain", *, split_rows: bool = False
+        cls,
+        weights: str | os.PathLike[str] = "adain",
+        *,
+        split_rows: bool = False,
+        tile_px: int | None = None,
     ) -> Self:
         """The stylizer of a model file, or of weights that have a name.
 
@@ -89,14 +93,32 @@ class Stylizer:
             weights: A file or a name.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.split`.
+            tile_px: Side of the windows of all pictures, a multiple of 16; 0 for
+                whole pictures whatever their size; by default chosen for each.
 
         Raises:
             FileNotFoundError: If there is no such file or name.
-            ValueError: If the file is damaged or of another architecture.
+            ValueError: If the file is damaged or of another architecture, or the
+                windows are too small.
         """
         file, name = load_model(find_model(weights)), Path(weights).stem
         model = build_model(file, native=split_rows)
-        return cls(model, split_rows=split_rows, file=file, name=name)
+        return cls(model, split_rows=split_rows, tile_px=tile_px, file=file, name=name)
+
+    def watch(
+        self,
+        announce: Callable[[str], None],
+        on_window: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Lets large pictures be watched.
+
+        Args:
+            announce: Told what takes long, before it begins; by default a warning
+                is logged.
+            on_window: Called with the number of a picture's windows that are done,
+                and of all.
+        """
+        self._renderer.announce, self._renderer.on_window = announce, on_window
 
     def encode_style(self, style: OneStyle, size: int | None = None) -> Style:
         """All that the model keeps of a style, to be used for many contents.
@@ -111,11 +133,12 @@ class Stylizer:
                 file is damaged or of another model.
             FileNotFoundError: If a path leads nowhere.
         """
-        if isinstance(style, Mapping) or is_style_file(style):
-            if size is not None:
-                raise needs_pixels("style_size", style)
-            return style if isinstance(style, Mapping) else self._kept.load(style)  # type: ignore[arg-type]
-        pixels = _see(style, size)
+        known = self._kept.find(style)
+        if known is not None and size is not None:
+            raise needs_pixels("style_size", style)
+        if known is not None:
+            return known
+        pixels = see_style(style, size)  # type: ignore[arg-type]
         return self._encode(*self._model[1:], jnp.asarray(pixels.image[None]))
 
     def save_style(
@@ -154,14 +177,14 @@ class Stylizer:
         """
         if color != "coral":
             return self.encode_style(style, size)
-        if isinstance(style, Mapping) or is_style_file(style):
+        if self._kept.find(style) is not None:
             raise needs_pixels('color="coral"', style)
-        return _see(style, size)
+        return see_style(style, size)  # type: ignore[arg-type]
 
     def __call__(
         self,
         content: Picture | Sequence[Picture],
-        style: OneStyle | Sequence[OneStyle],
+        style: OneStyle | Sequence[OneStyle] = None,
         **controls: Unpack[ControlArguments],
     ) -> Stylized:
         """The content in the style, or in a mix of styles, at the content's size.
@@ -183,7 +206,7 @@ class Stylizer:
         several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
-        self.check_extras(plan.extras)
+        self.check_plan(plan)
         prepared = [self.prepare_style(s, plan.color, plan.style_size) for s in styles]
         with_alpha = plan.masking is not None and plan.masking.need_alpha
         contents, is_batch = load_contents(
@@ -193,14 +216,18 @@ class Stylizer:
         apart = with_alpha or plan.color == "coral"
         groups = [[one] for one in contents] if apart else [contents]
         made = [x for group in groups for x in self._stylize(group, prepared, plan)]
-        return Stylized(np.stack(made) if is_batch else made[0])
+        if not is_batch:
+            return Stylized(made[0])
+        # One is not copied, as it may be large.
+        return Stylized(np.stack(made) if len(made) > 1 else made[0][None])
+
+    def check_plan(self, plan: Plan) -> None:
+        """Refuses what the method cannot do, naming the methods that can."""
+        check_controls(self._model.method, plan.asked())
+        self.check_extras(plan.extras)
 
     def check_extras(self, extras: Mapping[str, float]) -> None:
-        """Refuses controls that the method has not got, or outside [0, 1].
-
-        Raises:
-            ValueError: Naming the methods that have the control, or the value.
-        """
+        """Refuses controls that the method has not got, or outside [0, 1]."""
         check_controls(self._model.method, extras)
         for name, value in extras.items():
             if not 0.0 <= value <= 1.0:
@@ -212,39 +239,11 @@ class Stylizer:
         """Contents of one size, with the same masks and colours."""
         first = contents[0]
         height, width = first.image.shape[:2]
-        regions = lay_masks(plan.masking, height, width, first.alpha)
+        masks = lay_masks(plan.masking, height, width, first.alpha)
         encoded = [
-            self._encode_colored(style, first, regions, shares)
+            self.encode_style(color_style(style, first.image, masks, shares))
             for style, shares in zip(styles, np.transpose(plan.shares), strict=True)
         ]
-        controls = plan.controls(regions.masks)
-        images = np.stack([content.image for content in contents])
-        if len(images) > 1:
-            output = self._run_batch((encoded, controls), images)
-        else:
-            output = self._run(*self._model[1:], images, encoded, controls)
-        return [
-            finish(picture, content, regions, plan)
-            for picture, content in zip(np.asarray(output), contents, strict=True)
-        ]
-
-    def _encode_colored(
-        self, style: OneStyle, content: Content, regions: Regions, shares: np.ndarray
-    ) -> Style:
-        """A prepared style, encoded; in the content's colours if it has pixels."""
-        if isinstance(style, Mapping):
-            return style
-        assert isinstance(style, StylePixels)
-        image = jnp.asarray(style.image[None])
-        if shares.any():
-            image = color_style(style.image, content.image, regions, shares)
-        return self._encode(*self._model[1:], image)
-
-
-def _see(style: Picture | StylePixels, size: int | None) -> StylePixels:
-    if isinstance(style, StylePixels):
-        return style if size is None else StylePixels(resize(style.image, size))
-    image = load_float(style)
-    if size is None and min(image.shape[:2]) <= STYLE_SIZE_PX:
-        return StylePixels(image)
-    return StylePixels(resize(image, size or STYLE_SIZE_PX))
+        made = self._renderer.render(contents, encoded, plan, masks)
+        pairs = zip(made, contents, strict=True)
+        return [finish(picture, content, masks, plan) for picture, content in pairs]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from styleflax.data.pixels import to_float
+from styleflax.inference.contents import as_floats
 from styleflax.inference.kept_features import Features, KeptFeatures
 from styleflax.inference.key_blocks import key_blocks
 from styleflax.inference.mask_cells import (
@@ -22,7 +22,7 @@ from styleflax.inference.model import Model
 from styleflax.inference.windows import Window
 from styleflax.methods.base import Controls, Found, Piece, Style
 from styleflax.ops.extent import Extent
-from styleflax.ops.partial_attention import merge_attention
+from styleflax.ops.partial_attention import PartialAttention, merge_attention
 from styleflax.ops.statistics import Moments, merge_moments
 
 Function = Callable[..., Any]
@@ -34,7 +34,7 @@ class Passes(NamedTuple):
 
     Attributes:
         model: Of a method that can be tiled.
-        content_u8: The picture.
+        content: The picture.
         windows: What `inference.windows.cut_windows` made of its size.
         kept: Features of the windows.
         strides: Of every layer's positions, in px.
@@ -43,7 +43,7 @@ class Passes(NamedTuple):
     """
 
     model: Model
-    content_u8: np.ndarray
+    content: np.ndarray
     windows: list[Window]
     kept: KeptFeatures
     strides: dict[str, int]
@@ -52,12 +52,11 @@ class Passes(NamedTuple):
 
     def moments(self) -> LayerMoments:
         """Those of all regions over the whole picture: the first pass."""
-        total: LayerMoments | None = None
+        total = _no_moments(self.kept[0], len(self.controls.strength))
         for index, window in enumerate(self.windows):
             cells = core_cells(self.cells, window, self.strides)
-            part = _moments(self.model.method.moments, self.kept[index], cells)
-            total = part if total is None else _merge_moments(total, part)
-        assert total is not None
+            features = self.kept[index]
+            total = _moments(self.model.method.moments, total, features, cells)
         return total
 
     def attends_to_itself(self) -> bool:
@@ -83,12 +82,10 @@ class Passes(NamedTuple):
         attend = self.model.method.tiling.attend  # type: ignore[union-attr]
         own = (self.model.variables, self.kept[index], moments)
         content = ((w, self.kept[i]) for i, w in enumerate(self.windows))
-        total: Found | None = None
+        total = _nothing_found(self.kept[index], len(self.controls.strength))
         for block in key_blocks(content, self.strides):
-            part = _attend(attend, *own, block.features, block.allowed)
-            total = part if total is None else _merge_found(total, part)
+            total = _attend(attend, total, *own, block.features, block.allowed)
             jax.block_until_ready(total)  # or the blocks of many windows would wait
-        assert total is not None
         return total
 
     def image(
@@ -98,7 +95,7 @@ class Passes(NamedTuple):
         window, method = self.windows[index], self.model.method
         masks = window_cells(self.cells, window, self.strides)
         piece = Piece(
-            _extent(self.content_u8, window),
+            _extent(self.content, window),
             {layer: jnp.asarray(mask) for layer, mask in masks.items()},
             self.found(index, moments),
         )
@@ -109,7 +106,7 @@ class Passes(NamedTuple):
 
 def begin_passes(
     model: Model,
-    content_u8: np.ndarray,
+    content: np.ndarray,
     controls: Controls,
     windows: list[Window],
     kept: KeptFeatures,
@@ -117,30 +114,54 @@ def begin_passes(
     """What both passes need."""
     features = kept[0].items()
     strides = {layer: windows[0].side // x.shape[1] for layer, x in features}
-    cells = layer_cells(np.asarray(controls.masks), content_u8.shape[:2], strides)
+    masks: Any = controls.masks
+    if isinstance(masks, jax.Array):  # slices of which would be compiled
+        masks = np.asarray(masks)
+    cells = layer_cells(masks, content.shape[:2], strides)
     # Of one size whatever the picture's, so that nothing is compiled for it.
     unseen = jnp.ones((len(controls.strength), 1, 1))
     plain = controls._replace(masks=unseen)
-    return Passes(model, content_u8, windows, kept, strides, cells, plain)
+    return Passes(model, content, windows, kept, strides, cells, plain)
 
 
-def encode_window(model: Model, content_u8: np.ndarray, window: Window) -> Features:
+def encode_window(model: Model, content: np.ndarray, window: Window) -> Features:
     """Features of what the picture shows in a window, and of filler beyond."""
     top, left, side = window.rows.start, window.columns.start, window.side
-    part = to_float(content_u8[top : top + side, left : left + side])
+    part = as_floats(content[top : top + side, left : left + side])
     image = np.zeros((1, side, side, 3), np.float32)
     image[0, : part.shape[0], : part.shape[1]] = part
-    extent = _extent(content_u8, window)
+    extent = _extent(content, window)
     features = _encode(model.method.encode_content, *model[1:], image, extent)
     return {layer: np.asarray(feature) for layer, feature in features.items()}
 
 
-def _extent(content_u8: np.ndarray, window: Window) -> Extent:
+def _extent(content: np.ndarray, window: Window) -> Extent:
     starts = (window.rows.start, window.columns.start)
-    sizes = (
-        size - start for size, start in zip(content_u8.shape, starts, strict=False)
-    )
+    sizes = (size - start for size, start in zip(content.shape, starts, strict=False))
     return Extent(*(np.int32(size) for size in sizes))  # type: ignore[arg-type]
+
+
+# Merging begins with nothing, so that a picture of one window compiles what one of
+# many needs.
+
+
+def _no_moments(features: Features, num_regions: int) -> LayerMoments:
+    total = {}
+    for layer, feature in features.items():
+        none = jnp.asarray(np.zeros((1, num_regions, feature.shape[-1]), np.float32))
+        count = jnp.asarray(np.zeros((1, num_regions), np.float32))
+        total[layer] = Moments(count, none, none)
+    return total
+
+
+def _nothing_found(features: Features, num_regions: int) -> Found:
+    total = {}
+    for layer, feature in features.items():
+        positions = num_regions, feature.shape[1] * feature.shape[2]
+        none = np.zeros((*positions, feature.shape[-1]), np.float32)
+        log_sum = np.full(positions, -np.inf, np.float32)
+        total[layer] = PartialAttention(jnp.asarray(none), jnp.asarray(log_sum))
+    return total
 
 
 # A method's functions are the same objects as long as its model is, so that these
@@ -153,23 +174,17 @@ def _encode(encode_content: Function, *arguments: Any) -> dict[str, Array]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _moments(moments: Function, features: Any, masks: Any) -> LayerMoments:
-    return moments(features, masks)
-
-
-@jax.jit
-def _merge_moments(a: LayerMoments, b: LayerMoments) -> LayerMoments:
-    return {layer: merge_moments(a[layer], b[layer]) for layer in a}
+def _moments(
+    moments: Function, total: LayerMoments, features: Any, masks: Any
+) -> LayerMoments:
+    part = moments(features, masks)
+    return {layer: merge_moments(total[layer], part[layer]) for layer in total}
 
 
 @partial(jax.jit, static_argnums=0)
-def _attend(attend: Function, *arguments: Any) -> Found:
-    return attend(*arguments)
-
-
-@jax.jit
-def _merge_found(a: Found, b: Found) -> Found:
-    return {layer: merge_attention(a[layer], b[layer]) for layer in a}
+def _attend(attend: Function, total: Found, *arguments: Any) -> Found:
+    part = attend(*arguments)
+    return {layer: merge_attention(total[layer], part[layer]) for layer in total}
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -1,4 +1,4 @@
-"""Pictures of any size, exactly, through windows of a few fixed sizes.
+"""Pictures of any size, exactly, through windows of one size.
 
 Two passes: the first merges the moments of all windows, the second transfers and
 decodes. Inside a window's program every layer refills what lies beyond the picture
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from styleflax.data.pixels import to_u8
 from styleflax.inference.kept_features import Features, KeptFeatures
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def stylize_tiled(
     model: Model,
-    content_u8: UInt8[np.ndarray, "h w 3"],
+    content: Shaped[np.ndarray, "h w 3"],
     styles: Sequence[Style],
     controls: Controls,
     *,
@@ -37,16 +37,17 @@ def stylize_tiled(
 ) -> np.ndarray:
     """What `methods.base.stylize` gives, clipped, in memory for one window.
 
-    Programs are compiled for each of three sizes of window when it is first used, for
-    each number of styles and regions, and each size of what is kept of a style.
+    Programs are compiled for each size of window when it is first used, each number of
+    styles and of regions, and each size of what is kept of a style; not of picture.
 
     Args:
         model: Of a method that can be tiled.
-        content_u8: A picture of any size; it may be mapped from a file.
+        content: A picture of any size, uint8 or float32 in [0, 1]; it may be mapped
+            from a file.
         styles: As `Method.encode_style` made them.
-        controls: Masks may be arrays of NumPy, and mapped from files.
-        tile_px: Side of the largest window, a multiple of 16. Large ones take the
-            least time, as margins are computed twice; small ones the least memory.
+        controls: Masks may be arrays of NumPy, mapped from files, or `LaidMasks`.
+        tile_px: Side of a window, a multiple of 16. Large ones take the least time,
+            as margins are computed twice; small ones the least memory.
         out: Where to write, (h, w, 3), uint8 or float32 in [0, 1]; it may be mapped
             from a file. A new uint8 array by default. This is what is returned.
         announce: Told what it will cost if the content attends to itself (SANet
@@ -56,15 +57,15 @@ def stylize_tiled(
     Raises:
         ValueError: If the method needs whole pictures, or an argument is not as above.
     """
-    tiling, out = _check(model, content_u8, out)
-    height, width, _ = content_u8.shape
+    tiling, out = _check(model, content, out)
+    height, width, _ = content.shape
     windows = cut_windows(height, width, tile_px, tiling)
 
     def encode(index: int) -> Features:
-        return encode_window(model, content_u8, windows[index])
+        return encode_window(model, content, windows[index])
 
     with KeptFeatures(encode) as kept:
-        passes = begin_passes(model, content_u8, controls, windows, kept)
+        passes = begin_passes(model, content, controls, windows, kept)
         moments = passes.moments()
         if passes.attends_to_itself() and len(windows) > 1:
             announce(_cost(passes))
@@ -76,19 +77,19 @@ def stylize_tiled(
 
 
 def _check(
-    model: Model, content_u8: np.ndarray, out: np.ndarray | None
+    model: Model, content: np.ndarray, out: np.ndarray | None
 ) -> tuple[Tiling, np.ndarray]:
     tiling = model.method.tiling
     if tiling is None:
         raise ValueError("the model's method needs the whole picture: it has no tiles")
-    shape = content_u8.shape
-    if content_u8.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+    shape, types = content.shape, (np.uint8, np.float32)
+    if content.dtype not in types or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(
-            f"content_u8 must be uint8 (h, w, 3), got {content_u8.dtype} {shape}"
+            f"content must be uint8 or float32 (h, w, 3), got {content.dtype} {shape}"
         )
     if out is None:
         out = np.empty(shape, np.uint8)
-    if out.dtype not in (np.uint8, np.float32) or out.shape != shape:
+    if out.dtype not in types or out.shape != shape:
         raise ValueError(
             f"out must be uint8 or float32 and of shape {shape}, got {out.dtype} "
             f"{out.shape}"
@@ -97,7 +98,7 @@ def _check(
 
 
 def _cost(passes: Passes) -> str:
-    height, width, _ = passes.content_u8.shape
+    height, width, _ = passes.content.shape
     return (
         f"below alpha 1 this method's content attends to itself: {width} x {height} px "
         f"in {len(passes.windows)} windows of {passes.windows[0].side} px take "

@@ -1,11 +1,8 @@
-"""Where windows of a few fixed sizes lie in a picture of any size."""
+"""Where windows of one size lie in a picture of any size."""
 
 from typing import NamedTuple
 
 from styleflax.methods.base import Tiling
-
-SMALLER = (1, 2, 4)
-"""A picture is seen through windows of one of `tile_px` over these."""
 
 
 class Span(NamedTuple):
@@ -51,25 +48,20 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
 
 
 def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[Window]:
-    """The windows of a picture, of the side with the least work in all.
+    """The windows of a picture.
 
     Args:
         height: Of the picture, in px.
         width: The same.
-        tile_px: Longest side of a window; others are a half and a quarter of it.
+        tile_px: Side of a window.
         tiling: Of the method.
 
     Raises:
         ValueError: As `check_tile`.
     """
     check_tile(tile_px, tiling)
-    sides = (tile_px // n // tiling.stride_px * tiling.stride_px for n in SMALLER)
-    choices = []
-    for side in sides:
-        if side > 2 * tiling.halo_px or side >= max(height, width):
-            spans = [cut_spans(size, side, tiling.halo_px) for size in (height, width)]
-            choices.append([Window(side, r, c) for r in spans[0] for c in spans[1]])
-    return min(choices, key=lambda windows: len(windows) * windows[0].side ** 2)
+    rows, columns = (cut_spans(s, tile_px, tiling.halo_px) for s in (height, width))
+    return [Window(tile_px, r, c) for r in rows for c in columns]
 
 
 def cut_spans(size: int, side: int, halo: int) -> list[Span]:

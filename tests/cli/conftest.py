@@ -52,7 +52,7 @@ def fake(monkeypatch):
 
     stylizer = FakeStylizer()
 
-    def load(weights, *, split_rows=False):
+    def load(weights, *, split_rows=False, tile_px=None):
         stylizer.loads.append(weights)
         return stylizer
 

@@ -89,7 +89,7 @@ def test_rows_are_split_where_that_is_asked(
     asked = []
     load = styleflax.Stylizer.load
 
-    def spy(weights, *, split_rows=False):
+    def spy(weights, *, split_rows=False, tile_px=None):
         asked.append(split_rows)
         return load(weights)
 

@@ -16,11 +16,17 @@ class FakeStylizer:
     def check_extras(self, extras):
         pass
 
+    def check_plan(self, plan):
+        pass
+
+    def watch(self, announce, on_window):
+        pass
+
     def prepare_style(self, style, color, size):
         self.styles.append(style)
         return {}
 
     def __call__(self, pictures, styles, *, size=None, **controls):
-        made = 1 - pictures[..., :3] / np.float32(255)
+        made = 1 - np.stack([x.rgb_u8 for x in pictures]) / np.float32(255)
         made = made if size is None else made[:, :size, :size]
         return Stylized(made)

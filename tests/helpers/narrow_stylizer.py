@@ -28,7 +28,7 @@ NETWORKS = {
 }
 
 
-def make_narrow_stylizer(name, seed=0):
+def make_narrow_stylizer(name, seed=0, **ways):
     """A stylizer of random networks, called adain0 or the like."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (adain, sanet):
@@ -46,4 +46,4 @@ def make_narrow_stylizer(name, seed=0):
     file = ModelFile(name, spec, encoder, {"model": params}, {}, arithmetic, {})
     variables = jax.device_put(Variables({"model": params}, {}))
     model = Model(method, variables, jax.device_put({"encoder": encoder}))
-    return Stylizer(model, jax.devices()[:1], file=file, name=f"{name}{seed}")
+    return Stylizer(model, jax.devices()[:1], file=file, name=f"{name}{seed}", **ways)

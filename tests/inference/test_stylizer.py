@@ -8,7 +8,8 @@ from styleflax.inference.stylizer import Stylized, Stylizer
 
 @pytest.fixture(scope="module")
 def stylizer(model_path):
-    return Stylizer.load(model_path)
+    # Whole pictures, as windows of so many sizes would only take time here.
+    return Stylizer.load(model_path, tile_px=0)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_style_encoded_once_gives_the_same_picture(stylizer, photo, painting, ex
 def test_large_styles_are_shrunk(stylizer, painting, monkeypatch):
     from styleflax.data.images import resize_short_side
 
-    monkeypatch.setattr("styleflax.inference.stylizer.STYLE_SIZE_PX", 32)
+    monkeypatch.setattr("styleflax.inference.style_pixels.STYLE_SIZE_PX", 32)
     large = np.asarray(Image.fromarray(painting).resize((64, 64)))
     shrunk, given = (
         stylizer.encode_style(image) for image in (large, resize_short_side(large, 32))
@@ -152,9 +153,10 @@ def test_missing_content_is_reported(stylizer, painting, tmp_path):
 
 def test_one_program_serves_a_size_at_every_alpha_and_style(stylizer, photo, painting):
     stylizer(photo[1], painting)
-    compiled = stylizer._run._cache_size(), stylizer._encode._cache_size()
+    programs = stylizer._renderer.programs
+    compiled = programs.run._cache_size(), programs.encode._cache_size()
     stylizer(255 - photo[1], 255 - painting, alpha=0.3)
-    assert (stylizer._run._cache_size(), stylizer._encode._cache_size()) == compiled
+    assert (programs.run._cache_size(), programs.encode._cache_size()) == compiled
 
 
 def test_unknown_weights_are_reported_with_what_makes_them():

@@ -71,9 +71,9 @@ def test_encoded_styles_and_pictures_mix(adain, pictures):
 def test_one_program_serves_all_weights_and_balances(sanet, pictures):
     photo, painting, _ = pictures
     sanet(photo, painting, level_balance=0.5)
-    number = sanet._run._cache_size()
+    number = sanet._renderer.programs.run._cache_size()
     sanet(255 - photo, painting, level_balance=0.9, alpha=0.2, weights=[7])
-    assert sanet._run._cache_size() == number
+    assert sanet._renderer.programs.run._cache_size() == number
 
 
 @pytest.mark.parametrize(
