@@ -9,7 +9,7 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand, read_source
+from styleflax.cli.stylize_inputs import Source, expand, expand_styles, read_source
 from styleflax.data.decoding import MAX_MEGAPIXELS
 from styleflax.data.images import save_image
 from styleflax.data.writing import SUFFIXES_WRITTEN
@@ -23,7 +23,7 @@ MIN_CELL_PX = 16
 
 def sheet(
     photos: flags.Photos,
-    style: flags.Paintings,
+    style: flags.Paintings = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="A file.")] = Path(
         "sheet.png"
     ),
@@ -53,7 +53,7 @@ def sheet(
         style_size=style_size,
     )
     contents = expand(photos, "PHOTO")
-    styles = expand(style, "--style", STYLE_SUFFIXES)
+    styles = expand_styles(style, weights)
     stylizer = Stylizer.load(weights)
     prepared, shown = [], []
     for source in styles:
@@ -76,6 +76,8 @@ def _read_style(source: Source) -> "tuple[OneStyle, np.ndarray | None]":
     """The style as the stylizer takes it, and as the page shows it."""
     from styleflax.inference.style_file import is_style_file  # noqa: PLC0415
 
+    if source.is_own:
+        return str(source.path), None
     if source.data is None and is_style_file(source.path):
         return source.path, None
     picture = read_source(source, MAX_MEGAPIXELS).on_white()

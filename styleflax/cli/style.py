@@ -6,9 +6,14 @@ from typing import Annotated
 
 import typer
 
+from styleflax.cli import style_train
+
 app = typer.Typer(
     help="Keep styles in files that serve instead of paintings.", no_args_is_help=True
 )
+
+
+app.command("train")(style_train.train)
 
 
 @app.command("save")
@@ -26,24 +31,36 @@ def save(
     """Write a style file, which serves this model wherever a painting does."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.checks import check_size  # noqa: PLC0415
-    from styleflax.inference.style_file import (  # noqa: PLC0415
-        STYLE_SUFFIX,
-        is_style_file,
-    )
+    from styleflax.inference.style_file import is_style_file  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     if style_size is not None:
         check_size(style_size, "--style-size")
-    if not is_style_file(out):
-        raise ValueError(f"-o must end in {STYLE_SUFFIX}, got {str(out)!r}")
     if is_style_file(painting):
         raise ValueError(f"{str(painting)!r} is a style file already")
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+    check_target(out, overwrite=overwrite)
     if not painting.is_file():
         raise FileNotFoundError(f"there is no picture {str(painting)!r}")
     Stylizer.load(weights).save_style(painting, out, style_size)
     print(out)
+
+
+def check_target(out: Path, *, overwrite: bool) -> None:
+    """Refuses a path for a style file that is not one, or is taken.
+
+    Raises:
+        ValueError: If it ends otherwise.
+        FileExistsError: If there is a file, which is not to be replaced.
+    """
+    from styleflax.inference.style_file import (  # noqa: PLC0415
+        STYLE_SUFFIX,
+        is_style_file,
+    )
+
+    if not is_style_file(out):
+        raise ValueError(f"-o must end in {STYLE_SUFFIX}, got {str(out)!r}")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
 
 
 @app.command("info")

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from styleflax.data.decoding import ImageError
 from styleflax.data.listing import READABLE_SUFFIXES, list_images
 from styleflax.data.pictures import Picture, read_picture
+from styleflax.weights.own_styles import own_styles
 
 DASH = Path("-")
 """Stands for standard input or output."""
-STYLE_SUFFIXES = READABLE_SUFFIXES | {".style"}
+STYLE_SUFFIX = ".style"
+STYLE_SUFFIXES = READABLE_SUFFIXES | {STYLE_SUFFIX}
 """Of paintings and of what `styleflax style save` keeps of them."""
 # macOS puts such a file beside each picture on disks of other systems; its suffix
 # is the picture's.
@@ -25,15 +27,20 @@ class Source(NamedTuple):
         path: Its file, or `DASH`.
         below: Its folder, relative to the folder that was given.
         data: What came from standard input.
+        is_own: Whether this is one of the model's own styles, of which `path` is
+            the name.
     """
 
     path: Path
     below: Path = Path()
     data: bytes | None = None
+    is_own: bool = False
 
     @property
     def stem(self) -> str:
         """How files made from it are named."""
+        if self.is_own:
+            return str(self.path).replace("/", "_")
         return self.path.stem if self.data is None else "stdin"
 
 
@@ -69,6 +76,35 @@ def expand(
                 raise ValueError(f"{name}: {str(path)!r} holds no picture")
             for source in found:
                 sources.setdefault(source.path, source)
+    return list(sources.values())
+
+
+def expand_styles(paths: Sequence[Path] | None, weights: str) -> list[Source]:
+    """Returns the styles given: paintings, style files, or the model's own.
+
+    Args:
+        paths: As they stand on the command line; None for none.
+        weights: Name or file of the model. Of its own styles it takes names and
+            numbers from 1; where it has just one, that is the style if none is given.
+
+    Raises:
+        FileNotFoundError: One of them, or the model, is not there.
+        ValueError: There is no style, or the model has none of that name.
+    """
+    names = own_styles(weights)
+    if not names:
+        if not paths:
+            raise ValueError("--style is missing: give a painting, or several")
+        return expand(paths, "--style", STYLE_SUFFIXES)
+    from styleflax.inference.kept_styles import find_style  # noqa: PLC0415  (JAX)
+
+    sources: dict[Path, Source] = {}
+    for path in paths or [None]:
+        if path is not None and path.suffix.lower() == STYLE_SUFFIX:
+            sources |= {one.path: one for one in expand([path], "--style")}
+        else:
+            name = Path(names[find_style(names, path)])
+            sources[name] = Source(name, is_own=True)
     return list(sources.values())
 
 

@@ -19,6 +19,9 @@ METHODS: Mapping[str, Callable[..., Method]] = {
 }
 
 
+NEW_STYLE: Mapping[str, str] = {"cin": "cin_style"}
+"""By method, the one that adds a style to a model of it."""
+
 _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
     "weights": "several styles in one picture",

@@ -14,7 +14,7 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def halving_conv3x3(
-    padded: Float[Array, "b h+2 w+2 i"],
+    padded: Float[Array, "b h w i"],
     kernel: Float[Array, "3 3 i o"],
     *,
     native: bool = False,

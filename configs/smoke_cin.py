@@ -1,0 +1,29 @@
+"""Conditional instance norm in a minute on one CPU core, with no data at all.
+
+python train.py --config=configs/smoke_cin.py --workdir=runs/smoke_cin
+"""
+
+from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
+
+
+def get_config() -> Config:
+    """Two styles, an eighth of the channels, small crops, few steps."""
+    return Config(
+        method="cin",
+        options={"styles": ["1", "2"], "width": 0.125},
+        encoder=Encoder(weights="sanet"),
+        data=Data(
+            style="procedural_art:num_pictures=2,size_px=128,seed=6", style_px=64
+        ),
+        phases=(
+            Phase(
+                steps=40,
+                batch_size=2,
+                crop_px=48,
+                resize_px=96,
+                losses={"content": 1.0, "gram": 2.0},
+                schedule=Schedule("cosine", 5e-3),
+            ),
+        ),
+        run=Run(checkpoint_every_steps=20, sample_every_steps=20),
+    )

@@ -1,0 +1,65 @@
+"""`styleflax style train`: one more style for a model that has its own."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    painting: Annotated[Path, typer.Argument(help="A picture.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A file *.style.")],
+    weights: Annotated[str, typer.Option(help="A model file of cin.")],
+    photos: Annotated[
+        str,
+        typer.Option(help="A folder of photographs, or a data set by name."),
+    ] = "sample_photos",
+    steps: Annotated[int, typer.Option(help="Of training.")] = 200,
+    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = 2,
+    crop: Annotated[int, typer.Option(help="Side in px of their crops.")] = 128,
+    style_size: Annotated[
+        int, typer.Option(help="Side in px at which the painting is seen.")
+    ] = 256,
+    learning_rate: Annotated[float, typer.Option(help="Its highest value.")] = 1e-2,
+    workdir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run, which goes on there if interrupted."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Train a painting's scales and shifts, and write them as a style file.
+
+    The network stays as it is: all its other styles do, too.
+    """
+    # Imported late, so that --help and mistakes answer at once.
+    from styleflax.cli.style import check_target  # noqa: PLC0415
+    from styleflax.training.new_style import (  # noqa: PLC0415
+        NewStyle,
+        new_style_config,
+    )
+    from styleflax.training.validation import validate  # noqa: PLC0415
+
+    check_target(out, overwrite=overwrite)
+    if Path(photos).is_dir():
+        photos = f"image_folder:{photos}"
+    asked = NewStyle(
+        painting, weights, photos, steps, batch, crop, style_size, learning_rate
+    )
+    config = validate(new_style_config(asked))
+    from styleflax.inference.model import build_model  # noqa: PLC0415
+    from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
+    from styleflax.training.export import read_run  # noqa: PLC0415
+    from styleflax.training.loop import train as run  # noqa: PLC0415
+
+    with contextlib.ExitStack() as held:
+        folder = workdir or Path(held.enter_context(tempfile.TemporaryDirectory()))
+        run(config, folder)
+        method, variables, frozen = build_model(read_run(folder, complete=True))
+    style = method.encode_style(variables, frozen, {"style_index": 0})
+    stylizer = Stylizer.load(weights)
+    stylizer.save_style(style, out, painting=painting.name)
+    print(out)

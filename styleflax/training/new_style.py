@@ -1,0 +1,82 @@
+"""Adding one style to a model that has many."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from styleflax.config import Arithmetic, Config, Data, Phase, Run, Schedule
+from styleflax.methods import NEW_STYLE
+from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import load_model
+
+
+@dataclasses.dataclass(frozen=True)
+class NewStyle:
+    """How a style is added.
+
+    Attributes:
+        painting: A picture.
+        weights: Name or file of the model.
+        photos: Contents, as `data.sources.open_source` has them.
+        steps: Of training.
+        batch_size: Photographs in a step.
+        crop_px: Side of their crops.
+        style_px: Side at which the painting's middle square is seen.
+        learning_rate: Its highest value.
+        losses: Weights by term.
+    """
+
+    painting: Path
+    weights: str
+    photos: str = "sample_photos"
+    steps: int = 200
+    batch_size: int = 2
+    crop_px: int = 128
+    style_px: int = 256
+    learning_rate: float = 1e-2
+    losses: Mapping[str, float] = FEED_FORWARD_LOSSES
+
+
+def new_style_config(asked: NewStyle) -> Config:
+    """The run that trains the style's parameters and nothing else.
+
+    Raises:
+        FileNotFoundError: If the painting or the model is missing.
+        ValueError: If the model is damaged, or of a method to which no style can be
+            added.
+    """
+    if not asked.painting.is_file():
+        raise FileNotFoundError(f"there is no picture {str(asked.painting)!r}")
+    path = find_model(asked.weights)
+    model = load_model(path)
+    if model.method not in NEW_STYLE:
+        raise ValueError(
+            f"no style can be added to a model of {model.method!r}, but to one of "
+            f"{', '.join(NEW_STYLE)}; `styleflax style save` keeps those that need no "
+            "training"
+        )
+    options: dict[str, Any] = {**model.options, "styles": [asked.painting.stem]}
+    # A short side above the crop's, as photographs are rarely squares of its size.
+    phase = Phase(
+        asked.steps,
+        asked.batch_size,
+        asked.crop_px,
+        2 * asked.crop_px,
+        dict(asked.losses),
+        Schedule("cosine", asked.learning_rate, min(10, asked.steps - 1)),
+    )
+    return Config(
+        method=NEW_STYLE[model.method],
+        init_from=str(path),
+        options=options,
+        arithmetic=Arithmetic(**model.arithmetic),
+        data=Data(
+            content=asked.photos,
+            style=f"pictures:{asked.painting}",
+            style_px=asked.style_px,
+        ),
+        phases=(phase,),
+        run=Run(checkpoint_every_steps=100, sample_every_steps=0, tensorboard=False),
+    )
