@@ -8,7 +8,7 @@ def narrow_stylizer(request, shared_programs):
     """Stylizers of random networks of a few channels, one of each method."""
     from narrow_stylizer import make_narrow_stylizer
 
-    return make_narrow_stylizer(request.param)
+    return make_narrow_stylizer(request.param, tile_px=0)
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def narrow_adain(shared_programs):
     """That of AdaIN alone, for what no method has a part in."""
     from narrow_stylizer import make_narrow_stylizer
 
-    return make_narrow_stylizer("adain")
+    return make_narrow_stylizer("adain", tile_px=0)
 
 
 @pytest.fixture(scope="session")
