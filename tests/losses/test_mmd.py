@@ -21,20 +21,33 @@ def feature_map(height, width, channels=3):
 X, Y = feature_map(3, 4), feature_map(2, 5)
 
 
+# Values and gradients in one program per kernel: all tests share its shapes.
 @pytest.fixture(scope="module", params=KERNELS)
 def full(request):
-    """(kernel, its full statistic)."""
+    """(kernel, value and gradient of its full statistic)."""
     record = STYLE_LOSSES[f"mmd_{request.param}"]
-    compiled = jax.jit(lambda x, y: record.evaluate({"a": x}, {"a": y}, KEY))
-    return request.param, compiled
+
+    def loss(x, y):
+        return record.evaluate({"a": x}, {"a": y}, KEY)
+
+    return request.param, jax.jit(jax.value_and_grad(loss))
 
 
 @pytest.fixture(scope="module", params=KERNELS)
 def sampled(request):
-    """(kernel, its sampled statistic)."""
+    """(kernel, value and gradient of its sampled statistic)."""
     record = STYLE_LOSSES[f"mmd_{request.param}_sampled"]
-    compiled = jax.jit(lambda x, y, key: record.evaluate({"a": x}, {"a": y}, key))
-    return request.param, compiled
+
+    def loss(x, y, key):
+        return record.evaluate({"a": x}, {"a": y}, key)
+
+    return request.param, jax.jit(jax.value_and_grad(loss))
+
+
+# Of 1 everywhere and of 3: scalar products over c are 1, 9 and 3, and e^-2 is left of
+# the distance between them, whose mean over all groups of pairs is half of it.
+OF_ONE_AND_THREE = {"linear": 4.0, "polynomial": 64.0, "gaussian": 2 - 2 * np.exp(-2)}
+ONE, THREE = jnp.full_like(X, 1.0), jnp.full_like(Y, 3.0)
 
 
 def kernel_of(name, channels, bandwidth=None):
@@ -62,23 +75,29 @@ def full_statistic(name, x, y):
 
 
 def test_full_statistic_of_known_values(full):
-    # One position each: 1 and 3. The kernels: 1, 9 and 3 between them; their squares;
-    # and for the mean squared distance (0 + 0 + 4 + 4) / 4, e^0, e^0 and e^-2.
-    expected = {"linear": 4.0, "polynomial": 64.0, "gaussian": 2 - 2 * np.exp(-2)}
     name, loss = full
-    x, y = jnp.full((1, 1, 1, 1), 1.0), jnp.full((1, 1, 1, 1), 3.0)
-    assert float(loss(x, y)) == pytest.approx(expected[name], rel=1e-6)
+    value, _ = loss(ONE, THREE)
+    assert float(value) == pytest.approx(OF_ONE_AND_THREE[name], rel=1e-6)
 
 
 def test_full_statistic_agrees_with_all_pairs_in_float64(full):
     name, loss = full
-    assert float(loss(X, Y)) == pytest.approx(full_statistic(name, X, Y), rel=1e-4)
+    value, _ = loss(X, Y)
+    assert float(value) == pytest.approx(full_statistic(name, X, Y), rel=1e-4)
 
 
 def test_where_positions_lie_does_not_matter_to_the_full_statistic(full):
     _, loss = full
-    flipped = X[:, ::-1, ::-1]
-    assert float(loss(flipped, Y)) == pytest.approx(float(loss(X, Y)), rel=1e-4)
+    (value, _), (flipped, _) = loss(X, Y), loss(X[:, ::-1, ::-1], Y)
+    assert float(flipped) == pytest.approx(float(value), rel=1e-4)
+
+
+def test_full_gradient_is_finite_for_constant_maps_and_for_the_style_itself(full):
+    _, loss = full
+    for style in (THREE, jnp.full_like(Y, 1.0)):
+        value, gradient = loss(ONE, style)
+        assert bool(jnp.isfinite(gradient).all())
+        assert float(value) >= -1e-6
 
 
 def test_the_polynomial_kernel_is_the_gram_loss():
@@ -101,24 +120,11 @@ def test_an_offset_lets_means_count():
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_chunks_change_nothing(full, monkeypatch):
-    name, loss = full
-    whole = float(loss(X, Y))
+def test_chunks_change_nothing(monkeypatch):
     monkeypatch.setattr(mmd, "CHUNK", 50)  # 5 rows of 12 at a time
-    record = STYLE_LOSSES[f"mmd_{name}"]
-    again = float(record.evaluate({"a": X}, {"a": Y}, KEY))
-    assert again == pytest.approx(whole, rel=1e-5)
-
-
-@pytest.mark.parametrize("style", [0.5, 1.0])
-def test_full_gradient_is_finite_for_constant_maps_and_for_the_style_itself(
-    full, style
-):
-    gradient = jax.jit(jax.value_and_grad(full[1]))
-    same = jnp.full((1, 1, 1, 2), 0.5)
-    value, way = gradient(same, jnp.full((1, 1, 1, 2), style))
-    assert bool(jnp.isfinite(way).all())
-    assert float(value) >= -1e-6
+    loss = jax.jit(mmd.gaussian_mmd_loss)
+    expected = full_statistic("gaussian", X, Y)
+    assert float(loss(X, Y)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -136,45 +142,46 @@ def test_given_pairs_agree_with_float64(name):
     )
 
 
-@pytest.mark.parametrize("name", ["linear", "polynomial"])
-def test_samples_are_right_on_average(name):
+def test_samples_are_right_on_average():
     # Without pairs of a position and itself, which the full statistic counts.
-    expected = []
-    for a, b in zip(positions(X), positions(Y), strict=True):
-        kernel = kernel_of(name, a.shape[1])
-        within = [
-            np.mean([kernel(p, q) for p, q in itertools.permutations(z, 2)])
-            for z in (a, b)
-        ]
-        across = np.mean([kernel(p, q) for p, q in itertools.product(a, b)])
-        expected.append(sum(within) - 2 * across)
-    keys = jax.random.split(KEY, 4096)
-    draw = jax.vmap(lambda key: mmd.sampled_mmd_loss(X, Y, key, kernel=name))
-    drawn = np.asarray(jax.jit(draw)(keys), float)
+    x, y = X[:1, :2, :2], Y[:1, :, :3]
+    a, b = positions(x)[0], positions(y)[0]
+    kernel = kernel_of("polynomial", 3)
+    within = [
+        np.mean([kernel(p, q) for p, q in itertools.permutations(z, 2)]) for z in (a, b)
+    ]
+    across = np.mean([kernel(p, q) for p, q in itertools.product(a, b)])
+    draw = jax.vmap(lambda key: mmd.sampled_mmd_loss(x, y, key))
+    drawn = np.asarray(jax.jit(draw)(jax.random.split(KEY, 1024)), float)
     error = drawn.std() / len(drawn) ** 0.5
     assert error > 0
-    assert abs(drawn.mean() - np.mean(expected)) < 4 * error
+    assert abs(drawn.mean() - (sum(within) - 2 * across)) < 4 * error
 
 
 def test_samples_of_constant_maps_are_what_all_positions_are(sampled):
     name, loss = sampled
-    x, y = jnp.full((1, 2, 3, 1), 1.0), jnp.full((1, 3, 3, 1), 3.0)
-    expected = {"linear": 4.0, "polynomial": 64.0, "gaussian": 2 - 2 * np.exp(-2)}
-    assert float(loss(x, y, KEY)) == pytest.approx(expected[name], rel=1e-6)
+    value, _ = loss(ONE, THREE, KEY)
+    assert float(value) == pytest.approx(OF_ONE_AND_THREE[name], rel=1e-6)
 
 
 def test_keys_choose_samples(sampled):
     _, loss = sampled
-    first, again = (float(loss(X, Y, KEY)) for _ in range(2))
+    first, again, other = (
+        float(loss(X, Y, key)[0]) for key in (KEY, KEY, jax.random.key(1))
+    )
     assert first == again
-    assert float(loss(X, Y, jax.random.key(1))) != first
+    assert first != other
 
 
 def test_sampled_gradient_is_finite_for_constant_maps(sampled):
-    gradient = jax.jit(jax.grad(sampled[1]))
-    same = jnp.full((1, 1, 1, 2), 0.5)
-    for style in (same, jnp.ones((1, 1, 1, 2))):
-        assert bool(jnp.isfinite(gradient(same, style, KEY)).all())
+    _, loss = sampled
+    for style in (THREE, jnp.full_like(Y, 1.0)):
+        assert bool(jnp.isfinite(loss(ONE, style, KEY)[1]).all())
+
+
+def test_a_single_position_is_its_own_pair():
+    value = mmd.sampled_mmd_loss(ONE[:1, :1, :1], THREE[:1], KEY)
+    assert float(value) == pytest.approx(OF_ONE_AND_THREE["polynomial"], rel=1e-6)
 
 
 def test_an_unknown_kernel_is_refused_with_those_there_are():
