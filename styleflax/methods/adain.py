@@ -1,22 +1,25 @@
 """AdaIN: arbitrary style transfer by channel statistics (Huang and Belongie 2017)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from styleflax.config import Arithmetic
 from styleflax.methods.adain_losses import (
+    CONTENT_TARGETS,
     DEEPEST,
     LOSS_TERMS,
     PAPER_LOSSES,
     STYLE_LAYERS,
     Networks,
     adain_loss,
+    styles_and_transfers,
 )
+from styleflax.methods.adain_transforms import TRANSFORMS
 from styleflax.methods.base import (
     Controls,
     Masks,
@@ -25,20 +28,15 @@ from styleflax.methods.base import (
     Style,
     Tiling,
     Variables,
-    check_loss_names,
     layer_masks,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.methods.style_terms import make_style_terms
+from styleflax.models.channel_norm import check_norm
 from styleflax.models.decoder import Decoder
-from styleflax.ops.adain import rescale
 from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
-from styleflax.ops.statistics import (
-    Moments,
-    channel_mean_std,
-    moments_mean_std,
-    region_moments,
-)
+from styleflax.ops.statistics import Moments, region_moments
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 PAPER_ARITHMETIC = Arithmetic()
@@ -50,6 +48,9 @@ def make_adain(
     dtype: DTypeLike = jnp.float32,
     native: bool = False,
     remat: bool = False,
+    norm: str = "none",
+    transform: str = "adain",
+    content_target: str = "adain",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -58,49 +59,74 @@ def make_adain(
     14).
 
     Args:
-        losses: Weights by term. `content` and `style` are the paper's; `gram`
-            compares Gram matrices at the same layers as `style`; `pixel` makes an
-            autoencoder of contents and styles alike; `identity` asks the same of the
-            middle of every picture, beside the other terms, and `identity_features`
-            asks it of the encoder's layers, which keeps edges sharp;
-            `total_variation` smooths.
+        losses: Weights by term. `content` and `style` are the paper's, any of
+            `methods.style_terms` may be beside or in place of `style`; `pixel` makes
+            an autoencoder of contents and styles alike; `identity` asks the same of
+            the middle of every picture, `identity_features` asks it of the encoder's
+            layers, which keeps edges sharp; `total_variation` smooths.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
         remat: Save memory in training; see `methods.frozen_encoder`.
+        norm: In the decoder; a name in `models.channel_norm.NORMS`.
+        transform: A name in `adain_transforms.TRANSFORMS`; `concatenation` gives the
+            decoder the features of content and style, unchanged.
+        content_target: Of the content loss: AdaIN's output, or the content's features.
 
     Raises:
-        ValueError: If a term is unknown.
+        ValueError: If a term or a name is unknown.
     """
-    check_loss_names(losses, LOSS_TERMS)
-    encode = FrozenEncoder(dtype, native, remat)
-    nets = Networks(arithmetic, encode, Decoder(dtype, native))
+    check_norm(norm)
+    _check_name("transform", transform, TRANSFORMS)
+    _check_name("content_target", content_target, CONTENT_TARGETS)
+    nets = Networks(
+        arithmetic,
+        FrozenEncoder(dtype, native, remat),
+        Decoder(dtype, native, norm=norm),
+        TRANSFORMS[transform],
+        content_target,
+        make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native),
+    )
+    return _assemble(losses, nets)
+
+
+def _assemble(losses: Mapping[str, float], nets: Networks) -> Method:
+    """The record of what these networks do."""
+    of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
+    # Instance norm looks at the whole picture.
+    is_local = nets.transform.is_local and nets.decoder.norm != "instance"
     return Method(
         init=partial(_init, nets),
-        losses={"model": partial(adain_loss, losses, nets)},
+        losses={"model": partial(adain_loss, losses, nets), **of_critic},
         encode_style=partial(_encode_style, nets),
         encode_content=partial(_encode_content, nets),
         moments=_moments,
-        transfer=partial(_transfer, arithmetic.content_statistics()),
+        transfer=partial(_transfer, nets),
         decode=partial(_decode, nets),
         encoder_layers=STYLE_LAYERS,
-        tiling=Tiling(stride_px=8, halo_px=64),
+        tiling=Tiling(stride_px=8, halo_px=64) if is_local else None,
         controls=frozenset({"strength", "weights", "masks"}),
     )
 
 
+def _check_name(argument: str, name: str, allowed: Collection[str]) -> None:
+    if name not in allowed:
+        raise ValueError(f"{argument} must be one of {sorted(allowed)}, got {name!r}")
+
+
 def _init(nets: Networks, key: Key) -> Variables:
-    params = nets.decoder.init(key, jnp.zeros((1, 2, 2, 512)))["params"]
-    return Variables({"model": params}, {})
+    feature = jnp.zeros((1, 2, 2, 512 * nets.transform.parts))
+    variables = nets.decoder.init(key, feature)
+    state = {k: v for k, v in variables.items() if k != "params"}
+    others = nets.style_terms.init(jax.random.fold_in(key, 1))
+    return Variables({"model": variables["params"], **others}, state)
 
 
 def _encode_style(
     nets: Networks, _: Variables, frozen: Params, style: Mapping[str, Array]
 ) -> Style:
     feature = nets.encode(frozen, style["image"], (DEEPEST,))[DEEPEST]
-    statistics = nets.arithmetic.style_statistics()
-    mean, std = channel_mean_std(feature, **statistics)
-    return {"mean": mean, "std": std}
+    return nets.transform.keep(nets.arithmetic.style_statistics(), feature)
 
 
 def _encode_content(
@@ -126,13 +152,13 @@ def _decode(
     features: FeatureMaps,
     extent: Extent | None = None,
 ) -> Image:
-    params = {"params": variables.players["model"]}
+    params = {"params": variables.players["model"], **variables.state}
     at_feature = None if extent is None else extent.shrunk(8)
     return nets.decoder.apply(params, features[DEEPEST], at_feature)
 
 
 def _transfer(
-    statistics: Mapping[str, Any],
+    nets: Networks,
     _variables: Variables,
     _frozen: Params,
     features: FeatureMaps,
@@ -141,20 +167,12 @@ def _transfer(
     controls: Controls,
     piece: Piece | None = None,
 ) -> FeatureMaps:
-    """AdaIN of every region towards its mix of styles, summed by mask.
-
-    A weighted sum of AdaIN outputs (the paper's equation 15) is one AdaIN
-    towards the weighted sum of the styles' means and deviations.
-    """
+    """The decoder's input, by the masks of the picture or of a window of it."""
     content = features[DEEPEST].astype(jnp.float32)
-    mean, std = moments_mean_std(moments[DEEPEST], **statistics)
     masks = controls.masks if piece is None else piece.masks[DEEPEST]
     masks = area_average(masks, *content.shape[1:3])
-    style_mean = controls.weights @ jnp.concatenate([s["mean"] for s in styles])
-    style_std = controls.weights @ jnp.concatenate([s["std"] for s in styles])
-    total: Float[Array, "b h w c"] = jnp.zeros_like(content)
-    for r in range(masks.shape[0]):
-        target = (style_mean[r : r + 1], style_std[r : r + 1])
-        moved = rescale(content, mean[:, r], std[:, r], *target, controls.strength[r])
-        total = total + masks[r, :, :, None] * moved
-    return {DEEPEST: total}
+    statistics = nets.arithmetic.content_statistics()
+    mixed = nets.transform.mix(
+        statistics, content, moments[DEEPEST], styles, controls, masks
+    )
+    return {DEEPEST: mixed}

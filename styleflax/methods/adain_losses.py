@@ -11,26 +11,22 @@ from jaxtyping import Array, Float
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.losses.style import gram_loss, mean_std_loss
+from styleflax.methods.adain_transforms import Transform
 from styleflax.methods.base import Batch, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.methods.style_terms import StyleTerms
 from styleflax.models.decoder import Decoder
 from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std, gram_matrix
+from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
-LOSS_TERMS = (
-    "content",
-    "style",
-    "gram",
-    "pixel",
-    "identity",
-    "identity_features",
-    "total_variation",
-)
+RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
+LOSS_TERMS = ("content", *RECONSTRUCTIONS, "total_variation")
+"""Beside the style losses."""
+CONTENT_TARGETS = ("adain", "content")
 
 
 class Networks(NamedTuple):
@@ -39,10 +35,27 @@ class Networks(NamedTuple):
     arithmetic: Arithmetic
     encode: FrozenEncoder
     decoder: Decoder
+    transform: Transform
+    content_target: str
+    style_terms: StyleTerms
 
-    def decode(self, params: Params, feature: Float[Array, "b fh fw c"]) -> Image:
-        """The decoder's images."""
-        return self.decoder.apply({"params": params}, feature)
+    def decode(
+        self, params: Params, state: Params, feature: Float[Array, "b fh fw c"]
+    ) -> tuple[Image, Params]:
+        """The decoder's images in training, and its batch statistics after them."""
+        variables = {"params": params, **state}
+        images, new_state = self.decoder.apply(
+            variables, feature, training=True, mutable=["batch_stats"]
+        )
+        return images, new_state
+
+    def reconstruct(
+        self, params: Params, state: Params, feature: Float[Array, "b fh fw c"]
+    ) -> tuple[Image, Params]:
+        """The same of pictures in their own style."""
+        return self.decode(
+            params, state, self.transform.pair(feature, feature, feature)
+        )
 
 
 def adain_loss(
@@ -52,68 +65,108 @@ def adain_loss(
     variables: Variables,
     frozen: Params,
     batch: Batch,
-    _key: Key,
+    key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
     """Equation 11 of the paper and what keeps it on course; see `make_adain`."""
     images = jnp.concatenate([batch["content"], batch["style"]])
+    state = variables.state
 
-    def reconstruction(pictures: Image) -> Float[Array, ""]:
+    def reconstruction(
+        pictures: Image, state: Params
+    ) -> tuple[Float[Array, ""], Params]:
         feature = nets.encode(frozen, pictures, (DEEPEST,))[DEEPEST]
-        return pixel_loss(nets.decode(own_params, feature), pictures)
+        decoded, state = nets.reconstruct(own_params, state, feature)
+        return pixel_loss(decoded, pictures), state
 
     terms = {}
     if "pixel" in weights:
-        terms["pixel"] = reconstruction(images)
+        terms["pixel"], state = reconstruction(images, state)
     if "identity" in weights:
-        terms["identity"] = reconstruction(_middle(images))
+        terms["identity"], state = reconstruction(_middle(images), state)
     if "identity_features" in weights:
-        terms |= _identity_features(nets, own_params, frozen, _middle(images))
-    if not weights.keys().isdisjoint({"content", "style", "gram", "total_variation"}):
-        terms |= _transfer_terms(nets, own_params, frozen, batch)
+        found, state = _identity_features(
+            nets, own_params, state, frozen, _middle(images)
+        )
+        terms |= found
+    if not weights.keys() <= set(RECONSTRUCTIONS):
+        found, state = _transfer_terms(
+            nets, own_params, state, variables, frozen, batch, key
+        )
+        terms |= found
     total, metrics = weigh_terms(weights, terms)
-    return total, (metrics, variables.state)
+    return total, (metrics, state)
+
+
+def styles_and_transfers(
+    nets: Networks,
+    variables: Variables,
+    frozen: Params,
+    batch: Batch,
+    layers: tuple[str, ...],
+) -> tuple[FeatureMaps, FeatureMaps]:
+    """Features of styles, and of contents in them; for a critic."""
+    needed = tuple(dict.fromkeys((*layers, DEEPEST)))
+    style = nets.encode(frozen, batch["style"], needed)
+    images, *_ = _stylize(
+        nets, variables.players["model"], variables.state, frozen, batch, style
+    )
+    return {k: style[k] for k in layers}, nets.encode(frozen, images, layers)
 
 
 def _transfer_terms(
-    nets: Networks, own_params: Params, frozen: Params, batch: Batch
-) -> dict[str, Array]:
-    """The paper's two, of contents in the styles beside them; and smoothness."""
-    of_style = nets.arithmetic.style_statistics()
-    content = nets.encode(frozen, batch["content"], (DEEPEST,))[DEEPEST]
+    nets: Networks,
+    own_params: Params,
+    state: Params,
+    variables: Variables,
+    frozen: Params,
+    batch: Batch,
+    key: Key,
+) -> tuple[dict[str, Array], Params]:
+    """Of contents in the styles beside them: content, style losses, smoothness."""
     style = nets.encode(frozen, batch["style"], STYLE_LAYERS)
-    targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
-    grams = {k: gram_matrix(v) for k, v in style.items()}
-    of_content = nets.arithmetic.content_statistics()
-    target = adain(content, *targets[DEEPEST], **of_content)
-    target = jax.lax.stop_gradient(target)
-    stylized = nets.decode(own_params, target)
+    targets = nets.style_terms.targets(style)
+    stylized, wanted, state = _stylize(nets, own_params, state, frozen, batch, style)
 
     def compared(features: FeatureMaps) -> dict[str, Array]:
-        reduction = nets.arithmetic.reduction
-        return {
-            "content": mse_loss(features[DEEPEST], target),
-            "style": mean_std_loss(features, targets, reduction=reduction, **of_style),
-            "gram": gram_loss(features, grams),
-        }
+        terms = nets.style_terms.compare(features, targets, variables.players, key)
+        return {"content": mse_loss(features[DEEPEST], wanted), **terms}
 
     return {
         **nets.encode.judge(frozen, stylized, STYLE_LAYERS, compared),
         "total_variation": total_variation_loss(stylized),
-    }
+    }, state
+
+
+def _stylize(
+    nets: Networks,
+    own_params: Params,
+    state: Params,
+    frozen: Params,
+    batch: Batch,
+    style: FeatureMaps,
+) -> tuple[Image, Float[Array, "b _ _ c"], Params]:
+    """Contents in styles, what content loss wants of them, and new statistics."""
+    content = nets.encode(frozen, batch["content"], (DEEPEST,))[DEEPEST]
+    statistics = channel_mean_std(style[DEEPEST], **nets.arithmetic.style_statistics())
+    moved = adain(content, *statistics, **nets.arithmetic.content_statistics())
+    wanted = {"adain": moved, "content": content}[nets.content_target]
+    mixed = jax.lax.stop_gradient(nets.transform.pair(content, style[DEEPEST], moved))
+    stylized, state = nets.decode(own_params, state, mixed)
+    return stylized, jax.lax.stop_gradient(wanted), state
 
 
 def _identity_features(
-    nets: Networks, own_params: Params, frozen: Params, images: Image
-) -> dict[str, Array]:
+    nets: Networks, own_params: Params, state: Params, frozen: Params, images: Image
+) -> tuple[dict[str, Array], Params]:
     """What the reconstruction lacks of the pictures' features, all layers summed."""
     features = nets.encode(frozen, images, STYLE_LAYERS)
-    decoded = nets.decode(own_params, features[DEEPEST])
+    decoded, state = nets.reconstruct(own_params, state, features[DEEPEST])
 
     def compared(seen: FeatureMaps) -> dict[str, Array]:
         distances = (mse_loss(seen[k], features[k]) for k in STYLE_LAYERS)
         return {"identity_features": sum(distances, start=jnp.zeros(()))}
 
-    return nets.encode.judge(frozen, decoded, STYLE_LAYERS, compared)
+    return nets.encode.judge(frozen, decoded, STYLE_LAYERS, compared), state
 
 
 def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:

@@ -19,7 +19,6 @@ from styleflax.methods.base import (
     Style,
     Tiling,
     Variables,
-    check_loss_names,
     layer_masks,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
@@ -31,7 +30,9 @@ from styleflax.methods.sanet_losses import (
     STYLE_LAYERS,
     Networks,
     sanet_loss,
+    styles_and_transfers,
 )
+from styleflax.methods.style_terms import make_style_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import Regions, SANet, likeness_params
 from styleflax.ops.attention import Path
@@ -57,20 +58,14 @@ def make_sanet(
     """The method, with the weighted sum of `losses` as its training loss.
 
     Strength 1 is the paper's transfer. Strength 0 is the content's own
-    reconstruction: the content attends to itself, as in the identity losses. In
-    between, what is attended to is mixed; the content's residual is there at any
-    strength. Below 1 the attention is computed twice.
-
-    `Controls.extras["level_balance"]`, from 0 to 1, moves weight from what relu4_1
-    attended to (fine strokes) to what relu5_1 did (coarse ones): 2 (1 - x) and 2 x;
-    0.5 is the paper's sum.
+    reconstruction: it attends to itself. In between, what is attended to is mixed;
+    below 1 the attention is computed twice. `Controls.extras["level_balance"]`, from
+    0 to 1, moves weight from what relu4_1 attended to (fine strokes) to what relu5_1
+    did (coarse ones); 0.5 is the paper's sum.
 
     Args:
-        losses: Weights by term. `content`, `style`, `identity_pixels` and
-            `identity_features` are the paper's, by default with the weights of its
-            erratum: 50 and 1 for the identities, where the paper prints 1 and 50
-            (`presets.PRESETS["sanet-paper-print"]`). `gram` compares
-            Gram matrices, `total_variation` smooths.
+        losses: Weights by term: `content`, `identity_pixels`, `identity_features` (see
+            `PAPER_LOSSES`), `total_variation`, and any of `methods.style_terms`.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
         native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense
@@ -85,34 +80,30 @@ def make_sanet(
     Raises:
         ValueError: If a term or the start is unknown.
     """
-    check_loss_names(losses, LOSS_TERMS)
     if start not in get_args(Start):
         raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
     if native and path == "auto":
         path = "dense"
     statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
-    nets = Networks(
-        arithmetic,
-        SANet(statistics, dtype, native, path),
-        Decoder(dtype, native),
-        FrozenEncoder(dtype, native, remat),
+    transform = SANet(statistics, dtype, native, path)
+    encode = FrozenEncoder(dtype, native, remat)
+    terms = make_style_terms(
+        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native
     )
+    nets = Networks(arithmetic, transform, Decoder(dtype, native), encode, terms)
+    return _assemble(losses, nets, start, style_dtype)
 
-    def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
-        features = nets.encode(frozen, style["image"], ATTENDED)
-        largest = float(jnp.finfo(style_dtype).max)
-        return {k: v.clip(max=largest).astype(style_dtype) for k, v in features.items()}
 
-    def encode_content(
-        _: Variables, frozen: Params, image: Image, extent: Extent | None = None
-    ) -> FeatureMaps:
-        return nets.encode(frozen, image, ATTENDED, extent)
-
+def _assemble(
+    losses: Mapping[str, float], nets: Networks, start: Start, style_dtype: DTypeLike
+) -> Method:
+    """The record of what these networks do."""
+    of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
     return Method(
         init=partial(_init, nets, start),
-        losses={"model": partial(sanet_loss, losses, nets)},
-        encode_style=encode_style,
-        encode_content=encode_content,
+        losses={"model": partial(sanet_loss, losses, nets), **of_critic},
+        encode_style=partial(_encode_style, nets, style_dtype),
+        encode_content=partial(_encode_content, nets),
         moments=_moments,
         transfer=partial(_transfer, nets),
         decode=partial(_decode, nets),
@@ -121,6 +112,28 @@ def make_sanet(
         tiling=Tiling(16, 128, partial(attend_itself, nets)),
         controls=frozenset({"strength", "weights", "masks", "level_balance"}),
     )
+
+
+def _encode_style(
+    nets: Networks,
+    dtype: DTypeLike,
+    _: Variables,
+    frozen: Params,
+    style: Mapping[str, Array],
+) -> Style:
+    features = nets.encode(frozen, style["image"], ATTENDED)
+    largest = float(jnp.finfo(dtype).max)
+    return {k: v.clip(max=largest).astype(dtype) for k, v in features.items()}
+
+
+def _encode_content(
+    nets: Networks,
+    _: Variables,
+    frozen: Params,
+    image: Image,
+    extent: Extent | None = None,
+) -> FeatureMaps:
+    return nets.encode(frozen, image, ATTENDED, extent)
 
 
 def _init(nets: Networks, start: Start, key: Key) -> Variables:
@@ -136,7 +149,8 @@ def _init(nets: Networks, start: Start, key: Key) -> Variables:
         arguments = (features, queries, [features], regions)
         transform = nets.transform.init(keys[0], *arguments)["params"]
     decoder = nets.decoder.init(keys[1], feature)["params"]
-    return Variables({"model": {**transform, **decoder}}, {})
+    others = nets.style_terms.init(jax.random.fold_in(key, 1))
+    return Variables({"model": {**transform, **decoder}, **others}, {})
 
 
 def _moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:

@@ -10,16 +10,12 @@ from jaxtyping import Array, Float
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.losses.style import gram_loss, mean_std_loss
 from styleflax.methods.base import Batch, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.methods.style_terms import StyleTerms
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import Regions, SANet
-from styleflax.ops.statistics import (
-    channel_mean_std,
-    gram_matrix,
-    mean_variance_norm,
-)
+from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 ATTENDED = ("relu4_1", "relu5_1")
@@ -32,7 +28,10 @@ PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
         "identity_features": 1.0,
     }
 )
-LOSS_TERMS = (*PAPER_LOSSES, "gram", "total_variation")
+"""With the identities' weights of the paper's erratum, 50 and 1; its print has 1 and 50
+(`presets.PRESETS["sanet-paper-print"]`)."""
+LOSS_TERMS = ("content", "identity_pixels", "identity_features", "total_variation")
+"""Beside the style losses."""
 
 
 class Networks(NamedTuple):
@@ -42,6 +41,7 @@ class Networks(NamedTuple):
     transform: SANet
     decoder: Decoder
     encode: FrozenEncoder
+    style_terms: StyleTerms
 
     def normalise(self, feature: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         """The feature as content: its mean-variance norm over the whole picture."""
@@ -67,7 +67,7 @@ def sanet_loss(
     variables: Variables,
     frozen: Params,
     batch: Batch,
-    _key: Key,
+    key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
     """The paper's weighted sum, and its terms as metrics; see `make_sanet`.
 
@@ -77,6 +77,8 @@ def sanet_loss(
     size = batch["content"].shape[0]
     both = jnp.concatenate([batch["content"], batch["style"]])
     features = nets.encode(frozen, both, STYLE_LAYERS)
+    content = {k: v[:size] for k, v in features.items()}
+    targets = nets.style_terms.targets({k: v[size:] for k, v in features.items()})
     transfers = not weights.keys() <= {"identity_pixels", "identity_features"}
     identities = any(name.startswith("identity") for name in weights)
     # Positions in `both` of every content, and of the style that it is put into.
@@ -95,15 +97,14 @@ def sanet_loss(
         terms["identity_pixels"] = 2.0 * mse_loss(images[rest], both)
 
     def compared(seen: FeatureMaps) -> dict[str, Array]:
-        of_transfers = {k: v[:size] for k, v in seen.items()}
-        of_identities = {k: v[size * transfers :] for k, v in seen.items()}
         found: dict[str, Array] = {}
         if transfers:
-            content = {k: v[:size] for k, v in features.items()}
-            style = {k: v[size:] for k, v in features.items()}
-            found |= _transfer_terms(nets, of_transfers, content, style)
+            made = {k: v[:size] for k, v in seen.items()}
+            found = nets.style_terms.compare(made, targets, variables.players, key)
+            found["content"] = _content_term(nets, made, content)
         if identities:
-            found["identity_features"] = _identity_term(of_identities, features)
+            again = {k: v[size * transfers :] for k, v in seen.items()}
+            found["identity_features"] = _identity_term(again, features)
         return found
 
     terms |= nets.encode.judge(frozen, images, STYLE_LAYERS, compared)
@@ -111,27 +112,34 @@ def sanet_loss(
     return total, (metrics, variables.state)
 
 
+def styles_and_transfers(
+    nets: Networks,
+    variables: Variables,
+    frozen: Params,
+    batch: Batch,
+    layers: tuple[str, ...],
+) -> tuple[FeatureMaps, FeatureMaps]:
+    """Features of styles, and of contents in them; for a critic."""
+    content = nets.encode(frozen, batch["content"], ATTENDED)
+    needed = tuple(dict.fromkeys((*layers, *ATTENDED)))
+    style = nets.encode(frozen, batch["style"], needed)
+    images = nets.stylize(variables.players["model"], content, style)
+    return {k: style[k] for k in layers}, nets.encode(frozen, images, layers)
+
+
 def _take(features: FeatureMaps, positions: Array) -> dict[str, Array]:
     return {k: features[k][positions] for k in ATTENDED}
 
 
-def _transfer_terms(
-    nets: Networks, stylized: FeatureMaps, content: FeatureMaps, style: FeatureMaps
-) -> dict[str, Array]:
-    """Content: normalised features of both attended layers. Style: AdaIN's, or Gram."""
-    of_style = nets.arithmetic.style_statistics()
-    targets = {k: channel_mean_std(v, **of_style) for k, v in style.items()}
+def _content_term(
+    nets: Networks, stylized: FeatureMaps, content: FeatureMaps
+) -> Float[Array, ""]:
+    """Between the normalised features of both attended layers."""
     distances = (
         mse_loss(nets.normalise(stylized[k]), nets.normalise(content[k]))
         for k in ATTENDED
     )
-    return {
-        "content": sum(distances, start=jnp.zeros(())),
-        "style": mean_std_loss(
-            stylized, targets, reduction=nets.arithmetic.reduction, **of_style
-        ),
-        "gram": gram_loss(stylized, {k: gram_matrix(v) for k, v in style.items()}),
-    }
+    return sum(distances, start=jnp.zeros(()))
 
 
 def _identity_term(seen: FeatureMaps, features: FeatureMaps) -> Float[Array, ""]:

@@ -3,9 +3,12 @@
 import inspect
 from typing import Any
 
+import jax
+
 from styleflax import methods
 from styleflax.config import Config, Phase
-from styleflax.methods.base import Method
+from styleflax.methods.base import Method, Variables
+from styleflax.types import Key
 
 
 def build_method(config: Config, phase: Phase) -> Method:
@@ -28,3 +31,40 @@ def build_method(config: Config, phase: Phase) -> Method:
             f"options {unknown} unknown to {config.method!r}; it has {sorted(allowed)}"
         )
     return methods.build(config.method, **arguments, **config.options)
+
+
+def build_methods(config: Config) -> list[Method]:
+    """The configured method as every phase trains it.
+
+    All begin with the variables of all of them: a player that only a later phase
+    trains (an adversarial loss's critic) waits until then.
+
+    Raises:
+        ValueError: As `build_method`.
+    """
+    by_phase = [build_method(config, phase) for phase in config.phases]
+
+    def init(key: Key) -> Variables:
+        first, *others = by_phase
+        variables = first.init(key)
+        players = dict(variables.players)
+        for method in others:
+            shapes = jax.eval_shape(method.init, key).players
+            if all(shapes[k].keys() <= players.get(k, {}).keys() for k in shapes):
+                continue
+            for name, params in method.init(key).players.items():
+                players[name] = {**params, **players.get(name, {})}
+        return Variables(players, variables.state)
+
+    return [method._replace(init=init) for method in by_phase]
+
+
+def trained_players(config: Config) -> set[str]:
+    """Names of the players without which the method makes no pictures.
+
+    Those that only its losses need are not among them.
+    """
+    method = methods.build(
+        config.method, arithmetic=config.arithmetic, **config.options
+    )
+    return set(jax.eval_shape(method.init, jax.random.key(0)).players)

@@ -21,7 +21,7 @@ from styleflax.parallel import (
     replicate,
 )
 from styleflax.training.agreement import is_first, on_all, on_first, wait_for_all
-from styleflax.training.build import build_method
+from styleflax.training.build import build_method, build_methods
 from styleflax.training.environment import request_determinism
 from styleflax.training.feed import open_sources, phase_batches, sample_batch
 from styleflax.training.optimizer import make_schedule
@@ -76,7 +76,7 @@ def train(
     if config.run.deterministic:
         request_determinism()
     check_same_config(config)
-    methods = [build_method(config, phase) for phase in config.phases]
+    method = build_methods(config)[0]
     devices = all_devices(config.run.num_devices)
     for i, phase in enumerate(config.phases):
         parts = len(devices) * config.optimizer.accumulate_steps
@@ -89,7 +89,7 @@ def train(
         # Signals are taken until the last checkpoint is on disk.
         request = held.enter_context(stop_on_signals(request))
         run, state = open_run(
-            config, workdir, devices, sources, methods[0], make_sampler, held
+            config, workdir, devices, sources, method, make_sampler, held
         )
         state = _run_phases(run, state, Stop(request, devices))
     wait_for_all("everything is on disk")

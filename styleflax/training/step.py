@@ -75,16 +75,20 @@ def _all_players(
     images: Batch,
     key: Key,
 ) -> tuple[tuple[Variables, dict[str, Any]], dict[str, Array], Array]:
-    """Variables and optimisers after a step of every player; metrics; all finite?"""
-    players: dict[str, Params] = {}
-    opt_state: dict[str, Any] = {}
+    """Variables and optimisers after a step of every player; metrics; all finite?
+
+    All players move at once, from where the step found them. Those that only other
+    phases train stay as they are.
+    """
+    players, opt_state = dict(state.variables.players), dict(state.opt_state)
     metrics: dict[str, Array] = {}
-    finite, new_state = jnp.array(True), state.variables.state
+    finite, new_state = jnp.array(True), dict(state.variables.state)
     for player, loss in method.losses.items():
         value_and_grad = _accumulated(loss, accumulate_steps)
         own = state.variables.players[player]
         outputs = value_and_grad(own, state.variables, frozen, images, key)
-        grads, own_metrics, new_state = jax.lax.pmean(outputs, AXIS)
+        grads, own_metrics, set_state = jax.lax.pmean(outputs, AXIS)
+        new_state |= set_state
         norm = optax.tree.norm(grads)
         finite &= jnp.isfinite(own_metrics["loss"]) & jnp.isfinite(norm)
         updates, opt_state[player] = optimizer.update(

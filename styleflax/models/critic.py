@@ -1,0 +1,38 @@
+"""The critic of an adversarial style loss: scores of patches of features."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.models.layers import ReflectConv
+from styleflax.types import FeatureMap
+
+
+class PatchCritic(nn.Module):
+    """Scores how much every 5x5 patch of a feature map looks like a style's.
+
+    Two convolutions and a score, after the critics on features of Li and Wand 2016
+    (MGAN); without normalisation, so that a score depends on its patch alone.
+
+    Attributes:
+        width: Channels within.
+        dtype: Compute type; parameters and scores are float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+    """
+
+    width: int = 128
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+
+    @nn.compact
+    def __call__(self, feature: FeatureMap) -> Float[Array, "b h w"]:
+        """One score a position, without limits."""
+        x = feature
+        for name in ("conv1", "conv2"):
+            conv = ReflectConv(
+                self.width, dtype=self.dtype, native=self.native, name=name
+            )
+            x = nn.leaky_relu(conv(x), 0.2)
+        scores = nn.Dense(1, dtype=self.dtype, name="score")(x)[..., 0]
+        return scores.astype(jnp.float32)
