@@ -11,7 +11,7 @@ import numpy as np
 
 from styleflax.config import Config, from_json
 from styleflax.data.sources import split_spec
-from styleflax.training.build import build_method
+from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.frozen import FILE_NAME
 from styleflax.training.optimizer import make_optimizer
@@ -47,15 +47,19 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
             "start it again, and it goes on"
         )
     encoder = load_model(workdir / FILE_NAME)
-    method = build_method(config, config.phases[-1])
+    method = build_methods(config)[-1]
     return ModelFile(
         method=config.method,
         encoder=encoder.encoder,
         encoder_params=encoder.encoder_params,
-        players=state.variables.players,
+        players={
+            **encoder.players,  # what the method kept frozen
+            **{k: state.variables.players[k] for k in trained_players(config)},
+        },
         state=state.variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
         provenance=_provenance(config, int(state.step), method.encoder_layers),
+        options=method.options,
     )
 
 
@@ -100,7 +104,7 @@ def _read_config(path: Path) -> Config:
 
 def _newest_state(workdir: Path, config: Config) -> TrainState:
     folder = workdir / "checkpoints"
-    method = build_method(config, config.phases[-1])
+    method = build_methods(config)[-1]
     optimizer = make_optimizer(config.optimizer)
 
     def create() -> Any:
