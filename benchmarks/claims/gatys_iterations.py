@@ -1,0 +1,112 @@
+"""Claim 7: to how many iterations of Gatys et al. is one forward pass equal?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from benchmarks.claims import answers, measuring
+from benchmarks.claims.answers import Answer
+from benchmarks.claims.training import Budget
+from styleflax.evaluation.metrics.ruler import (
+    CONTENT_LAYER,
+    STYLE_LAYERS,
+    make_ruler,
+)
+from styleflax.inference.gatys import Settings, make_gatys
+from styleflax.inference.model import Model, build_model
+from styleflax.methods.base import plain_controls, stylize
+from styleflax.methods.gatys import Objective
+from styleflax.weights.encoder import load_encoder
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import load_model
+
+SYSTEMS = ("adain", "sanet")
+SCALES = {"mean_std": ("style", 10.0), "gram": ("gram", 5.0)}
+"""By the ruler's scale: the style loss that Gatys minimises, and its weight beside the
+content's 1; for `style` that of AdaIN's published training."""
+
+
+def run(budget: Budget, out: Path) -> Answer:
+    """Optimises every pair by each style loss, and looks for the methods' totals."""
+    pairs = measuring.held_out(budget, budget.picture_px)
+    measure, encoder = make_ruler(), load_encoder("adain").params
+    scores = {}
+    for name in SYSTEMS:
+        made = _stylized(build_model(load_model(find_model(name))), pairs)
+        scores[name] = measure(made, pairs.contents, pairs.styles)
+    tables, sentences, panels = [], [], {}
+    for scale, (loss, weight) in SCALES.items():
+        curves = _curves(budget, encoder, pairs, loss, weight)
+        totals = {k: v["content"] + weight * v[scale] for k, v in scores.items()}
+        rows, words = _compare(curves, totals, budget.iterations)
+        tables.append([[f"by content + {weight:g} {scale}", *rows[0][1:]], *rows[1:]])
+        sentences.extend(f"By {scale}, {word}" for word in words)
+        panels[f"content + {weight:g} {scale}"] = {
+            "Gatys": curves.mean(axis=0),
+            **{k: np.full(curves.shape[1], v.mean()) for k, v in totals.items()},
+        }
+    answers.draw_curves(out / "claim_7.svg", panels, "iteration")
+    return Answer(
+        "One pass of AdaIN is as good as many iterations of Gatys et al.; its losses "
+        "are between theirs at some tens and some hundreds of iterations.",
+        f"{len(pairs.contents)} pairs of {budget.picture_px} px, L-BFGS from the "
+        f"content, at most {budget.iterations} iterations; the packaged weights",
+        tables,
+        sentences,
+    )
+
+
+def _curves(budget, encoder, pairs, loss, weight) -> np.ndarray:
+    """Gatys' total for every pair and iteration, (n, iterations + 1)."""
+    layers = len(STYLE_LAYERS)
+    objective = Objective(
+        style_weight=weight * layers,  # layers' weights sum to 1
+        content_layers=(CONTENT_LAYER,),
+        style_layers=STYLE_LAYERS,
+        style_losses=((loss, 1.0),),
+    )
+    settings = Settings(objective, iterations=(budget.iterations,))
+    gatys: Callable = make_gatys(encoder, settings)
+    both = zip(pairs.contents, pairs.styles, strict=True)
+    return np.stack([gatys(c, [s]).losses[:, 0] for c, s in both])
+
+
+def _stylized(model: Model, pairs: measuring.Pairs) -> np.ndarray:
+    @jax.jit
+    def one(variables, frozen, content, style):
+        kept = model.method.encode_style(variables, frozen, {"image": style})
+        controls = plain_controls()
+        return stylize(model.method, variables, frozen, content, [kept], controls)
+
+    both = zip(pairs.contents, pairs.styles, strict=True)
+    made = [one(model.variables, model.frozen, c[None], s[None])[0] for c, s in both]
+    return np.clip(np.asarray(made), 0.0, 1.0)
+
+
+def _compare(
+    curves: np.ndarray, totals: dict[str, np.ndarray], most: int
+) -> tuple[list[list[str]], list[str]]:
+    """First iterations at which Gatys is as low, by pair: medians with intervals."""
+    rows = [["", "total", "equals Gatys at iteration", "95 % interval", "never"]]
+    words = []
+    rng = np.random.default_rng(0)
+    for name, total in totals.items():
+        below = curves <= total[:, None]
+        first = np.where(below.any(axis=1), below.argmax(axis=1), most + 1)
+        drawn = rng.choice(first, (10_000, len(first)))
+        low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
+        middle = np.median(first)
+        text = [_iteration(x, most) for x in (middle, low, high)]
+        never = int((first > most).sum())
+        cells = [text[0], f"{text[1]} to {text[2]}", f"{never} of {len(first)}"]
+        rows.append([name, f"{total.mean():.2f}", *cells])
+        words.append(
+            f"{name} equals Gatys at iteration {text[0]} ({text[1]} to {text[2]})."
+        )
+    return rows, words
+
+
+def _iteration(value: float, most: int) -> str:
+    return f"{value:.0f}" if value <= most else f"above {most}"
