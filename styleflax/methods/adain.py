@@ -95,6 +95,7 @@ def _assemble(losses: Mapping[str, float], nets: Networks) -> Method:
     of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
     # Instance norm looks at the whole picture.
     is_local = nets.transform.is_local and nets.decoder.norm != "instance"
+    chosen = {"norm": nets.decoder.norm, "transform": nets.transform.name}
     return Method(
         init=partial(_init, nets),
         losses={"model": partial(adain_loss, losses, nets), **of_critic},
@@ -106,6 +107,7 @@ def _assemble(losses: Mapping[str, float], nets: Networks) -> Method:
         encoder_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=64) if is_local else None,
         controls=frozenset({"strength", "weights", "masks"}),
+        options={k: v for k, v in chosen.items() if v not in ("none", "adain")},
     )
 
 

@@ -20,6 +20,7 @@ class Transform(NamedTuple):
     """From features of content and style to what the decoder takes.
 
     Attributes:
+        name: Under which it is in `TRANSFORMS`.
         parts: Of as many channels as the encoder's feature, that the decoder takes.
         keep: (statistics, feature) -> all that is kept of a style.
         pair: (content, style, moved) -> the decoder's input in training; `moved` is
@@ -29,6 +30,7 @@ class Transform(NamedTuple):
         is_local: Whether a position's result is made of that position alone.
     """
 
+    name: str
     parts: int
     keep: Callable[[Mapping[str, Any], FeatureMap], Style]
     pair: Callable[[FeatureMap, FeatureMap, FeatureMap], Mixed]
@@ -107,6 +109,7 @@ def _fitted(
 TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
     {
         "adain": Transform(
+            "adain",
             1,
             _keep_statistics,
             lambda _content, _style, moved: moved,
@@ -114,7 +117,12 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
             is_local=True,
         ),
         "concatenation": Transform(
-            2, _keep_feature, _concatenate, _mix_features, is_local=False
+            "concatenation",
+            2,
+            _keep_feature,
+            _concatenate,
+            _mix_features,
+            is_local=False,
         ),
     }
 )

@@ -34,7 +34,7 @@ from styleflax.methods.sanet_losses import (
 )
 from styleflax.methods.style_terms import make_style_terms
 from styleflax.models.decoder import Decoder
-from styleflax.models.sanet import Regions, SANet, likeness_params
+from styleflax.models.sanet import LEVELS, Regions, SANet, likeness_params
 from styleflax.ops.attention import Path
 from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
@@ -54,6 +54,7 @@ def make_sanet(
     path: Path = "auto",
     start: Start = "likeness",
     remat: bool = False,
+    levels: Sequence[str] = LEVELS,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -76,16 +77,16 @@ def make_sanet(
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         remat: Save memory in training; see `methods.frozen_encoder`.
+        levels: Where styles are attended to; the paper's network has both.
 
     Raises:
-        ValueError: If a term or the start is unknown.
+        ValueError: If a term, the start or a level is unknown.
     """
-    if start not in get_args(Start):
-        raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
+    _check_choices(start, levels)
     if native and path == "auto":
         path = "dense"
     statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
-    transform = SANet(statistics, dtype, native, path)
+    transform = SANet(statistics, dtype, native, path, tuple(levels))
     encode = FrozenEncoder(dtype, native, remat)
     terms = make_style_terms(
         losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native
@@ -94,11 +95,22 @@ def make_sanet(
     return _assemble(losses, nets, start, style_dtype)
 
 
+def _check_choices(start: str, levels: Sequence[str]) -> None:
+    if start not in get_args(Start):
+        raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
+    if not levels or not set(levels) <= set(LEVELS):
+        raise ValueError(f"levels must be some of {LEVELS}, got {list(levels)}")
+
+
 def _assemble(
     losses: Mapping[str, float], nets: Networks, start: Start, style_dtype: DTypeLike
 ) -> Method:
     """The record of what these networks do."""
     of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
+    levels = nets.transform.levels
+    has_all = set(levels) == set(LEVELS)
+    # A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1.
+    tiling = Tiling(16, 128, partial(attend_itself, nets))
     return Method(
         init=partial(_init, nets, start),
         losses={"model": partial(sanet_loss, losses, nets), **of_critic},
@@ -108,9 +120,9 @@ def _assemble(
         transfer=partial(_transfer, nets),
         decode=partial(_decode, nets),
         encoder_layers=STYLE_LAYERS,
-        # A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1.
-        tiling=Tiling(16, 128, partial(attend_itself, nets)),
+        tiling=tiling if has_all else None,
         controls=frozenset({"strength", "weights", "masks", "level_balance"}),
+        options={} if has_all else {"levels": list(levels)},
     )
 
 
@@ -144,7 +156,10 @@ def _init(nets: Networks, start: Start, key: Key) -> Variables:
     regions = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
     keys = jax.random.split(key)
     if start == "likeness":
-        transform = likeness_params(keys[0])
+        missing = set(LEVELS) - set(nets.transform.levels)
+        blocks = {layer.replace("relu", "sanet") for layer in missing}
+        made = likeness_params(keys[0])
+        transform = {k: v for k, v in made.items() if k not in blocks}
     else:
         arguments = (features, queries, [features], regions)
         transform = nets.transform.init(keys[0], *arguments)["params"]

@@ -16,6 +16,8 @@ from styleflax.ops.spatial import area_average, upsample_nearest
 from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import Key, Params
 
+LEVELS = ("relu4_1", "relu5_1")
+"""Layers with a block each."""
 FeatureMap = Float[Array, "b h w c"]
 Itself = Sequence[FeatureMap]
 """What the content attended to in itself, for the queries of every region."""
@@ -96,12 +98,14 @@ class SANet(nn.Module):
         dtype: Compute type; the result is float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
         path: Of `ops.attention.attention`.
+        levels: Those of `LEVELS` that are there; the paper's network has both.
     """
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
     native: bool = False
     path: Path = "auto"
+    levels: tuple[str, ...] = LEVELS
 
     @nn.compact
     def __call__(
@@ -114,7 +118,7 @@ class SANet(nn.Module):
         itself: Mapping[str, Itself] | None = None,
         extent: Extent | None = None,
     ) -> FeatureMap:
-        """Both blocks with the content's residual, merged; at any size.
+        """The blocks with the content's residual, merged; at any size.
 
         Where relu4_1 has an odd side, the doubled relu5_1 is one longer and is
         cut; the public code fails there.
@@ -130,8 +134,11 @@ class SANet(nn.Module):
                 share is the last of `regions`.
             extent: What of the content at relu4_1 is the picture's; None for all.
         """
-        merged = {}
-        for layer, weight in zip(("relu4_1", "relu5_1"), level_weights, strict=True):
+        _, h, w, c = content["relu4_1"].shape
+        total = jnp.zeros(())
+        for layer, weight in zip(LEVELS, level_weights, strict=True):
+            if layer not in self.levels:
+                continue
             block = StyleAttention(
                 self.statistics,
                 self.dtype,
@@ -146,41 +153,52 @@ class SANet(nn.Module):
                 regions.shares,
                 itself[layer] if itself else (),
             )
-            merged[layer] = content[layer].astype(jnp.float32) + weight * attended
-        shallow = merged["relu4_1"]
-        _, h, w, c = shallow.shape
-        shallow = shallow + upsample_nearest(merged["relu5_1"])[:, :h, :w]
+            level = content[layer].astype(jnp.float32) + weight * attended
+            total = total + (level if layer == "relu4_1" else _enlarged(level, h, w))
         conv = ReflectConv(c, False, self.dtype, self.native, name="merge_conv")
-        return conv(shallow, extent).astype(jnp.float32)
+        return conv(total, extent).astype(jnp.float32)
+
+
+def _enlarged(
+    deep: Float[Array, "b h2 w2 c"], height: int, width: int
+) -> Float[Array, "b {height} {width} c"]:
+    return upsample_nearest(deep)[:, :height, :width]
 
 
 # Logits of 512 channels are then about 40 times the cosine of query and key.
 _LIKENESS = 40.0
+# Of what is attended to, beside the content's own features.
+_ATTENDED_SHARE = 1.5
 
 
 def likeness_params(key: Key, channels: int = 512) -> Params:
     """Parameters with which an untrained `SANet` moves style to where it is alike.
 
     Queries and keys are the same rotation of normalised features, so that every
-    position attends to those most like it; values pass unchanged. The merge is the
-    mean of the content's relu4_1 and the relu4_1 it attended to, plus half of what
-    relu5_1 lacks of the relu5_1 that it attended to: nothing, where content and
-    style are the same picture. A decoder of relu4_1 features (AdaIN's) thus begins
-    with features that it knows. Not in the paper; random parameters began as noise
-    and were still noise after 100 steps, these begin as pictures.
+    position attends to those most like it; values pass unchanged. The merge is a
+    mean of the content's relu4_1 (2 parts) and the relu4_1 it attended to (3
+    parts), and what relu5_1 attended to begins as nothing. A decoder of relu4_1
+    features (AdaIN's) thus begins with features that it knows, if those of relu5_1,
+    which the network adds to them, are small (`config.Encoder.deepest_scale`). Not
+    in the paper; random parameters began as noise and were still noise after 100
+    steps, these begin as pictures in the style.
     """
     scale = (_LIKENESS / channels) ** 0.5
     rotation = jax.nn.initializers.orthogonal(scale)(key, (channels, channels))
-    center = jnp.zeros((3, 3, channels, channels)).at[1, 1].set(0.5 * jnp.eye(channels))
+    identity = jnp.eye(channels)
+    parts = 1.0 + _ATTENDED_SHARE
+    merge = jnp.zeros((3, 3, channels, channels)).at[1, 1].set(identity / parts)
 
     def dense(kernel: Float[Array, "c c"]) -> Params:
         # Copies, as a training step may not be given one array twice.
         return {"kernel": jnp.array(kernel), "bias": jnp.zeros(channels)}
 
-    def block(sign: float) -> Params:
+    def block(share: float) -> Params:
         likeness = {name: dense(rotation) for name in ("f", "g")}
-        identity = jnp.eye(channels)
-        return {**likeness, "h": dense(identity), "out_conv": dense(sign * identity)}
+        return {**likeness, "h": dense(identity), "out_conv": dense(share * identity)}
 
-    merge = {"kernel": center, "bias": jnp.zeros(channels)}
-    return {"sanet4_1": block(1.0), "sanet5_1": block(-1.0), "merge_conv": merge}
+    return {
+        "sanet4_1": block(_ATTENDED_SHARE),
+        "sanet5_1": block(0.0),
+        "merge_conv": {"kernel": merge, "bias": jnp.zeros(channels)},
+    }
