@@ -3,9 +3,6 @@
 import importlib.metadata
 import platform
 
-from rich.console import Console
-from rich.table import Table
-
 PACKAGES = (
     "styleflax",
     "jax",
@@ -28,6 +25,10 @@ PACKAGES = (
 
 def doctor() -> None:
     """Print devices, versions, caches and weights."""
+    # Late, because every command reads this file, and few want tables.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table("what", "is", show_header=False)
     table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
     for package in PACKAGES:
@@ -55,10 +56,15 @@ def _devices() -> list[tuple[str, str]]:
 
 
 def _weights() -> list[tuple[str, str]]:
+    from styleflax.compiled.folder import program_folder  # noqa: PLC0415
     from styleflax.weights.fetch import find_cache_dir  # noqa: PLC0415
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 
-    rows = [("cache folder", str(find_cache_dir()))]
+    programs = program_folder()
+    rows = [
+        ("cache folder", str(find_cache_dir())),
+        ("compiled programs", "not kept" if programs is None else str(programs)),
+    ]
     for entry in list_weights():
         state = str(entry.path) if entry.is_here else entry.state
         rows.append((f"weights {entry.name}", state))

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 app = typer.Typer(
     help="List, fetch, check, export and convert weights.", no_args_is_help=True
@@ -24,6 +22,10 @@ def list_(
     if as_json:
         print(json.dumps([entry._asdict() for entry in entries], indent=2, default=str))
         return
+    # Late, because every command reads this file, and few want tables.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table("name", "kind", "from", "MB", "state")
     table.add_column("where", overflow="fold")
     for entry in entries:

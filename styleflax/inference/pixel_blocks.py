@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from styleflax.compiled.kept import kept_jit
 from styleflax.ops import color
 
 BLOCK_PX = 2**16
@@ -13,9 +14,9 @@ BLOCK_PX = 2**16
 PixelFunction = Callable[..., jax.Array]
 """(1, 1, n, 3) of each argument -> the same."""
 
-keep_luminance = jax.jit(color.keep_luminance)
-rgb_to_lab = jax.jit(color.rgb_to_lab)
-lab_to_rgb = jax.jit(color.lab_to_rgb)
+keep_luminance = kept_jit(color.keep_luminance)
+rgb_to_lab = kept_jit(color.rgb_to_lab)
+lab_to_rgb = kept_jit(color.lab_to_rgb)
 
 
 def map_pixels(

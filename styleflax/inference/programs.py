@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from styleflax.compiled.kept import kept_jit
 from styleflax.inference.model import Model
 from styleflax.inference.split import Run, make_split_run
 from styleflax.methods.base import Controls, Style, Variables, stylize
@@ -35,11 +36,11 @@ def make_programs(
     """The programs of a model on these devices; rows split as in `split`."""
     method = model.method
 
-    @jax.jit
+    @kept_jit
     def encode(variables: Variables, frozen: Params, image: Image) -> Style:
         return method.encode_style(variables, frozen, {"image": image})
 
-    @jax.jit
+    @kept_jit
     def run(
         variables: Variables,
         frozen: Params,

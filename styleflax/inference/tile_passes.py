@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from styleflax.compiled.kept import kept_jit
 from styleflax.inference.contents import as_floats
 from styleflax.inference.kept_features import Features, KeptFeatures
 from styleflax.inference.key_blocks import key_blocks
@@ -168,12 +169,12 @@ def _nothing_found(features: Features, num_regions: int) -> Found:
 # compile once for each model and size of window.
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(kept_jit, static_argnums=(0,))
 def _encode(encode_content: Function, *arguments: Any) -> dict[str, Array]:
     return dict(encode_content(*arguments))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(kept_jit, static_argnums=(0,))
 def _moments(
     moments: Function, total: LayerMoments, features: Any, masks: Any
 ) -> LayerMoments:
@@ -181,13 +182,13 @@ def _moments(
     return {layer: merge_moments(total[layer], part[layer]) for layer in total}
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(kept_jit, static_argnums=(0,))
 def _attend(attend: Function, total: Found, *arguments: Any) -> Found:
     part = attend(*arguments)
     return {layer: merge_attention(total[layer], part[layer]) for layer in total}
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(kept_jit, static_argnums=(0, 1))
 def _render(
     transfer: Function,
     decode: Function,
