@@ -1,0 +1,205 @@
+"""From content and styles to an optimised picture, in chunks on the device."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from styleflax.inference.gatys.checkpoint import Kept, fingerprint, load_kept, save_kept
+from styleflax.inference.gatys.descent import (
+    Descent,
+    Optimizer,
+    make_adam,
+    make_lbfgs,
+)
+from styleflax.inference.gatys.levels import (
+    Inputs,
+    Regions,
+    Size,
+    at_level,
+    first_image,
+    level_sizes,
+    resized,
+)
+from styleflax.inference.gatys.presets import Settings, check_settings
+from styleflax.methods.gatys import TERMS, Targets, find_targets, picture_loss
+from styleflax.types import Image, Params
+
+CHUNK = 10
+"""Iterations on the device until the host hears of them."""
+SAVE_EVERY_S = 20.0
+Picture = Float[np.ndarray, "_ _ 3"]
+
+
+class Optimised(NamedTuple):
+    """A picture that was optimised.
+
+    Attributes:
+        image: RGB in [0, 1].
+        losses: `methods.gatys.TERMS` at the start and after every iteration, of all
+            levels one after the other.
+    """
+
+    image: Float[np.ndarray, "h w 3"]
+    losses: Float[np.ndarray, "n 4"]
+
+
+Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
+"""(level, losses since it heard last)."""
+
+
+def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
+    """A function that puts a content into a style by optimisation.
+
+    `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None)`:
+    pictures are RGB in [0, 1], (h, w, 3); without regions all styles are blended
+    evenly. Each size compiles once. With the path of a checkpoint it goes on where a
+    killed call with the same arguments was, bitwise as if that had not been killed;
+    when it is done, the file stays and gives the picture at once.
+
+    Args:
+        encoder: Parameters of a VGG down to all layers that are compared.
+        settings: How.
+
+    Raises:
+        ValueError: If settings are not possible, a level would be too small, or a
+            checkpoint is of another call.
+    """
+    programs = _programs(settings)
+    encoder = jax.device_put(encoder)
+
+    def gatys(
+        content: Picture,
+        styles: Sequence[Picture],
+        regions: Regions | None = None,
+        seed: int = 0,
+        checkpoint: Path | None = None,
+        heard: Heard | None = None,
+    ) -> Optimised:
+        even = np.full((1, len(styles)), 1 / max(1, len(styles)), np.float32)
+        inputs = Inputs(content, styles, regions or Regions(even))
+        check_settings(settings, guided=inputs.regions.are_guided)
+        kept = _descend_all(
+            programs, settings, encoder, inputs, seed, checkpoint, heard
+        )
+        image = np.clip(np.asarray(kept.descent.image[0]), 0.0, 1.0)
+        return Optimised(image, kept.losses)
+
+    return gatys
+
+
+class _Programs(NamedTuple):
+    """What runs on the device, each compiled once for a size.
+
+    Attributes:
+        start: (image, number of terms) -> descent.
+        advance: (encoder, targets, key, descent, number) -> descent, losses.
+        prepare: Arguments of `find_targets` but for the objective -> targets.
+    """
+
+    start: Callable[..., Descent]
+    advance: Callable[..., tuple[Descent, Array]]
+    prepare: Callable[..., Targets]
+
+
+def _programs(settings: Settings) -> _Programs:
+    objective = settings.objective
+    optimizer: Optimizer = (
+        make_lbfgs(settings.memory_size)
+        if settings.optimizer == "lbfgs"
+        else make_adam(settings.learning_rate)
+    )
+
+    @jax.jit
+    def advance(
+        encoder: Params, targets: Targets, key: Array, descent: Descent, number: Array
+    ) -> tuple[Descent, Array]:
+        def evaluate(image: Image) -> tuple[tuple[Array, Array], Image]:
+            def loss(image: Image) -> tuple[Array, Array]:
+                return picture_loss(objective, encoder, image, targets, key)
+
+            return jax.value_and_grad(loss, has_aux=True)(image)
+
+        def body(i: Array, carry: tuple[Descent, Array]) -> tuple[Descent, Array]:
+            at, losses = carry
+            at = optimizer.advance(evaluate, at)
+            return at, losses.at[i].set(at.terms)
+
+        losses = jnp.zeros((CHUNK, len(TERMS)))
+        return lax.fori_loop(0, number, body, (descent, losses))
+
+    prepare = jax.jit(partial(find_targets, objective))
+    return _Programs(jax.jit(optimizer.start, static_argnums=1), advance, prepare)
+
+
+def _descend_all(
+    programs: _Programs,
+    settings: Settings,
+    encoder: Params,
+    inputs: Inputs,
+    seed: int,
+    checkpoint: Path | None,
+    heard: Heard | None,
+) -> Kept:
+    """All levels, from where the checkpoint is."""
+    sizes = level_sizes(inputs.content.shape[:2], settings.levels)
+    key, number = jax.random.key(seed), len(TERMS)
+
+    def begin(size: Size) -> Descent:
+        return programs.start(first_image(inputs, settings.init, size, key), number)
+
+    origin = fingerprint(settings, encoder, inputs, seed)
+    kept = load_kept(checkpoint, origin, begin)
+    if kept is None:
+        kept = Kept(begin(sizes[0]), 0, 0, np.zeros((0, number), np.float32))
+    for level in range(kept.level, settings.levels):
+        if level > kept.level:
+            image = resized(kept.descent.image, sizes[level])
+            kept = Kept(programs.start(image, number), level, 0, kept.losses)
+        if kept.done > settings.iterations_at(level):
+            continue
+        targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
+        kept = _descend(
+            kept,
+            partial(programs.advance, encoder, targets, jax.random.fold_in(key, level)),
+            settings.iterations_at(level),
+            lambda kept: save_kept(checkpoint, origin, kept),
+            heard,
+        )
+    return kept
+
+
+def _descend(
+    kept: Kept,
+    advance: Callable[[Descent, Array], tuple[Descent, Array]],
+    iterations: int,
+    save: Callable[[Kept], None],
+    heard: Heard | None,
+) -> Kept:
+    """The rest of a level; the first call of the optimiser finds the loss at start."""
+    total = iterations + 1
+    saved = time.monotonic()
+    while kept.done < total:
+        number = min(CHUNK, total - kept.done)
+        descent, losses = advance(kept.descent, jnp.asarray(number))
+        found = np.asarray(losses)[:number]
+        if not np.isfinite(found).all():
+            raise ValueError(
+                "the loss is not finite: the weights may be too large, or those of "
+                "the encoder damaged"
+            )
+        done = kept.done + number
+        kept = Kept(descent, kept.level, done, np.concatenate([kept.losses, found]))
+        if done == total or time.monotonic() - saved > SAVE_EVERY_S:
+            save(kept)
+            saved = time.monotonic()
+        if heard is not None:
+            heard(kept.level, found)
+    return kept

@@ -1,0 +1,165 @@
+"""Optimised pictures from files or arrays, with the controls of stylizing."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Unpack
+
+import numpy as np
+from jaxtyping import Float
+
+from styleflax.data.pictures import Picture as PictureFile
+from styleflax.inference.coloring import color_style, finish
+from styleflax.inference.contents import (
+    Content,
+    Picture,
+    StylePixels,
+    as_floats,
+    load_contents,
+)
+from styleflax.inference.controls import ControlArguments, Plan, make_plan
+from styleflax.inference.gatys.encoder import load_gatys_encoder
+from styleflax.inference.gatys.levels import Regions
+from styleflax.inference.gatys.optimise import Heard, make_gatys
+from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
+from styleflax.inference.laid_masks import LaidMasks, lay_masks
+from styleflax.inference.masks import Mask, check_masks
+from styleflax.inference.style_pixels import see_style
+from styleflax.inference.stylized import Stylized
+
+ENCODER = "sanet"
+"""Its VGG-16 reaches relu5_1, and comes with the package."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """What a long optimisation is told beside its pictures.
+
+    Attributes:
+        seed: Of noise, and of style losses that sample.
+        checkpoint: File to go on from; see `make_gatys`.
+        heard: Called with level and losses of every chunk.
+    """
+
+    seed: int = 0
+    checkpoint: Path | None = None
+    heard: Heard | None = None
+
+
+class Result(NamedTuple):
+    """An optimised picture.
+
+    Attributes:
+        picture: To be saved or shown.
+        losses: As of `Optimised`.
+    """
+
+    picture: Stylized
+    losses: Float[np.ndarray, "n 4"]
+
+
+def optimise_picture(
+    content: Picture,
+    style: Picture | Sequence[Picture] = (),
+    settings: Settings = PRESETS["default"],
+    encoder: str | os.PathLike[str] = ENCODER,
+    style_masks: Sequence[Mask | None] = (),
+    watch: Watch = Watch(),
+    **controls: Unpack[ControlArguments],
+) -> Result:
+    """The content in the style of paintings, by optimisation of its pixels.
+
+    Args:
+        content: A picture.
+        style: One or several; none where the style has no weight.
+        settings: How.
+        encoder: As for `load_encoder`.
+        style_masks: For every style the part of it that counts; None for all.
+        watch: Seed, checkpoint and what hears of progress.
+        controls: As for `Stylizer`, but for those of single methods; strengths are
+            factors on the weight of the style.
+
+    Raises:
+        ValueError: If settings or controls are not possible, or do not fit.
+        FileNotFoundError: If a path leads nowhere.
+    """
+    several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
+    styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
+    if not styles and settings.objective.style_weight:
+        raise ValueError("style is missing; only style_weight 0 goes without one")
+    plan = make_plan(max(1, len(styles)), **controls)
+    if plan.extras:
+        raise ValueError(f"{', '.join(plan.extras)}: of trained methods only")
+    parts = _read_parts(style_masks, len(styles))
+    guided = plan.masking is not None or any(part is not None for part in parts)
+    check_settings(settings, guided=guided)
+    one = _load_content(content, plan)
+    height, width = one.image.shape[:2]
+    masks = lay_masks(plan.masking, height, width, one.alpha)
+    params = load_gatys_encoder(encoder, settings.objective.layers())
+    made = make_gatys(params, settings)(
+        as_floats(one.image),
+        [pixels.image for pixels in _see_styles(styles, one, plan, masks)],
+        _regions(plan, masks, parts),
+        watch.seed,
+        watch.checkpoint,
+        watch.heard,
+    )
+    return Result(Stylized(finish(made.image, one, masks, plan)), made.losses)
+
+
+def _load_content(content: Picture, plan: Plan) -> Content:
+    with_alpha = plan.masking is not None and plan.masking.need_alpha
+    contents, is_batch = load_contents(
+        content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
+    )
+    if is_batch:
+        raise ValueError("content must be one picture, got a batch")
+    return contents[0]
+
+
+def _see_styles(
+    styles: Sequence[Picture], content: Content, plan: Plan, masks: LaidMasks | None
+) -> list[StylePixels]:
+    """Styles at their size, in the content's colours if that is asked for."""
+    seen = [see_style(style, plan.style_size) for style in styles]
+    if plan.color != "coral":
+        return seen
+    columns = zip(seen, np.transpose(plan.shares), strict=True)
+    return [
+        color_style(style, content.image, masks, shares) for style, shares in columns
+    ]
+
+
+def _regions(
+    plan: Plan, masks: LaidMasks | None, parts: tuple[np.ndarray | None, ...]
+) -> Regions:
+    """Where no mask is the content keeps its pixels, so no style has weight there."""
+    weights = np.asarray(plan.shares) * np.asarray(plan.strengths)[:, None]
+    if masks is None:
+        return Regions(weights.astype(np.float32), None, parts)
+    rows = masks.shape[0] - len(weights)
+    padded = np.pad(weights, ((0, rows), (0, 0))).astype(np.float32)
+    return Regions(padded, np.asarray(masks[:, :]), parts)
+
+
+def _read_parts(
+    style_masks: Sequence[Mask | None], num_styles: int
+) -> tuple[np.ndarray | None, ...]:
+    """Values in [0, 1] of every mask that there is."""
+    if style_masks and len(style_masks) != num_styles:
+        raise ValueError(
+            f"style_masks must be one per style, got {len(style_masks)} for "
+            f"{num_styles} styles"
+        )
+    parts: list[np.ndarray | None] = []
+    for mask in style_masks:
+        source = None if mask is None else check_masks([mask]).sources[0]
+        if mask is not None and source is None:
+            raise ValueError(f"a style's mask must be a picture, got {mask!r}")
+        values = None if source is None else as_floats(source)
+        if values is not None and not values.any():
+            raise ValueError(f"the style's mask {mask!r} is empty")
+        parts.append(values)
+    return tuple(parts)

@@ -1,0 +1,151 @@
+"""Settings of pictures by optimisation, and those that others have published."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple, get_args
+
+from styleflax.losses.family import find_style_loss
+from styleflax.methods.gatys import GUIDED, Objective
+
+Init = Literal["content", "noise", "style"]
+OptimizerName = Literal["lbfgs", "adam"]
+
+
+class Settings(NamedTuple):
+    """How a picture is optimised.
+
+    Attributes:
+        objective: What is minimised.
+        init: What it begins as.
+        optimizer: `lbfgs` or `adam`.
+        iterations: At each level of the pyramid, coarse to fine; one number is for
+            all levels.
+        levels: Of the pyramid; each has twice the side of the one before.
+        learning_rate: Of Adam, in units of the range of a pixel.
+        memory_size: Pairs that L-BFGS remembers; each takes two pictures.
+    """
+
+    objective: Objective = Objective()
+    init: Init = "content"
+    optimizer: OptimizerName = "lbfgs"
+    iterations: tuple[int, ...] = (300,)
+    levels: int = 1
+    learning_rate: float = 0.02
+    memory_size: int = 20
+
+    def iterations_at(self, level: int) -> int:
+        """Of a level, from 0 for the coarsest."""
+        return self.iterations[level if len(self.iterations) > 1 else 0]
+
+
+_NOTEBOOK = Objective(
+    style_weight=1e3,
+    layer_weights=(1.0,) * 5,
+    channel_power=2,
+    style_losses=(("gram_squared", 1.0),),
+)
+PRESETS: Mapping[str, Settings] = MappingProxyType(
+    {
+        "default": Settings(Objective(style_weight=10.0)),
+        # Gatys et al. 2016: alpha / beta is 1e-3, the loss of a layer a quarter of
+        # the mean squared difference, which `gram_squared` is.
+        "paper": Settings(
+            Objective(
+                style_weight=1e3,
+                content_reduction="half_sum",
+                layer_weights=(1 / 5 / 4,) * 5,
+                style_losses=(("gram_squared", 1.0),),
+                pooling="average",
+            ),
+            init="noise",
+        ),
+        # The notebook of Gatys' code in PyTorch.
+        "notebook": Settings(_NOTEBOOK, iterations=(500,)),
+        # The same with its second stage, at twice the side.
+        "notebook-pyramid": Settings(_NOTEBOOK, iterations=(500, 200), levels=2),
+        # The program of Justin Johnson. Its total variation is a sum, and not of
+        # one unit with the mean that is taken here: it is left out.
+        "neural-style": Settings(
+            Objective(
+                content_weight=5.0,
+                style_weight=1e2,
+                layer_weights=(1.0,) * 5,
+                channel_power=2,
+                style_losses=(("gram_squared", 1.0),),
+            ),
+            init="noise",
+            iterations=(1000,),
+            learning_rate=10 / 255,
+        ),
+    }
+)
+
+
+def check_settings(settings: Settings, *, guided: bool) -> Settings:
+    """Refuses what is not possible; gives the settings back.
+
+    Args:
+        settings: To be looked at.
+        guided: Whether there are masks.
+
+    Raises:
+        ValueError: Naming what is wrong, and what is allowed.
+    """
+    objective = settings.objective
+    _check_choices(settings)
+    for name, weight in (
+        ("content_weight", objective.content_weight),
+        ("style_weight", objective.style_weight),
+        ("variation_weight", objective.variation_weight),
+        *((f"the weight of {name}", w) for name, w in objective.style_losses),
+    ):
+        if not 0.0 <= weight < float("inf"):
+            raise ValueError(f"{name} must be finite and at least 0, got {weight}")
+    if not objective.layers():
+        raise ValueError("content_weight and style_weight are both 0, or have no layer")
+    weights = objective.layer_weights
+    if weights is not None and len(weights) != len(objective.style_layers):
+        raise ValueError(
+            f"layer_weights must be one per style layer, got {len(weights)} for "
+            f"{len(objective.style_layers)}"
+        )
+    for name, _ in objective.style_losses if objective.style_weight else ():
+        _check_style_loss(name, objective.style_layers, guided=guided)
+    return settings
+
+
+def _check_choices(settings: Settings) -> None:
+    for name, value, allowed in (
+        ("init", settings.init, get_args(Init)),
+        ("optimizer", settings.optimizer, get_args(OptimizerName)),
+        ("pooling", settings.objective.pooling, ("max", "average")),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+    number = len(settings.iterations)
+    if settings.levels < 1 or number not in {1, settings.levels}:
+        raise ValueError(
+            f"iterations must be one number or one per level, got {number} for "
+            f"{settings.levels} levels"
+        )
+    if min(settings.iterations) < 1 or settings.memory_size < 1:
+        raise ValueError(
+            f"iterations and memory_size must be at least 1, got "
+            f"{settings.iterations} and {settings.memory_size}"
+        )
+    if not 0.0 < settings.learning_rate < float("inf"):
+        raise ValueError(f"learning_rate must be above 0, got {settings.learning_rate}")
+
+
+def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> None:
+    loss = find_style_loss(name)
+    if missing := [layer for layer in loss.layers if layer not in layers]:
+        raise ValueError(
+            f"style loss {name!r} is of {', '.join(loss.layers)}: style_layers lacks "
+            f"{', '.join(missing)}"
+        )
+    if guided and name.partition("@")[0] not in GUIDED:
+        raise ValueError(
+            f"style loss {name!r} cannot be of a masked part; these can: "
+            f"{', '.join(GUIDED)}"
+        )

@@ -1,0 +1,167 @@
+import numpy as np
+import numpy_adain
+import pytest
+
+from styleflax.inference.gatys import (
+    PRESETS,
+    Regions,
+    Settings,
+    make_gatys,
+    optimise,
+    optimise_picture,
+    pictures,
+)
+from styleflax.inference.gatys.encoder import load_gatys_encoder
+from styleflax.inference.gatys.levels import level_sizes
+from styleflax.inference.gatys.presets import check_settings
+from styleflax.methods.gatys import Objective
+
+NAMES = ("conv1_1", "conv1_2", "pool", "conv2_1")
+ENCODER = numpy_adain.random_encoder(NAMES)
+NARROW = Objective(content_layers=("relu1_2",), style_layers=("relu1_1", "relu2_1"))
+SETTINGS = Settings(NARROW, iterations=(14, 12), levels=2, memory_size=3)
+RNG = np.random.default_rng(6)
+CONTENT, STYLE = (RNG.random((*side, 3)).astype("f4") for side in ((33, 34), (40, 32)))
+
+
+@pytest.fixture(scope="module")
+def gatys():
+    """A pyramid of two levels, compiled once for all tests."""
+    return make_gatys(ENCODER, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def whole(gatys):
+    return gatys(CONTENT, [STYLE])
+
+
+def test_the_loss_falls_at_every_level(whole):
+    assert whole.image.shape == CONTENT.shape
+    assert 0 <= whole.image.min() < whole.image.max() <= 1
+    assert whole.losses.shape == (15 + 13, 4)
+    for losses in np.split(whole.losses[:, 0], [15]):
+        assert (np.diff(losses) <= 0).all()
+        assert losses[-1] < 0.7 * losses[0]
+
+
+# Chunks end after 10 and 15 calls of the coarse level, 10 and 13 of the fine one.
+@pytest.mark.parametrize("chunks", [1, 2, 3])
+def test_killed_and_called_again_it_ends_bitwise_the_same(
+    gatys, whole, chunks, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(optimise, "SAVE_EVERY_S", 0.0)
+    path, heard = tmp_path / "run" / "gatys.npz", []
+
+    def kill(level, losses):
+        heard.append(level)
+        if len(heard) == chunks:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gatys(CONTENT, [STYLE], checkpoint=path, heard=kill)
+    rest = []
+    resumed = gatys(
+        CONTENT, [STYLE], checkpoint=path, heard=lambda level, _: rest.append(level)
+    )
+    assert heard + rest == [0, 0, 1, 1]
+    np.testing.assert_array_equal(resumed.image, whole.image)
+    np.testing.assert_array_equal(resumed.losses, whole.losses)
+    # What is done is not done again.
+    again = gatys(CONTENT, [STYLE], checkpoint=path, heard=kill)
+    np.testing.assert_array_equal(again.image, whole.image)
+    assert len(heard) == chunks
+
+
+def test_a_checkpoint_of_another_call_or_damaged_is_refused(gatys, tmp_path):
+    path = tmp_path / "gatys.npz"
+
+    def kill(level, losses):
+        raise KeyboardInterrupt
+
+    path.write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match="is no checkpoint, or damaged"):
+        gatys(CONTENT, [STYLE], checkpoint=path)
+    path.unlink()
+    gatys(CONTENT, [STYLE], checkpoint=path)
+    with pytest.raises(ValueError, match="other pictures or settings: delete it"):
+        gatys(CONTENT, [STYLE], seed=1, checkpoint=path)
+
+
+def test_levels_halve_and_end_at_the_size():
+    assert level_sizes((65, 100), 3) == [(16, 25), (32, 50), (65, 100)]
+    with pytest.raises(ValueError, match="begin below 16 px; take fewer levels"):
+        level_sizes((60, 100), 3)
+
+
+def test_regions_get_the_colours_of_their_styles(monkeypatch):
+    monkeypatch.setattr(pictures, "load_gatys_encoder", lambda *_: ENCODER)
+    shallow = Objective(0.0, style_layers=("relu1_1",), style_losses=(("style", 1.0),))
+    left = np.repeat(np.arange(18)[None] < 9, 16, axis=0)
+    red, blue = (np.broadcast_to(np.eye(3, dtype="f4")[i], (16, 16, 3)) for i in (0, 2))
+    result = optimise_picture(
+        np.full((16, 18, 3), 0.5, "f4"),
+        [red, blue],
+        Settings(shallow, iterations=(30,)),
+        masks=[left, "rest"],
+    )
+    made = result.picture.array
+    redder = (made[..., 0] - made[..., 2]).mean(axis=0)
+    assert redder[:7].min() > 0.2
+    assert redder[-7:].max() < -0.2
+
+
+def test_what_does_not_fit_is_refused():
+    photo = np.zeros((16, 16, 3), "f4")
+    with pytest.raises(ValueError, match="style is missing; only style_weight 0"):
+        optimise_picture(photo)
+    with pytest.raises(ValueError, match="level_balance: of trained methods only"):
+        optimise_picture(photo, photo, level_balance=0.5)
+    with pytest.raises(ValueError, match="one picture, got a batch"):
+        optimise_picture(np.zeros((2, 16, 16, 3), "f4"), photo)
+    with pytest.raises(ValueError, match="style_masks must be one per style"):
+        optimise_picture(photo, photo, style_masks=[None, None])
+    with pytest.raises(ValueError, match=r"style's mask .* is empty"):
+        optimise_picture(photo, photo, style_masks=[np.zeros((16, 16))])
+
+
+def test_a_loss_that_is_not_finite_is_told(gatys):
+    boundless = Regions(np.full((1, 1), np.inf, "f4"))
+    with pytest.raises(ValueError, match="the loss is not finite"):
+        gatys(CONTENT, [STYLE], boundless)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"init": "grey"}, "init must be one of"),
+        ({"optimizer": "sgd"}, "optimizer must be one of"),
+        ({"iterations": (3, 4, 5)}, "one number or one per level, got 3 for 2"),
+        ({"iterations": (0,)}, "must be at least 1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
+        ({"content_weight": -1.0}, "content_weight must be finite and at least 0"),
+        ({"content_weight": 0.0, "style_weight": 0.0}, "are both 0"),
+        ({"layer_weights": (1.0,)}, "one per style layer, got 1 for 2"),
+        ({"style_losses": (("grams", 1.0),)}, "style loss 'grams' unknown"),
+        ({"style_losses": (("histogram", 1.0),)}, "style_layers lacks relu4_1"),
+        ({"style_losses": (("mrf@relu1_1", 1.0),)}, "cannot be of a masked part"),
+    ],
+)
+def test_settings_are_checked(changes, message):
+    of_objective = {k: v for k, v in changes.items() if k in NARROW._fields}
+    others = {k: v for k, v in changes.items() if k not in of_objective}
+    objective = NARROW._replace(**of_objective)
+    settings = SETTINGS._replace(objective=objective, **others)
+    with pytest.raises(ValueError, match=message):
+        check_settings(settings, guided=True)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_possible(name):
+    assert check_settings(PRESETS[name], guided=True) is PRESETS[name]
+
+
+def test_the_packaged_encoder_has_the_presets_layers_and_no_more():
+    layers = PRESETS["paper"].objective.layers()
+    assert list(load_gatys_encoder("sanet", layers))[-1] == "conv5_1"
+    with pytest.raises(ValueError, match="ends before conv5_2: take layers"):
+        load_gatys_encoder("sanet", ("relu5_2",))
