@@ -50,6 +50,8 @@ def train(
         painting, weights, photos, steps, batch, crop, style_size, learning_rate
     )
     config = validate(new_style_config(asked))
+    import jax.numpy as jnp  # noqa: PLC0415
+
     from styleflax.inference.model import build_model  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
@@ -59,7 +61,7 @@ def train(
         folder = workdir or Path(held.enter_context(tempfile.TemporaryDirectory()))
         run(config, folder)
         method, variables, frozen = build_model(read_run(folder, complete=True))
-    style = method.encode_style(variables, frozen, {"style_index": 0})
+    style = method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})
     stylizer = Stylizer.load(weights)
     stylizer.save_style(style, out, painting=painting.name)
     print(out)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from styleflax.inference.model import Model
 from styleflax.inference.style_file import (
@@ -75,7 +74,7 @@ class KeptStyles:
             if style is None:
                 raise ValueError("style is missing: this model takes paintings")
             return None
-        index = {"style_index": np.array([find_style(method.styles, style)])}
+        index = {"style_index": jnp.array([find_style(method.styles, style)])}
         return method.encode_style(variables, frozen, index)
 
     def load(self, path: str | os.PathLike[str]) -> Style:
