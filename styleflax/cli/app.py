@@ -14,6 +14,7 @@ from styleflax.cli import (
     sheet,
     style,
     stylize,
+    video,
     weights,
 )
 from styleflax.cli.calling import call
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("stylize")(stylize.stylize)
+app.command("video")(video.video)
 app.command("sheet")(sheet.sheet)
 app.command("dataset")(dataset.dataset)
 app.command("eval")(evaluate.evaluate)

@@ -1,0 +1,91 @@
+"""`styleflax video`: a video in the style of a painting."""
+
+from typing import TYPE_CHECKING
+
+from styleflax.cli import control_flags, video_flags
+from styleflax.cli import stylize_flags as flags
+from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
+from styleflax.cli.stylize_times import Times
+from styleflax.data.decoding import MAX_MEGAPIXELS
+
+if TYPE_CHECKING:
+    from styleflax.inference.video import Keyframes
+
+DEFAULT_SMOOTH_S, DEFAULT_STEADY = 0.25, 0.5
+"""Those of `inference.video`, which is imported late."""
+
+
+def video(
+    clip: video_flags.Clip,
+    style: video_flags.Paintings,
+    out: video_flags.Out,
+    alpha: flags.Alpha = 1.0,
+    blend: flags.Blend = None,
+    keyframe: control_flags.Keyframes = None,
+    exaggerate: control_flags.Exaggerate = None,
+    mask: control_flags.Masks = None,
+    feather: control_flags.Feather = 0.0,
+    color: control_flags.WhatColor = control_flags.Color.STYLE,
+    level_balance: flags.LevelBalance = None,
+    size: flags.Size = None,
+    restore_size: control_flags.RestoreSize = False,
+    style_size: control_flags.StyleSize = None,
+    smooth: video_flags.Smooth = DEFAULT_SMOOTH_S,
+    steady: video_flags.Steady = DEFAULT_STEADY,
+    crf: video_flags.Crf = None,
+    audio: video_flags.Audio = video_flags.Sound.KEEP,
+    weights: flags.Weights = "adain",
+    overwrite: flags.Overwrite = False,
+    max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
+    as_json: video_flags.AsJson = False,
+) -> None:
+    """Stylize a video with paintings, without flicker of the whole picture."""
+    times = Times()
+    with times.phase("import"):  # late, so that --help answers at once
+        from styleflax.cli.video_job import VideoJob, run_video  # noqa: PLC0415
+        from styleflax.inference.video_writer import (  # noqa: PLC0415
+            check_video_target,
+        )
+
+    if not clip.is_file():
+        raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
+    check_video_target(out, overwrite=overwrite, crf=crf)
+    styles = expand(style, "--style", STYLE_SUFFIXES)
+    keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
+    looks = (alpha, blend, exaggerate, mask, feather, color)
+    sizes = (size, restore_size, style_size)
+    controls, plan = control_flags.control_arguments(
+        len(styles), *looks, *sizes, level_balance
+    )
+    _refuse_choice(styles, together=control_flags.one_picture(controls))
+    asked = (plan, keyframes, smooth, steady, max_megapixels)
+    job = VideoJob(
+        clip, styles, out, *asked, crf, audio is video_flags.Sound.KEEP, overwrite
+    )
+    run_video(job, weights, times, as_json=as_json)
+
+
+def _read_keyframes(
+    given: list[str] | None, blend: str | None, num_styles: int
+) -> "tuple[Keyframes | None, str | None]":
+    """The schedule, and the shares with which it begins."""
+    if not given:
+        return None, blend
+    if blend is not None:
+        raise ValueError("give --blend (for all times) or --keyframe, not both")
+    keyframes = control_flags.read_keyframes(given)
+    for time_s, weights in keyframes:
+        if len(weights) != num_styles:
+            raise ValueError(
+                f"--keyframe at {time_s:g} s has {len(weights)} shares for "
+                f"{num_styles} of --style"
+            )
+    return keyframes, ",".join(map(str, keyframes[0][1]))
+
+
+def _refuse_choice(styles: list[Source], *, together: bool) -> None:
+    if len(styles) > 1 and not together:
+        raise ValueError(
+            f"there are {len(styles)} of --style for one video: say by --blend, "
+            "--keyframe or --mask what becomes of each"
+        )

@@ -1,0 +1,42 @@
+"""Arguments and flags of `styleflax video` that other commands have not got."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Sound(StrEnum):
+    """What becomes of a video's sound."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+Clip = Annotated[
+    Path, typer.Argument(metavar="VIDEO", help="Of any kind that PyAV reads.")
+]
+Paintings = Annotated[
+    list[Path],
+    typer.Option(
+        help="Painting or style file; several by --blend, --mask, --keyframe."
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("-o", "--out", help="A file: .mp4 .m4v .mov .mkv .webm.")
+]
+Smooth = Annotated[
+    float, typer.Option(help="Seconds over which statistics are averaged; 0 is none.")
+]
+Steady = Annotated[
+    float, typer.Option(help="Share of the last frame, moved along; 0 is none.")
+]
+Crf = Annotated[
+    int | None,
+    typer.Option(help="Constant quality: 0 is best; default 18, and 24 for .webm."),
+]
+Audio = Annotated[Sound, typer.Option(help="Copied where the container can hold it.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One line of JSON for the video, one at end.")
+]
