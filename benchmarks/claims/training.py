@@ -168,6 +168,8 @@ def train(
     state = create_state(method, optimizer, config.seed)
     if begin is not None:
         state = state._replace(variables=begin(state.variables))
+    # A step takes its state's arrays for its result; those of a start are shared.
+    state = jax.tree.map(np.array, state)
     encoder = load_encoder(config.encoder.weights).params
     constants = {"encoder": encoder, **(frozen or {})}
     devices = jax.devices()[:1]
