@@ -11,6 +11,7 @@ from styleflax.cli import (
     demo,
     doctor,
     evaluate,
+    gatys,
     sheet,
     style,
     stylize,
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command("stylize")(stylize.stylize)
 app.command("video")(video.video)
+app.command("gatys")(gatys.gatys)
 app.command("sheet")(sheet.sheet)
 app.command("dataset")(dataset.dataset)
 app.command("eval")(evaluate.evaluate)

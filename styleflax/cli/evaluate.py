@@ -22,6 +22,13 @@ _Outputs = Annotated[
 _Baselines = Annotated[
     bool, typer.Option(help="Untouched inputs and recoloured contents.")
 ]
+_Gatys = Annotated[
+    str | None,
+    typer.Option(help="Optimised pictures as systems: iterations, joined by commas."),
+]
+_NumPairs = Annotated[
+    int | None, typer.Option(help="So many pairs, spread evenly; default all.")
+]
 _Networks = Annotated[
     str, typer.Option(help="Networks that measure, joined by commas.")
 ]
@@ -50,9 +57,8 @@ def evaluate(
     size: Annotated[int, typer.Option(help="Side of the square pictures.")] = 512,
     baselines: _Baselines = True,
     networks: _Networks = "vgg16,alexnet",
-    num_pairs: Annotated[
-        int | None, typer.Option(help="So many pairs, spread evenly; default all.")
-    ] = None,
+    num_pairs: _NumPairs = None,
+    gatys: _Gatys = None,
     inception: _Inception = None,
     art_inception: _ArtInception = None,
     keep_pictures: Annotated[
@@ -77,13 +83,14 @@ def evaluate(
         baselines=baselines,
         networks=tuple(name.strip() for name in networks.split(",")),
         num_pairs=num_pairs,
+        gatys=parse_iterations(gatys),
         inception=inception,
         art_inception=art_inception,
         keep_pictures=keep_pictures,
         overwrite=overwrite,
     )
     # Whoever brings pictures need not have a model scored beside them.
-    names = weights or ([] if outputs else ["adain"])
+    names = weights or ([] if outputs or gatys else ["adain"])
     _show(runner.evaluate(names, content, style, out, options))
 
 
@@ -98,6 +105,20 @@ def parse_strengths(text: str) -> tuple[float, ...]:
     except ValueError:
         raise ValueError(
             f"--alphas must be numbers joined by commas, got {text!r}"
+        ) from None
+
+
+def parse_iterations(text: str | None) -> tuple[int, ...]:
+    """Returns the numbers of "100,300"; none for None.
+
+    Raises:
+        ValueError: If one is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise ValueError(
+            f"--gatys must be whole numbers joined by commas, got {text!r}"
         ) from None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from styleflax.evaluation.gatys_system import describe_gatys, make_gatys_system
 from styleflax.evaluation.inputs import Pair, distinct_names, file_digest
 from styleflax.evaluation.outputs import find_outputs
 from styleflax.evaluation.systems import (
@@ -26,7 +27,7 @@ class Lineup(NamedTuple):
     """Who takes part.
 
     Attributes:
-        systems: Models as given, then outputs, then baselines.
+        systems: Models as given, optimisations, outputs, baselines.
         digests: Of files, by kind and name; see `rows.open_folder`.
     """
 
@@ -42,6 +43,7 @@ def load_lineup(
     size_px: int,
     *,
     baselines: bool,
+    gatys: Sequence[int] = (),
 ) -> Lineup:
     """Returns the systems of an evaluation, each checked before any work is done.
 
@@ -52,26 +54,21 @@ def load_lineup(
         pairs: That outputs must have.
         size_px: Side of all pictures.
         baselines: Whether to add them.
+        gatys: Iterations of optimisations, each a system.
 
     Raises:
         FileNotFoundError: If a model file or a folder is not there.
         ValueError: If a strength is not in [0, 1], a model does not fit, outputs are
             missing, two systems have one name, or there is none.
     """
-    strengths = sorted({float(alpha) for alpha in alphas})
-    _check_alphas(strengths, needed=bool(weights))
     digests: dict[str, dict[str, str]] = {
         "content": {pair.content.name: pair.content.digest for pair in pairs},
         "style": {pair.style.name: pair.style.digest for pair in pairs},
-        "weights": {},
     }
-    systems: list[System] = []
-    paths = list(dict.fromkeys(find_model(name) for name in weights))
-    names = distinct_names([(path.stem, path.absolute().parent.name) for path in paths])
-    for name, path in zip(names, paths, strict=True):
-        file = load_model(path)
-        digests["weights"][name] = model_digest(file)
-        systems.append(make_model_system(name, file, build_model(file), strengths))
+    systems, digests["weights"] = _load_models(weights, alphas)
+    if gatys:
+        digests["gatys"] = describe_gatys(gatys)
+        systems += [make_gatys_system(iterations) for iterations in gatys]
     for name, folder in outputs:
         wanted = [(pair.content.name, pair.style.name) for pair in pairs]
         files = find_outputs(name, folder, wanted)
@@ -83,6 +80,22 @@ def load_lineup(
     systems += make_baselines() if baselines else []
     _check_names([system.name for system in systems])
     return Lineup(systems, digests)
+
+
+def _load_models(
+    weights: Sequence[str | os.PathLike[str]], alphas: Sequence[float]
+) -> tuple[list[System], dict[str, str]]:
+    """The systems of models, and their digests by name."""
+    strengths = sorted({float(alpha) for alpha in alphas})
+    _check_alphas(strengths, needed=bool(weights))
+    systems, digests = [], {}
+    paths = list(dict.fromkeys(find_model(name) for name in weights))
+    names = distinct_names([(path.stem, path.absolute().parent.name) for path in paths])
+    for name, path in zip(names, paths, strict=True):
+        file = load_model(path)
+        digests[name] = model_digest(file)
+        systems.append(make_model_system(name, file, build_model(file), strengths))
+    return systems, digests
 
 
 def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:

@@ -45,6 +45,8 @@ class Options(NamedTuple):
         baselines: Whether to score the three of `systems.BASELINES`.
         networks: That measure, of "vgg16" and "alexnet".
         num_pairs: So many pairs, spread evenly; all of them if None.
+        gatys: Iterations of optimisations of pixels, each a system; see
+            `gatys_system`.
         inception: Weights of the FID network; see `fid`.
         art_inception: Weights of ArtFID's.
         keep_pictures: Whether to write all pictures into the folder.
@@ -57,6 +59,7 @@ class Options(NamedTuple):
     baselines: bool = True
     networks: tuple[str, ...] = NETWORKS
     num_pairs: int | None = None
+    gatys: tuple[int, ...] = ()
     inception: Path | None = None
     art_inception: Path | None = None
     keep_pictures: bool = True
@@ -100,6 +103,7 @@ def evaluate(
     lineup = load_lineup(
         *(weights, options.alphas, options.outputs, pairs, size_px),
         baselines=options.baselines,
+        gatys=options.gatys,
     )
     systems = lineup.systems
     networks = options.inception, options.art_inception

@@ -154,12 +154,12 @@ def _read_parts(
             f"{num_styles} styles"
         )
     parts: list[np.ndarray | None] = []
-    for mask in style_masks:
+    for number, mask in enumerate(style_masks, 1):
         source = None if mask is None else check_masks([mask]).sources[0]
         if mask is not None and source is None:
-            raise ValueError(f"a style's mask must be a picture, got {mask!r}")
+            raise ValueError(f"mask of style {number} must be a picture, got {mask!r}")
         values = None if source is None else as_floats(source)
         if values is not None and not values.any():
-            raise ValueError(f"the style's mask {mask!r} is empty")
+            raise ValueError(f"mask of style {number} is empty: no pixel is in it")
         parts.append(values)
     return tuple(parts)

@@ -1,0 +1,138 @@
+"""`styleflax gatys`: a photograph in a painting's style, by optimisation of pixels."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from styleflax.cli import control_flags, stylize_flags
+from styleflax.cli import gatys_flags as flags
+from styleflax.cli.gatys_plot import check_plot, plot_losses
+from styleflax.data.writing import SUFFIXES_WRITTEN
+
+if TYPE_CHECKING:
+    from styleflax.inference.gatys import Settings
+
+
+def gatys(
+    photo: flags.Photo,
+    paintings: flags.Paintings = None,
+    out: flags.Out = Path("gatys.png"),
+    preset: flags.Preset = "default",
+    iterations: flags.Iterations = None,
+    pyramid: flags.Levels = None,
+    optimizer: flags.WhichOptimizer = None,
+    learning_rate: flags.LearningRate = None,
+    memory: flags.Memory = None,
+    init: flags.InitAs = None,
+    pooling: flags.WhichPooling = None,
+    content_weight: flags.ContentWeight = None,
+    style_weight: flags.StyleWeight = None,
+    variation_weight: flags.VariationWeight = None,
+    content_layer: flags.ContentLayers = None,
+    style_layers: flags.StyleLayers = None,
+    layer_weights: flags.LayerWeights = None,
+    style_loss: flags.StyleLoss = None,
+    blend: stylize_flags.Blend = None,
+    mask: control_flags.Masks = None,
+    style_mask: flags.StyleMask = None,
+    feather: control_flags.Feather = 0.0,
+    color: control_flags.WhatColor = control_flags.Color.STYLE,
+    size: stylize_flags.Size = None,
+    restore_size: control_flags.RestoreSize = False,
+    style_size: control_flags.StyleSize = None,
+    encoder: flags.Encoder = "sanet",
+    checkpoint: flags.Checkpoint = None,
+    plot: flags.Plot = None,
+    seed: flags.Seed = 0,
+    overwrite: stylize_flags.Overwrite = False,
+) -> None:
+    """Optimise a picture as Gatys, Ecker and Bethge did: slow, and of any style loss.
+
+    Several paintings are blended, or go where --mask says.
+    """
+    _check_files(out, [photo, *(paintings or [])], plot, overwrite=overwrite)
+    settings = flags.read_settings(
+        preset,
+        (optimizer, learning_rate, memory, init, pyramid, pooling),
+        (content_weight, style_weight, variation_weight),
+        (iterations, content_layer, style_layers, layer_weights, style_loss),
+    )
+    looks = (1.0, blend, None, mask, feather, color, size, restore_size, style_size)
+    job = _Job(photo, paintings or [], settings, encoder, style_mask, looks)
+    losses = _make(job, out, seed, checkpoint)
+    if plot is not None:
+        plot_losses(plot, losses)
+    print(out)
+
+
+class _Job(NamedTuple):
+    """What is to be made: arguments as on the command line, but for the settings."""
+
+    photo: Path
+    paintings: list[Path]
+    settings: "Settings"
+    encoder: str
+    style_masks: list[str] | None
+    looks: tuple[Any, ...]
+
+
+def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarray:
+    """Writes the picture and returns the losses on the way to it."""
+    # Imported late, so that --help and mistakes answer at once.
+    from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
+
+    number = len(job.paintings)
+    controls, _ = control_flags.control_arguments(max(1, number), *job.looks)
+    style_masks = flags.read_style_masks(job.style_masks, number)
+    with _Progress(job.settings) as heard:
+        watch = Watch(seed, checkpoint, heard)
+        given = (job.photo, job.paintings, job.settings, job.encoder)
+        result = optimise_picture(*given, style_masks, watch, **controls)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result.picture.save(out)
+    return result.losses
+
+
+class _Progress:
+    """A bar on standard error, if that is a terminal, with the losses."""
+
+    def __init__(self, settings: "Settings") -> None:
+        from tqdm import tqdm  # noqa: PLC0415
+
+        levels = range(settings.levels)
+        total = sum(settings.iterations_at(level) + 1 for level in levels)
+        shown = sys.stderr.isatty()
+        self._bar = tqdm(total=total, unit="it", disable=not shown, file=sys.stderr)
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, level: int, losses: np.ndarray) -> None:
+        total, content, style = losses[-1][:3]
+        self._bar.set_postfix_str(
+            f"level {level + 1}, loss {total:.4g}, content {content:.4g}, "
+            f"style {style:.4g}",
+            refresh=False,
+        )
+        self._bar.update(len(losses))
+
+
+def _check_files(
+    out: Path, pictures: list[Path], plot: Path | None, *, overwrite: bool
+) -> None:
+    check_plot(plot)
+    if out.suffix.lower() not in SUFFIXES_WRITTEN:
+        raise ValueError(
+            f"cannot write {str(out)!r}: its suffix must be one of "
+            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
+        )
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+    for path in pictures:
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no picture {str(path)!r}")

@@ -1,0 +1,140 @@
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from styleflax.inference import gatys
+from styleflax.inference.stylized import Stylized
+
+LOSSES = np.array([[3.0, 1.0, 2.0, 0.0], [2.0, 1.0, 1.0, 0.0]], "f4")
+
+
+class Call(NamedTuple):
+    content: object
+    styles: object
+    settings: gatys.Settings
+    encoder: str
+    style_masks: list
+    watch: gatys.Watch
+    controls: dict
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What the command asks for; the picture is grey."""
+    made = []
+
+    def optimise_picture(*arguments, **controls):
+        made.append(Call(*arguments, controls))
+        made[-1].watch.heard(0, LOSSES)
+        return gatys.Result(Stylized(np.full((16, 16, 3), 0.5, "f4")), LOSSES)
+
+    monkeypatch.setattr(gatys, "optimise_picture", optimise_picture)
+    return made
+
+
+@pytest.fixture
+def run(calls, command, pictures, tmp_path):
+    """`run(*flags)` -> what was asked for."""
+
+    def call(*flags):
+        inputs = pictures / "photo.png", pictures / "painting.png"
+        out = tmp_path / "out" / "made.png"
+        code, said, _ = command("gatys", *inputs, "-o", out, "--overwrite", *flags)
+        assert (code, said) == (0, f"{out}\n")
+        assert out.is_file()
+        return calls[-1]
+
+    return call
+
+
+def test_presets_are_taken_as_they_are(run, pictures):
+    for name, settings in gatys.PRESETS.items():
+        call = run("--preset", name)
+        assert call.settings == settings
+    assert call.content == pictures / "photo.png"
+    assert call.styles == [pictures / "painting.png"]
+    assert call.style_masks == []
+    assert call.encoder == "sanet"
+
+
+def test_flags_change_what_the_preset_says(run, tmp_path):
+    call = run(
+        *("--preset", "notebook", "--iterations", "50,20", "--pyramid", "2"),
+        *("--optimizer", "adam", "--learning-rate", "0.1", "--memory", "5"),
+        *("--init", "style", "--pooling", "average", "--content-weight", "2"),
+        *("--style-weight", "3", "--variation-weight", "4"),
+        *("--content-layer", "relu3_1,relu4_1", "--style-layers", "relu1_1,relu2_1"),
+        *("--style-loss", "gram:0.5,style", "--seed", "7", "--encoder", "vgg19"),
+        *("--checkpoint", tmp_path / "run.npz", "--size", "64", "--color", "lab"),
+    )
+    settings = call.settings
+    assert settings._replace(objective=None) == (
+        gatys.Settings(None, "style", "adam", (50, 20), 2, 0.1, 5)
+    )
+    objective = settings.objective
+    assert objective.layer_weights == (1.0, 1.0)
+    assert objective.channel_power == 2
+    assert objective.style_layers == ("relu1_1", "relu2_1")
+    assert objective.content_layers == ("relu3_1", "relu4_1")
+    assert objective.style_losses == (("gram", 0.5), ("style", 1.0))
+    assert objective.pooling == "average"
+    weights = "content_weight", "style_weight", "variation_weight"
+    assert [getattr(objective, name) for name in weights] == [2, 3, 4]
+    assert (call.watch.seed, call.watch.checkpoint) == (7, tmp_path / "run.npz")
+    assert call.encoder == "vgg19"
+    assert (call.controls["size"], call.controls["color"]) == (64, "lab")
+
+
+def test_one_side_alone_begins_with_noise_unless_told(run):
+    assert run("--content-weight", "0").settings.init == "noise"
+    assert run("--style-weight", "0").settings.init == "noise"
+    told = run("--content-weight", "0", "--init", "content")
+    assert told.settings.init == "content"
+
+
+def test_a_photo_alone_may_be_inverted(calls, command, pictures, tmp_path):
+    out = "-o", tmp_path / "out.png"
+    code, *_ = command("gatys", pictures / "photo.png", "--style-weight", 0, *out)
+    assert code == 0
+    assert calls[0].styles == []
+
+
+def test_masks_are_of_the_photo_and_of_paintings(run, pictures):
+    mask = pictures / "painting.png"
+    call = run("--mask", f"{mask}:1@0.5", "--style-mask", mask, "--feather", "2")
+    assert call.style_masks == [mask]
+    assert call.controls["region_alphas"] == [0.5]
+    assert call.controls["masks"].feather_px == 2
+
+
+def test_losses_are_drawn(run, tmp_path):
+    run("--plot", tmp_path / "plots" / "losses.svg")
+    text = (tmp_path / "plots" / "losses.svg").read_text()
+    assert "<svg" in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--preset", "mine"], "--preset must be one of default, paper"),
+        (["--iterations", "many"], "--iterations must be numbers"),
+        (["--style-loss", "gram:much"], "--style-loss must be numbers"),
+        (["--plot", "losses.txt"], "--plot must end in .png, .svg, .pdf"),
+        (["--style-mask", "mask.png:3"], "STYLE must be from 1 to 1"),
+        (["--style-mask", "a.png:1", "--style-mask", "b.png:1"], "has one already"),
+        (["-o", "made.doc"], "its suffix must be one of"),
+        (["-o", "PHOTO"], "is there already; --overwrite replaces it"),
+    ],
+)
+def test_mistakes_are_one_line(refuses, pictures, tmp_path, flags, message):
+    photo, painting = pictures / "photo.png", pictures / "painting.png"
+    flags = [photo if flag == "PHOTO" else flag for flag in flags]
+    out = "-o", tmp_path / "out.png"
+    assert message in refuses("gatys", photo, painting, *out, *flags)
+
+
+def test_a_missing_picture_is_told(refuses, pictures):
+    assert "there is no picture 'none.png'" in refuses(
+        "gatys", pictures / "photo.png", "none.png"
+    )

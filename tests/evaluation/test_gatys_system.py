@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from styleflax.evaluation import gatys_system
+from styleflax.evaluation.gatys_system import make_gatys_system
+from styleflax.evaluation.inputs import Input
+from styleflax.evaluation.lineup import load_lineup
+from styleflax.inference.gatys import Optimised
+
+CONTENT, STYLE = (Input(name, name, np.zeros((16, 16, 3), "u1")) for name in "cs")
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch):
+    """Settings that were asked for; pictures are of one grey."""
+    made = []
+
+    def make_gatys(params, settings):
+        made.append(settings)
+        grey = np.full((16, 16, 3), 0.3001, "f4")
+        return lambda content, styles: Optimised(grey, np.zeros((1, 4)))
+
+    monkeypatch.setattr(gatys_system, "make_gatys", make_gatys)
+    monkeypatch.setattr(gatys_system, "load_gatys_encoder", lambda *_: {})
+    return made
+
+
+def test_pictures_are_made_by_so_many_iterations_and_as_a_file_holds_them(asked):
+    system = make_gatys_system(40)
+    assert (system.name, system.alphas) == ("gatys-40", (None,))
+    made = system.make(CONTENT, STYLE, None)
+    assert asked[0].iterations == (40,)
+    np.testing.assert_allclose(made.picture, 77 / 255, rtol=1e-6)
+    assert made.values["seconds"] >= 0
+
+
+def test_they_take_part_beside_others():
+    lineup = load_lineup([], (), [], [], 16, baselines=True, gatys=(10, 20))
+    names = [system.name for system in lineup.systems]
+    assert names == ["gatys-10", "gatys-20", "content", "style", "coral"]
+    digests = lineup.digests["gatys"]
+    assert list(digests) == names[:2]
+    assert "style_weight" in digests["gatys-10"]
+
+
+def test_none_is_refused():
+    with pytest.raises(ValueError, match="1 iteration or more, got 0"):
+        make_gatys_system(0)
