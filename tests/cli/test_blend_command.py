@@ -98,3 +98,11 @@ def test_rows_are_split_where_that_is_asked(
         code, _, _ = command(*arguments, "--weights", model_path, *flags)
         assert code == 0
     assert asked == [False, True]
+
+
+def test_tiles_that_cannot_be_are_one_line(refuses, arguments, model_path):
+    flags = "--weights", model_path, "--tile"
+    error = refuses(*arguments, *flags, "100")
+    assert "tile_px must be a multiple of 8 and at least 136" in error
+    error = refuses(*arguments, *flags, "256", "--split-rows")
+    assert "by rows or into tiles, not both" in error

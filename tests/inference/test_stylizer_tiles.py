@@ -6,7 +6,7 @@ from narrow_stylizer import make_narrow_stylizer
 from styleflax.inference import laid_masks, sizes
 from styleflax.methods.base import Tiling
 
-TILE = {"adain": 144, "sanet": 240}
+TILE = {"adain": 144, "sanet": 272}
 COMPILED = "/jax/core/compile/backend_compile_duration"
 MASK = np.random.default_rng(0).uniform(size=(7, 90)).astype("f4")
 # Two regions each, so that the same programs serve all of them.
@@ -60,7 +60,7 @@ def test_large_pictures_tell_what_they_cost_and_how_far_they_are(name, tiled):
     content = picture(TILE[name] + 21, 45)
     for color in ("coral", "lab"):
         tiled(content, PAINTINGS, **CONTROLS[color])
-    assert done == 2 * [(1, 2), (2, 2)]
+    assert done == 2 * [(1, 3), (2, 3), (3, 3)]
     # Only SANet's content attends to itself.
     assert len(told) == (name == "sanet")
     assert all("teraflops" in line for line in told)
@@ -96,7 +96,7 @@ def test_after_a_folder_of_3_pictures_50_of_other_sizes_compile_nothing(
 
 
 def test_small_pictures_of_two_sizes_and_batches_are_seen_whole():
-    seen = sizes.Sizes(None, Tiling(16, 112))
+    seen = sizes.Sizes(None, Tiling(16, 128))
     for height, width in ((300, 200), (200, 300), (300, 200)):
         assert seen.tile_for(1, height, width) == 0
     assert seen.tile_for(1, 301, 200) == sizes.SMALL_TILE_PX
@@ -105,12 +105,12 @@ def test_small_pictures_of_two_sizes_and_batches_are_seen_whole():
 
 
 def test_large_pictures_are_seen_through_windows():
-    seen = sizes.Sizes(None, Tiling(16, 112))
+    seen = sizes.Sizes(None, Tiling(16, 128))
     assert seen.tile_for(1, 1080, 1920) == 0
     assert seen.tile_for(1, 1500, 2000) == 512
     assert seen.tile_for(2, 3000, 4000) == 1024
-    assert sizes.Sizes(0, Tiling(16, 112)).tile_for(1, 9000, 9000) == 0
-    assert sizes.Sizes(256, Tiling(16, 112)).tile_for(1, 20, 20) == 256
+    assert sizes.Sizes(0, Tiling(16, 128)).tile_for(1, 9000, 9000) == 0
+    assert sizes.Sizes(256, Tiling(16, 128)).tile_for(1, 20, 20) == 256
     assert sizes.Sizes(None, None).tile_for(1, 9000, 9000) == 0
 
 
