@@ -15,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import styleflax
 from styleflax.cli.errors import describe_error, one_line_errors
+from styleflax.cli.loss_flags import add_losses, split_new_losses
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
 
@@ -86,12 +87,16 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
     plain = [argument for argument in resolved if not _FIELD.match(argument)]
     config, workdir = _parse_flags(plain)
     fields = flatten(config)
+    losses, resolved = split_new_losses(resolved, list(fields))
     for match in filter(None, map(_FIELD.match, resolved)):
         if match["field"] not in fields:
             close = difflib.get_close_matches(match["field"], fields, 3)
             hint = f"; close to it are {', '.join(close)}" if close else ""
             raise ValueError(f"--config has no field {match['field']!r}{hint}")
-    return _parse_flags(resolved) if len(plain) < len(resolved) else (config, workdir)
+    if len(plain) < len(resolved):
+        config, workdir = _parse_flags(resolved)
+    add_losses(config, losses)
+    return config, workdir
 
 
 def resolve_config(spec: str) -> str:

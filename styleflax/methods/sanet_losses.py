@@ -123,7 +123,8 @@ def styles_and_transfers(
     content = nets.encode(frozen, batch["content"], ATTENDED)
     needed = tuple(dict.fromkeys((*layers, *ATTENDED)))
     style = nets.encode(frozen, batch["style"], needed)
-    images = nets.stylize(variables.players["model"], content, style)
+    attended = {k: style[k] for k in ATTENDED}
+    images = nets.stylize(variables.players["model"], content, attended)
     return {k: style[k] for k in layers}, nets.encode(frozen, images, layers)
 
 

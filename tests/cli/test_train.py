@@ -58,7 +58,9 @@ def test_a_wrong_argument_is_one_line(arguments, line, refused):
         ("seeds=1", "no field 'seeds'; close to it are seed"),
         ("optimzer.beta1=1", "no field 'optimzer.beta1'"),
         ("phases[9].steps=1", "no field 'phases[9].steps'"),
-        ("phases[0].losses.pixels=1", "close to it are phases[0].losses.pixel"),
+        ("phases[0].losses.pixels=1", "losses ['pixels'] unknown; terms are"),
+        ("phases[0].losses.gram=much", "the weight must be a number"),
+        ("phases[9].losses.gram=1", "no field 'phases[9].losses.gram'"),
         ("phases=3", "no field 'phases'"),
         ("data=3", "no field 'data'"),
         ("seed=abc", "--config.seed=abc"),
@@ -132,6 +134,15 @@ def test_fields_of_phases_can_be_set():
     assert config.phases[1].losses["style"] == 3.0
     again, _ = parse_arguments(["--config=smoke", "--workdir=x"])
     assert again.phases[0].steps != 7
+
+
+def test_losses_that_a_configuration_has_not_got_can_be_given():
+    names = ("mmd_gaussian_sampled", "gram@relu3_1+relu4_1")
+    flags = [f"--config.phases[1].losses.{name}=0.5" for name in names]
+    config, _ = parse_arguments(["--config=smoke", "--workdir=x", *flags])
+    assert {config.phases[1].losses[name] for name in names} == {0.5}
+    again, _ = parse_arguments(["--config=smoke", "--workdir=x"])
+    assert not set(names) & set(again.phases[1].losses)
 
 
 def test_a_name_stands_for_a_packaged_configuration():

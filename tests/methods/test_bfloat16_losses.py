@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from styleflax import methods
+from styleflax.losses.family import STYLE_LOSSES
 from styleflax.methods.base import Variables
 from styleflax.methods.sanet_losses import LOSS_TERMS as SANET_TERMS
 from styleflax.models.vgg import VGG
@@ -26,7 +27,8 @@ def equations(jaxpr):
 @pytest.fixture(scope="module", params=["adain", "sanet"])
 def loss_and_arguments(request):
     """Of all terms together, in bfloat16; and the shapes of its arguments."""
-    terms = {"adain": ADAIN_TERMS, "sanet": SANET_TERMS}[request.param]
+    sanet_terms = (*SANET_TERMS, *STYLE_LOSSES)
+    terms = {"adain": ADAIN_TERMS, "sanet": sanet_terms}[request.param]
     weights = dict.fromkeys(terms, 1.0)
     method = methods.build(request.param, losses=weights, dtype="bfloat16")
     images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
