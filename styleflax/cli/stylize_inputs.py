@@ -99,7 +99,8 @@ def expand_styles(paths: Sequence[Path] | None, weights: str) -> list[Source]:
     from styleflax.inference.kept_styles import find_style  # noqa: PLC0415  (JAX)
 
     sources: dict[Path, Source] = {}
-    for path in paths or [None]:
+    given: list[Path | None] = [*paths] if paths else [None]
+    for path in given:
         if path is not None and path.suffix.lower() == STYLE_SUFFIX:
             sources |= {one.path: one for one in expand([path], "--style")}
         else:

@@ -1,0 +1,47 @@
+"""Narrow models of methods whose styles are their own."""
+
+import jax
+import numpy as np
+import numpy_sanet
+
+from styleflax import methods
+from styleflax.inference.model import Model
+from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.base import Variables
+from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import ModelFile
+
+# Programs that judge by shallow layers compile sooner.
+SMALL = {
+    "width": 0.05,
+    "content_layer": "relu1_2",
+    "style_layers": ["relu1_1", "relu2_1"],
+}
+OPTIONS = {
+    "johnson": {"styles": ["wave"], "norm": "instance", **SMALL},
+    "cin": {"styles": ["wave", "starry", "night"], **SMALL},
+}
+
+
+def make_file(name, seed=0):
+    """A model file of random parameters, its encoder of a few channels."""
+    method = methods.build(name, **OPTIONS[name])
+    rng = np.random.default_rng(seed)
+
+    def draw(leaf):
+        return (rng.standard_normal(leaf.shape) * 0.2).astype(np.float32)
+
+    shapes = jax.eval_shape(method.init, jax.random.key(0))
+    players, state = jax.tree.map(draw, (shapes.players, shapes.state))
+    encoder = numpy_sanet.random_encoder()
+    spec = EncoderSpec("vgg16", "torchvision")
+    options = method.options
+    return ModelFile(name, spec, encoder, players, state, {}, {}, options)
+
+
+def make_stylizer(file, name):
+    """The stylizer of such a file."""
+    method = methods.build(file.method, **file.options)
+    variables = jax.device_put(Variables(file.players, file.state))
+    model = Model(method, variables, jax.device_put({"encoder": file.encoder_params}))
+    return Stylizer(model, jax.devices()[:1], file=file, name=name)
