@@ -1,0 +1,45 @@
+"""How long files and functions may be."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import styleflax
+
+ROOT = Path(styleflax.__file__).parents[1]
+FOLDERS = ("styleflax", "configs", "benchmarks", "docs", "tests")
+MOST_OF_A_FILE, MOST_OF_A_FUNCTION = 250, 50
+FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def too_long(name, text):
+    """What of a file is longer than it may be."""
+    lines = len(text.splitlines())
+    if lines > MOST_OF_A_FILE:
+        yield f"{name}: {lines} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = node.end_lineno - node.lineno + 1
+            if lines > MOST_OF_A_FUNCTION:
+                yield f"{name}:{node.lineno}: {node.name} has {lines} lines"
+
+
+def test_no_file_and_no_function_is_too_long():
+    if not (ROOT / "pyproject.toml").is_file():
+        pytest.skip("needs a checkout")
+    assert len(FILES) > 100
+    found = [
+        line
+        for path in (*FILES, ROOT / "train.py", ROOT / "eval.py")
+        for line in too_long(path.relative_to(ROOT), path.read_text("utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_a_function_of_51_lines_is_too_long():
+    body = "    pass\n" * 49
+    assert not list(too_long("a.py", f"def f():\n{body}"))
+    (told,) = too_long("a.py", f"x = 1\ndef f():\n{body}    pass\n")
+    assert told == "a.py:2: f has 51 lines"
+    assert list(too_long("a.py", "x = 1\n" * 251)) == ["a.py: 251 lines"]
