@@ -16,12 +16,15 @@ os.environ.setdefault("STYLEFLAX_COMPILATION_CACHE", "off")
 
 @pytest.fixture(scope="session")
 def shared_programs(tmp_path_factory):
-    """Compiles what several tests run only once."""
+    """Compiles what several tests run only once, also where two processes run them."""
     import jax
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers of this run, and of no other
     settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_compilation_cache_dir": str(folder / "programs"),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
