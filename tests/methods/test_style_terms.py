@@ -24,7 +24,8 @@ def features(height, width, channels=3, layers=LAYERS):
 
 
 def terms_of(weights, arithmetic=None):
-    return make_style_terms(weights, ("content",), LAYERS, arithmetic or Arithmetic())
+    numbers = arithmetic or Arithmetic()
+    return make_style_terms(weights, ("content",), LAYERS, numbers, native=True)
 
 
 @pytest.mark.parametrize("name", STYLE_LOSSES)

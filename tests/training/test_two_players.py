@@ -112,7 +112,7 @@ def test_both_players_move_from_where_the_step_found_them_by_their_own_optimiser
     batch = {"content": images[0], "style": images[1]}
     frozen = {"encoder": {"scale": np.float32([1.0])}}
     devices = local_devices(2)
-    start = create_state(method, optimizer, 0)
+    start = jax.device_get(create_state(method, optimizer, 0))
     step = map_step(make_train_step(method, optimizer, lambda i: 0.1), devices)
     end, metrics = jax.device_get(
         step(replicate(start, devices), replicate(frozen, devices), batch)
