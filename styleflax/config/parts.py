@@ -39,11 +39,15 @@ class Encoder:
         statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
             `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.
+        deepest_scale: Factor of the deepest layer's activations, where they are not
+            those of a trained model. SANet adds relu5_1 to relu4_1, and begins
+            better where relu5_1 is small.
     """
 
     weights: str = "adain"
     statistic: str = "auto"
     num_images: int = 64
+    deepest_scale: float = 1.0
 
 
 @dataclasses.dataclass

@@ -91,6 +91,13 @@ def _rescale_filters(params: Params, sizes: dict[str, np.ndarray]) -> Params:
     return rescaled
 
 
+def scale_deepest(vgg_params: Params, factor: float) -> Params:
+    """Parameters whose deepest layer has `factor` times its activations."""
+    name = max(name for name in vgg_params if name.startswith("conv"))
+    deepest = {k: factor * np.asarray(v) for k, v in vgg_params[name].items()}
+    return {**vgg_params, name: deepest}
+
+
 def extend_params(shallow: Params, whole: Params) -> Params:
     """An encoder with rescaled filters, and the deeper layers of the original.
 

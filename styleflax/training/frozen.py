@@ -9,7 +9,11 @@ import numpy as np
 from styleflax.config import Config
 from styleflax.methods.base import BeginFrom, Variables
 from styleflax.models.inversion import invert_encoder
-from styleflax.models.normalisation import extend_params, normalise_activations
+from styleflax.models.normalisation import (
+    extend_params,
+    normalise_activations,
+    scale_deepest,
+)
 from styleflax.models.vgg import VGG, cut_params
 from styleflax.training.feed import Sources, encoder_batch
 from styleflax.types import Params
@@ -82,6 +86,7 @@ def _make_encoder(
         pictures = np.concatenate([batch["content"], batch["style"]])
         images = jnp.asarray(pictures, jnp.float32) / 255.0
         params = normalise_activations(params, images, statistic, kept=set(start))
+        params = scale_deepest(params, config.encoder.deepest_scale)
     return ModelFile(config.method, spec, params, {}, {}, {}, {})
 
 
@@ -118,8 +123,9 @@ def start_from(
     model = load_model(find_model(path))
     if begin_from is not None:
         begun, _ = begin_from(model.method, model.players)
-        check_params(variables.players, begun, f"{path}, as a start of {method!r}")
-        return Variables(begun, variables.state)
+        same = {name: variables.players[name] for name in begun}
+        check_params(same, begun, f"{path}, as a start of {method!r}")
+        return Variables({**variables.players, **begun}, variables.state)
     if model.method == method:
         begun = dict(variables.players)
         for player, params in variables.players.items():

@@ -164,3 +164,18 @@ def test_a_decoder_of_other_widths_is_refused(pictures, monkeypatch):
     monkeypatch.setattr(frozen, "invert_encoder", lambda *_: wrong)
     with pytest.raises(ValueError, match="decoder"):
         start_anew(Config(decoder="inverse"), make_encoder(), None, BEGUN)
+
+
+def test_the_deepest_layer_can_be_made_small(pictures, tmp_path):
+    (tmp_path / "small").mkdir()
+    large = Config(method="sanet", encoder=Encoder(weights="vgg16"))
+    small = Config(method="sanet", encoder=Encoder(weights="vgg16", deepest_scale=0.25))
+    whole = open_encoder(large, SANET_LAYERS, tmp_path, None).encoder_params
+    scaled = open_encoder(small, SANET_LAYERS, tmp_path / "small", None).encoder_params
+    for leaf in ("kernel", "bias"):
+        np.testing.assert_allclose(
+            scaled["conv5_1"][leaf], 0.25 * whole["conv5_1"][leaf], rtol=1e-6
+        )
+    np.testing.assert_array_equal(
+        scaled["conv4_3"]["kernel"], whole["conv4_3"]["kernel"]
+    )
