@@ -168,7 +168,7 @@ def test_cut_parameters_hold_what_the_layers_need():
 def test_pools_take_the_maximum_or_the_mean():
     params = numpy_adain.random_encoder(numpy_adain.VGG16_TO_RELU4_1)
     flat = jnp.full((1, 16, 16, 3), 0.3)
-    busy = numpy_adain.random_images(16, 16)
+    busy = jnp.asarray(numpy_adain.random_images(16, 16))
     layers = ("relu1_2", "relu2_1")
 
     def features(images, pooling):
