@@ -36,7 +36,9 @@ class NewStyle:
     crop_px: int = 128
     style_px: int = 256
     learning_rate: float = 1e-2
-    losses: Mapping[str, float] = FEED_FORWARD_LOSSES
+    losses: Mapping[str, float] = dataclasses.field(
+        default_factory=lambda: FEED_FORWARD_LOSSES
+    )
 
 
 def new_style_config(asked: NewStyle) -> Config:
