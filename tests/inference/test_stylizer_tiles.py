@@ -51,7 +51,9 @@ def test_tiles_make_the_whole_picture(name, whole, tiled, color):
     content, controls = picture(TILE[name] + 21, 45), CONTROLS[color]
     expected, got = (one(content, PAINTINGS, **controls) for one in (whole, tiled))
     assert got.array.dtype == np.float32
-    np.testing.assert_allclose(got.array, expected.array, atol=1e-4)
+    # The way back from CIELAB is steep in the dark, and enlarges what rounding left.
+    atol = 5e-4 if color == "lab" else 1e-4
+    np.testing.assert_allclose(got.array, expected.array, atol=atol, rtol=0)
 
 
 def test_large_pictures_tell_what_they_cost_and_how_far_they_are(name, tiled):
@@ -110,7 +112,7 @@ def test_large_pictures_are_seen_through_windows():
     assert seen.tile_for(1, 1500, 2000) == 512
     assert seen.tile_for(2, 3000, 4000) == 1024
     assert sizes.Sizes(0, Tiling(16, 128)).tile_for(1, 9000, 9000) == 0
-    assert sizes.Sizes(256, Tiling(16, 128)).tile_for(1, 20, 20) == 256
+    assert sizes.Sizes(272, Tiling(16, 128)).tile_for(1, 20, 20) == 272
     assert sizes.Sizes(None, None).tile_for(1, 9000, 9000) == 0
 
 
