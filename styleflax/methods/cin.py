@@ -2,19 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
+from styleflax.methods.cin_networks import (
+    KERNEL_STD,
+    CinNetworks,
+    draw_each,
+    init_network,
+    judge_styles,
+    make_networks,
+    make_tables,
+    modulate_mixed,
+    style_at,
+)
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     STYLE_LAYERS,
-    Perception,
     image_alone,
     made_image,
     make_perception,
@@ -22,31 +30,9 @@ from styleflax.methods.feed_forward import (
     read_own_index,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
-from styleflax.models.transformer_net import Modulate, TransformerNet, check_choices
-from styleflax.ops.spatial import area_average
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
-KERNEL_STD = 0.01
-"""Of kernels before training: Dumoulin et al.'s published code."""
-
-
-class CinNetworks(NamedTuple):
-    """What the functions of the method share.
-
-    Attributes:
-        net: All but the scales and shifts.
-        perception: Judges pictures in training.
-        styles: Their names, one for every row of the tables.
-    """
-
-    net: TransformerNet
-    perception: Perception
-    styles: tuple[str, ...]
-
-    def apply(self, network: Params, image: Image, modulate: Modulate) -> Image:
-        """The network's pictures."""
-        return self.net.apply({"params": network}, image, modulate)
 
 
 def make_cin(
@@ -70,7 +56,7 @@ def make_cin(
 
     Args:
         losses: Weights by term: `content`, `total_variation`, and any style loss
-            (`losses.family`).
+            (`methods.style_terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
@@ -101,41 +87,14 @@ def make_cin(
     return make_record(nets)
 
 
-def make_networks(
-    perception: Perception,
-    styles: Sequence[str],
-    width: float,
-    kernel_std: float | None,
-    dtype: DTypeLike,
-    native: bool,
-) -> CinNetworks:
-    """Dumoulin et al.'s network; arguments as of `make_cin`.
-
-    Raises:
-        ValueError: If names are missing or the same, or the width is not possible.
-    """
-    if not styles or len(set(styles)) < len(styles):
-        raise ValueError(f"styles must be names, all different, got {list(styles)}")
-    net = TransformerNet(
-        norm="conditional",
-        width=width,
-        padding="mirror",
-        upsampling="nearest",
-        output="sigmoid",
-        normalise_output=True,
-        kernel_std=kernel_std,
-        dtype=dtype,
-        native=native,
-    )
-    check_choices(net)
-    return CinNetworks(net, perception, tuple(styles))
-
-
 def make_record(nets: CinNetworks) -> Method:
     """The method that trains all of it."""
     return Method(
         init=partial(_init, nets),
-        losses={"model": partial(_loss, nets)},
+        losses={
+            "model": partial(_loss, nets),
+            **nets.perception.player_losses(partial(_stylized, nets)),
+        },
         encode_style=_encode_style,
         encode_content=image_alone,
         moments=no_moments,
@@ -154,73 +113,16 @@ def make_record(nets: CinNetworks) -> Method:
     )
 
 
-def init_network(nets: CinNetworks, key: Key) -> Params:
-    """The convolutions before training."""
-    image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
-    return nets.net.lazy_init(key, image, lambda _, x: x)["params"]
-
-
-def make_tables(nets: CinNetworks) -> Params:
-    """Gamma 1 and beta 0 for every style and channel."""
-    rows = len(nets.styles)
-    return {
-        name: {"gamma": jnp.ones((rows, c)), "beta": jnp.zeros((rows, c))}
-        for name, c in nets.net.normalised_channels().items()
-    }
-
-
-def style_at(tables: Params, index: Array) -> Style:
-    """Rows of the tables, one for every index."""
-    return jax.tree.map(lambda table: table[index], tables)
-
-
-def modulate_each(style: Style) -> Modulate:
-    """Every picture of a batch by a row of its own."""
-
-    def modulate(name: str, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        gamma, beta = (style[name][k][:, None, None] for k in ("gamma", "beta"))
-        return x * gamma + beta
-
-    return modulate
-
-
-def modulate_mixed(styles: Sequence[Style], controls: Controls) -> Modulate:
-    """All pictures by a mix of styles, which differs from region to region."""
-
-    def modulate(name: str, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        rows = (
-            controls.weights @ jnp.concatenate([style[name][k] for style in styles])
-            for k in ("gamma", "beta")
-        )
-        if len(controls.masks) == 1:
-            gamma, beta = rows
-        else:
-            cells = area_average(controls.masks, *x.shape[1:3])
-            gamma, beta = (jnp.einsum("rhw,rc->hwc", cells, row) for row in rows)
-        return x * gamma + beta
-
-    return modulate
-
-
-def judge_styles(
-    nets: CinNetworks,
-    network: Params,
-    tables: Params,
-    frozen: Params,
-    batch: Batch,
-    key: Key,
-) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """The loss of every content in the style beside it, and metrics."""
-    modulate = modulate_each(style_at(tables, batch["style_index"]))
-    stylized = nets.apply(network, batch["content"], modulate)
-    return nets.perception.judge(
-        frozen, batch["content"], stylized, batch["style"], key
-    )
-
-
 def _init(nets: CinNetworks, key: Key) -> Variables:
     own = {"network": init_network(nets, key), "styles": make_tables(nets)}
-    return Variables({"model": own}, {})
+    return Variables({"model": own, **nets.perception.terms.init(key)}, {})
+
+
+def _stylized(
+    nets: CinNetworks, variables: Variables, _: Params, batch: Batch
+) -> Image:
+    own = variables.players["model"]
+    return draw_each(nets, own["network"], own["styles"], batch)
 
 
 def _loss(
@@ -232,7 +134,9 @@ def _loss(
     key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
     network, tables = own_params["network"], own_params["styles"]
-    total, metrics = judge_styles(nets, network, tables, frozen, batch, key)
+    total, metrics = judge_styles(
+        nets, network, tables, frozen, batch, variables.players, key
+    )
     return total, (metrics, variables.state)
 
 

@@ -10,13 +10,13 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
-from styleflax.methods.cin import (
-    DEFAULT_ARITHMETIC,
+from styleflax.methods.cin import DEFAULT_ARITHMETIC, make_record
+from styleflax.methods.cin_networks import (
     CinNetworks,
+    draw_each,
     init_network,
     judge_styles,
     make_networks,
-    make_record,
     make_tables,
     modulate_mixed,
     style_at,
@@ -28,7 +28,7 @@ from styleflax.methods.feed_forward import (
     read_own_index,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
-from styleflax.types import FeatureMaps, Key, Params
+from styleflax.types import FeatureMaps, Image, Key, Params
 
 NETWORK = "network"
 
@@ -46,9 +46,10 @@ def make_cin_style(
 ) -> Method:
     """`cin` with the convolutions frozen, and one style (Dumoulin et al. 2017).
 
-    The only player is the tree of gammas and betas of the new style; whatever else
-    there is can thus not move. They begin as the mean of those of the model that the
-    training begins from (`init_from`), whose convolutions are `frozen["network"]`.
+    The only player that makes pictures is the tree of gammas and betas of the new
+    style; whatever else there is can thus not move. They begin as the mean of those
+    of the model that the training begins from (`init_from`), whose convolutions are
+    `frozen["network"]`.
 
     Args:
         losses: As of `make_cin`.
@@ -72,7 +73,10 @@ def make_cin_style(
     nets = make_networks(perception, styles, width, None, dtype, native)
     return make_record(nets)._replace(
         init=partial(_init, nets),
-        losses={"model": partial(_loss, nets)},
+        losses={
+            "model": partial(_loss, nets),
+            **perception.player_losses(partial(_stylized, nets)),
+        },
         encode_style=_encode_style,
         transfer=partial(_transfer, nets),
         begin_from=_begin_from,
@@ -80,8 +84,15 @@ def make_cin_style(
     )
 
 
-def _init(nets: CinNetworks, _: Key) -> Variables:
-    return Variables({"model": make_tables(nets)}, {})
+def _init(nets: CinNetworks, key: Key) -> Variables:
+    critic = nets.perception.terms.init(key)
+    return Variables({"model": make_tables(nets), **critic}, {})
+
+
+def _stylized(
+    nets: CinNetworks, variables: Variables, frozen: Params, batch: Batch
+) -> Image:
+    return draw_each(nets, frozen[NETWORK], variables.players["model"], batch)
 
 
 def _begin_from(
@@ -102,8 +113,9 @@ def _loss(
     batch: Batch,
     key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-    network = frozen[NETWORK]
-    total, metrics = judge_styles(nets, network, own_params, frozen, batch, key)
+    total, metrics = judge_styles(
+        nets, frozen[NETWORK], own_params, frozen, batch, variables.players, key
+    )
     return total, (metrics, variables.state)
 
 

@@ -1,19 +1,18 @@
 """What a feed-forward network of fixed styles is trained on (Johnson et al. 2016)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
-from styleflax.losses.family import StyleLoss, find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.methods.base import Style, check_loss_names, weigh_terms
+from styleflax.methods.base import Batch, LossFn, Style, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.methods.style_terms import StyleTerms, make_style_terms
 from styleflax.models.vgg import DEPTHS
 from styleflax.types import FeatureMaps, Image, Key, Params
 
@@ -24,6 +23,9 @@ FEED_FORWARD_LOSSES: Mapping[str, float] = MappingProxyType(
 )
 _OF_IMAGES = ("content", "total_variation")
 
+Stylize = Callable[[Variables, Params, Batch], Image]
+"""(variables, frozen, batch) -> the batch's contents in its styles."""
+
 
 class Perception(NamedTuple):
     """How an encoder judges pictures.
@@ -33,14 +35,14 @@ class Perception(NamedTuple):
         content_layer: Where a picture must agree with its content.
         style_layers: Where it is compared with its style.
         weights: Of all terms.
-        style_losses: Those among the terms that compare styles.
+        terms: Those among them that compare styles.
     """
 
     encode: FrozenEncoder
     content_layer: str
     style_layers: tuple[str, ...]
     weights: Mapping[str, float]
-    style_losses: Mapping[str, StyleLoss]
+    terms: StyleTerms
 
     def layers(self) -> tuple[str, ...]:
         """All layers, each once, in the encoder's order."""
@@ -52,6 +54,7 @@ class Perception(NamedTuple):
         content: Image,
         stylized: Image,
         style: Float[Array, "_ hs ws 3"],
+        players: Mapping[str, Params],
         key: Key,
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         """The weighted sum of all terms, and metrics.
@@ -61,6 +64,7 @@ class Perception(NamedTuple):
             content: Pictures.
             stylized: Of the same size; what is differentiated.
             style: One for every picture, or one for all, of any size.
+            players: Hold the critic, if there is one.
             key: For losses that sample.
         """
         layer = self.content_layer
@@ -72,17 +76,27 @@ class Perception(NamedTuple):
                 for k, v in style_features.items()
             }
 
+        targets = self.terms.targets(style_features)
+
         def compared(features: FeatureMaps) -> dict[str, Array]:
-            seen = {k: features[k] for k in self.style_layers}
-            terms = {
-                name: loss.evaluate(seen, style_features, jax.random.fold_in(key, i))
-                for i, (name, loss) in enumerate(self.style_losses.items())
-            }
+            terms = self.terms.compare(features, targets, players, key)
             return {"content": mse_loss(features[layer], wanted), **terms}
 
         terms = self.encode.judge(frozen, stylized, self.layers(), compared)
         terms["total_variation"] = total_variation_loss(stylized)
         return weigh_terms(self.weights, terms)
+
+    def player_losses(self, stylize: Stylize) -> dict[str, LossFn]:
+        """The loss of a critic, if there is one, of the pictures that are made."""
+
+        def make_features(
+            variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
+        ) -> tuple[FeatureMaps, FeatureMaps]:
+            stylized = stylize(variables, frozen, batch)
+            style = self.encode(frozen, batch["style"], layers)
+            return style, self.encode(frozen, stylized, layers)
+
+        return self.terms.player_losses(make_features)
 
 
 def make_perception(
@@ -96,7 +110,7 @@ def make_perception(
 
     Raises:
         ValueError: If a term is neither `content`, `total_variation` nor the name of a
-            style loss, or a layer is unknown.
+            style loss, which may name its layers, or a layer is unknown.
     """
     known = [
         f"relu{block}_{i + 1}"
@@ -106,10 +120,10 @@ def make_perception(
     for layer in (content_layer, *style_layers):
         if layer not in known:
             raise ValueError(f"layer {layer!r} unknown; there are {', '.join(known)}")
-    names = [name for name in weights if name not in _OF_IMAGES]
-    losses = {name: find_style_loss(name, arithmetic) for name in names}
-    check_loss_names(weights, (*_OF_IMAGES, *losses))
-    return Perception(encode, content_layer, tuple(style_layers), weights, losses)
+    terms = make_style_terms(
+        weights, _OF_IMAGES, style_layers, arithmetic, encode.dtype, encode.native
+    )
+    return Perception(encode, content_layer, style_layers, weights, terms)
 
 
 def read_own_index(style: Mapping[str, Array]) -> Array:

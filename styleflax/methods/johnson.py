@@ -35,7 +35,7 @@ from styleflax.models.transformer_net import (
     Upsampling,
     check_choices,
 )
-from styleflax.types import FeatureMaps, Key, Params
+from styleflax.types import FeatureMaps, Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
 
@@ -66,11 +66,11 @@ def make_johnson(
 
     Nothing is encoded of a style: the network is the style. With batch
     normalisation the statistics of the population, by which pictures are made, are
-    the methods's state, averaged over devices in training.
+    the method's state, averaged over devices in training.
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
-            Caffe's), `total_variation`, and any style loss (`losses.family`).
+            Caffe's), `total_variation`, and any style loss (`methods.style_terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
@@ -105,7 +105,10 @@ def make_johnson(
     nets = _Networks(net, perception)
     return Method(
         init=partial(_init, nets),
-        losses={"model": partial(_loss, nets)},
+        losses={
+            "model": partial(_loss, nets),
+            **perception.player_losses(partial(_stylized, nets)),
+        },
         encode_style=_encode_style,
         encode_content=image_alone,
         moments=no_moments,
@@ -131,7 +134,24 @@ def make_johnson(
 def _init(nets: _Networks, key: Key) -> Variables:
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
     variables = nets.net.lazy_init(key, image)
-    return Variables({"model": variables["params"]}, variables.get("batch_stats", {}))
+    players = {"model": variables["params"], **nets.perception.terms.init(key)}
+    return Variables(players, variables.get("batch_stats", {}))
+
+
+def _stylized(
+    nets: _Networks, variables: Variables, _frozen: Params, batch: Batch
+) -> Image:
+    own_params = variables.players["model"]
+    return _draw(nets, own_params, variables.state, batch["content"])[0]
+
+
+def _draw(
+    nets: _Networks, own_params: Params, state: Params, content: Image
+) -> tuple[Image, Params]:
+    """Pictures, and the batch statistics after them."""
+    tree = {"params": own_params, "batch_stats": state}
+    made, changed = nets.net.apply(tree, content, train=True, mutable=["batch_stats"])
+    return made, changed.get("batch_stats", {})
 
 
 def _loss(
@@ -143,15 +163,13 @@ def _loss(
     key: Key,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
     """All pictures of the batch against the one style."""
-    tree = {"params": own_params, "batch_stats": variables.state}
-    stylized, changed = nets.net.apply(
-        tree, batch["content"], train=True, mutable=["batch_stats"]
-    )
+    content = batch["content"]
+    stylized, state = _draw(nets, own_params, variables.state, content)
     style = batch["style"][:1]  # the others are the same
     total, metrics = nets.perception.judge(
-        frozen, batch["content"], stylized, style, key
+        frozen, content, stylized, style, variables.players, key
     )
-    return total, (metrics, changed.get("batch_stats", {}))
+    return total, (metrics, state)
 
 
 def _encode_style(_: Variables, _frozen: Params, _style: Mapping[str, Any]) -> Style:

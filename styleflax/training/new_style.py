@@ -80,5 +80,11 @@ def new_style_config(asked: NewStyle) -> Config:
             style_px=asked.style_px,
         ),
         phases=(phase,),
-        run=Run(checkpoint_every_steps=100, sample_every_steps=0, tensorboard=False),
+        # One device, as small batches cannot be dealt out over many.
+        run=Run(
+            num_devices=1,
+            checkpoint_every_steps=100,
+            sample_every_steps=0,
+            tensorboard=False,
+        ),
     )

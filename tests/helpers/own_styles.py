@@ -18,7 +18,12 @@ SMALL = {
     "style_layers": ["relu1_1", "relu2_1"],
 }
 OPTIONS = {
-    "johnson": {"styles": ["wave"], "norm": "instance", **SMALL},
+    "johnson": {
+        "styles": ["wave"],
+        "norm": "instance",
+        "padding": "mirror",
+        **SMALL,
+    },
     "cin": {"styles": ["wave", "starry", "night"], **SMALL},
 }
 
