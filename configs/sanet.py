@@ -26,13 +26,13 @@ def get_config() -> Config:
                 crop_px=112,
                 resize_px=352,
                 losses={
-                    "content": 0.6,
-                    "style": 1.0,
-                    "gram": 4.0,
+                    "content": 1.5,
+                    "style": 2.0,
+                    "gram": 6.0,
                     "identity_pixels": 20.0,
                     "identity_features": 0.25,
                 },
-                schedule=Schedule("cosine", 2.5e-4, warmup_steps=20),
+                schedule=Schedule("cosine", 5e-5, warmup_steps=200),
             ),
         ),
     )

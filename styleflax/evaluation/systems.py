@@ -116,7 +116,7 @@ def make_model_system(
         model: Built of it.
         alphas: In [0, 1].
     """
-    stylizer = Stylizer(model)
+    stylizer = Stylizer(model, tile_px=0)
     losses = make_training_losses(file)
     encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
     warm: set[str] = set()
