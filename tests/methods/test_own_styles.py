@@ -27,8 +27,8 @@ def shallow():
 
 
 def whole(name):
-    """The method's variables, and how it stylizes `IMAGE`."""
-    method = methods.build(name, **OPTIONS[name])
+    """How the method stylizes `IMAGE`, and encodes its styles."""
+    method = methods.build(name, **OPTIONS[name], native=True)
     file = make_file(name)
     variables = jax.device_put(Variables(file.players, file.state))
 
