@@ -3,9 +3,13 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from styleflax.config import Config
+    from styleflax.methods.base import Style
 
 
 def train(
@@ -49,11 +53,18 @@ def train(
     asked = NewStyle(
         painting, weights, photos, steps, batch, crop, style_size, learning_rate
     )
-    config = validate(new_style_config(asked))
+    style = _train(validate(new_style_config(asked)), workdir)
+    from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
+
+    Stylizer.load(weights).save_style(style, out, painting=painting.name)
+    print(out)
+
+
+def _train(config: "Config", workdir: Path | None) -> "Style":
+    """The style of a run in that folder, or in one that is removed afterwards."""
     import jax.numpy as jnp  # noqa: PLC0415
 
     from styleflax.inference.model import build_model  # noqa: PLC0415
-    from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
@@ -61,7 +72,4 @@ def train(
         folder = workdir or Path(held.enter_context(tempfile.TemporaryDirectory()))
         run(config, folder)
         method, variables, frozen = build_model(read_run(folder, complete=True))
-    style = method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})
-    stylizer = Stylizer.load(weights)
-    stylizer.save_style(style, out, painting=painting.name)
-    print(out)
+    return method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})

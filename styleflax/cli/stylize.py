@@ -11,6 +11,7 @@ from styleflax.cli import stylize_flags as flags
 from styleflax.cli.stylize_inputs import (
     DASH,
     Mix,
+    Source,
     expand,
     expand_styles,
     refuse_two_inputs,
@@ -65,8 +66,7 @@ def stylize(
     controls, plan = control_flags.control_arguments(
         len(styles), *looks, *sizes, level_balance
     )
-    together = control_flags.one_picture(controls)
-    mixes: list[Mix] = [tuple(styles)] if together else [(one,) for one in styles]
+    mixes = _mixes(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
     reading = (suffix or ".png", max_megapixels)
@@ -77,6 +77,11 @@ def stylize(
             stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
         stylizer.check_plan(plan)
         _run(job, stylizer, times, as_json=as_json)
+
+
+def _mixes(styles: Sequence[Source], *, together: bool) -> list[Mix]:
+    """What every photograph is put into: all styles at once, or each by itself."""
+    return [tuple(styles)] if together else [(one,) for one in styles]
 
 
 def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> None:

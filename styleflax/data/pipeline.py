@@ -163,15 +163,11 @@ def make_pair_stream(
     """
     checked_range(crop_px, resize_px)
     _check_share(batch_size, process_index, process_count)
-    if not 0 <= seed < _MAX_SEED:
-        raise ValueError(f"seed is {seed}; it must be from 0 to {_MAX_SEED - 1}")
     streams = []
     for role, source in (("content", content_source), ("style", style_source)):
-        if len(source) == 0:
-            raise ValueError(f"the {role} source holds no picture")
         whole_px = style_px if role == "style" else 0
         crop = _Crop(source, crop_px, resize_px, flip, whole_px)
-        crops = _shuffled(crop, seed + _SEED_OFFSETS[role])
+        crops = _shuffled(crop, role, seed)
         # Dealt out after the shuffle, so that the processes' batches together are
         # the batch that one process would make.
         if process_count > 1:
@@ -224,9 +220,14 @@ class _Crop(grain.transforms.RandomMap):
         raise ImageError(f"no picture of {self._source!r} can be decoded: {error}")
 
 
-def _shuffled(crop: _Crop, seed: int) -> grain.MapDataset:
+def _shuffled(crop: _Crop, role: str, seed: int) -> grain.MapDataset:
     """Returns crops without end, every epoch in an order of its own."""
-    places = grain.MapDataset.range(crop.num_pictures).seed(seed).shuffle()
+    if not 0 <= seed < _MAX_SEED:
+        raise ValueError(f"seed is {seed}; it must be from 0 to {_MAX_SEED - 1}")
+    if crop.num_pictures == 0:
+        raise ValueError(f"the {role} source holds no picture")
+    places = grain.MapDataset.range(crop.num_pictures)
+    places = places.seed(seed + _SEED_OFFSETS[role]).shuffle()
     return places.repeat(None).random_map(crop)
 
 

@@ -76,58 +76,60 @@ def make_johnson(
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
         remat: Save memory in training; see `methods.frozen_encoder`.
         styles: The one style's name.
-        norm: `batch` as in the paper, `instance` as Ulyanov et al. found better, or
-            `none`.
+        norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
         width: Factor on the network's channels.
-        padding: Of the network; see `models.transformer_net`.
-        upsampling: The same.
-        output: The same.
+        padding: Of the network, as also the next two; see `models.transformer_net`.
+        upsampling: By what its pictures grow again.
+        output: What maps to colours.
         content_layer: Where pictures must agree with their contents. Of the authors'
             published code one version has relu3_3 and another, which pystiche's
             table follows, relu2_2.
         style_layers: Where they are compared with the style.
 
     Raises:
-        ValueError: If a term, a layer or a part of the network is unknown, or there is
-            not just one style.
+        ValueError: If a term, layer or part is unknown, or there is not one style.
     """
-    if len(styles) != 1:
-        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
     net = TransformerNet(
         norm, width, padding, upsampling, output, dtype=dtype, native=native
     )
-    check_choices(net)
-    if norm == "conditional":
-        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
+    _check(net, styles)
     encode = FrozenEncoder(dtype, native, remat)
-    layers = tuple(style_layers)
-    perception = make_perception(encode, losses, arithmetic, content_layer, layers)
-    nets = _Networks(net, perception)
+    at = (content_layer, tuple(style_layers))
+    perception = make_perception(encode, losses, arithmetic, *at)
+    return _assemble(_Networks(net, perception), tuple(styles))
+
+
+def _check(net: TransformerNet, styles: Sequence[str]) -> None:
+    if len(styles) != 1:
+        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
+    check_choices(net)
+    if net.norm == "conditional":
+        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
+
+
+def _assemble(nets: _Networks, styles: tuple[str, ...]) -> Method:
+    """The record of what these networks do."""
+    chosen = ("norm", "width", "padding", "upsampling", "output")
+    options = {
+        "styles": list(styles),
+        **{name: getattr(nets.net, name) for name in chosen},
+        "content_layer": nets.perception.content_layer,
+        "style_layers": list(nets.perception.style_layers),
+    }
+    of_critic = nets.perception.player_losses(partial(_stylized, nets))
     return Method(
         init=partial(_init, nets),
-        losses={
-            "model": partial(_loss, nets),
-            **perception.player_losses(partial(_stylized, nets)),
-        },
+        losses={"model": partial(_loss, nets), **of_critic},
         encode_style=_encode_style,
         encode_content=image_alone,
         moments=no_moments,
         transfer=partial(_transfer, nets),
         decode=made_image,
-        encoder_layers=perception.layers(),
+        encoder_layers=nets.perception.layers(),
         tiling=None,
         controls=frozenset({"masks"}),
-        styles=tuple(styles),
-        options={
-            "styles": list(styles),
-            "norm": norm,
-            "width": width,
-            "padding": padding,
-            "upsampling": upsampling,
-            "output": output,
-            "content_layer": content_layer,
-            "style_layers": list(style_layers),
-        },
+        styles=styles,
+        options=options,
     )
 
 

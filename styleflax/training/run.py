@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from styleflax.config import Config
+from styleflax.config import Run as RunOptions
 from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import replicate
 from styleflax.training.agreement import (
@@ -81,18 +82,10 @@ def open_run(
     optimizer = make_optimizer(config.optimizer)
     create = functools.partial(create_state, method, optimizer, config.seed)
     state = create() if is_first() else _zeros(jax.eval_shape(create))
-
-    def begin() -> tuple[Checkpoints, TrainState, MetricWriter]:
-        checkpoints = Checkpoints(workdir / "checkpoints", config.run.keep_checkpoints)
-        held.enter_context(contextlib.closing(checkpoints))
-        found = _restore(checkpoints, state, notes)
-        found = found or _start(config, method, state, encoder, sources)
-        first = int(found.step) + 1
-        writer = MetricWriter(workdir, first, tensorboard=config.run.tensorboard)
-        held.enter_context(contextlib.closing(writer))
-        return checkpoints, found, writer
-
-    checkpoints, state, writer = on_first(begin) or (None, state, None)
+    make_first = functools.partial(_start, config, method, state, encoder, sources)
+    begin = functools.partial(_begin, config.run, workdir, state, notes, make_first)
+    opened = on_first(lambda: begin(held))
+    checkpoints, state, writer = opened or (None, state, None)
     run = Run(
         config=config,
         workdir=workdir,
@@ -109,6 +102,24 @@ def open_run(
         make_sampler=make_sampler if is_first() else None,
     )
     return run, replicate(broadcast(state), devices)
+
+
+def _begin(
+    options: RunOptions,
+    workdir: Path,
+    state: TrainState,
+    notes: dict[str, Any],
+    make_first: Callable[[], TrainState],
+    held: contextlib.ExitStack,
+) -> tuple[Checkpoints, TrainState, MetricWriter]:
+    """What only process 0 has, and the state that it found or made."""
+    checkpoints = Checkpoints(workdir / "checkpoints", options.keep_checkpoints)
+    held.enter_context(contextlib.closing(checkpoints))
+    found = _restore(checkpoints, state, notes) or make_first()
+    first = int(found.step) + 1
+    writer = MetricWriter(workdir, first, tensorboard=options.tensorboard)
+    held.enter_context(contextlib.closing(writer))
+    return checkpoints, found, writer
 
 
 def _read_encoder(
