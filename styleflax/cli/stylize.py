@@ -128,5 +128,5 @@ def spread_styles(arguments: Sequence[str]) -> list[str]:
         else:
             photo_before = True
         spread.append(argument)
-    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet"}
+    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet", "video"}
     return [arguments[0], *spread] if spreads else list(arguments)
