@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
 
 from styleflax.compiled.folder import (
     PROGRAM_SUFFIX,
@@ -34,6 +35,7 @@ from styleflax.compiled.keys import (
 RETRIEVED = "/styleflax/compile/retrieval"
 """Name by which `jax.monitoring` is told the seconds of reading a program."""
 
+_SWITCHING = threading.Lock()
 _UNUSABLE = Exception
 """What JAX and the pickle module may raise of a program that does not fit this
 process; it is compiled anew then."""
@@ -73,32 +75,60 @@ class KeptFunction:
             return self._jit(*arguments)
         types = tuple(_type(leaf) for leaf in leaves)
         key = (arguments[: self._num_static], tree, types, jax_options())
-        with self._lock:
-            if key not in self._programs:
-                self._programs[key] = self._find(folder, arguments, tree, types)
+        if key not in self._programs:
+            with self._lock:
+                if key not in self._programs:
+                    return self._begin(key, folder, arguments)
         return self._programs[key](*arguments[self._num_static :])
 
     def _cache_size(self) -> int:
         """How many programs there are, as of `jax.jit`'s functions."""
         return len(self._programs) + self._jit._cache_size()
 
-    def _find(
-        self, folder: Path, arguments: tuple[Any, ...], tree: Any, types: Any
-    ) -> Callable[..., Any]:
-        """The program: read, or else compiled and written."""
-        static = arguments[: self._num_static]
+    def _begin(self, key: Any, folder: Path, arguments: tuple[Any, ...]) -> Any:
+        """The first result of a program, which is read, or else compiled and written.
+
+        What was read is waited for: where it does not run, it is compiled anew.
+        """
+        static, tree, types, _ = key
+        dynamic = arguments[self._num_static :]
         try:
             text = describe((self._function, static, str(tree), types))
         except Unknown:
-            return lambda *dynamic: self._jit(*static, *dynamic)
+            self._programs[key] = lambda *dynamic: self._jit(*static, *dynamic)
+            return self._programs[key](*dynamic)
         path = folder / _file_name(self._function, text)
         program = _read(path, _load_program)
-        if program is None:
+        if program is not None:
+            with contextlib.suppress(jax.errors.JaxRuntimeError):
+                result = jax.block_until_ready(program(*dynamic))
+                self._programs[key] = program
+                return result
+        with _without_jax_cache():
             program = self._jit.lower(*arguments).compile()
-            # With constants, JAX cannot; such a program is compiled every time.
-            with contextlib.suppress(ValueError, NotImplementedError):
-                write_kept(path, pickle.dumps(serialize_executable.serialize(program)))
-        return program
+        # With constants, JAX cannot; such a program is compiled every time.
+        with contextlib.suppress(ValueError, NotImplementedError):
+            write_kept(path, pickle.dumps(serialize_executable.serialize(program)))
+        self._programs[key] = program
+        return program(*dynamic)
+
+
+@contextlib.contextmanager
+def _without_jax_cache() -> Iterator[None]:
+    """Compiles truly: what JAX's own cache gives cannot be written once more.
+
+    On CPU it is written without complaint, but lacks its functions when it is read.
+    """
+    with _SWITCHING:
+        options: Any = jax.config
+        is_on = options.jax_enable_compilation_cache
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()  # it asks for the switch but once
+        try:
+            yield
+        finally:
+            jax.config.update("jax_enable_compilation_cache", is_on)
+            compilation_cache.reset_cache()
 
 
 def kept_shapes(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> Any:

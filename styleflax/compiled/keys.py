@@ -10,13 +10,14 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import flax
 import jax
 import jaxlib.version
 import numpy as np
 
 from styleflax.compiled.folder import machine_name
 
-FORMAT = 1
+FORMAT = 2
 _FOLDERS = ("", "compiled", "ops", "models", "methods", "inference")
 """Where the source of programs lies, in this package."""
 _VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
@@ -91,7 +92,8 @@ def environment_digest() -> str:
     """A digest of all that programs follow from beside functions and arguments."""
     device = jax.local_devices()[0]
     parts = (
-        *(FORMAT, jax.__version__, jaxlib.version.__version__, _source_digest()),
+        *(FORMAT, _source_digest()),
+        *(jax.__version__, jaxlib.version.__version__, flax.__version__),
         *(device.platform, device.device_kind, device.client.platform_version),
         *(machine_name(), os.cpu_count(), jax_options()),
         *(os.environ.get(name) for name in _VARIABLES),

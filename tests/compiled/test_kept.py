@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
+from styleflax.compiled import kept
 from styleflax.compiled.kept import RETRIEVED, kept_jit, kept_shapes
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -150,3 +152,43 @@ def test_shapes_are_kept_as_well(folder, events):
 
 def _shapes(x):
     return {"norm": jnp.linalg.norm(x)}
+
+
+@pytest.fixture
+def jax_cache(tmp_path):
+    """JAX's own cache, switched on."""
+    own = tmp_path / "of_jax"
+    options = {
+        "jax_enable_compilation_cache": True,
+        "jax_compilation_cache_dir": str(own),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield own
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def test_what_is_kept_does_not_come_from_the_cache_of_jax(folder, jax_cache):
+    # Serialised a second time, a program for CPUs lacks its functions.
+    make()(3, {"x": X}, 1.0)
+    assert not list(jax_cache.glob("*-cache"))
+    jax.jit(lambda x: 3 * x)(X)
+    assert list(jax_cache.glob("*-cache"))
+
+
+def test_a_program_that_does_not_run_is_made_anew(folder, monkeypatch):
+    make()(3, {"x": X}, 1.0)
+    written = programs(folder)[0].stat().st_mtime_ns
+
+    def broken(*_):
+        raise jax.errors.JaxRuntimeError("INTERNAL: Function not found")
+
+    monkeypatch.setattr(kept, "_load_program", lambda content: broken)
+    assert (make()(3, {"x": X}, 2.0)["sum"] == X * 3 + 2).all()
+    assert programs(folder)[0].stat().st_mtime_ns > written
