@@ -44,16 +44,22 @@ def write(answer: Answer, number: int, folder: Path) -> str:
 
 
 def draw_curves(
-    path: Path, panels: Mapping[str, Mapping[str, Sequence[float]]], x: str = "step"
+    path: Path,
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    x: str = "step",
+    smooth: float = 0.1,
 ) -> None:
-    """Panels side by side, each with a line for every side, smoothed over a tenth."""
+    """Panels side by side, each with a line for every side.
+
+    Lines are running means over a share `smooth` of their length.
+    """
     figure, axes = _figure(len(panels))
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
         for name, values in lines.items():
-            width = max(len(values) // 10, 1)
+            width = max(int(len(values) * smooth), 1)
             kernel = np.ones(width) / width
-            smooth = np.convolve(values, kernel, "valid")
-            axis.plot(np.arange(len(smooth)) + width, smooth, label=name, lw=1.3)
+            means = np.convolve(values, kernel, "valid")
+            axis.plot(np.arange(len(means)) + width - 1, means, label=name, lw=1.3)
         axis.set(title=title, xlabel=x, yscale="log")
     axes[0].legend(frameon=False, fontsize=7)
     _save(figure, path)
