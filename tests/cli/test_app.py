@@ -27,7 +27,7 @@ def test_help_ends_well(command, arguments):
     [
         (["stylise"], "No such command 'stylise'"),
         (["stylize", "--styl"], "No such option: --styl"),
-        (["stylize", "a.png", "-o", "b.png"], "Missing option '--style'"),
+        (["stylize", "a.png", "--style", "b.png"], "Missing option '-o'"),
         (["stylize", "--style", "a.png", "-o", "b.png"], "Missing argument"),
         (["weights", "export", "run"], "Missing option '-o'"),
         (["weights", "fetch"], "Missing argument"),

@@ -127,6 +127,8 @@ def test_nothing_is_left_of_an_interrupted_run(
     call, tmp_path, monkeypatch, number, clip
 ):
     before = signal.getsignal(signal.SIGTERM)
+    # What a shell starts in the background ignores Ctrl-C.
+    of_shell = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     class Interrupted(VideoStylizer):
         def __call__(self, frame_u8, time_s):
@@ -136,7 +138,10 @@ def test_nothing_is_left_of_an_interrupted_run(
 
     monkeypatch.setattr(video_job, "VideoStylizer", Interrupted)
     out = tmp_path / "out" / "out.mp4"
-    code, output, _ = call("-o", out)
+    try:
+        code, output, _ = call("-o", out)
+    finally:
+        signal.signal(signal.SIGINT, of_shell)
     assert (code, output) == (130, "")
     assert not list(out.parent.iterdir())
     assert signal.getsignal(signal.SIGTERM) is before

@@ -47,7 +47,16 @@ def make_bulk_program(
 
 
 def make_style_encoder(model: Model) -> Callable[[UInt8[np.ndarray, "h w 3"]], Style]:
-    """`encode(image_u8)`: a style, as NumPy arrays."""
+    """`encode(image_u8)`: a style, as NumPy arrays.
+
+    Raises:
+        ValueError: If the model has styles of its own, and takes no pictures.
+    """
+    if own := model.method.styles:
+        raise ValueError(
+            f"a data set is put into paintings, and this model has styles of its own: "
+            f"{', '.join(own)}; take a model of adain or sanet"
+        )
 
     @jax.jit
     def program(variables: Variables, frozen: Params, image_u8: Array) -> Style:
