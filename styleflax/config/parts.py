@@ -101,19 +101,19 @@ class Data:
         content: `image_folder:PATH`, `coco_images:train2014`, ... joined by `+`.
         style: The same; also `wikiart` and `procedural_art`. Of johnson and cin
             `pictures:PATH`, a file or a folder: their styles, in the order of names.
-        style_px: Above 0, styles are always seen as their middle squares at this
-            side, with their places in the source; 0 crops them like contents.
         data_dir: Prepared data sets; empty for the user's cache folder.
         manual_dir: Archives that were downloaded by hand.
         flip: Mirror half of all crops.
+        style_px: Above 0, styles are always seen as their middle squares at this
+            side, with their places in the source; 0 crops them like contents.
     """
 
     content: str = "sample_photos"
     style: str = "procedural_art"
-    style_px: int = 0
     data_dir: str = ""
     manual_dir: str = ""
     flip: bool = True
+    style_px: int = 0
 
 
 @dataclasses.dataclass

@@ -46,7 +46,9 @@ def make_config(write_picture, tmp_path_factory):
         return Config(
             method=method,
             options={"styles": styles, "native": True, **SMALL, **options},
-            data=Data(f"pictures:{folder / 'photos'}", f"pictures:{source}", 24),
+            data=Data(
+                f"pictures:{folder / 'photos'}", f"pictures:{source}", style_px=24
+            ),
             phases=(Phase(3, 2, 16, 24, {"content": 1.0, "gram": 1.0}, schedule),),
             run=Run(
                 num_devices=1,
