@@ -39,7 +39,7 @@ def keep_programs() -> None:
 
     They lie in `JAX_COMPILATION_CACHE_DIR`, if that is set, and else in the user's
     cache folder by kind of processor, since a program for one may crash another. JAX's
-    own cache is switched on beside, for what is not run by `kept_programs`. Called
+    own cache is switched on beside, for what is not run by `kept_jit`. Called
     before JAX is imported. Where nothing can be written, nothing is kept.
     """
     if any(_is_off(name) for name in (SWITCH, JAX_SWITCH)):

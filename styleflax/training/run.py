@@ -83,8 +83,8 @@ def open_run(
     create = functools.partial(create_state, method, optimizer, config.seed)
     state = create() if is_first() else _zeros(jax.eval_shape(create))
     make_first = functools.partial(_start, config, method, state, encoder, sources)
-    begin = functools.partial(_begin, config.run, workdir, state, notes, make_first)
-    opened = on_first(lambda: begin(held))
+    opening = (config.run, workdir, state, notes, make_first, held)
+    opened = on_first(functools.partial(_begin, *opening))
     checkpoints, state, writer = opened or (None, state, None)
     run = Run(
         config=config,
