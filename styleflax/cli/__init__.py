@@ -1,5 +1,6 @@
 """The `styleflax` command, one file per subcommand."""
 
+import atexit
 import gc
 import time
 
@@ -16,6 +17,8 @@ def main() -> None:
     global started  # noqa: PLW0603  (the process has one command)
     started = time.perf_counter()
     gc.set_threshold(GARBAGE_THRESHOLD)
+    # Nor at the end, where Python would look through all of it several times.
+    atexit.register(gc.freeze)
     from styleflax.cli.app import run  # noqa: PLC0415  (typer is slow to import)
     from styleflax.compiled.folder import keep_programs  # noqa: PLC0415
 

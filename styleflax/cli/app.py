@@ -1,51 +1,58 @@
 """The `styleflax` command as a whole."""
 
+import importlib
 import sys
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
 
 import styleflax
-from styleflax.cli import (
-    dataset,
-    demo,
-    doctor,
-    evaluate,
-    gatys,
-    sheet,
-    style,
-    stylize,
-    video,
-    weights,
-)
 from styleflax.cli.calling import call
+from styleflax.cli.stylize import spread_styles
 
-app = typer.Typer(
-    name="styleflax",
-    help="Arbitrary style transfer in JAX.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+_COMMANDS = (
+    *("stylize", "video", "gatys", "sheet", "dataset", "eval", "demo", "doctor"),
+    *("train", "style", "weights"),
 )
-app.command("stylize")(stylize.stylize)
-app.command("video")(video.video)
-app.command("gatys")(gatys.gatys)
-app.command("sheet")(sheet.sheet)
-app.command("dataset")(dataset.dataset)
-app.command("eval")(evaluate.evaluate)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.add_typer(style.app, name="style")
-app.add_typer(weights.app, name="weights")
+"""In the order of --help."""
+
+_MODULES = {"eval": "evaluate"}
+"""Where a command's module in this package is not called like it."""
+
+_GROUPS = ("style", "weights")
+"""Commands of commands."""
 
 
-@app.command(
-    "train",
-    add_help_option=False,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
-def train(context: typer.Context) -> None:
+def _make_app(names: Collection[str]) -> typer.Typer:
+    """The program with these commands; modules of others are not imported."""
+    app = typer.Typer(
+        name="styleflax",
+        help="Arbitrary style transfer in JAX.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for name in names:
+        if name == "train":
+            add = app.command(name, add_help_option=False, context_settings=_ANY)
+            add(_train)
+            continue
+        module_name = _MODULES.get(name, name)
+        module = importlib.import_module(f"styleflax.cli.{module_name}")
+        if name in _GROUPS:
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, module_name))
+    return app
+
+
+_ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _train(context: typer.Context) -> None:
     """Train: --config=FILE --workdir=DIR, and any --config.FIELD=VALUE."""
     from styleflax.cli import train as training  # noqa: PLC0415  (defines absl flags)
 
@@ -58,7 +65,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -76,4 +82,6 @@ def _options(
 def run(arguments: list[str] | None = None) -> None:
     """Runs the command; a user's mistake is one line on stderr and exit code 2."""
     given = sys.argv[1:] if arguments is None else arguments
-    call(app, stylize.spread_styles(given), "styleflax")
+    # Importing all commands takes as long as half of JAX.
+    names = [name for name in _COMMANDS if name in given[:1]] or _COMMANDS
+    call(_make_app(names), spread_styles(given), "styleflax")

@@ -86,7 +86,7 @@ def _digest(tensors: Mapping[str, np.ndarray], description: dict[str, Any]) -> s
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\n{name} {tensor.shape} ".encode())
-        digest.update(np.ascontiguousarray(tensor, "<f4").tobytes())
+        digest.update(np.ascontiguousarray(tensor, "<f4").data)
     return digest.hexdigest()
 
 
