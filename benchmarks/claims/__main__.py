@@ -41,9 +41,12 @@ def main() -> int:
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, default=plain[name])
     parser.add_argument("--pairs", type=int, nargs=2, default=plain["pairs"])
+    parser.add_argument("--models", type=Path, nargs="*", default=())
     given = vars(parser.parse_args())
     numbers, out = given.pop("numbers"), given.pop("out")
-    budget = Budget(**given | {"pairs": tuple(given["pairs"])})
+    for name in ("pairs", "models"):
+        given[name] = tuple(given[name])
+    budget = Budget(**given)
     for number in numbers:
         start = time.perf_counter()
         claim = importlib.import_module(f"benchmarks.claims.{CLAIMS[number]}")

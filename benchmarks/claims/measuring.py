@@ -7,7 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.claims.training import Budget, Trained, load_squares
+from benchmarks.claims.training import (
+    Budget,
+    Trained,
+    load_squares,
+    picture_names,
+)
 from styleflax.evaluation.metrics.bootstrap import Interval, bootstrap_mean
 from styleflax.evaluation.metrics.ruler import make_ruler
 from styleflax.models.vgg import VGG
@@ -19,11 +24,15 @@ Scores = dict[str, np.ndarray]
 
 
 class Pairs(NamedTuple):
-    """All contents with all styles, one after the other."""
+    """All contents with all styles, one after the other.
+
+    `style_names` are those of the styles' files, without suffix.
+    """
 
     contents: np.ndarray
     styles: np.ndarray
     shape: tuple[int, int]
+    style_names: tuple[str, ...] = ()
 
 
 def held_out(budget: Budget, side_px: int | None = None) -> Pairs:
@@ -33,7 +42,8 @@ def held_out(budget: Budget, side_px: int | None = None) -> Pairs:
     styles = load_squares(budget.eval_style, budget.pairs[1], side)
     shape = (len(contents), len(styles))
     everywhere = np.repeat(contents, shape[1], axis=0)
-    return Pairs(everywhere, np.tile(styles, (shape[0], 1, 1, 1)), shape)
+    names = picture_names(budget.eval_style, budget.pairs[1])
+    return Pairs(everywhere, np.tile(styles, (shape[0], 1, 1, 1)), shape, names)
 
 
 def score(sides: Mapping[str, Trained], pairs: Pairs) -> dict[str, Scores]:

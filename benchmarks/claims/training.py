@@ -38,6 +38,8 @@ class Budget(NamedTuple):
         pairs: Contents and styles that are measured, all by all.
         picture_px: Side of the pictures of claims 7 and 8.
         iterations: Of the optimisation in claim 7.
+        models: Files of models with styles of their own, called like the paintings:
+            beside the packaged ones in claim 7.
     """
 
     content: Path
@@ -50,6 +52,7 @@ class Budget(NamedTuple):
     pairs: tuple[int, int] = (4, 6)
     picture_px: int = 256
     iterations: int = 300
+    models: tuple[Path, ...] = ()
 
     def describe(self) -> str:
         """In words, for the page."""
@@ -93,6 +96,11 @@ class Trained(NamedTuple):
 def load_squares(folder: Path, number: int, side_px: int) -> np.ndarray:
     """The middle squares of a folder's first pictures, RGB in [0, 1]."""
     return np.stack([_cut(path, side_px, None) for path in _paths(folder)[:number]])
+
+
+def picture_names(folder: Path, number: int) -> tuple[str, ...]:
+    """What the files of `load_squares` are called, without suffix."""
+    return tuple(path.stem for path in _paths(folder)[:number])
 
 
 def load_crops(
