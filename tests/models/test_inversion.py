@@ -36,7 +36,7 @@ ENCODER = small_encoder()
 
 @pytest.fixture(scope="module")
 def decoder_params():
-    return invert_encoder(ENCODER, smooth_images(0, 100))
+    return invert_encoder(ENCODER, smooth_images(0, 96))
 
 
 def test_a_picture_that_was_not_fitted_comes_back(decoder_params):
@@ -68,7 +68,7 @@ def test_the_fit_is_ridge_regression_as_numpy_has_it():
 
 
 def test_the_same_pictures_give_the_same_decoder(decoder_params):
-    again = invert_encoder(ENCODER, smooth_images(0, 100))
+    again = invert_encoder(ENCODER, smooth_images(0, 96))
     jax.tree.map(np.testing.assert_array_equal, decoder_params, again)
 
 
