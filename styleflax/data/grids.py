@@ -1,6 +1,7 @@
 """Contact sheets: many pictures in one."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,7 +25,8 @@ def image_grid(
 
     Args:
         rows: Arrays of shape (h, w, 3), uint8 or float in [0, 1], of any sizes;
-            None leaves a cell empty. Rows may differ in length.
+            None leaves a cell empty; a row of nothing else has only captions. Rows
+            may differ in length.
         captions: A line of text below each picture, in rows as the pictures.
         cell_px: Side of the square that each picture is fitted into; smaller
             pictures are enlarged.
@@ -37,19 +39,18 @@ def image_grid(
     if num_columns == 0:
         raise ValueError("rows holds no picture")
     caption_px = 0 if captions is None else _CAPTION_PX + 4
-    pitch_x, pitch_y = cell_px + gap_px, cell_px + caption_px + gap_px
-    size = (num_columns * pitch_x + gap_px, len(rows) * pitch_y + gap_px)
-    sheet = PillowImage.new("RGB", size, "white")
-    for y, row in enumerate(rows):
+    heights = [cell_px * any(image is not None for image in row) for row in rows]
+    pitch_x = cell_px + gap_px
+    pitches_y = [height + caption_px + gap_px for height in heights]
+    tops = list(accumulate(pitches_y, initial=gap_px))
+    sheet = PillowImage.new("RGB", (num_columns * pitch_x + gap_px, tops[-1]), "white")
+    for top, row in zip(tops, rows, strict=False):
         for x, image in enumerate(row):
             if image is not None:
-                _paste(
-                    sheet, image, (gap_px + x * pitch_x, gap_px + y * pitch_y), cell_px
-                )
-    for y, texts in enumerate(captions or ()):
+                _paste(sheet, image, (gap_px + x * pitch_x, top), cell_px)
+    for top, height, texts in zip(tops, heights, captions or (), strict=False):
         for x, text in enumerate(texts):
-            corner = (gap_px + x * pitch_x, gap_px + y * pitch_y + cell_px)
-            _write(sheet, text, corner, cell_px)
+            _write(sheet, text, (gap_px + x * pitch_x, top + height), cell_px)
     return np.asarray(sheet)
 
 

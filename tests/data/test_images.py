@@ -165,6 +165,10 @@ def test_grid_fits_pictures_of_any_size_into_cells():
     )
     assert (captioned[36:] < 128).any()
     assert captioned.shape[1] == 2 * 36 + 4
+    headed = image_grid(
+        [[None, None], [red, blue]], captions=[["", "name"], ["a", "b"]], cell_px=32
+    )
+    assert headed.shape == (captioned.shape[0] + 18 + 4, captioned.shape[1], 3)
 
 
 def test_grid_refuses_nothing_and_batches():
