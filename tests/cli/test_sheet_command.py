@@ -78,10 +78,12 @@ def test_contents_stand_at_the_left_and_styles_above(command, painter, flat, tmp
 def test_a_style_file_has_no_picture_of_its_own(command, painter, flat, tmp_path):
     (tmp_path / "s.style").touch()
     page = tmp_path / "page.png"
-    photo = flat("a.png", "lime")
-    command("sheet", photo, "--style", tmp_path / "s.style", "-o", page, "--cell", CELL)
+    photo, painting = flat("a.png", "lime"), flat("b.png", "red")
+    styles = ("--style", tmp_path / "s.style", "--style", painting)
+    command("sheet", photo, *styles, "-o", page, "--cell", CELL)
     page = np.asarray(Image.open(page))
     assert cell(page, 0, 1) == (255, 255, 255)
+    assert cell(page, 0, 2) == (255, 0, 0)
     assert cell(page, 1, 1) == (0, 0, 255)
 
 
