@@ -58,8 +58,9 @@ def load_lineup(
 
     Raises:
         FileNotFoundError: If a model file or a folder is not there.
-        ValueError: If a strength is not in [0, 1], a model does not fit, outputs are
-            missing, two systems have one name, or there is none.
+        ValueError: If a strength is not in [0, 1], a model does not fit or has none
+            of the styles, outputs are missing, two systems have one name, or there
+            is none.
     """
     digests: dict[str, dict[str, str]] = {
         "content": {pair.content.name: pair.content.digest for pair in pairs},
@@ -79,6 +80,7 @@ def load_lineup(
         systems.append(make_outputs_system(name, files, size_px))
     systems += make_baselines() if baselines else []
     _check_names([system.name for system in systems])
+    _check_styles(systems, pairs)
     return Lineup(systems, digests)
 
 
@@ -103,6 +105,15 @@ def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:
         check_alpha(alpha)
     if needed and not alphas:
         raise ValueError("alphas is empty; models need one strength or more")
+
+
+def _check_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> None:
+    for system in systems:
+        if not any(system.takes(pair.style) for pair in pairs):
+            raise ValueError(
+                f"{system.name} has the styles {', '.join(sorted(system.styles or ()))}"
+                ", and no style to be scored is called so"
+            )
 
 
 def _check_names(names: Sequence[str]) -> None:

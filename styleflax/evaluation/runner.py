@@ -16,6 +16,7 @@ from styleflax.evaluation.report.html import find_versions
 from styleflax.evaluation.rows import Row, open_folder, row_key
 from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
 from styleflax.evaluation.sets import SetValues, make_set_measure
+from styleflax.evaluation.systems import System
 
 
 class Result(NamedTuple):
@@ -117,7 +118,17 @@ def evaluate(
     rows = [done[key] for key in list_keys(systems, pairs)]
     sets = measure_sets(rows)
     report = write_report(out, rows, settings, sets, inputs=_squares(pairs))
-    return Result(rows, sets, report, measure.notes)
+    return Result(rows, sets, report, measure.notes + _note_styles(systems, pairs))
+
+
+def _note_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> list[str]:
+    """A line for each system that is not scored on all pairs."""
+    counts = {s.name: sum(s.takes(pair.style) for pair in pairs) for s in systems}
+    return [
+        f"{name} is scored on {count} of {len(pairs)} pairs, those of its own styles"
+        for name, count in counts.items()
+        if count < len(pairs)
+    ]
 
 
 def _squares(pairs: Sequence[Pair]) -> dict[str, dict[str, np.ndarray]]:

@@ -30,7 +30,7 @@ def list_keys(systems: Sequence[System], pairs: Sequence[Pair]) -> Iterator[RowK
                 for alpha in system.alphas if system.identity else ():
                     yield IDENTITY, system.name, alpha, content.name, content.name
         for system in systems:
-            for alpha in system.alphas:
+            for alpha in system.alphas if system.takes(style) else ():
                 yield PAIR, system.name, alpha, content.name, style.name
 
 

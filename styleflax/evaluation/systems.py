@@ -52,12 +52,18 @@ class System(NamedTuple):
         alphas: Strengths at which it is scored; (None,) where it has none.
         make: From content, style and strength.
         identity: Whether contents as their own styles are scored, too.
+        styles: Names of the only styles that it has; None if it takes any.
     """
 
     name: str
     alphas: tuple[float | None, ...]
     make: Callable[[Input, Input, float | None], Made]
     identity: bool = False
+    styles: frozenset[str] | None = None
+
+    def takes(self, style: Input) -> bool:
+        """Whether it is scored on pairs of that style."""
+        return self.styles is None or style.name in self.styles
 
 
 def square_path(role: str, name: str) -> Path:
@@ -108,7 +114,9 @@ def make_model_system(
 
     Its values are `seconds` for a picture whose style is encoded, without the time
     of compiling; `peak_mb`; and, at strength 1, where the model was trained, its
-    `content_loss` and `style_loss`.
+    `content_loss` and `style_loss`. A model with styles of its own has neither
+    strengths nor these losses, and is scored on the styles that are called like one
+    of its own.
 
     Args:
         name: What to call it.
@@ -117,13 +125,17 @@ def make_model_system(
         alphas: In [0, 1].
     """
     stylizer = Stylizer(model, tile_px=0)
-    losses = make_training_losses(file)
+    own_styles = frozenset(model.method.styles)
+    losses = None if own_styles else make_training_losses(file)
     encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
     warm: set[str] = set()
 
-    def make(content: Input, style: Input, alpha: float | None) -> Made:
-        assert alpha is not None
-        kept = encoded.get(style.digest, lambda: stylizer.encode_style(style.picture))
+    def encode(style: Input) -> Style:
+        return stylizer.encode_style(style.name if own_styles else style.picture)
+
+    def make(content: Input, style: Input, strength: float | None) -> Made:
+        alpha = 1.0 if strength is None else strength
+        kept = encoded.get(style.digest, lambda: encode(style))
         kept = jax.block_until_ready(kept)
         picture = content.picture
         if not warm:
@@ -135,10 +147,12 @@ def make_model_system(
             values = {"seconds": time.perf_counter() - start}
         if peak.megabytes is not None:
             values["peak_mb"] = peak.megabytes
-        if alpha == 1.0 and style is not content:
+        if losses is not None and alpha == 1.0 and style is not content:
             values |= losses(picture, style.picture)
         return Made(_as_stored(made), values)
 
+    if own_styles:
+        return System(name, (None,), make, styles=own_styles)
     return System(name, tuple(alphas), make, identity=True)
 
 

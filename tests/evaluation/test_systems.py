@@ -1,15 +1,17 @@
 from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from styleflax import methods
 from styleflax.data.images import save_image
 from styleflax.data.pixels import to_float, to_u8
-from styleflax.evaluation.inputs import load_inputs
+from styleflax.evaluation.inputs import Pair, load_inputs
 from styleflax.evaluation.kept import FirstKept
 from styleflax.evaluation.resources import peak_memory
+from styleflax.evaluation.scoring import list_keys
 from styleflax.evaluation.systems import (
     BASELINES,
     make_baselines,
@@ -17,8 +19,9 @@ from styleflax.evaluation.systems import (
     make_outputs_system,
     make_training_losses,
 )
-from styleflax.inference.model import build_model
+from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.base import Method, Variables
 from styleflax.ops.color import coral_recolor
 
 SIZE_PX = 64  # as elsewhere here: programs are compiled once
@@ -66,6 +69,39 @@ def test_content_as_its_own_style_has_no_training_loss(inputs, model, model_file
     content, _ = inputs
     system = make_model_system("m", model_file, model, [1.0])
     assert "style_loss" not in system.make(content, content, 1.0).values
+
+
+def test_a_model_with_styles_of_its_own_is_scored_on_pictures_called_like_them(
+    folders, model_file
+):
+    colours = jnp.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    method = Method(
+        init=None,
+        losses={},
+        encode_style=lambda variables, frozen, style: {
+            "colour": colours[style["style_index"]]
+        },
+        encode_content=lambda variables, frozen, image: image,
+        moments=lambda features, masks: {},
+        transfer=lambda v, f, features, moments, styles, controls: (
+            features * 0 + styles[0]["colour"][:, None, None]
+        ),
+        decode=lambda variables, frozen, features: features,
+        encoder_layers=(),
+        tiling=None,
+        controls=frozenset(),
+        styles=("red", "t"),
+    )
+    own = Model(method, Variables({}, {}), {})
+    system = make_model_system("own", model_file, own, [0.5])
+    contents, styles = (load_inputs(folder, SIZE_PX) for folder in folders)
+    pairs = [Pair(content, style) for content in contents for style in styles]
+    keys = list(list_keys([system], pairs))
+    assert [key[-1] for key in keys] == ["t"] * len(contents)
+    made = system.make(contents[0], styles[1], None)
+    assert tuple(made.picture[0, 0]) == (0, 0, 1)
+    assert "seconds" in made.values
+    assert "style_loss" not in made.values
 
 
 def test_time_is_without_compiling(inputs, model, model_file, monkeypatch):
