@@ -1,69 +1,66 @@
 """Claim 4: SANet's identity losses, and what each of its two levels is for."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from benchmarks.claims import answers, measuring, training
 from benchmarks.claims.answers import Answer
+from benchmarks.claims.measuring import Pairs, Scores
 from benchmarks.claims.training import Budget, Trained
-from styleflax.inference.model import Model, build_model
-from styleflax.methods.base import Variables, plain_controls, stylize
+from styleflax.methods.base import Variables
 from styleflax.methods.sanet_losses import PAPER_LOSSES, STYLE_LAYERS
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
-WITHOUT = {k: v for k, v in PAPER_LOSSES.items() if "identity" not in k}
-LEVELS = {"relu4_1 alone": 0.0, "both": 0.5, "relu5_1 alone": 1.0}
-"""The control `level_balance`: all weight on what one level attended to."""
+BASE, WITHOUT = "both levels, identity losses", "no identity losses"
+LEVELS = {f"{level} alone": [level] for level in ("relu4_1", "relu5_1")}
+
+
+class Side(NamedTuple):
+    """Weights of the losses, and the method's options."""
+
+    losses: dict[str, float]
+    options: dict[str, Any]
+
+
+SIDES = {
+    BASE: Side(dict(PAPER_LOSSES), {}),
+    WITHOUT: Side({k: v for k, v in PAPER_LOSSES.items() if "identity" not in k}, {}),
+    **{name: Side(dict(PAPER_LOSSES), {"levels": v}) for name, v in LEVELS.items()},
+}
 
 
 def run(budget: Budget, out: Path) -> Answer:
-    """Trains with and without identity losses; asks the packaged model by level."""
+    """Trains with and without identity losses, and with each level alone."""
     trained = _train_sides(budget)
     pairs = measuring.held_out(budget)
     found = measuring.score(trained, pairs)
-    itself = pairs._replace(styles=pairs.contents)
-    errors = {
-        name: np.square(side.apply(*itself[:2]) - itself.contents)
-        .mean(axis=(1, 2, 3))
-        .reshape(pairs.shape)[:, :1]
-        for name, side in trained.items()
-    }
-    base, other = trained
-    rows = measuring.score_table(found, base)
-    heads = ["content as its own style, squared pixel error"]
-    rows = [
-        [*row, *(heads if i == 0 else [f"{errors[row[0]].mean():.4f}"])]
-        for i, row in enumerate(rows)
-    ]
-    by_level = _by_level(budget)
+    layers = _score_layers(trained, pairs)
+    errors = _own_errors(trained, pairs)
     answers.draw_bars(
         out / "claim_4.svg",
         {
-            layer: {name: measuring.bootstrap_mean(v[layer]) for name, v in by_level}
+            layer: {
+                name: measuring.bootstrap_mean(values[layer])
+                for name, values in layers.items()
+            }
             for layer in ("relu1_1", "relu3_1", "relu5_1")
         },
     )
-    change = {
-        k: measuring.verdict(measuring.relative_change(v, found[base][k]))
-        for k, v in found[other].items()
-    }
-    error = measuring.relative_change(errors[other], errors[base])
     return Answer(
         "Identity losses keep the content's structure and let the style be richer; "
         "relu4_1 brings local patterns of a style and relu5_1 global ones, so both are "
         "needed.",
-        budget.describe() + "; both begin as the packaged AdaIN with attention to what "
-        "is alike. Levels: the packaged SANet, by its control `level_balance`",
-        [rows, _level_table(by_level)],
+        budget.describe() + "; all begin as the packaged AdaIN with attention to what "
+        "is alike",
         [
-            f"Without identity losses the content distance is {change['content']}, "
-            f"the mean/std distance {change['mean_std']} and the Gram distance "
-            f"{change['gram']} against training with them; a picture in its own style "
-            f"is off by {measuring.verdict(error)}.",
+            measuring.score_table(found, BASE),
+            _own_table(errors),
+            measuring.score_table(layers, BASE),
         ],
+        [_without(found, errors), *(_level(name, layers, found) for name in LEVELS)],
     )
 
 
@@ -79,52 +76,68 @@ def _train_sides(budget: Budget) -> dict[str, Trained]:
         return Variables({"model": own}, variables.state)
 
     trained = {}
-    for name, losses in {"with": PAPER_LOSSES, "without": WITHOUT}.items():
-        config = training.make_config(budget, losses, 2e-4, method="sanet")
+    for name, (losses, options) in SIDES.items():
+        fields = {"method": "sanet", "options": options}
+        config = training.make_config(budget, losses, 2e-4, **fields)
         config.encoder.weights = "sanet"
         batches = training.pair_batches(contents, styles, budget.batch_size)
         trained[name] = training.train(config, batches, begin)
     return trained
 
 
-def _by_level(budget: Budget) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Relative distances of styles' statistics at every layer, and of contents."""
-    pairs = measuring.held_out(budget, 2 * budget.crop_px)
-    model = build_model(load_model(find_model("sanet")))
-    styles = measuring.make_layer_ruler(STYLE_LAYERS)
-    contents = measuring.make_ruler()
-    found = []
-    for name, balance in LEVELS.items():
-        made = _apply(model, pairs, balance)
-        values = styles(made, pairs.styles)
-        measured = contents(made, pairs.contents, pairs.styles)
-        values |= {k: measured[k] for k in ("content", "gram")}
-        shaped = {k: v.reshape(pairs.shape) for k, v in values.items()}
-        found.append((name, shaped))
-    return found
+def _score_layers(trained: dict[str, Trained], pairs: Pairs) -> dict[str, Scores]:
+    """Relative distances of styles' statistics at every layer."""
+    measure = measuring.make_layer_ruler(STYLE_LAYERS)
+    return {
+        name: {
+            layer: values.reshape(pairs.shape)
+            for layer, values in measure(
+                side.apply(pairs.contents, pairs.styles), pairs.styles
+            ).items()
+        }
+        for name, side in trained.items()
+    }
 
 
-def _apply(model: Model, pairs: measuring.Pairs, balance: float) -> np.ndarray:
-    controls = plain_controls(level_balance=balance)
-
-    @jax.jit
-    def one(variables, frozen, content, style, controls):
-        kept = model.method.encode_style(variables, frozen, {"image": style})
-        return stylize(model.method, variables, frozen, content, [kept], controls)
-
-    both = zip(pairs.contents, pairs.styles, strict=True)
-    made = [
-        one(model.variables, model.frozen, c[None], s[None], controls)[0]
-        for c, s in both
-    ]
-    return np.clip(np.asarray(made), 0.0, 1.0)
+def _own_errors(trained: dict[str, Trained], pairs: Pairs) -> dict[str, np.ndarray]:
+    """Squared errors of contents that were their own styles, (contents, 1)."""
+    contents = pairs.contents[:: pairs.shape[1]]
+    return {
+        name: np.square(side.apply(contents, contents) - contents).mean(axis=(1, 2, 3))[
+            :, None
+        ]
+        for name, side in trained.items()
+    }
 
 
-def _level_table(
-    by_level: list[tuple[str, dict[str, np.ndarray]]],
-) -> list[list[str]]:
-    scales = list(by_level[0][1])
-    rows = [["levels", *(f"style at {k}" if "_" in k else k for k in scales)]]
-    for name, values in by_level:
-        rows.append([name, *(f"{values[k].mean():.3f}" for k in scales)])
-    return rows
+def _own_table(errors: dict[str, np.ndarray]) -> list[list[str]]:
+    rows = [["", "content as its own style, squared error of pixels"]]
+    return rows + [[name, f"{error.mean():.4f}"] for name, error in errors.items()]
+
+
+def _without(found: dict[str, Scores], errors: dict[str, np.ndarray]) -> str:
+    change = {
+        k: measuring.verdict(measuring.relative_change(v, found[BASE][k]))
+        for k, v in found[WITHOUT].items()
+    }
+    error = measuring.relative_change(errors[WITHOUT], errors[BASE])
+    return (
+        f"Without identity losses the content distance is {change['content']}, the "
+        f"mean/std distance {change['mean_std']} and the Gram distance "
+        f"{change['gram']} against training with them; a picture in its own style is "
+        f"off by {measuring.verdict(error)}."
+    )
+
+
+def _level(name: str, layers: dict[str, Scores], found: dict[str, Scores]) -> str:
+    change = {
+        k: measuring.verdict(measuring.relative_change(v, layers[BASE][k]))
+        for k, v in layers[name].items()
+        if k in ("relu1_1", "relu5_1")
+    }
+    content = measuring.relative_change(found[name]["content"], found[BASE]["content"])
+    return (
+        f"With {name} the style's distance is {change['relu1_1']} at relu1_1 and "
+        f"{change['relu5_1']} at relu5_1, the content's {measuring.verdict(content)}, "
+        "against both."
+    )
