@@ -12,6 +12,7 @@ from styleflax.cli.stylize_inputs import (
     DASH,
     Mix,
     Source,
+    count_sizes,
     expand,
     expand_styles,
     refuse_two_inputs,
@@ -76,6 +77,7 @@ def stylize(
         with times.phase("weights"):
             stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
         stylizer.check_plan(plan)
+        stylizer.expect(count_sizes(contents))
         _run(job, stylizer, times, as_json=as_json)
 
 

@@ -1,11 +1,12 @@
 """What `styleflax stylize` reads: files, folders, standard input."""
 
+import contextlib
 import sys
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.data.decoding import ImageError
+from styleflax.data.decoding import ImageError, open_image
 from styleflax.data.listing import READABLE_SUFFIXES, list_images
 from styleflax.data.pictures import Picture, read_picture
 from styleflax.weights.own_styles import own_styles
@@ -46,6 +47,21 @@ class Source(NamedTuple):
 
 Mix = tuple[Source, ...]
 """The styles of one picture."""
+
+
+def count_sizes(photos: Sequence[Source]) -> int:
+    """How many sizes photographs have, as their headers say.
+
+    Those whose header cannot be read are left out: reading them says why.
+    """
+    sizes = set()
+    for photo in photos:
+        if photo.data is None and photo.path.is_fifo():
+            continue  # it cannot be read twice
+        with contextlib.suppress(OSError, ValueError):
+            with open_image(photo.path if photo.data is None else photo.data) as header:
+                sizes.add(header.size)
+    return len(sizes)
 
 
 def expand(

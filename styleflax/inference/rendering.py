@@ -48,7 +48,7 @@ class Renderer:
         if split_rows and tile_px:
             raise ValueError("a picture is split by rows or into tiles, not both")
         self._model = model
-        self._sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
+        self.sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
         self.programs = make_programs(model, devices, split_rows=split_rows)
         self.announce: Callable[[str], None] = logger.warning
         self.on_window: Callable[[int, int], None] | None = None
@@ -69,7 +69,7 @@ class Renderer:
             masks: Laid over the contents; None for all of them.
         """
         height, width, _ = contents[0].image.shape
-        tile_px = self._sizes.tile_for(len(contents), height, width)
+        tile_px = self.sizes.tile_for(len(contents), height, width)
         if tile_px:
             arguments = styles, plan, masks, tile_px
             return [self._through_windows(one, *arguments) for one in contents]

@@ -37,6 +37,15 @@ class Sizes:
             check_tile(tile_px, tiling)
         self._forced = 0 if tiling is None else tile_px
         self._whole: set[tuple[int, int]] = set()
+        self._is_expecting_many = False
+
+    def expect(self, num_sizes: int) -> None:
+        """Takes note that pictures of so many sizes will come.
+
+        Where they are more than `WHOLE_SIZES`, none is seen whole, not even the first,
+        so that the programs are those that any later picture needs, too.
+        """
+        self._is_expecting_many = num_sizes > WHOLE_SIZES
 
     def tile_for(self, number: int, height: int, width: int) -> int:
         """Side of the windows of pictures of that size, or 0 for whole ones.
@@ -51,7 +60,7 @@ class Sizes:
         if height * width > WHOLE_MAX_PX:
             return SMALL_TILE_PX if height * width <= SMALL_MAX_PX else TILE_PX
         if number == 1 and (height, width) not in self._whole:
-            if len(self._whole) == WHOLE_SIZES:
+            if self._is_expecting_many or len(self._whole) == WHOLE_SIZES:
                 return SMALL_TILE_PX
             self._whole.add((height, width))
         return 0

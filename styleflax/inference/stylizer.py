@@ -46,9 +46,8 @@ stylizer made; or, of a model's own styles, a name, a number from 1, or its only
 class Stylizer:
     """Puts pictures into styles, with one model.
 
-    A small picture is seen whole, by a program compiled for its size; large ones, and
-    those of ever other sizes, through windows whose programs serve any size (see
-    `inference.sizes`). A batch is dealt out over the devices of this process.
+    A small picture is seen whole, large ones and those of ever other sizes through
+    windows (see `inference.sizes`). A batch is dealt out over this process's devices.
 
     Args:
         model: As built.
@@ -105,6 +104,10 @@ class Stylizer:
         model = build_model(file, native=split_rows)
         return cls(model, split_rows=split_rows, tile_px=tile_px, file=file, name=name)
 
+    def expect(self, num_sizes: int) -> None:
+        """Says of how many sizes the pictures to come are; see `Sizes.expect`."""
+        self._renderer.sizes.expect(num_sizes)
+
     def watch(
         self,
         announce: Callable[[str], None],
@@ -113,10 +116,8 @@ class Stylizer:
         """Lets large pictures be watched.
 
         Args:
-            announce: Told what takes long, before it begins; by default a warning
-                is logged.
-            on_window: Called with the number of a picture's windows that are done,
-                and of all.
+            announce: Told what takes long, before it begins; else it is logged.
+            on_window: Called with the numbers of windows done and of all.
         """
         self._renderer.announce, self._renderer.on_window = announce, on_window
 

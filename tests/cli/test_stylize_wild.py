@@ -33,6 +33,15 @@ def test_folders_keep_their_structure(stylize_fake, pictures, write_picture, tmp
     assert sorted(output.splitlines()) == lines
 
 
+def test_the_stylizer_is_told_of_how_many_sizes_pictures_will_come(
+    stylize_fake, fake, pictures, write_picture
+):
+    write_picture(pictures / "photos" / "c.png", 20, 40)
+    (pictures / "photos" / "d.png").write_text("no picture")
+    stylize_fake(pictures / "photos")
+    assert fake.num_sizes == 2
+
+
 def test_a_bad_file_does_not_stop_the_others(stylize_fake, pictures, tmp_path):
     (pictures / "photos" / "aa.jpg").write_text("no picture")
     (pictures / "photos" / "c.gif").write_bytes(b"GIF89a")

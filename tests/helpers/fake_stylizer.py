@@ -19,6 +19,9 @@ class FakeStylizer:
     def check_plan(self, plan):
         pass
 
+    def expect(self, num_sizes):
+        self.num_sizes = num_sizes
+
     def watch(self, announce, on_window):
         pass
 

@@ -106,6 +106,14 @@ def test_small_pictures_of_two_sizes_and_batches_are_seen_whole():
     assert seen.tile_for(1, 200, 300) == 0
 
 
+def test_where_many_sizes_will_come_none_is_seen_whole():
+    seen = sizes.Sizes(None, Tiling(16, 128))
+    seen.expect(3)
+    assert seen.tile_for(1, 300, 200) == sizes.SMALL_TILE_PX
+    seen.expect(2)
+    assert seen.tile_for(1, 300, 200) == 0
+
+
 def test_large_pictures_are_seen_through_windows():
     seen = sizes.Sizes(None, Tiling(16, 128))
     assert seen.tile_for(1, 1080, 1920) == 0
