@@ -77,7 +77,6 @@ def stylize(
         with times.phase("weights"):
             stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
         stylizer.check_plan(plan)
-        stylizer.expect(count_sizes(contents))
         _run(job, stylizer, times, as_json=as_json)
 
 
@@ -93,6 +92,7 @@ def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> No
 
     with Report(len(job.targets), as_json=as_json) as report:
         with times.phase("run"):
+            stylizer.expect(count_sizes(job.contents))
             run_job(job, stylizer, report)
         if report.end(times.seconds):
             raise typer.Exit(1)

@@ -58,9 +58,9 @@ def count_sizes(photos: Sequence[Source]) -> int:
     for photo in photos:
         if photo.data is None and photo.path.is_fifo():
             continue  # it cannot be read twice
-        with contextlib.suppress(OSError, ValueError):
-            with open_image(photo.path if photo.data is None else photo.data) as header:
-                sizes.add(header.size)
+        file = photo.path if photo.data is None else photo.data
+        with contextlib.suppress(OSError, ValueError), open_image(file) as header:
+            sizes.add(header.size)
     return len(sizes)
 
 
