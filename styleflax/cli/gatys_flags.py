@@ -148,7 +148,9 @@ def _read_lists(
     given: dict[str, Any] = {}
     if iterations is not None:
         numbers = _numbers(iterations, "--iterations")
-        given["iterations"] = tuple(int(n) for n in numbers)
+        if not all(number.is_integer() for number in numbers):
+            raise ValueError(f"--iterations must be whole numbers, got {iterations}")
+        given["iterations"] = tuple(int(number) for number in numbers)
     if content_layers is not None:
         given["content_layers"] = _words(content_layers)
     if style_layers is not None:

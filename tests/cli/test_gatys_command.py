@@ -3,6 +3,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from styleflax.data.pictures import read_picture
 from styleflax.inference import gatys
 from styleflax.inference.stylized import Stylized
 
@@ -119,6 +120,8 @@ def test_losses_are_drawn(run, tmp_path):
     [
         (["--preset", "mine"], "--preset must be one of default, paper"),
         (["--iterations", "many"], "--iterations must be numbers"),
+        (["--iterations", "1.5"], "--iterations must be whole numbers, got 1.5"),
+        (["--iterations", "inf"], "--iterations must be whole numbers, got inf"),
         (["--style-loss", "gram:much"], "--style-loss must be numbers"),
         (["--plot", "losses.txt"], "--plot must end in .png, .svg, .pdf"),
         (["--style-mask", "mask.png:3"], "STYLE must be from 1 to 1"),
@@ -138,3 +141,12 @@ def test_a_missing_picture_is_told(refuses, pictures):
     assert "there is no picture 'none.png'" in refuses(
         "gatys", pictures / "photo.png", "none.png"
     )
+
+
+def test_the_command_makes_a_picture(command, pictures, tmp_path):
+    out = tmp_path / "made.png"
+    files = pictures / "photo.png", pictures / "painting.png"
+    flags = "--iterations", 1, "--content-layer", "relu2_1"
+    layers = "--style-layers", "relu1_1,relu2_1"
+    assert command("gatys", *files, "-o", out, *flags, *layers)[0] == 0
+    assert read_picture(out).rgb_u8.shape == (32, 32, 3)

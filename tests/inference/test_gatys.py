@@ -145,6 +145,8 @@ def test_a_loss_that_is_not_finite_is_told(gatys):
         ({"content_weight": -1.0}, "content_weight must be finite and at least 0"),
         ({"content_weight": 0.0, "style_weight": 0.0}, "are both 0"),
         ({"layer_weights": (1.0,)}, "one per style layer, got 1 for 2"),
+        ({"layer_weights": (1.0, -1.0)}, "layer_weights must be finite"),
+        ({"content_reduction": "sum"}, "content_reduction must be one of"),
         ({"style_losses": (("grams", 1.0),)}, "style loss 'grams' unknown"),
         ({"style_losses": (("histogram", 1.0),)}, "style_layers lacks relu4_1"),
         ({"style_losses": (("mrf@relu1_1", 1.0),)}, "cannot be of a masked part"),

@@ -98,6 +98,7 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
         ("style_weight", objective.style_weight),
         ("variation_weight", objective.variation_weight),
         *((f"the weight of {name}", w) for name, w in objective.style_losses),
+        *(("layer_weights", weight) for weight in objective.layer_weights or ()),
     ):
         if not 0.0 <= weight < float("inf"):
             raise ValueError(f"{name} must be finite and at least 0, got {weight}")
@@ -119,6 +120,11 @@ def _check_choices(settings: Settings) -> None:
         ("init", settings.init, get_args(Init)),
         ("optimizer", settings.optimizer, get_args(OptimizerName)),
         ("pooling", settings.objective.pooling, ("max", "average")),
+        (
+            "content_reduction",
+            settings.objective.content_reduction,
+            ("mean", "half_sum"),
+        ),
     ):
         if value not in allowed:
             raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
