@@ -37,6 +37,7 @@ def sheet(
     cell: Annotated[int, typer.Option(help="Side in px of a picture's square.")] = 256,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
+    max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Put every photograph in every style on one page, with captions."""
     # Imported late, so that --help and mistakes answer at once.
@@ -57,13 +58,13 @@ def sheet(
     stylizer = Stylizer.load(weights)
     prepared, shown = [], []
     for source in styles:
-        seen, picture = _read_style(source)
+        seen, picture = _read_style(source, max_megapixels)
         prepared.append(stylizer.prepare_style(seen, plan.color, plan.style_size))
         shown.append(picture)
     rows: list[Row] = [[None, *shown]]
     controls["style_size"] = None  # they have been resized
     for source in contents:
-        photo = read_source(source, MAX_MEGAPIXELS).on_white()
+        photo = read_source(source, max_megapixels).on_white()
         made = [stylizer(photo, one, **controls).array for one in prepared]
         rows.append([photo, *made])
     save_image(
@@ -72,7 +73,9 @@ def sheet(
     print(out)
 
 
-def _read_style(source: Source) -> "tuple[OneStyle, np.ndarray | None]":
+def _read_style(
+    source: Source, max_megapixels: float
+) -> "tuple[OneStyle, np.ndarray | None]":
     """The style as the stylizer takes it, and as the page shows it."""
     from styleflax.inference.style_file import is_style_file  # noqa: PLC0415
 
@@ -80,7 +83,7 @@ def _read_style(source: Source) -> "tuple[OneStyle, np.ndarray | None]":
         return str(source.path), None
     if source.data is None and is_style_file(source.path):
         return source.path, None
-    picture = read_source(source, MAX_MEGAPIXELS).on_white()
+    picture = read_source(source, max_megapixels).on_white()
     return picture, picture
 
 

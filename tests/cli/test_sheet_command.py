@@ -87,6 +87,12 @@ def test_a_style_file_has_no_picture_of_its_own(command, painter, flat, tmp_path
     assert cell(page, 1, 1) == (0, 0, 255)
 
 
+def test_pictures_above_the_limit_are_refused(refuses, painter, flat, tmp_path):
+    files = flat("a.png", "lime"), "--style", flat("s.png", "red")
+    given = ("sheet", *files, "-o", tmp_path / "page.png")
+    assert "limit of 1e-05 megapixels" in refuses(*given, "--max-megapixels", 1e-5)
+
+
 def test_mistakes_are_told_before_a_model_is_loaded(
     refuses, painter, flat, tmp_path, monkeypatch
 ):
