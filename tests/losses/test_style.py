@@ -139,3 +139,17 @@ def test_gram_loss_of_the_style_itself_is_nothing_and_has_a_gradient():
     value, gradient = of_itself(aim)
     assert float(value) < 1e-5
     assert bool(jnp.isfinite(gradient).all())
+
+
+def test_gram_loss_agrees_with_float64_wherever_features_lie():
+    made, aim = feature_map(5, 6), feature_map(4, 9)
+
+    def grams(x):
+        flat = np.float64(x).reshape(len(x), -1, x.shape[-1])
+        return np.einsum("bnc,bnd->bcd", flat, flat) / flat.shape[1]
+
+    apart = np.linalg.norm(grams(made) - grams(aim), axis=(1, 2))
+    expected = np.mean(apart / np.linalg.norm(grams(aim), axis=(1, 2)))
+    for feature in (made, jnp.roll(made, (2, 3), axis=(1, 2))):
+        loss = gram_loss({"a": feature}, {"a": gram_matrix(aim)})
+        assert float(loss) == pytest.approx(expected, rel=1e-5)
