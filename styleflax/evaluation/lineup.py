@@ -109,10 +109,11 @@ def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:
 
 def _check_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> None:
     for system in systems:
-        if not any(system.takes(pair.style) for pair in pairs):
+        own = system.styles
+        if own is not None and not any(system.takes(pair.style) for pair in pairs):
             raise ValueError(
-                f"{system.name} has the styles {', '.join(sorted(system.styles or ()))}"
-                ", and no style to be scored is called so"
+                f"{system.name} has the styles {', '.join(sorted(own))}, and no style "
+                "to be scored is called so"
             )
 
 
