@@ -92,7 +92,7 @@ def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> No
 
     with Report(len(job.targets), as_json=as_json) as report:
         with times.phase("run"):
-            stylizer.expect(count_sizes(job.contents))
+            stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
             run_job(job, stylizer, report)
         if report.end(times.seconds):
             raise typer.Exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.data.decoding import ImageError, open_image
+from styleflax.data.images import with_short_side
 from styleflax.data.listing import READABLE_SUFFIXES, list_images
 from styleflax.data.pictures import Picture, read_picture
 from styleflax.weights.own_styles import own_styles
@@ -49,10 +50,14 @@ Mix = tuple[Source, ...]
 """The styles of one picture."""
 
 
-def count_sizes(photos: Sequence[Source]) -> int:
-    """How many sizes photographs have, as their headers say.
+def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
+    """How many sizes photographs will have, as their headers say.
 
     Those whose header cannot be read are left out: reading them says why.
+
+    Args:
+        photos: To be looked at.
+        size_px: Short side that they will be resized to, or None.
     """
     sizes = set()
     for photo in photos:
@@ -60,7 +65,8 @@ def count_sizes(photos: Sequence[Source]) -> int:
             continue  # it cannot be read twice
         file = photo.path if photo.data is None else photo.data
         with contextlib.suppress(OSError, ValueError), open_image(file) as header:
-            sizes.add(header.size)
+            size = header.size
+            sizes.add(size if size_px is None else with_short_side(size, size_px))
     return len(sizes)
 
 

@@ -154,9 +154,14 @@ def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.nda
         raise ValueError(f"size_px is {size_px}; it must be at least 1")
     if not isinstance(image, Image):
         return np.asarray(resize_short_side(_pillow(image), size_px))
-    scale = size_px / min(image.size)
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Resampling.BICUBIC)
+    return image.resize(with_short_side(image.size, size_px), Resampling.BICUBIC)
+
+
+def with_short_side(size: tuple[int, int], size_px: int) -> tuple[int, int]:
+    """The two sides in px that `resize_short_side` gives a picture of that size."""
+    scale = size_px / min(size)
+    first, second = (max(1, round(side * scale)) for side in size)
+    return first, second
 
 
 def save_image(image: np.ndarray | Image, path: str | os.PathLike[str]) -> None:

@@ -40,6 +40,11 @@ def test_the_stylizer_is_told_of_how_many_sizes_pictures_will_come(
     (pictures / "photos" / "d.png").write_text("no picture")
     stylize_fake(pictures / "photos")
     assert fake.num_sizes == 2
+    write_picture(pictures / "photos" / "e.png", 64, 64)
+    stylize_fake(pictures / "photos", "--overwrite")
+    assert fake.num_sizes == 3
+    stylize_fake(pictures / "photos", "--overwrite", "--size", 16)
+    assert fake.num_sizes == 2
 
 
 def test_a_bad_file_does_not_stop_the_others(stylize_fake, pictures, tmp_path):
