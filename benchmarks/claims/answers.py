@@ -60,7 +60,8 @@ def draw_curves(
             kernel = np.ones(width) / width
             means = np.convolve(values, kernel, "valid")
             axis.plot(np.arange(len(means)) + width - 1, means, label=name, lw=1.3)
-        axis.set(title=title, xlabel=x, yscale="log")
+        axis.set(xlabel=x, yscale="log")
+        axis.set_title(title, fontsize=8)
     axes[0].legend(frameon=False, fontsize=7)
     _save(figure, path)
 
