@@ -20,7 +20,7 @@ from styleflax.data.samples import training_photos
 
 SIDE = 256
 DOCS = Path(__file__).parent
-A, B = "woodcut.png", "stained_glass.png"
+A, B, BOTH, KEPT = "woodcut.png", "stained_glass.png", "both.png", "woodcut.style"
 ONE = ("--style", A)
 TWO = ("--style", A, "--style", B)
 # Strip -> caption -> flags.
@@ -42,6 +42,22 @@ STRIPS: dict[str, dict[str, tuple[str, ...]]] = {
             *("--feather", "24"),
         ),
         "mask.png:1@0.4": (*TWO, "--mask", "mask.png:1@0.4", "--mask", "rest:2"),
+        "cut out, --mask alpha": (*ONE, "--mask", "alpha"),
+    },
+    "style_masks": {
+        "the painting": (),
+        "--style both.png": ("--style", BOTH),
+        "--style-mask left.png": ("--style", BOTH, "--style-mask", "left.png"),
+        "--style-mask right.png": ("--style", BOTH, "--style-mask", "right.png"),
+        "sanet, left.png": (
+            *("--style", BOTH, "--style-mask", "left.png"),
+            *("--weights", "sanet"),
+        ),
+    },
+    "style_files": {
+        "--style woodcut.png": ONE,
+        "--style woodcut.style": ("--style", KEPT),
+        "file and painting": ("--style", KEPT, "--style", B, "--blend", "0.5,0.5"),
     },
     "color": {
         f"--color {x}": (*("--style", B), "--color", x)
@@ -67,9 +83,49 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _draw_inputs(Path(folder))
         for strip, cells in STRIPS.items():
-            pictures = [_stylize(Path(folder), flags) for flags in cells.values()]
-            grid = image_grid([pictures], captions=[[*cells]], cell_px=SIDE)
-            Image.fromarray(grid).save(DOCS / f"controls_{strip}.jpg", quality=85)
+            _draw_strip(Path(folder), strip, cells)
+        _draw_schedule(Path(folder))
+        flags = (*TWO, "--size", str(SIDE), "--cell", "192", "-o", "sheet.png")
+        photos = [str(path) for path in training_photos()[:3]]
+        _run(Path(folder), "sheet", *photos, *flags)
+        _save(load_image_u8(Path(folder) / "sheet.png"), "sheet")
+
+
+def _draw_strip(folder: Path, strip: str, cells: dict[str, tuple[str, ...]]) -> None:
+    pictures = []
+    for flags in cells.values():
+        photo = "cut_out.png" if "alpha" in flags else "photo.png"
+        shown = "mask.png" if strip == "masks" else BOTH
+        if flags:
+            _run(folder, "stylize", photo, *flags, "-o", "out.png", "--overwrite")
+            shown = "out.png"
+        pictures.append(load_image_u8(folder / shown))
+    _save(image_grid([pictures], captions=[[*cells]], cell_px=SIDE), strip)
+
+
+def _draw_schedule(folder: Path) -> None:
+    """Frames of a video in which nothing moves but the shares of two styles."""
+    import av  # noqa: PLC0415  (of the extra video)
+
+    photo = load_image_u8(folder / "photo.png")
+    with av.open(folder / "still.mp4", "w") as file:
+        stream = file.add_stream("libx264", rate=2)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        for frame in [av.VideoFrame.from_ndarray(photo)] * 5:
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    keyframes = ("--keyframe", "0:1,0", "--keyframe", "2:0,1")
+    still = ("--smooth", "0", "--steady", "0", "-o", "made.mp4")
+    _run(folder, "video", "still.mp4", *TWO, *keyframes, *still)
+    with av.open(folder / "made.mp4") as file:
+        frames = list(file.decode(video=0))
+    pictures = [frame.to_ndarray(format="rgb24") for frame in frames]
+    captions = [f"at {frame.time:g} s" for frame in frames]
+    _save(image_grid([pictures], captions=[captions], cell_px=SIDE), "schedule")
+
+
+def _save(picture: np.ndarray, name: str) -> None:
+    Image.fromarray(picture).save(DOCS / f"controls_{name}.jpg", quality=85)
 
 
 def _draw_inputs(folder: Path) -> None:
@@ -81,17 +137,21 @@ def _draw_inputs(folder: Path) -> None:
     rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE
     inside = ((rows - 0.5) / 0.42) ** 2 + ((columns - 0.5) / 0.32) ** 2 < 1
     save_image(np.uint8(255 * inside), folder / "mask.png")
-    for i, name in enumerate((A, B)):
-        save_image(paint(Path(name).stem, i, 2 * SIDE), folder / name)
+    square.putalpha(Image.open(folder / "mask.png").convert("L").resize(square.size))
+    square.save(folder / "cut_out.png")
+    paintings = [paint(Path(x).stem, i, 2 * SIDE) for i, x in enumerate((A, B))]
+    for name, painting in zip((A, B), paintings, strict=True):
+        save_image(painting, folder / name)
+    left = np.broadcast_to(np.arange(2 * SIDE) < SIDE, (2 * SIDE, 2 * SIDE))
+    save_image(np.where(left[..., None], *paintings), folder / BOTH)
+    for name, mask in (("left.png", left), ("right.png", ~left)):
+        save_image(np.uint8(255 * mask), folder / name)
+    _run(folder, "style", "save", A, "-o", KEPT)
 
 
-def _stylize(folder: Path, flags: tuple[str, ...]) -> np.ndarray:
-    if not flags:
-        return load_image_u8(folder / "mask.png")
-    command = [sys.executable, "-m", "styleflax", "stylize", "photo.png"]
-    ending = ["-o", "out.png", "--overwrite"]
-    subprocess.run([*command, *flags, *ending], cwd=folder, check=True)
-    return load_image_u8(folder / "out.png")
+def _run(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "styleflax", *arguments]
+    subprocess.run(command, cwd=folder, check=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from styleflax.data.decoding import MAX_MEGAPIXELS
+
 if TYPE_CHECKING:  # imported late, as it takes a second
     from styleflax.inference.controls import ControlArguments, Plan
 
@@ -85,6 +87,7 @@ def control_arguments(
     restore_size: bool = False,
     style_size: int | None = None,
     level_balance: float | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> "tuple[ControlArguments, Plan]":
     """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
@@ -100,6 +103,7 @@ def control_arguments(
         restore_size: The same.
         style_size: The same.
         level_balance: The same.
+        max_megapixels: The same; of masks.
 
     Raises:
         ValueError: If one of them is not possible.
@@ -117,10 +121,8 @@ def control_arguments(
         "style_size": style_size,
         "level_balance": level_balance,
     }
-    _add_masks(arguments, mask or (), feather, num_styles)
+    _add_masks(arguments, mask or (), feather, num_styles, max_megapixels)
     plan = make_plan(num_styles if one_picture(arguments) else 1, **arguments)
-    if mask:
-        arguments["masks"] = plan.masking  # so that files are read once
     return arguments, plan
 
 
@@ -181,15 +183,18 @@ def _add_masks(
     masks: Sequence[str],
     feather: float,
     num_styles: int,
+    max_megapixels: float,
 ) -> None:
+    from styleflax.inference.masks import check_masks  # noqa: PLC0415
+
     if not masks:
         if feather:
             raise ValueError("--feather is of masks: give --mask")
         return
     flags = [read_mask_flag(text) for text in masks]
     blended = arguments["weights"] is not None
-    arguments["feather"] = feather
-    arguments["masks"] = [flag.mask for flag in flags]
+    sources = [flag.mask for flag in flags]
+    arguments["masks"] = check_masks(sources, feather, max_megapixels)
     arguments["region_alphas"] = [flag.alpha for flag in flags]
     arguments["region_styles"] = _region_styles(flags, num_styles, blended=blended)
 

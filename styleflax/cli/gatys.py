@@ -9,6 +9,7 @@ import numpy as np
 from styleflax.cli import control_flags, stylize_flags
 from styleflax.cli import gatys_flags as flags
 from styleflax.cli.gatys_plot import check_plot, plot_losses
+from styleflax.cli.style_masks import StyleMasks, read_style_masks
 from styleflax.data.writing import SUFFIXES_WRITTEN
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def gatys(
     style_loss: flags.StyleLoss = None,
     blend: stylize_flags.Blend = None,
     mask: control_flags.Masks = None,
-    style_mask: flags.StyleMask = None,
+    style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
     size: stylize_flags.Size = None,
@@ -85,11 +86,11 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 
     number = len(job.paintings)
     controls, _ = control_flags.control_arguments(max(1, number), *job.looks)
-    style_masks = flags.read_style_masks(job.style_masks, number)
+    controls["style_masks"] = read_style_masks(job.style_masks, max(1, number))
     with _Progress(job.settings) as heard:
         watch = Watch(seed, checkpoint, heard)
         given = (job.photo, job.paintings, job.settings, job.encoder)
-        result = optimise_picture(*given, style_masks, watch, **controls)
+        result = optimise_picture(*given, watch, **controls)
     out.parent.mkdir(parents=True, exist_ok=True)
     result.picture.save(out)
     return result.losses

@@ -77,12 +77,6 @@ LayerWeights = Annotated[
 StyleLoss = Annotated[
     str | None, typer.Option(help="Of docs/losses.md: gram, or gram:1,mrf:0.1")
 ]
-StyleMask = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="FILE[:STYLE]: the part of that painting that counts; may be repeated."
-    ),
-]
 Encoder = Annotated[
     str, typer.Option(help="A VGG: sanet (of the package), vgg16, vgg19 or a file.")
 ]
@@ -162,28 +156,6 @@ def _read_lists(
     if style_loss is not None:
         given["style_losses"] = _losses(style_loss)
     return given
-
-
-def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path | None]:
-    """The mask of every style, from flags FILE[:STYLE].
-
-    Raises:
-        ValueError: If a style is not there, or has two masks.
-    """
-    from styleflax.cli.control_flags import read_mask_flag  # noqa: PLC0415
-
-    masks: list[Path | None] = [None] * num_styles
-    for number, text in enumerate(flags or (), 1):
-        flag = read_mask_flag(text)
-        style = number if flag.style is None else flag.style
-        if not isinstance(style, int) or not 1 <= style <= num_styles:
-            raise ValueError(
-                f"--style-mask {text}: STYLE must be from 1 to {num_styles}"
-            )
-        if masks[style - 1] is not None:
-            raise ValueError(f"--style-mask {text}: painting {style} has one already")
-        masks[style - 1] = Path(flag.mask)
-    return masks if flags else []
 
 
 def _words(text: str) -> tuple[str, ...]:

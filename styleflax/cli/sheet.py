@@ -9,15 +9,28 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.stylize_inputs import Source, expand, expand_styles, read_source
+from styleflax.cli.style_masks import StyleMasks, add_style_masks
+from styleflax.cli.stylize_inputs import (
+    DASH,
+    STYLE_SUFFIX,
+    Mix,
+    Source,
+    count_sizes,
+    expand,
+    expand_styles,
+    mixes_of,
+    read_source,
+    refuse_two_inputs,
+)
 from styleflax.data.decoding import MAX_MEGAPIXELS
 from styleflax.data.images import save_image
 from styleflax.data.writing import SUFFIXES_WRITTEN
 
 if TYPE_CHECKING:
-    from styleflax.inference.stylizer import OneStyle
+    from styleflax.cli.stylize_job import Job
+    from styleflax.cli.stylize_targets import Pair
+    from styleflax.inference.stylizer import Stylizer
 
-Row = list[np.ndarray | None]
 MIN_CELL_PX = 16
 
 
@@ -28,8 +41,13 @@ def sheet(
         "sheet.png"
     ),
     alpha: flags.Alpha = 1.0,
+    blend: flags.Blend = None,
     exaggerate: control_flags.Exaggerate = None,
+    mask: control_flags.Masks = None,
+    style_mask: StyleMasks = None,
+    feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
         int, typer.Option(help="Short side at which photographs are stylized.")
@@ -39,57 +57,80 @@ def sheet(
     overwrite: flags.Overwrite = False,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
-    """Put every photograph in every style on one page, with captions."""
+    """Put every photograph in every style on one page, with captions.
+
+    A picture that fails leaves its place empty and is named at the end.
+    """
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.data.grids import image_grid  # noqa: PLC0415
+    from styleflax.cli.stylize_job import Job  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     _check_page(out, cell, overwrite=overwrite)
-    controls, plan = control_flags.control_arguments(
-        1,
-        alpha=alpha,
-        exaggerate=exaggerate,
-        color=color,
-        size=size,
-        style_size=style_size,
-    )
+    refuse_two_inputs(photos, style or ())
     contents = expand(photos, "PHOTO")
-    styles = expand_styles(style, weights)
-    stylizer = Stylizer.load(weights)
-    prepared, shown = [], []
-    for source in styles:
-        seen, picture = _read_style(source, max_megapixels)
-        prepared.append(stylizer.prepare_style(seen, plan.color, plan.style_size))
-        shown.append(picture)
-    rows: list[Row] = [[None, *shown]]
-    controls["style_size"] = None  # they have been resized
-    for source in contents:
-        photo = read_source(source, max_megapixels).on_white()
-        made = [stylizer(photo, one, **controls).array for one in prepared]
-        rows.append([photo, *made])
-    save_image(
-        image_grid(rows, captions=_captions(contents, styles), cell_px=cell), out
+    styles = add_style_masks(expand_styles(style, weights), style_mask)
+    looks = (alpha, blend, exaggerate, mask, feather, color)
+    controls, plan = control_flags.control_arguments(
+        len(styles), *looks, size, False, style_size, level_balance, max_megapixels
     )
-    print(out)
+    mixes = mixes_of(styles, together=control_flags.one_picture(controls))
+    targets = {(content, mix): DASH for content in contents for mix in mixes}
+    reading, writing = (out.suffix, max_megapixels), (False, overwrite)
+    job = Job(contents, mixes, targets, controls, *reading, *writing)
+    stylizer = Stylizer.load(weights)
+    stylizer.check_plan(plan)
+    _make_page(job, stylizer, out, cell)
 
 
-def _read_style(
-    source: Source, max_megapixels: float
-) -> "tuple[OneStyle, np.ndarray | None]":
-    """The style as the stylizer takes it, and as the page shows it."""
-    from styleflax.inference.style_file import is_style_file  # noqa: PLC0415
+def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
+    """Writes the page, and ends the program with 1 if pictures on it are missing."""
+    from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
+    from styleflax.cli.stylize_report import Report  # noqa: PLC0415
+    from styleflax.data.grids import image_grid  # noqa: PLC0415
 
+    made: dict[Pair, np.ndarray] = {}
+    stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
+    with Report(len(job.targets)) as report:
+        run_job(
+            job,
+            stylizer,
+            report,
+            lambda _, pair, picture, __: made.update({pair: picture.on_white()}),
+        )
+        failed = report.end({})
+    limit = job.max_megapixels
+    rows = [[None, *(_painting(mix, limit) for mix in job.mixes)]]
+    for content in job.contents:
+        photo = _shown(content, limit)
+        rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
+    if made:
+        captions = _captions(job.contents, job.mixes)
+        save_image(image_grid(rows, captions=captions, cell_px=cell), out)
+        print(out)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _painting(mix: Mix, max_megapixels: float) -> np.ndarray | None:
+    """What stands above a column: a painting, if it is of one that has pixels."""
+    source = mix[0]
+    kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
+    return None if len(mix) > 1 or kept else _shown(source, max_megapixels)
+
+
+def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
+    """A picture as the page shows it; None for one that there is not."""
     if source.is_own:
-        return str(source.path), None
-    if source.data is None and is_style_file(source.path):
-        return source.path, None
-    picture = read_source(source, max_megapixels).on_white()
-    return picture, picture
+        return None
+    try:
+        return read_source(source, max_megapixels).on_white()
+    except (ValueError, OSError):  # which has been reported
+        return None
 
 
-def _captions(contents: Sequence[Source], styles: Sequence[Source]) -> list[list[str]]:
+def _captions(contents: Sequence[Source], mixes: Sequence[Mix]) -> list[list[str]]:
     """Paintings above, photographs at the left; both below their pictures."""
-    names = [source.stem for source in styles]
+    names = [" + ".join(source.stem for source in mix) for mix in mixes]
     return [["", *names], *([source.stem] for source in contents)]
 
 

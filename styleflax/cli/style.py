@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from styleflax.cli import style_train
+from styleflax.cli import style_train, stylize_flags
+from styleflax.cli.style_masks import read_part
+from styleflax.cli.stylize_inputs import Source, read_source
+from styleflax.data.decoding import MAX_MEGAPIXELS
 
 app = typer.Typer(
     help="Keep styles in files that serve instead of paintings.", no_args_is_help=True
@@ -24,6 +27,10 @@ def save(
     style_size: Annotated[
         int | None, typer.Option(help="Short side at which it is seen.")
     ] = None,
+    style_mask: Annotated[
+        Path | None, typer.Option(help="The part of it that counts; white is in.")
+    ] = None,
+    max_megapixels: stylize_flags.MaxMegapixels = MAX_MEGAPIXELS,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
@@ -39,9 +46,14 @@ def save(
     if is_style_file(painting):
         raise ValueError(f"{str(painting)!r} is a style file already")
     check_target(out, overwrite=overwrite)
-    if not painting.is_file():
-        raise FileNotFoundError(f"there is no picture {str(painting)!r}")
-    Stylizer.load(weights).save_style(painting, out, style_size)
+    source = Source(painting, mask=style_mask)
+    for file in (painting, style_mask):
+        if file is not None and not file.is_file():
+            raise FileNotFoundError(f"there is no picture {str(file)!r}")
+    picture = read_source(source, max_megapixels).on_white()
+    mask = read_part(source, max_megapixels)
+    stylizer = Stylizer.load(weights)
+    stylizer.save_style(picture, out, style_size, painting.name, mask)
     print(out)
 
 

@@ -8,13 +8,13 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import (
     DASH,
-    Mix,
-    Source,
     count_sizes,
     expand,
     expand_styles,
+    mixes_of,
     refuse_two_inputs,
 )
 from styleflax.cli.stylize_targets import find_targets
@@ -36,6 +36,7 @@ def stylize(
     blend: flags.Blend = None,
     exaggerate: control_flags.Exaggerate = None,
     mask: control_flags.Masks = None,
+    style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
     level_balance: flags.LevelBalance = None,
@@ -61,13 +62,14 @@ def stylize(
 
     refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
-    contents, styles = expand(photos, "PHOTO"), expand_styles(style, weights)
+    contents = expand(photos, "PHOTO")
+    styles = add_style_masks(expand_styles(style, weights), style_mask)
     looks = (alpha, blend, exaggerate, mask, feather, color)
     sizes = (size, restore_size, style_size)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, level_balance
+        len(styles), *looks, *sizes, level_balance, max_megapixels
     )
-    mixes = _mixes(styles, together=control_flags.one_picture(controls))
+    mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
     reading = (suffix or ".png", max_megapixels)
@@ -78,11 +80,6 @@ def stylize(
             stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
         stylizer.check_plan(plan)
         _run(job, stylizer, times, as_json=as_json)
-
-
-def _mixes(styles: Sequence[Source], *, together: bool) -> list[Mix]:
-    """What every photograph is put into: all styles at once, or each by itself."""
-    return [tuple(styles)] if together else [(one,) for one in styles]
 
 
 def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> None:

@@ -31,12 +31,14 @@ class Source(NamedTuple):
         data: What came from standard input.
         is_own: Whether this is one of the model's own styles, of which `path` is
             the name.
+        mask: A picture of the part of a painting that counts; None for all of it.
     """
 
     path: Path
     below: Path = Path()
     data: bytes | None = None
     is_own: bool = False
+    mask: Path | None = None
 
     @property
     def stem(self) -> str:
@@ -48,6 +50,11 @@ class Source(NamedTuple):
 
 Mix = tuple[Source, ...]
 """The styles of one picture."""
+
+
+def mixes_of(styles: Sequence[Source], *, together: bool) -> list[Mix]:
+    """What every photograph is put into: all styles at once, or each by itself."""
+    return [tuple(styles)] if together else [(one,) for one in styles]
 
 
 def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
+from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
 from styleflax.cli.stylize_report import Report
 from styleflax.cli.stylize_targets import Pair
@@ -52,6 +53,10 @@ class Job(NamedTuple):
     overwrite: bool
 
 
+Write = Callable[[Job, Pair, Picture, Report], None]
+"""What becomes of a picture of a job."""
+
+
 class _Loaded(NamedTuple):
     """A photograph that has been read, and what that took."""
 
@@ -60,8 +65,24 @@ class _Loaded(NamedTuple):
     seconds: float
 
 
-def run_job(job: Job, stylizer: Stylizer, report: Report) -> None:
+class _Batch(NamedTuple):
+    """Photographs of one size, and the styles of all of them."""
+
+    mix: Mix
+    styles: Sequence[OneStyle]
+    photos: Sequence[_Loaded]
+
+
+def run_job(
+    job: Job, stylizer: Stylizer, report: Report, write: Write | None = None
+) -> None:
     """Makes the pictures; one that fails is reported, and the others are made.
+
+    Args:
+        job: What is to be made.
+        stylizer: To make it with.
+        report: Told of every picture.
+        write: What becomes of a picture; by default it goes to its target.
 
     Raises:
         Exception: Why the picture failed, if there is only one.
@@ -77,7 +98,8 @@ def run_job(job: Job, stylizer: Stylizer, report: Report) -> None:
             continue
         loaded = _load(job, mix, unreadable, report)
         for group in group_by_shape(loaded, stylizer.num_devices):
-            _make_group(job, mix, styles, [item for item, _ in group], stylizer, report)
+            batch = _Batch(mix, styles, [item for item, _ in group])
+            _make_batch(job, batch, stylizer, report, write or _write)
 
 
 def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
@@ -92,7 +114,8 @@ def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
             style = source.path
         else:
             style = read_source(source, job.max_megapixels).on_white()
-        styles.append(stylizer.prepare_style(style, color, size))
+        mask = read_part(source, job.max_megapixels)
+        styles.append(stylizer.prepare_style(style, color, size, mask))
     return styles
 
 
@@ -113,16 +136,12 @@ def _load(
         yield _Loaded(content, picture, spent), picture.rgb_u8
 
 
-def _make_group(
-    job: Job,
-    mix: Mix,
-    styles: Sequence[OneStyle],
-    group: Sequence[_Loaded],
-    stylizer: Stylizer,
-    report: Report,
+def _make_batch(
+    job: Job, batch: _Batch, stylizer: Stylizer, report: Report, write: Write
 ) -> None:
     """Stylizes photographs of one size together, and writes the results."""
     started = time.perf_counter()
+    mix, styles, group = batch
     try:
         # The styles have been resized before.
         controls: ControlArguments = {**job.controls, "style_size": None}
@@ -137,7 +156,7 @@ def _make_group(
         started = time.perf_counter()
         pair = loaded.source, mix
         try:
-            _write(job, job.targets[pair], _finish(job, loaded.picture, image), report)
+            write(job, pair, _finish(job, loaded.picture, image), report)
         except _FAILURES as error:
             report.fail(pair, error)
             continue
@@ -157,7 +176,8 @@ def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
     return picture if job.keep_metadata else picture.without_metadata()
 
 
-def _write(job: Job, target: Path, picture: Picture, report: Report) -> None:
+def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
+    target = job.targets[pair]
     suffix = job.suffix if target == DASH else target.suffix
     if picture.alpha_u8 is not None and not keeps_alpha(suffix):
         report.warn(f"{suffix} cannot be transparent: what is goes on white")

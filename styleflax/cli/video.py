@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from styleflax.cli import control_flags, video_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
 from styleflax.data.decoding import MAX_MEGAPIXELS
@@ -24,6 +25,7 @@ def video(
     keyframe: control_flags.Keyframes = None,
     exaggerate: control_flags.Exaggerate = None,
     mask: control_flags.Masks = None,
+    style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
     level_balance: flags.LevelBalance = None,
@@ -51,11 +53,12 @@ def video(
         raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
     check_video_target(out, overwrite=overwrite, crf=crf)
     styles = expand(style, "--style", STYLE_SUFFIXES)
+    styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)
     sizes = (size, restore_size, style_size)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, level_balance
+        len(styles), *looks, *sizes, level_balance, max_megapixels
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import Source, read_source
 from styleflax.cli.stylize_times import Times
-from styleflax.data.decoding import MAX_MEGAPIXELS
 from styleflax.data.pixels import to_u8
 from styleflax.inference.controls import Plan
 from styleflax.inference.style_file import is_style_file
@@ -36,7 +36,7 @@ class VideoJob(NamedTuple):
         keyframes: Shares of the styles over time, if they change.
         smooth_s: See `VideoStylizer`.
         steady: The same.
-        max_megapixels: Limit on the size of frames.
+        max_megapixels: Limit on the size of frames, paintings and masks.
         crf: See `VideoWriter`.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
@@ -89,9 +89,9 @@ def run_video(job: VideoJob, weights: str, times: Times, *, as_json: bool) -> No
         with reader:
             with times.phase("weights"):
                 model, stylizer = load_for_video(weights)
-            stylizer.check_extras(job.plan.extras)
+            stylizer.check_plan(job.plan)
             with times.phase("run"):
-                styles = [_prepare(source, stylizer, job.plan) for source in job.styles]
+                styles = [_prepare(source, stylizer, job) for source in job.styles]
                 frames = VideoStylizer(
                     model,
                     stylizer,
@@ -100,23 +100,29 @@ def run_video(job: VideoJob, weights: str, times: Times, *, as_json: bool) -> No
                     smooth_s=job.smooth_s,
                     steady=job.steady,
                     keyframes=job.keyframes,
+                    announce=_warn,
                 )
                 made = _make(job, reader, frames)
     for warning in made.warnings:
-        print(f"styleflax: warning: {warning}", file=sys.stderr)
+        _warn(warning)
     if as_json:
         _print_json(job, made, times)
     else:
         print(job.out)
 
 
-def _prepare(source: Source, stylizer: Stylizer, plan: Plan) -> OneStyle:
+def _warn(text: str) -> None:
+    tqdm.write(f"styleflax: warning: {text}", file=sys.stderr)
+
+
+def _prepare(source: Source, stylizer: Stylizer, job: VideoJob) -> OneStyle:
     """A style as the stylizer takes it, encoded unless its pixels are needed."""
     if source.data is None and is_style_file(source.path):
         style: OneStyle = source.path
     else:
-        style = read_source(source, MAX_MEGAPIXELS).on_white()
-    return stylizer.prepare_style(style, plan.color, plan.style_size)
+        style = read_source(source, job.max_megapixels).on_white()
+    mask = read_part(source, job.max_megapixels)
+    return stylizer.prepare_style(style, job.plan.color, job.plan.style_size, mask)
 
 
 def _make(job: VideoJob, reader: VideoReader, stylize: VideoStylizer) -> Made:

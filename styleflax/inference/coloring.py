@@ -31,7 +31,7 @@ _LAB_EPS = 1e-2  # as in `ops.color.match_lab`
 def color_style(
     style: AnyStyle,
     content: Shaped[np.ndarray, "h w 3"],
-    masks: LaidMasks | None,
+    masks: LaidMasks | Float[np.ndarray, "m h w"] | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
     """A style in the colours of the content where the style goes, if it has pixels.
@@ -51,9 +51,9 @@ def color_style(
             regions = masks[: len(shares), first:last]
             weights = np.tensordot(shares, regions, 1)
         wanted = wanted.plus(as_floats(content[first:last]), weights)
-    own = ColorMoments().plus(style.image)
+    own = ColorMoments().plus(style.image, style.mask)
     moved = (style.image - own.mean) @ coral_transform(own, wanted) + wanted.mean
-    return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32))
+    return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
 
 
 def finish(

@@ -45,9 +45,11 @@ class StylePixels:
 
     Attributes:
         image: RGB in [0, 1].
+        mask: How much every pixel counts, 0 to 1; None for all alike.
     """
 
     image: Float[np.ndarray, "h w 3"]
+    mask: Float[np.ndarray, "h w"] | None = None
 
 
 def load_contents(

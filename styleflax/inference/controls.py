@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.inference.checks import check_alpha, check_size, check_weights
-from styleflax.inference.masks import Mask, Masking, check_masks
+from styleflax.inference.masks import Mask, Masking, check_masks, check_style_masks
 from styleflax.inference.regions import Shares, region_alphas_of, region_shares
 from styleflax.methods.base import Controls
 
@@ -49,6 +49,8 @@ class ControlArguments(TypedDict, total=False):
         restore_size: Whether the result gets the size that the content had.
         style_size: Short side in px to which styles are resized; by default those
             above `stylizer.STYLE_SIZE_PX` are shrunk to it.
+        style_masks: For every style the part of it that counts, a mask or None; its
+            statistics and what is attended to are of that part.
         level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1;
             0.5 is the paper's.
     """
@@ -64,6 +66,7 @@ class ControlArguments(TypedDict, total=False):
     size: int | None
     restore_size: bool
     style_size: int | None
+    style_masks: Sequence[Mask | None] | None
     level_balance: float | None
 
 
@@ -79,6 +82,7 @@ class Plan(NamedTuple):
         restore_size: Whether results get the contents' own size.
         style_size: Short side to which styles are resized, or None.
         extras: Controls that only some methods have.
+        style_masks: For every style the part of it that counts, or None.
     """
 
     strengths: tuple[float, ...]
@@ -89,6 +93,7 @@ class Plan(NamedTuple):
     restore_size: bool
     style_size: int | None
     extras: dict[str, float]
+    style_masks: tuple[np.ndarray | None, ...]
 
     def asked(self) -> set[str]:
         """Names of the controls that are used; see `Method.controls`."""
@@ -96,6 +101,7 @@ class Plan(NamedTuple):
             "strength": any(strength != 1.0 for strength in self.strengths),
             "weights": len(self.shares[0]) > 1,
             "masks": self.masking is not None,
+            "style_masks": any(mask is not None for mask in self.style_masks),
         }
         return {name for name, is_used in used.items() if is_used} | self.extras.keys()
 
@@ -128,6 +134,7 @@ def make_plan(
     size: int | None = None,
     restore_size: bool = False,
     style_size: int | None = None,
+    style_masks: Sequence[Mask | None] | None = None,
     **extras: float | None,
 ) -> Plan:
     """The plan for these `ControlArguments` and as many styles.
@@ -149,6 +156,9 @@ def make_plan(
         shares = [check_weights(weights, num_styles)]
     else:
         shares = region_shares(num_styles, masking.names, weights, region_styles)
+    of_methods = {name: float(x) for name, x in extras.items() if x is not None}
+    for name, value in of_methods.items():
+        check_alpha(value, name)
     factor = alpha * _exaggeration(exaggerate)
     return Plan(
         tuple(factor * a for a in region_alphas_of(len(shares), region_alphas)),
@@ -158,7 +168,8 @@ def make_plan(
         size,
         restore_size,
         style_size,
-        {name: float(x) for name, x in extras.items() if x is not None},
+        of_methods,
+        check_style_masks(style_masks, num_styles),
     )
 
 

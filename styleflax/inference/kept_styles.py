@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +93,7 @@ class KeptStyles:
                 f"({self.digest[:_SHORT]}): make it again from the painting by "
                 "`styleflax style save`"
             )
-        check_style(file, self._expected(), path)
+        check_style(file, self._expected(file.style), path)
         return jax.tree.map(jnp.asarray, dict(file.style))
 
     def save(
@@ -116,14 +117,19 @@ class KeptStyles:
         save_style(path, file)
         return file
 
-    def _expected(self) -> Style:
-        """Shapes of the style of a small picture."""
+    def _expected(self, style: Mapping[str, Any]) -> Style:
+        """Shapes of the style of a small picture, or of a part of it as that is."""
         inputs = {
             "image": jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32),
             "style_index": jax.ShapeDtypeStruct((1,), jnp.int32),
         }
+        mask = {"mask": jax.ShapeDtypeStruct((1, 16, 16), jnp.float32)}
         method, variables, frozen = self._model
-        return jax.eval_shape(method.encode_style, variables, frozen, inputs)
+        encode = functools.partial(
+            jax.eval_shape, method.encode_style, variables, frozen
+        )
+        whole, part = encode(inputs), encode(inputs | mask)
+        return part if part.keys() == style.keys() else whole
 
 
 def find_style(names: Sequence[str], style: object) -> int:

@@ -131,6 +131,20 @@ def lay_masks(
     return LaidMasks(masking, height, width, alpha, scale)
 
 
+def spread(
+    values: np.ndarray, size: tuple[int, int], name: str
+) -> Float[np.ndarray, "h w"]:
+    """One mask over a picture of (height, width), averaged over every pixel's area.
+
+    Raises:
+        ValueError: If nothing is left of it, by that name.
+    """
+    laid = _stretch(values, size, 0, size[0])
+    if laid.sum() < _MIN_AREA_PX:
+        raise ValueError(f"{name} is empty: no pixel is left for it")
+    return laid
+
+
 def _stretch(
     values: np.ndarray, size: tuple[int, int], first: int, last: int
 ) -> Float[np.ndarray, "n w"]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image as PillowImage
 
+from styleflax.data.decoding import MAX_MEGAPIXELS
 from styleflax.data.pictures import read_picture
 from styleflax.data.pixels import to_float
 
@@ -44,9 +45,16 @@ class Masking(NamedTuple):
 
 
 def check_masks(
-    masks: Mask | Sequence[Mask] | Masking, feather_px: float = 0.0
+    masks: Mask | Sequence[Mask] | Masking,
+    feather_px: float = 0.0,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Masking:
     """Reads masks; those that have been read keep their feather.
+
+    Args:
+        masks: One or several.
+        feather_px: See `Masking`.
+        max_megapixels: Limit on files.
 
     Raises:
         ValueError: If there are none, one is not a mask, or `feather_px` is
@@ -71,16 +79,72 @@ def check_masks(
         raise ValueError(f"{REST!r} is what other masks leave: give it once, with them")
     names = [_name(number, mask) for number, mask in enumerate(several, 1)]
     values = [
-        None if kind else _read(mask, name)
+        None if kind else read_mask(mask, name, max_megapixels)
         for mask, kind, name in zip(several, kinds, names, strict=True)
     ]
     return Masking(tuple(names), tuple(values), kinds, float(feather_px))
 
 
-def _read(mask: Mask, name: str) -> np.ndarray:
+def check_style_mask(mask: Mask, name: str) -> np.ndarray:
+    """The values of a style's mask, as in `Masking.sources`.
+
+    Args:
+        mask: Not `ALPHA` or `REST`, which are of contents.
+        name: What messages call it.
+
+    Raises:
+        ValueError: If it is not a mask, or empty; `ImageError` if it is a file that
+            cannot be read.
+        FileNotFoundError: If a file is missing.
+    """
+    if isinstance(mask, str) and mask in {ALPHA, REST}:
+        raise ValueError(f"{name} must be a picture, got {mask!r}")
+    values = read_mask(mask, name)
+    if not values.any():
+        raise ValueError(f"{name} is empty: no pixel is in it")
+    return values
+
+
+def check_style_masks(
+    masks: Sequence[Mask | None] | None, num_styles: int
+) -> tuple[np.ndarray | None, ...]:
+    """The values of all styles' masks, None where a style has none.
+
+    Raises:
+        ValueError: If they are not one per style, or as `check_style_mask` does.
+        FileNotFoundError: The same.
+    """
+    if masks is None:
+        return (None,) * num_styles
+    if isinstance(masks, str | np.ndarray) or len(masks) != num_styles:
+        raise ValueError(
+            f"style_masks must be a list of one per style, or None; there are "
+            f"{num_styles} styles"
+        )
+    return tuple(
+        None if mask is None else check_style_mask(mask, f"mask of style {number}")
+        for number, mask in enumerate(masks, 1)
+    )
+
+
+def read_mask(
+    mask: Mask, name: str, max_megapixels: float = MAX_MEGAPIXELS
+) -> np.ndarray:
+    """The values of a mask, as in `Masking.sources`.
+
+    Args:
+        mask: Not `ALPHA` or `REST`.
+        name: What messages call it.
+        max_megapixels: Limit on files.
+
+    Raises:
+        ValueError: If it is not a mask; `ImageError` if it is a file that cannot be
+            read.
+        FileNotFoundError: If a file is missing.
+    """
     if not isinstance(mask, str | os.PathLike | PillowImage.Image):
         return _checked(np.asarray(mask), name)
-    picture = read_picture(mask, min_side_px=1)
+    picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
     grey_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
     if picture.alpha_u8 is None:
         return grey_u8

@@ -1,6 +1,6 @@
 """The compiled programs of a stylizer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,13 +19,13 @@ class Programs(NamedTuple):
     """What a stylizer runs; each is compiled once for a size.
 
     Attributes:
-        encode: (variables, frozen, image) -> style.
+        encode: (variables, frozen, inputs) -> style; see `Method.encode_style`.
         run: (variables, frozen, contents, styles, controls) -> RGB in [0, 1].
         run_batch: ((styles, controls), contents) -> the same, dealt out over the
             devices.
     """
 
-    encode: Callable[[Variables, Params, Image], Style]
+    encode: Callable[[Variables, Params, Mapping[str, Any]], Style]
     run: Run
     run_batch: Callable[[Any, np.ndarray], jax.Array | np.ndarray]
 
@@ -37,8 +37,10 @@ def make_programs(
     method = model.method
 
     @kept_jit
-    def encode(variables: Variables, frozen: Params, image: Image) -> Style:
-        return method.encode_style(variables, frozen, {"image": image})
+    def encode(
+        variables: Variables, frozen: Params, inputs: Mapping[str, Any]
+    ) -> Style:
+        return method.encode_style(variables, frozen, inputs)
 
     @kept_jit
     def run(

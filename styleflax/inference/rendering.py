@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from styleflax.inference.attention_cost import notable_cost
 from styleflax.inference.contents import Content, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.laid_masks import WHOLE, LaidMasks
@@ -74,6 +75,9 @@ class Renderer:
             arguments = styles, plan, masks, tile_px
             return [self._through_windows(one, *arguments) for one in contents]
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
+        cost = notable_cost(self._model, height, width, controls)
+        if cost is not None:
+            self.announce(cost)
         images = np.stack([as_floats(content.image) for content in contents])
         if len(images) > 1:
             output = self.programs.run_batch((styles, controls), images)

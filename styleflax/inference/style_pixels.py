@@ -9,28 +9,41 @@ from styleflax.inference.contents import (
     load_pixels,
     resize,
 )
+from styleflax.inference.laid_masks import spread
+from styleflax.inference.masks import Mask, check_style_mask
 
 STYLE_SIZE_PX = 512
 """Styles are shrunk to this short side, the one the published programs use."""
 
 
-def see_style(style: Picture | StylePixels, size: int | None) -> StylePixels:
+def see_style(
+    style: Picture | StylePixels, size: int | None, mask: Mask | None = None
+) -> StylePixels:
     """A painting at the short side asked for; one that has been seen may stay so.
 
     Args:
         style: Of any size.
         size: In px; None shrinks pictures to `STYLE_SIZE_PX` if they are larger.
+        mask: The part of it that counts; None for all, or for what it had.
 
     Raises:
         ValueError: If it cannot be used.
         FileNotFoundError: If a path leads nowhere.
     """
     if isinstance(style, StylePixels):
-        return style if size is None else StylePixels(_resized(style.image, size))
-    pixels = load_pixels(style)
-    if size is None and min(pixels.shape[:2]) > STYLE_SIZE_PX:
-        size = STYLE_SIZE_PX
-    return StylePixels(as_floats(pixels) if size is None else _resized(pixels, size))
+        if size is None and mask is None:
+            return style
+        pixels, values = style.image, style.mask
+    else:
+        pixels, values = load_pixels(style), None
+        if size is None and min(pixels.shape[:2]) > STYLE_SIZE_PX:
+            size = STYLE_SIZE_PX
+    if mask is not None:
+        values = check_style_mask(mask, "the mask of the style")
+    image = as_floats(pixels) if size is None else _resized(pixels, size)
+    if values is not None:
+        values = spread(values, image.shape[:2], "the mask of the style")
+    return StylePixels(image, values)
 
 
 def _resized(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self, Unpack
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from styleflax.data.pictures import Picture as PictureFile
@@ -23,12 +22,14 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.kept_styles import KeptStyles, needs_pixels
+from styleflax.inference.kept_styles import KeptStyles
 from styleflax.inference.laid_masks import lay_masks
+from styleflax.inference.masks import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.rendering import Renderer
+from styleflax.inference.style_encoder import StyleEncoder
 from styleflax.inference.style_file import StyleFile
-from styleflax.inference.style_pixels import STYLE_SIZE_PX, see_style
+from styleflax.inference.style_pixels import STYLE_SIZE_PX
 from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
@@ -73,10 +74,11 @@ class Stylizer:
         name: str = "this model",
     ) -> None:
         devices = devices or local_devices()
-        self._model, self._kept = model, KeptStyles(model, file, name)
+        self._model = model
         self.num_devices = 1 if split_rows else len(devices)
         self._renderer = Renderer(model, devices, tile_px, split_rows=split_rows)
-        self._encode = self._renderer.programs.encode
+        kept, encode = KeptStyles(model, file, name), self._renderer.programs.encode
+        self._styles = StyleEncoder(model, kept, encode)
 
     @classmethod
     def load(
@@ -121,26 +123,23 @@ class Stylizer:
         """
         self._renderer.announce, self._renderer.on_window = announce, on_window
 
-    def encode_style(self, style: OneStyle, size: int | None = None) -> Style:
+    def encode_style(
+        self, style: OneStyle, size: int | None = None, mask: Mask | None = None
+    ) -> Style:
         """All that the model keeps of a style, to be used for many contents.
 
         Args:
             style: A picture, a style file, or what this function returned.
             size: Short side in px to which the picture is resized; by default it
                 is shrunk to `STYLE_SIZE_PX` if it is larger.
+            mask: The part of the picture that counts, of any size; all by default.
 
         Raises:
-            ValueError: If `size` is given where there are no pixels, or a style
-                file is damaged or of another model.
+            ValueError: If `size` or `mask` is given where there are no pixels, the
+                mask is empty, or a style file is damaged or of another model.
             FileNotFoundError: If a path leads nowhere.
         """
-        known = self._kept.find(style)
-        if known is not None and size is not None:
-            raise needs_pixels("style_size", style)
-        if known is not None:
-            return known
-        pixels = see_style(style, size)  # type: ignore[arg-type]
-        return self._encode(*self._model[1:], jnp.asarray(pixels.image[None]))
+        return self._styles.encode(style, size, mask)
 
     def save_style(
         self,
@@ -148,6 +147,7 @@ class Stylizer:
         path: str | os.PathLike[str],
         size: int | None = None,
         painting: str | None = None,
+        mask: Mask | None = None,
     ) -> StyleFile:
         """Writes a style file, which serves this model wherever a painting does.
 
@@ -156,18 +156,20 @@ class Stylizer:
             path: Ends in ".style"; an older file is replaced.
             size: The same.
             painting: What to call the picture; by default its file's name.
+            mask: As for `encode_style`.
 
         Raises:
             ValueError: If the path ends otherwise, or as `encode_style` does.
             OSError: If the file cannot be written.
         """
-        if painting is None:
-            named = isinstance(style, str | os.PathLike)
-            painting = Path(style).name if named else ""  # type: ignore[arg-type]
-        return self._kept.save(path, self.encode_style(style, size), painting)
+        return self._styles.save(style, path, size, painting, mask)
 
     def prepare_style(
-        self, style: OneStyle, color: ColorMode = "style", size: int | None = None
+        self,
+        style: OneStyle,
+        color: ColorMode = "style",
+        size: int | None = None,
+        mask: Mask | None = None,
     ) -> OneStyle:
         """A style read once for many contents: encoded, unless CORAL needs its pixels.
 
@@ -175,12 +177,9 @@ class Stylizer:
             style: As for `encode_style`.
             color: As in the calls to come.
             size: Their `style_size`, which is then not to be given.
+            mask: Of their `style_masks`, which are then not to be given.
         """
-        if color != "coral":
-            return self.encode_style(style, size)
-        if self._kept.find(style) is not None:
-            raise needs_pixels('color="coral"', style)
-        return see_style(style, size)  # type: ignore[arg-type]
+        return self._styles.prepare(style, color, size, mask)
 
     def __call__(
         self,
@@ -208,7 +207,10 @@ class Stylizer:
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
         self.check_plan(plan)
-        prepared = [self.prepare_style(s, plan.color, plan.style_size) for s in styles]
+        prepared = [
+            self.prepare_style(style, plan.color, plan.style_size, mask)
+            for style, mask in zip(styles, plan.style_masks, strict=True)
+        ]
         with_alpha = plan.masking is not None and plan.masking.need_alpha
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
@@ -225,14 +227,6 @@ class Stylizer:
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
         check_controls(self._model.method, plan.asked())
-        self.check_extras(plan.extras)
-
-    def check_extras(self, extras: Mapping[str, float]) -> None:
-        """Refuses controls that the method has not got, or outside [0, 1]."""
-        check_controls(self._model.method, extras)
-        for name, value in extras.items():
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name} must be in [0, 1], got {value}")
 
     def _stylize(
         self, contents: Sequence[Content], styles: Sequence[OneStyle], plan: Plan

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from styleflax.compiled.kept import kept_jit
+from styleflax.inference.attention_cost import attends_to_itself
 from styleflax.inference.contents import as_floats
 from styleflax.inference.kept_features import Features, KeptFeatures
 from styleflax.inference.key_blocks import key_blocks
@@ -61,10 +62,8 @@ class Passes(NamedTuple):
         return total
 
     def attends_to_itself(self) -> bool:
-        """Whether the content is attended to: at strengths but 1, by some methods."""
-        tiling = self.model.method.tiling
-        other = np.any(np.asarray(self.controls.strength) != 1)
-        return tiling is not None and tiling.attend is not None and bool(other)
+        """Whether the content is attended to."""
+        return attends_to_itself(self.model, self.controls)
 
     def attention_flops(self) -> float:
         """Operations of the content's attention to itself, its margins counted."""

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from styleflax.data.pixels import to_u8
+from styleflax.inference.attention_cost import in_teraflops, of_picture
 from styleflax.inference.kept_features import Features, KeptFeatures
 from styleflax.inference.model import Model
 from styleflax.inference.tile_passes import Passes, begin_passes, encode_window
@@ -100,9 +101,8 @@ def _check(
 def _cost(passes: Passes) -> str:
     height, width, _ = passes.content.shape
     return (
-        f"below alpha 1 this method's content attends to itself: {width} x {height} px "
-        f"in {len(passes.windows)} windows of {passes.windows[0].side} px take "
-        f"{passes.attention_flops() / 1e12:.3g} teraflops beside all else"
+        f"{of_picture(height, width)} in {len(passes.windows)} windows of "
+        f"{passes.windows[0].side} px take {in_teraflops(passes.attention_flops())}"
     )
 
 

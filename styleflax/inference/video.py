@@ -1,7 +1,8 @@
 """Stylizing videos frame by frame, without flicker of the whole frame."""
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,13 +11,14 @@ from jaxtyping import Float, UInt8
 
 from styleflax.data.images import resize_short_side
 from styleflax.data.pixels import to_float
-from styleflax.inference.contents import StylePixels
+from styleflax.inference.attention_cost import notable_cost
+from styleflax.inference.coloring import color_style
 from styleflax.inference.controls import Plan, schedule_weights
 from styleflax.inference.laid_masks import lay_masks
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video_color import FrameMasks, finish_frame, recolor_style
+from styleflax.inference.video_color import FrameMasks, finish_frame
 from styleflax.inference.video_frame import stylize_frame
 from styleflax.inference.video_motion import Steadier
 from styleflax.inference.video_smoothing import (
@@ -28,6 +30,8 @@ from styleflax.inference.video_smoothing import (
 from styleflax.methods.base import Controls, Style
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
+
+logger = logging.getLogger(__name__)
 
 SMOOTH_S = 0.25
 """Time constant of the statistics, in seconds, where none is asked for."""
@@ -54,6 +58,7 @@ class VideoStylizer:
             see `Steadier`; 0 is none.
         keyframes: Weights of the styles over time, in place of the plan's; see
             `controls.schedule_weights`.
+        announce: Told what takes long, before it begins.
 
     Raises:
         ValueError: If `smooth_s` is negative or not finite, `steady` not in [0, 1),
@@ -78,6 +83,7 @@ class VideoStylizer:
         smooth_s: float = SMOOTH_S,
         steady: float = STEADY,
         keyframes: Keyframes | None = None,
+        announce: Callable[[str], None] = logger.warning,
     ) -> None:
         _check(len(styles), plan, smooth_s, keyframes)
         if not 0.0 <= steady < 1.0:
@@ -85,6 +91,7 @@ class VideoStylizer:
         self._model, self._encode = model, stylizer.encode_style
         self._prepared, self._plan = styles, plan
         self._smooth_s, self._keyframes = smooth_s, keyframes
+        self._announce = announce
         self._scenes, self._time_s = CutFinder(), 0.0
         self._moments, self._colors = Smoother(), Smoother()
         self._steady = Steadier(steady)
@@ -152,6 +159,10 @@ class VideoStylizer:
         self._masks = _frame_masks(self._plan, image.shape)
         self._target_masks = _frame_masks(self._plan, target.shape, scale)
         self._controls = self._plan.controls(self._masks.masks)
+        height, width, _ = image.shape
+        cost = notable_cost(self._model, height, width, self._controls)
+        if cost is not None:
+            self._announce(f"every frame: {cost}")
 
     def _controls_at(self, time_s: float) -> Controls:
         controls = self._controls
@@ -172,11 +183,8 @@ class VideoStylizer:
             if isinstance(style, Mapping):
                 encoded.append(style)
                 continue
-            assert isinstance(style, StylePixels)
-            pixels = style.image
-            if of_style.any():
-                pixels = recolor_style(pixels, content, self._masks, of_style)
-            encoded.append(self._encode(StylePixels(pixels)))
+            masks = None if self._plan.masking is None else self._masks.masks
+            encoded.append(self._encode(color_style(style, content, masks, of_style)))
         return encoded
 
 

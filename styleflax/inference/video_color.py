@@ -12,14 +12,13 @@ from PIL import Image as PillowImage
 from styleflax.data.pixels import to_float, to_u8
 from styleflax.inference.controls import ColorMode
 from styleflax.inference.video_smoothing import Statistics
-from styleflax.ops.color import coral_recolor, keep_luminance, lab_to_rgb, rgb_to_lab
+from styleflax.ops.color import keep_luminance, lab_to_rgb, rgb_to_lab
 from styleflax.ops.statistics import moments_mean_std, region_moments
 
 _LAB_EPS = 1e-2
 """On variances, as `ops.color.match_lab` has it."""
 
 # Compiled once, as frames have one size.
-_recolor = jax.jit(coral_recolor)
 _keep_luminance = jax.jit(keep_luminance)
 
 
@@ -34,29 +33,6 @@ class FrameMasks(NamedTuple):
 
     masks: Float[np.ndarray, "r h w"]
     kept: Float[np.ndarray, "h w"] | None
-
-
-def recolor_style(
-    style: Float[np.ndarray, "hs ws 3"],
-    content: Float[np.ndarray, "h w 3"],
-    masks: FrameMasks,
-    shares: Float[np.ndarray, " r"],
-) -> Float[np.ndarray, "hs ws 3"]:
-    """A style's pixels by CORAL in the colours of a frame, where the style goes.
-
-    Args:
-        style: RGB in [0, 1].
-        content: RGB in [0, 1].
-        masks: Over the content.
-        shares: Of this style in every region that is stylized, not all 0.
-
-    Returns:
-        RGB in [0, 1].
-    """
-    weights = np.tensordot(shares, masks.masks[: len(shares)], 1)[None]
-    weights = np.broadcast_to(weights, (1, *content.shape[:2]))
-    recolored = _recolor(style[None], content[None], style_weights=weights)
-    return np.asarray(recolored[0])
 
 
 def finish_frame(

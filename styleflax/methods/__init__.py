@@ -26,6 +26,7 @@ _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
     "weights": "several styles in one picture",
     "masks": "styles by place",
+    "style_masks": "parts of styles",
 }
 
 

@@ -95,6 +95,7 @@ def _assemble(losses: Mapping[str, float], nets: Networks) -> Method:
     of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
     # Instance norm looks at the whole picture.
     is_local = nets.transform.is_local and nets.decoder.norm != "instance"
+    of_styles = {"style_masks"} if nets.transform.keeps_parts else ()
     chosen = {"norm": nets.decoder.norm, "transform": nets.transform.name}
     return Method(
         init=partial(_init, nets),
@@ -106,7 +107,7 @@ def _assemble(losses: Mapping[str, float], nets: Networks) -> Method:
         decode=partial(_decode, nets),
         encoder_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=64) if is_local else None,
-        controls=frozenset({"strength", "weights", "masks"}),
+        controls=frozenset({"strength", "weights", "masks", *of_styles}),
         options={k: v for k, v in chosen.items() if v not in ("none", "adain")},
     )
 
@@ -128,7 +129,10 @@ def _encode_style(
     nets: Networks, _: Variables, frozen: Params, style: Mapping[str, Array]
 ) -> Style:
     feature = nets.encode(frozen, style["image"], (DEEPEST,))[DEEPEST]
-    return nets.transform.keep(nets.arithmetic.style_statistics(), feature)
+    part = None
+    if "mask" in style:
+        part = area_average(style["mask"], *feature.shape[1:3])
+    return nets.transform.keep(nets.arithmetic.style_statistics(), feature, part)
 
 
 def _encode_content(

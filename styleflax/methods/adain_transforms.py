@@ -10,10 +10,16 @@ from jaxtyping import Array, Float
 
 from styleflax.methods.base import Controls, Style
 from styleflax.ops.adain import rescale
-from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
+from styleflax.ops.statistics import (
+    Moments,
+    channel_mean_std,
+    moments_mean_std,
+    region_moments,
+)
 
 FeatureMap = Float[Array, "b h w c"]
 Mixed = Float[Array, "b h w parts_c"]
+Part = Float[Array, "1 h w"]
 
 
 class Transform(NamedTuple):
@@ -22,25 +28,34 @@ class Transform(NamedTuple):
     Attributes:
         name: Under which it is in `TRANSFORMS`.
         parts: Of as many channels as the encoder's feature, that the decoder takes.
-        keep: (statistics, feature) -> all that is kept of a style.
+        keep: (statistics, feature, part) -> all that is kept of a style; of a part of
+            it, (1, h, w) on the feature's grid, where that is not None.
         pair: (content, style, moved) -> the decoder's input in training; `moved` is
             AdaIN of the two.
         mix: (statistics, content, moments, styles, controls, masks) -> the same for
             any controls; masks are on the content's grid.
         is_local: Whether a position's result is made of that position alone.
+        keeps_parts: Whether `keep` heeds a part.
     """
 
     name: str
     parts: int
-    keep: Callable[[Mapping[str, Any], FeatureMap], Style]
+    keep: Callable[[Mapping[str, Any], FeatureMap, Part | None], Style]
     pair: Callable[[FeatureMap, FeatureMap, FeatureMap], Mixed]
     mix: Callable[..., Mixed]
     is_local: bool
+    keeps_parts: bool
 
 
-def _keep_statistics(statistics: Mapping[str, Any], feature: FeatureMap) -> Style:
-    mean, std = channel_mean_std(feature, **statistics)
-    return {"mean": mean, "std": std}
+def _keep_statistics(
+    statistics: Mapping[str, Any], feature: FeatureMap, part: Part | None
+) -> Style:
+    if part is None:
+        mean, std = channel_mean_std(feature, **statistics)
+        return {"mean": mean, "std": std}
+    moments = region_moments(feature, part)
+    mean, std = moments_mean_std(moments, **statistics)
+    return {"mean": mean[:, 0], "std": std[:, 0]}
 
 
 def _mix_statistics(
@@ -67,7 +82,9 @@ def _mix_statistics(
     return total
 
 
-def _keep_feature(_: Mapping[str, Any], feature: FeatureMap) -> Style:
+def _keep_feature(
+    _: Mapping[str, Any], feature: FeatureMap, _part: Part | None
+) -> Style:
     return {"feature": feature.astype(jnp.float32)}
 
 
@@ -115,6 +132,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
             lambda _content, _style, moved: moved,
             _mix_statistics,
             is_local=True,
+            keeps_parts=True,
         ),
         "concatenation": Transform(
             "concatenation",
@@ -123,6 +141,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
             _concatenate,
             _mix_features,
             is_local=False,
+            keeps_parts=False,
         ),
     }
 )

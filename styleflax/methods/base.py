@@ -112,7 +112,9 @@ class Method(NamedTuple):
             the batch, so that devices can average them. `new_state` holds those
             entries of the state that this loss sets.
         encode_style: (variables, frozen, style_input) -> Style, from
-            `{"image": (1, h, w, 3)}`, or see `styles`. The content of a style file.
+            `{"image": (1, h, w, 3)}`, or see `styles`; with the control "style_masks"
+            also of a part of it, `"mask": (1, mh, mw)` of any size. The content of a
+            style file.
         encode_content: (variables, frozen, image, extent=None) -> features, local in
             space.
         moments: (features, `Masks`) -> moments by layer, mergeable over windows.

@@ -34,7 +34,7 @@ from styleflax.methods.sanet_losses import (
 )
 from styleflax.methods.style_terms import make_style_terms
 from styleflax.models.decoder import Decoder
-from styleflax.models.sanet import LEVELS, Regions, SANet, likeness_params
+from styleflax.models.sanet import LEVELS, Regions, SANet, likeness_params, part_of
 from styleflax.ops.attention import Path
 from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
@@ -121,7 +121,9 @@ def _assemble(
         decode=partial(_decode, nets),
         encoder_layers=STYLE_LAYERS,
         tiling=tiling if has_all else None,
-        controls=frozenset({"strength", "weights", "masks", "level_balance"}),
+        controls=frozenset(
+            {"strength", "weights", "masks", "style_masks", "level_balance"}
+        ),
         options={} if has_all else {"levels": list(levels)},
     )
 
@@ -135,7 +137,12 @@ def _encode_style(
 ) -> Style:
     features = nets.encode(frozen, style["image"], ATTENDED)
     largest = float(jnp.finfo(dtype).max)
-    return {k: v.clip(max=largest).astype(dtype) for k, v in features.items()}
+    kept = {k: v.clip(max=largest).astype(dtype) for k, v in features.items()}
+    if "mask" in style:
+        for layer, feature in features.items():
+            part = area_average(style["mask"], *feature.shape[1:3])
+            kept[part_of(layer)] = part[..., None].astype(dtype)
+    return kept
 
 
 def _encode_content(

@@ -13,12 +13,18 @@ from styleflax.models.layers import ReflectConv
 from styleflax.ops.attention import Path, attention
 from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average, upsample_nearest
-from styleflax.ops.statistics import mean_variance_norm
+from styleflax.ops.statistics import (
+    mean_variance_norm,
+    moments_mean_std,
+    region_moments,
+)
 from styleflax.types import Key, Params
 
 LEVELS = ("relu4_1", "relu5_1")
 """Layers with a block each."""
 FeatureMap = Float[Array, "b h w c"]
+Part = Float[Array, "1 _ _ 1"]
+"""Weights of a style's positions, from 0 to 1."""
 Itself = Sequence[FeatureMap]
 """What the content attended to in itself, for the queries of every region."""
 
@@ -33,6 +39,11 @@ class Regions(NamedTuple):
 
     masks: Float[Array, "r mh mw"] | Mapping[str, Float[Array, "r _ _"]]
     shares: Float[Array, "r s"]
+
+
+def part_of(layer: str) -> str:
+    """Where a style's features hold the part of it that counts at that layer."""
+    return f"{layer}_part"
 
 
 class StyleAttention(nn.Module):
@@ -56,6 +67,7 @@ class StyleAttention(nn.Module):
         masks: Float[Array, "r mh mw"],
         shares: Float[Array, "r s"],
         itself: Itself = (),
+        parts: Sequence[Part | None] = (),
     ) -> FeatureMap:
         """What every position attended to, for mixes of styles in regions.
 
@@ -66,6 +78,8 @@ class StyleAttention(nn.Module):
             masks: As in `Regions`, at this layer.
             shares: The same; the last column is that of `itself`, if given.
             itself: Taken as it is.
+            parts: Of the styles, which are normalised by the moments there and
+                attended to only there; none, or None, for all of a style.
         """
         b, h, w, c = queries[0].shape
 
@@ -78,16 +92,29 @@ class StyleAttention(nn.Module):
         total = jnp.zeros((b, h, w, c))
         asked = [f(query.reshape(b, h * w, c)) for query in queries]
         for s, style in enumerate(styles):
-            normalised = mean_variance_norm(style, **self.statistics)
+            part = parts[s] if parts else None
+            normalised, bias = _seen(style, part, self.statistics)
             flat = (style.shape[0], -1, c)
             key, value = g(normalised.reshape(flat)), value_of(style.reshape(flat))
             for r, query in enumerate(asked):
-                found = attention(query, key, value, path=self.path)
+                found = attention(query, key, value, bias=bias, path=self.path)
                 weight = shares[r, s] * masks[r, :, :, None]
                 total = total + weight * found.reshape(b, h, w, c)
         for r, found in enumerate(itself):
             total = total + shares[r, -1] * masks[r, :, :, None] * found
         return out(total).astype(jnp.float32)
+
+
+def _seen(
+    style: Float[Array, "_ h w c"], part: Part | None, statistics: Mapping[str, Any]
+) -> tuple[Float[Array, "_ h w c"], Float[Array, "1 1 m"] | None]:
+    """A style normalised within its part, and what is added to scores for the rest."""
+    if part is None:
+        return mean_variance_norm(style, **statistics), None
+    weights = part[..., 0].astype(jnp.float32)
+    mean, std = moments_mean_std(region_moments(style, weights), **statistics)
+    centred = style.astype(jnp.float32) - mean[:, :, None]
+    return centred / std[:, :, None], jnp.log(weights).reshape(1, 1, -1)
 
 
 class SANet(nn.Module):
@@ -112,7 +139,7 @@ class SANet(nn.Module):
         self,
         content: Mapping[str, FeatureMap],
         queries: Mapping[str, Sequence[FeatureMap]],
-        styles: Sequence[Mapping[str, Float[Array, "_ _ _ c"]]],
+        styles: Sequence[Mapping[str, Float[Array, "_ _ _ _"]]],
         regions: Regions,
         level_weights: tuple[Any, Any] = (1.0, 1.0),
         itself: Mapping[str, Itself] | None = None,
@@ -126,7 +153,8 @@ class SANet(nn.Module):
         Args:
             content: Raw features of both layers.
             queries: The same, normalised for every region.
-            styles: Raw features of both layers, for every style.
+            styles: Raw features of both layers, for every style, and by `part_of`
+                what of them counts, if that is not all.
             regions: What goes where.
             level_weights: Factors of what relu4_1 and relu5_1 attended to; the
                 content's own features, which are added to it, stay.
@@ -152,6 +180,7 @@ class SANet(nn.Module):
                 masks[layer] if isinstance(masks, Mapping) else masks,
                 regions.shares,
                 itself[layer] if itself else (),
+                [s.get(part_of(layer)) for s in styles],
             )
             level = content[layer].astype(jnp.float32) + weight * attended
             total = total + (level if layer == "relu4_1" else _enlarged(level, h, w))

@@ -106,3 +106,23 @@ def test_tiles_that_cannot_be_are_one_line(refuses, arguments, model_path):
     assert "tile_px must be a multiple of 8 and at least 136" in error
     error = refuses(*arguments, *flags, "256", "--split-rows")
     assert "by rows or into tiles, not both" in error
+
+
+def test_a_style_mask_is_of_the_style_of_its_number(fake, command, pictures, tmp_path):
+    mask = pictures / "photo.png"
+    styles = "--style", pictures / "painting.png", pictures / "arts"
+    code, *_ = command(
+        *("stylize", mask, *styles, "-o", tmp_path / "out"),
+        *("--style-mask", f"{mask}:2"),
+    )
+    assert code == 0
+    assert fake.masks[0] is None
+    assert fake.masks[1].shape == (32, 32)
+
+
+def test_impossible_style_masks_are_refused(fake, refuses, pictures, tmp_path):
+    photo = pictures / "photo.png"
+    given = "stylize", photo, "--style", photo, "-o", tmp_path / "out.png"
+    assert "STYLE must be from 1 to 1" in refuses(*given, "--style-mask", f"{photo}:2")
+    assert "there is no picture 'x.png'" in refuses(*given, "--style-mask", "x.png")
+    assert not fake.loads

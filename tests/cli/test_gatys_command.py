@@ -15,7 +15,6 @@ class Call(NamedTuple):
     styles: object
     settings: gatys.Settings
     encoder: str
-    style_masks: list
     watch: gatys.Watch
     controls: dict
 
@@ -55,7 +54,7 @@ def test_presets_are_taken_as_they_are(run, pictures):
         assert call.settings == settings
     assert call.content == pictures / "photo.png"
     assert call.styles == [pictures / "painting.png"]
-    assert call.style_masks == []
+    assert call.controls["style_masks"] == [None]
     assert call.encoder == "sanet"
 
 
@@ -104,7 +103,7 @@ def test_a_photo_alone_may_be_inverted(calls, command, pictures, tmp_path):
 def test_masks_are_of_the_photo_and_of_paintings(run, pictures):
     mask = pictures / "painting.png"
     call = run("--mask", f"{mask}:1@0.5", "--style-mask", mask, "--feather", "2")
-    assert call.style_masks == [mask]
+    assert call.controls["style_masks"] == [mask]
     assert call.controls["region_alphas"] == [0.5]
     assert call.controls["masks"].feather_px == 2
 

@@ -12,18 +12,30 @@ class Painter:
     """Makes pictures of one colour: the style's first pixel."""
 
     def __init__(self):
-        self.calls = []
+        self.calls, self.masks = [], []
 
-    def prepare_style(self, style, color, size):
+    num_devices = 1
+
+    def expect(self, num_sizes):
+        pass
+
+    def watch(self, announce, on_window):
+        pass
+
+    def check_plan(self, plan):
+        pass
+
+    def prepare_style(self, style, color, size, mask):
         self.calls.append(("prepare", color, size))
+        self.masks.append(mask)
         if isinstance(style, np.ndarray):
             return style[0, 0]
         return np.array([0, 0, 255], np.uint8)
 
-    def __call__(self, content, style, **controls):
+    def __call__(self, contents, styles, **controls):
         self.calls.append(controls)
-        assert isinstance(style, np.ndarray)
-        return Stylized(np.ones((40, 40, 3), np.float32) * style / np.float32(255))
+        colour = np.mean(styles, axis=0, dtype=np.float32) / np.float32(255)
+        return Stylized(np.ones((len(contents), 40, 40, 3), np.float32) * colour)
 
 
 @pytest.fixture
@@ -68,9 +80,10 @@ def test_contents_stand_at_the_left_and_styles_above(command, painter, flat, tmp
     assert [cell(page, 1, i) for i in range(3)] == [lime, red, yellow]
     assert [cell(page, 2, i) for i in range(3)] == [black, red, yellow]
     assert (page[4 + CELL : 4 + CELL + 18] == 0).any()  # captions
-    assert painter.calls[:2] == [("prepare", "lab", 64)] * 2
-    assert len(painter.calls) == 6  # every style was prepared once
-    call = painter.calls[2]
+    prepared = [call for call in painter.calls if isinstance(call, tuple)]
+    assert prepared == [("prepare", "lab", 64)] * 2  # every style once
+    assert len(painter.calls) == 6
+    call = painter.calls[1]
     assert (call["alpha"], call["exaggerate"], call["size"]) == (0.5, 2.0, 48)
     assert call["style_size"] is None  # that was obeyed
 
@@ -85,6 +98,52 @@ def test_a_style_file_has_no_picture_of_its_own(command, painter, flat, tmp_path
     assert cell(page, 0, 1) == (255, 255, 255)
     assert cell(page, 0, 2) == (255, 0, 0)
     assert cell(page, 1, 1) == (0, 0, 255)
+
+
+def test_masks_and_mixes_are_those_of_stylize(command, painter, flat, tmp_path):
+    styles = "--style", flat("s.png", "red"), "--style", flat("t.png", "blue")
+    mask, page = flat("m.png", "white"), tmp_path / "page.png"
+    given = ("sheet", flat("a.png", "lime"), *styles, "--cell", CELL, "--overwrite")
+    looks = "--mask", mask, "--feather", 2, "--style-mask", f"{mask}:2"
+    assert command(*given, *looks, "-o", page)[0] == 0
+    call = painter.calls[1]
+    assert call["masks"].feather_px == 2
+    assert painter.masks[0] is None
+    assert painter.masks[1].tolist() == np.full((20, 20), 255).tolist()
+    assert command(*given, "--blend", "1,1", "-o", page)[0] == 0
+    page = np.asarray(Image.open(page))
+    # One column, above which there is no painting, only names.
+    assert page.shape[1] == 4 + 2 * (CELL + 4)
+    y = 4 + 22 + CELL // 2  # below a row of captions
+    assert page[y, 4 + CELL + 4 + CELL // 2].tolist() == [128, 0, 128]
+
+
+def test_a_bad_photo_leaves_its_row_empty(command, painter, flat, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    photos = [flat("a.png", "lime"), tmp_path / "bad.png", flat("b.png", "black")]
+    page = tmp_path / "page.png"
+    style = "--style", flat("s.png", "red")
+    code, said, error = command("sheet", *photos, *style, "-o", page, "--cell", CELL)
+    assert (code, said) == (1, f"{page}\n")
+    assert "1 of 3 pictures failed" in error
+    assert "bad.png" in error
+    page = np.asarray(Image.open(page))
+    red = (255, 0, 0)
+    assert cell(page, 1, 1) == red
+    # A row without pictures is as high as its caption.
+    y = 4 + 2 * (CELL + 22) + 22 + CELL // 2
+    assert tuple(page[y, 4 + CELL + 4 + CELL // 2]) == red
+
+
+def test_where_every_picture_fails_there_is_no_page(command, painter, flat, tmp_path):
+    for name in ("x.png", "y.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    page = tmp_path / "page.png"
+    photos, style = (tmp_path / "x.png", tmp_path / "y.png"), flat("s.png", "red")
+    code, said, error = command("sheet", *photos, "--style", style, "-o", page)
+    assert (code, said) == (1, "")
+    assert "2 of 2 pictures failed" in error
+    assert not page.exists()
 
 
 def test_pictures_above_the_limit_are_refused(refuses, painter, flat, tmp_path):

@@ -35,7 +35,7 @@ def test_a_style_is_saved_and_described(command, pictures, tmp_path, loaded):
     assert code == 0
     assert found["painting"] == "painting.png"
     assert (found["method"], found["model"]) == ("adain", "adain0")
-    assert found["model_sha256"] == make_narrow_stylizer("adain")._kept.digest
+    assert found["model_sha256"] == make_narrow_stylizer("adain")._styles._kept.digest
     assert found["arrays"] == {"mean": "float32 1x7", "std": "float32 1x7"}
     assert found["bytes"] == path.stat().st_size
     code, output, _ = command("style", "info", path)
@@ -65,3 +65,18 @@ def test_mistakes_are_told_before_a_model_is_loaded(
     path.write_bytes(b"nonsense")
     assert "not a whole style file" in refuses("style", "info", path)
     assert not loaded
+
+
+def test_a_style_file_may_be_of_a_part_of_a_painting(
+    command, refuses, pictures, tmp_path, write_picture
+):
+    painting, path = pictures / "painting.png", tmp_path / "p.style"
+    mask = tmp_path / "mask.png"
+    write_picture(mask, seed=9)
+    save = ("style", "save", painting, "--overwrite", "-o", path)
+    assert command(*save)[0] == 0
+    whole = path.read_bytes()
+    assert command(*save, "--style-mask", mask)[0] == 0
+    assert path.read_bytes() != whole
+    assert "there is no picture" in refuses(*save, "--style-mask", "missing.png")
+    assert "limit of 1e-05 megapixels" in refuses(*save, "--max-megapixels", 1e-5)

@@ -11,10 +11,7 @@ class FakeStylizer:
     num_devices = 1
 
     def __init__(self):
-        self.styles, self.loads = [], []
-
-    def check_extras(self, extras):
-        pass
+        self.styles, self.masks, self.loads = [], [], []
 
     def check_plan(self, plan):
         pass
@@ -25,8 +22,9 @@ class FakeStylizer:
     def watch(self, announce, on_window):
         pass
 
-    def prepare_style(self, style, color, size):
+    def prepare_style(self, style, color, size, mask):
         self.styles.append(style)
+        self.masks.append(mask)
         return {}
 
     def __call__(self, pictures, styles, *, size=None, **controls):

@@ -69,13 +69,18 @@ def test_coral_with_masks_takes_the_colours_of_each_place(narrow_adain, small_pi
     changed = content.copy()
     changed[:, 16:] = 255 - changed[:, 16:]
     seen = []
-    encode = narrow_adain._encode
-    narrow_adain._encode = lambda *a: seen.append(np.asarray(a[2])) or encode(*a)
+    styles, encode = narrow_adain._styles, narrow_adain._styles._encode
+
+    def heard(*arguments):
+        seen.append(np.asarray(arguments[2]["image"]))
+        return encode(*arguments)
+
+    styles._encode = heard
     try:
         for picture in (content, changed):
             narrow_adain(picture, paintings, masks=[LEFT, ~LEFT], color="coral")
     finally:
-        narrow_adain._encode = encode
+        styles._encode = encode
     np.testing.assert_allclose(seen[0], seen[2], atol=1e-5)
     assert difference(seen[1], seen[3]) > 0.01
 
@@ -179,7 +184,7 @@ def test_what_needs_the_paintings_pixels_refuses_a_style_file(
 def test_a_style_file_of_another_model_is_refused_by_name(
     narrow_stylizer, small_pictures, style_path
 ):
-    method = narrow_stylizer._kept.name[:-1]
+    method = narrow_stylizer._styles._kept.name[:-1]
     other = make_narrow_stylizer(method, seed=1)
     message = rf"first\.style belongs to the model '{method}0' .* not to '{method}1'"
     with pytest.raises(ValueError, match=message):

@@ -20,6 +20,7 @@ CONTROLS = {
         "color": "luminance",
         "alpha": 0.6,
     },
+    "style": {"masks": [MASK, "rest"], "style_masks": [MASK, None], "alpha": 0.6},
 }
 
 

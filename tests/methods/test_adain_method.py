@@ -131,3 +131,17 @@ def test_weights_of_styles_give_the_weighted_mean_of_their_features(make_narrow)
     alone = [transferred(make_narrow(), [s], plain_controls()) for s in STYLES]
     expected = 0.25 * alone[0] + 0.75 * alone[1]
     np.testing.assert_allclose(mixed, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_a_hard_part_of_a_style_has_exactly_its_own_moments(make_narrow, ddof):
+    method = make_narrow(arithmetic=Arithmetic(ddof=ddof))
+    image = pictures(32, 48, seed=2)
+    kept = method.encode_style(
+        VARIABLES, {"encoder": ENCODER}, {"image": image, "mask": HALVES[:1]}
+    )
+    feature = numpy_adain.encode(ENCODER, np.asarray(image))[DEEPEST]
+    inside = feature[:, :, :2].reshape(8, -1)
+    np.testing.assert_allclose(kept["mean"][0], inside.mean(0), rtol=1e-5, atol=1e-6)
+    std = np.sqrt(inside.var(0, ddof=ddof) + 1e-5)
+    np.testing.assert_allclose(kept["std"][0], std, rtol=1e-5, atol=1e-6)

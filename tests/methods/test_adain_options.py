@@ -111,6 +111,8 @@ def test_the_contents_own_features_change_the_content_term_alone(monkeypatch):
 )
 def test_what_looks_at_the_whole_picture_is_not_done_in_windows(options):
     assert make_adain(**options).tiling is None
+    keeps_parts = "transform" not in options
+    assert ("style_masks" in make_adain(**options).controls) is keeps_parts
     assert make_adain(norm="batch").tiling is not None
     assert jax.eval_shape(make_adain(norm="batch").init, KEY).state
 

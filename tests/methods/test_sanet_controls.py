@@ -7,6 +7,7 @@ import pytest
 from numpy_sanet import ATTENDED
 
 from styleflax.methods.base import Controls, Variables, plain_controls
+from styleflax.models.sanet import part_of
 
 ENCODER = numpy_sanet.random_encoder()
 PARAMS = numpy_sanet.random_model()
@@ -134,6 +135,26 @@ def test_hard_regions_attend_to_their_styles_by_their_own_moments(transfer):
         attended[layer] = np.where(masks[0][..., None], *found)
     expected = numpy_sanet.merge(PARAMS, CONTENT, attended)
     assert relative_error(transfer(STYLES, controls), expected) < 1e-5
+
+
+def test_a_hard_part_of_a_style_is_all_there_is_of_it(transfer):
+    style, part = features_of(32, 48, seed=9), {}
+    for layer, columns in zip(ATTENDED, (2, 1), strict=True):
+        inside = np.zeros((*style[layer].shape[:3], 1), np.float32)
+        inside[:, :, :columns] = 1.0
+        part |= {layer: style[layer][:, :, :columns]}
+        style |= {part_of(layer): jnp.asarray(inside)}
+    for alpha in (1.0, 0.6):
+        got, expected = (transfer([x], plain_controls(alpha)) for x in (style, part))
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_part_is_the_masks_mean_over_each_position(make_narrow_sanet):
+    method, image = make_narrow_sanet(), numpy_adain.random_images(32, 48, 1, 9)
+    inputs = {"image": jnp.asarray(image), "mask": jnp.asarray(HALVES[:1] * 0.5)}
+    style = method.encode_style(VARIABLES, {"encoder": ENCODER}, inputs)
+    assert style[part_of("relu4_1")][0, 0, :, 0].tolist() == [0.5, 0.5, 0, 0, 0, 0]
+    assert style[part_of("relu5_1")][0, 0, :, 0].tolist() == [0.5, 0, 0]
 
 
 def test_strength_is_set_by_region(transfer):

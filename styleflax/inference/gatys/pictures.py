@@ -24,7 +24,6 @@ from styleflax.inference.gatys.levels import Regions
 from styleflax.inference.gatys.optimise import Heard, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.laid_masks import LaidMasks, lay_masks
-from styleflax.inference.masks import Mask, check_masks
 from styleflax.inference.style_pixels import see_style
 from styleflax.inference.stylized import Stylized
 
@@ -64,7 +63,6 @@ def optimise_picture(
     style: Picture | Sequence[Picture] = (),
     settings: Settings = PRESETS["default"],
     encoder: str | os.PathLike[str] = ENCODER,
-    style_masks: Sequence[Mask | None] = (),
     watch: Watch = Watch(),
     **controls: Unpack[ControlArguments],
 ) -> Result:
@@ -75,7 +73,6 @@ def optimise_picture(
         style: One or several; none where the style has no weight.
         settings: How.
         encoder: As for `load_encoder`.
-        style_masks: For every style the part of it that counts; None for all.
         watch: Seed, checkpoint and what hears of progress.
         controls: As for `Stylizer`, but for those of single methods; strengths are
             factors on the weight of the style.
@@ -91,17 +88,16 @@ def optimise_picture(
     plan = make_plan(max(1, len(styles)), **controls)
     if plan.extras:
         raise ValueError(f"{', '.join(plan.extras)}: of trained methods only")
-    parts = _read_parts(style_masks, len(styles))
-    guided = plan.masking is not None or any(part is not None for part in parts)
-    check_settings(settings, guided=guided)
+    check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
     masks = lay_masks(plan.masking, height, width, one.alpha)
+    seen = _see_styles(styles, one, plan, masks)
     params = load_gatys_encoder(encoder, settings.objective.layers())
     made = make_gatys(params, settings)(
         as_floats(one.image),
-        [pixels.image for pixels in _see_styles(styles, one, plan, masks)],
-        _regions(plan, masks, parts),
+        [pixels.image for pixels in seen],
+        _regions(plan, masks, tuple(pixels.mask for pixels in seen)),
         watch.seed,
         watch.checkpoint,
         watch.heard,
@@ -123,7 +119,10 @@ def _see_styles(
     styles: Sequence[Picture], content: Content, plan: Plan, masks: LaidMasks | None
 ) -> list[StylePixels]:
     """Styles at their size, in the content's colours if that is asked for."""
-    seen = [see_style(style, plan.style_size) for style in styles]
+    seen = [
+        see_style(style, plan.style_size, mask)
+        for style, mask in zip(styles, plan.style_masks[: len(styles)], strict=True)
+    ]
     if plan.color != "coral":
         return seen
     columns = zip(seen, np.transpose(plan.shares), strict=True)
@@ -142,24 +141,3 @@ def _regions(
     rows = masks.shape[0] - len(weights)
     padded = np.pad(weights, ((0, rows), (0, 0))).astype(np.float32)
     return Regions(padded, np.asarray(masks[:, :]), parts)
-
-
-def _read_parts(
-    style_masks: Sequence[Mask | None], num_styles: int
-) -> tuple[np.ndarray | None, ...]:
-    """Values in [0, 1] of every mask that there is."""
-    if style_masks and len(style_masks) != num_styles:
-        raise ValueError(
-            f"style_masks must be one per style, got {len(style_masks)} for "
-            f"{num_styles} styles"
-        )
-    parts: list[np.ndarray | None] = []
-    for number, mask in enumerate(style_masks, 1):
-        source = None if mask is None else check_masks([mask]).sources[0]
-        if mask is not None and source is None:
-            raise ValueError(f"mask of style {number} must be a picture, got {mask!r}")
-        values = None if source is None else as_floats(source)
-        if values is not None and not values.any():
-            raise ValueError(f"mask of style {number} is empty: no pixel is in it")
-        parts.append(values)
-    return tuple(parts)

@@ -1,0 +1,71 @@
+"""Flags of the parts of paintings that count."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from styleflax.cli.control_flags import read_mask_flag
+from styleflax.cli.stylize_inputs import Source
+
+StyleMasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style-mask",
+        help="The part of a painting that counts, white is in: FILE[:STYLE], by the "
+        "number of its --style, or in their order; may be repeated.",
+    ),
+]
+
+
+def add_style_masks(
+    styles: Sequence[Source], flags: Sequence[str] | None
+) -> list[Source]:
+    """The styles with their masks.
+
+    Raises:
+        ValueError: As `read_style_masks` does.
+        FileNotFoundError: The same.
+    """
+    masks = read_style_masks(flags, len(styles))
+    pairs = zip(styles, masks, strict=True)
+    return [source._replace(mask=mask) for source, mask in pairs]
+
+
+def read_part(source: Source, max_megapixels: float) -> np.ndarray | None:
+    """The mask of a painting, if it has one.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    from styleflax.inference.masks import read_mask  # noqa: PLC0415
+
+    if source.mask is None:
+        return None
+    return read_mask(source.mask, f"the mask of {source.path}", max_megapixels)
+
+
+def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path | None]:
+    """The mask of every style, or None, from flags FILE[:STYLE].
+
+    Raises:
+        ValueError: If a style is not there, or has two masks.
+        FileNotFoundError: If a mask is not there.
+    """
+    masks: list[Path | None] = [None] * num_styles
+    for number, text in enumerate(flags or (), 1):
+        flag = read_mask_flag(text)
+        style = number if flag.style is None else flag.style
+        if not isinstance(style, int) or not 1 <= style <= num_styles:
+            raise ValueError(
+                f"--style-mask {text}: STYLE must be from 1 to {num_styles}"
+            )
+        if masks[style - 1] is not None:
+            raise ValueError(f"--style-mask {text}: painting {style} has one already")
+        masks[style - 1] = Path(flag.mask)
+    for mask in masks:
+        if mask is not None and not mask.is_file():
+            raise FileNotFoundError(f"--style-mask: there is no picture {str(mask)!r}")
+    return masks
