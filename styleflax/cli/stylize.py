@@ -64,11 +64,9 @@ def stylize(
     _check_flags(out, max_megapixels, as_json=as_json)
     contents = expand(photos, "PHOTO")
     styles = add_style_masks(expand_styles(style, weights), style_mask)
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, restore_size, style_size)
-    controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, level_balance, max_megapixels
-    )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
+    more = (style_size, level_balance, max_megapixels)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)

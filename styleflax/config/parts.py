@@ -56,16 +56,19 @@ class Schedule:
 
     Attributes:
         kind: `inverse`: rate / (1 + decay * step), the published recipes';
-            `cosine`: linear warm-up, then a cosine to 0 at the phase's end.
+            `cosine`: a cosine to 0 at the phase's end; `steps`: the rate times
+            `decay` after every `every_steps` (Ulyanov et al.'s published code).
         learning_rate: Its highest value.
-        decay: Of `inverse`, per step.
-        warmup_steps: Of either kind.
+        decay: Of `inverse`, per step; of `steps`, a factor.
+        warmup_steps: Linear, before each kind.
+        every_steps: Of `steps`.
     """
 
     kind: str = "inverse"
     learning_rate: float = 1e-4
     decay: float = 5e-5
     warmup_steps: int = 0
+    every_steps: int = 0
 
 
 def _paper_losses() -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypedDict, get_args
 
 import jax.numpy as jnp
@@ -156,9 +156,6 @@ def make_plan(
         shares = [check_weights(weights, num_styles)]
     else:
         shares = region_shares(num_styles, masking.names, weights, region_styles)
-    of_methods = {name: float(x) for name, x in extras.items() if x is not None}
-    for name, value in of_methods.items():
-        check_alpha(value, name)
     factor = alpha * _exaggeration(exaggerate)
     return Plan(
         tuple(factor * a for a in region_alphas_of(len(shares), region_alphas)),
@@ -168,7 +165,7 @@ def make_plan(
         size,
         restore_size,
         style_size,
-        of_methods,
+        _of_methods(extras),
         check_style_masks(style_masks, num_styles),
     )
 
@@ -205,6 +202,13 @@ def schedule_weights(
         (1.0 - share) * a + share * b
         for a, b in zip(rows[before], rows[after], strict=True)
     ]
+
+
+def _of_methods(extras: Mapping[str, float | None]) -> dict[str, float]:
+    given = {name: float(x) for name, x in extras.items() if x is not None}
+    for name, value in given.items():
+        check_alpha(value, name)
+    return given
 
 
 def _exaggeration(exaggerate: float | None) -> float:

@@ -7,11 +7,13 @@ Where a style stays the same over many steps, `loss.targets(style_features)` is
 computed once, and `loss.distance(output_features, targets, key)` in every step;
 `loss.by_layer` gives the parts of that sum, for whoever weighs layers.
 
-`STYLE_LOSSES` holds all of them; `style_losses(arithmetic)` the same, computed as a
-method's `Arithmetic` says. The adversarial loss has parameters of its own and is a
-player (`methods.adversarial`), not one of these.
+`STYLE_LOSSES` holds all of them, of which some take a number at the end of their name
+(`mmd_gaussian_gamma2`); `style_losses(arithmetic)` the same, computed as a method's
+`Arithmetic` says. The adversarial loss has parameters of its own and is a player
+(`methods.style_terms`), not one of these.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -39,6 +41,15 @@ from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMap, FeatureMaps, Key
 
 _PATCH_LAYERS = ("relu3_1", "relu4_1")
+NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "mmd_polynomial": "offset",
+        "mmd_polynomial_sampled": "offset",
+        "mmd_gaussian": "gamma",
+        "mmd_gaussian_sampled": "gamma",
+    }
+)
+"""What may be told of a loss by the end of its name; see `losses.mmd`."""
 
 
 class StyleLoss(NamedTuple):
@@ -114,21 +125,36 @@ def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLos
     """The style loss of a name, at the layers that the name may give.
 
     Args:
-        name: A name in `STYLE_LOSSES`, or `NAME@LAYER` or `NAME@LAYER+LAYER`.
+        name: A name in `STYLE_LOSSES`, or `NAME@LAYER` or `NAME@LAYER+LAYER`; those in
+            `NUMBERS` may end in theirs, as in `mmd_polynomial_offset0.5`.
         arithmetic: Of the method; None for the default.
 
     Raises:
         ValueError: If there is no such loss, or a layer is given as an empty word.
     """
     family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
-    base, at, layers = name.partition("@")
+    base = base_name(name)
     if base not in family:
         raise ValueError(f"style loss {base!r} unknown; there are {sorted(family)}")
+    loss = family[base]
+    whole, at, layers = name.partition("@")
+    if whole != base:
+        number = whole.removeprefix(f"{base}_{NUMBERS[base]}")
+        loss = loss._replace(compare=_WITH_NUMBER[base](float(number)))
     if not at:
-        return family[base]
+        return loss
     if not all(layers.split("+")):
         raise ValueError(f"{name!r} must be {base}@LAYER or {base}@LAYER+LAYER")
-    return family[base]._replace(layers=tuple(layers.split("+")))
+    return loss._replace(layers=tuple(layers.split("+")))
+
+
+def base_name(name: str) -> str:
+    """The name in `STYLE_LOSSES` of one with layers or a number; others as they are."""
+    whole = name.partition("@")[0]
+    for base, number in NUMBERS.items():
+        if re.fullmatch(rf"{base}_{number}\d+(\.\d+)?", whole):
+            return base
+    return whole
 
 
 def _keyless(
@@ -163,6 +189,14 @@ _OTHERS: Mapping[str, StyleLoss] = {
     "mrf": StyleLoss(_whole, _keyless(mrf_loss), _PATCH_LAYERS),
     "mrf_stride2": StyleLoss(
         _whole, _keyless(partial(mrf_loss, stride=2)), _PATCH_LAYERS
+    ),
+}
+_WITH_NUMBER: Mapping[str, Callable[[float], Callable[..., Array]]] = {
+    "mmd_polynomial": lambda x: _keyless(partial(polynomial_mmd_loss, offset=x)),
+    "mmd_polynomial_sampled": lambda x: partial(sampled_mmd_loss, offset=x),
+    "mmd_gaussian": lambda x: _keyless(partial(gaussian_mmd_loss, gamma=x)),
+    "mmd_gaussian_sampled": lambda x: partial(
+        sampled_mmd_loss, kernel="gaussian", gamma=x
     ),
 }
 STYLE_LOSSES: Mapping[str, StyleLoss] = style_losses(Arithmetic())

@@ -29,7 +29,9 @@ _TINY = 1e-12
 
 Samples = Float[Array, "n c"]
 MeanAndGram = tuple[Float[Array, "b c"], Float[Array, "b c c"]]
-PairKernel = Callable[[Samples, Samples, Samples, Samples], Float[Array, "4 n"]]
+PairKernel = Callable[
+    [Samples, Samples, Samples, Samples, float, float], Float[Array, "4 n"]
+]
 
 
 def channel_mean(feature: FeatureMap) -> Float[Array, "b c"]:
@@ -75,9 +77,9 @@ def polynomial_mmd_loss(
 
 
 def gaussian_mmd_loss(
-    feature: FeatureMap, style: Float[Array, "b _ _ c"]
+    feature: FeatureMap, style: Float[Array, "b _ _ c"], *, gamma: float = 1.0
 ) -> Float[Array, ""]:
-    """Full statistic of the kernel exp(-|x - y|^2 / bandwidth).
+    """Full statistic of the kernel exp(-gamma |x - y|^2 / bandwidth).
 
     The bandwidth is the mean squared distance over all pairs, within both sets and
     between them, in every step anew and for every picture; no gradient goes through
@@ -86,9 +88,11 @@ def gaussian_mmd_loss(
     Args:
         feature: Of the stylized image.
         style: Of the style, of any size.
+        gamma: Above 1 for a narrower kernel.
     """
     pairs = (_samples(feature), _samples(style))
-    return jax.lax.map(lambda pair: _gaussian_statistic(*pair), pairs).mean()
+    statistic = partial(_gaussian_statistic, gamma)
+    return jax.lax.map(lambda pair: statistic(*pair), pairs).mean()
 
 
 def sampled_mmd_loss(
@@ -97,6 +101,8 @@ def sampled_mmd_loss(
     key: Key,
     *,
     kernel: str = "polynomial",
+    offset: float = 0.0,
+    gamma: float = 1.0,
 ) -> Float[Array, ""]:
     """The statistic of random disjoint pairs of positions.
 
@@ -107,6 +113,8 @@ def sampled_mmd_loss(
         style: Of the style, of any size.
         key: Chooses positions.
         kernel: A name in `PAIR_KERNELS`: the kernels of the losses above.
+        offset: Of the polynomial kernel.
+        gamma: Of the Gaussian.
 
     Raises:
         ValueError: If the kernel is unknown.
@@ -121,15 +129,23 @@ def sampled_mmd_loss(
         # A map of a single position is its own second half.
         chosen = order[jnp.arange(2 * count) % samples.shape[1]]
         halves += [samples[:, chosen[:count]], samples[:, chosen[count:]]]
-    statistic = jax.vmap(partial(paired_statistic, kernel))
+    statistic = jax.vmap(partial(paired_statistic, kernel, offset=offset, gamma=gamma))
     return statistic(*halves).mean()
 
 
 def paired_statistic(
-    kernel: str, x: Samples, x2: Samples, y: Samples, y2: Samples
+    kernel: str,
+    x: Samples,
+    x2: Samples,
+    y: Samples,
+    y2: Samples,
+    *,
+    offset: float = 0.0,
+    gamma: float = 1.0,
 ) -> Float[Array, ""]:
     """Mean of k(x, x2) + k(y, y2) - k(x, y2) - k(x2, y) over given pairs."""
-    within_x, within_y, across, back = PAIR_KERNELS[kernel](x, x2, y, y2)
+    kernels = PAIR_KERNELS[kernel](x, x2, y, y2, offset, gamma)
+    within_x, within_y, across, back = kernels
     return (within_x + within_y - across - back).mean()
 
 
@@ -138,7 +154,9 @@ def _samples(feature: FeatureMap) -> Float[Array, "b n c"]:
     return feature.astype(jnp.float32).reshape(b, h * w, c)
 
 
-def _gaussian_statistic(x: Samples, y: Float[Array, "m c"]) -> Float[Array, ""]:
+def _gaussian_statistic(
+    gamma: float, x: Samples, y: Float[Array, "m c"]
+) -> Float[Array, ""]:
     # Distances stay what they are, and sums of squares small.
     middle = jax.lax.stop_gradient(y.mean(axis=0))
     x, y = x - middle, y - middle
@@ -147,7 +165,7 @@ def _gaussian_statistic(x: Samples, y: Float[Array, "m c"]) -> Float[Array, ""]:
     # Within a set, pairs are 2 * variance apart; between sets, both variances and
     # the distance of the means. This is the mean of xx, yy, xy and yx.
     bandwidth = jax.lax.stop_gradient(jnp.maximum(spread + apart / 2.0, _TINY))
-    mean_kernel = partial(_mean_gaussian, bandwidth)
+    mean_kernel = partial(_mean_gaussian, bandwidth / gamma)
     return mean_kernel(x, x) + mean_kernel(y, y) - 2.0 * mean_kernel(x, y)
 
 
@@ -167,23 +185,34 @@ def _mean_gaussian(
     return jax.lax.map(row, x, batch_size=rows).mean()
 
 
-def _products(x: Samples, x2: Samples, y: Samples, y2: Samples) -> Float[Array, "4 n"]:
+def _products(
+    x: Samples, x2: Samples, y: Samples, y2: Samples, _offset: float, _gamma: float
+) -> Float[Array, "4 n"]:
     pairs = ((x, x2), (y, y2), (x, y2), (x2, y))
     return jnp.stack([(a * b).mean(axis=1) for a, b in pairs])
 
 
-def _gaussians(x: Samples, x2: Samples, y: Samples, y2: Samples) -> Float[Array, "4 n"]:
+def _polynomials(
+    x: Samples, x2: Samples, y: Samples, y2: Samples, offset: float, gamma: float
+) -> Float[Array, "4 n"]:
+    return jnp.square(_products(x, x2, y, y2, offset, gamma) + offset)
+
+
+def _gaussians(
+    x: Samples, x2: Samples, y: Samples, y2: Samples, _offset: float, gamma: float
+) -> Float[Array, "4 n"]:
     pairs = ((x, x2), (y, y2), (x, y2), (x2, y))
     distances = jnp.stack([jnp.square(a - b).sum(axis=1) for a, b in pairs])
     bandwidth = jax.lax.stop_gradient(jnp.maximum(distances.mean(), _TINY))
-    return jnp.exp(-distances / bandwidth)
+    return jnp.exp(-gamma * distances / bandwidth)
 
 
 PAIR_KERNELS: Mapping[str, PairKernel] = MappingProxyType(
     {
         "linear": _products,
-        "polynomial": lambda *pairs: jnp.square(_products(*pairs)),
+        "polynomial": _polynomials,
         "gaussian": _gaussians,
     }
 )
-"""Name -> (x, x2, y, y2) -> kernels of (x, x2), (y, y2), (x, y2) and (x2, y)."""
+"""Name -> (x, x2, y, y2, offset, gamma) -> kernels of (x, x2), (y, y2), (x, y2) and
+(x2, y)."""

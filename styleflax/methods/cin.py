@@ -30,6 +30,7 @@ from styleflax.methods.feed_forward import (
     read_own_index,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.models.vgg import Pooling
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
@@ -46,6 +47,8 @@ def make_cin(
     kernel_std: float | None = KERNEL_STD,
     content_layer: str = "relu3_3",
     style_layers: Sequence[str] = STYLE_LAYERS,
+    style_coefficients: Sequence[float] = (),
+    pooling: Pooling = "max",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -66,24 +69,18 @@ def make_cin(
         kernel_std: Of kernels before training; None for He's by size.
         content_layer: Where pictures must agree with their contents.
         style_layers: Where they are compared with their styles.
+        style_coefficients: In training, factors on the style terms of every style, in
+            metrics too; () for 1.
+        pooling: In training, of the encoder that judges; the authors' code averages.
 
     Raises:
         ValueError: If a term or a layer is unknown, or names are missing or the same.
     """
-    nets = make_networks(
-        make_perception(
-            FrozenEncoder(dtype, native, remat),
-            losses,
-            arithmetic,
-            content_layer,
-            tuple(style_layers),
-        ),
-        styles,
-        width,
-        kernel_std,
-        dtype,
-        native,
-    )
+    encode = FrozenEncoder(dtype, native, remat, pooling)
+    layers = tuple(style_layers)
+    perception = make_perception(encode, losses, arithmetic, content_layer, layers)
+    of_net = (width, kernel_std, dtype, native)
+    nets = make_networks(perception, styles, *of_net, style_coefficients)
     return make_record(nets)
 
 

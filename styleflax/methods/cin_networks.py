@@ -25,11 +25,13 @@ class CinNetworks(NamedTuple):
         net: All but the scales and shifts.
         perception: Judges pictures in training.
         styles: Their names, one for every row of the tables.
+        style_coefficients: Factors on their style terms; () for 1.
     """
 
     net: TransformerNet
     perception: Perception
     styles: tuple[str, ...]
+    style_coefficients: tuple[float, ...] = ()
 
     def apply(self, network: Params, image: Image, modulate: Modulate) -> Image:
         """The network's pictures."""
@@ -43,14 +45,17 @@ def make_networks(
     kernel_std: float | None,
     dtype: DTypeLike,
     native: bool,
+    style_coefficients: Sequence[float] = (),
 ) -> CinNetworks:
     """Dumoulin et al.'s network; arguments as of `make_cin`.
 
     Raises:
-        ValueError: If names are missing or the same, or the width is not possible.
+        ValueError: If names are missing or the same, coefficients not one for each
+            and finite and at least 0, or the width is not possible.
     """
     if not styles or len(set(styles)) < len(styles):
         raise ValueError(f"styles must be names, all different, got {list(styles)}")
+    _check_coefficients(style_coefficients, len(styles))
     net = TransformerNet(
         norm="conditional",
         width=width,
@@ -63,7 +68,19 @@ def make_networks(
         native=native,
     )
     check_choices(net)
-    return CinNetworks(net, perception, tuple(styles))
+    return CinNetworks(net, perception, tuple(styles), tuple(style_coefficients))
+
+
+def _check_coefficients(coefficients: Sequence[float], num_styles: int) -> None:
+    if len(coefficients) not in {0, num_styles}:
+        raise ValueError(
+            f"style_coefficients must be one for each of {num_styles} styles, got "
+            f"{len(coefficients)}"
+        )
+    if any(not 0 <= factor < float("inf") for factor in coefficients):
+        raise ValueError(
+            f"style_coefficients must be finite and at least 0, got {[*coefficients]}"
+        )
 
 
 def init_network(nets: CinNetworks, key: Key) -> Params:
@@ -126,8 +143,11 @@ def judge_styles(
     """The loss of every content in the style beside it, and metrics."""
     content = batch["content"]
     stylized = draw_each(nets, network, tables, batch)
+    coefficients = None
+    if nets.style_coefficients:
+        coefficients = jnp.array(nets.style_coefficients)[batch["style_index"]]
     return nets.perception.judge(
-        frozen, content, stylized, batch["style"], players, key
+        frozen, content, stylized, batch["style"], players, key, coefficients
     )
 
 

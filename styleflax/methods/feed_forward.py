@@ -1,9 +1,11 @@
 """What a feed-forward network of fixed styles is trained on (Johnson et al. 2016)."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -56,6 +58,7 @@ class Perception(NamedTuple):
         style: Float[Array, "_ hs ws 3"],
         players: Mapping[str, Params],
         key: Key,
+        coefficients: Float[Array, " b"] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
         """The weighted sum of all terms, and metrics.
 
@@ -66,6 +69,7 @@ class Perception(NamedTuple):
             style: One for every picture, or one for all, of any size.
             players: Hold the critic, if there is one.
             key: For losses that sample.
+            coefficients: Factors on the style terms of every picture; None for 1.
         """
         layer = self.content_layer
         wanted = self.encode(frozen, content, (layer,))[layer]
@@ -79,12 +83,32 @@ class Perception(NamedTuple):
         targets = self.terms.targets(style_features)
 
         def compared(features: FeatureMaps) -> dict[str, Array]:
-            terms = self.terms.compare(features, targets, players, key)
+            compare = partial(self._compare_styles, players, key)
+            terms = compare(features, targets, coefficients)
             return {"content": mse_loss(features[layer], wanted), **terms}
 
         terms = self.encode.judge(frozen, stylized, self.layers(), compared)
         terms["total_variation"] = total_variation_loss(stylized)
         return weigh_terms(self.weights, terms)
+
+    def _compare_styles(
+        self,
+        players: Mapping[str, Params],
+        key: Key,
+        features: FeatureMaps,
+        targets: Mapping[str, Any],
+        coefficients: Float[Array, " b"] | None,
+    ) -> dict[str, Float[Array, ""]]:
+        if coefficients is None:
+            return self.terms.compare(features, targets, players, key)
+
+        def of_one(features: Any, targets: Any, factor: Array) -> dict[str, Array]:
+            one, target = jax.tree.map(lambda x: x[None], (features, targets))
+            terms = self.terms.compare(one, target, players, key)
+            return {name: factor * term for name, term in terms.items()}
+
+        of_all = jax.vmap(of_one)(dict(features), targets, coefficients)
+        return {name: terms.mean() for name, terms in of_all.items()}
 
     def player_losses(self, stylize: Stylize) -> dict[str, LossFn]:
         """The loss of a critic, if there is one, of the pictures that are made."""

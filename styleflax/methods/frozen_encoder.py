@@ -7,7 +7,7 @@ import jax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
-from styleflax.models.vgg import BLOCK_INPUT, VGG
+from styleflax.models.vgg import BLOCK_INPUT, VGG, Pooling
 from styleflax.ops.extent import Extent
 from styleflax.types import FeatureMaps, Image, Params
 
@@ -23,11 +23,13 @@ class FrozenEncoder(NamedTuple):
         remat: Keep only what enters the encoder's blocks until the gradient of
             `judge` is computed, and compute the rest again: less memory, one
             more pass through the encoder, the same result up to rounding.
+        pooling: Of the network; `max` is what it was trained with.
     """
 
     dtype: DTypeLike
     native: bool
     remat: bool = False
+    pooling: Pooling = "max"
 
     def __call__(
         self,
@@ -38,7 +40,8 @@ class FrozenEncoder(NamedTuple):
     ) -> FeatureMaps:
         """Features of the image, or of what of it `extent` says."""
         params = frozen["encoder"]
-        encoder = VGG.of_params(params, layers, self.dtype, self.native)
+        settings = (self.dtype, self.native, self.pooling)
+        encoder = VGG.of_params(params, layers, *settings)
         return encoder.apply({"params": params}, image, extent)
 
     def judge(

@@ -16,7 +16,12 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.losses.adversarial import critic_loss, persuasion_loss
-from styleflax.losses.family import STYLE_LOSSES, StyleLoss, find_style_loss
+from styleflax.losses.family import (
+    STYLE_LOSSES,
+    StyleLoss,
+    base_name,
+    find_style_loss,
+)
 from styleflax.methods.base import Batch, LossFn, Variables, check_loss_names
 from styleflax.models.critic import PatchCritic
 from styleflax.models.vgg import WIDTHS
@@ -144,10 +149,11 @@ def make_style_terms(
         ValueError: If a term is unknown or asks for a layer that is not there.
     """
     allowed = (*own_terms, *STYLE_LOSSES, *CRITIC_LAYERS)
-    plain = {k if _base(k) in own_terms else _base(k): w for k, w in weights.items()}
+    bases = {term: base_name(term) for term in weights}
+    plain = {k if b in own_terms else b: weights[k] for k, b in bases.items()}
     check_loss_names(plain, allowed)
     named = dict.fromkeys(k for k in (*REPORTED, *weights) if k not in own_terms)
-    critics = {k: _critic_layers(k) for k in named if _base(k) in CRITIC_LAYERS}
+    critics = {k: _critic_layers(k) for k in named if base_name(k) in CRITIC_LAYERS}
     losses = {k: find_style_loss(k, arithmetic) for k in named if k not in critics}
     for name in named:
         asked = critics[name] if name in critics else losses[name].layers
@@ -157,10 +163,6 @@ def make_style_terms(
                 f"compared at {', '.join(layers)}"
             )
     return StyleTerms(losses, critics, PatchCritic(dtype=dtype, native=native))
-
-
-def _base(name: str) -> str:
-    return name.partition("@")[0]
 
 
 def _critic_layers(name: str) -> tuple[str, ...]:

@@ -167,12 +167,8 @@ class SANet(nn.Module):
         for layer, weight in zip(LEVELS, level_weights, strict=True):
             if layer not in self.levels:
                 continue
-            block = StyleAttention(
-                self.statistics,
-                self.dtype,
-                self.path,
-                name=layer.replace("relu", "sanet"),
-            )
+            settings = (self.statistics, self.dtype, self.path)
+            block = StyleAttention(*settings, name=layer.replace("relu", "sanet"))
             masks = regions.masks
             attended = block(
                 queries[layer],

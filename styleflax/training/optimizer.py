@@ -11,12 +11,17 @@ def make_schedule(schedule: Schedule, steps: int) -> optax.Schedule:
 
     Args:
         schedule: `inverse` is lr / (1 + decay * step), of Huang and Belongie's
-            published code; `cosine` falls to 0 at the end.
+            published code; `cosine` falls to 0 at the end; `steps` is lr * decay ^
+            (step // every_steps).
         steps: Length of the phase.
     """
     warmup = schedule.warmup_steps
     if schedule.kind == "cosine":
         decay = optax.cosine_decay_schedule(schedule.learning_rate, steps - warmup)
+    elif schedule.kind == "steps":
+        decay = optax.exponential_decay(
+            schedule.learning_rate, schedule.every_steps, schedule.decay, staircase=True
+        )
     else:
 
         def decay(step: jax.typing.ArrayLike) -> jax.typing.ArrayLike:

@@ -79,9 +79,15 @@ def _validate_phase(name: str, phase: Phase, parts: int) -> None:
             f"{name}.resize_px must be at least crop_px, got {phase.resize_px}"
         )
     schedule = phase.schedule
-    if schedule.kind not in ("inverse", "cosine"):
+    if schedule.kind not in ("inverse", "cosine", "steps"):
         raise ValueError(
-            f"{name}.schedule.kind must be 'inverse' or 'cosine', got {schedule.kind!r}"
+            f"{name}.schedule.kind must be 'inverse', 'cosine' or 'steps', "
+            f"got {schedule.kind!r}"
+        )
+    if schedule.kind == "steps" and (schedule.every_steps < 1 or not schedule.decay):
+        raise ValueError(
+            f"{name}.schedule of kind 'steps' needs decay above 0 and every_steps of "
+            f"at least 1, got {schedule.decay} and {schedule.every_steps}"
         )
     if not 0 < schedule.learning_rate < math.inf:
         raise ValueError(

@@ -7,11 +7,11 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from styleflax.config import Config, flatten, to_json
+from styleflax.config import Config, flatten, from_json, to_json
 from styleflax.training.agreement import exchange, is_first, on_all, on_first
 
 FREE = ("run.", "data.data_dir", "data.manual_dir")
@@ -125,14 +125,17 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _check_same(path: Path, config: Config) -> None:
     try:
-        old = flatten(json.loads(path.read_text("utf-8")))
+        text = path.read_text("utf-8")
+        old = flatten(json.loads(text))
+        with suppress(TypeError, KeyError):  # of a version with other fields
+            old = flatten(from_json(text))  # and what was not there yet as it is now
     except (ValueError, AttributeError) as error:
         raise ValueError(
             f"{path} is not the configuration of a run ({error}); take another workdir"
         ) from error
     new = flatten(json.loads(to_json(config)))
     last = f"phases[{len(config.phases) - 1}]"
-    longer_is_free = config.phases[-1].schedule.kind == "inverse"
+    longer_is_free = config.phases[-1].schedule.kind in ("inverse", "steps")
     differences = []
     for name in sorted(old.keys() | new.keys()):
         was, now = old.get(name), new.get(name)

@@ -59,17 +59,23 @@ def test_killed_and_called_again_it_ends_bitwise_the_same(
 
     with pytest.raises(KeyboardInterrupt):
         gatys(CONTENT, [STYLE], checkpoint=path, heard=kill)
-    rest = []
-    resumed = gatys(
-        CONTENT, [STYLE], checkpoint=path, heard=lambda level, _: rest.append(level)
-    )
-    assert heard + rest == [0, 0, 1, 1]
+    rest, numbers = [], []
+
+    def hear(level, losses):
+        rest.append(level)
+        numbers.append(len(losses))
+
+    resumed = gatys(CONTENT, [STYLE], checkpoint=path, heard=hear)
+    # It first hears of all that was done before.
+    assert rest[0] == heard[-1]
+    assert heard + rest[1:] == [0, 0, 1, 1]
+    assert sum(numbers) == len(whole.losses)
     np.testing.assert_array_equal(resumed.image, whole.image)
     np.testing.assert_array_equal(resumed.losses, whole.losses)
     # What is done is not done again.
     again = gatys(CONTENT, [STYLE], checkpoint=path, heard=kill)
     np.testing.assert_array_equal(again.image, whole.image)
-    assert len(heard) == chunks
+    assert len(heard) == chunks + 1  # of what was there, and no more
 
 
 def test_a_checkpoint_of_another_call_or_damaged_is_refused(gatys, tmp_path):

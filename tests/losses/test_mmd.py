@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleflax.losses import mmd
-from styleflax.losses.family import STYLE_LOSSES
+from styleflax.losses.family import STYLE_LOSSES, find_style_loss
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)
@@ -118,6 +118,27 @@ def test_an_offset_lets_means_count():
     expected = full_statistic("polynomial", X, Y)
     expected += 1.4 * full_statistic("linear", X, Y)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_gamma_makes_the_gaussian_narrower():
+    # Of the bandwidth's half, which is the distance between the two sets.
+    for name in ("mmd_gaussian_gamma3", "mmd_gaussian_sampled_gamma3"):
+        loss = find_style_loss(name).evaluate({"a": ONE}, {"a": THREE}, KEY)
+        assert float(loss) == pytest.approx(2 - 2 * np.exp(-6), rel=1e-5)
+
+
+def test_numbers_are_told_by_name():
+    named = find_style_loss("mmd_polynomial_offset0.7@a")
+    assert named.layers == ("a",)
+    given = mmd.polynomial_mmd_loss(X, mmd.mean_and_gram(Y), offset=0.7)
+    assert float(named.evaluate({"a": X}, {"a": Y}, KEY)) == pytest.approx(float(given))
+    # 1, 9 and 3, and 2 more each: 9 + 121 - 2 * 25.
+    sampled = find_style_loss("mmd_polynomial_sampled_offset2")
+    loss = sampled.evaluate({"a": ONE}, {"a": THREE}, KEY)
+    assert float(loss) == pytest.approx(80.0)
+    for name in ("mmd_linear_offset1", "mmd_gaussian_gamma", "gram_gamma2"):
+        with pytest.raises(ValueError, match=f"style loss '{name}' unknown"):
+            find_style_loss(name)
 
 
 def test_chunks_change_nothing(monkeypatch):

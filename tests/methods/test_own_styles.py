@@ -137,6 +137,32 @@ def test_only_the_batch_s_styles_have_gradients(losses_of):
     np.testing.assert_array_equal(gamma[1], 0)
 
 
+def test_coefficients_are_factors_on_the_terms_of_single_styles(losses_of):
+    """The batch's styles are the third and the first."""
+    weights = {"content": 1.0, "gram": 2.0}
+    terms = {}
+    for factors in ((), (1.0, 1.0, 1.0), (0.0, 5.0, 3.0), (3.0, 5.0, 0.0)):
+        _, ((loss, (metrics, _)), _) = losses_of(
+            "cin", losses=weights, style_coefficients=factors
+        )
+        terms[factors] = float(metrics["gram_loss"])
+        whole = float(metrics["content_loss"]) + 2.0 * terms[factors]
+        assert float(loss) == pytest.approx(whole, rel=1e-5)
+    plain, even, third, first = terms.values()
+    assert even == pytest.approx(plain, rel=1e-5)
+    assert third + first == pytest.approx(3.0 * plain, rel=1e-5)
+    assert third != pytest.approx(first, rel=1e-3)
+
+
+def test_the_judge_may_pool_by_averages(losses_of):
+    found = []
+    for pooling in ("max", "average"):
+        options = {"style_layers": ["relu2_1"], "pooling": pooling}
+        _, ((_, (metrics, _)), _) = losses_of("cin", losses={"gram": 1.0}, **options)
+        found.append(float(metrics["gram_loss"]))
+    assert abs(found[0] / found[1] - 1) > 1e-3
+
+
 def test_controls_that_there_are_not_are_refused():
     johnson, cin = (methods.build(name) for name in ("johnson", "cin"))
     methods.check_controls(cin, ["weights", "masks"])
@@ -155,6 +181,8 @@ def test_controls_that_there_are_not_are_refused():
         ("johnson", {"losses": {"sharpness": 1.0}}, "sharpness"),
         ("cin", {"styles": ["a", "a"]}, "all different"),
         ("cin", {"width": -1.0}, "width"),
+        ("cin", {"style_coefficients": [1.0, 2.0]}, "one for each of 1 styles, got 2"),
+        ("cin", {"style_coefficients": [-1.0]}, "finite and at least 0, got .-1.0"),
         ("cin_style", {"styles": ["a", "b"]}, "one new style"),
     ],
 )

@@ -16,6 +16,7 @@ RNG = np.random.default_rng(0)
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CRITIC_WIDTH = 64  # of relu1_1
 EVERY_TERM = dict.fromkeys((*STYLE_LOSSES, *CRITIC_LAYERS), 1.0)
+EVERY_TERM |= {"mmd_polynomial_offset0.5@relu3_1": 1.0}
 
 
 def features(height, width, channels=3, layers=LAYERS):
@@ -131,18 +132,30 @@ def test_a_critic_sees_patches_of_five_positions(duel):
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 6, 2, 6)
 
 
-@pytest.mark.parametrize("name", ["adain", "sanet"])
+AT_FIRSTS = {"style_layers": list(LAYERS), "content_layer": "relu4_1"}
+OPTIONS = {
+    "adain": {},
+    "sanet": {},
+    "johnson": {**AT_FIRSTS, "norm": "instance", "width": 0.1},
+    # One picture after the other, for the sake of the coefficients.
+    "cin": {**AT_FIRSTS, "width": 0.1, "style_coefficients": [2.0]},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
 def test_methods_take_every_name_and_pictures_need_no_critic(name):
-    method = methods.build(name, losses={"content": 1.0, **EVERY_TERM})
+    options = OPTIONS[name]
+    method = methods.build(name, losses={"content": 1.0, **EVERY_TERM}, **options)
     players = jax.eval_shape(method.init, KEY).players
     assert players.keys() == method.losses.keys() == {"model", "critic"}
-    plain = jax.eval_shape(methods.build(name).init, KEY).players
+    plain = jax.eval_shape(methods.build(name, **options).init, KEY).players
     assert plain == {"model": players["model"]}
 
     images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
     encoder = VGG(method.encoder_layers)
     frozen = {"encoder": jax.eval_shape(encoder.init, KEY, images)["params"]}
     batch = {"content": images, "style": images}
+    batch["style_index"] = jax.ShapeDtypeStruct((2,), jnp.int32)
     variables = Variables(players, {})
     for player, loss in method.losses.items():
         value, (metrics, state) = jax.eval_shape(

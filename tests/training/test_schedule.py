@@ -34,6 +34,14 @@ def test_cosine_without_warm_up_begins_at_its_highest_rate():
     assert float(make_schedule(Schedule("cosine", 1e-3), 10)(0)) == pytest.approx(1e-3)
 
 
+def test_steps_multiply_the_rate_after_every_so_many():
+    schedule = Schedule("steps", 1e-3, decay=0.8, every_steps=2_000)
+    rate = make_schedule(schedule, 50_000)
+    rates = [float(rate(step)) for step in (0, 1_999, 2_000, 3_999, 49_999)]
+    expected = [1e-3, 1e-3, 8e-4, 8e-4, 1e-3 * 0.8**24]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+
+
 def test_clipping_only_changes_the_length_of_gradients():
     params = {"a": jnp.zeros(2)}
     gradient = {"a": jnp.array([3.0, 4.0])}

@@ -76,6 +76,13 @@ def test_a_run_needs_a_phase():
         validate(Config(phases=()))
 
 
+@pytest.mark.parametrize("numbers", [{"every_steps": 0}, {"decay": 0.0}])
+def test_steps_need_a_length_and_a_factor(numbers):
+    schedule = Schedule("steps", **{"decay": 0.8, "every_steps": 5, **numbers})
+    with pytest.raises(ValueError, match=r"schedule of kind 'steps' needs decay above"):
+        validate(Config(phases=(Phase(schedule=schedule),)))
+
+
 def test_a_batch_splits_into_its_parts():
     config = Config(phases=(Phase(batch_size=6, schedule=Schedule("cosine")),))
     config.optimizer.accumulate_steps = 4

@@ -75,6 +75,16 @@ def test_more_steps_of_an_earlier_phase_are_refused(tmp_path):
         open_workdir(tmp_path, Config(phases=(Phase(steps=10),)))
 
 
+def test_a_field_that_an_older_version_had_not_is_as_by_default(tmp_path):
+    open_workdir(tmp_path, one_phase(10))
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["phases"][0]["schedule"]["every_steps"], stored["data"]["style_px"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=r"data.style_px: 0 there, 64 asked for"):
+        open_workdir(tmp_path, one_phase(10, data=Data(style_px=64)))
+    open_workdir(tmp_path, one_phase(10))
+
+
 def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(OSError, match=r"cannot write the workdir .*run"):

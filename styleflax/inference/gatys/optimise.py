@@ -52,7 +52,7 @@ class Optimised(NamedTuple):
 
 
 Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
-"""(level, losses since it heard last)."""
+"""(level, losses since it heard last; at first those of the checkpoint, if any)."""
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
@@ -159,6 +159,8 @@ def _descend_all(
     kept = load_kept(checkpoint, origin, begin)
     if kept is None:
         kept = Kept(begin(sizes[0]), 0, 0, np.zeros((0, number), np.float32))
+    elif heard is not None:
+        heard(kept.level, kept.losses)
     for level in range(kept.level, settings.levels):
         if level > kept.level:
             image = resized(kept.descent.image, sizes[level])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
-from styleflax.losses.family import find_style_loss
+from styleflax.losses.family import base_name, find_style_loss
 from styleflax.methods.gatys import GUIDED, Objective
 
 Init = Literal["content", "noise", "style"]
@@ -150,7 +150,7 @@ def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> No
             f"style loss {name!r} is of {', '.join(loss.layers)}: style_layers lacks "
             f"{', '.join(missing)}"
         )
-    if guided and name.partition("@")[0] not in GUIDED:
+    if guided and base_name(name) not in GUIDED:
         raise ValueError(
             f"style loss {name!r} cannot be of a masked part; these can: "
             f"{', '.join(GUIDED)}"

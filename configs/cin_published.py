@@ -1,0 +1,45 @@
+r"""Many styles in one network by the losses of Dumoulin et al.'s program, as they were.
+
+    styleflax weights convert vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 \
+        -o caffe_vgg16.safetensors
+    python train.py --config=configs/cin_published.py:PAINTINGS \
+        --workdir=runs/published --config.data.content=image_folder:PHOTOS
+
+As in Magenta (image_stylization: train.py, learning.py, vgg.py): Caffe's VGG-16 with
+average pooling, content at relu3_3, squared differences of Gram matrices over h w
+averaged over their entries, 1e-4 for each of four layers, no total variation, no
+clipping. `--config.options.style_coefficients=[1,2,...]` are factors on single styles.
+Beside it `configs/cin_full.py` has losses that fit the packaged encoder. For a GPU.
+"""
+
+from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
+from styleflax.data.sources import picture_files
+
+
+def get_config(paintings: str = "") -> Config:
+    """256 px crops, 40,000 steps of sixteen at a constant rate of 1e-3."""
+    source, names = "procedural_art:num_pictures=10,size_px=256,seed=6", None
+    if paintings:
+        source = f"pictures:{paintings}"
+        names = [path.stem for path in picture_files(paintings)]
+    return Config(
+        method="cin",
+        options={
+            "styles": names or [str(i + 1) for i in range(10)],
+            "style_coefficients": [1.0] * len(names or range(10)),
+            "pooling": "average",
+        },
+        encoder=Encoder(weights="caffe_vgg16.safetensors", statistic="none"),
+        data=Data(style=source, style_px=256),
+        optimizer=Optimizer(clip_norm=0.0),
+        phases=(
+            Phase(
+                steps=40_000,
+                batch_size=16,
+                crop_px=256,
+                resize_px=256,
+                losses={"content": 1.0, "gram_squared": 1e-4},
+                schedule=Schedule("inverse", 1e-3, decay=0.0),
+            ),
+        ),
+    )

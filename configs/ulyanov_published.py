@@ -1,0 +1,50 @@
+r"""One style by the losses and the schedule of Ulyanov et al.'s improved texture nets.
+
+    styleflax weights convert vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 \
+        -o caffe_vgg19.safetensors
+    python train.py --config=configs/ulyanov_published.py:PAINTING.jpg \
+        --workdir=runs/ulyanov --config.data.content=image_folder:PHOTOS
+
+Numbers as pystiche's replication has them for the authors' program with instance
+normalisation (ulyanov_et_al_2016, `_loss.py` and `_utils.py`; steps and decay from its
+table): Caffe's VGG-19, relu4_2 for content, Gram matrices divided by c h w at relu1_1
+to relu4_1, each weight 1, batches of one, 50,000 steps, the rate times 0.8 after every
+2,000. The network is Johnson et al.'s with instance normalisation, not the pyramid of
+texture nets. For a GPU.
+"""
+
+from pathlib import Path
+
+from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
+
+CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512}
+
+
+def get_config(painting: str = "") -> Config:
+    """256 px crops, 50,000 steps of one from a rate of 1e-3."""
+    source = "procedural_art:num_pictures=1,size_px=256,seed=6"
+    return Config(
+        method="johnson",
+        options={
+            "styles": [Path(painting).stem or "style"],
+            "norm": "instance",
+            "content_layer": "relu4_2",
+            "style_layers": list(CHANNELS),
+        },
+        encoder=Encoder(weights="caffe_vgg19.safetensors", statistic="none"),
+        data=Data(style=f"pictures:{painting}" if painting else source, style_px=256),
+        optimizer=Optimizer(clip_norm=0.0),
+        phases=(
+            Phase(
+                steps=50_000,
+                batch_size=1,
+                crop_px=256,
+                resize_px=256,
+                losses={
+                    "content": 1.0,
+                    **{f"gram_squared@{k}": 1.0 / c**2 for k, c in CHANNELS.items()},
+                },
+                schedule=Schedule("steps", 1e-3, decay=0.8, every_steps=2_000),
+            ),
+        ),
+    )
