@@ -57,7 +57,7 @@ def measure(
 
 def main(models: list[str], number: int, size_px: int, style_px: int) -> None:
     """Prints a line for every model."""
-    table = Table("model", "encoded once", "for each photo", "ratio")
+    table = Table("model", "encoded once", "for each photo", "ratio (bar 1.4)")
     table.title = f"s a photo of {size_px} px; {number} photos, style {style_px} px"
     for weights in models:
         once, each = measure(weights, number, size_px, style_px)

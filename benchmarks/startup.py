@@ -33,6 +33,7 @@ from styleflax.data.samples import held_out_photo
 PHASES = ("import", "weights", "compile", "run")
 REST, CPU = "all but the run", "CPU time of the process"
 BARE, OURS = "python -c 'import flax.linen'", "all but the run and that"
+BARS = {REST: "second: 1.5", "compile": "ratio: 0.10"}
 Seconds = dict[str, float]
 
 
@@ -89,11 +90,11 @@ def main(models: list[str], rounds: int, size_px: int) -> None:
     """Prints a table for every model."""
     for weights in models:
         first, second = measure(weights, rounds, size_px)
-        table = Table("s", "first call", "second", "ratio", title=weights)
+        table = Table("s", "first call", "second", "ratio", "bar", title=weights)
         for name in (*PHASES, REST, BARE, OURS, CPU):
             ratio = second[name] / max(first[name], 1e-9)
             values = f"{first[name]:.2f}", f"{second[name]:.2f}", f"{ratio:.2f}"
-            table.add_row(name, *values)
+            table.add_row(name, *values, BARS.get(name, ""))
         Console().print(table)
 
 

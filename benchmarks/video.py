@@ -107,7 +107,7 @@ def main(options: argparse.Namespace) -> None:
     photo_u8 = load_image_u8(held_out_photo())
     ride = (options.frames, options.side, options.noise)
     frames, views = pan_and_zoom(photo_u8, *ride)
-    title = f"{options.frames} frames of {options.side} px"
+    title = f"{options.frames} frames of {options.side} px; bar: less error with both"
     columns = ("model", "smoothed over", "steady", "warping error", "frames/s")
     table = Table(*columns, title=title)
     own = warping_error([frame / np.float32(LEVELS) for frame in frames], views)
