@@ -79,13 +79,15 @@ def test_json_says_what_was_made(call, clip, pictures, tmp_path):
     assert set(summary["summary"]["seconds"]) == {"import", "weights", "compile", "run"}
 
 
-def test_flags_come_to_what_they_say(call, pictures, tmp_path, monkeypatch):
-    made = []
+def test_flags_come_to_what_they_say(call, narrow, pictures, tmp_path, monkeypatch):
+    made, styles = [], []
 
     class Noting(VideoStylizer):
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords)
+            assert callable(keywords.pop("announce"))
             made.append((arguments[3], keywords))
+            styles.append(arguments[2])
 
     monkeypatch.setattr(video_job, "VideoStylizer", Noting)
     second = ("--style", pictures / "arts" / "s.png")
@@ -102,8 +104,15 @@ def test_flags_come_to_what_they_say(call, pictures, tmp_path, monkeypatch):
     assert plan.strengths == (0.75,)
     assert plan.color == "luminance"
     made.clear()
-    masks = ("--mask", f"{pictures / 'photo.png'}:2@0.5", "--mask", "rest:1")
+    mask = pictures / "photo.png"
+    masks = ("--mask", f"{mask}:2@0.5", "--mask", "rest:1", "--style-mask", f"{mask}:2")
     assert call(*second, *masks, *out, "--overwrite")[0] == 0
+    files = pictures / "painting.png", pictures / "arts" / "s.png"
+    wholes = [narrow[1].encode_style(path)["mean"] for path in files]
+    same = [
+        np.array_equal(x["mean"], y) for x, y in zip(styles[-1], wholes, strict=True)
+    ]
+    assert same == [True, False]
     ((plan, keywords),) = made
     assert plan.shares == ((0.0, 1.0), (1.0, 0.0))
     assert keywords == {"smooth_s": SMOOTH_S, "steady": STEADY, "keyframes": None}
