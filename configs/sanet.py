@@ -14,14 +14,14 @@ from styleflax.config import Config, Data, Encoder, Phase, Schedule
 
 
 def get_config() -> Config:
-    """112 px crops, 3,000 steps; the paper's terms, balanced for a short training."""
+    """112 px crops, 900 steps; the paper's terms, balanced for a short training."""
     return Config(
         method="sanet",
         encoder=Encoder(weights="sanet"),
         data=Data(content="sample_photos", style="procedural_art"),
         phases=(
             Phase(
-                steps=3_000,
+                steps=900,
                 batch_size=4,
                 crop_px=112,
                 resize_px=352,
@@ -32,7 +32,7 @@ def get_config() -> Config:
                     "identity_pixels": 20.0,
                     "identity_features": 0.25,
                 },
-                schedule=Schedule("cosine", 5e-5, warmup_steps=200),
+                schedule=Schedule("cosine", 8e-5, warmup_steps=150),
             ),
         ),
     )
