@@ -9,15 +9,15 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.style_masks import StyleMasks, add_style_masks
+from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
     STYLE_SUFFIX,
     Mix,
     Source,
+    check_max_megapixels,
     count_sizes,
     expand,
-    expand_styles,
     mixes_of,
     read_source,
     refuse_two_inputs,
@@ -66,9 +66,10 @@ def sheet(
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     _check_page(out, cell, overwrite=overwrite)
+    check_max_megapixels(max_megapixels)
     refuse_two_inputs(photos, style or ())
     contents = expand(photos, "PHOTO")
-    styles = add_style_masks(expand_styles(style, weights), style_mask)
+    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
     looks = (alpha, blend, exaggerate, mask, feather, color)
     controls, plan = control_flags.control_arguments(
         len(styles), *looks, size, False, style_size, level_balance, max_megapixels

@@ -8,16 +8,41 @@ import numpy as np
 import typer
 
 from styleflax.cli.control_flags import read_mask_flag
-from styleflax.cli.stylize_inputs import Source
+from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
 
 StyleMasks = Annotated[
     list[str] | None,
     typer.Option(
         "--style-mask",
         help="The part of a painting that counts, white is in: FILE[:STYLE], by the "
-        "number of its --style, or in their order; may be repeated.",
+        "number of its --style, or in their order (a folder's by name); may be "
+        "repeated.",
     ),
 ]
+
+
+def masked_styles(
+    paths: Sequence[Path] | None,
+    weights: str,
+    flags: Sequence[str] | None,
+    *,
+    repeats: bool,
+) -> list[Source]:
+    """The styles of a command with their masks.
+
+    Args:
+        paths: As for `expand_styles`.
+        weights: The same.
+        flags: Of `StyleMasks`; where there are any, repeats count.
+        repeats: The same.
+
+    Raises:
+        ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a
+            mask has no pixels.
+        FileNotFoundError: The same.
+    """
+    styles = expand_styles(paths, weights, repeats=repeats or bool(flags))
+    return add_style_masks(styles, flags)
 
 
 def add_style_masks(
@@ -26,10 +51,17 @@ def add_style_masks(
     """The styles with their masks.
 
     Raises:
-        ValueError: As `read_style_masks` does.
+        ValueError: As `read_style_masks` does, and if a style has no pixels.
         FileNotFoundError: The same.
     """
     masks = read_style_masks(flags, len(styles))
+    for source, mask in zip(styles, masks, strict=True):
+        kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
+        if mask is not None and (source.is_own or kept):
+            raise ValueError(
+                f"--style-mask {mask} needs the painting's pixels; {source.path} has "
+                "none"
+            )
     pairs = zip(styles, masks, strict=True)
     return [source._replace(mask=mask) for source, mask in pairs]
 
@@ -57,6 +89,8 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
     masks: list[Path | None] = [None] * num_styles
     for number, text in enumerate(flags or (), 1):
         flag = read_mask_flag(text)
+        if flag.alpha != 1.0:
+            raise ValueError(f"--style-mask {text}: @ALPHA is of --mask alone")
         style = number if flag.style is None else flag.style
         if not isinstance(style, int) or not 1 <= style <= num_styles:
             raise ValueError(

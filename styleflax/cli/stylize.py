@@ -8,12 +8,12 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.style_masks import StyleMasks, add_style_masks
+from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
+    check_max_megapixels,
     count_sizes,
     expand,
-    expand_styles,
     mixes_of,
     refuse_two_inputs,
 )
@@ -63,7 +63,7 @@ def stylize(
     refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
     contents = expand(photos, "PHOTO")
-    styles = add_style_masks(expand_styles(style, weights), style_mask)
+    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
@@ -94,8 +94,7 @@ def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> No
 
 
 def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
-    if not max_megapixels > 0:  # so that NaN fails too
-        raise ValueError(f"--max-megapixels must be above 0, got {max_megapixels}")
+    check_max_megapixels(max_megapixels)
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")
 

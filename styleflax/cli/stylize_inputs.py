@@ -78,7 +78,11 @@ def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
 
 
 def expand(
-    paths: Sequence[Path], name: str, suffixes: Set[str] = READABLE_SUFFIXES
+    paths: Sequence[Path],
+    name: str,
+    suffixes: Set[str] = READABLE_SUFFIXES,
+    *,
+    repeats: bool = False,
 ) -> list[Source]:
     """Returns the pictures given, folders replaced by what is in them.
 
@@ -86,35 +90,46 @@ def expand(
         paths: As they stand on the command line.
         name: How messages call them.
         suffixes: What to take of a folder.
+        repeats: Whether a picture that is given again comes again.
 
     Raises:
         FileNotFoundError: One of them is not there.
         ValueError: A folder holds no picture, or standard input is a terminal.
     """
-    sources: dict[Path, Source] = {}
+    sources: list[Source] = []
     for path in paths:
         if path == DASH:
-            sources.setdefault(DASH, Source(DASH, data=_standard_input(name)))
+            known = [source for source in sources if source.data is not None]
+            sources += known[:1] or [Source(DASH, data=_standard_input(name))]
         elif not path.exists():
             raise FileNotFoundError(f"{name}: there is no {str(path)!r}")
         elif not path.is_dir():
-            sources.setdefault(path, Source(path))
+            sources.append(Source(path))
         else:
             found = _of_folder(path, suffixes)
             if not found:
                 raise ValueError(f"{name}: {str(path)!r} holds no picture")
-            for source in found:
-                sources.setdefault(source.path, source)
-    return list(sources.values())
+            sources += found
+    return sources if repeats else _without_repeats(sources)
 
 
-def expand_styles(paths: Sequence[Path] | None, weights: str) -> list[Source]:
+def _without_repeats(sources: Sequence[Source]) -> list[Source]:
+    firsts: dict[Path, Source] = {}
+    for source in sources:
+        firsts.setdefault(source.path, source)
+    return list(firsts.values())
+
+
+def expand_styles(
+    paths: Sequence[Path] | None, weights: str, *, repeats: bool = False
+) -> list[Source]:
     """Returns the styles given: paintings, style files, or the model's own.
 
     Args:
         paths: As they stand on the command line; None for none.
         weights: Name or file of the model. Of its own styles it takes names and
             numbers from 1; where it has just one, that is the style if none is given.
+        repeats: As for `expand`.
 
     Raises:
         FileNotFoundError: One of them, or the model, is not there.
@@ -124,18 +139,28 @@ def expand_styles(paths: Sequence[Path] | None, weights: str) -> list[Source]:
     if not names:
         if not paths:
             raise ValueError("--style is missing: give a painting, or several")
-        return expand(paths, "--style", STYLE_SUFFIXES)
+        return expand(paths, "--style", STYLE_SUFFIXES, repeats=repeats)
     from styleflax.inference.kept_styles import find_style  # noqa: PLC0415  (JAX)
 
-    sources: dict[Path, Source] = {}
+    sources: list[Source] = []
     given: list[Path | None] = [*paths] if paths else [None]
     for path in given:
         if path is not None and path.suffix.lower() == STYLE_SUFFIX:
-            sources |= {one.path: one for one in expand([path], "--style")}
+            sources += expand([path], "--style")
         else:
             name = Path(names[find_style(names, path)])
-            sources[name] = Source(name, is_own=True)
-    return list(sources.values())
+            sources.append(Source(name, is_own=True))
+    return sources if repeats else _without_repeats(sources)
+
+
+def check_max_megapixels(value: float) -> None:
+    """Refuses a limit that no picture could keep.
+
+    Raises:
+        ValueError: If it is not above 0.
+    """
+    if not value > 0:  # so that NaN fails too
+        raise ValueError(f"--max-megapixels must be above 0, got {value}")
 
 
 def refuse_two_inputs(contents: Sequence[Path], styles: Sequence[Path]) -> None:

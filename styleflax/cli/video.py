@@ -52,7 +52,7 @@ def video(
     if not clip.is_file():
         raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
     check_video_target(out, overwrite=overwrite, crf=crf)
-    styles = expand(style, "--style", STYLE_SUFFIXES)
+    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)

@@ -19,13 +19,14 @@ def attends_to_itself(model: Model, controls: Controls) -> bool:
 
 
 def notable_cost(
-    model: Model, height: int, width: int, controls: Controls
+    model: Model, count: int, height: int, width: int, controls: Controls
 ) -> str | None:
-    """A warning of what that costs for a picture; None if it costs little.
+    """A warning of what that costs for whole pictures; None if it costs little.
 
     Args:
         model: Of any method.
-        height: Of the picture in px.
+        count: Of pictures.
+        height: Of each in px.
         width: The same.
         controls: Of which the strengths count.
     """
@@ -33,19 +34,21 @@ def notable_cost(
         return None
     image = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
     features = jax.eval_shape(model.method.encode_content, *model[1:], image)
-    flops = sum(
+    flops = count * sum(
         4.0 * len(controls.strength) * (h * w) ** 2 * channels
         for _, h, w, channels in (feature.shape for feature in features.values())
     )
     if flops < NOTABLE_FLOPS:
         return None
-    return f"{of_picture(height, width)} take {in_teraflops(flops)}"
+    each = "" if count == 1 else f" (each of {count})"
+    return f"{of_picture(height, width)}{each} take {in_teraflops(flops)}"
 
 
 def of_picture(height: int, width: int) -> str:
     """The beginning of every such warning."""
     return (
-        f"below alpha 1 this method's content attends to itself: {width} x {height} px"
+        "where the strength is not 1, or no mask covers, this method's content "
+        f"attends to itself: {width} x {height} px"
     )
 
 

@@ -128,8 +128,8 @@ class KeptStyles:
         encode = functools.partial(
             jax.eval_shape, method.encode_style, variables, frozen
         )
-        whole, part = encode(inputs), encode(inputs | mask)
-        return part if part.keys() == style.keys() else whole
+        whole = encode(inputs)
+        return whole if whole.keys() == style.keys() else encode(inputs | mask)
 
 
 def find_style(names: Sequence[str], style: object) -> int:

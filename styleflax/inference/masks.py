@@ -116,7 +116,7 @@ def check_style_masks(
     """
     if masks is None:
         return (None,) * num_styles
-    if isinstance(masks, str | np.ndarray) or len(masks) != num_styles:
+    if not isinstance(masks, list | tuple) or len(masks) != num_styles:
         raise ValueError(
             f"style_masks must be a list of one per style, or None; there are "
             f"{num_styles} styles"

@@ -75,10 +75,10 @@ class Renderer:
             arguments = styles, plan, masks, tile_px
             return [self._through_windows(one, *arguments) for one in contents]
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
-        cost = notable_cost(self._model, height, width, controls)
+        images = np.stack([as_floats(content.image) for content in contents])
+        cost = notable_cost(self._model, len(images), height, width, controls)
         if cost is not None:
             self.announce(cost)
-        images = np.stack([as_floats(content.image) for content in contents])
         if len(images) > 1:
             output = self.programs.run_batch((styles, controls), images)
         else:

@@ -24,7 +24,8 @@ def see_style(
     Args:
         style: Of any size.
         size: In px; None shrinks pictures to `STYLE_SIZE_PX` if they are larger.
-        mask: The part of it that counts; None for all, or for what it had.
+        mask: The part of it that counts, scaled to at most 1; None for all, or for
+            what it had.
 
     Raises:
         ValueError: If it cannot be used.
@@ -43,6 +44,7 @@ def see_style(
     image = as_floats(pixels) if size is None else _resized(pixels, size)
     if values is not None:
         values = spread(values, image.shape[:2], "the mask of the style")
+        values = values / values.max()  # so that an even grey is as white
     return StylePixels(image, values)
 
 

@@ -160,9 +160,9 @@ class VideoStylizer:
         self._target_masks = _frame_masks(self._plan, target.shape, scale)
         self._controls = self._plan.controls(self._masks.masks)
         height, width, _ = image.shape
-        cost = notable_cost(self._model, height, width, self._controls)
+        cost = notable_cost(self._model, 1, height, width, self._controls)
         if cost is not None:
-            self._announce(f"every frame: {cost}")
+            self._announce(f"every frame, at least: {cost}")
 
     def _controls_at(self, time_s: float) -> Controls:
         controls = self._controls

@@ -120,9 +120,30 @@ def test_a_style_mask_is_of_the_style_of_its_number(fake, command, pictures, tmp
     assert fake.masks[1].shape == (32, 32)
 
 
+def test_one_painting_may_come_twice_with_two_masks(fake, command, pictures, tmp_path):
+    mask, painting = pictures / "photo.png", pictures / "painting.png"
+    twice = "--style", painting, "--style", painting
+    regions = "--mask", mask, "--mask", "rest"
+    code, *_ = command(
+        *("stylize", mask, *twice, *regions, "-o", tmp_path / "out.png"),
+        *("--style-mask", f"{mask}:1", "--style-mask", f"{painting}:2"),
+    )
+    assert code == 0
+    assert len(fake.masks) == 2
+    assert not np.array_equal(*fake.masks)
+    # Without a use for it, a painting that is given twice is made once.
+    fake.styles.clear()
+    assert command("stylize", mask, *twice, "-o", tmp_path / "one.png")[0] == 0
+    assert len(fake.styles) == 1
+
+
 def test_impossible_style_masks_are_refused(fake, refuses, pictures, tmp_path):
     photo = pictures / "photo.png"
     given = "stylize", photo, "--style", photo, "-o", tmp_path / "out.png"
     assert "STYLE must be from 1 to 1" in refuses(*given, "--style-mask", f"{photo}:2")
     assert "there is no picture 'x.png'" in refuses(*given, "--style-mask", "x.png")
+    assert "@ALPHA is of --mask" in refuses(*given, "--style-mask", f"{photo}:1@0.5")
+    (tmp_path / "kept.style").touch()
+    kept = "stylize", photo, "--style", tmp_path / "kept.style", "-o", given[-1]
+    assert "needs the painting's pixels" in refuses(*kept, "--style-mask", photo)
     assert not fake.loads

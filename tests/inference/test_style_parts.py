@@ -1,9 +1,12 @@
 """The part of a style that counts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from styleflax.data.pixels import to_float
 from styleflax.inference.coloring import color_style
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.style_file import load_style
@@ -23,6 +26,34 @@ def test_a_mask_of_ones_is_none(narrow_stylizer, small_pictures):
     np.testing.assert_allclose(made, plain, atol=1e-4)
     half = narrow_stylizer(content, first, style_masks=[LEFT]).array
     assert difference(half, plain) > 1e-3
+
+
+def test_an_even_grey_is_as_white(narrow_stylizer, small_pictures):
+    content, first, _ = small_pictures
+    grey, white = (
+        narrow_stylizer(content, first, style_masks=[x * LEFT]).array
+        for x in (0.2, 1.0)
+    )
+    np.testing.assert_allclose(grey, white, atol=1e-5)
+
+
+def test_parts_serve_a_batch_and_kept_colours(narrow_adain, small_pictures):
+    content, first, _ = small_pictures
+    batch = np.stack([content, content[::-1]])
+    made = narrow_adain(batch, first, style_masks=[LEFT]).array
+    one = narrow_adain(content, first, style_masks=[LEFT]).array
+    np.testing.assert_allclose(made[0], one, atol=1e-5)
+    # What lies outside the part has no say in the colours that move it.
+    other = first.copy()
+    other[:, 16:] = 255 - other[:, 16:]
+    masked = narrow_adain.prepare_style(first, "coral", mask=LEFT)
+    assert masked.mask.shape == first.shape[:2]
+    recolored = [
+        color_style(StylePixels(to_float(x), masked.mask), content, None, np.ones(1))
+        for x in (first, other)
+    ]
+    left = [style.image[:, :16] for style in recolored]
+    np.testing.assert_allclose(left[0], left[1], atol=1e-6)
 
 
 def test_every_style_has_its_own_mask(narrow_stylizer, small_pictures):
@@ -81,6 +112,7 @@ def test_coral_takes_the_colours_of_the_part():
     [
         ([LEFT, None], "there are 1 styles"),
         (LEFT, "style_masks must be a list of one per style"),
+        (Path("left.png"), "style_masks must be a list of one per style"),
         ([np.zeros((8, 8))], "mask of style 1 is empty"),
         (["alpha"], "mask of style 1 must be a picture, got 'alpha'"),
         ([np.full((8, 8), 2.0)], "floats must be in"),
