@@ -87,7 +87,8 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
     number = len(job.paintings)
     controls, _ = control_flags.control_arguments(max(1, number), *job.looks)
     controls["style_masks"] = read_style_masks(job.style_masks, max(1, number))
-    with _Progress(job.settings) as heard:
+    resumed = checkpoint is not None and checkpoint.exists()
+    with _Progress(job.settings, resumed=resumed) as heard:
         watch = Watch(seed, checkpoint, heard)
         given = (job.photo, job.paintings, job.settings, job.encoder)
         result = optimise_picture(*given, watch, **controls)
@@ -97,15 +98,21 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 
 
 class _Progress:
-    """A bar on standard error, if that is a terminal, with the losses."""
+    """A bar on standard error, if that is a terminal, with the losses.
 
-    def __init__(self, settings: "Settings") -> None:
+    Args:
+        settings: Of the picture; they tell how many iterations there are.
+        resumed: Whether what is heard first was done by an earlier run.
+    """
+
+    def __init__(self, settings: "Settings", *, resumed: bool) -> None:
         from tqdm import tqdm  # noqa: PLC0415
 
         levels = range(settings.levels)
         total = sum(settings.iterations_at(level) + 1 for level in levels)
         shown = sys.stderr.isatty()
         self._bar = tqdm(total=total, unit="it", disable=not shown, file=sys.stderr)
+        self._resumed = resumed
 
     def __enter__(self) -> "_Progress":
         return self
@@ -120,7 +127,12 @@ class _Progress:
             f"style {style:.4g}",
             refresh=False,
         )
-        self._bar.update(len(losses))
+        if self._resumed:  # took no time here, so it is not of the speed
+            bar, self._resumed = self._bar, False
+            bar.initial = bar.n = bar.last_print_n = len(losses)
+            bar.refresh()
+        else:
+            self._bar.update(len(losses))
 
 
 def _check_files(

@@ -108,6 +108,35 @@ def test_masks_are_of_the_photo_and_of_paintings(run, pictures):
     assert call.controls["masks"].feather_px == 2
 
 
+class Bar:
+    """What is told to a bar of tqdm."""
+
+    def __init__(self, **_):
+        self.n = self.initial = self.last_print_n = 0
+
+    def update(self, number):
+        self.n += number
+
+    def ignore(self, *_, **__):
+        pass
+
+    set_postfix_str = refresh = close = ignore
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_checkpoints_iterations_are_not_speed(run, tmp_path, monkeypatch, resumed):
+    bars = []
+    monkeypatch.setattr("tqdm.tqdm", lambda **_: bars.append(Bar()) or bars[-1])
+    checkpoint = tmp_path / "run.npz"
+    if resumed:
+        checkpoint.touch()
+    heard = run("--checkpoint", checkpoint).watch.heard
+    heard(0, LOSSES[:1])
+    before = len(LOSSES) if resumed else 0
+    assert (bars[0].initial, bars[0].last_print_n) == (before, before)
+    assert bars[0].n == len(LOSSES) + 1
+
+
 def test_losses_are_drawn(run, tmp_path):
     run("--plot", tmp_path / "plots" / "losses.svg")
     text = (tmp_path / "plots" / "losses.svg").read_text()
