@@ -41,7 +41,9 @@ Paintings = Annotated[
 Out = Annotated[Path, typer.Option("-o", "--out", help="A file.")]
 Preset = Annotated[
     str,
-    typer.Option(help="default, paper, notebook, notebook-pyramid or neural-style."),
+    typer.Option(
+        help="default, paper, notebook, notebook-pyramid, neural-style or cnnmrf."
+    ),
 ]
 Iterations = Annotated[
     str | None, typer.Option(help="How many; for each level of a pyramid: 500,200.")

@@ -9,8 +9,10 @@ from styleflax.inference.contents import (
     load_pixels,
     resize,
 )
+from styleflax.inference.kept_styles import needs_pixels
 from styleflax.inference.laid_masks import spread
 from styleflax.inference.masks import Mask, check_style_mask
+from styleflax.inference.style_file import is_style_file
 
 STYLE_SIZE_PX = 512
 """Styles are shrunk to this short side, the one the published programs use."""
@@ -28,13 +30,15 @@ def see_style(
             what it had.
 
     Raises:
-        ValueError: If it cannot be used.
+        ValueError: If it cannot be used, or is a style file.
         FileNotFoundError: If a path leads nowhere.
     """
     if isinstance(style, StylePixels):
         if size is None and mask is None:
             return style
         pixels, values = style.image, style.mask
+    elif is_style_file(style):  # whoever has a model has found it before
+        raise needs_pixels("gatys", style)
     else:
         pixels, values = load_pixels(style), None
         if size is None and min(pixels.shape[:2]) > STYLE_SIZE_PX:

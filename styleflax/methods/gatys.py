@@ -27,6 +27,7 @@ GUIDED = (
 )
 """Style losses that can be of a part of a picture: all that they compare are means,
 variances and covariances of channels."""
+Reduction = Literal["mean", "half_sum"]
 
 
 class Objective(NamedTuple):
@@ -37,7 +38,7 @@ class Objective(NamedTuple):
             style alone: texture synthesis.
         style_weight: Of the style losses' sum; 0 leaves the content alone: what
             its layers still know of it.
-        variation_weight: Of `total_variation_loss`.
+        variation_weight: Of the total variation.
         content_layers: Compared position by position, summed.
         content_reduction: `mean` of the squared differences (Gatys' notebook), or
             `half_sum`, half their sum (the paper).
@@ -47,18 +48,24 @@ class Objective(NamedTuple):
             this power; 2 in Gatys' notebook.
         style_losses: Names of `losses.family` and their weights.
         pooling: Of the network.
+        variation_reduction: `mean` is `total_variation_loss`; `half_sum` half the sum
+            of squared differences of neighbours in pixels of 0 to 255.
+        style_reduction: `half_sum` multiplies each layer's losses by half its number
+            of values: for those that are a mean over them, as `mrf`.
     """
 
     content_weight: float = 1.0
     style_weight: float = 1.0
     variation_weight: float = 0.0
     content_layers: tuple[str, ...] = ("relu4_2",)
-    content_reduction: Literal["mean", "half_sum"] = "mean"
+    content_reduction: Reduction = "mean"
     style_layers: tuple[str, ...] = STYLE_LAYERS
     layer_weights: tuple[float, ...] | None = None
     channel_power: int = 0
     style_losses: tuple[tuple[str, float], ...] = (("gram", 1.0),)
     pooling: Pooling = "max"
+    variation_reduction: Reduction = "mean"
+    style_reduction: Reduction = "mean"
 
     def layers(self) -> tuple[str, ...]:
         """All layers that are needed; those without weight are not."""
@@ -170,7 +177,7 @@ def picture_loss(
         style = objective.style_weight * _style_loss(objective, features, targets, key)
     variation = jnp.zeros(())
     if objective.variation_weight:
-        variation = objective.variation_weight * total_variation_loss(image)
+        variation = objective.variation_weight * _variation(objective, image)
     total = content + style + variation
     return total, jnp.stack([total, content, style, variation])
 
@@ -195,6 +202,13 @@ def _summarise(
         name: {x: loss.summarise(seen[x]) for x in loss.layers or seen}
         for name, loss in losses
     }
+
+
+def _variation(objective: Objective, image: Image) -> Float[Array, ""]:
+    if objective.variation_reduction == "mean":
+        return total_variation_loss(image)
+    steps = (jnp.diff(255.0 * image, axis=axis) for axis in (1, 2))
+    return sum((jnp.square(x).sum() / 2 for x in steps), start=jnp.zeros(()))
 
 
 def _style_loss(
@@ -222,7 +236,10 @@ def _style_loss(
 def _layer_scales(objective: Objective, features: FeatureMaps) -> dict[str, float]:
     number = len(objective.style_layers)
     weights = objective.layer_weights or (1 / number,) * number
-    return {
-        layer: weight / features[layer].shape[-1] ** objective.channel_power
-        for layer, weight in zip(objective.style_layers, weights, strict=True)
-    }
+    scales = {}
+    for layer, weight in zip(objective.style_layers, weights, strict=True):
+        feature = features[layer]
+        scales[layer] = weight / feature.shape[-1] ** objective.channel_power
+        if objective.style_reduction == "half_sum":
+            scales[layer] *= feature.size / 2
+    return scales

@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import numpy_adain
 import pytest
@@ -15,7 +16,11 @@ from styleflax.inference.gatys.encoder import load_gatys_encoder
 from styleflax.inference.gatys.levels import level_sizes
 from styleflax.inference.gatys.presets import check_settings
 from styleflax.methods.gatys import Objective
+from styleflax.weights.encoder import LoadedEncoder
+from styleflax.weights.formats import find_format
+from styleflax.weights.mapping import caffe_preprocess
 
+KERAS = find_format("Keras vgg19").spec
 NAMES = ("conv1_1", "conv1_2", "pool", "conv2_1")
 ENCODER = numpy_adain.random_encoder(NAMES)
 NARROW = Objective(content_layers=("relu1_2",), style_layers=("relu1_1", "relu2_1"))
@@ -128,7 +133,9 @@ def test_what_does_not_fit_is_refused():
         optimise_picture(photo, photo, level_balance=0.5)
     with pytest.raises(ValueError, match="one picture, got a batch"):
         optimise_picture(np.zeros((2, 16, 16, 3), "f4"), photo)
-    with pytest.raises(ValueError, match="style_masks must be one per style"):
+    with pytest.raises(ValueError, match="gatys needs the painting's pixels; x"):
+        optimise_picture(photo, "x.style")
+    with pytest.raises(ValueError, match=r"style_masks must be .*one per style"):
         optimise_picture(photo, photo, style_masks=[None, None])
     with pytest.raises(ValueError, match="mask of style 1 is empty: no pixel"):
         optimise_picture(photo, photo, style_masks=[np.zeros((16, 16))])
@@ -153,6 +160,8 @@ def test_a_loss_that_is_not_finite_is_told(gatys):
         ({"layer_weights": (1.0,)}, "one per style layer, got 1 for 2"),
         ({"layer_weights": (1.0, -1.0)}, "layer_weights must be finite"),
         ({"content_reduction": "sum"}, "content_reduction must be one of"),
+        ({"variation_reduction": "sum"}, "variation_reduction must be one of"),
+        ({"style_reduction": "sum"}, "style_reduction must be one of"),
         ({"style_losses": (("grams", 1.0),)}, "style loss 'grams' unknown"),
         ({"style_losses": (("histogram", 1.0),)}, "style_layers lacks relu4_1"),
         ({"style_losses": (("mrf@relu1_1", 1.0),)}, "cannot be of a masked part"),
@@ -169,7 +178,19 @@ def test_settings_are_checked(changes, message):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_possible(name):
-    assert check_settings(PRESETS[name], guided=True) is PRESETS[name]
+    guided = name != "cnnmrf"
+    assert check_settings(PRESETS[name], guided=guided) is PRESETS[name]
+
+
+def test_caffes_vgg_keeps_its_scale(monkeypatch):
+    # What files of Keras, which has Caffe's weights, are read as.
+    preprocess = {"preprocess": caffe_preprocess()}
+    loaded = LoadedEncoder(ENCODER | preprocess, KERAS, is_trained_on=False)
+    monkeypatch.setattr(
+        "styleflax.inference.gatys.encoder.load_encoder", lambda _: loaded
+    )
+    kept = load_gatys_encoder("caffe_vgg19.safetensors", ("relu2_1",))
+    jax.tree.map(np.testing.assert_array_equal, kept, dict(loaded.params))
 
 
 def test_the_packaged_encoder_has_the_presets_layers_and_no_more():

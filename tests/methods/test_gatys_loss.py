@@ -70,6 +70,24 @@ def test_terms_agree_with_float64():
     np.testing.assert_allclose([found[name] for name in TERMS[1:]], expected, rtol=1e-4)
 
 
+def test_half_sums_are_of_pixels_to_255_and_of_values_of_maps():
+    image = RNG.random(CONTENT.shape).astype("f4")
+    objective = NARROW._replace(
+        content_weight=0.0,
+        variation_weight=3.0,
+        variation_reduction="half_sum",
+        style_layers=("relu2_1",),
+        style_losses=(("mrf@relu2_1", 1.0),),
+    )
+    pixels = 255 * image.astype("f8")
+    expected = 3 * sum(np.square(np.diff(pixels, axis=a)).sum() / 2 for a in (1, 2))
+    mean = terms(objective, image)
+    np.testing.assert_allclose(mean["variation"], expected, rtol=1e-5)
+    half_sum = terms(objective._replace(style_reduction="half_sum"), image)
+    halved = mean["style"] * features(image)["relu2_1"].size / 2
+    np.testing.assert_allclose(half_sum["style"], halved, rtol=1e-5)
+
+
 def test_nothing_is_lost_by_the_content_itself_or_by_the_style_itself():
     assert terms(NARROW, CONTENT)["content"] == 0
     assert terms(NARROW, STYLE, content=STYLE)["style"] < 1e-4
