@@ -11,6 +11,7 @@ from styleflax.evaluation.report.html import find_notes, write_html
 from styleflax.evaluation.report.sheets import Gallery, Inputs
 from styleflax.evaluation.report.summary import SystemKey, summarise
 from styleflax.evaluation.report.tables import (
+    IDENTITY_FILE,
     MARKDOWN_FILE,
     PAIRS_FILE,
     RESULTS_FILE,
@@ -18,7 +19,7 @@ from styleflax.evaluation.report.tables import (
     write_json,
     write_markdown,
 )
-from styleflax.evaluation.rows import Row
+from styleflax.evaluation.rows import IDENTITY, PAIR, Row
 
 __all__ = ["check_extras", "write_report"]
 
@@ -31,7 +32,7 @@ def write_report(
     *,
     inputs: Inputs | None = None,
 ) -> Path:
-    """Writes results.json, pairs.csv, results.md and report.html into a folder.
+    """Writes results.json, two CSV files, results.md and report.html into a folder.
 
     The page comes last, so that the numbers are there where it cannot be drawn.
 
@@ -63,10 +64,10 @@ def write_report(
         if name in present
         for matchup in match_up(summaries, name)
     ]
-    first = [m for m in matchups if m.lpips == matchups[0].lpips]
     notes = find_notes(summaries, gallery)
     write_json(out / RESULTS_FILE, settings, summaries, matchups, notes)
-    write_csv(out / PAIRS_FILE, rows)
-    write_markdown(out / MARKDOWN_FILE, summaries, first)
+    write_csv(out / PAIRS_FILE, rows, PAIR)
+    write_csv(out / IDENTITY_FILE, rows, IDENTITY)
+    write_markdown(out / MARKDOWN_FILE, summaries, matchups)
     check_extras()
-    return write_html(out, rows, settings, summaries, first, gallery)
+    return write_html(out, rows, settings, summaries, matchups, gallery)

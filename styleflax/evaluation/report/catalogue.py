@@ -6,6 +6,11 @@ from typing import NamedTuple
 GRAM_NETWORKS = ("vgg16", "alexnet")
 LPIPS_NETWORKS = ("alexnet", "vgg16")
 """In the order of preference: the authors advise AlexNet for measuring."""
+HEADLINE = frozenset(
+    {*(f"gram_{x}" for x in GRAM_NETWORKS), *(f"lpips_{x}" for x in LPIPS_NETWORKS)}
+    | {"ssim"}
+)
+"""What comes with its intervals where there is little room."""
 
 _TITLES = {"vgg16": "VGG-16", "alexnet": "AlexNet"}
 
@@ -173,10 +178,11 @@ _KNOWN = (
     ),
     Metric(
         "peak_mb",
-        "peak MB",
+        "process peak MB",
         "speed",
         "lower",
-        "Most memory in use: of the device, or of the process where there is none.",
+        "Most memory that the evaluation's process had in use, networks that measure "
+        "included: of the device, or resident where there is none.",
     ),
     Metric(
         "fid",

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from styleflax.evaluation.report.catalogue import (
     GROUPS,
+    HEADLINE,
     Metric,
     describe_metric,
     order_metrics,
 )
-from styleflax.evaluation.report.frontier import Comparison, Matchup
 from styleflax.evaluation.report.summary import Mean, Summary
 
 ABSENT = "–"  # noqa: RUF001  (the dash is what a reader sees)
@@ -39,11 +39,13 @@ class Table(NamedTuple):
         title: Above it.
         heads: One for each column, as (title, explanation).
         rows: As many cells each as there are heads.
+        detailed: Columns whose intervals Markdown shows; the page shows all.
     """
 
     title: str
     heads: list[tuple[str, str]]
     rows: list[list[Cell]]
+    detailed: frozenset[int] = frozenset()
 
 
 _TITLES = {
@@ -117,7 +119,10 @@ def _build_table(
         ]
         for i, s in enumerate(shown)
     ]
-    return Table(_TITLES[group], heads, rows)
+    detailed = {3 + i for i, m in enumerate(metrics) if m.name in HEADLINE}
+    return Table(
+        _TITLES[group], heads, rows, frozenset(detailed if group == "main" else ())
+    )
 
 
 def _column(
@@ -150,75 +155,27 @@ def _column(
     return [cell(s, mean) for s, mean in zip(summaries, found, strict=True)]
 
 
-def build_matchup_table(matchup: Matchup) -> Table:
-    """Returns one curve against each point of another, a row for each point."""
-    own, other = matchup.curve, matchup.other
-    heads = [
-        (f"strength of {other}", ""),
-        (describe_metric(matchup.lpips).title, f"Content error of {other} there."),
-    ]
-    for gram in matchup.by_gram:
-        title = describe_metric(gram).title
-        heads += [
-            (f"{title} of {other}", ""),
-            (f"{title} of {own}", "At the same content error, between its points."),
-            (
-                f"{own} is better at",
-                "Its strengths with less style error at no more content error.",
-            ),
-        ]
-    several = len(matchup.by_gram) > 1
-    if several:
-        heads.append(
-            (
-                f"{own} is better on all at",
-                "Less style error on the first network, no more on the others.",
-            )
-        )
-    rows = []
-    for i, comparisons in enumerate(zip(*matchup.by_gram.values(), strict=True)):
-        point = comparisons[0].point
-        row = [
-            Cell(format_strength(point.strength)),
-            Cell(format_number(point.lpips, 3)),
-        ]
-        row += [cell for comparison in comparisons for cell in _compare(comparison)]
-        rows.append(row + [Cell(_strengths(matchup.on_all[i]))] * several)
-    return Table(f"{own} against the points of {other}", heads, rows)
-
-
-def _compare(comparison: Comparison) -> list[Cell]:
-    theirs, own = comparison.point.gram, comparison.gram_at_equal_lpips
-    return [
-        Cell(format_number(theirs, 3), "", own is not None and theirs < own),
-        Cell(format_number(own, 3), "", own is not None and own < theirs),
-        Cell(_strengths([point.strength for point in comparison.better])),
-    ]
-
-
-def _strengths(strengths: Sequence[float | None]) -> str:
-    """Returns the strengths with commas; "yes" for a system that has none."""
-    if not strengths:
-        return ABSENT
-    return ", ".join("yes" if x is None else f"{x:g}" for x in strengths)
-
-
 def render_markdown(tables: Sequence[Table]) -> str:
-    """Returns the tables as Markdown, intervals left out."""
+    """Returns the tables as Markdown, with the intervals of `detailed` columns."""
     parts = []
     for table in tables:
         lines = [f"### {_escape_markdown(table.title)}", ""]
         lines.append(_markdown_line([title for title, _ in table.heads]))
         lines.append("|---" * 2 + "|---:" * (len(table.heads) - 2) + "|")
         for row in table.rows:
-            texts = [_escape_markdown(cell.text) for cell in row]
-            bold = [
-                f"**{text}**" if cell.is_best else text
-                for text, cell in zip(texts, row, strict=True)
+            texts = [
+                _markdown_cell(cell, with_detail=i in table.detailed)
+                for i, cell in enumerate(row)
             ]
-            lines.append(f"| {' | '.join(bold)} |")
+            lines.append(f"| {' | '.join(texts)} |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _markdown_cell(cell: Cell, *, with_detail: bool) -> str:
+    text = _escape_markdown(cell.text)
+    bold = f"**{text}**" if cell.is_best else text
+    return f"{bold} ({cell.detail})" if with_detail and cell.detail else bold
 
 
 def _markdown_line(texts: Sequence[str]) -> str:

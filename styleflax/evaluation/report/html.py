@@ -9,8 +9,9 @@ from typing import Any
 
 from styleflax.evaluation.fid import FEWEST_PICTURES
 from styleflax.evaluation.report.catalogue import describe_metric, order_metrics
-from styleflax.evaluation.report.cells import build_matchup_table, build_tables
+from styleflax.evaluation.report.cells import build_tables
 from styleflax.evaluation.report.frontier import Matchup
+from styleflax.evaluation.report.matchups import build_matchup_tables
 from styleflax.evaluation.report.plots import layer_bars, style_against_content
 from styleflax.evaluation.report.sheets import (
     EXTREMES_METRIC,
@@ -64,7 +65,7 @@ def write_html(
         settings_open=len(entries) <= _MAX_OPEN_SETTINGS,
         notes=find_notes(summaries, gallery),
         tables=build_tables(summaries),
-        matchups=[build_matchup_table(matchup) for matchup in matchups],
+        matchups=build_matchup_tables(matchups),
         frontier=style_against_content(summaries),
         layers=layer_bars(summaries),
         sheets=[contact_sheet(summary, rows, gallery) for summary in shown],

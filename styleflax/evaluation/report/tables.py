@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.evaluation.report.catalogue import order_metrics
-from styleflax.evaluation.report.cells import (
-    build_matchup_table,
-    build_tables,
-    render_markdown,
-)
+from styleflax.evaluation.report.cells import build_tables, render_markdown
 from styleflax.evaluation.report.frontier import Matchup, Point
+from styleflax.evaluation.report.matchups import build_matchup_tables
 from styleflax.evaluation.report.summary import Mean, Summary
-from styleflax.evaluation.rows import PAIR, Row
+from styleflax.evaluation.rows import IDENTITY, PAIR, Row
 
 RESULTS_FILE = "results.json"
 PAIRS_FILE = "pairs.csv"
+IDENTITY_FILE = "identity.csv"
 MARKDOWN_FILE = "results.md"
 
-_PAIR_COLUMNS = ("system", "alpha", "content", "style", "picture")
+# A content that is its own style needs no style's name.
+_NAME_COLUMNS = {
+    PAIR: ("system", "alpha", "content", "style", "picture"),
+    IDENTITY: ("system", "alpha", "content", "picture"),
+}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -107,18 +109,20 @@ def _plain_matchup(matchup: Matchup) -> dict[str, Any]:
     }
 
 
-def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Writes one line for each pair, empty where a metric has no number."""
-    pairs = [row for row in rows if row.kind == PAIR]
-    metrics = order_metrics(name for row in pairs for name in row.values)
+def write_csv(path: Path, rows: Sequence[Row], kind: str) -> None:
+    """Writes one line for each row of a kind, empty where a metric has no number."""
+    chosen = [row for row in rows if row.kind == kind]
+    columns = _NAME_COLUMNS[kind]
+    metrics = order_metrics(name for row in chosen for name in row.values)
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_PAIR_COLUMNS, *metrics])
-    for row in pairs:
+    writer.writerow([*columns, *metrics])
+    for row in chosen:
         values = (row.values.get(name, math.nan) for name in metrics)
         numbers = [repr(float(x)) if math.isfinite(x) else "" for x in values]
         alpha = "" if row.alpha is None else repr(float(row.alpha))
-        names = [row.system, alpha, row.content, row.style, row.picture]
+        named = row._asdict() | {"alpha": alpha}
+        names = [named[column] for column in columns]
         writer.writerow([*names, *numbers])
     write_text(path, text.getvalue())
 
@@ -128,5 +132,5 @@ def write_markdown(
 ) -> None:
     """Writes the tables of systems and comparisons, to be pasted into a document."""
     tables = [*build_tables(summaries).values()]
-    tables += [build_matchup_table(matchup) for matchup in matchups]
+    tables += build_matchup_tables(matchups)
     write_text(path, render_markdown(tables))

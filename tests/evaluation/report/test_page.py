@@ -159,7 +159,7 @@ def test_without_the_extra_the_numbers_are_still_written(
     with pytest.raises(ImportError, match=r'no_such_package: .*"styleflax\[eval\]"'):
         write_report(tmp_path, make_rows("a", 1.0, 0.5)[:1], {}, {})
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"results.json", "pairs.csv", "results.md"}
+    assert names == {"results.json", "pairs.csv", "identity.csv", "results.md"}
 
 
 def test_settings_are_flattened():

@@ -13,7 +13,10 @@ from styleflax.evaluation.report.cells import (
     format_number,
     render_markdown,
 )
+from styleflax.evaluation.report.frontier import match_up
+from styleflax.evaluation.report.matchups import build_matchup_tables
 from styleflax.evaluation.report.summary import summarise
+from styleflax.evaluation.rows import Row
 
 
 def _refuse(literal):
@@ -85,6 +88,21 @@ def test_csv_has_a_line_for_each_pair_and_gaps_are_empty(out, rows):
     assert float(lines[1]["ms_ssim"]) == 0.25
 
 
+def test_contents_that_were_their_own_style_have_a_csv_of_their_own(out):
+    with (out / "identity.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    expected = {
+        **{
+            "system": "adain",
+            "alpha": "1.0",
+            "content": "a boat",
+            "picture": "made.png",
+        },
+        **{"psnr": "", "lpips_alexnet": "0.125"},
+    }
+    assert lines == [expected]
+
+
 @pytest.mark.parametrize(
     ("values", "decimals"),
     [([0.5], 3), ([1.25, 0.1], 3), ([25.0], 2), ([1234.5], 0), ([0.0], 3), ([5e-4], 6)],
@@ -127,6 +145,49 @@ def test_markdown_shows_names_as_they_are():
         "|---|---|---:|",
         r"| a\|b\_c | \<i\> | **0.5** |",
     ]
+
+
+def test_markdown_shows_the_intervals_of_the_columns_named_and_no_others():
+    row = [Cell("a"), Cell("1"), Cell("0.5", "0.4 to 0.6", is_best=True), Cell("0", "")]
+    row.append(Cell("3", "2 to 4"))
+    heads = [(name, "") for name in "abcde"]
+    text = render_markdown([Table("x", heads, [row], frozenset({2, 3}))])
+    assert text.splitlines()[-1] == "| a | 1 | **0.5** (0.4 to 0.6) | 0 | 3 |"
+
+
+def test_headline_numbers_of_all_systems_come_with_their_intervals(out, results):
+    lines = (out / "results.md").read_text("utf-8").splitlines()
+    line = next(line for line in lines if line.startswith("| adain | 0.5 | 4 |"))
+    value = results["systems"][0]["values"]["gram_vgg16"]
+    interval = f"({value['low']:.3f} to {value['high']:.3f})"
+    assert f"| {value['mean']:.3f} {interval} |" in line
+    assert line.count(" to ") == 3  # both networks' Gram and LPIPS, not MS-SSIM
+
+
+def test_points_at_equal_lpips_are_shown_by_both_networks():
+    def row(system, lpips, gram):
+        values = {
+            "lpips_alexnet": lpips,
+            "lpips_vgg16": lpips + 0.1,
+            "gram_vgg16": gram,
+        }
+        return Row("pair", system, 1.0, "c", "s", values)
+
+    summaries = summarise([row("a", 0.3, 0.5), row("b", 0.3, 0.6)], {})
+    matchups = [
+        matchup
+        for lpips in ("lpips_alexnet", "lpips_vgg16")
+        for matchup in match_up(summaries, lpips)
+    ]
+    ours, theirs = build_matchup_tables(matchups)
+    assert ours.title == (
+        "a against the points of b, at equal LPIPS AlexNet and LPIPS VGG-16"
+    )
+    assert [[cell.text for cell in row] for row in ours.rows] == [
+        ["LPIPS AlexNet", "1", "0.300", "0.600", "0.500", "1"],
+        ["LPIPS VGG-16", "1", "0.400", "0.600", "0.500", "1"],
+    ]
+    assert {len(row) for row in theirs.rows} == {len(theirs.heads)}
 
 
 def test_markdown_file_has_every_system(out):
