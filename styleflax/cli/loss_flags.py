@@ -1,4 +1,4 @@
-"""Flags that give a phase a loss which its configuration file has not got."""
+"""Flags of losses that the parser refuses: new ones, and names like `gram@relu1_1`."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,9 @@ class LossFlag(NamedTuple):
 def split_new_losses(
     arguments: Sequence[str], fields: Sequence[str]
 ) -> tuple[list[LossFlag], list[str]]:
-    """The flags of losses that are not among the fields yet, and all other arguments.
+    """The flags of losses that the parser would refuse, and all other arguments.
+
+    It knows the fields alone, and of those no name with an `@` or a dot.
 
     Raises:
         ValueError: If a weight is not a number.
@@ -35,7 +37,8 @@ def split_new_losses(
             continue
         phase, name = int(match["phase"]), match["name"]
         is_phase = any(field.startswith(f"phases[{phase}].") for field in fields)
-        if f"phases[{phase}].losses.{name}" in fields or not is_phase:
+        is_field = f"phases[{phase}].losses.{name}" in fields
+        if (is_field and name.isidentifier()) or not is_phase:
             rest.append(argument)
             continue
         try:
@@ -46,17 +49,6 @@ def split_new_losses(
 
 
 def add_losses(config: Config, flags: Sequence[LossFlag]) -> None:
-    """Writes the weights into the configuration's phases.
-
-    Raises:
-        ValueError: If the method has no such loss; names those it has.
-    """
-    if not flags:
-        return
-    # Late, because it brings JAX.
-    from styleflax.training.build import build_method  # noqa: PLC0415
-
+    """Writes the weights into the configuration's phases, over those that they have."""
     for flag in flags:
         config.phases[flag.phase].losses[flag.name] = flag.weight
-    for phase in sorted({flag.phase for flag in flags}):
-        build_method(config, config.phases[phase])

@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 import styleflax
 from styleflax.cli.errors import describe_error, one_line_errors
 from styleflax.cli.loss_flags import add_losses, split_new_losses
+from styleflax.cli.option_flags import check_method, set_options, split_options
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
 
@@ -40,6 +41,10 @@ On a Ray cluster, once, on any of its nodes:
   --ray.address          HOST:PORT or auto; without, one on this machine is started
   --ray.gpus_per_worker  1 by default, where the cluster has any
   --ray.max_failures     restarts after a worker's death; 3 by default
+
+Options of the method, as JSON, Python literals or plain words, and losses by name:
+  --config.options.NAME=VALUE
+  --config.phases[I].losses.NAME=WEIGHT
 
 Fields and their defaults (those of a file differ):
 """
@@ -79,11 +84,11 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
     """The configuration and the run's folder that a command line asks for.
 
     Raises:
-        ValueError: If a flag or a field is unknown, missing or of another type,
-            or if the configuration file fails.
+        ValueError: If a flag, a field, a loss or an option is unknown, missing or of
+            another type, or if the configuration file fails.
         FileNotFoundError: If there is no such configuration.
     """
-    resolved = _with_resolved_config(arguments)
+    options, resolved = split_options(_with_resolved_config(arguments))
     plain = [argument for argument in resolved if not _FIELD.match(argument)]
     config, workdir = _parse_flags(plain)
     fields = flatten(config)
@@ -95,7 +100,10 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
             raise ValueError(f"--config has no field {match['field']!r}{hint}")
     if len(plain) < len(resolved):
         config, workdir = _parse_flags(resolved)
+    set_options(config, options)
     add_losses(config, losses)
+    if options or losses:
+        check_method(config)
     return config, workdir
 
 
