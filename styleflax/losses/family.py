@@ -130,7 +130,8 @@ def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLos
         arithmetic: Of the method; None for the default.
 
     Raises:
-        ValueError: If there is no such loss, or a layer is given as an empty word.
+        ValueError: If there is no such loss, a layer is given as an empty word, or a
+            gamma is 0, by which all positions would be alike.
     """
     family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
     base = base_name(name)
@@ -139,8 +140,10 @@ def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLos
     loss = family[base]
     whole, at, layers = name.partition("@")
     if whole != base:
-        number = whole.removeprefix(f"{base}_{NUMBERS[base]}")
-        loss = loss._replace(compare=_WITH_NUMBER[base](float(number)))
+        number = float(whole.removeprefix(f"{base}_{NUMBERS[base]}"))
+        if NUMBERS[base] == "gamma" and number <= 0:
+            raise ValueError(f"the gamma of {whole!r} must be above 0")
+        loss = loss._replace(compare=_WITH_NUMBER[base](number))
     if not at:
         return loss
     if not all(layers.split("+")):

@@ -11,6 +11,7 @@ from styleflax.losses.family import STYLE_LOSSES, find_style_loss
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)
 KERNELS = ("linear", "polynomial", "gaussian")
+NUMBERED = (*KERNELS, "polynomial_offset0.7", "gaussian_gamma2")
 
 
 def feature_map(height, width, channels=3):
@@ -22,10 +23,10 @@ X, Y = feature_map(3, 4), feature_map(2, 5)
 
 
 # Values and gradients in one program per kernel: all tests share its shapes.
-@pytest.fixture(scope="module", params=KERNELS)
+@pytest.fixture(scope="module", params=NUMBERED)
 def full(request):
-    """(kernel, value and gradient of its full statistic)."""
-    record = STYLE_LOSSES[f"mmd_{request.param}"]
+    """(kernel and its number, value and gradient of its full statistic)."""
+    record = find_style_loss(f"mmd_{request.param}")
 
     def loss(x, y):
         return record.evaluate({"a": x}, {"a": y}, KEY)
@@ -33,10 +34,11 @@ def full(request):
     return request.param, jax.jit(jax.value_and_grad(loss))
 
 
-@pytest.fixture(scope="module", params=KERNELS)
+@pytest.fixture(scope="module", params=NUMBERED)
 def sampled(request):
-    """(kernel, value and gradient of its sampled statistic)."""
-    record = STYLE_LOSSES[f"mmd_{request.param}_sampled"]
+    """(kernel and its number, value and gradient of its sampled statistic)."""
+    kernel, _, number = request.param.partition("_")
+    record = find_style_loss(f"mmd_{kernel}_sampled_{number}".removesuffix("_"))
 
     def loss(x, y, key):
         return record.evaluate({"a": x}, {"a": y}, key)
@@ -46,15 +48,24 @@ def sampled(request):
 
 # Of 1 everywhere and of 3: scalar products over c are 1, 9 and 3, and e^-2 is left of
 # the distance between them, whose mean over all groups of pairs is half of it.
-OF_ONE_AND_THREE = {"linear": 4.0, "polynomial": 64.0, "gaussian": 2 - 2 * np.exp(-2)}
+# With an offset they are that much more before squaring: 1.7^2 + 9.7^2 - 2 * 3.7^2.
+OF_ONE_AND_THREE = {
+    "linear": 4.0,
+    "polynomial": 64.0,
+    "polynomial_offset0.7": 69.6,
+    "gaussian": 2 - 2 * np.exp(-2),
+    "gaussian_gamma2": 2 - 2 * np.exp(-4),
+}
 ONE, THREE = jnp.full_like(X, 1.0), jnp.full_like(Y, 3.0)
 
 
 def kernel_of(name, channels, bandwidth=None):
-    if name == "gaussian":
-        return lambda a, b: np.exp(-(((a - b) ** 2).sum()) / bandwidth)
-    order = {"linear": 1, "polynomial": 2}[name]
-    return lambda a, b: (a @ b / channels) ** order
+    kernel, _, number = name.partition("_")
+    number = float(number.lstrip("ofsetgam") or kernel == "gaussian")
+    if kernel == "gaussian":
+        return lambda a, b: np.exp(-number * ((a - b) ** 2).sum() / bandwidth)
+    order = {"linear": 1, "polynomial": 2}[kernel]
+    return lambda a, b: (a @ b / channels + number) ** order
 
 
 def positions(feature):
@@ -113,13 +124,6 @@ def test_the_polynomial_kernel_is_the_gram_loss():
     assert float(gram) == pytest.approx(4 * np.mean(of_gatys), rel=1e-5)
 
 
-def test_an_offset_lets_means_count():
-    loss = mmd.polynomial_mmd_loss(X, mmd.mean_and_gram(Y), offset=0.7)
-    expected = full_statistic("polynomial", X, Y)
-    expected += 1.4 * full_statistic("linear", X, Y)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-
-
 def test_a_gamma_makes_the_gaussian_narrower():
     # Of the bandwidth's half, which is the distance between the two sets.
     for name in ("mmd_gaussian_gamma3", "mmd_gaussian_sampled_gamma3"):
@@ -139,6 +143,12 @@ def test_numbers_are_told_by_name():
     for name in ("mmd_linear_offset1", "mmd_gaussian_gamma", "gram_gamma2"):
         with pytest.raises(ValueError, match=f"style loss '{name}' unknown"):
             find_style_loss(name)
+
+
+@pytest.mark.parametrize("name", ["mmd_gaussian_gamma0", "mmd_gaussian_sampled_gamma0"])
+def test_a_gaussian_of_gamma_0_which_tells_nothing_apart_is_refused(name):
+    with pytest.raises(ValueError, match=f"the gamma of '{name}' must be above 0"):
+        find_style_loss(f"{name}@relu1_1")
 
 
 def test_chunks_change_nothing(monkeypatch):
