@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from styleflax.config import Config, Phase, flatten
+from styleflax.config import Config, Phase, Schedule, flatten
 
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "compute_dtype": ("float32", "bfloat16"),
@@ -84,11 +84,8 @@ def _validate_phase(name: str, phase: Phase, parts: int) -> None:
             f"{name}.schedule.kind must be 'inverse', 'cosine' or 'steps', "
             f"got {schedule.kind!r}"
         )
-    if schedule.kind == "steps" and (schedule.every_steps < 1 or not schedule.decay):
-        raise ValueError(
-            f"{name}.schedule of kind 'steps' needs decay above 0 and every_steps of "
-            f"at least 1, got {schedule.decay} and {schedule.every_steps}"
-        )
+    if schedule.kind == "steps":
+        _validate_steps(name, schedule)
     if not 0 < schedule.learning_rate < math.inf:
         raise ValueError(
             f"{name}.schedule.learning_rate must be positive and finite, "
@@ -102,4 +99,14 @@ def _validate_phase(name: str, phase: Phase, parts: int) -> None:
         raise ValueError(
             f"{name}.schedule.warmup_steps must be in [0, steps), "
             f"got {schedule.warmup_steps}"
+        )
+
+
+def _validate_steps(name: str, schedule: Schedule) -> None:
+    # The default decay is one of `inverse`, which as a factor would end all learning.
+    if schedule.every_steps < 1 or not 0.01 <= schedule.decay <= 1:
+        raise ValueError(
+            f"{name}.schedule of kind 'steps' needs a decay in [0.01, 1], by which the "
+            f"rate is multiplied, and every_steps of at least 1, got {schedule.decay} "
+            f"and {schedule.every_steps}"
         )

@@ -76,11 +76,26 @@ def test_a_run_needs_a_phase():
         validate(Config(phases=()))
 
 
-@pytest.mark.parametrize("numbers", [{"every_steps": 0}, {"decay": 0.0}])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"every_steps": 0},
+        {"decay": 0.0},
+        {"decay": 1.5},
+        {"decay": math.nan},
+        {"decay": Schedule().decay},  # a rate of `inverse`, not a factor
+    ],
+)
 def test_steps_need_a_length_and_a_factor(numbers):
     schedule = Schedule("steps", **{"decay": 0.8, "every_steps": 5, **numbers})
-    with pytest.raises(ValueError, match=r"schedule of kind 'steps' needs decay above"):
+    with pytest.raises(ValueError, match=r"kind 'steps' needs a decay in \[0.01, 1\]"):
         validate(Config(phases=(Phase(schedule=schedule),)))
+
+
+@pytest.mark.parametrize("decay", [0.01, 1.0])
+def test_steps_may_keep_the_rate_or_a_hundredth_of_it(decay):
+    schedule = Schedule("steps", decay=decay, every_steps=5)
+    validate(Config(phases=(Phase(schedule=schedule),)))
 
 
 def test_a_batch_splits_into_its_parts():
