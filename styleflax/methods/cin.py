@@ -74,7 +74,8 @@ def make_cin(
         pooling: In training, of the encoder that judges; the authors' code averages.
 
     Raises:
-        ValueError: If a term or a layer is unknown, or names are missing or the same.
+        ValueError: If a term, layer or pooling is unknown, or names are missing or the
+            same.
     """
     encode = FrozenEncoder(dtype, native, remat, pooling)
     layers = tuple(style_layers)
@@ -106,6 +107,7 @@ def make_record(nets: CinNetworks) -> Method:
             "width": nets.net.width,
             "content_layer": nets.perception.content_layer,
             "style_layers": list(nets.perception.style_layers),
+            "pooling": nets.perception.encode.pooling,
         },
     )
 

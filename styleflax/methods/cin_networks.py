@@ -68,7 +68,10 @@ def make_networks(
         native=native,
     )
     check_choices(net)
-    return CinNetworks(net, perception, tuple(styles), tuple(style_coefficients))
+    # Without them pictures are compared with their styles all at once.
+    all_one = all(factor == 1 for factor in style_coefficients)
+    coefficients = () if all_one else tuple(style_coefficients)
+    return CinNetworks(net, perception, tuple(styles), coefficients)
 
 
 def _check_coefficients(coefficients: Sequence[float], num_styles: int) -> None:

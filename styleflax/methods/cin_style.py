@@ -28,9 +28,10 @@ from styleflax.methods.feed_forward import (
     read_own_index,
 )
 from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.models.vgg import Pooling
 from styleflax.types import FeatureMaps, Image, Key, Params
 
-NETWORK = "network"
+NETWORK, STYLES = "network", "styles"
 
 
 def make_cin_style(
@@ -43,6 +44,7 @@ def make_cin_style(
     width: float = 1.0,
     content_layer: str = "relu3_3",
     style_layers: Sequence[str] = STYLE_LAYERS,
+    pooling: Pooling = "max",
 ) -> Method:
     """`cin` with the convolutions frozen, and one style (Dumoulin et al. 2017).
 
@@ -61,13 +63,14 @@ def make_cin_style(
         width: That of the model begun from.
         content_layer: As of `make_cin`.
         style_layers: The same.
+        pooling: The same.
 
     Raises:
         ValueError: As `make_cin` does, and if there is not just one style.
     """
     if len(styles) != 1:
         raise ValueError(f"one new style at a time, got {list(styles)}")
-    encode = FrozenEncoder(dtype, native, remat)
+    encode = FrozenEncoder(dtype, native, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
     nets = make_networks(perception, styles, width, None, dtype, native)
@@ -98,11 +101,11 @@ def _stylized(
 def _begin_from(
     method: str, players: Mapping[str, Params]
 ) -> tuple[dict[str, Params], dict[str, Params]]:
-    if method != "cin":
+    model = players.get("model", {})
+    if not {NETWORK, STYLES} <= model.keys():
         raise ValueError(f"a style is added to a model of cin, not of {method!r}")
-    tables = players["model"]["styles"]
-    means = jax.tree.map(lambda table: table.mean(axis=0, keepdims=True), tables)
-    return {"model": means}, {NETWORK: players["model"]["network"]}
+    means = jax.tree.map(lambda t: t.mean(axis=0, keepdims=True), model[STYLES])
+    return {"model": means}, {NETWORK: model[NETWORK]}
 
 
 def _loss(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from styleflax.losses.regularizers import total_variation_loss
 from styleflax.methods.base import Batch, LossFn, Style, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.methods.style_terms import StyleTerms, make_style_terms
-from styleflax.models.vgg import DEPTHS
+from styleflax.models.vgg import DEPTHS, Pooling
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -66,7 +66,8 @@ class Perception(NamedTuple):
             frozen: Holds the encoder.
             content: Pictures.
             stylized: Of the same size; what is differentiated.
-            style: One for every picture, or one for all, of any size.
+            style: One for every picture, or one for all, of any size; with
+                coefficients one for every picture.
             players: Hold the critic, if there is one.
             key: For losses that sample.
             coefficients: Factors on the style terms of every picture; None for 1.
@@ -102,12 +103,14 @@ class Perception(NamedTuple):
         if coefficients is None:
             return self.terms.compare(features, targets, players, key)
 
-        def of_one(features: Any, targets: Any, factor: Array) -> dict[str, Array]:
+        def of_one(picture: tuple[Any, Any, Array]) -> dict[str, Array]:
+            features, targets, factor = picture
             one, target = jax.tree.map(lambda x: x[None], (features, targets))
             terms = self.terms.compare(one, target, players, key)
             return {name: factor * term for name, term in terms.items()}
 
-        of_all = jax.vmap(of_one)(dict(features), targets, coefficients)
+        # Not side by side: losses that go in chunks would need a batch's memory.
+        of_all = jax.lax.map(of_one, (dict(features), targets, coefficients))
         return {name: terms.mean() for name, terms in of_all.items()}
 
     def player_losses(self, stylize: Stylize) -> dict[str, LossFn]:
@@ -134,8 +137,13 @@ def make_perception(
 
     Raises:
         ValueError: If a term is neither `content`, `total_variation` nor the name of a
-            style loss, which may name its layers, or a layer is unknown.
+            style loss, which may name its layers, or a layer or the encoder's pooling
+            is unknown.
     """
+    if encode.pooling not in get_args(Pooling):
+        raise ValueError(
+            f"pooling must be one of {get_args(Pooling)}, got {encode.pooling!r}"
+        )
     known = [
         f"relu{block}_{i + 1}"
         for block, depth in enumerate(DEPTHS["vgg19"], start=1)
