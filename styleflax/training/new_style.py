@@ -25,7 +25,8 @@ class NewStyle:
         crop_px: Side of their crops.
         style_px: Side at which the painting's middle square is seen.
         learning_rate: Its highest value.
-        losses: Weights by term.
+        losses: Weights by term; None for those of the model's last phase, which fit
+            its encoder.
     """
 
     painting: Path
@@ -36,9 +37,7 @@ class NewStyle:
     crop_px: int = 128
     style_px: int = 256
     learning_rate: float = 1e-2
-    losses: Mapping[str, float] = dataclasses.field(
-        default_factory=lambda: FEED_FORWARD_LOSSES
-    )
+    losses: Mapping[str, float] | None = None
 
 
 def new_style_config(asked: NewStyle) -> Config:
@@ -66,7 +65,7 @@ def new_style_config(asked: NewStyle) -> Config:
         asked.batch_size,
         asked.crop_px,
         2 * asked.crop_px,
-        dict(asked.losses),
+        dict(_own_losses(model.provenance) if asked.losses is None else asked.losses),
         Schedule("cosine", asked.learning_rate, min(10, asked.steps - 1)),
     )
     return Config(
@@ -88,3 +87,17 @@ def new_style_config(asked: NewStyle) -> Config:
             tensorboard=False,
         ),
     )
+
+
+def _own_losses(provenance: Mapping[str, Any]) -> Mapping[str, float]:
+    """The losses that a model was trained by at last, but for those with a critic.
+
+    A critic judges a network that learns all its styles, and model files hold none.
+    """
+    match provenance:
+        case {"phases": [*_, {"losses": dict(losses)}]}:
+            learnt: dict[str, float] = losses
+        case _:
+            learnt = {}
+    kept = {k: w for k, w in learnt.items() if not k.startswith("adversarial")}
+    return kept or FEED_FORWARD_LOSSES
