@@ -9,6 +9,7 @@ timed.
 """
 
 import argparse
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,8 @@ def picture_flop(name: str, side_px: int, architecture: str) -> float:
 
     A multiplication and an addition count as two.
     """
-    extra = {"path": "dense"} if name == "sanet" else {}
+    attends = "path" in inspect.signature(methods.METHODS[name]).parameters
+    extra = {"path": "dense"} if attends else {}
     method = methods.build(name, native=True, **extra)
     encoder = VGG(method.encoder_layers, architecture)
     image = jax.ShapeDtypeStruct((1, side_px, side_px, 3), jnp.float32)
