@@ -1,5 +1,6 @@
 r"""Many styles in one network by the losses of Dumoulin et al.'s program, as they were.
 
+    pip install "styleflax[h5]"
     styleflax weights convert vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 \
         -o caffe_vgg16.safetensors
     python train.py --config=configs/cin_published.py:PAINTINGS \
@@ -10,6 +11,11 @@ average pooling, content at relu3_3, squared differences of Gram matrices over h
 averaged over their entries, 1e-4 for each of four layers, no total variation, no
 clipping. `--config.options.style_coefficients=[1,2,...]` are factors on single styles.
 Beside it `configs/cin_full.py` has losses that fit the packaged encoder. For a GPU.
+
+Not as in the program: the encoder pads by reflection where its pads with zeros; styles
+are the paintings' middle squares at 256 px, where the program takes Gram matrices of
+whole paintings at their own size; photographs are cropped anywhere along their longer
+side, where the program takes the middle.
 """
 
 from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
@@ -30,7 +36,7 @@ def get_config(paintings: str = "") -> Config:
             "pooling": "average",
         },
         encoder=Encoder(weights="caffe_vgg16.safetensors", statistic="none"),
-        data=Data(style=source, style_px=256),
+        data=Data(style=source, style_px=256, flip=False),
         optimizer=Optimizer(clip_norm=0.0),
         phases=(
             Phase(

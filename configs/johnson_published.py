@@ -1,5 +1,6 @@
 r"""One style in one network by the losses of Johnson et al.'s program, as they were.
 
+    pip install "styleflax[h5]"
     styleflax weights convert vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 \
         -o caffe_vgg16.safetensors
     python train.py --config=configs/johnson_published.py:PAINTING.jpg \
@@ -8,8 +9,14 @@ r"""One style in one network by the losses of Johnson et al.'s program, as they 
 The encoder is Caffe's VGG-16 on pixels of 0 to 255 (Keras has it), to which these
 weights belong: in fast-neural-style (train.lua, StyleLoss.lua, TotalVariation.lua) a
 Gram matrix is divided by c h w, its squared differences are averaged over c^2 entries
-and weigh 5 a layer; total variation is half a sum over the batch, times 1e-6. Beside
-it `configs/johnson_full.py` has losses that fit the packaged encoder. For a GPU.
+and weigh 5 a layer; total variation is half a sum over the batch, times 1e-6, which
+`VARIATION` is for this batch and crop alone. Beside it `configs/johnson_full.py` has
+losses that fit the packaged encoder. For a GPU.
+
+Not as in the program: the encoder pads by reflection where Caffe's pads with zeros; the
+style is the painting's middle square at 256 px, where the program sees the whole of it;
+photographs are cropped, where the program squeezes them into 256 x 256 px. `norm` is
+the program's default, `instance`, where the paper of 2016 has batch normalisation.
 """
 
 from pathlib import Path
@@ -30,7 +37,11 @@ def get_config(painting: str = "") -> Config:
         method="johnson",
         options={"styles": [Path(painting).stem or "style"], "norm": "instance"},
         encoder=Encoder(weights="caffe_vgg16.safetensors", statistic="none"),
-        data=Data(style=f"pictures:{painting}" if painting else source, style_px=256),
+        data=Data(
+            style=f"pictures:{painting}" if painting else source,
+            style_px=256,
+            flip=False,
+        ),
         optimizer=Optimizer(clip_norm=0.0),
         phases=(
             Phase(

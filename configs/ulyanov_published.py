@@ -1,5 +1,6 @@
 r"""One style by the losses and the schedule of Ulyanov et al.'s improved texture nets.
 
+    pip install "styleflax[h5]"
     styleflax weights convert vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 \
         -o caffe_vgg19.safetensors
     python train.py --config=configs/ulyanov_published.py:PAINTING.jpg \
@@ -11,6 +12,11 @@ table): Caffe's VGG-19, relu4_2 for content, Gram matrices divided by c h w at r
 to relu4_1, each weight 1, batches of one, 50,000 steps, the rate times 0.8 after every
 2,000. The network is Johnson et al.'s with instance normalisation, not the pyramid of
 texture nets. For a GPU.
+
+Not as there: the encoder pads by reflection where Caffe's pads with zeros; the style is
+the painting's middle square at 256 px, where the program sees the whole of it; and
+photographs are brought to a short side of 480 px, about that of most in COCO, where the
+program cuts 256 px out of them as they are.
 """
 
 from pathlib import Path
@@ -32,14 +38,18 @@ def get_config(painting: str = "") -> Config:
             "style_layers": list(CHANNELS),
         },
         encoder=Encoder(weights="caffe_vgg19.safetensors", statistic="none"),
-        data=Data(style=f"pictures:{painting}" if painting else source, style_px=256),
+        data=Data(
+            style=f"pictures:{painting}" if painting else source,
+            style_px=256,
+            flip=False,
+        ),
         optimizer=Optimizer(clip_norm=0.0),
         phases=(
             Phase(
                 steps=50_000,
                 batch_size=1,
                 crop_px=256,
-                resize_px=256,
+                resize_px=480,
                 losses={
                     "content": 1.0,
                     **{f"gram_squared@{k}": 1.0 / c**2 for k, c in CHANNELS.items()},

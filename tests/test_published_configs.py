@@ -9,19 +9,28 @@ import numpy as np
 import pytest
 
 import styleflax
+from styleflax.cli.train import parse_arguments
+from styleflax.config import Schedule
 from styleflax.losses.family import find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
+from styleflax.methods.feed_forward import STYLE_LAYERS
+from styleflax.training.build import build_method
+from styleflax.training.validation import validate
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)
 CONFIGS = Path(styleflax.__file__).parents[1] / "configs"
 
 
-def losses_of(name):
+def config_of(name):
     spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.get_config().phases[0].losses
+    return module.get_config()
+
+
+def losses_of(name):
+    return config_of(name).phases[0].losses
 
 
 def gram(feature):
@@ -60,3 +69,60 @@ def test_johnsons_total_variation_is_half_a_sum_over_pixels_of_255():
     weight = losses_of("johnson_published")["total_variation"]
     found = weight * float(total_variation_loss(jnp.asarray(batch)))
     assert found == pytest.approx(expected, rel=1e-3)
+
+
+CONSTANT = Schedule("inverse", 1e-3, decay=0.0)
+FIRSTS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content_layer", "style_layers", "pooling", "schedule", "sizes"),
+    [
+        (
+            "johnson_published",
+            "relu3_3",
+            STYLE_LAYERS,
+            "max",
+            CONSTANT,
+            (40_000, 4, 256, 256),
+        ),
+        (
+            "ulyanov_published",
+            "relu4_2",
+            FIRSTS,
+            "max",
+            Schedule("steps", 1e-3, decay=0.8, every_steps=2_000),
+            (50_000, 1, 256, 480),
+        ),
+        (
+            "cin_published",
+            "relu3_3",
+            STYLE_LAYERS,
+            "average",
+            CONSTANT,
+            (40_000, 16, 256, 256),
+        ),
+    ],
+)
+def test_pictures_are_judged_and_networks_trained_as_in_the_program(
+    name, content_layer, style_layers, pooling, schedule, sizes
+):
+    config = config_of(name)
+    phase = config.phases[0]
+    options = build_method(config, phase).options
+    assert options["content_layer"] == content_layer
+    assert options["style_layers"] == list(style_layers)
+    assert options.get("pooling", "max") == pooling  # of johnson always
+    assert phase.schedule == schedule
+    assert (phase.steps, phase.batch_size, phase.crop_px, phase.resize_px) == sizes
+    assert config.optimizer.clip_norm == 0
+    assert not config.data.flip
+    assert config.encoder.statistic == "none"
+
+
+@pytest.mark.parametrize(
+    "name", ["johnson_published", "ulyanov_published", "cin_published"]
+)
+def test_the_command_takes_them_by_name(name):
+    config, _ = parse_arguments([f"--config={name}", "--workdir=x"])
+    assert validate(config) == config_of(name)
