@@ -137,7 +137,7 @@ OPTIONS = {
     "adain": {},
     "sanet": {},
     "johnson": {**AT_FIRSTS, "norm": "instance", "width": 0.1},
-    # One picture after the other, for the sake of the coefficients.
+    # One picture after the other, because of a coefficient other than 1.
     "cin": {**AT_FIRSTS, "width": 0.1, "style_coefficients": [2.0]},
 }
 
