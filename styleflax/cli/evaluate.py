@@ -141,7 +141,8 @@ def _show(result: "Result") -> None:
     Console(markup=False, highlight=False).print(table)
     for note in result.notes:
         print(note)
-    print(f"{result.report}, and results.json, results.md and pairs.csv beside it")
+    others = "results.json, results.md, pairs.csv and identity.csv"
+    print(f"{result.report}, and {others} beside it")
 
 
 def main() -> None:

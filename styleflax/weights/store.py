@@ -42,7 +42,8 @@ class ModelFile(NamedTuple):
         players: the trained parts, {"model": ...} and perhaps more.
         state: batch statistics; {} for nearly all methods.
         arithmetic: the preset that the parts were trained under (ddof, eps, ...).
-        provenance: how it came about; for people, never read by the program.
+        provenance: how it came about; for people. The program reads but the losses of
+            its last phase, for a style that is added (`training.new_style`).
         options: the method's own arguments, see `methods.base.Method`.
     """
 
