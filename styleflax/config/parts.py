@@ -109,6 +109,8 @@ class Data:
         flip: Mirror half of all crops.
         style_px: Above 0, styles are always seen as their middle squares at this
             side, with their places in the source; 0 crops them like contents.
+        on_device: Decode all pictures once and hold them on the device, where crops
+            are cut: for accelerators. See `training.held`.
     """
 
     content: str = "sample_photos"
@@ -117,6 +119,7 @@ class Data:
     manual_dir: str = ""
     flip: bool = True
     style_px: int = 0
+    on_device: bool = False
 
 
 @dataclasses.dataclass

@@ -74,12 +74,10 @@ def make_cin_style(
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
     nets = make_networks(perception, styles, width, None, dtype, native)
+    of_critic = perception.player_losses(partial(_stylized, nets))
     return make_record(nets)._replace(
         init=partial(_init, nets),
-        losses={
-            "model": partial(_loss, nets),
-            **perception.player_losses(partial(_stylized, nets)),
-        },
+        losses={"model": partial(_loss, nets), **of_critic},
         encode_style=_encode_style,
         transfer=partial(_transfer, nets),
         begin_from=_begin_from,

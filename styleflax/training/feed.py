@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 
 from styleflax.config import Config
-from styleflax.data.pipeline import PairStream, make_pair_stream
 from styleflax.data.sources import PictureSource, open_source
 from styleflax.methods.base import Batch, Method
+from styleflax.training.held import HeldPairs, HeldPictures, hold_pictures
 from styleflax.weights.fetch import find_cache_dir
+
+if TYPE_CHECKING:
+    from styleflax.data.pipeline import PairStream
 
 Sources = tuple[PictureSource, PictureSource]
 # Apart from the seeds of phases, which are small numbers.
@@ -62,6 +66,8 @@ def phase_batches(
         share=(jax.process_index(), jax.process_count()),
         style_px=config.data.style_px,
     )
+    if isinstance(stream, HeldPairs):
+        return stream.iterate(first)
     return stream.iterate(
         first, num_workers=run.num_workers, num_threads=run.num_threads
     )
@@ -84,6 +90,23 @@ def sample_batch(config: Config, sources: Sources) -> Batch:
     return stream.batch_at(0)
 
 
+# By source, which is kept so that no other gets its number, size and form.
+_kept: dict[tuple[int, int, bool], tuple[PictureSource, HeldPictures]] = {}
+_MOST_KEPT = 3  # contents and styles of a phase, and styles seen whole
+
+
+def _hold(
+    source: PictureSource, short_px: int, *, square: bool = False
+) -> HeldPictures:
+    """The pictures of a source, decoded once."""
+    key = id(source), short_px, square
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()  # those of an earlier phase
+        _kept[key] = source, hold_pictures(source, short_px, square=square)
+    return _kept[key][1]
+
+
 def _stream(
     config: Config,
     sources: Sources,
@@ -92,8 +115,24 @@ def _stream(
     batch_size: int | None = None,
     share: tuple[int, int] = (0, 1),
     style_px: int = 0,
-) -> PairStream:
+) -> "PairStream | HeldPairs":
     phase = config.phases[index]
+    if config.data.on_device:
+        content = _hold(sources[0], phase.resize_px)
+        style = _hold(sources[1], style_px or phase.resize_px, square=style_px > 0)
+        return HeldPairs(
+            content,
+            style,
+            crop_px=phase.crop_px,
+            batch_size=batch_size or phase.batch_size,
+            seed=seed,
+            flip=config.data.flip,
+            fixed_styles=style_px > 0,
+            share=share,
+        )
+    # Imported late, as it needs Grain, which is not everywhere.
+    from styleflax.data.pipeline import make_pair_stream  # noqa: PLC0415
+
     return make_pair_stream(
         *sources,
         crop_px=phase.crop_px,
