@@ -53,7 +53,7 @@ def test_stylize_composes_the_steps_and_crops_to_the_content():
 
 def test_methods_are_built_by_name():
     method = build("adain", losses={"pixel": 1.0})
-    assert method.controls == {"strength", "weights", "masks"}
+    assert method.controls == {"strength", "weights", "masks", "style_masks"}
     with pytest.raises(ValueError, match=r"'adaiin' unknown; there are \['adain', "):
         build("adaiin")
 
