@@ -1,6 +1,5 @@
 """The pictures of a run."""
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +21,8 @@ _ENCODER_SEED_OFFSET = 1_000_003
 
 
 def open_sources(config: Config) -> Sources:
-    """Contents and styles, prepared where they have not been before.
-
-    Raises:
-        ImportError: If packages are missing that reading them needs.
-    """
+    """Contents and styles, prepared where they have not been before."""
     data = config.data
-    if not data.on_device:
-        importlib.import_module("styleflax.data.pipeline")  # says what is missing
     folder = Path(data.data_dir) if data.data_dir else find_cache_dir() / "datasets"
     manual = data.manual_dir or None
     content = open_source(data.content, folder, manual)
