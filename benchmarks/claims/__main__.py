@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.claims import answers
+from benchmarks.claims import answers, starts
 from benchmarks.claims.training import Budget
 
 CLAIMS = {
@@ -41,6 +41,7 @@ def main() -> int:
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, default=plain[name])
     parser.add_argument("--pairs", type=int, nargs=2, default=plain["pairs"])
+    parser.add_argument("--start", choices=starts.NAMES, default=plain["start"])
     parser.add_argument("--models", type=Path, nargs="*", default=())
     given = vars(parser.parse_args())
     numbers, out = given.pop("numbers"), given.pop("out")

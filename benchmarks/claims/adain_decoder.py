@@ -26,8 +26,9 @@ _KEPT: dict[tuple[Budget, str], Trained] = {}
 def train_sides(
     budget: Budget, sides: dict[str, dict], losses: dict[str, dict] | None = None
 ) -> dict[str, Trained]:
-    """AdaIN with options, or with losses of each side, from the inverse decoder."""
-    contents, styles, begin = _material(budget)
+    """AdaIN with options, or with losses of each side, from the budget's start."""
+    contents, styles = _crops(budget)
+    begin = _inverse_start(budget) if budget.start == "inverse" else None
     trained = {}
     for name, options in sides.items():
         weights = (losses or {}).get(name, PAPER_LOSSES)
@@ -41,19 +42,22 @@ def train_sides(
 
 
 @functools.cache
-def _material(budget: Budget) -> tuple[np.ndarray, np.ndarray, training.Begin]:
-    """Crops of contents and of styles, and the start."""
+def _crops(budget: Budget) -> tuple[np.ndarray, np.ndarray]:
+    """Crops of contents and of styles."""
+    folders = budget.content, budget.style
     contents, styles = (
         training.load_crops(folder, 96, budget.crop_px, seed)
-        for seed, folder in enumerate((budget.content, budget.style))
+        for seed, folder in enumerate(folders)
     )
-    fitted = np.concatenate([contents[:16], styles[:16]])
-    decoder = starts.inverse_decoder(fitted)
-    return (
-        contents,
-        styles,
-        starts.begin_with_decoder(decoder, contents[:16], styles[:16]),
-    )
+    return contents, styles
+
+
+@functools.cache
+def _inverse_start(budget: Budget) -> training.Begin:
+    """What begins as the inverse of the encoder, fitted to some of the crops."""
+    contents, styles = (crops[:16] for crops in _crops(budget))
+    decoder = starts.inverse_decoder(np.concatenate([contents, styles]))
+    return starts.begin_with_decoder(decoder, contents, styles)
 
 
 def run(budget: Budget, out: Path) -> Answer:
@@ -81,7 +85,7 @@ def run(budget: Budget, out: Path) -> Answer:
     return Answer(
         "AdaIN's decoder must not normalise: batch norm and instance norm do worse "
         "than none, and so does concatenating features in AdaIN's place.",
-        budget.describe() + "; all begin as the inverse of the encoder",
+        f"{budget.describe()}; {starts.NAMES[budget.start]}",
         [measuring.score_table(found, "none")],
         sentences,
     )

@@ -88,7 +88,7 @@ def _figure(number: int):
     figure = Figure(figsize=(min(3.1 * number, 9.3), 2.6), layout="constrained")
     axes = figure.subplots(1, number, squeeze=False)[0]
     for axis in axes:
-        axis.tick_params(labelsize=7)
+        axis.tick_params(which="both", labelsize=7)
         axis.title.set_fontsize(9)
         axis.xaxis.label.set_fontsize(8)
         axis.spines[["top", "right"]].set_visible(False)

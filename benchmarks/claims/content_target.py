@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.claims import answers, measuring
+from benchmarks.claims import answers, measuring, starts
 from benchmarks.claims.adain_decoder import train_sides
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
@@ -31,7 +31,7 @@ def run(budget: Budget, out: Path) -> Answer:
     return Answer(
         "AdaIN's output as the content target converges slightly faster than the "
         "content's own features, and keeps to the aim of inverting AdaIN's output.",
-        budget.describe() + "; both begin as the inverse of the encoder",
+        f"{budget.describe()}; {starts.NAMES[budget.start]}",
         [measuring.score_table(found, base)],
         [
             f"The style loss that own features have at step {budget.steps} is reached "

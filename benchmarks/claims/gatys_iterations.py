@@ -31,14 +31,8 @@ content's 1; for `style` that of AdaIN's published training."""
 def run(budget: Budget, out: Path) -> Answer:
     """Optimises every pair by each style loss, and looks for the methods' totals."""
     pairs = measuring.held_out(budget, budget.picture_px)
-    measure, encoder = make_ruler(), load_encoder("adain").params
-    scores = {}
-    for name in (*SYSTEMS, *budget.models):
-        made, known = _stylized(build_model(load_model(find_model(name))), pairs)
-        values = measure(made, pairs.contents, pairs.styles)
-        scores[Path(name).stem] = {
-            k: np.where(known, v, np.nan) for k, v in values.items()
-        }
+    encoder = load_encoder("adain").params
+    scores = _scores(budget, pairs)
     tables, sentences, panels = [], [], {}
     for scale, (loss, weight) in SCALES.items():
         curves = _curves(budget, encoder, pairs, loss, weight)
@@ -58,11 +52,30 @@ def run(budget: Budget, out: Path) -> Answer:
         "are between theirs at some tens and some hundreds of iterations.",
         f"{len(pairs.contents)} pairs of {budget.picture_px} px, L-BFGS from the "
         f"content, at most {budget.iterations} iterations; the packaged weights"
-        + "".join(f", {path.stem}" for path in budget.models)
+        + "".join(f", {path.name}" for path in budget.models)
         + "; Gatys' losses are of pixels before they are cut to [0, 1]",
         tables,
         sentences,
     )
+
+
+def _scores(budget: Budget, pairs: measuring.Pairs) -> dict[str, measuring.Scores]:
+    """The ruler's values of every pair by method; NaN where no file has its style.
+
+    Files of one method share a line: each has the styles that those before it lack.
+    """
+    measure = make_ruler()
+    scores: dict[str, measuring.Scores] = {}
+    for name in (*SYSTEMS, *budget.models):
+        file = load_model(find_model(name))
+        made, known = _stylized(build_model(file), pairs)
+        values = measure(made, pairs.contents, pairs.styles)
+        before = scores.get(file.method, dict.fromkeys(values, np.nan))
+        scores[file.method] = {
+            k: np.where(np.isnan(before[k]) & known, v, before[k])
+            for k, v in values.items()
+        }
+    return scores
 
 
 def _curves(budget, encoder, pairs, loss, weight) -> np.ndarray:

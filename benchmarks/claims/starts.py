@@ -2,7 +2,8 @@
 
 A decoder that begins at random is still noise after some hundred steps. These begin
 as the inverse of the encoder (`models.inversion`), which has seen no style loss, and
-differ in nothing but what is compared.
+differ in nothing but what is compared. That start favours what it was fitted to, a
+decoder of AdaIN's output without norms: a random one favours none.
 """
 
 import jax
@@ -19,6 +20,12 @@ from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder
+
+NAMES = {
+    "inverse": "all begin as the inverse of the encoder",
+    "random": "all begin at random",
+}
+"""By name, what a page says of it."""
 
 
 def inverse_decoder(pictures: np.ndarray, encoder: str = "adain") -> Params:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.claims import answers, measuring
+from benchmarks.claims import answers, measuring, starts
 from benchmarks.claims.adain_decoder import train_sides
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
@@ -41,7 +41,7 @@ def run(budget: Budget, out: Path) -> Answer:
     return Answer(
         "A style loss of channel means and deviations gives results similar to those "
         "of a loss of Gram matrices.",
-        budget.describe() + "; all begin as the inverse of the encoder",
+        f"{budget.describe()}; {starts.NAMES[budget.start]}",
         [measuring.score_table(found, base)],
         sentences,
     )

@@ -39,7 +39,8 @@ class Budget(NamedTuple):
         picture_px: Side of the pictures of claims 7 and 8.
         iterations: Of the optimisation in claim 7.
         models: Files of models with styles of their own, called like the paintings:
-            beside the packaged ones in claim 7.
+            beside the packaged ones in claim 7, those of one method together.
+        start: Of the decoders of claims 1 to 3: "inverse" of the encoder, or "random".
     """
 
     content: Path
@@ -53,6 +54,7 @@ class Budget(NamedTuple):
     picture_px: int = 256
     iterations: int = 300
     models: tuple[Path, ...] = ()
+    start: str = "inverse"
 
     def describe(self) -> str:
         """In words, for the page."""
