@@ -1,5 +1,8 @@
 """Losses that look at the image alone."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -13,3 +16,25 @@ def total_variation_loss(image: Image) -> Float[Array, ""]:
     """
     terms = [jnp.square(jnp.diff(image, axis=axis)) for axis in (1, 2)]
     return sum((t.mean() for t in terms if t.size), start=jnp.zeros(()))
+
+
+def out_of_range_loss(image: Image) -> Float[Array, ""]:
+    """Mean squared distance of values from [0, 1], where pictures end.
+
+    A network without a limit at its output can please an encoder by values that no
+    picture has; cut off, they are spots of pure colour.
+    """
+    return jnp.square(image - jnp.clip(image, 0.0, 1.0)).mean()
+
+
+REGULARIZERS: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyType(
+    {"total_variation": total_variation_loss, "out_of_range": out_of_range_loss}
+)
+"""By the name that a method's weights have for it."""
+
+
+def regularize(
+    image: Image, weights: Mapping[str, float]
+) -> dict[str, Float[Array, ""]]:
+    """The regularizers that have a weight, by name."""
+    return {k: loss(image) for k, loss in REGULARIZERS.items() if k in weights}

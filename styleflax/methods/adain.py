@@ -63,7 +63,8 @@ def make_adain(
             `methods.style_terms` may be beside or in place of `style`; `pixel` makes
             an autoencoder of contents and styles alike; `identity` asks the same of
             the middle of every picture, `identity_features` asks it of the encoder's
-            layers, which keeps edges sharp; `total_variation` smooths.
+            layers, which keeps edges sharp; `total_variation` smooths;
+            `out_of_range` keeps values in [0, 1].
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.

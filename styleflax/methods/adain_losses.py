@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss, pixel_loss
-from styleflax.losses.regularizers import total_variation_loss
+from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.adain_transforms import Transform
 from styleflax.methods.base import Batch, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
@@ -24,7 +24,7 @@ DEEPEST = "relu4_1"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
 RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
-LOSS_TERMS = ("content", *RECONSTRUCTIONS, "total_variation")
+LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
 """Beside the style losses."""
 CONTENT_TARGETS = ("adain", "content")
 
@@ -90,7 +90,7 @@ def adain_loss(
         terms |= found
     if not weights.keys() <= set(RECONSTRUCTIONS):
         found, state = _transfer_terms(
-            nets, own_params, state, variables, frozen, batch, key
+            weights, nets, own_params, state, variables, frozen, batch, key
         )
         terms |= found
     total, metrics = weigh_terms(weights, terms)
@@ -114,6 +114,7 @@ def styles_and_transfers(
 
 
 def _transfer_terms(
+    weights: Mapping[str, float],
     nets: Networks,
     own_params: Params,
     state: Params,
@@ -122,7 +123,7 @@ def _transfer_terms(
     batch: Batch,
     key: Key,
 ) -> tuple[dict[str, Array], Params]:
-    """Of contents in the styles beside them: content, style losses, smoothness."""
+    """Of contents in the styles beside them: content, style losses, regularizers."""
     style = nets.encode(frozen, batch["style"], STYLE_LAYERS)
     targets = nets.style_terms.targets(style)
     stylized, wanted, state = _stylize(nets, own_params, state, frozen, batch, style)
@@ -133,7 +134,7 @@ def _transfer_terms(
 
     return {
         **nets.encode.judge(frozen, stylized, STYLE_LAYERS, compared),
-        "total_variation": total_variation_loss(stylized),
+        **regularize(stylized, weights),
     }, state
 
 

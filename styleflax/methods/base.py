@@ -201,7 +201,7 @@ def weigh_terms(
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
     total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
-    return total, {f"{k}_loss": v for k, v in terms.items() if k != "total_variation"}
+    return total, {f"{k}_loss": v for k, v in terms.items()}
 
 
 def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:

@@ -58,8 +58,8 @@ def make_cin(
     The convolutions are all styles' own. `methods.cin_style` adds a style.
 
     Args:
-        losses: Weights by term: `content`, `total_variation`, and any style loss
-            (`methods.style_terms`).
+        losses: Weights by term: `content`, those of `losses.regularizers`, and any
+            style loss (`methods.style_terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.

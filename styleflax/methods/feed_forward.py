@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
-from styleflax.losses.regularizers import total_variation_loss
+from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import Batch, LossFn, Style, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.methods.style_terms import StyleTerms, make_style_terms
@@ -23,7 +23,7 @@ STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 FEED_FORWARD_LOSSES: Mapping[str, float] = MappingProxyType(
     {"content": 1.0, "gram": 2.0, "total_variation": 1.0}
 )
-_OF_IMAGES = ("content", "total_variation")
+_OF_IMAGES = ("content", *REGULARIZERS)
 
 Stylize = Callable[[Variables, Params, Batch], Image]
 """(variables, frozen, batch) -> the batch's contents in its styles."""
@@ -89,7 +89,7 @@ class Perception(NamedTuple):
             return {"content": mse_loss(features[layer], wanted), **terms}
 
         terms = self.encode.judge(frozen, stylized, self.layers(), compared)
-        terms["total_variation"] = total_variation_loss(stylized)
+        terms |= regularize(stylized, self.weights)
         return weigh_terms(self.weights, terms)
 
     def _compare_styles(
@@ -136,7 +136,7 @@ def make_perception(
     """What judges the pictures of a feed-forward network.
 
     Raises:
-        ValueError: If a term is neither `content`, `total_variation` nor the name of a
+        ValueError: If a term is neither `content`, a regularizer nor the name of a
             style loss, which may name its layers, or a layer or the encoder's pooling
             is unknown.
     """

@@ -70,7 +70,7 @@ def make_johnson(
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
-            Caffe's), `total_variation`, and any style loss (`methods.style_terms`).
+            Caffe's), `losses.regularizers`, and any style loss (`methods.style_terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.

@@ -66,7 +66,8 @@ def make_sanet(
 
     Args:
         losses: Weights by term: `content`, `identity_pixels`, `identity_features` (see
-            `PAPER_LOSSES`), `total_variation`, and any of `methods.style_terms`.
+            `PAPER_LOSSES`), those of `losses.regularizers`, and any of
+            `methods.style_terms`.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
         native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense

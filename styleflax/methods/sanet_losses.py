@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
-from styleflax.losses.regularizers import total_variation_loss
+from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import Batch, Variables, weigh_terms
 from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.methods.style_terms import StyleTerms
@@ -30,7 +30,7 @@ PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
 )
 """With the identities' weights of the paper's erratum, 50 and 1; its print has 1 and 50
 (`presets.PRESETS["sanet-paper-print"]`)."""
-LOSS_TERMS = ("content", "identity_pixels", "identity_features", "total_variation")
+LOSS_TERMS = ("content", "identity_pixels", "identity_features", *REGULARIZERS)
 """Beside the style losses."""
 
 
@@ -90,7 +90,7 @@ def sanet_loss(
     )
     terms: dict[str, Array] = {}
     if transfers:
-        terms["total_variation"] = total_variation_loss(images[:size])
+        terms |= regularize(images[:size], weights)
     if identities:
         # A mean over both halves, doubled, is the sum of their means.
         rest = slice(size * transfers, None)

@@ -224,4 +224,5 @@ def loss_terms(encoder, decoder, content, style, ddof=0, *, sums_channels=False)
         "identity_loss": pixel_loss(middle_again, middle),
         "identity_features_loss": sum(lacking),
         "total_variation_loss": sum((step**2).mean() for step in steps),
+        "out_of_range_loss": ((stylized - stylized.clip(0, 1)) ** 2).mean(),
     }

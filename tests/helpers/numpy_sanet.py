@@ -182,4 +182,5 @@ def loss_terms(encoder, params, content, style, ddof=0):
         "total_variation_loss": sum(
             (np.diff(stylized, axis=axis) ** 2).mean() for axis in (1, 2)
         ),
+        "out_of_range_loss": ((stylized - stylized.clip(0, 1)) ** 2).mean(),
     }

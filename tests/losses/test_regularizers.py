@@ -3,7 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.regularizers import total_variation_loss
+from styleflax.losses.regularizers import (
+    REGULARIZERS,
+    out_of_range_loss,
+    regularize,
+    total_variation_loss,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -42,8 +47,30 @@ def test_constant_pictures_of_any_shape_have_loss_and_gradient_zero(side):
     np.testing.assert_array_equal(gradient, 0.0)
 
 
-def test_loss_of_a_batch_is_the_mean_of_its_halves():
+@pytest.mark.parametrize("loss", REGULARIZERS.values(), ids=REGULARIZERS)
+def test_loss_of_a_batch_is_the_mean_of_its_halves(loss):
+    images = 3.0 * random_images() - 1.0
+    halves = [loss(images[i : i + 1]) for i in range(2)]
+    assert float(loss(images)) == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
+
+
+def test_values_out_of_range_agree_with_float64():
+    images = 3.0 * random_images() - 1.0
+    x = np.asarray(images, float)
+    beyond = np.maximum(x - 1.0, 0.0) + np.maximum(-x, 0.0)
+    assert float(out_of_range_loss(images)) == pytest.approx((beyond**2).mean(), 1e-5)
+
+
+def test_only_values_out_of_range_are_pulled_back():
+    image = jnp.array([-0.5, 0.0, 0.3, 1.0, 1.25, 0.7]).reshape(1, 2, 1, 3)
+    loss, gradient = jax.value_and_grad(out_of_range_loss)(image)
+    assert float(loss) == pytest.approx((0.25 + 0.0625) / 6)
+    expected = np.array([-0.5, 0, 0, 0, 0.25, 0]) * 2 / 6
+    np.testing.assert_allclose(np.ravel(gradient), expected, rtol=1e-6)
+
+
+def test_regularizers_without_a_weight_are_not_computed():
     images = random_images()
-    halves = [total_variation_loss(images[i : i + 1]) for i in range(2)]
-    loss = float(total_variation_loss(images))
-    assert loss == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
+    assert regularize(images, {"content": 1.0}) == {}
+    found = regularize(images, {"out_of_range": 1.0, "content": 1.0})
+    assert {k: float(v) for k, v in found.items()} == {"out_of_range": 0.0}
