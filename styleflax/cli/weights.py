@@ -1,4 +1,4 @@
-"""`styleflax weights`: what there is, getting, checking, exporting, converting."""
+"""`styleflax weights`: what there is, getting, checking, making of others."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="List, fetch, check, export and convert weights.", no_args_is_help=True
+    help="List, fetch, check, export, average and convert weights.",
+    no_args_is_help=True,
 )
 
 
@@ -83,6 +84,20 @@ def export(
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
     digest = save_model(out, read_run(run, complete=complete))
+    print(f"{out} (SHA-256 of its values {digest[:16]}...)")
+
+
+@app.command("average")
+def average(
+    files: Annotated[list[Path], typer.Argument(help="Names or model files.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Model file to write.")],
+) -> None:
+    """Write the mean of models that were trained from one start."""
+    from styleflax.weights.averaging import average_models  # noqa: PLC0415
+    from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
+
+    models = [load_model(_by_name(file)) for file in files]
+    digest = save_model(out, average_models(models))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
 
 

@@ -1,9 +1,12 @@
 import json
 
+import jax
+import numpy as np
 import pytest
 
 from styleflax.weights import packaged_models
 from styleflax.weights.fetch import CACHE_VARIABLE, compute_sha256
+from styleflax.weights.store import load_model, model_digest
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +67,19 @@ def test_info_takes_every_name_of_the_list(command, refuses):
     code, output, _ = command("weights", "info", "alexnet")
     assert (code, json.loads(output)["kind"]) == (0, "metric network")
     assert "weights fetch vgg19" in refuses("weights", "info", "vgg19")
+
+
+def test_average_of_a_model_with_itself_is_that_model(command, installed, tmp_path):
+    out = tmp_path / "mean.safetensors"
+    code, output, _ = command("weights", "average", "mine", installed, "-o", out)
+    assert code == 0
+    assert output.startswith(f"{out} (SHA-256 of its values ")
+    own, mean = load_model(installed), load_model(out)
+    jax.tree.map(np.testing.assert_array_equal, mean.players, own.players)
+    assert [m["sha256"] for m in mean.provenance["mean_of"]] == [model_digest(own)] * 2
+
+
+def test_average_of_one_model_is_refused(refuses, installed, tmp_path):
+    out = tmp_path / "mean.safetensors"
+    assert "at least two" in refuses("weights", "average", "mine", "-o", out)
+    assert not out.exists()

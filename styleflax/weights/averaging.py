@@ -1,0 +1,58 @@
+"""The mean of the weights of several trainings that began alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict
+
+from styleflax.types import Params
+from styleflax.weights.store import ModelFile, check_params, model_digest
+
+_SAME = ("method", "encoder", "arithmetic", "options")
+
+
+def average_models(models: Sequence[ModelFile]) -> ModelFile:
+    """One model whose trained parts and batch statistics are the models' means.
+
+    Of use for models of one chain of trainings, or of one start: they are near enough
+    to one another for their mean to do what they do, with less of what the last steps
+    of each left by chance (Izmailov et al. 2018). Its provenance is that of them all.
+
+    Raises:
+        ValueError: If there are fewer than two, or methods, options, arithmetic,
+            encoders or shapes differ.
+    """
+    first, *others = models
+    if not others:
+        raise ValueError("a mean takes at least two models, got 1")
+    for number, other in enumerate(others, start=2):
+        what = f"model {number}"
+        differing = [k for k in _SAME if getattr(first, k) != getattr(other, k)]
+        if not differing and not _equal(first.encoder_params, other.encoder_params):
+            differing = ["encoder's values"]
+        if differing:
+            raise ValueError(f"{what} differs from the first in {differing[0]}")
+        for tree in ("players", "state"):
+            check_params(getattr(first, tree), getattr(other, tree), f"{what}'s {tree}")
+    origins = [{"sha256": model_digest(m), **m.provenance} for m in models]
+    return first._replace(
+        players=_mean([m.players for m in models]),
+        state=_mean([m.state for m in models]),
+        provenance={"mean_of": origins},
+    )
+
+
+def _equal(one: Params, other: Params) -> bool:
+    flat, wanted = (flatten_dict(tree, sep="/") for tree in (one, other))
+    return flat.keys() == wanted.keys() and all(
+        np.array_equal(flat[name], wanted[name]) for name in flat
+    )
+
+
+def _mean(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(
+        lambda *leaves: np.mean(leaves, axis=0, dtype=np.float64).astype(np.float32),
+        *trees,
+    )
