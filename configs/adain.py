@@ -6,7 +6,8 @@ r"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
 
 The decoder begins as the inverse of the encoder, fitted in minutes, and is trained
 from there by the paper's losses, a Gram loss, and identity terms that keep edges
-and colours; the later phases ask for more style. On two CPU cores about 80 minutes,
+and colours; the next two phases ask for more style, the last two for values that a
+picture can have and for smoothness, too. On two CPU cores a little under two hours,
 by the measured time of a step; see docs/training.md for the losses to expect. The
 encoder is that of the packaged `adain`, a VGG-16 with scaled filters;
 `--config.encoder.weights=vgg16` scales torchvision's anew.
@@ -16,7 +17,7 @@ from styleflax.config import Config, Data, Phase, Schedule
 
 
 def get_config() -> Config:
-    """112 px crops: 1,200 steps, 600 of more style, 520 of yet more."""
+    """Crops of 112 px for 2,320 steps, of ever more style, then of 128 px for 680."""
     return Config(
         decoder="inverse",
         data=Data(content="sample_photos", style="procedural_art"),
@@ -62,6 +63,37 @@ def get_config() -> Config:
                     "identity_features": 0.25,
                 },
                 schedule=Schedule("cosine", 2.5e-4, warmup_steps=20),
+            ),
+            Phase(
+                steps=420,
+                batch_size=4,
+                crop_px=128,
+                resize_px=352,
+                losses={
+                    "content": 1.0,
+                    "style": 2.0,
+                    "gram": 8.0,
+                    "identity": 5.0,
+                    "identity_features": 0.25,
+                    "out_of_range": 2_000.0,
+                },
+                schedule=Schedule("cosine", 2.5e-4, warmup_steps=20),
+            ),
+            Phase(
+                steps=260,
+                batch_size=4,
+                crop_px=128,
+                resize_px=352,
+                losses={
+                    "content": 1.5,
+                    "style": 2.0,
+                    "gram": 8.0,
+                    "identity": 5.0,
+                    "identity_features": 0.25,
+                    "out_of_range": 2_000.0,
+                    "total_variation": 25.0,
+                },
+                schedule=Schedule("cosine", 2e-4, warmup_steps=20),
             ),
         ),
     )

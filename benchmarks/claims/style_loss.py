@@ -8,7 +8,7 @@ from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
 
 STYLE_WEIGHT = 10.0
-GRAM_WEIGHTS = (1.0, 3.0, 10.0)
+GRAM_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """The two losses have no common unit; several weights show what hangs on that."""
 
 
