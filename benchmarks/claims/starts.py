@@ -1,6 +1,6 @@
 """Where trainings begin, so that short ones compare what the claims are about.
 
-A decoder that begins at random is still noise after some hundred steps. These begin
+A decoder that begins at random is still noise after sixty steps. These begin
 as the inverse of the encoder (`models.inversion`), which has seen no style loss, and
 differ in nothing but what is compared. That start favours what it was fitted to, a
 decoder of AdaIN's output without norms: a random one favours none.

@@ -5,9 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict
 
-from styleflax.types import Params
 from styleflax.weights.store import ModelFile, check_params, model_digest
 
 _SAME = ("method", "encoder", "arithmetic", "options")
@@ -24,30 +22,24 @@ def average_models(models: Sequence[ModelFile]) -> ModelFile:
         ValueError: If there are fewer than two, or methods, options, arithmetic,
             encoders or shapes differ.
     """
+    if len(models) < 2:
+        raise ValueError(f"a mean takes at least two models, got {len(models)}")
     first, *others = models
-    if not others:
-        raise ValueError("a mean takes at least two models, got 1")
     for number, other in enumerate(others, start=2):
         what = f"model {number}"
         differing = [k for k in _SAME if getattr(first, k) != getattr(other, k)]
-        if not differing and not _equal(first.encoder_params, other.encoder_params):
-            differing = ["encoder's values"]
         if differing:
             raise ValueError(f"{what} differs from the first in {differing[0]}")
-        for tree in ("players", "state"):
+        for tree in ("encoder_params", "players", "state"):
             check_params(getattr(first, tree), getattr(other, tree), f"{what}'s {tree}")
+        pair = first.encoder_params, other.encoder_params
+        if not jax.tree.all(jax.tree.map(np.array_equal, *pair)):
+            raise ValueError(f"{what} differs from the first in encoder's values")
     origins = [{"sha256": model_digest(m), **m.provenance} for m in models]
     return first._replace(
         players=_mean([m.players for m in models]),
         state=_mean([m.state for m in models]),
         provenance={"mean_of": origins},
-    )
-
-
-def _equal(one: Params, other: Params) -> bool:
-    flat, wanted = (flatten_dict(tree, sep="/") for tree in (one, other))
-    return flat.keys() == wanted.keys() and all(
-        np.array_equal(flat[name], wanted[name]) for name in flat
     )
 
 

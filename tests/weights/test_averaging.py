@@ -60,6 +60,7 @@ def test_models_of_other_encoder_values_are_refused():
         average_models([make_model(), other])
 
 
-def test_one_model_has_no_mean():
-    with pytest.raises(ValueError, match="at least two models, got 1"):
-        average_models([make_model()])
+@pytest.mark.parametrize("number", [0, 1])
+def test_fewer_than_two_models_have_no_mean(number):
+    with pytest.raises(ValueError, match=f"at least two models, got {number}"):
+        average_models([make_model()] * number)
