@@ -95,6 +95,8 @@ def _own_losses(provenance: Mapping[str, Any]) -> Mapping[str, float]:
     A critic judges a network that learns all its styles, and model files hold none.
     """
     match provenance:
+        case {"mean_of": [*_, dict(last)]}:
+            return _own_losses(last)
         case {"phases": [*_, {"losses": dict(losses)}]}:
             learnt: dict[str, float] = losses
         case _:

@@ -31,6 +31,12 @@ def test_losses_are_those_of_the_model_s_last_phase(config_for):
     assert config_for(provenance=PROVENANCE).phases[0].losses == LAST
 
 
+def test_losses_of_averaged_weights_are_those_of_the_last_of_them(config_for):
+    first = {"phases": [{"losses": {"content": 9.0}}]}
+    averaged = {"mean_of": [first, {"sha256": "x", **PROVENANCE}]}
+    assert config_for(provenance=averaged).phases[0].losses == LAST
+
+
 def test_losses_may_be_others(config_for):
     asked = {"gram": 1.0}
     assert config_for(asked, provenance=PROVENANCE).phases[0].losses == asked
