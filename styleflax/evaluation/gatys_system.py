@@ -8,6 +8,8 @@ from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.systems import Made, System
 from styleflax.inference.gatys import PRESETS, Settings, make_gatys
 from styleflax.inference.gatys.encoder import load_gatys_encoder
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import load_model, model_digest
 
 ENCODER = "sanet"
 
@@ -42,4 +44,6 @@ def make_gatys_system(
 
 def describe_gatys(iterations: Sequence[int]) -> dict[str, str]:
     """What tells one of these systems from another, by name; for `rows.open_folder`."""
-    return {f"gatys-{n}": f"{PRESETS['default']} {ENCODER}" for n in iterations}
+    file = load_model(find_model(ENCODER))
+    encoder = model_digest(file._replace(players={}, state={}, provenance={}))
+    return {f"gatys-{n}": f"{PRESETS['default']} {encoder}" for n in iterations}

@@ -15,6 +15,7 @@ from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.kept import FirstKept
 from styleflax.evaluation.outputs import PairNames, load_output_u8
 from styleflax.evaluation.resources import peak_memory
+from styleflax.inference.contents import StylePixels
 from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Style, Variables
@@ -131,7 +132,10 @@ def make_model_system(
     warm: set[str] = set()
 
     def encode(style: Input) -> Style:
-        return stylizer.encode_style(style.name if own_styles else style.picture)
+        if own_styles:
+            return stylizer.encode_style(style.name)
+        # Seen as it is: pictures from files are shrunk if they are above 512 px.
+        return stylizer.encode_style(StylePixels(style.picture))
 
     def make(content: Input, style: Input, strength: float | None) -> Made:
         alpha = 1.0 if strength is None else strength
@@ -164,7 +168,9 @@ def make_training_losses(
     They are of the picture at strength 1, before it is cut to [0, 1] and rounded.
     """
     terms = dict.fromkeys(LOSS_TERMS, 1.0)
-    method = methods.build(file.method, losses=terms, arithmetic=read_arithmetic(file))
+    method = methods.build(
+        file.method, losses=terms, arithmetic=read_arithmetic(file), **file.options
+    )
     variables = jax.device_put(Variables(file.players, file.state))
     frozen = jax.device_put({"encoder": file.encoder_params})
 

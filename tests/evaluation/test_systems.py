@@ -19,6 +19,7 @@ from styleflax.evaluation.systems import (
     make_outputs_system,
     make_training_losses,
 )
+from styleflax.inference import style_pixels
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Method, Variables
@@ -63,6 +64,22 @@ def test_model_makes_what_the_stylizer_makes(inputs, model, model_file):
     assert "style_loss" not in made[0.5].values
     assert "style_loss" in made[1.0].values
     assert system.identity
+
+
+def test_styles_are_seen_at_their_size_however_large(
+    inputs, model, model_file, monkeypatch
+):
+    monkeypatch.setattr(style_pixels, "STYLE_SIZE_PX", SIZE_PX // 2)
+    system = make_model_system("m", model_file, model, [1.0])
+    made = system.make(*inputs, 1.0)
+    stylizer = Stylizer(model)
+    content, style = (one.picture for one in inputs)
+    whole, shrunk = (
+        to_float(to_u8(stylizer(content, style, style_size=side).array))
+        for side in (SIZE_PX, None)
+    )
+    np.testing.assert_array_equal(made.picture, whole)
+    assert np.abs(made.picture - shrunk).max() > 0.1
 
 
 def test_content_as_its_own_style_has_no_training_loss(inputs, model, model_file):
@@ -119,7 +136,7 @@ def test_time_is_without_compiling(inputs, model, model_file, monkeypatch):
     assert len(calls) == 3
 
 
-def test_losses_are_those_of_the_method_under_the_models_own_arithmetic(
+def test_losses_are_those_of_the_method_under_the_models_own_settings(
     inputs, model_file, monkeypatch
 ):
     def loss(own, variables, frozen, batch, key):
@@ -128,15 +145,16 @@ def test_losses_are_those_of_the_method_under_the_models_own_arithmetic(
         metrics = {f"{k}_loss": scale * batch[k].mean() for k in batch}
         return 0.0, (metrics | {"other_loss": scale}, variables.state)
 
-    def build(name, *, losses, arithmetic):
-        asked.append((name, losses, arithmetic.ddof))
+    def build(name, *, losses, arithmetic, **options):
+        asked.append((name, losses, arithmetic.ddof, options))
         return SimpleNamespace(losses={"model": loss})
 
     asked = []
     monkeypatch.setattr(methods, "build", build)
-    file = model_file._replace(arithmetic=model_file.arithmetic | {"ddof": 1})
+    own = model_file.arithmetic | {"ddof": 1}
+    file = model_file._replace(arithmetic=own, options={"norm": "batch"})
     found = make_training_losses(file)(*(x.picture for x in inputs))
-    assert asked == [("adain", {"content": 1.0, "style": 1.0}, 1)]
+    assert asked == [("adain", {"content": 1.0, "style": 1.0}, 1, {"norm": "batch"})]
     scale = file.encoder_params["conv1_1"]["bias"].sum() + 2.0
     expected = [scale * x.picture.mean() for x in inputs]
     assert list(found) == ["content_loss", "style_loss"]
