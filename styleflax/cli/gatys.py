@@ -10,6 +10,7 @@ from styleflax.cli import control_flags, stylize_flags
 from styleflax.cli import gatys_flags as flags
 from styleflax.cli.gatys_plot import check_plot, plot_losses
 from styleflax.cli.style_masks import StyleMasks, read_style_masks
+from styleflax.cli.stylize_targets import prepare_folder
 from styleflax.data.writing import SUFFIXES_WRITTEN
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def gatys(
     Several paintings are blended, or go where --mask says.
     """
     _check_files(out, [photo, *(paintings or [])], plot, overwrite=overwrite)
+    for path in filter(None, (out, plot, checkpoint)):
+        prepare_folder(path.parent)
     settings = flags.read_settings(
         preset,
         (optimizer, learning_rate, memory, init, pyramid, pooling),
@@ -86,13 +89,17 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 
     number = len(job.paintings)
     controls, _ = control_flags.control_arguments(max(1, number), *job.looks)
+    if number > 1 and "masks" in controls and not control_flags.one_picture(controls):
+        raise ValueError(
+            f"there are {number} paintings for one --mask: say which go there, as "
+            "--mask FILE:STYLE, or how they are blended"
+        )
     controls["style_masks"] = read_style_masks(job.style_masks, max(1, number))
     resumed = checkpoint is not None and checkpoint.exists()
     with _Progress(job.settings, resumed=resumed) as heard:
         watch = Watch(seed, checkpoint, heard)
         given = (job.photo, job.paintings, job.settings, job.encoder)
         result = optimise_picture(*given, watch, **controls)
-    out.parent.mkdir(parents=True, exist_ok=True)
     result.picture.save(out)
     return result.losses
 

@@ -59,7 +59,7 @@ def find_targets(
         targets = dict(zip(pairs, found, strict=True))
     if not overwrite:
         _refuse_existing(targets.values())
-    _prepare_folder(out.parent if is_file else out)
+    prepare_folder(out.parent if is_file else out)
     return targets
 
 
@@ -90,7 +90,12 @@ def _refuse_existing(paths: Iterable[Path]) -> None:
         )
 
 
-def _prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path) -> None:
+    """Makes a folder, and tries whether files can be written there.
+
+    Raises:
+        OSError: If not.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -134,7 +134,7 @@ def find_targets(
     """
     features = encode(objective, encoder, content)
     laid = None
-    if masks is not None:
+    if masks is not None and objective.style_weight:
         laid = {
             layer: area_average(masks, *features[layer].shape[1:3])
             for layer in objective.style_layers
@@ -148,7 +148,7 @@ def find_targets(
     return Targets(
         {layer: features[layer] for layer in content_layers},
         tuple(kept) if objective.style_weight else (),
-        laid if objective.style_weight else None,
+        laid,
         weights,
     )
 

@@ -106,11 +106,12 @@ class VGG(nn.Module):
             ValueError: If a layer does not exist in this architecture.
         """
         names = conv_names(self.architecture)
-        unknown = [name for name in self.layers if conv_of(name) not in names]
+        rectified = [name.replace("conv", "relu") for name in names]
+        unknown = [name for name in self.layers if name not in rectified]
         if unknown or not self.layers:
-            allowed = ", ".join(name.replace("conv", "relu") for name in names)
             raise ValueError(
-                f"{self.architecture} has no layers {unknown}; it has {allowed}"
+                f"{self.architecture} has no layers {unknown}; it has "
+                f"{', '.join(rectified)}"
             )
         deepest = max(names.index(conv_of(layer)) for layer in self.layers)
         return names[: deepest + 1]

@@ -154,13 +154,23 @@ def test_losses_are_drawn(run, tmp_path):
         (["--plot", "losses.txt"], "--plot must end in .png, .svg, .pdf"),
         (["--style-mask", "mask.png:3"], "STYLE must be from 1 to 1"),
         (["--style-mask", "a.png:1", "--style-mask", "b.png:1"], "has one already"),
+        (["--mask", "alpha", "PHOTO"], "for one --mask: say which go there"),
+        (["--content-layer", "conv4_2"], "vgg16 has no layers ['conv4_2']; it has"),
+        (["--style-loss", "adversarial"], "needs a critic that learns beside"),
+        (["--style-layers", "relu1_1,relu1_1"], "style_layers must differ"),
         (["-o", "made.doc"], "its suffix must be one of"),
+        (["-o", "FILE/made.png"], "cannot write to"),
+        (["--plot", "FILE/losses.svg"], "cannot write to"),
+        (["--checkpoint", "FILE/run.npz"], "cannot write to"),
         (["-o", "PHOTO"], "is there already; --overwrite replaces it"),
     ],
 )
 def test_mistakes_are_one_line(refuses, pictures, tmp_path, flags, message):
     photo, painting = pictures / "photo.png", pictures / "painting.png"
+    file = tmp_path / "file"
+    file.touch()
     flags = [photo if flag == "PHOTO" else flag for flag in flags]
+    flags = [str(flag).replace("FILE", str(file)) for flag in flags]
     out = "-o", tmp_path / "out.png"
     assert message in refuses("gatys", photo, painting, *out, *flags)
 

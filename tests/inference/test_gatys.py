@@ -125,6 +125,29 @@ def test_regions_get_the_colours_of_their_styles(monkeypatch):
     assert redder[9:].max() < -0.5
 
 
+@pytest.mark.parametrize("init", ["noise", "style"])
+def test_other_starts_come_to_a_lower_loss(init):
+    settings = Settings(NARROW, init=init, iterations=(10,), memory_size=3)
+    content = RNG.random(STYLE.shape).astype("f4")
+    losses = make_gatys(ENCODER, settings)(content, [STYLE]).losses
+    assert losses[-1, 0] < 0.8 * losses[0, 0]
+    # A painting is in its own style, and noise is not.
+    assert (losses[0, 2] < 1e-5) == (init == "style")
+
+
+def test_a_region_may_be_inverted_alone(monkeypatch):
+    monkeypatch.setattr(pictures, "load_gatys_encoder", lambda *_: ENCODER)
+    objective = NARROW._replace(style_weight=0.0)
+    settings = Settings(objective, init="noise", iterations=(3,), memory_size=3)
+    left = np.repeat(np.arange(18)[None] < 9, 16, axis=0)
+    photo = np.full((16, 18, 3), 0.5, "f4")
+    # Without a painting there are no colours to bring to it either.
+    controls = {"masks": [left], "color": "coral"}
+    made = optimise_picture(photo, settings=settings, **controls).picture.array
+    assert np.abs(made - photo)[:, :9].min() > 0
+    np.testing.assert_array_equal(made[:, 9:], photo[:, 9:])
+
+
 def test_what_does_not_fit_is_refused():
     photo = np.zeros((16, 16, 3), "f4")
     with pytest.raises(ValueError, match="style is missing; only style_weight 0"):
@@ -139,6 +162,9 @@ def test_what_does_not_fit_is_refused():
         optimise_picture(photo, photo, style_masks=[None, None])
     with pytest.raises(ValueError, match="mask of style 1 is empty: no pixel"):
         optimise_picture(photo, photo, style_masks=[np.zeros((16, 16))])
+    alone = PRESETS["default"].objective._replace(style_weight=0.0)
+    with pytest.raises(ValueError, match="init='style' needs a style"):
+        optimise_picture(photo, settings=Settings(alone, init="style"))
 
 
 def test_a_loss_that_is_not_finite_is_told(gatys):

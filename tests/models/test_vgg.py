@@ -80,7 +80,9 @@ def test_only_layers_asked_for_come_and_none_is_deeper():
     assert set(features) == {"relu3_1", "relu1_2"}
 
 
-@pytest.mark.parametrize("layers", [("relu6_1",), ("relu3_4",), ("conv4_x",), ()])
+@pytest.mark.parametrize(
+    "layers", [("relu6_1",), ("relu3_4",), ("conv4_x",), ("relu1_1", "conv4_2"), ()]
+)
 def test_unknown_layers_are_refused_with_those_there_are(layers):
     with pytest.raises(ValueError, match=r"vgg16 has no layers .* relu1_1, relu1_2"):
         VGG(layers).depth()

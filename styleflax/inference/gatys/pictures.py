@@ -123,7 +123,7 @@ def _see_styles(
         see_style(style, plan.style_size, mask)
         for style, mask in zip(styles, plan.style_masks[: len(styles)], strict=True)
     ]
-    if plan.color != "coral":
+    if plan.color != "coral" or not seen:
         return seen
     columns = zip(seen, np.transpose(plan.shares), strict=True)
     return [

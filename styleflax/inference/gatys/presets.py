@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 
 from styleflax.losses.family import base_name, find_style_loss
 from styleflax.methods.gatys import GUIDED, Objective, Reduction
+from styleflax.methods.style_terms import CRITIC_LAYERS
 
 Init = Literal["content", "noise", "style"]
 OptimizerName = Literal["lbfgs", "adam"]
@@ -120,6 +121,10 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
     ):
         if not 0.0 <= weight < float("inf"):
             raise ValueError(f"{name} must be finite and at least 0, got {weight}")
+    for name in ("content_layers", "style_layers"):
+        layers = getattr(objective, name)
+        if len(set(layers)) < len(layers):
+            raise ValueError(f"{name} must differ from one another, got {layers}")
     if not objective.layers():
         raise ValueError("content_weight and style_weight are both 0, or have no layer")
     weights = objective.layer_weights
@@ -161,6 +166,11 @@ def _check_choices(settings: Settings) -> None:
 
 
 def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> None:
+    if base_name(name) in CRITIC_LAYERS:
+        raise ValueError(
+            f"style loss {name!r} needs a critic that learns beside a network, and "
+            "here is none"
+        )
     loss = find_style_loss(name)
     if missing := [layer for layer in loss.layers if layer not in layers]:
         raise ValueError(
