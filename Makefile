@@ -33,18 +33,23 @@ smoke: $(INSTALLED)
 	$(BIN)/styleflax weights export "$(OUT)/run" -o "$(OUT)/smoke.safetensors"
 	$(BIN)/styleflax demo --weights "$(OUT)/smoke.safetensors" --weights adain -o "$(OUT)"
 
-# A model file stands for its finished stage. A training that a signal stopped ends
-# well, too; --complete keeps its half from being exported.
+# A model file stands for its finished stage: its name, its configuration, more flags.
+# A training that a signal stopped ends well, too; --complete keeps its half from being
+# exported.
 define stage
 test -f "$(OUT)/$(1).safetensors" || { \
-	$(BIN)/styleflax train --config=$(1) --workdir="$(OUT)/$(1)" \
-	--config.data.content="$(CONTENT)" --config.data.style="$(STYLE)" $(2) $(FLAGS) && \
+	$(BIN)/styleflax train --config=$(2) --workdir="$(OUT)/$(1)" \
+	--config.data.content="$(CONTENT)" --config.data.style="$(STYLE)" $(3) $(FLAGS) && \
 	$(BIN)/styleflax weights export "$(OUT)/$(1)" --complete -o "$(OUT)/$(1).safetensors"; }
 endef
 
+# AdaIN is the mean of its last two phases, which begin alike.
 weights: check-data $(INSTALLED)
-	$(call stage,adain,$(ADAIN_FLAGS))
-	$(call stage,sanet,--config.init_from="$(OUT)/adain.safetensors" $(SANET_FLAGS))
+	$(call stage,adain-4,adain:1-4,$(ADAIN_FLAGS))
+	$(call stage,adain-5,adain:5,--config.init_from="$(OUT)/adain-4.safetensors" $(ADAIN_FLAGS))
+	test -f "$(OUT)/adain.safetensors" || $(BIN)/styleflax weights average \
+	"$(OUT)/adain-4.safetensors" "$(OUT)/adain-5.safetensors" -o "$(OUT)/adain.safetensors"
+	$(call stage,sanet,sanet,--config.init_from="$(OUT)/adain.safetensors" $(SANET_FLAGS))
 	$(BIN)/styleflax weights verify "$(OUT)/adain.safetensors" "$(OUT)/sanet.safetensors"
 
 check-data:

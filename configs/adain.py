@@ -7,45 +7,56 @@ r"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
 The decoder begins as the inverse of the encoder, fitted in minutes, and is trained
 from there by the paper's losses, a Gram loss, and identity terms that keep edges
 and colours; the next two phases ask for more style, the last two for values that a
-picture can have and for smoothness, too. On two CPU cores a little under two hours,
-by the measured time of a step; see docs/training.md for the losses to expect. The
-encoder is that of the packaged `adain`, a VGG-16 with scaled filters;
-`--config.encoder.weights=vgg16` scales torchvision's anew.
+picture can have and for smoothness, too. On two CPU cores about two hours, by the
+measured time of a step; MODEL_CARD.md has the losses to expect. The packaged `adain` is
+the mean of the weights after the last two phases, each a run of its own for that,
+as `make weights` has them: `--config=adain:1-4`, then `--config=adain:5` with
+`--config.init_from` the file exported from the first. The encoder is that of the
+packaged `adain`, a VGG-16 with scaled filters; `--config.encoder.weights=vgg16` scales
+torchvision's anew.
 """
+
+import re
 
 from styleflax.config import Config, Data, Phase, Schedule
 
-MORE = {
+FIRST = {
     "content": 1.0,
-    "style": 2.0,
-    "gram": 8.0,
-    "identity": 5.0,
-    "identity_features": 0.25,
+    "style": 1.0,
+    "gram": 2.0,
+    "identity": 10.0,
+    "identity_features": 0.5,
 }
+SECOND = {**FIRST, "gram": 4.0, "identity": 5.0, "identity_features": 0.25}
+MORE = {**SECOND, "style": 2.0, "gram": 8.0}
+IN_RANGE = {**MORE, "out_of_range": 2_000.0}
+SMOOTH = {**IN_RANGE, "content": 1.5, "total_variation": 25.0}
 
 
-def get_config() -> Config:
-    """Crops of 112 px for 2,320 steps, of ever more style, then of 128 px for 680."""
-    first = {
-        "content": 1.0,
-        "style": 1.0,
-        "gram": 2.0,
-        "identity": 10.0,
-        "identity_features": 0.5,
-    }
-    second = {**MORE, "style": 1.0, "gram": 4.0}
-    in_range = {**MORE, "out_of_range": 2_000.0}
-    smooth = {**in_range, "content": 1.5, "total_variation": 25.0}
+def get_config(which: str = "1-5") -> Config:
+    """Crops of 112 px for 2,320 steps, of ever more style, then of 128 px for 680.
+
+    Args:
+        which: Numbers of the first and the last phase, or of one.
+
+    Raises:
+        ValueError: If it reads otherwise.
+    """
+    asked = re.fullmatch(r"([1-5])(?:-([1-5]))?", which)
+    first, last = (int(asked[1]), int(asked[2] or asked[1])) if asked else (1, 0)
+    if first > last:
+        raise ValueError(f"phases must be as 1-4 or 5, of 1 to 5, got {which!r}")
+    phases = (
+        _phase(1_200, 112, FIRST, resize_px=320, warmup_steps=50),
+        _phase(600, 112, SECOND),
+        _phase(520, 112, MORE),
+        _phase(420, 128, IN_RANGE),
+        _phase(260, 128, SMOOTH, rate=2e-4),
+    )
     return Config(
-        decoder="inverse",
+        decoder="inverse" if first == 1 else "random",
         data=Data(content="sample_photos", style="procedural_art"),
-        phases=(
-            _phase(1_200, 112, first, resize_px=320, warmup_steps=50),
-            _phase(600, 112, second),
-            _phase(520, 112, MORE),
-            _phase(420, 128, in_range),
-            _phase(260, 128, smooth, rate=2e-4),
-        ),
+        phases=phases[first - 1 : last],
     )
 
 
@@ -62,6 +73,6 @@ def _phase(
         batch_size=4,
         crop_px=crop_px,
         resize_px=resize_px,
-        losses=losses,
+        losses=dict(losses),
         schedule=Schedule("cosine", rate, warmup_steps=warmup_steps),
     )

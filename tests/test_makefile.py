@@ -24,7 +24,7 @@ text = " ".join(arguments)
 dies, stops = (os.environ.get(name) for name in ("DIES", "STOPS"))
 if arguments[0] == "train" and dies and f"--config={{dies}} " in text:
     sys.exit(137)
-if arguments[:2] == ["weights", "export"]:
+if arguments[:2] in (["weights", "export"], ["weights", "average"]):
     if stops and "--complete" in arguments and arguments[2].endswith(stops):
         sys.exit(2)
     pathlib.Path(arguments[-1]).parent.mkdir(parents=True, exist_ok=True)
@@ -90,17 +90,24 @@ def weights(make, tmp_path):
 
 
 def test_weights_trains_one_model_from_the_other(weights, tmp_path):
-    code, _, (adain, export, sanet, export2, verify) = weights()
+    code, _, calls = weights()
     assert code == 0
+    adain, export, adain5, export5, average, sanet, export2, verify = calls
     out, data = tmp_path / "my out", tmp_path / "data"
     content = f"--config.data.content=image_folder:{data}/content"
     style = f"--config.data.style=image_folder:{data}/style+procedural_art"
     shared = [content, style]
     assert adain == [
-        *("train", "--config=adain", f"--workdir={out}/adain", *shared),
+        *("train", "--config=adain:1-4", f"--workdir={out}/adain-4", *shared),
         "--config.seed=1",
     ]
-    assert export[:3] == ["weights", "export", f"{out}/adain"]
+    assert export[:3] == ["weights", "export", f"{out}/adain-4"]
+    assert adain5 == [
+        *("train", "--config=adain:5", f"--workdir={out}/adain-5", *shared),
+        *(f"--config.init_from={out}/adain-4.safetensors", "--config.seed=1"),
+    ]
+    halves = [call[-1] for call in (export, export5)]
+    assert average == ["weights", "average", *halves, "-o", f"{out}/adain.safetensors"]
     assert sanet == [
         *("train", "--config=sanet", f"--workdir={out}/sanet", *shared),
         f"--config.init_from={out}/adain.safetensors",
@@ -114,7 +121,10 @@ def test_weights_trains_one_model_from_the_other(weights, tmp_path):
 def test_weights_goes_on_with_the_stage_that_was_killed(weights):
     code, _, calls = weights(DIES="sanet")
     assert code != 0
-    assert [call[1] for call in calls] == ["--config=adain", "export", "--config=sanet"]
+    assert [call[1] for call in calls] == [
+        *("--config=adain:1-4", "export", "--config=adain:5", "export", "average"),
+        "--config=sanet",
+    ]
     code, _, calls = weights()
     assert code == 0
     assert [call[1] for call in calls] == ["--config=sanet", "export", "verify"]
@@ -123,9 +133,9 @@ def test_weights_goes_on_with_the_stage_that_was_killed(weights):
 
 
 def test_weights_takes_no_half_of_a_training_that_was_stopped(weights):
-    code, _, calls = weights(STOPS="adain")
+    code, _, calls = weights(STOPS="adain-4")
     assert code != 0
-    assert [call[1] for call in calls] == ["--config=adain", "export"]
+    assert [call[1] for call in calls] == ["--config=adain:1-4", "export"]
 
 
 @pytest.mark.parametrize("argument", ["DATA=", "DATA=/nowhere"])

@@ -46,6 +46,14 @@ def refused(capsys, calls):
         (["--config=smoke", "--workdir=x", "--wrkdir=y"], "flag 'wrkdir'"),
         (["--config=smoke", "--workdir=x", "more"], "unexpected argument 'more'"),
         (["--config=smoke:big", "--workdir=x"], "get_config() takes 0"),
+        (
+            ["--config=adain:0-4", "--workdir=x"],
+            "phases must be as 1-4 or 5, of 1",
+        ),
+        (
+            ["--config=adain:4-1", "--workdir=x"],
+            "phases must be as 1-4 or 5, of 1",
+        ),
     ],
 )
 def test_a_wrong_argument_is_one_line(arguments, line, refused):
@@ -210,3 +218,15 @@ def test_what_stops_training_is_one_line(error, code, monkeypatch, capsys):
         main(["train.py", "--config=smoke", "--workdir=x"])
     assert ended.value.code == code
     assert capsys.readouterr().err == f"styleflax: {error}\n"
+
+
+def test_the_phases_of_adain_may_be_runs_of_their_own():
+    whole, first, last = (
+        parse_arguments([f"--config=adain{which}", "--workdir=x"])[0]
+        for which in ("", ":1-4", ":5")
+    )
+    assert first.phases + last.phases == whole.phases
+    assert (whole.decoder, first.decoder, last.decoder) == (
+        *("inverse", "inverse"),
+        "random",  # nothing is fitted, as it begins from a file
+    )
