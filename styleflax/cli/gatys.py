@@ -54,9 +54,8 @@ def gatys(
 
     Several paintings are blended, or go where --mask says.
     """
-    _check_files(out, [photo, *(paintings or [])], plot, overwrite=overwrite)
-    for path in filter(None, (out, plot, checkpoint)):
-        prepare_folder(path.parent)
+    pictures = [photo, *(paintings or [])]
+    _check_files(pictures, out, plot, checkpoint, overwrite=overwrite)
     settings = flags.read_settings(
         preset,
         (optimizer, learning_rate, memory, init, pyramid, pooling),
@@ -143,7 +142,12 @@ class _Progress:
 
 
 def _check_files(
-    out: Path, pictures: list[Path], plot: Path | None, *, overwrite: bool
+    pictures: list[Path],
+    out: Path,
+    plot: Path | None,
+    checkpoint: Path | None,
+    *,
+    overwrite: bool,
 ) -> None:
     check_plot(plot)
     if out.suffix.lower() not in SUFFIXES_WRITTEN:
@@ -156,3 +160,5 @@ def _check_files(
     for path in pictures:
         if not path.is_file():
             raise FileNotFoundError(f"there is no picture {str(path)!r}")
+    for file in filter(None, (out, plot, checkpoint)):
+        prepare_folder(file.parent)
