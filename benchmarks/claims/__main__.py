@@ -41,6 +41,7 @@ def main() -> int:
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, default=plain[name])
     parser.add_argument("--pairs", type=int, nargs=2, default=plain["pairs"])
+    parser.add_argument("--clip-norm", type=float, default=plain["clip_norm"])
     parser.add_argument("--start", choices=starts.NAMES, default=plain["start"])
     parser.add_argument("--models", type=Path, nargs="*", default=())
     given = vars(parser.parse_args())

@@ -28,7 +28,7 @@ GATYS_REPEATS = 3
 
 def run(budget: Budget, out: Path) -> Answer:
     """Times all methods in turn; their parameters are untrained."""
-    frozen = {"encoder": load_encoder("sanet").params}
+    frozen = jax.device_put({"encoder": load_encoder("sanet").params})
     seconds: dict[str, dict[int, float]] = {}
     for side in SIDES_PX:
         content = training.load_squares(budget.eval_content, 1, side)

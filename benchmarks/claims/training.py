@@ -9,7 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from styleflax.config import Config, Phase, Schedule, from_json, to_json
+from styleflax.config import (
+    Config,
+    Optimizer,
+    Phase,
+    Schedule,
+    from_json,
+    to_json,
+)
 from styleflax.data.images import load_image_u8, resize_short_side
 from styleflax.data.listing import list_images
 from styleflax.methods.base import Method, Variables, plain_controls, stylize
@@ -41,6 +48,7 @@ class Budget(NamedTuple):
         models: Files of models with styles of their own, called like the paintings:
             beside the packaged ones in claim 7, those of one method together.
         start: Of the decoders of claims 1 to 3: "inverse" of the encoder, or "random".
+        clip_norm: Norm that gradients are cut to before Adam; 0 for as they are.
     """
 
     content: Path
@@ -55,13 +63,15 @@ class Budget(NamedTuple):
     iterations: int = 300
     models: tuple[Path, ...] = ()
     start: str = "inverse"
+    clip_norm: float = Optimizer().clip_norm
 
     def describe(self) -> str:
         """In words, for the page."""
+        clipped = "" if self.clip_norm else ", gradients as they are"
         return (
             f"{self.steps} steps of {self.batch_size} pairs of {self.crop_px} px, one "
-            f"seed; measured on {self.pairs[0]} x {self.pairs[1]} pairs that were not "
-            "trained on"
+            f"seed{clipped}; measured on {self.pairs[0]} x {self.pairs[1]} pairs that "
+            "were not trained on"
         )
 
 
@@ -152,7 +162,8 @@ def make_config(
         losses=dict(losses),
         schedule=Schedule("cosine", rate, warmup_steps=min(10, budget.steps // 4)),
     )
-    return Config(phases=(phase,), **fields)
+    optimizer = Optimizer(clip_norm=budget.clip_norm)
+    return Config(phases=(phase,), optimizer=optimizer, **fields)
 
 
 @functools.cache
