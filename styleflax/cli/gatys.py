@@ -54,8 +54,7 @@ def gatys(
 
     Several paintings are blended, or go where --mask says.
     """
-    pictures = [photo, *(paintings or [])]
-    _check_files(pictures, out, plot, checkpoint, overwrite=overwrite)
+    _check_files([photo, *(paintings or [])], (out, plot, checkpoint), overwrite)
     settings = flags.read_settings(
         preset,
         (optimizer, learning_rate, memory, init, pyramid, pooling),
@@ -143,12 +142,10 @@ class _Progress:
 
 def _check_files(
     pictures: list[Path],
-    out: Path,
-    plot: Path | None,
-    checkpoint: Path | None,
-    *,
+    written: tuple[Path, Path | None, Path | None],
     overwrite: bool,
 ) -> None:
+    out, plot, _ = written
     check_plot(plot)
     if out.suffix.lower() not in SUFFIXES_WRITTEN:
         raise ValueError(
@@ -160,5 +157,5 @@ def _check_files(
     for path in pictures:
         if not path.is_file():
             raise FileNotFoundError(f"there is no picture {str(path)!r}")
-    for file in filter(None, (out, plot, checkpoint)):
+    for file in filter(None, written):
         prepare_folder(file.parent)
