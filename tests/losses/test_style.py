@@ -5,6 +5,7 @@ import numpy_adain
 import pytest
 
 from styleflax.losses import style
+from styleflax.losses.family import find_style_loss
 from styleflax.ops import statistics
 
 mean_std_loss = jax.jit(
@@ -12,6 +13,7 @@ mean_std_loss = jax.jit(
 )
 channel_mean_std = jax.jit(statistics.channel_mean_std, static_argnames=("ddof", "eps"))
 gram_loss, gram_matrix = jax.jit(style.gram_loss), jax.jit(statistics.gram_matrix)
+KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 
 
@@ -153,3 +155,25 @@ def test_gram_loss_agrees_with_float64_wherever_features_lie():
     for feature in (made, jnp.roll(made, (2, 3), axis=(1, 2))):
         loss = gram_loss({"a": feature}, {"a": gram_matrix(aim)})
         assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gram", "gram_squared"])
+def test_gram_losses_do_not_know_where_features_lie(name):
+    made, aim = feature_map(4, 6), feature_map(4, 6)
+    order = np.random.default_rng(1).permutation(24)
+    moved = made.reshape(-1, 24, made.shape[-1])[:, order].reshape(made.shape)
+    evaluate = find_style_loss(name).evaluate
+    one, other = (evaluate({"a": x}, {"a": aim}, KEY) for x in (made, moved))
+    assert float(one) > 0.1
+    assert float(other) == pytest.approx(float(one), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gram", "gram_squared"])
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_gram_losses_of_even_maps_are_finite_and_so_are_their_gradients(name, level):
+    even, aim = jnp.full((2, 4, 4, 4), level), feature_map(4, 4)
+    evaluate = find_style_loss(name).evaluate
+    for pair in ((even, aim), (aim, even), (even, even)):
+        loss = jax.value_and_grad(lambda x, y: evaluate({"a": x}, {"a": y}, KEY))
+        for array in loss(*pair):
+            assert bool(jnp.isfinite(array).all())

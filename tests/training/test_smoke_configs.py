@@ -1,4 +1,7 @@
-"""The smoke configurations as they are, but for their length."""
+"""The smoke configurations as they are, but for their length.
+
+And for their convolutions, XLA's own, which compile in half the time.
+"""
 
 import numpy as np
 import pytest
@@ -11,12 +14,15 @@ from styleflax.training.metric_writer import read_metrics
 from styleflax.weights.store import save_model
 
 
-@pytest.mark.parametrize("name", ["smoke_johnson", "smoke_cin", "smoke_sanet"])
+@pytest.mark.parametrize("name", ["smoke", "smoke_johnson", "smoke_cin", "smoke_sanet"])
 def test_a_smoke_configuration_trains_and_its_model_makes_a_picture(name, tmp_path):
     workdir = tmp_path / "run"
     flags = [f"--config=configs/{name}.py", f"--workdir={workdir}"]
-    flags += [f"--config.data.data_dir={tmp_path}", "--config.phases[0].steps=2"]
-    flags += ["--config.phases[0].schedule.warmup_steps=0"]
+    flags += [f"--config.data.data_dir={tmp_path}", "--config.options.native=True"]
+    phases = len(parse_arguments(flags)[0].phases)
+    for phase in range(phases):
+        flags += [f"--config.phases[{phase}].steps={2 // phases}"]
+        flags += [f"--config.phases[{phase}].schedule.warmup_steps=0"]
     config, _ = parse_arguments(flags)
     loop.train(config, workdir)
     losses = [row["loss"] for row in read_metrics(workdir)]
