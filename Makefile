@@ -9,9 +9,10 @@ OUT ?= $(if $(filter weights,$(MAKECMDGOALS)),runs/weights,demo)
 DATA ?=
 CONTENT ?= image_folder:$(DATA)/content
 STYLE ?= image_folder:$(DATA)/style+procedural_art
-# More flags for training: for all that train, and for one of the two of make weights.
+# More flags for training: for all that train, and for one of the three of make weights.
 FLAGS ?=
 ADAIN_FLAGS ?=
+ADAIN_LAST_FLAGS ?=
 SANET_FLAGS ?=
 EXTRAS ?=
 VENV := .venv
@@ -46,7 +47,7 @@ endef
 # AdaIN is the mean of its last two phases, which begin alike.
 weights: check-data $(INSTALLED)
 	$(call stage,adain-4,adain:1-4,$(ADAIN_FLAGS))
-	$(call stage,adain-5,adain:5,--config.init_from="$(OUT)/adain-4.safetensors" $(ADAIN_FLAGS))
+	$(call stage,adain-5,adain:5,--config.init_from="$(OUT)/adain-4.safetensors" $(ADAIN_LAST_FLAGS))
 	test -f "$(OUT)/adain.safetensors" || $(BIN)/styleflax weights average \
 	"$(OUT)/adain-4.safetensors" "$(OUT)/adain-5.safetensors" -o "$(OUT)/adain.safetensors"
 	$(call stage,sanet,sanet,--config.init_from="$(OUT)/adain.safetensors" $(SANET_FLAGS))

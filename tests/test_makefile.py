@@ -85,6 +85,7 @@ def weights(make, tmp_path):
     arguments = (
         *("weights", f"DATA={tmp_path / 'data'}", f"OUT={tmp_path / 'my out'}"),
         *("FLAGS=--config.seed=1", "SANET_FLAGS=--config.encoder.weights=vgg16"),
+        *("ADAIN_FLAGS=--config.seed=2", "ADAIN_LAST_FLAGS=--config.seed=3"),
     )
     return lambda **environment: make(*arguments, **environment)
 
@@ -99,12 +100,13 @@ def test_weights_trains_one_model_from_the_other(weights, tmp_path):
     shared = [content, style]
     assert adain == [
         *("train", "--config=adain:1-4", f"--workdir={out}/adain-4", *shared),
-        "--config.seed=1",
+        *("--config.seed=2", "--config.seed=1"),
     ]
     assert export[:3] == ["weights", "export", f"{out}/adain-4"]
     assert adain5 == [
         *("train", "--config=adain:5", f"--workdir={out}/adain-5", *shared),
-        *(f"--config.init_from={out}/adain-4.safetensors", "--config.seed=1"),
+        f"--config.init_from={out}/adain-4.safetensors",
+        *("--config.seed=3", "--config.seed=1"),
     ]
     halves = [call[-1] for call in (export, export5)]
     assert average == ["weights", "average", *halves, "-o", f"{out}/adain.safetensors"]
