@@ -44,7 +44,7 @@ test -f "$(OUT)/$(1).safetensors" || { \
 	$(BIN)/styleflax weights export "$(OUT)/$(1)" --complete -o "$(OUT)/$(1).safetensors"; }
 endef
 
-# AdaIN is the mean of its last two phases, which begin alike.
+# AdaIN is the mean of its weights after phase 4 and after phase 5, which goes on from there.
 weights: check-data $(INSTALLED)
 	$(call stage,adain-4,adain:1-4,$(ADAIN_FLAGS))
 	$(call stage,adain-5,adain:5,--config.init_from="$(OUT)/adain-4.safetensors" $(ADAIN_LAST_FLAGS))

@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -6,6 +7,7 @@ from styleflax.evaluation.gatys_system import make_gatys_system
 from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.lineup import load_lineup
 from styleflax.inference.gatys import Optimised
+from styleflax.weights.store import load_model
 
 CONTENT, STYLE = (Input(name, name, np.zeros((16, 16, 3), "u1")) for name in "cs")
 
@@ -46,3 +48,15 @@ def test_they_take_part_beside_others():
 def test_none_is_refused():
     with pytest.raises(ValueError, match="1 iteration or more, got 0"):
         make_gatys_system(0)
+
+
+def test_another_encoder_is_another_system(monkeypatch):
+    def changed(path):
+        file = load_model(path)
+        first = jax.tree.map(lambda leaf: leaf + 1, file.encoder_params["conv1_1"])
+        return file._replace(encoder_params={**file.encoder_params, "conv1_1": first})
+
+    before = gatys_system.describe_gatys([10])
+    assert gatys_system.describe_gatys([10]) == before
+    monkeypatch.setattr(gatys_system, "load_model", changed)
+    assert gatys_system.describe_gatys([10]) != before
