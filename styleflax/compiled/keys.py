@@ -18,8 +18,8 @@ import numpy as np
 from styleflax.compiled.folder import machine_name
 
 FORMAT = 2
-_FOLDERS = ("", "compiled", "ops", "models", "methods", "inference")
-"""Where the source of programs lies, in this package."""
+_WITHOUT_PROGRAMS = frozenset({"cli", "data", "evaluation"})
+"""Folders of this package whose source is never traced into a cached program."""
 _VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
 _PLAIN = (str, bytes, int, float, bool, types.NoneType, enum.Enum, np.dtype)
 
@@ -103,8 +103,16 @@ def environment_digest() -> str:
 
 @functools.cache
 def _source_digest() -> str:
-    package = Path(__file__).parent.parent
-    files = [path for name in _FOLDERS for path in (package / name).glob("*.py")]
     return digest(
-        b"\n".join(digest(path.read_bytes()).encode() for path in sorted(files))
+        b"\n".join(digest(path.read_bytes()).encode() for path in source_files())
     )
+
+
+def source_files() -> list[Path]:
+    """The files of this package, sorted, whose change makes every program stale."""
+    package = Path(__file__).parent.parent
+    return [
+        path
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] not in _WITHOUT_PROGRAMS
+    ]

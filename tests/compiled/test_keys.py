@@ -4,11 +4,17 @@ import json
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from styleflax.compiled.keys import Unknown, describe, environment_digest
+from styleflax.compiled.keys import (
+    Unknown,
+    describe,
+    environment_digest,
+    source_files,
+)
 
 FUNCTIONS = ("init", "encode_style", "encode_content", "moments", "transfer", "decode")
 
@@ -92,3 +98,25 @@ def test_flags_change_the_environment_and_caches_do_not(monkeypatch):
         assert environment_digest() == before
     finally:
         jax.config.update("jax_compilation_cache_dir", folder)
+
+
+IMPORTS = """
+import json, sys
+import styleflax.inference.stylizer
+from styleflax.methods import METHODS, build
+
+for name in METHODS:
+    build(name)
+ours = [m for n, m in sys.modules.items() if n.split(".")[0] == "styleflax"]
+print(json.dumps([m.__file__ for m in ours]))
+"""
+
+
+def test_all_that_stylizing_imports_is_in_the_digest():
+    command = [sys.executable, "-c", IMPORTS]
+    output = subprocess.run(command, check=True, capture_output=True, text=True)
+    imported = {Path(name).resolve() for name in json.loads(output.stdout)}
+    # Pictures are decoded before, and written after, what is compiled.
+    reading = {path for path in imported if "data" in path.parts}
+    assert len(imported - reading) > 50
+    assert imported - reading <= {path.resolve() for path in source_files()}
