@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from styleflax.data.colour_profile import srgb_profile
-from styleflax.data.heif import register_heif
-from styleflax.data.images import ImageError, decode_image_u8
-from styleflax.data.pictures import read_picture
-from styleflax.data.procedural import FAMILIES, paint
-from styleflax.data.writing import SUFFIXES_WRITTEN, write_picture
+from styleflax.art import FAMILIES, paint
+from styleflax.images.color_profile import srgb_profile
+from styleflax.images.files import ImageError, decode_image_u8
+from styleflax.images.heif import register_heif
+from styleflax.images.read import read_picture
+from styleflax.images.write import SUFFIXES_WRITTEN, write_picture
 
 MAX_MEGAPIXELS = 4.0  # so that a header made large by chance costs no seconds
 HANG_S = 60

@@ -23,7 +23,7 @@ from PIL import Image
 
 from styleflax import methods
 from styleflax.config import Optimizer
-from styleflax.data.pipeline import make_pair_stream
+from styleflax.datasets.pipeline import make_pair_stream
 from styleflax.models.vgg import cut_params
 from styleflax.parallel import local_devices, make_put, map_step, replicate
 from styleflax.training.optimizer import make_optimizer

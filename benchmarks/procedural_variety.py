@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageOps
 
-from styleflax.data.procedural import FAMILIES, paint
+from styleflax.art import FAMILIES, paint
 from styleflax.models.vgg import VGG
 from styleflax.weights.packaged import load_packaged_vgg16
 

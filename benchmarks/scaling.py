@@ -41,7 +41,7 @@ from training_step import (
 
 from styleflax.config import Config
 from styleflax.parallel import AXIS, all_devices, make_put, map_step, replicate
-from styleflax.training.feed import open_sources, phase_batches
+from styleflax.training.sources import open_sources, phase_batches
 
 COUNTS = (1, 2, 4, 8)
 MODELLED = (8, 64, 512)

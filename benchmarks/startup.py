@@ -27,8 +27,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from styleflax.data.procedural import FAMILIES, paint
-from styleflax.data.samples import held_out_photo
+from styleflax.art import FAMILIES, paint
+from styleflax.images.samples import held_out_photo
 
 PHASES = ("import", "weights", "compile", "run")
 REST, CPU = "all but the run", "CPU time of the process"

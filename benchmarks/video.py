@@ -22,11 +22,16 @@ from rich.console import Console
 from rich.table import Table
 from skimage.transform import warp
 
-from styleflax.data.images import load_image_u8, resize_short_side
-from styleflax.data.pixels import to_u8
-from styleflax.data.samples import held_out_photo, training_photos
+from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.pixels import to_u8
+from styleflax.images.samples import held_out_photo, training_photos
 from styleflax.inference.controls import make_plan
-from styleflax.inference.video import SMOOTH_S, STEADY, VideoStylizer, load_for_video
+from styleflax.inference.video.stylizer import (
+    SMOOTH_S,
+    STEADY,
+    VideoStylizer,
+    load_for_video,
+)
 
 RATE = 24
 LEVELS = 255

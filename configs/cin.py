@@ -13,7 +13,7 @@ paper's networks have all channels (`--config.options.width=1.0`) and were train
 """
 
 from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
-from styleflax.data.sources import picture_files
+from styleflax.datasets.sources import picture_files
 
 
 def get_config(paintings: str = "") -> Config:

@@ -9,7 +9,7 @@ ones, on the packaged VGG-16. For a GPU.
 """
 
 from styleflax.config import Config, Data, Encoder, Phase, Schedule
-from styleflax.data.sources import picture_files
+from styleflax.datasets.sources import picture_files
 
 
 def get_config(paintings: str = "") -> Config:

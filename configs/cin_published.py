@@ -19,7 +19,7 @@ side, where the program takes the middle.
 """
 
 from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
-from styleflax.data.sources import picture_files
+from styleflax.datasets.sources import picture_files
 
 
 def get_config(paintings: str = "") -> Config:

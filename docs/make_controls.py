@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from styleflax.data.grids import image_grid
-from styleflax.data.images import load_image_u8, save_image
-from styleflax.data.procedural import paint
-from styleflax.data.samples import training_photos
+from styleflax.art import paint
+from styleflax.images.files import load_image_u8, save_image
+from styleflax.images.grid import image_grid
+from styleflax.images.samples import training_photos
 
 SIDE = 256
 DOCS = Path(__file__).parent

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import pytest
+from drawn_pictures import encode, make_picture, photo_folder  # noqa: F401
 
 # Two virtual CPU devices for the parallel tests; the larger thread pool keeps
 # XLA's collectives from dead-locking on them (fixed in jax 0.12). Most programs here

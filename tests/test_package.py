@@ -5,7 +5,9 @@ import pytest
 
 import styleflax
 
-STYLIZING = "styleflax.inference.stylizer, styleflax.cli.app, styleflax.data.sources"
+STYLIZING = (
+    "styleflax.inference.stylizer, styleflax.cli.app, styleflax.datasets.sources"
+)
 ABSENT = "('fcntl', 'array_record', 'grain', 'tensorflow_datasets')"
 
 
@@ -60,8 +62,8 @@ from pathlib import Path
 import numpy as np
 from styleflax.cli.app import run
 from styleflax.config import Config
-from styleflax.data.images import save_image
-from styleflax.training.frozen import open_encoder
+from styleflax.images.files import save_image
+from styleflax.training.encoder import open_encoder
 
 folder = Path(FOLDER)
 open_encoder(Config(), ("relu4_1",), folder, None)

@@ -11,7 +11,7 @@ import pytest
 import styleflax
 from styleflax.cli.train import parse_arguments
 from styleflax.config import Schedule
-from styleflax.losses.family import find_style_loss
+from styleflax.losses.registry import find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
 from styleflax.methods.feed_forward import STYLE_LAYERS
 from styleflax.training.build import build_method

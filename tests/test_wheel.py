@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.data import procedural
-from styleflax.data.images import load_image_u8, resize_short_side, to_float
-from styleflax.data.samples import held_out_photo
+from styleflax import art as procedural
+from styleflax.images.files import load_image_u8, resize_short_side, to_float
+from styleflax.images.samples import held_out_photo
 
 ROOT = Path(__file__).parents[1]
 FILES = "styleflax/weights/files"

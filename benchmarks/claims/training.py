@@ -17,8 +17,8 @@ from styleflax.config import (
     from_json,
     to_json,
 )
-from styleflax.data.images import load_image_u8, resize_short_side
-from styleflax.data.listing import list_images
+from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.listing import list_images
 from styleflax.methods.base import Method, Variables, plain_controls, stylize
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.build import build_method

@@ -20,7 +20,7 @@ def main() -> None:
     # Nor at the end, where Python would look through all of it several times.
     atexit.register(gc.freeze)
     from styleflax.cli.app import run  # noqa: PLC0415  (typer is slow to import)
-    from styleflax.compiled.folder import keep_programs  # noqa: PLC0415
+    from styleflax.compile_cache.folder import keep_programs  # noqa: PLC0415
 
     keep_programs()
     run()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from styleflax.data.decoding import MAX_MEGAPIXELS
+from styleflax.images.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:  # imported late, as it takes a second
     from styleflax.inference.controls import ControlArguments, Plan
@@ -185,7 +185,7 @@ def _add_masks(
     num_styles: int,
     max_megapixels: float,
 ) -> None:
-    from styleflax.inference.masks import check_masks  # noqa: PLC0415
+    from styleflax.inference.masks.read import check_masks  # noqa: PLC0415
 
     if not masks:
         if feather:

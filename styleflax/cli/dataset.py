@@ -16,7 +16,7 @@ from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
 
 if TYPE_CHECKING:
-    from styleflax.inference.bulk.job import Job, Settings
+    from styleflax.inference.datasets.job import Job, Settings
 
 EXIT_SKIPPED = 1
 _SHOWN = 20
@@ -46,7 +46,7 @@ def dataset(
     distributed: flags.Distributed = "",
 ) -> None:
     """Stylize every picture of a data set; run it again to go on where it stopped."""
-    from styleflax.inference.bulk.job import Settings  # noqa: PLC0415  (late, as ever)
+    from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -83,13 +83,13 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
     """The report, in process 0; all processes of a JAX job call this together."""
     import jax  # noqa: PLC0415
 
-    from styleflax.inference.bulk.job import count_parts, open_job  # noqa: PLC0415
-    from styleflax.inference.bulk.maker import Maker  # noqa: PLC0415
-    from styleflax.inference.bulk.output import parts_folder  # noqa: PLC0415
-    from styleflax.inference.bulk.parts import wait_for_parts  # noqa: PLC0415
+    from styleflax.distributed import consensus as agreement  # noqa: PLC0415
+    from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
+    from styleflax.inference.datasets.job import count_parts, open_job  # noqa: PLC0415
+    from styleflax.inference.datasets.maker import Maker  # noqa: PLC0415
+    from styleflax.inference.datasets.output import parts_folder  # noqa: PLC0415
+    from styleflax.inference.datasets.parts import wait_for_parts  # noqa: PLC0415
     from styleflax.parallel import local_devices  # noqa: PLC0415
-    from styleflax.training import agreement  # noqa: PLC0415
-    from styleflax.training.hosts import joined_processes  # noqa: PLC0415
 
     with joined_processes(run), contextlib.ExitStack() as held:
         job = agreement.on_all(lambda: open_job(settings))
@@ -113,9 +113,9 @@ def make_on_ray(
     settings: "Settings", out: Path, num_workers: int, address: str | None
 ) -> dict[str, Any]:
     """The report of a data set that Ray's actors have made."""
-    from styleflax.inference.bulk.job import count_parts, open_job  # noqa: PLC0415
-    from styleflax.inference.bulk.on_ray import make_parts  # noqa: PLC0415
-    from styleflax.inference.bulk.output import parts_folder  # noqa: PLC0415
+    from styleflax.inference.datasets.job import count_parts, open_job  # noqa: PLC0415
+    from styleflax.inference.datasets.on_ray import make_parts  # noqa: PLC0415
+    from styleflax.inference.datasets.output import parts_folder  # noqa: PLC0415
 
     job = open_job(settings)
     with _claimed(job, out):
@@ -130,8 +130,8 @@ def make_on_ray(
 
 @contextlib.contextmanager
 def _claimed(job: "Job", out: Path) -> Iterator[None]:
-    from styleflax.inference.bulk.job import describe  # noqa: PLC0415
-    from styleflax.inference.bulk.output import claim, locked  # noqa: PLC0415
+    from styleflax.inference.datasets.job import describe  # noqa: PLC0415
+    from styleflax.inference.datasets.output import claim, locked  # noqa: PLC0415
 
     with locked(out):
         claim(out, describe(job))
@@ -140,8 +140,8 @@ def _claimed(job: "Job", out: Path) -> Iterator[None]:
 
 def _finish(job: "Job", out: Path) -> dict[str, Any]:
     """The report of the data set, which is put together if it has not been."""
-    from styleflax.inference.bulk import job as jobs  # noqa: PLC0415
-    from styleflax.inference.bulk.output import assemble, read_report  # noqa: PLC0415
+    from styleflax.inference.datasets import job as jobs  # noqa: PLC0415
+    from styleflax.inference.datasets.output import assemble, read_report  # noqa: PLC0415
 
     return read_report(out) or assemble(
         out,

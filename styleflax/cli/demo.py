@@ -23,14 +23,14 @@ def demo(
     size: Annotated[int, typer.Option(help="Short side of the pictures.")] = 384,
 ) -> None:
     """Stylize a photograph with procedural paintings; needs no data."""
-    from styleflax.data.grids import image_grid  # noqa: PLC0415
-    from styleflax.data.images import (  # noqa: PLC0415
+    from styleflax.art import FAMILIES, paint  # noqa: PLC0415
+    from styleflax.images.files import (  # noqa: PLC0415
         load_image_u8,
         resize_short_side,
         save_image,
     )
-    from styleflax.data.procedural import FAMILIES, paint  # noqa: PLC0415
-    from styleflax.data.samples import held_out_photo  # noqa: PLC0415
+    from styleflax.images.grid import image_grid  # noqa: PLC0415
+    from styleflax.images.samples import held_out_photo  # noqa: PLC0415
     from styleflax.inference.checks import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
     from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415

@@ -56,7 +56,7 @@ def _devices() -> list[tuple[str, str]]:
 
 
 def _weights() -> list[tuple[str, str]]:
-    from styleflax.compiled.folder import program_folder  # noqa: PLC0415
+    from styleflax.compile_cache.folder import program_folder  # noqa: PLC0415
     from styleflax.weights.fetch import find_cache_dir  # noqa: PLC0415
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from styleflax.cli import gatys_flags as flags
 from styleflax.cli.gatys_plot import check_plot, plot_losses
 from styleflax.cli.style_masks import StyleMasks, read_style_masks
 from styleflax.cli.stylize_targets import prepare_folder
-from styleflax.data.writing import SUFFIXES_WRITTEN
+from styleflax.images.write import SUFFIXES_WRITTEN
 
 if TYPE_CHECKING:
     from styleflax.inference.gatys import Settings

@@ -22,9 +22,9 @@ from styleflax.cli.stylize_inputs import (
     read_source,
     refuse_two_inputs,
 )
-from styleflax.data.decoding import MAX_MEGAPIXELS
-from styleflax.data.images import save_image
-from styleflax.data.writing import SUFFIXES_WRITTEN
+from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.files import save_image
+from styleflax.images.write import SUFFIXES_WRITTEN
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
@@ -87,7 +87,7 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
     """Writes the page, and ends the program with 1 if pictures on it are missing."""
     from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
-    from styleflax.data.grids import image_grid  # noqa: PLC0415
+    from styleflax.images.grid import image_grid  # noqa: PLC0415
 
     made: dict[Pair, np.ndarray] = {}
     stylizer.expect(count_sizes(job.contents, job.controls.get("size")))

@@ -9,7 +9,7 @@ import typer
 from styleflax.cli import style_train, stylize_flags
 from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import Source, read_source
-from styleflax.data.decoding import MAX_MEGAPIXELS
+from styleflax.images.decoding import MAX_MEGAPIXELS
 
 app = typer.Typer(
     help="Keep styles in files that serve instead of paintings.", no_args_is_help=True
@@ -38,7 +38,7 @@ def save(
     """Write a style file, which serves this model wherever a painting does."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.checks import check_size  # noqa: PLC0415
-    from styleflax.inference.style_file import is_style_file  # noqa: PLC0415
+    from styleflax.inference.styles.file import is_style_file  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     if style_size is not None:
@@ -64,7 +64,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         ValueError: If it ends otherwise.
         FileExistsError: If there is a file, which is not to be replaced.
     """
-    from styleflax.inference.style_file import (  # noqa: PLC0415
+    from styleflax.inference.styles.file import (  # noqa: PLC0415
         STYLE_SUFFIX,
         is_style_file,
     )
@@ -83,7 +83,7 @@ def info(
     """Say which painting and model a style file is of, after checking it."""
     from flax.traverse_util import flatten_dict  # noqa: PLC0415
 
-    from styleflax.inference.style_file import load_style  # noqa: PLC0415
+    from styleflax.inference.styles.file import load_style  # noqa: PLC0415
 
     found = load_style(file)
     arrays = {

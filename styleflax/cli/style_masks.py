@@ -72,7 +72,7 @@ def read_part(source: Source, max_megapixels: float) -> np.ndarray | None:
     Raises:
         ImageError: If it cannot be read.
     """
-    from styleflax.inference.masks import read_mask  # noqa: PLC0415
+    from styleflax.inference.masks.read import read_mask  # noqa: PLC0415
 
     if source.mask is None:
         return None

@@ -19,7 +19,7 @@ from styleflax.cli.stylize_inputs import (
 )
 from styleflax.cli.stylize_targets import find_targets
 from styleflax.cli.stylize_times import Times
-from styleflax.data.decoding import MAX_MEGAPIXELS
+from styleflax.images.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job

@@ -6,11 +6,11 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.data.decoding import ImageError, open_image
-from styleflax.data.images import with_short_side
-from styleflax.data.listing import READABLE_SUFFIXES, list_images
-from styleflax.data.pictures import Picture, read_picture
-from styleflax.weights.own_styles import own_styles
+from styleflax.images.decoding import ImageError, open_image
+from styleflax.images.files import with_short_side
+from styleflax.images.listing import READABLE_SUFFIXES, list_images
+from styleflax.images.read import Picture, read_picture
+from styleflax.weights.style_names import own_styles
 
 DASH = Path("-")
 """Stands for standard input or output."""
@@ -140,7 +140,7 @@ def expand_styles(
         if not paths:
             raise ValueError("--style is missing: give a painting, or several")
         return expand(paths, "--style", STYLE_SUFFIXES, repeats=repeats)
-    from styleflax.inference.kept_styles import find_style  # noqa: PLC0415  (JAX)
+    from styleflax.inference.styles.cache import find_style  # noqa: PLC0415  (JAX)
 
     sources: list[Source] = []
     given: list[Path | None] = [*paths] if paths else [None]

@@ -16,11 +16,11 @@ from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
 from styleflax.cli.stylize_report import Report
 from styleflax.cli.stylize_targets import Pair
 from styleflax.cli.window_progress import WindowProgress
-from styleflax.data.pictures import Picture
-from styleflax.data.writing import encode_picture, keeps_alpha, write_picture
+from styleflax.images.read import Picture
+from styleflax.images.write import encode_picture, keeps_alpha, write_picture
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.grouping import group_by_shape
-from styleflax.inference.style_file import is_style_file
+from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylized import rounded
 from styleflax.inference.stylizer import OneStyle, Stylizer
 

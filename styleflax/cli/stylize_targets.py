@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from styleflax.cli.stylize_inputs import DASH, Mix, Source
-from styleflax.data.listing import READABLE_SUFFIXES
-from styleflax.data.writing import SUFFIXES_WRITTEN, save_options
+from styleflax.images.listing import READABLE_SUFFIXES
+from styleflax.images.write import SUFFIXES_WRITTEN, save_options
 
 Pair = tuple[Source, Mix]
 """A photograph, and the styles that it is to have."""

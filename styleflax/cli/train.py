@@ -21,7 +21,7 @@ from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
 
 if TYPE_CHECKING:
-    from styleflax.training.signals import StopRequest
+    from styleflax.distributed.signals import StopRequest
 
 USAGE = """\
 usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
@@ -154,8 +154,8 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
 def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
     if not config.data.on_device:
-        import styleflax.data.pipeline  # noqa: F401, PLC0415  (says what is missing)
-    from styleflax.training.hosts import joined_processes  # noqa: PLC0415
+        import styleflax.datasets.pipeline  # noqa: F401, PLC0415  (says what is missing)
+    from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
     from styleflax.training.validation import validate  # noqa: PLC0415
 

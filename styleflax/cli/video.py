@@ -7,13 +7,13 @@ from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
-from styleflax.data.decoding import MAX_MEGAPIXELS
+from styleflax.images.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
-    from styleflax.inference.video import Keyframes
+    from styleflax.inference.video.stylizer import Keyframes
 
 DEFAULT_SMOOTH_S, DEFAULT_STEADY = 0.25, 0.5
-"""Those of `inference.video`, which is imported late."""
+"""Those of `inference.video.stylizer`, which is imported late."""
 
 
 def video(
@@ -45,7 +45,7 @@ def video(
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.video_job import VideoJob, run_video  # noqa: PLC0415
-        from styleflax.inference.video_writer import (  # noqa: PLC0415
+        from styleflax.inference.video.writer import (  # noqa: PLC0415
             check_video_target,
         )
 

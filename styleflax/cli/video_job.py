@@ -16,13 +16,13 @@ from tqdm import tqdm
 from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import Source, read_source
 from styleflax.cli.stylize_times import Times
-from styleflax.data.pixels import to_u8
+from styleflax.images.pixels import to_u8
 from styleflax.inference.controls import Plan
-from styleflax.inference.style_file import is_style_file
+from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video import Keyframes, VideoStylizer, load_for_video
-from styleflax.inference.video_reader import Frame, VideoReader
-from styleflax.inference.video_writer import VideoWriter
+from styleflax.inference.video.reader import Frame, VideoReader
+from styleflax.inference.video.stylizer import Keyframes, VideoStylizer, load_for_video
+from styleflax.inference.video.writer import VideoWriter
 
 
 class VideoJob(NamedTuple):

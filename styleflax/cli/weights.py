@@ -116,7 +116,7 @@ def convert(
     ] = "float16",
 ) -> None:
     """Make a model file of published checkpoints, or the other way round."""
-    from styleflax.weights.conversion import convert_and_save  # noqa: PLC0415
+    from styleflax.weights.published.conversion import convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
     for line in convert_and_save(paths, out, preset=preset, to=to, dtype=dtype):
@@ -130,8 +130,8 @@ def info(
     ],
 ) -> None:
     """Print what a weight file holds, as JSON."""
-    from styleflax.weights.conversion import describe_file  # noqa: PLC0415
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
+    from styleflax.weights.published.conversion import describe_file  # noqa: PLC0415
 
     named = {e.name: e for e in list_weights() if e.source == "extra eval"}
     if str(file) in named and not file.is_file():  # of no format that others write

@@ -110,7 +110,7 @@ class Data:
         style_px: Above 0, styles are always seen as their middle squares at this
             side, with their places in the source; 0 crops them like contents.
         on_device: Decode all pictures once and hold them on the device, where crops
-            are cut: for accelerators. See `training.held`.
+            are cut: for accelerators. See `training.device_dataset`.
     """
 
     content: str = "sample_photos"

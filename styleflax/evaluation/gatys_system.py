@@ -3,9 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from styleflax.data.pixels import to_float, to_u8
 from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.systems import Made, System
+from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.gatys import PRESETS, Settings, make_gatys
 from styleflax.inference.gatys.encoder import load_gatys_encoder
 from styleflax.weights.packaged_models import find_model

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from styleflax.data.images import load_image_u8, resize_short_side
-from styleflax.data.listing import list_images
-from styleflax.data.pixels import to_float
+from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.listing import list_images
+from styleflax.images.pixels import to_float
 
 
 class Input(NamedTuple):

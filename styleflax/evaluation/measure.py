@@ -16,7 +16,7 @@ from styleflax.evaluation.metrics.color import hellinger, lab_histogram
 from styleflax.evaluation.metrics.identity import psnr
 from styleflax.evaluation.metrics.networks import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, ssim
-from styleflax.evaluation.networks import Grams, JudgeNetwork
+from styleflax.evaluation.networks.judges import Grams, JudgeNetwork
 from styleflax.types import FeatureMaps
 
 MIN_SIZE_PX = 32

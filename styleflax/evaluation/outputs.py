@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
-from styleflax.data.images import load_image_u8
-from styleflax.data.listing import list_images
+from styleflax.images.files import load_image_u8
+from styleflax.images.listing import list_images
 
 PATTERNS = ("{content}__{style}", "{content}-{style}", "{content}_stylized_{style}")
 """Names of the picture of a pair, without suffix. The last one is what test.py of

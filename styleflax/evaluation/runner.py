@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from styleflax.evaluation.inputs import Pair, choose_pairs, load_inputs
-from styleflax.evaluation.lineup import ALPHAS, Lineup, load_lineup
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.networks import NETWORKS
 from styleflax.evaluation.report import check_extras, write_report
 from styleflax.evaluation.report.html import find_versions
 from styleflax.evaluation.rows import Row, open_folder, row_key
+from styleflax.evaluation.scored_systems import ALPHAS, Lineup, load_lineup
 from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
-from styleflax.evaluation.sets import SetValues, make_set_measure
+from styleflax.evaluation.set_metrics import SetValues, make_set_measure
 from styleflax.evaluation.systems import System
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from styleflax.data.images import save_image
+from styleflax.evaluation.cache import FirstKept
 from styleflax.evaluation.inputs import Input, Pair
-from styleflax.evaluation.kept import FirstKept
 from styleflax.evaluation.measure import KnownContent, KnownStyle, Measure
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row, RowKey, append_rows
 from styleflax.evaluation.systems import Made, System, square_path
+from styleflax.images.files import save_image
 
 _MAX_STYLES = 256  # at 3 MB each
 

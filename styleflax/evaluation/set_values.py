@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from jaxtyping import Array
 
-from styleflax.evaluation.fid import (
+from styleflax.evaluation.networks.fid import (
     Features,
     Moments,
     add_features,

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax import methods
-from styleflax.data.pixels import to_float, to_u8
+from styleflax.evaluation.cache import FirstKept
 from styleflax.evaluation.inputs import Input
-from styleflax.evaluation.kept import FirstKept
 from styleflax.evaluation.outputs import PairNames, load_output_u8
 from styleflax.evaluation.resources import peak_memory
+from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer

@@ -10,16 +10,16 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
-from styleflax.data.decoding import MIN_SIDE_PX, ImageError
-from styleflax.data.images import as_float_image, resize_short_side
-from styleflax.data.pictures import Picture as PictureFile
-from styleflax.data.pictures import read_picture
-from styleflax.data.pixels import to_float, to_u8
+from styleflax.images.decoding import MIN_SIDE_PX, ImageError
+from styleflax.images.files import as_float_image, resize_short_side
+from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.read import Picture as PictureFile
+from styleflax.images.read import read_picture
 
 Picture = (
     str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array | PictureFile
 )
-"""A path, a Pillow image, what `data.pictures.read_picture` returned, or an array
+"""A path, a Pillow image, what `images.read.read_picture` returned, or an array
 (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on white, but for what
 `read_picture` returned, whose colours are taken as they are."""
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.inference.checks import check_alpha, check_size, check_weights
-from styleflax.inference.masks import Mask, Masking, check_masks, check_style_masks
+from styleflax.inference.masks.read import Mask, Masking, check_masks, check_style_masks
 from styleflax.inference.regions import Shares, region_alphas_of, region_shares
 from styleflax.methods.base import Controls
 

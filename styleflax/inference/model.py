@@ -8,7 +8,7 @@ import jax
 from jax.typing import DTypeLike
 
 from styleflax import methods
-from styleflax.compiled.kept import kept_shapes
+from styleflax.compile_cache.jit import kept_shapes
 from styleflax.config import Arithmetic
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention

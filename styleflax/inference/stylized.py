@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 
-from styleflax.data.images import save_image
-from styleflax.data.pixels import to_u8
-from styleflax.inference.laid_masks import row_bands
+from styleflax.images.files import save_image
+from styleflax.images.pixels import to_u8
+from styleflax.inference.masks.layout import row_bands
 
 
 class Stylized:

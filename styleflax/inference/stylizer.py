@@ -8,8 +8,8 @@ from typing import Self, Unpack
 import jax
 import numpy as np
 
-from styleflax.data.pictures import Picture as PictureFile
-from styleflax.inference.coloring import color_style, finish
+from styleflax.images.read import Picture as PictureFile
+from styleflax.inference.color.transfer import color_style, finish
 from styleflax.inference.contents import (
     Content,
     Picture,
@@ -22,14 +22,14 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.kept_styles import KeptStyles
-from styleflax.inference.laid_masks import lay_masks
-from styleflax.inference.masks import Mask
+from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
-from styleflax.inference.rendering import Renderer
-from styleflax.inference.style_encoder import StyleEncoder
-from styleflax.inference.style_file import StyleFile
-from styleflax.inference.style_pixels import STYLE_SIZE_PX
+from styleflax.inference.render.renderer import Renderer
+from styleflax.inference.styles.cache import KeptStyles
+from styleflax.inference.styles.encode import StyleEncoder
+from styleflax.inference.styles.file import StyleFile
+from styleflax.inference.styles.pixels import STYLE_SIZE_PX
 from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
@@ -48,7 +48,8 @@ class Stylizer:
     """Puts pictures into styles, with one model.
 
     A small picture is seen whole, large ones and those of ever other sizes through
-    windows (see `inference.sizes`). A batch is dealt out over this process's devices.
+    windows (see `inference.render.sizes`). A batch is dealt out over this process's
+    devices.
 
     Args:
         model: As built.
@@ -93,7 +94,7 @@ class Stylizer:
         Args:
             weights: A file or a name.
             split_rows: Split every picture by rows between the devices of this
-                process, for pictures too large for one; see `inference.split`.
+                process, for pictures too large for one; see `inference.render.rows`.
             tile_px: Side of the windows of all pictures, a multiple of 16; 0 for
                 whole pictures whatever their size; by default chosen for each.
 

@@ -30,8 +30,8 @@ from styleflax.methods.base import (
     Variables,
     layer_masks,
 )
-from styleflax.methods.frozen_encoder import FrozenEncoder
-from styleflax.methods.style_terms import make_style_terms
+from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.terms import make_style_terms
 from styleflax.models.channel_norm import check_norm
 from styleflax.models.decoder import Decoder
 from styleflax.ops.extent import Extent
@@ -60,7 +60,7 @@ def make_adain(
 
     Args:
         losses: Weights by term. `content` and `style` are the paper's, any of
-            `methods.style_terms` may be beside or in place of `style`; `pixel` makes
+            `methods.terms` may be beside or in place of `style`; `pixel` makes
             an autoencoder of contents and styles alike; `identity` asks the same of
             the middle of every picture, `identity_features` asks it of the encoder's
             layers, which keeps edges sharp; `total_variation` smooths;
@@ -68,7 +68,7 @@ def make_adain(
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
-        remat: Save memory in training; see `methods.frozen_encoder`.
+        remat: Save memory in training; see `methods.encoder`.
         norm: In the decoder; a name in `models.channel_norm.NORMS`.
         transform: A name in `adain_transforms.TRANSFORMS`; `concatenation` gives the
             decoder the features of content and style, unchanged.

@@ -13,8 +13,8 @@ from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.adain_transforms import Transform
 from styleflax.methods.base import Batch, Variables, weigh_terms
-from styleflax.methods.frozen_encoder import FrozenEncoder
-from styleflax.methods.style_terms import StyleTerms
+from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.terms import StyleTerms
 from styleflax.models.decoder import Decoder
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std

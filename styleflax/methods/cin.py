@@ -20,6 +20,7 @@ from styleflax.methods.cin_networks import (
     modulate_mixed,
     style_at,
 )
+from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     STYLE_LAYERS,
@@ -29,7 +30,6 @@ from styleflax.methods.feed_forward import (
     no_moments,
     read_own_index,
 )
-from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.vgg import Pooling
 from styleflax.types import FeatureMaps, Image, Key, Params
 
@@ -59,11 +59,11 @@ def make_cin(
 
     Args:
         losses: Weights by term: `content`, those of `losses.regularizers`, and any
-            style loss (`methods.style_terms`).
+            style loss (`methods.terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
-        remat: Save memory in training; see `methods.frozen_encoder`.
+        remat: Save memory in training; see `methods.encoder`.
         styles: Their names, in the order of the style pictures.
         width: Factor on the network's channels.
         kernel_std: Of kernels before training; None for He's by size.

@@ -21,13 +21,13 @@ from styleflax.methods.cin_networks import (
     modulate_mixed,
     style_at,
 )
+from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     STYLE_LAYERS,
     make_perception,
     read_own_index,
 )
-from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.vgg import Pooling
 from styleflax.types import FeatureMaps, Image, Key, Params
 

@@ -13,8 +13,8 @@ from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import Batch, LossFn, Style, Variables, weigh_terms
-from styleflax.methods.frozen_encoder import FrozenEncoder
-from styleflax.methods.style_terms import StyleTerms, make_style_terms
+from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.terms import StyleTerms, make_style_terms
 from styleflax.models.vgg import DEPTHS, Pooling
 from styleflax.types import FeatureMaps, Image, Key, Params
 

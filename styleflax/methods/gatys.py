@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.losses.content import mse_loss
-from styleflax.losses.family import find_style_loss
+from styleflax.losses.registry import find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
 from styleflax.models.vgg import VGG, Pooling
 from styleflax.ops.spatial import area_average
@@ -46,7 +46,7 @@ class Objective(NamedTuple):
         layer_weights: Of each style layer; None for equal ones that sum to 1.
         channel_power: Every layer's weight is divided by its number of channels to
             this power; 2 in Gatys' notebook.
-        style_losses: Names of `losses.family` and their weights.
+        style_losses: Names of `losses.registry` and their weights.
         pooling: Of the network.
         variation_reduction: `mean` is `total_variation_loss`; `half_sum` half the sum
             of squared differences of neighbours in pixels of 0 to 255.

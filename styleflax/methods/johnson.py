@@ -17,6 +17,7 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
+from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     STYLE_LAYERS,
@@ -26,7 +27,6 @@ from styleflax.methods.feed_forward import (
     make_perception,
     no_moments,
 )
-from styleflax.methods.frozen_encoder import FrozenEncoder
 from styleflax.models.transformer_net import (
     Norm,
     Output,
@@ -70,11 +70,11 @@ def make_johnson(
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
-            Caffe's), `losses.regularizers`, and any style loss (`methods.style_terms`).
+            Caffe's), `losses.regularizers`, and any style loss (`methods.terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Use XLA's own convolution also on CPU; see `ops.conv`.
-        remat: Save memory in training; see `methods.frozen_encoder`.
+        remat: Save memory in training; see `methods.encoder`.
         styles: The one style's name.
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
         width: Factor on the network's channels.

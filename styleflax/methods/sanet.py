@@ -21,7 +21,7 @@ from styleflax.methods.base import (
     Variables,
     layer_masks,
 )
-from styleflax.methods.frozen_encoder import FrozenEncoder
+from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.sanet_itself import attend_itself, queries_of, split_found
 from styleflax.methods.sanet_losses import (
     ATTENDED,
@@ -32,7 +32,7 @@ from styleflax.methods.sanet_losses import (
     sanet_loss,
     styles_and_transfers,
 )
-from styleflax.methods.style_terms import make_style_terms
+from styleflax.methods.terms import make_style_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import LEVELS, Regions, SANet, likeness_params, part_of
 from styleflax.ops.attention import Path
@@ -67,7 +67,7 @@ def make_sanet(
     Args:
         losses: Weights by term: `content`, `identity_pixels`, `identity_features` (see
             `PAPER_LOSSES`), those of `losses.regularizers`, and any of
-            `methods.style_terms`.
+            `methods.terms`.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
         native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense
@@ -77,7 +77,7 @@ def make_sanet(
         path: Of `ops.attention.attention`.
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
-        remat: Save memory in training; see `methods.frozen_encoder`.
+        remat: Save memory in training; see `methods.encoder`.
         levels: Where styles are attended to; the paper's network has both.
 
     Raises:

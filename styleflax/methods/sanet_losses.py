@@ -11,8 +11,8 @@ from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import Batch, Variables, weigh_terms
-from styleflax.methods.frozen_encoder import FrozenEncoder
-from styleflax.methods.style_terms import StyleTerms
+from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.terms import StyleTerms
 from styleflax.models.decoder import Decoder
 from styleflax.models.sanet import Regions, SANet
 from styleflax.ops.statistics import mean_variance_norm

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from styleflax.config import Config, from_json
-from styleflax.data.sources import split_spec
+from styleflax.datasets.sources import split_spec
 from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.frozen import FILE_NAME
+from styleflax.training.encoder import FILE_NAME
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState, create_state
 from styleflax.weights.store import ModelFile, load_model

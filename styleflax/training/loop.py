@@ -10,7 +10,9 @@ import jax
 from tqdm import tqdm
 
 from styleflax.config import Config, Phase
-from styleflax.data.images import save_image
+from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
+from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
+from styleflax.images.files import save_image
 from styleflax.methods.base import Method
 from styleflax.parallel import (
     all_devices,
@@ -20,18 +22,16 @@ from styleflax.parallel import (
     map_step,
     replicate,
 )
-from styleflax.training.agreement import is_first, on_all, on_first, wait_for_all
 from styleflax.training.build import build_method, build_methods
 from styleflax.training.environment import request_determinism
-from styleflax.training.feed import open_sources, phase_batches, sample_batch
 from styleflax.training.optimizer import make_schedule
 from styleflax.training.phases import phase_starts, remaining_phases
+from styleflax.training.prefetch import DeviceBatches
 from styleflax.training.run import MakeSampler, Run, open_run
-from styleflax.training.signals import Stop, StopRequest, stop_on_signals
+from styleflax.training.sources import open_sources, phase_batches, sample_batch
 from styleflax.training.state import TrainState
 from styleflax.training.step import make_train_step
 from styleflax.training.validation import validate
-from styleflax.training.waiting import DeviceBatches
 from styleflax.training.workdir import (
     check_same_config,
     check_shared,

@@ -19,7 +19,7 @@ class NewStyle:
     Attributes:
         painting: A picture.
         weights: Name or file of the model.
-        photos: Contents, as `data.sources.open_source` has them.
+        photos: Contents, as `datasets.sources.open_source` has them.
         steps: Of training.
         batch_size: Photographs in a step.
         crop_px: Side of their crops.

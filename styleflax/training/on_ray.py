@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.config import Config
+from styleflax.distributed.signals import stop_on_signals
 from styleflax.parallel import check_divides
 from styleflax.training.ray_worker import POLL_S, Board, Work, work_in_worker
-from styleflax.training.signals import stop_on_signals
 
 DRIVER_FIELDS = ("coordinator", "num_processes", "process_id", "distributed")
 """Fields of `config.run` that Ray's workers are given by Ray."""

@@ -15,9 +15,9 @@ from typing import Any
 import jax
 
 from styleflax.config import Config
-from styleflax.training.hosts import joined_processes
+from styleflax.distributed.hosts import joined_processes
+from styleflax.distributed.signals import StopRequest
 from styleflax.training.loop import TrainingDivergedError
-from styleflax.training.signals import StopRequest
 from styleflax.training.workdir import locked
 
 Work = Callable[[Config, Path, StopRequest], object]

@@ -13,21 +13,21 @@ import optax
 
 from styleflax.config import Config
 from styleflax.config import Run as RunOptions
-from styleflax.methods.base import Batch, Method, Variables
-from styleflax.parallel import replicate
-from styleflax.training.agreement import (
+from styleflax.distributed.consensus import (
     broadcast,
     check_same,
     is_first,
     on_all,
     on_first,
 )
+from styleflax.methods.base import Batch, Method, Variables
+from styleflax.parallel import replicate
 from styleflax.training.checkpoint import Checkpoints
+from styleflax.training.encoder import open_encoder, start_anew, start_from
 from styleflax.training.environment import describe_environment, warn_of_differences
-from styleflax.training.feed import Sources, check_styles
-from styleflax.training.frozen import open_encoder, start_anew, start_from
-from styleflax.training.metric_writer import MetricWriter
+from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
+from styleflax.training.sources import Sources, check_styles
 from styleflax.training.state import TrainState, create_state
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile, model_digest

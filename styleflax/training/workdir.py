@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.config import Config, flatten, from_json, to_json
-from styleflax.training.agreement import exchange, is_first, on_all, on_first
+from styleflax.distributed.consensus import exchange, is_first, on_all, on_first
 
 FREE = ("run.", "data.data_dir", "data.manual_dir")
 """Fields that change how a run is carried out but not its result."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
-from styleflax.weights.mapping import read_part
 from styleflax.weights.packaged import load_packaged_vgg16
 from styleflax.weights.packaged_models import packaged_models
+from styleflax.weights.published.mapping import read_part
 from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
 from styleflax.weights.store import ENCODER_ONLY
 

@@ -14,7 +14,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from styleflax.cache_folder import CACHE_VARIABLE, find_cache_dir
+from styleflax.files import CACHE_VARIABLE, find_cache_dir
 from styleflax.weights.registry import NamedWeights, find_download
 
 __all__ = [

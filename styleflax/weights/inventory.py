@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.weights import fetch, packaged, packaged_models
-from styleflax.weights.mapping import is_model_file
 from styleflax.weights.packaged import EVAL_COMMAND
+from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS
 from styleflax.weights.store import load_model
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from styleflax.models.vgg import conv_names
 from styleflax.types import Params
-from styleflax.weights.safe_pickle import load_array_tree
+from styleflax.weights.published.safe_pickle import load_array_tree
 
 EVAL_COMMAND = '`pip install "styleflax[eval]"`'
 """What a message names where the package is missing."""

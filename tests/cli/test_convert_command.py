@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from styleflax.weights.h5_file import dump_arrays
-from styleflax.weights.mapping import caffe_preprocess
+from styleflax.weights.published.keras_file import dump_arrays
+from styleflax.weights.published.mapping import caffe_preprocess
 from styleflax.weights.store import load_model, save_model
 
 

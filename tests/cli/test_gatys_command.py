@@ -3,7 +3,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from styleflax.data.pictures import read_picture
+from styleflax.images.read import read_picture
 from styleflax.inference import gatys
 from styleflax.inference.stylized import Stylized
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from styleflax.data import procedural
+from styleflax import art as procedural
 from styleflax.weights import packaged_models, registry
 from styleflax.weights.store import load_model
 

@@ -12,8 +12,8 @@ from styleflax.cli.app import run
 from styleflax.inference import model
 from styleflax.methods.cin_style import make_cin_style
 from styleflax.models import transformer_net
-from styleflax.weights.own_styles import own_styles
 from styleflax.weights.store import save_model
+from styleflax.weights.style_names import own_styles
 
 
 @pytest.fixture(scope="module", autouse=True)

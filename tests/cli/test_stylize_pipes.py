@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from styleflax.data.pictures import read_picture
+from styleflax.images.read import read_picture
 
 
 @pytest.fixture

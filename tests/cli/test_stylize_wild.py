@@ -8,7 +8,7 @@ import pytest
 from fake_stylizer import FakeStylizer
 from PIL import Image
 
-from styleflax.data.pictures import read_picture
+from styleflax.images.read import read_picture
 
 
 def files(folder):

@@ -8,7 +8,7 @@ from narrow_stylizer import make_narrow_stylizer
 from tiny_clips import flat_frames, read_clip, read_sound, write_clip
 
 from styleflax.cli import video, video_job
-from styleflax.inference.video import SMOOTH_S, STEADY, VideoStylizer
+from styleflax.inference.video.stylizer import SMOOTH_S, STEADY, VideoStylizer
 
 COLORS = [(200, 60, 60), (60, 60, 200), (90, 160, 90)]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from styleflax.evaluation import fid as module
 from styleflax.evaluation import set_values
-from styleflax.evaluation.fid import (
+from styleflax.evaluation.networks import fid as module
+from styleflax.evaluation.networks.fid import (
     Moments,
     add_features,
     art_fid,

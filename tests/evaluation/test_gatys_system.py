@@ -5,7 +5,7 @@ import pytest
 from styleflax.evaluation import gatys_system
 from styleflax.evaluation.gatys_system import make_gatys_system
 from styleflax.evaluation.inputs import Input
-from styleflax.evaluation.lineup import load_lineup
+from styleflax.evaluation.scored_systems import load_lineup
 from styleflax.inference.gatys import Optimised
 from styleflax.weights.store import load_model
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.data.pixels import to_float
 from styleflax.evaluation.inputs import choose_pairs, load_inputs
 from styleflax.evaluation.runner import Options, evaluate
+from styleflax.images.pixels import to_float
 
 
 def test_pictures_become_centre_crops(folders):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.data.images import load_image_u8
-from styleflax.data.pixels import to_float
 from styleflax.evaluation import runner, scoring
 from styleflax.evaluation.metrics.color import lab_histogram_distance
 from styleflax.evaluation.rows import read_rows, row_key
 from styleflax.evaluation.runner import Options, evaluate
+from styleflax.images.files import load_image_u8
+from styleflax.images.pixels import to_float
 
 OPTIONS = Options(size_px=64, alphas=(0.5, 1.0))
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -183,7 +183,7 @@ def test_fewer_pairs_without_pictures(folders, tmp_path, no_report):
 
 
 def test_sets_are_measured_from_the_pictures(folders, tmp_path, monkeypatch, no_report):
-    from styleflax.evaluation import sets
+    from styleflax.evaluation import set_metrics as sets
 
     seen = {}
 

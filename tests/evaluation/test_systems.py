@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from styleflax import methods
-from styleflax.data.images import save_image
-from styleflax.data.pixels import to_float, to_u8
+from styleflax.evaluation.cache import FirstKept
 from styleflax.evaluation.inputs import Pair, load_inputs
-from styleflax.evaluation.kept import FirstKept
 from styleflax.evaluation.resources import peak_memory
 from styleflax.evaluation.scoring import list_keys
 from styleflax.evaluation.systems import (
@@ -19,8 +17,10 @@ from styleflax.evaluation.systems import (
     make_outputs_system,
     make_training_losses,
 )
-from styleflax.inference import style_pixels
+from styleflax.images.files import save_image
+from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.model import Model, build_model
+from styleflax.inference.styles import pixels as style_pixels
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Method, Variables
 from styleflax.ops.color import coral_recolor

@@ -20,8 +20,9 @@ from tiny_run import make_pictures, make_tiny
 
 from styleflax import methods
 from styleflax.cli import train as command
-from styleflax.training import hosts, loop, run, workdir
-from styleflax.training.signals import Stop
+from styleflax.distributed import hosts
+from styleflax.distributed.signals import Stop
+from styleflax.training import loop, run, workdir
 
 
 def send_signal_after(steps, number):

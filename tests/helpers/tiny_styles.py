@@ -11,7 +11,7 @@ import sys
 
 import jax.numpy as jnp
 
-from styleflax.inference.bulk import job, maker
+from styleflax.inference.datasets import job, maker
 from styleflax.inference.model import Model
 from styleflax.methods.base import Method, Variables
 

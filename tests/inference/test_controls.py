@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from styleflax.inference.controls import make_plan, schedule_weights
-from styleflax.inference.laid_masks import WHOLE, lay_masks
+from styleflax.inference.masks.layout import WHOLE, lay_masks
 
 LEFT = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
 HALVES = [LEFT, ~LEFT]

@@ -8,8 +8,8 @@ from styleflax.inference.gatys import (
     Regions,
     Settings,
     make_gatys,
-    optimise,
     optimise_picture,
+    optimize,
     pictures,
 )
 from styleflax.inference.gatys.encoder import load_gatys_encoder
@@ -17,8 +17,8 @@ from styleflax.inference.gatys.levels import level_sizes
 from styleflax.inference.gatys.presets import check_settings
 from styleflax.methods.gatys import Objective
 from styleflax.weights.encoder import LoadedEncoder
-from styleflax.weights.formats import find_format
-from styleflax.weights.mapping import caffe_preprocess
+from styleflax.weights.published.formats import find_format
+from styleflax.weights.published.mapping import caffe_preprocess
 
 KERAS = find_format("Keras vgg19").spec
 NAMES = ("conv1_1", "conv1_2", "pool", "conv2_1")
@@ -54,7 +54,7 @@ def test_the_loss_falls_at_every_level(whole):
 def test_killed_and_called_again_it_ends_bitwise_the_same(
     gatys, whole, chunks, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(optimise, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(optimize, "SAVE_EVERY_S", 0.0)
     path, heard = tmp_path / "run" / "gatys.npz", []
 
     def kill(level, losses):

@@ -2,13 +2,13 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.inference.mask_cells import (
+from styleflax.inference.masks.cells import (
     average_cells,
     core_cells,
     layer_cells,
     window_cells,
 )
-from styleflax.inference.windows import cut_windows
+from styleflax.inference.tiles.windows import cut_windows
 from styleflax.methods.base import Tiling
 from styleflax.ops.spatial import area_average
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.inference import laid_masks
-from styleflax.inference.laid_masks import lay_masks
-from styleflax.inference.masks import check_masks
+from styleflax.inference.masks import layout as laid_masks
+from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.read import check_masks
 
 LEFT = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
 RIGHT = ~LEFT

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from own_styles import make_file, make_stylizer
 
-from styleflax.inference.kept_styles import find_style
+from styleflax.inference.styles.cache import find_style
 from styleflax.models import transformer_net
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (19, 24, 3), dtype=np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from styleflax.inference.style_file import (
+from styleflax.inference.styles.file import (
     StyleFile,
     check_style,
     is_style_file,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.data.pixels import to_float
-from styleflax.inference.coloring import color_style
+from styleflax.images.pixels import to_float
+from styleflax.inference.color.transfer import color_style
 from styleflax.inference.contents import StylePixels
-from styleflax.inference.style_file import load_style
+from styleflax.inference.styles.file import load_style
 
 LEFT = np.repeat(np.arange(32)[None] < 16, 32, axis=0)
 PARTS = [LEFT, None]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.data.pixels import to_float
+from styleflax.images.pixels import to_float
 from styleflax.inference.stylizer import Stylized, Stylizer
 
 
@@ -81,9 +81,9 @@ def test_style_encoded_once_gives_the_same_picture(stylizer, photo, painting, ex
 
 
 def test_large_styles_are_shrunk(stylizer, painting, monkeypatch):
-    from styleflax.data.images import resize_short_side
+    from styleflax.images.files import resize_short_side
 
-    monkeypatch.setattr("styleflax.inference.style_pixels.STYLE_SIZE_PX", 32)
+    monkeypatch.setattr("styleflax.inference.styles.pixels.STYLE_SIZE_PX", 32)
     large = np.asarray(Image.fromarray(painting).resize((64, 64)))
     shrunk, given = (
         stylizer.encode_style(image) for image in (large, resize_short_side(large, 32))

@@ -4,8 +4,8 @@ import pytest
 from narrow_stylizer import make_narrow_stylizer
 from PIL import Image
 
-from styleflax.data.images import resize_short_side
-from styleflax.data.pixels import to_float
+from styleflax.images.files import resize_short_side
+from styleflax.images.pixels import to_float
 from styleflax.ops.color import coral_recolor, rgb_to_lab
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])

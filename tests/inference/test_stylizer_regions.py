@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.data.pictures import read_picture
-from styleflax.data.pixels import to_float
+from styleflax.images.pixels import to_float
+from styleflax.images.read import read_picture
 
 LEFT = np.repeat(np.arange(32)[None] < 16, 32, axis=0)
 HALVES = [LEFT, ~LEFT]

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
-from styleflax.inference import laid_masks, sizes
+from styleflax.inference.masks import layout as laid_masks
+from styleflax.inference.render import sizes
 from styleflax.methods.base import Tiling
 
 TILE = {"adain": 144, "sanet": 272}

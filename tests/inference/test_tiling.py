@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiled_models import make_case
 
-from styleflax.data.pixels import to_float
-from styleflax.inference.tiling import stylize_tiled
+from styleflax.images.pixels import to_float
+from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.methods.base import Controls, plain_controls, stylize
 
 

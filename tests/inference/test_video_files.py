@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny_clips import flat_frames, read_clip, read_sound, write_clip
 
-from styleflax.inference.video_reader import Frame, VideoReader
-from styleflax.inference.video_writer import VideoWriter
+from styleflax.inference.video.reader import Frame, VideoReader
+from styleflax.inference.video.writer import VideoWriter
 
 COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128), (200, 100, 50)]
 TIMES = [0, 40, 50, 200, 640]  # thousandths of a second

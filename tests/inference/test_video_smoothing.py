@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.inference.video_smoothing import (
+from styleflax.inference.video.smoothing import (
     CUT_DISTANCE,
     CutFinder,
     Smoother,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
-from styleflax.data.pixels import to_float
-from styleflax.inference import video_frame
+from styleflax.images.pixels import to_float
 from styleflax.inference.controls import make_plan
-from styleflax.inference.video import VideoStylizer
+from styleflax.inference.video import frame as video_frame
+from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.methods.base import plain_controls, stylize
 
 STEP_S = 0.04

@@ -6,10 +6,10 @@ from narrow_stylizer import make_narrow_stylizer
 from PIL import Image
 from skimage.transform import warp
 
-from styleflax.data.images import load_image_u8
-from styleflax.data.samples import held_out_photo
+from styleflax.images.files import load_image_u8
+from styleflax.images.samples import held_out_photo
 from styleflax.inference.controls import make_plan
-from styleflax.inference.video import VideoStylizer
+from styleflax.inference.video.stylizer import VideoStylizer
 
 SIDE, RATE, COUNT = 64, 24, 8
 

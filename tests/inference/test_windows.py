@@ -3,7 +3,7 @@ import numpy_adain
 import numpy_sanet
 import pytest
 
-from styleflax.inference.windows import cut_spans, cut_windows
+from styleflax.inference.tiles.windows import cut_spans, cut_windows
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Tiling
 from styleflax.methods.sanet import make_sanet

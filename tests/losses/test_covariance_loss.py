@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax.losses.covariance import covariance_loss, covariance_matrix
-from styleflax.losses.family import STYLE_LOSSES
+from styleflax.losses.registry import STYLE_LOSSES
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleflax.losses import mmd
-from styleflax.losses.family import STYLE_LOSSES, find_style_loss
+from styleflax.losses.registry import STYLE_LOSSES, find_style_loss
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

@@ -10,8 +10,8 @@ from jax.extend.core import jaxprs_in_params
 
 from styleflax.config import Arithmetic
 from styleflax.methods.cin_networks import make_networks
+from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import make_perception
-from styleflax.methods.frozen_encoder import FrozenEncoder
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from styleflax import methods
 from styleflax.config import Arithmetic
 from styleflax.losses.adversarial import critic_loss
-from styleflax.losses.family import STYLE_LOSSES, find_style_loss
+from styleflax.losses.registry import STYLE_LOSSES, find_style_loss
 from styleflax.methods.base import Variables
-from styleflax.methods.style_terms import CRITIC_LAYERS, make_style_terms
+from styleflax.methods.terms import CRITIC_LAYERS, make_style_terms
 from styleflax.models.vgg import VGG
 
 KEY = jax.random.key(0)

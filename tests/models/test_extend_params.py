@@ -5,7 +5,7 @@ import numpy_adain
 import numpy_sanet
 import pytest
 
-from styleflax.models.normalisation import extend_params
+from styleflax.models.normalization import extend_params
 
 WHOLE = numpy_sanet.random_encoder()
 SHALLOW = {name: WHOLE[name] for name in numpy_adain.VGG16_TO_RELU4_1 if name in WHOLE}

@@ -4,7 +4,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.models.normalisation import normalise_activations
+from styleflax.models.normalization import normalise_activations
 from styleflax.models.vgg import VGG
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1")

@@ -29,7 +29,7 @@ def files(published):
 @pytest.fixture(scope="session")
 def converted(files, shared_programs):
     """`converted(number)`: the model file's content, made of so many of the files."""
-    from styleflax.weights.convert import convert_files
+    from styleflax.weights.published.convert import convert_files
 
     made = {}
 

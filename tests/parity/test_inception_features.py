@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from styleflax.evaluation import fid
+from styleflax.evaluation.networks import fid
 
 torch = pytest.importorskip("torch", reason="parity with PyTorch needs PyTorch")
 reference = importlib.import_module("torch_inception")

@@ -13,7 +13,7 @@ from styleflax.models.decoder import Decoder
 from styleflax.models.vgg import VGG
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
-from styleflax.weights.convert import export_published
+from styleflax.weights.published.convert import export_published
 from styleflax.weights.store import load_model, save_model
 
 torch = pytest.importorskip("torch", reason="parity with PyTorch needs PyTorch")

@@ -9,8 +9,8 @@ import pytest
 from styleflax.config import Config, Data, Encoder, Phase, to_json
 from styleflax.methods.base import Variables
 from styleflax.training.checkpoint import Checkpoints
+from styleflax.training.encoder import FILE_NAME
 from styleflax.training.export import describe_spec, read_run
-from styleflax.training.frozen import FILE_NAME
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState
 from styleflax.weights.store import load_model, save_model

@@ -3,8 +3,8 @@ import pytest
 
 from styleflax.cli.train import parse_arguments
 from styleflax.config import Run
-from styleflax.training import agreement
-from styleflax.training.agreement import (
+from styleflax.distributed import consensus as agreement
+from styleflax.distributed.consensus import (
     broadcast,
     check_same,
     exchange,
@@ -12,7 +12,7 @@ from styleflax.training.agreement import (
     on_first,
     wait_for_all,
 )
-from styleflax.training.hosts import joined_processes
+from styleflax.distributed.hosts import joined_processes
 
 LONE = "coordinator_address should be defined."
 

@@ -11,7 +11,7 @@ import pytest
 from styleflax import methods
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
-from styleflax.training.metric_writer import read_metrics
+from styleflax.training.metrics import read_metrics
 from styleflax.weights.store import load_model, save_model
 
 

@@ -14,7 +14,7 @@ from styleflax.models import transformer_net
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.export import read_run
-from styleflax.training.metric_writer import read_metrics
+from styleflax.training.metrics import read_metrics
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile, load_model, save_model
 

@@ -15,9 +15,9 @@ from styleflax.methods.base import Variables
 from styleflax.models.vgg import VGG
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
+from styleflax.training.encoder import start_from
 from styleflax.training.export import read_run
-from styleflax.training.frozen import start_from
-from styleflax.training.metric_writer import read_metrics
+from styleflax.training.metrics import read_metrics
 from styleflax.weights.packaged import load_packaged_vgg16
 from styleflax.weights.store import load_model, save_model
 

@@ -5,8 +5,8 @@ import threading
 import jax
 import pytest
 
-from styleflax.training import signals
-from styleflax.training.signals import Stop, StopRequest, stop_on_signals
+from styleflax.distributed import signals
+from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
 
 
 def test_a_signal_sets_the_request_and_names_itself():

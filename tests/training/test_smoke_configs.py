@@ -10,7 +10,7 @@ from styleflax.cli.train import parse_arguments
 from styleflax.inference.stylizer import Stylizer
 from styleflax.training import loop
 from styleflax.training.export import read_run
-from styleflax.training.metric_writer import read_metrics
+from styleflax.training.metrics import read_metrics
 from styleflax.weights.store import save_model
 
 

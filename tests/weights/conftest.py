@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from styleflax.weights import formats
+from styleflax.weights.published import formats
 
 
 def _named(module, name):

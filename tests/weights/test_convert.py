@@ -7,10 +7,10 @@ import pytest
 from styleflax import methods
 from styleflax.inference.model import build_model
 from styleflax.presets import PRESETS
-from styleflax.weights import formats
-from styleflax.weights.convert import DEEPEST_LAYERS, convert_files
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.mapping import sha256_of
+from styleflax.weights.published import formats
+from styleflax.weights.published.convert import DEEPEST_LAYERS, convert_files
+from styleflax.weights.published.mapping import sha256_of
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import load_model, save_model
 

@@ -5,12 +5,16 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from styleflax.models.vgg import conv_names
-from styleflax.weights import export_published as module
-from styleflax.weights.convert import convert_files, export_encoder, export_published
-from styleflax.weights.h5_file import dump_arrays
+from styleflax.weights.published import export as module
+from styleflax.weights.published.convert import (
+    convert_files,
+    export_encoder,
+    export_published,
+)
+from styleflax.weights.published.keras_file import dump_arrays
+from styleflax.weights.published.torch_file import load_state_dict
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import load_model, save_model
-from styleflax.weights.torch_file import load_state_dict
 
 
 @pytest.fixture

@@ -6,8 +6,13 @@ import pytest
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.h5_file import dump_arrays, is_h5, load_arrays, load_shapes
-from styleflax.weights.mapping import read_part
+from styleflax.weights.published.keras_file import (
+    dump_arrays,
+    is_h5,
+    load_arrays,
+    load_shapes,
+)
+from styleflax.weights.published.mapping import read_part
 from styleflax.weights.registry import EncoderSpec
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from styleflax.models.vgg import conv_names
-from styleflax.weights import formats
-from styleflax.weights.mapping import read_part, recognise, sha256_of
+from styleflax.weights.published import formats
+from styleflax.weights.published.mapping import read_part, recognise, sha256_of
 
 TORCH_FORMATS = {
     "vgg_normalised": "encoder",

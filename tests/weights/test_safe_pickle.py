@@ -6,7 +6,11 @@ import struct
 import numpy as np
 import pytest
 
-from styleflax.weights.safe_pickle import Constructor, load_array_tree, load_restricted
+from styleflax.weights.published.safe_pickle import (
+    Constructor,
+    load_array_tree,
+    load_restricted,
+)
 
 TREE = {
     "conv": {

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from styleflax.weights.torch_file import load_shapes, load_state_dict
+from styleflax.weights.published.torch_file import load_shapes, load_state_dict
 
 RNG = np.random.default_rng(0)
 STATE = {

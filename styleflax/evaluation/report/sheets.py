@@ -11,12 +11,12 @@ from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
-from styleflax.data.grids import image_grid
-from styleflax.data.images import load_image_u8
-from styleflax.data.pixels import to_u8
 from styleflax.evaluation.report.plots import strongest
 from styleflax.evaluation.report.summary import BASELINES, Summary
 from styleflax.evaluation.rows import PAIR, Row
+from styleflax.images.files import load_image_u8
+from styleflax.images.grid import image_grid
+from styleflax.images.pixels import to_u8
 
 Inputs = Mapping[str, Mapping[str, Path | np.ndarray]]
 """{"content": {name: picture}, "style": {...}}: files, or arrays in [0, 1]."""

@@ -5,10 +5,10 @@ import os
 import jax.numpy as jnp
 import numpy as np
 
-from styleflax.data.images import load_image_u8, resize_short_side
-from styleflax.data.pixels import to_float
-from styleflax.data.samples import training_photos
-from styleflax.models.normalisation import normalise_activations
+from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.pixels import to_float
+from styleflax.images.samples import training_photos
+from styleflax.models.normalization import normalise_activations
 from styleflax.models.vgg import VGG, cut_params
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder

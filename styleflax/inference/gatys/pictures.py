@@ -9,8 +9,8 @@ from typing import NamedTuple, Unpack
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.data.pictures import Picture as PictureFile
-from styleflax.inference.coloring import color_style, finish
+from styleflax.images.read import Picture as PictureFile
+from styleflax.inference.color.transfer import color_style, finish
 from styleflax.inference.contents import (
     Content,
     Picture,
@@ -21,10 +21,10 @@ from styleflax.inference.contents import (
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
 from styleflax.inference.gatys.encoder import load_gatys_encoder
 from styleflax.inference.gatys.levels import Regions
-from styleflax.inference.gatys.optimise import Heard, make_gatys
+from styleflax.inference.gatys.optimize import Heard, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
-from styleflax.inference.laid_masks import LaidMasks, lay_masks
-from styleflax.inference.style_pixels import see_style
+from styleflax.inference.masks.layout import LaidMasks, lay_masks
+from styleflax.inference.styles.pixels import see_style
 from styleflax.inference.stylized import Stylized
 
 ENCODER = "sanet"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
-from styleflax.losses.family import base_name, find_style_loss
+from styleflax.losses.registry import base_name, find_style_loss
 from styleflax.methods.gatys import GUIDED, Objective, Reduction
-from styleflax.methods.style_terms import CRITIC_LAYERS
+from styleflax.methods.terms import CRITIC_LAYERS
 
 Init = Literal["content", "noise", "style"]
 OptimizerName = Literal["lbfgs", "adam"]

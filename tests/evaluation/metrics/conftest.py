@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.data import samples
+from styleflax.images import samples
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def photos():
 @pytest.fixture(scope="session")
 def paintings():
     """`paintings(size_px)`: one procedural painting of some families."""
-    from styleflax.data import procedural
+    from styleflax import art as procedural
 
     def paint(size_px):
         families = ("cutouts", "flow_strokes", "mosaic", "pointillism", "watercolor")

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from styleflax.data.images import save_image
 from styleflax.evaluation.report import summary, write_report
 from styleflax.evaluation.rows import Row
+from styleflax.images.files import save_image
 
 CONTENTS = ("a boat", "<script>alert(1)</script>")
 STYLES = ("s&t", "u")

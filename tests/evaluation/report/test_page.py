@@ -9,7 +9,7 @@ from PIL import Image
 
 from styleflax.evaluation import report
 from styleflax.evaluation.report import extras, write_report
-from styleflax.evaluation.report.cells import ABSENT
+from styleflax.evaluation.report.formatting import ABSENT
 from styleflax.evaluation.report.html import flatten
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from styleflax.evaluation.report.cells import (
+from styleflax.evaluation.report.formatting import (
     ABSENT,
     Cell,
     Table,
@@ -14,7 +14,7 @@ from styleflax.evaluation.report.cells import (
     render_markdown,
 )
 from styleflax.evaluation.report.frontier import match_up
-from styleflax.evaluation.report.matchups import build_matchup_tables
+from styleflax.evaluation.report.pairwise import build_matchup_tables
 from styleflax.evaluation.report.summary import summarise
 from styleflax.evaluation.rows import Row
 

@@ -1,0 +1,74 @@
+"""Paintings made by this project's own code, for machines that have no pictures.
+
+Each family is a manner of painting with its own marks and textures; a seed decides the
+motif, the palette and every stroke. Everything is drawn by NumPy and Pillow.
+"""
+
+import hashlib
+
+import numpy as np
+from jaxtyping import UInt8
+
+from styleflax.art import (
+    cubism,
+    cutouts,
+    dot_painting,
+    flow_strokes,
+    ink_wash,
+    marbling,
+    mosaic,
+    palette_knife,
+    pointillism,
+    stained_glass,
+    ukiyo_e,
+    watercolor,
+    woodcut,
+)
+from styleflax.art.brush import to_u8
+
+MIN_SIZE_PX = 16
+
+_PAINTERS = {
+    "cubism": cubism.paint,
+    "cutouts": cutouts.paint,
+    "dot_painting": dot_painting.paint,
+    "flow_strokes": flow_strokes.paint,
+    "ink_wash": ink_wash.paint,
+    "marbling": marbling.paint,
+    "mosaic": mosaic.paint,
+    "palette_knife": palette_knife.paint,
+    "pointillism": pointillism.paint,
+    "stained_glass": stained_glass.paint,
+    "ukiyo_e": ukiyo_e.paint,
+    "watercolor": watercolor.paint,
+    "woodcut": woodcut.paint,
+}
+
+FAMILIES: tuple[str, ...] = tuple(_PAINTERS)
+"""The names of the families, in alphabetical order."""
+
+
+def paint(
+    family: str, seed: int, size_px: int = 384
+) -> UInt8[np.ndarray, "size size 3"]:
+    """Returns a painting, the same for the same family, seed and size.
+
+    Args:
+        family: one of `FAMILIES`.
+        seed: 0 or more; it decides motif, palette and strokes.
+        size_px: the side of the square picture, 16 px or more.
+
+    Raises:
+        ValueError: if the family is unknown, the seed negative or the size too small.
+    """
+    if family not in _PAINTERS:
+        known = ", ".join(FAMILIES)
+        raise ValueError(f"family is {family!r}; it must be one of {known}")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; it must be 0 or more")
+    if size_px < MIN_SIZE_PX:
+        raise ValueError(f"size_px is {size_px}; it must be {MIN_SIZE_PX} or more")
+    # Python's own hash() of a string changes from process to process.
+    name = int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], "little")
+    rng = np.random.default_rng([name, seed])
+    return to_u8(_PAINTERS[family](rng, size_px))

@@ -1,0 +1,81 @@
+"""Slabs of thick paint laid with a knife, streaked with what they were mixed of."""
+
+import numpy as np
+
+from styleflax.art import palette as colors
+from styleflax.art.brush import Canvas, look_up, scatter
+from styleflax.art.noise import Picture, blur, fbm, light
+from styleflax.art.scene import Scene, compose
+
+STREAKS = 8
+
+
+def paint(rng: np.random.Generator, size: int) -> Picture:
+    """Returns a painting of shape (size, size, 3), in [0, 1]."""
+    palette = colors.pick(rng)
+    motifs = ("landscape", "still_life", "abstract", "wood", "swirls")
+    scene = compose(rng, size, palette, motifs)
+    canvas = Canvas(size, scene.color * 0.8)
+    scale = rng.uniform(0.8, 1.25)
+    for spacing in (0.16, 0.105, 0.075):
+        _slabs(rng, canvas, scene, palette, spacing * scale)
+    picture, thickness = canvas.finish()
+    smear = fbm(rng, size, (50.0, 20.0), 3)
+    height = blur(thickness, size / 700) + 0.25 * smear
+    return light(picture, height * size / 384, 4.0)
+
+
+def _slabs(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    scene: Scene,
+    palette: np.ndarray,
+    spacing: float,
+) -> None:
+    """Covers the canvas with slabs about `spacing` apart, across or along the form."""
+    points = scatter(rng, spacing)
+    across = rng.random(len(points)) < 0.2
+    turn = look_up(scene.angle, points) + rng.normal(0, 0.16, len(points))
+    turn = turn + np.where(across, np.pi / 2, 0)
+    base = look_up(scene.color, points)
+    second = palette[rng.integers(len(palette), size=len(points))]
+    base = colors.vivid(colors.jitter(rng, base, 0.05), 1.25)
+    for point, angle, color, other in zip(points, turn, base, second, strict=True):
+        run = np.array([np.sin(angle), np.cos(angle)])
+        side = np.array([run[1], -run[0]])
+        long = spacing * rng.uniform(1.0, 1.9)
+        wide = spacing * rng.uniform(0.7, 1.15)
+        corner = point - run * long / 2 - side * wide / 2
+        _slab(
+            rng,
+            canvas,
+            corner=corner,
+            run=run * long,
+            side=side * wide,
+            color=color,
+            other=other,
+        )
+
+
+def _slab(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    *,
+    corner: np.ndarray,
+    run: np.ndarray,
+    side: np.ndarray,
+    color: np.ndarray,
+    other: np.ndarray,
+) -> None:
+    """Draws one slab: parallel streaks with ragged ends and a ridge on each side."""
+    share = rng.beta(0.35, 2.6, STREAKS) * 0.8
+    heights = rng.uniform(0.32, 0.44, STREAKS)
+    heights[[0, -1]] = rng.uniform(0.5, 0.9, 2)
+    ends = np.cumsum(rng.normal(0, 0.03, (STREAKS, 2)), axis=0)
+    starts = corner + np.arange(STREAKS)[:, None] / STREAKS * side + ends[:, :1] * run
+    stops = starts + run * (1 + ends[:, 1:] - ends[:, :1])
+    step = side * (1.15 / STREAKS)
+    quads = np.stack([starts, stops, stops + step, starts + step], axis=1)
+    tints = color + (other - color) * share[:, None]
+    for quad, tint, height in zip(quads, tints, heights, strict=True):
+        canvas.polygon(quad, tint, float(height))

@@ -1,0 +1,133 @@
+"""Where compiled programs are kept between runs, and whether they are.
+
+Nothing here imports JAX: its own compilation cache is set by environment variables,
+which it reads as it is imported.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from styleflax.files import find_cache_dir
+
+SWITCH = "STYLEFLAX_COMPILATION_CACHE"
+"""Environment variable; "off" keeps nothing, and leaves JAX's cache as it is set."""
+JAX_SWITCH = "JAX_ENABLE_COMPILATION_CACHE"
+JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+MAX_BYTES = 512 * 2**20
+"""Of all programs of a user; a program of one size of picture has about 0.1 MB."""
+
+PROGRAM_SUFFIX = ".program"
+
+_OFF = frozenset({"0", "off", "false", "no", "n", "f"})
+_DIGEST_BYTES = 32
+_OF_CPU = ("flags", "Features", "model name", "CPU part")
+
+
+class _Setting:
+    """What holds for this process."""
+
+    folder: Path | None = None
+
+
+def keep_programs() -> None:
+    """From now on this process keeps what it compiles, and takes what was kept.
+
+    They lie in `JAX_COMPILATION_CACHE_DIR`, if that is set, and else in the user's
+    cache folder by kind of processor, since a program for one may crash another. JAX's
+    own cache is switched on beside, for what is not run by `kept_jit`. Called
+    before JAX is imported. Where nothing can be written, nothing is kept.
+    """
+    if any(_is_off(name) for name in (SWITCH, JAX_SWITCH)):
+        return
+    chosen = os.environ.get(JAX_FOLDER, "")
+    if "://" in chosen:
+        return  # JAX knows how to write there; nobody else does
+    try:
+        folder = (
+            Path(chosen) if chosen else find_cache_dir() / "compiled" / machine_name()
+        )
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return
+    _Setting.folder = folder
+    if os.access(folder, os.W_OK):  # or JAX would complain of every program
+        os.environ.setdefault(JAX_FOLDER, str(folder))
+        # What is compiled in less than a second is worth keeping, too.
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
+def program_folder() -> Path | None:
+    """The folder of compiled programs; None where none are kept."""
+    return _Setting.folder
+
+
+def read_kept(path: Path) -> bytes | None:
+    """What was written to that file; None if nothing was, or it is damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    with contextlib.suppress(OSError):  # a folder may be read-only
+        os.utime(path)  # it was used: see `limit_size`
+    return content
+
+
+def write_kept(path: Path, content: bytes) -> None:
+    """Writes it whole or not at all; where nothing can be written, nothing."""
+    with contextlib.suppress(OSError):
+        number, temporary = tempfile.mkstemp(".tmp", ".", path.parent)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        limit_size(path.parent)
+
+
+def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
+    """Deletes what was not used for longest, until the rest fits.
+
+    Args:
+        folder: Of programs, or of folders of programs.
+        max_bytes: What is allowed.
+    """
+    files = []
+    for path in folder.rglob("*"):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue  # another process deletes, too
+        if path.suffix == PROGRAM_SUFFIX or path.name.endswith("-cache"):
+            used = max(status.st_mtime, status.st_atime)
+            files.append((used, status.st_size, path))
+    too_much = sum(size for _, size, _ in files) - max_bytes
+    for _, size, path in sorted(files):
+        if too_much <= 0:
+            return
+        path.unlink(missing_ok=True)
+        too_much -= size
+
+
+def _is_off(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in _OFF
+
+
+@functools.cache
+def machine_name() -> str:
+    """A name for this kind of processor, by all that it can do."""
+    described = [platform.system(), platform.machine(), platform.processor()]
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        first = cpuinfo.read_text(errors="replace").split("\n\n", 1)[0]
+        described += [line for line in first.splitlines() if line.startswith(_OF_CPU)]
+    digest = hashlib.sha256("\n".join(described).encode()).hexdigest()
+    return f"{platform.machine() or 'machine'}-{digest[:12]}"

@@ -1,0 +1,204 @@
+"""Compiled programs that outlive a process, found again without being traced.
+
+JAX's own cache spares XLA's compilation, but its key is the lowered program, so that
+every process traces and lowers first: with these networks a third of the whole. Here
+the key is all that the program follows from: this package's source, what the function
+holds, types and shapes of the arguments, versions, device and flags.
+"""
+
+import contextlib
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
+
+from styleflax.compile_cache.folder import (
+    PROGRAM_SUFFIX,
+    program_folder,
+    read_kept,
+    write_kept,
+)
+from styleflax.compile_cache.keys import (
+    Unknown,
+    describe,
+    digest,
+    environment_digest,
+    jax_options,
+)
+
+RETRIEVED = "/styleflax/compile/retrieval"
+"""Name by which `jax.monitoring` is told the seconds of reading a program."""
+
+_SWITCHING = threading.Lock()
+_UNUSABLE = Exception
+"""What JAX and the pickle module may raise of a program that does not fit this
+process; it is compiled anew then."""
+
+
+def kept_jit(
+    function: Callable[..., Any], static_argnums: Sequence[int] = ()
+) -> "KeptFunction":
+    """`jax.jit(function)`, with programs kept in `program_folder` if there is one.
+
+    Args:
+        function: With positional arguments.
+        static_argnums: The first arguments' numbers, as of `jax.jit`; they must be
+            hashable. Programs are kept if these, and what the function itself holds
+            on to, are functions, dataclasses, tuples, mappings, numbers and text.
+    """
+    return KeptFunction(function, len(static_argnums))
+
+
+class KeptFunction:
+    """What `kept_jit` returns. Programs run on the first device of this process.
+
+    With arguments elsewhere, or inside of another traced function, it is `jax.jit`'s.
+    """
+
+    def __init__(self, function: Callable[..., Any], num_static: int) -> None:
+        self._function, self._num_static = function, num_static
+        self._jit: Any = jax.jit(function, static_argnums=tuple(range(num_static)))
+        self._programs: dict[Any, Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The function's result."""
+        folder = program_folder()
+        leaves, tree = jax.tree.flatten(arguments[self._num_static :])
+        if folder is None or not _is_plain(leaves):
+            return self._jit(*arguments)
+        types = tuple(_type(leaf) for leaf in leaves)
+        key = (arguments[: self._num_static], tree, types, jax_options())
+        if key not in self._programs:
+            with self._lock:
+                if key not in self._programs:
+                    return self._begin(key, folder, arguments)
+        return self._programs[key](*arguments[self._num_static :])
+
+    def _cache_size(self) -> int:
+        """How many programs there are, as of `jax.jit`'s functions."""
+        return len(self._programs) + self._jit._cache_size()
+
+    def _begin(self, key: Any, folder: Path, arguments: tuple[Any, ...]) -> Any:
+        """The first result of a program, which is read, or else compiled and written.
+
+        What was read is waited for: where it does not run, it is compiled anew.
+        """
+        static, tree, types, _ = key
+        dynamic = arguments[self._num_static :]
+        try:
+            text = describe((self._function, static, str(tree), types))
+        except Unknown:
+            self._programs[key] = lambda *dynamic: self._jit(*static, *dynamic)
+            return self._programs[key](*dynamic)
+        path = folder / _file_name(self._function, text)
+        program = _read(path, _load_program)
+        if program is not None:
+            with contextlib.suppress(jax.errors.JaxRuntimeError):
+                result = jax.block_until_ready(program(*dynamic))
+                self._programs[key] = program
+                return result
+        with _without_jax_cache():
+            program = self._jit.lower(*arguments).compile()
+        # With constants, JAX cannot; such a program is compiled every time.
+        with contextlib.suppress(ValueError, NotImplementedError):
+            write_kept(path, pickle.dumps(serialize_executable.serialize(program)))
+        self._programs[key] = program
+        return program(*dynamic)
+
+
+@contextlib.contextmanager
+def _without_jax_cache() -> Iterator[None]:
+    """Compiles truly: what JAX's own cache gives cannot be written once more.
+
+    On CPU it is written without complaint, but lacks its functions when it is read.
+    """
+    with _SWITCHING:
+        options: Any = jax.config
+        is_on = options.jax_enable_compilation_cache
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()  # it asks for the switch but once
+        try:
+            yield
+        finally:
+            jax.config.update("jax_enable_compilation_cache", is_on)
+            compilation_cache.reset_cache()
+
+
+def kept_shapes(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> Any:
+    """`jax.eval_shape(function, *arguments)`, kept in the same way.
+
+    For trees of dictionaries and tuples.
+    """
+    folder = program_folder()
+    try:
+        types = [_type(argument) for argument in arguments]
+        text = "" if folder is None else describe((function, types))
+    except Unknown:
+        folder = None
+    if folder is None:
+        return jax.eval_shape(function, *arguments)
+    path = folder / _file_name(function, f"shapes {text}")
+    shapes = _read(path, pickle.loads)
+    if shapes is None:
+        shapes = jax.eval_shape(function, *arguments)
+        write_kept(path, pickle.dumps(shapes))
+    return shapes
+
+
+def _is_plain(leaves: list[Any]) -> bool:
+    """Whether all are on the first device, or on none yet."""
+    options: Any = jax.config
+    if options.jax_default_device is not None or options.jax_disable_jit:
+        return False
+    arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in arrays):
+        return False
+    first = {jax.local_devices()[0]}
+    return all(leaf.devices() == first for leaf in arrays)
+
+
+def _type(leaf: Any) -> tuple[tuple[int, ...], str, bool]:
+    found = leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jax.typeof(leaf)
+    return found.shape, str(found.dtype), bool(found.weak_type)
+
+
+def _file_name(function: Callable[..., Any], text: str) -> str:
+    while hasattr(function, "func"):  # of a partial
+        function = function.func
+    name = getattr(function, "__name__", "program").strip("_<>")
+    return f"{name}-{digest(environment_digest() + text)}{PROGRAM_SUFFIX}"
+
+
+def _load_program(content: bytes) -> Callable[..., Any]:
+    payload, inputs, outputs = pickle.loads(content)
+    device = jax.local_devices()[0]
+    return serialize_executable.deserialize_and_load(
+        payload, inputs, outputs, device.client, [device]
+    )
+
+
+def _read(path: Path, load: Callable[[bytes], Any]) -> Any:
+    """What a file holds; None if there is none, or it cannot be used."""
+    with _timed():
+        content = read_kept(path)
+        if content is None:
+            return None
+        try:
+            return load(content)
+        except _UNUSABLE:
+            return None
+
+
+@contextlib.contextmanager
+def _timed() -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    spent = time.perf_counter() - started
+    jax.monitoring.record_event_duration_secs(RETRIEVED, spent)

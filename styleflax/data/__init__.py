@@ -1,1 +1,0 @@
-"""Pictures and streams of pictures, without TensorFlow."""

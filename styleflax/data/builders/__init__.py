@@ -1,1 +1,0 @@
-"""TFDS builders that write array_record; `styleflax.data.sources` opens them."""

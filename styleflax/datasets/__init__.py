@@ -1,0 +1,1 @@
+"""Training sets: sources of pictures, their builders and pipelines."""

@@ -1,0 +1,148 @@
+"""Datasets made of the user's own files: a folder, COCO, WikiArt."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from styleflax.datasets.builders.base import PictureBuilder, PicturesConfig
+from styleflax.datasets.builders.screening import Candidate, candidates
+from styleflax.images.listing import named_as_images
+
+COCO_SUBSETS = ("train2014", "train2017", "val2017")
+_COCO_URL = "http://images.cocodataset.org/zips/{}.zip"
+
+WIKIART_INSTRUCTIONS = """\
+The paintings cannot be downloaded without an account. Get one of
+  - "Painter by Numbers" (kaggle.com/c/painter-by-numbers/data): train.zip, or
+    any of the parts train_1.zip to train_9.zip;
+  - WikiArt: a folder `wikiart` (or wikiart.zip) with a folder for each style;
+and put it, zipped or unpacked, into {manual_dir}"""
+
+
+class ImageFolder(PictureBuilder):
+    """Any folder with pictures, at any depth."""
+
+    DESCRIPTION = "The pictures of a folder of the user's."
+
+
+class CocoImages(PictureBuilder):
+    """The photographs of Microsoft COCO, without annotations.
+
+    The addresses are those in the builders that ship with TFDS 4.9.10 and in
+    many public scripts; this project has not fetched anything from them. Who has
+    the zip file, or the unpacked folder, puts it into the manual folder instead.
+    """
+
+    DESCRIPTION = "Photographs of Microsoft COCO (Lin et al. 2014)."
+    HOMEPAGE = "https://cocodataset.org"
+
+    def candidates(self, dl_manager: Any) -> Iterator[Candidate]:
+        """Yields the photographs in `roots`, or in the zip file from the network.
+
+        Raises:
+            FileNotFoundError: The download failed.
+        """
+        if self.builder_config.roots:
+            yield from super().candidates(dl_manager)
+            return
+        url = _COCO_URL.format(self.builder_config.name)
+        tfds.enable_progress_bar()
+        try:
+            archive = Path(dl_manager.download(url))
+        except Exception as error:  # connection, proxy, status, disk
+            raise FileNotFoundError(
+                f"cannot download {url} ({str(error).partition(chr(10))[0]}); put "
+                f"{self.builder_config.name}.zip into the manual folder instead"
+            ) from None
+        finally:
+            tfds.disable_progress_bar()
+        yield from candidates(archive)
+
+
+class Wikiart(PictureBuilder):
+    """Paintings: the Painter by Numbers or the WikiArt collection."""
+
+    DESCRIPTION = "Paintings of WikiArt.org, as collected for Painter by Numbers."
+    HOMEPAGE = "https://www.kaggle.com/c/painter-by-numbers"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = WIKIART_INSTRUCTIONS
+
+
+def image_folder_config(path: Path) -> PicturesConfig:
+    """Returns the config that stands for the folder as it is now.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: Nothing in it is named as a picture.
+    """
+    path = path.expanduser().absolute()
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {str(path)!r}; image_folder:PATH takes an existing one"
+        )
+    if not named_as_images(path):
+        raise ValueError(
+            f"the folder {str(path)!r} holds no picture: no file in it or below it "
+            "ends in .jpg, .jpeg, .png, .webp, .bmp, .tif or .tiff"
+        )
+    return PicturesConfig(name=listing_digest([path]), roots=(path,))
+
+
+def coco_config(subset: str, manual_dir: Path) -> PicturesConfig:
+    """Returns the config of a subset, from the manual folder if it is there.
+
+    Raises:
+        ValueError: There is no such subset.
+    """
+    if subset not in COCO_SUBSETS:
+        raise ValueError(
+            f"coco_images has no subset {subset!r}; it has {', '.join(COCO_SUBSETS)}"
+        )
+    roots = _existing(manual_dir, (subset,))
+    name = f"{subset}-{listing_digest(roots)}" if roots else subset
+    return PicturesConfig(name=name, roots=tuple(roots))
+
+
+def wikiart_config(manual_dir: Path) -> PicturesConfig:
+    """Returns the config of the paintings in the manual folder.
+
+    Raises:
+        FileNotFoundError: They are not there; the message says how to get them.
+    """
+    whole = _existing(manual_dir, ("train", "wikiart"))
+    parts = _existing(manual_dir, tuple(f"train_{i}" for i in range(1, 10)))
+    # train.zip holds the parts again, so one of the three is taken.
+    roots = whole[:1] or parts
+    if not roots:
+        raise FileNotFoundError(
+            WIKIART_INSTRUCTIONS.format(manual_dir=repr(str(manual_dir)))
+        )
+    return PicturesConfig(name=listing_digest(roots), roots=tuple(roots))
+
+
+def _existing(folder: Path, stems: tuple[str, ...]) -> list[Path]:
+    """Returns, for each stem that is there, the folder or else the zip file."""
+    found = []
+    for stem in stems:
+        if (folder / stem).is_dir():
+            found.append(folder / stem)
+        elif (folder / f"{stem}.zip").is_file():
+            found.append(folder / f"{stem}.zip")
+    return found
+
+
+def listing_digest(roots: list[Path]) -> str:
+    """Returns a digest of all paths, sizes and times of change below the roots."""
+    digest = hashlib.sha256()
+    for root in roots:
+        for path in named_as_images(root) if root.is_dir() else [root]:
+            try:
+                status = path.stat()
+                state = f"{status.st_size} {status.st_mtime_ns}"
+            except OSError:  # a dead link, and it may come to life
+                state = "missing"
+            digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,128 @@
+"""Preparing a dataset once, however many processes ask for it."""
+
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from styleflax.datasets.builders import folders, generated
+from styleflax.datasets.builders.base import (
+    REPORT_NAME,
+    NoUsablePictureError,
+    PictureBuilder,
+    PicturesConfig,
+)
+from styleflax.datasets.builders.prepared import quiet_tfds
+
+_LOGGER = logging.getLogger(__name__)
+
+_BUILDERS: dict[str, type[PictureBuilder]] = {
+    "image_folder": folders.ImageFolder,
+    "coco_images": folders.CocoImages,
+    "wikiart": folders.Wikiart,
+    "sample_photos": generated.SamplePhotos,
+    "procedural_art": generated.ProceduralArt,
+}
+
+
+def prepared_folder(
+    name: str, data_dir: Path, manual_dir: Path, options: Mapping[str, Any]
+) -> Path:
+    """Returns the folder of a dataset's records, which it makes if need be.
+
+    Args:
+        name: One of `styleflax.datasets.sources.DATASETS`.
+        data_dir: Folder for prepared datasets and downloads.
+        manual_dir: Folder of files that the user downloaded.
+        options: See `styleflax.datasets.sources.open_dataset`.
+
+    Raises:
+        ValueError: Unsuitable options, or not one usable picture.
+        FileNotFoundError: The files to prepare it from are missing.
+    """
+    config = _config(name, manual_dir, options)
+    with quiet_tfds():
+        builder = _BUILDERS[name](data_dir=data_dir, config=config)
+        folder = Path(builder.data_dir)
+        if not folder.is_dir():  # TFDS renames it into place when it is complete
+            with _locked(data_dir / f".{name}-{config.name}.lock"):
+                _prepare(builder, data_dir, manual_dir)
+    _warn_of_skipped(name, folder)
+    return folder
+
+
+def _config(name: str, manual_dir: Path, options: Mapping[str, Any]) -> PicturesConfig:
+    try:
+        match name:
+            case "image_folder":
+                return folders.image_folder_config(**_as_path(options))
+            case "coco_images":
+                return folders.coco_config(manual_dir=manual_dir, **options)
+            case "wikiart":
+                return folders.wikiart_config(manual_dir=manual_dir, **options)
+            case "sample_photos":
+                return generated.sample_photos_config(**options)
+            case _:
+                return generated.procedural_config(**options)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} cannot be opened with {dict(options)}: {error}"
+        ) from None
+
+
+def _as_path(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: Path(value) for key, value in options.items()}
+
+
+def _prepare(builder: PictureBuilder, data_dir: Path, manual_dir: Path) -> None:
+    try:
+        builder.download_and_prepare(
+            download_dir=data_dir / "downloads",
+            download_config=tfds.download.DownloadConfig(
+                manual_dir=manual_dir, try_download_gcs=False
+            ),
+            file_format="array_record",
+        )
+    except NoUsablePictureError as error:
+        report = error.args[0]
+        first = report["skipped"][0]
+        raise ValueError(
+            f"{builder.name} has not one usable picture among "
+            f"{report['num_skipped']}; the first, {first['path']!r}: {first['reason']}"
+        ) from None
+
+
+def _warn_of_skipped(name: str, folder: Path) -> None:
+    """Says on every opening what the dataset lacks, so that nobody misses it."""
+    report_path = folder / REPORT_NAME
+    try:
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise FileNotFoundError(
+            f"the prepared dataset in {str(folder)!r} is incomplete: delete that "
+            "folder, and it will be prepared anew"
+        ) from None
+    if report["num_skipped"]:
+        _LOGGER.warning(
+            "%s: %d of %d pictures could not be used; %s says why",
+            name,
+            report["num_skipped"],
+            report["num_skipped"] + report["num_used"],
+            report_path,
+        )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Waits until no other process holds the lock; a process that dies frees it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # The file stays: without it, a process that waits and one that comes later
+        # would hold locks on two different files.
+        yield

@@ -1,0 +1,212 @@
+"""Datasets by name: prepared once, then read as encoded pictures in any order."""
+
+import bisect
+import importlib
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from styleflax.images.listing import list_images
+
+DATASETS = (
+    "image_folder",
+    "pictures",
+    "coco_images",
+    "wikiart",
+    "sample_photos",
+    "procedural_art",
+)
+
+
+class PictureSource(Protocol):
+    """Encoded pictures in a fixed order; picklable, so that workers can read it."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> bytes: ...
+
+
+def open_source(
+    spec: str, data_dir: Path | str, manual_dir: Path | str | None = None
+) -> PictureSource:
+    """Returns the pictures that a line of a config names.
+
+    Args:
+        spec: `image_folder:PATH`, `pictures:PATH` (a file, or the files of a folder
+            in the order of their names: few, and read as they are),
+            `coco_images:SUBSET` (train2014, train2017, val2017), `wikiart`,
+            `sample_photos` or `procedural_art` (also
+            `procedural_art:num_pictures=160,size_px=320,seed=0`), or several of
+            them joined by `+`.
+        data_dir: Folder for prepared datasets and downloads.
+        manual_dir: Folder of files that the user downloaded; `downloads/manual`
+            in `data_dir` if None.
+
+    Raises:
+        ValueError: The spec names no dataset, or a dataset without one usable
+            picture.
+        FileNotFoundError: The folder or the files to prepare from are missing.
+        ImportError: This platform has no array_record.
+    """
+    parsed = [_parse(part) for part in split_spec(spec)]  # before preparing any
+    sources = [
+        open_dataset(name, data_dir, manual_dir=manual_dir, **options)
+        for name, options in parsed
+    ]
+    return sources[0] if len(sources) == 1 else Concatenated(sources)
+
+
+def split_spec(spec: str) -> list[str]:
+    """Returns the parts of a spec: only a `+` before a dataset's name separates."""
+    names = "|".join(DATASETS)
+    return re.split(rf"\+(?=(?:{names})(?:[:+]|$))", spec)
+
+
+def open_dataset(
+    name: str,
+    data_dir: Path | str,
+    *,
+    manual_dir: Path | str | None = None,
+    **options: Any,
+) -> PictureSource:
+    """Returns one dataset's pictures, preparing it first if need be.
+
+    Several processes may do this at once: one prepares, the others wait.
+
+    Args:
+        name: One of `DATASETS`.
+        data_dir: Folder for prepared datasets and downloads.
+        manual_dir: See `open_source`.
+        **options: `path` for image_folder and pictures, `subset` for coco_images,
+            `num_pictures`, `size_px` and `seed` for procedural_art.
+
+    Raises:
+        ValueError: No such dataset, or not one usable picture in it.
+        FileNotFoundError: The files to prepare it from are missing.
+        ImportError: This platform has no array_record.
+    """
+    if name not in DATASETS:
+        raise ValueError(_unknown(name))
+    if name == "pictures":
+        return FilePictures(picture_files(options["path"]))
+    _check_platform()
+    from styleflax.datasets.builders import (  # noqa: PLC0415 - they import TFDS
+        preparation,
+        prepared,
+    )
+
+    data_dir = Path(data_dir).expanduser().absolute()
+    manual_dir = (
+        data_dir / "downloads" / "manual" if manual_dir is None else Path(manual_dir)
+    )
+    folder = preparation.prepared_folder(
+        name, data_dir, manual_dir.expanduser().absolute(), options
+    )
+    return prepared.PreparedPictures(folder)
+
+
+def picture_files(path: Path | str) -> list[Path]:
+    """Returns the files of `pictures:PATH`, in order.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+        ValueError: The folder holds no picture.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return [path]
+    found = list_images(path)
+    if not found:
+        raise ValueError(f"the folder {str(path)!r} holds no picture")
+    return found
+
+
+class FilePictures:
+    """The encoded pictures in files, read anew each time."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = list(files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> bytes:
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} of {len(self)}")
+        return self._files[index].read_bytes()
+
+    def __repr__(self) -> str:
+        return f"FilePictures({len(self)} pictures)"
+
+
+class Concatenated:
+    """The pictures of several sources, one source after the other."""
+
+    def __init__(self, sources: Sequence[PictureSource]) -> None:
+        self._sources = list(sources)
+        self._ends = list(itertools.accumulate(len(source) for source in sources))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> bytes:
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} of {len(self)}")
+        which = bisect.bisect_right(self._ends, index)
+        start = self._ends[which - 1] if which else 0
+        return self._sources[which][index - start]
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self._sources))
+
+
+def _parse(spec: str) -> tuple[str, dict[str, Any]]:
+    """Returns a dataset's name and the options that follow its colon."""
+    name, colon, argument = spec.strip().partition(":")
+    if name not in DATASETS:
+        raise ValueError(_unknown(spec))
+    needed = {"image_folder": "path", "pictures": "path", "coco_images": "subset"}
+    required = needed.get(name)
+    if required:
+        if not argument:
+            raise ValueError(
+                f"{spec!r} lacks its {required}: {name}:{required.upper()}"
+            )
+        return name, {required: argument}
+    if not colon:
+        return name, {}
+    if name == "procedural_art":
+        return name, _numbers(spec, argument)
+    raise ValueError(f"{spec!r}: {name} takes nothing after its name")
+
+
+def _numbers(spec: str, argument: str) -> dict[str, int]:
+    allowed = ("num_pictures", "size_px", "seed")
+    pairs = [pair.partition("=") for pair in argument.split(",")]
+    if not all(key in allowed and value.isdigit() for key, _, value in pairs):
+        raise ValueError(
+            f"{spec!r}: after the colon stand whole numbers for any of "
+            f"{', '.join(allowed)}, as in seed=0,size_px=320"
+        )
+    return {key: int(value) for key, _, value in pairs}
+
+
+def _unknown(spec: str) -> str:
+    return (
+        f"no dataset is called {spec!r}; there are image_folder:PATH, pictures:PATH, "
+        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, "
+        "several joined by +"
+    )
+
+
+def _check_platform() -> None:
+    for module in ("array_record.python.array_record_module", "grain", "fcntl"):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ImportError(
+                "training needs array_record, grain and file locks, which have no "
+                f"build for this platform or are not installed ({error})"
+            ) from None

@@ -1,0 +1,1 @@
+"""Processes that work together: hosts, consensus and signals."""

@@ -1,0 +1,239 @@
+"""Fréchet distances between sets of pictures: FID, and what ArtFID makes of it."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from styleflax.evaluation.metrics.pictures import check_pictures
+from styleflax.evaluation.networks.inception import inception_features, resize_to_299
+from styleflax.evaluation.networks.inception_blocks import build_blocks
+from styleflax.evaluation.networks.inception_file import FID_SHA256, load_inception
+from styleflax.types import Image
+
+FEWEST_PICTURES = 5000
+"""Fewer give a warning: the distance is biased, by an amount that depends on the number
+of pictures and on the model that made them (arXiv:1911.07023, abstract). art-fid's
+extrapolation to infinitely many begins with 5,000, too."""
+
+Features = Callable[[Array | np.ndarray], Float[Array, "b d"]]
+Vector = Float[np.ndarray, " d"]
+Matrix = Float[np.ndarray, "d d"]
+
+
+class Moments(NamedTuple):
+    """What the distance needs to know of a set, in float64.
+
+    Attributes:
+        num_pictures: How many.
+        mean: Of their features.
+        scatter: Sum over the pictures of the outer product of each deviation from the
+            mean with itself.
+    """
+
+    num_pictures: int
+    mean: Vector
+    scatter: Matrix
+
+    def covariance(self) -> Matrix:
+        """The unbiased estimate, as NumPy's `cov` makes it.
+
+        Raises:
+            ValueError: If there are fewer than two pictures.
+        """
+        if self.num_pictures < 2:
+            raise ValueError(
+                f"there are {self.num_pictures} pictures; at least 2 are needed"
+            )
+        return self.scatter / (self.num_pictures - 1)
+
+
+def make_inception_features(
+    path: str | os.PathLike[str], sha256: str | None = FID_SHA256
+) -> Features:
+    """Returns `features(pictures)`, with which FID is measured.
+
+    Pictures of any size, RGB in [0, 1], (b, h, w, 3) or (h, w, 3), become (b, 2048).
+    They are resized to 299x299 as pytorch-fid does it. Others measure files of 8 bits:
+    round to them first. The network compiles once for each number of pictures.
+
+    Args:
+        path: The weights of the FID network; see `inception_file.FID_FILE`.
+        sha256: The file's digest. With None, any file with the names and shapes of the
+            network is taken (the same weights written anew, or as safetensors), and it
+            is the caller who answers for the name FID.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is another network's.
+    """
+    params = jax.device_put(load_inception(path, "fid", sha256))
+    blocks = build_blocks("fid")
+    resize = jax.jit(resize_to_299)
+    program = jax.jit(lambda p, x: inception_features(p, 2.0 * x - 1.0, blocks))
+    return lambda pictures: program(params, resize(_as_array(pictures)))
+
+
+def make_art_inception_features(
+    path: str | os.PathLike[str], sha256: str | None = None
+) -> Features:
+    """Returns `features(pictures)`, with which ArtFID is measured.
+
+    As `make_inception_features`, but, as in matthias-wright/art-fid, pictures are
+    taken at their own size (at least 75 px) and in [0, 1]. Each size compiles once.
+
+    Args:
+        path: The weights of the ArtFID network, art_inception.pth.
+        sha256: The file's digest, to be sure: without its heads, ArtFID's network has
+            the same names and shapes as torchvision's.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is another network's.
+    """
+    params = jax.device_put(load_inception(path, "art", sha256))
+    blocks = build_blocks("art")
+    program = jax.jit(lambda p, x: inception_features(p, x, blocks))
+    return lambda pictures: program(params, _as_array(pictures))
+
+
+def _as_array(pictures: Array | np.ndarray) -> Image:
+    return jnp.asarray(check_pictures("pictures", pictures), jnp.float32)
+
+
+def moments_of(batches: Iterable[Array | np.ndarray]) -> Moments:
+    """Returns the moments of features that come in batches of (b, d).
+
+    Raises:
+        ValueError: If a batch has another shape, or there is none.
+    """
+    moments: Moments | None = None
+    for batch in batches:
+        moments = add_features(moments, batch)
+    if moments is None:
+        raise ValueError("there are 0 pictures; at least 2 are needed")
+    return moments
+
+
+def add_features(moments: Moments | None, features: Array | np.ndarray) -> Moments:
+    """Returns the moments of a set and of further pictures.
+
+    Raises:
+        ValueError: If the features are not (b, d), or not finite.
+    """
+    x = np.asarray(features, np.float64)
+    if x.ndim != 2 or (moments is not None and x.shape[1:] != moments.mean.shape):
+        allowed = "d" if moments is None else moments.mean.size
+        raise ValueError(f"features has the shape {x.shape}; allowed is (b, {allowed})")
+    if not np.isfinite(x).all():
+        raise ValueError("features has values that are not finite")
+    if len(x) == 0 and moments is not None:
+        return moments
+    mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    scatter = (x - mean).T @ (x - mean)
+    if moments is None:
+        return Moments(len(x), mean, scatter)
+    count = moments.num_pictures + len(x)
+    step = mean - moments.mean
+    weight = moments.num_pictures * len(x) / count
+    scatter += moments.scatter + weight * np.outer(step, step)
+    return Moments(count, moments.mean + step * (len(x) / count), scatter)
+
+
+def frechet_distance(mean1: Vector, cov1: Matrix, mean2: Vector, cov2: Matrix) -> float:
+    """Returns |mean1 - mean2|^2 + trace(cov1 + cov2 - 2 (cov1 cov2)^(1/2)).
+
+    The formula is read in fid_score.py of mseitzer/pytorch-fid; it is the distance of
+    two normal distributions. The trace of the root is the sum of the singular values of
+    cov1^(1/2) cov2^(1/2): no root of a matrix that is not symmetric, no complex
+    numbers, and no offset where a covariance is singular, as it is with fewer pictures
+    than features.
+
+    Args:
+        mean1: Of the first distribution.
+        cov1: Its covariance, symmetric.
+        mean2: Of the second.
+        cov2: Its covariance.
+
+    Raises:
+        ValueError: If the shapes do not belong together.
+    """
+    means = [np.asarray(mean, np.float64) for mean in (mean1, mean2)]
+    covs = [np.asarray(cov, np.float64) for cov in (cov1, cov2)]
+    size = means[0].size
+    shapes = [array.shape for array in (*means, *covs)]
+    if shapes != [(size,), (size,), (size, size), (size, size)]:
+        raise ValueError(
+            f"mean1, mean2, cov1 and cov2 have the shapes {shapes}; allowed are (d,), "
+            "(d,), (d, d) and (d, d)"
+        )
+    first, second = (_factor(cov) for cov in covs)
+    overlap = np.linalg.svd(first.T @ second, compute_uv=False).sum()
+    traces = sum(np.trace(cov) for cov in covs)
+    difference = means[0] - means[1]
+    return max(0.0, float(difference @ difference + traces - 2.0 * overlap))
+
+
+def _factor(cov: Matrix) -> Float[np.ndarray, "d r"]:
+    """F with F F^T = cov, of as many columns as the rank."""
+    values, vectors = np.linalg.eigh((cov + cov.T) / 2)
+    # What is rounding only; its root would be 1e-8 of the largest, not 1e-16.
+    kept = values > len(values) * np.finfo(np.float64).eps * max(values[-1], 0.0)
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def fid(
+    features_a: Moments | Array | np.ndarray, features_b: Moments | Array | np.ndarray
+) -> float:
+    """Returns the Fréchet distance between two sets; lower is more alike, 0 is equal.
+
+    It is FID if the features are those of `make_inception_features`. ArtFID's is the
+    same of `make_art_inception_features`, between stylized and style pictures.
+
+    Args:
+        features_a: (n, d), or the moments of as much.
+        features_b: The same of the other set; its n may differ.
+
+    Warns:
+        UserWarning: A set has fewer than `FEWEST_PICTURES` pictures.
+
+    Raises:
+        ValueError: A set has fewer than 2 pictures, or the numbers of features differ.
+    """
+    a, b = (
+        x if isinstance(x, Moments) else add_features(None, x)
+        for x in (features_a, features_b)
+    )
+    covariances = a.covariance(), b.covariance()
+    counts = a.num_pictures, b.num_pictures
+    if min(counts) < FEWEST_PICTURES:
+        warnings.warn(
+            f"the Fréchet distance of {counts[0]} and {counts[1]} pictures compares "
+            f"only with others of as many; use at least {FEWEST_PICTURES}",
+            stacklevel=2,
+        )
+    return frechet_distance(a.mean, covariances[0], b.mean, covariances[1])
+
+
+def art_fid(fid_value: float, lpips_mean: float) -> float:
+    """Returns (1 + FID) (1 + LPIPS): 1 is the least (Wright and Ommer 2022).
+
+    As in art_fid/art_fid.py of matthias-wright/art-fid with `--mode art_fid`; its
+    default, `art_fid_inf`, puts an FID extrapolated to infinitely many pictures in.
+
+    Args:
+        fid_value: `fid` of ArtFID's own features, stylized against style pictures.
+        lpips_mean: Mean of LPIPS with AlexNet, stylized to content pictures.
+
+    Raises:
+        ValueError: One is negative or not finite.
+    """
+    for name, value in (("fid_value", fid_value), ("lpips_mean", lpips_mean)):
+        if not 0.0 <= value < float("inf"):
+            raise ValueError(f"{name} is {value}; allowed is a number from 0 up")
+    return (1.0 + fid_value) * (1.0 + lpips_mean)

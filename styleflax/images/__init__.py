@@ -1,0 +1,1 @@
+"""Images: reading, writing, resizing and arranging them."""

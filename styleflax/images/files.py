@@ -1,0 +1,192 @@
+"""Pictures read from files and written to them; uint8 exists only here.
+
+Nothing in this module imports TFDS or Grain, so that a picture can be stylized
+on a machine that cannot train.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image as PillowImage
+from PIL.Image import Image, Resampling
+
+from styleflax.images.decoding import (
+    MAX_MEGAPIXELS,
+    MIN_SIDE_PX,
+    ImageError,
+    load_rgb,
+)
+from styleflax.images.grid import image_grid
+from styleflax.images.listing import list_images
+from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.read import Picture, read_picture
+from styleflax.images.write import SUFFIXES_WRITTEN, save_options, write_picture
+
+__all__ = [
+    "MAX_MEGAPIXELS",
+    "MIN_SIDE_PX",
+    "SUFFIXES_WRITTEN",
+    "ImageError",
+    "as_float_image",
+    "decode_image_u8",
+    "image_grid",
+    "list_images",
+    "load_image_u8",
+    "resize_short_side",
+    "save_image",
+    "to_float",
+    "to_u8",
+]
+
+
+def load_image_u8(
+    path: str | os.PathLike[str],
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    min_side_px: int = MIN_SIDE_PX,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns the picture in a file as RGB, upright, transparency on white.
+
+    Args:
+        path: A JPEG, PNG, WebP, BMP, TIFF, GIF or PPM file of any mode.
+        max_megapixels: See `open_image`.
+        min_side_px: See `open_image`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: Not a picture, damaged, too small or too large.
+    """
+    return np.asarray(
+        load_rgb(Path(path), max_megapixels=max_megapixels, min_side_px=min_side_px)
+    )
+
+
+def decode_image_u8(
+    encoded: bytes,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    min_side_px: int = MIN_SIDE_PX,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns an encoded picture as RGB, as `load_image_u8` does.
+
+    Raises:
+        ImageError: Not a picture, damaged, too small or too large.
+    """
+    return np.asarray(
+        load_rgb(encoded, max_megapixels=max_megapixels, min_side_px=min_side_px)
+    )
+
+
+def as_float_image(
+    source: str | os.PathLike[str] | Image | np.ndarray,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> Float[np.ndarray, "h w 3"]:
+    """Returns a picture as float32 RGB in [0, 1], however it is given.
+
+    Files and Pillow pictures with a colour profile are converted to sRGB.
+
+    Args:
+        source: A path, a Pillow picture, or an array of shape (h, w, 3), (h, w, 4)
+            (composited on white), (h, w, 1) or (h, w): uint8, or float in [0, 1].
+        max_megapixels: The limit for files, checked before decoding.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: Not a usable picture.
+        ValueError: An array of another shape, type or range.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        picture = read_picture(source, max_megapixels=max_megapixels)
+        image = to_float(picture.on_white())
+    elif isinstance(source, Image):
+        image = to_float(read_picture(source).on_white())
+    else:
+        image = _float_rgb(np.asarray(source))
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE_PX:
+        raise ImageError(
+            f"the picture is {width}x{height} pixels; "
+            f"at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
+        )
+    return image
+
+
+def _float_rgb(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in {1, 3, 4}:
+        raise ValueError(
+            f"image has shape {array.shape}; it must be (h, w, 3), (h, w, 4), "
+            "(h, w, 1) or (h, w)"
+        )
+    if array.dtype == np.uint8:
+        array = to_float(array)
+    elif not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"image has dtype {array.dtype}; it must be uint8 or float")
+    array = array.astype(np.float32)
+    # Written so that NaN fails too.
+    if array.size and not (array.min() >= 0 and array.max() <= 1):
+        raise ValueError(
+            f"image has values from {array.min():g} to {array.max():g}; "
+            "floats must be in [0, 1]"
+        )
+    if array.shape[2] == 4:
+        alpha = array[..., 3:]
+        array = array[..., :3] * alpha + (1 - alpha)
+    return np.broadcast_to(array, (*array.shape[:2], 3)).copy()
+
+
+def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.ndarray:
+    """Returns the picture scaled so that its short side has `size_px` pixels.
+
+    Args:
+        image: A Pillow picture, or a uint8 array of shape (h, w, 3); the result
+            is of the same kind.
+        size_px: The new short side; the long side keeps the aspect to the pixel.
+
+    Raises:
+        ValueError: `size_px` is below 1.
+    """
+    if size_px < 1:
+        raise ValueError(f"size_px is {size_px}; it must be at least 1")
+    if not isinstance(image, Image):
+        return np.asarray(resize_short_side(_pillow(image), size_px))
+    return image.resize(with_short_side(image.size, size_px), Resampling.BICUBIC)
+
+
+def with_short_side(size: tuple[int, int], size_px: int) -> tuple[int, int]:
+    """The two sides in px that `resize_short_side` gives a picture of that size."""
+    scale = size_px / min(size)
+    first, second = (max(1, round(side * scale)) for side in size)
+    return first, second
+
+
+def save_image(image: np.ndarray | Image, path: str | os.PathLike[str]) -> None:
+    """Writes a picture, whole or not at all.
+
+    Args:
+        image: A Pillow picture, or an array of shape (h, w, 3) or (h, w), either
+            uint8 or float; floats are clipped to [0, 1] and rounded.
+        path: Its suffix names the format: .jpg, .png, .webp, .bmp or .tif.
+
+    Raises:
+        ValueError: Unknown suffix, or an array of another shape, or not finite.
+        FileNotFoundError: The folder does not exist.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    save_options(path)
+    pillow = load_rgb(image) if isinstance(image, Image) else _pillow(image)
+    write_picture(Picture(np.asarray(pillow)), path, overwrite=True)
+
+
+def _pillow(array: np.ndarray) -> Image:
+    array = np.asarray(array)
+    if array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] != 3):
+        raise ValueError(
+            f"image has shape {array.shape}; it must be (h, w, 3) or (h, w)"
+        )
+    return PillowImage.fromarray(np.ascontiguousarray(to_u8(array))).convert("RGB")

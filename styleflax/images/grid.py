@@ -1,0 +1,77 @@
+"""Contact sheets: many pictures in one."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+from PIL.Image import Image, Resampling
+
+from styleflax.images.pixels import to_u8
+
+_CAPTION_PX = 14
+
+
+def image_grid(
+    rows: Sequence[Sequence[np.ndarray | None]],
+    *,
+    captions: Sequence[Sequence[str]] | None = None,
+    cell_px: int = 256,
+    gap_px: int = 4,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns the pictures laid out in rows on white, each fitted into its cell.
+
+    Args:
+        rows: Arrays of shape (h, w, 3), uint8 or float in [0, 1], of any sizes;
+            None leaves a cell empty; a row of nothing else has only captions. Rows
+            may differ in length.
+        captions: A line of text below each picture, in rows as the pictures.
+        cell_px: Side of the square that each picture is fitted into; smaller
+            pictures are enlarged.
+        gap_px: White space between cells and around them.
+
+    Raises:
+        ValueError: There is nothing to show, or a picture of another shape.
+    """
+    num_columns = max((len(row) for row in rows), default=0)
+    if num_columns == 0:
+        raise ValueError("rows holds no picture")
+    caption_px = 0 if captions is None else _CAPTION_PX + 4
+    heights = [cell_px * any(image is not None for image in row) for row in rows]
+    pitch_x = cell_px + gap_px
+    pitches_y = [height + caption_px + gap_px for height in heights]
+    tops = list(accumulate(pitches_y, initial=gap_px))
+    sheet = PillowImage.new("RGB", (num_columns * pitch_x + gap_px, tops[-1]), "white")
+    for top, row in zip(tops, rows, strict=False):
+        for x, image in enumerate(row):
+            if image is not None:
+                _paste(sheet, image, (gap_px + x * pitch_x, top), cell_px)
+    for top, height, texts in zip(tops, heights, captions or (), strict=False):
+        for x, text in enumerate(texts):
+            _write(sheet, text, (gap_px + x * pitch_x, top + height), cell_px)
+    return np.asarray(sheet)
+
+
+def _paste(
+    sheet: Image, image: np.ndarray, corner: tuple[int, int], cell_px: int
+) -> None:
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"a picture has shape {image.shape}; it must be (h, w, 3)")
+    picture = PillowImage.fromarray(np.ascontiguousarray(to_u8(image)))
+    scale = cell_px / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height), Resampling.BICUBIC)
+    left, top = corner
+    sheet.paste(picture, (left + (cell_px - width) // 2, top + (cell_px - height) // 2))
+
+
+def _write(sheet: Image, text: str, corner: tuple[int, int], width_px: int) -> None:
+    """Writes one line, cut to the cell's width."""
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(_CAPTION_PX)
+    while text and draw.textlength(text, font) > width_px:
+        text = text[:-1]
+    draw.text(corner, text, fill="black", font=font)

@@ -1,0 +1,1 @@
+"""Color: what a result takes from the photo or the painting."""

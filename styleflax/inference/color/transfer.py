@@ -1,0 +1,163 @@
+"""Keeping a content's colours, and what else is done to a result's pixels.
+
+All of it by bands of rows, so that large pictures take no more memory, and in NumPy or
+blocks of one size, so that no size of picture is compiled for.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from PIL import Image as PillowImage
+
+from styleflax.inference.color.bands import (
+    keep_luminance,
+    lab_to_rgb,
+    map_pixels,
+    rgb_to_lab,
+)
+from styleflax.inference.color.moments import ColorMoments, coral_transform
+from styleflax.inference.contents import Content, StylePixels, as_floats
+from styleflax.inference.controls import Plan
+from styleflax.inference.masks.layout import LaidMasks, lay_masks, row_bands
+
+AnyStyle = TypeVar("AnyStyle")
+Rows = Callable[[int, int], Float[np.ndarray, "n w 3"]]
+"""(first, end) -> these rows of a picture, RGB in [0, 1]."""
+_LAB_EPS = 1e-2  # as in `ops.color.match_lab`
+
+
+def color_style(
+    style: AnyStyle,
+    content: Shaped[np.ndarray, "h w 3"],
+    masks: LaidMasks | Float[np.ndarray, "m h w"] | None,
+    shares: Float[np.ndarray, " r"],
+) -> AnyStyle | StylePixels:
+    """A style in the colours of the content where the style goes, if it has pixels.
+
+    Args:
+        style: Only what is `StylePixels` is changed.
+        content: uint8, or RGB in [0, 1].
+        masks: Laid over the content; None for all of it.
+        shares: Of this style in every region that is stylized.
+    """
+    if not isinstance(style, StylePixels) or not shares.any():
+        return style
+    wanted = ColorMoments()
+    for first, last in row_bands(*content.shape[:2]):
+        weights = None
+        if masks is not None:
+            regions = masks[: len(shares), first:last]
+            weights = np.tensordot(shares, regions, 1)
+        wanted = wanted.plus(as_floats(content[first:last]), weights)
+    own = ColorMoments().plus(style.image, style.mask)
+    moved = (style.image - own.mean) @ coral_transform(own, wanted) + wanted.mean
+    return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
+
+
+def finish(
+    stylized: Float[np.ndarray, "h w 3"],
+    content: Content,
+    masks: LaidMasks | None,
+    plan: Plan,
+) -> Float[np.ndarray, "th tw 3"]:
+    """A result at its final size, in its final colours, with what it keeps.
+
+    Args:
+        stylized: RGB in [0, 1] at the size of `content.image`; may be overwritten.
+        content: What it was made of.
+        masks: Laid over `content.image`.
+        plan: What was asked for.
+
+    Returns:
+        RGB in [0, 1].
+    """
+    target = content.target
+    height, width = target.shape[:2]
+    resized = stylized.shape != target.shape
+    if resized and plan.masking is not None:
+        scale = height / stylized.shape[0]
+        masks = lay_masks(plan.masking, height, width, content.alpha, scale=scale)
+    has_kept = masks is not None and masks.has_kept
+    if not resized and not has_kept and plan.color not in {"luminance", "lab"}:
+        return stylized
+    rows = _resizer(stylized, height, width) if resized else _rows_of(stylized)
+    lab = _match_lab(rows, target, masks) if plan.color == "lab" else []
+    in_place = not resized and stylized.flags.writeable
+    finished = stylized if in_place else np.empty(target.shape, np.float32)
+    for first, last in row_bands(height, width):
+        made, colors = rows(first, last), as_floats(target[first:last])
+        if plan.color == "luminance":
+            made = map_pixels(keep_luminance, made, colors)
+        elif lab:
+            made = _moved(made, lab, masks, first)
+        if masks is not None and has_kept:
+            kept = masks[:, first:last][-1][..., None]
+            made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
+        finished[first:last] = made
+    return finished
+
+
+class _Shift(NamedTuple):
+    """How a region's CIELAB colours are moved: centred, scaled, shifted."""
+
+    centre: np.ndarray
+    scale: np.ndarray
+    mean: np.ndarray
+
+
+def _match_lab(
+    rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: LaidMasks | None
+) -> list[_Shift]:
+    """What gives every region the mean and deviation that the target has there."""
+    num_regions = 1 if masks is None else masks.shape[0]
+    moments = [[ColorMoments()] * num_regions, [ColorMoments()] * num_regions]
+    for first, last in row_bands(*target.shape[:2]):
+        colors = rows(first, last), as_floats(target[first:last])
+        regions = [None] if masks is None else masks[:, first:last]
+        for which, picture in enumerate(colors):
+            lab = map_pixels(rgb_to_lab, picture)
+            pairs = zip(moments[which], regions, strict=True)
+            moments[which] = [region.plus(lab, mask) for region, mask in pairs]
+    shifts = []
+    for own, wanted in zip(*moments, strict=True):
+        spreads = [np.maximum(np.diag(x.covariance), 0.0) for x in (own, wanted)]
+        scale = np.sqrt((spreads[1] + _LAB_EPS) / (spreads[0] + _LAB_EPS))
+        numbers = (own.mean, scale, wanted.mean)
+        shifts.append(_Shift(*(x.astype(np.float32) for x in numbers)))
+    return shifts
+
+
+def _moved(
+    made: np.ndarray, lab: list[_Shift], masks: LaidMasks | None, first: int
+) -> np.ndarray:
+    """Rows from `first` on, each region by its shift."""
+    colors, total = map_pixels(rgb_to_lab, made), np.zeros_like(made)
+    regions = [None] if masks is None else masks[:, first : first + len(made)]
+    for shift, mask in zip(lab, regions, strict=True):
+        moved = (colors - shift.centre) * shift.scale + shift.mean
+        rgb = np.clip(map_pixels(lab_to_rgb, moved), 0.0, 1.0)
+        total += rgb if mask is None else mask[..., None] * rgb
+    return np.clip(total, 0.0, 1.0)
+
+
+def _rows_of(image: Float[np.ndarray, "h w 3"]) -> Rows:
+    return lambda first, last: image[first:last]
+
+
+def _resizer(image: Float[np.ndarray, "h w 3"], height: int, width: int) -> Rows:
+    """Bicubic, in floats, so that no steps of 8 bits are enlarged."""
+    channels = [
+        PillowImage.fromarray(np.ascontiguousarray(image[..., c])) for c in range(3)
+    ]
+    ratio = image.shape[0] / height
+
+    def rows(first: int, last: int) -> np.ndarray:
+        bottom = min(last * ratio, image.shape[0])
+        box = (0, first * ratio, image.shape[1], bottom)
+        size, filter_ = (width, last - first), PillowImage.Resampling.BICUBIC
+        made = [np.asarray(channel.resize(size, filter_, box)) for channel in channels]
+        return np.clip(np.dstack(made), 0.0, 1.0)
+
+    return rows

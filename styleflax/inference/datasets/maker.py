@@ -1,0 +1,193 @@
+"""Making the parts of a stylized data set, on all devices of a process."""
+
+import dataclasses
+import io
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import Image as PillowImage
+
+from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.builders.screening import jpeg
+from styleflax.datasets.labelled import Picture
+from styleflax.images.decoding import ImageError, one_line
+from styleflax.images.files import decode_image_u8, resize_short_side
+from styleflax.inference.datasets.job import Job, features_of, part_indices
+from styleflax.inference.datasets.paintings import Painting
+from styleflax.inference.datasets.parts import (
+    Note,
+    Skipped,
+    forget_part,
+    read_note,
+    write_part,
+)
+from styleflax.inference.datasets.program import make_bulk_program
+from styleflax.inference.datasets.tfds_files import Serializer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A picture of the source, ready to be stylized."""
+
+    index: int
+    picture: Picture
+    pixels_u8: np.ndarray
+    painting: Painting
+
+
+class Maker:
+    """Makes parts of a job; its programs are compiled once.
+
+    A part is always one batch on one device, so that its bytes do not depend on
+    how many devices or processes there are.
+    """
+
+    def __init__(self, job: Job, folder: Path, devices: Sequence[jax.Device]) -> None:
+        self._job, self._folder = job, folder
+        self._num_devices = len(devices) if job.settings.crop else 1
+        used = devices[: self._num_devices]
+        self._program = make_bulk_program(job.model, used)
+        self._serialize = Serializer(features_of(job))
+        self._encode = jpeg if job.settings.encoding == "jpeg" else _png
+
+    def make(self, parts: Sequence[int]) -> Iterator[Note]:
+        """Makes the parts that are not finished; yields the notes of all.
+
+        Reading the next pictures and encoding the last ones goes on while the
+        devices are at work.
+
+        Raises:
+            ValueError: Not one painting can be used.
+            OSError: A part cannot be written.
+        """
+        missing = []
+        for part in parts:
+            if note := self._find(part):
+                yield note
+            else:
+                missing.append(part)
+        count = self._num_devices
+        groups = [missing[i : i + count] for i in range(0, len(missing), count)]
+        with ThreadPoolExecutor(self._job.settings.num_threads) as pool:
+            loading = self._start_loading(pool, groups[0] if groups else [])
+            for group, following in itertools.zip_longest(groups, groups[1:]):
+                loaded = [[row.result() for row in rows] for rows in loading]
+                stylized = self._start_stylizing(loaded)
+                loading = self._start_loading(pool, following or [])
+                for part, rows, images_u8 in zip(
+                    group, loaded, stylized(), strict=True
+                ):
+                    yield self._write(pool, part, rows, images_u8)
+
+    def _find(self, part: int) -> Note | None:
+        try:
+            return read_note(self._folder, part)
+        except ValueError as error:
+            logger.warning("%s; it is made again", error)
+            forget_part(self._folder, part)
+            return None
+
+    def _start_loading(
+        self, pool: ThreadPoolExecutor, group: Sequence[int]
+    ) -> list[list[Future[Loaded | Skipped]]]:
+        return [
+            [pool.submit(self._load, i) for i in part_indices(self._job, part)]
+            for part in group
+        ]
+
+    def _load(self, index: int) -> Loaded | Skipped:
+        settings, source = self._job.settings, self._job.source
+        try:
+            picture = source[index]
+            if settings.crop:
+                pixels_u8 = centre_crop(picture.encoded, settings.size_px)
+            else:
+                whole_u8 = decode_image_u8(picture.encoded)
+                pixels_u8 = np.asarray(resize_short_side(whole_u8, settings.size_px))
+        except (ImageError, OSError, RuntimeError, ValueError) as error:
+            name = source.name(index).decode("utf-8", "backslashreplace")
+            return Skipped(index, name, one_line(error))
+        painting = self._job.paintings.draw(settings.seed, index)
+        return Loaded(index, picture, pixels_u8, painting)
+
+    def _start_stylizing(
+        self, loaded: Sequence[Sequence[Loaded | Skipped]]
+    ) -> Callable[[], list[list[np.ndarray]]]:
+        """Sets the devices to work; calling the result waits for the pictures.
+
+        Returns:
+            A function to, for every part, its pictures in uint8.
+        """
+        sound = [[row for row in rows if isinstance(row, Loaded)] for rows in loaded]
+        first = next(itertools.chain.from_iterable(sound), None)
+        if first is None:
+            return lambda: [[] for _ in loaded]
+        alpha = self._job.settings.alpha
+        size = min(self._job.settings.batch_size, len(self._job.source))
+        if not self._job.settings.crop:
+            made = [
+                [
+                    self._program(alpha, row.pixels_u8[None], [row.painting.style])
+                    for row in rows
+                ]
+                for rows in sound
+            ]
+            return lambda: [[np.asarray(x)[0] for x in row] for row in made]
+        # Filled up with any picture, so that the program is always the same.
+        short = self._num_devices - len(sound)
+        filled = [
+            row
+            for rows in [*sound, *([] for _ in range(short))]
+            for row in [*rows, *[first] * (size - len(rows))]
+        ]
+        pixels_u8 = np.stack([row.pixels_u8 for row in filled])
+        styles = [row.painting.style for row in filled]
+        images_u8 = self._program(alpha, pixels_u8, styles)
+
+        def fetch() -> list[list[np.ndarray]]:
+            host = np.asarray(images_u8)
+            return [
+                list(host[i * size : i * size + len(rows)])
+                for i, rows in enumerate(sound)
+            ]
+
+        return fetch
+
+    def _write(
+        self,
+        pool: ThreadPoolExecutor,
+        part: int,
+        rows: Sequence[Loaded | Skipped],
+        images_u8: Sequence[np.ndarray],
+    ) -> Note:
+        sound = [row for row in rows if isinstance(row, Loaded)]
+        records = list(pool.map(self._record, sound, images_u8))
+        skipped = [row for row in rows if isinstance(row, Skipped)]
+        damaged = sorted({name for row in sound for name in row.painting.damaged})
+        return write_part(self._folder, part, records, skipped, damaged)
+
+    def _record(self, row: Loaded, image_u8: np.ndarray) -> bytes:
+        return self._serialize(
+            {
+                "image": self._encode(PillowImage.fromarray(image_u8)),
+                **row.picture.labels,
+                "name": row.picture.name,
+                "index": row.index,
+                "style": row.painting.name.encode("utf-8", "backslashreplace"),
+                "seed": self._job.settings.seed,
+                "weights_sha256": self._job.weights_sha256,
+            }
+        )
+
+
+def _png(image: PillowImage.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,163 @@
+"""The folder of a stylized data set: whose it is, and how parts become its files."""
+
+import dataclasses
+import fcntl
+import itertools
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from styleflax.inference.datasets.parts import (
+    Note,
+    file_digest,
+    read_note,
+    read_part,
+    write_records,
+)
+from styleflax.inference.datasets.tfds_files import NAME, write_info
+
+SHARD_BYTES = 256 * 2**20
+"""A file of the data set takes whole parts up to this size."""
+_PARTS, _SETTINGS, _REPORT = "parts", "settings.json", "report.json"
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the parts of a data set in the making are."""
+    return out / _PARTS
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Within the block, no other run may write the folder, which is made.
+
+    Raises:
+        ValueError: If another one does.
+        OSError: If it cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another run is writing the folder {out}") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+def claim(out: Path, settings: Mapping[str, Any]) -> None:
+    """Writes the settings, or checks that the folder belongs to them.
+
+    Raises:
+        ValueError: It belongs to others, which are listed, or holds something else.
+    """
+    path = out / _SETTINGS
+    if not path.exists():
+        if others := sorted(p.name for p in out.iterdir() if p.name != ".lock"):
+            raise ValueError(
+                f"the folder {out} is not empty ({others[0]}): give a new one"
+            )
+        _write_json(path, settings)
+        return
+    try:
+        old = dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is damaged: give another folder") from None
+    different = [
+        f"{k}: {old.get(k)} there, {settings.get(k)} asked for"
+        for k in sorted(old.keys() | settings.keys())
+        if old.get(k) != settings.get(k)
+    ]
+    if different:
+        raise ValueError(
+            f"the folder {out} belongs to other settings ({'; '.join(different)}); "
+            "give another one, or those"
+        )
+
+
+def read_report(out: Path) -> dict[str, Any] | None:
+    """The report of a finished data set, its files checked; None for one that is not.
+
+    Raises:
+        ValueError: A file is not as it was written.
+    """
+    if not (out / "dataset_info.json").is_file():
+        return None
+    report = json.loads((out / _REPORT).read_text("utf-8"))
+    for name, digest in report["files"].items():
+        if not (out / name).is_file() or file_digest(out / name) != digest:
+            raise ValueError(
+                f"{out / name} is damaged: delete the folder, and it will be made anew"
+            )
+    return dict(report)
+
+
+def assemble(
+    out: Path, num_parts: int, features: Any, split: str, description: str
+) -> dict[str, Any]:
+    """Makes the parts into a data set that TFDS reads, and deletes them.
+
+    The pictures stay in the source's order. `dataset_info.json` comes last, so that
+    this can be begun again after a crash.
+
+    Returns:
+        The report, which is also in the folder.
+
+    Raises:
+        ValueError: A part is missing or damaged, or all pictures were skipped.
+    """
+    folder = parts_folder(out)
+    notes = [_finished(folder, part) for part in range(num_parts)]
+    skipped = [dataclasses.asdict(entry) for note in notes for entry in note.skipped]
+    if not any(note.num_records for note in notes):
+        raise ValueError(
+            f"not one of {len(skipped)} pictures can be used; the first, "
+            f"{skipped[0]['name']!r}: {skipped[0]['reason']}"
+        )
+    shards = [shard for shard in _shards(notes) if any(n.num_records for n in shard)]
+    files, lengths = {}, []
+    for number, shard in enumerate(shards):
+        records = [r for note in shard for r in read_part(folder, note.part)]
+        name = f"{NAME}-{split}.array_record-{number:05d}-of-{len(shards):05d}"
+        aside = out / f".{name}.tmp"
+        write_records(aside, records)
+        files[name] = file_digest(aside)
+        lengths.append(len(records))
+        aside.replace(out / name)
+    report = {
+        "num_pictures": sum(lengths),
+        "skipped": skipped,
+        "damaged_styles": sorted({s for note in notes for s in note.damaged_styles}),
+        "files": files,
+    }
+    _write_json(out / _REPORT, report)
+    num_bytes = sum(note.num_bytes for note in notes)
+    write_info(out, features, split, lengths, num_bytes, description)
+    shutil.rmtree(folder)
+    return report
+
+
+def _finished(folder: Path, part: int) -> Note:
+    note = read_note(folder, part)
+    if note is None:
+        raise ValueError(
+            f"part {part} is missing; the folder must be one that all processes share"
+        )
+    return note
+
+
+def _shards(notes: Sequence[Note]) -> list[list[Note]]:
+    """The parts of every file of the data set."""
+    ends = itertools.accumulate(note.num_bytes for note in notes)
+    numbered = zip(ends, notes, strict=True)
+    groups = itertools.groupby(numbered, lambda pair: pair[0] // SHARD_BYTES)
+    return [[note for _, note in group] for _, group in groups]
+
+
+def _write_json(path: Path, value: Any) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+    temporary.replace(path)

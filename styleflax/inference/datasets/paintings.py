@@ -1,0 +1,92 @@
+"""The styles of a stylized data set, and which picture gets which."""
+
+import collections
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.labelled import describe_files, relative_names
+from styleflax.images.decoding import ImageError
+from styleflax.methods.base import Style
+
+MEMORY_LIMIT_BYTES = 2**30
+"""Encoded styles beyond this are encoded again when they come again. AdaIN's take 4
+kB each; SANet's of 256 px take 2.5 MB."""
+
+
+class Painting(NamedTuple):
+    """A style of the folder.
+
+    Attributes:
+        name: Its path within the folder.
+        style: What the model keeps of it, as NumPy arrays.
+        damaged: Names of the paintings before it that could not be used.
+    """
+
+    name: str
+    style: Style
+    damaged: tuple[str, ...]
+
+
+class Paintings:
+    """A folder of styles, each encoded when it first comes. Threads may share it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        size_px: int,
+        encode: Callable[[np.ndarray], Style],
+        limit_bytes: int = MEMORY_LIMIT_BYTES,
+    ) -> None:
+        self._folder, self._size_px, self._encode = folder, size_px, encode
+        self._limit_bytes, self._bytes = limit_bytes, 0
+        self._names = relative_names(folder)
+        if not self._names:
+            raise ValueError(f"the folder {str(folder)!r} holds no picture")
+        self.description = describe_files(folder, self._names)
+        self._kept: collections.OrderedDict[int, Painting] = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def draw(self, seed: int, index: int) -> Painting:
+        """The style of a picture: a pure function of the seed and its number.
+
+        A painting that is damaged is replaced by the next in order.
+
+        Raises:
+            ValueError: Not one painting can be used.
+        """
+        # The words of SeedSequence are the same in all versions of NumPy.
+        words = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)
+        number = int(words[0] % len(self._names))
+        with self._lock:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+                return self._kept[number]
+        painting = self._read(number)
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(painting.style))
+        with self._lock:
+            if number not in self._kept:
+                self._kept[number] = painting
+                self._bytes += size
+            while self._bytes > self._limit_bytes and len(self._kept) > 1:
+                _, old = self._kept.popitem(last=False)
+                self._bytes -= sum(x.nbytes for x in jax.tree.leaves(old.style))
+        return painting
+
+    def _read(self, number: int) -> Painting:
+        damaged: list[str] = []
+        for shift in range(len(self._names)):
+            name = self._names[(number + shift) % len(self._names)]
+            try:
+                encoded = (self._folder / name).read_bytes()
+                picture_u8 = centre_crop(encoded, self._size_px)
+            except (ImageError, OSError):
+                damaged.append(name)
+                continue
+            return Painting(name, self._encode(picture_u8), tuple(damaged))
+        raise ValueError(f"not one painting in {str(self._folder)!r} can be used")

@@ -1,0 +1,1 @@
+"""Masks: regions of a photo or of a painting."""

@@ -1,0 +1,176 @@
+"""Masks laid over a picture, band by band: those of large pictures take much memory."""
+
+import functools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+
+from styleflax.images.pixels import to_float
+from styleflax.inference.masks.read import ALPHA, REST, Masking
+
+WHOLE = np.ones((1, 1, 1), np.float32)
+"""One region, of any size."""
+BAND_PX = 2**20
+"""Of a picture are looked at at once, where that can be chosen."""
+_NEGLIGIBLE = 0.02
+"""Masks of 8 bits that should sum to 1 may miss it by their rounding."""
+_MIN_AREA_PX = 1.0
+_DEVIATIONS = 4.0
+"""Standard deviations after which a Gaussian is cut off."""
+
+
+def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end of every band of a picture."""
+    step = max(1, BAND_PX // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)
+
+
+class LaidMasks:
+    """Masks stretched over a picture, feathered, and scaled to sum to 1.
+
+    Rows are made when they are asked for, as of an array: `masks[:, first:last]`,
+    (r, last - first, w).
+
+    Attributes:
+        shape: (r, h, w).
+        has_kept: Whether the last region is what none of the masks covers.
+
+    Args:
+        masking: The masks.
+        height: Of the picture in px.
+        width: The same.
+        alpha: The content's opacity, of any size; None is opaque.
+        scale: Pixels of this picture for each one that the feather is told in.
+
+    Raises:
+        ValueError: If a region is empty, naming it.
+    """
+
+    def __init__(
+        self,
+        masking: Masking,
+        height: int,
+        width: int,
+        alpha: np.ndarray | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        self._masking, self._size = masking, (height, width)
+        opaque = np.ones((1, 1), np.float32)
+        of_kind = {ALPHA: opaque if alpha is None else alpha, REST: None}
+        given = zip(masking.kinds, masking.sources, strict=True)
+        self._sources = [of_kind.get(kind, source) for kind, source in given]
+        # Two deviations on either side hold 95 % of the change from 0 to 1.
+        self._sigma = masking.feather_px * scale / 2
+        # Two, as neighbours in turn may need the end of one and the next.
+        self._band = functools.lru_cache(maxsize=2)(self._make_band)
+        self._rows = max(1, BAND_PX // width)
+        self.has_kept = False
+        rest, areas = 0.0, np.zeros(len(masking.names))
+        for first in range(0, height, self._rows):
+            laid, uncovered = self._laid(first, min(first + self._rows, height))
+            rest = max(rest, float(uncovered.max()))
+            areas += (laid / np.maximum(laid.sum(axis=0), 1.0)).sum(axis=(1, 2))
+        self.has_kept = REST not in masking.kinds and rest > _NEGLIGIBLE
+        self.shape = (len(areas) + self.has_kept, height, width)
+        for name, area in zip(masking.names, areas, strict=True):
+            if area < _MIN_AREA_PX:
+                raise ValueError(f"{name} is empty: no pixel is left for it")
+
+    def __getitem__(self, index: tuple[slice, slice]) -> Float[np.ndarray, "r n w"]:
+        regions, rows = index
+        first, last, _ = rows.indices(self._size[0])
+        parts = [self._band(k) for k in range(first // self._rows, self._end(last))]
+        bands = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        start = first // self._rows * self._rows
+        return bands[regions, first - start : last - start]
+
+    def _end(self, last: int) -> int:
+        return -(-last // self._rows)
+
+    def _make_band(self, number: int) -> Float[np.ndarray, "r n w"]:
+        first = number * self._rows
+        laid, rest = self._laid(first, min(first + self._rows, self._size[0]))
+        masks = np.concatenate([laid, rest[None]]) if self.has_kept else laid
+        # At least 1, but for what is negligible.
+        return (masks / masks.sum(axis=0)).astype(np.float32)
+
+    def _laid(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """The masks in these rows, and what is left beside those that have values."""
+        values = [
+            None if source is None else self._spread(source, first, last)
+            for source in self._sources
+        ]
+        total = np.sum([x for x in values if x is not None], axis=0)
+        rest = np.clip(1.0 - total, 0.0, 1.0)
+        return np.stack([rest if x is None else x for x in values]), rest
+
+    def _spread(self, source: np.ndarray, first: int, last: int) -> np.ndarray:
+        """A mask in these rows, feathered by what is around them."""
+        margin = math.ceil(_DEVIATIONS * self._sigma)
+        above = min(margin, first)
+        begin, end = first - above, min(last + margin, self._size[0])
+        rows = _stretch(source, self._size, begin, end)
+        return _feather(rows, self._sigma)[above : above + last - first]
+
+
+def lay_masks(
+    masking: Masking | None,
+    height: int,
+    width: int,
+    alpha: np.ndarray | None = None,
+    *,
+    scale: float = 1.0,
+) -> LaidMasks | None:
+    """Masks over a picture, or None for the whole of it; see `LaidMasks`."""
+    if masking is None:
+        return None
+    return LaidMasks(masking, height, width, alpha, scale)
+
+
+def spread(
+    values: np.ndarray, size: tuple[int, int], name: str
+) -> Float[np.ndarray, "h w"]:
+    """One mask over a picture of (height, width), averaged over every pixel's area.
+
+    Raises:
+        ValueError: If nothing is left of it, by that name.
+    """
+    laid = _stretch(values, size, 0, size[0])
+    if laid.sum() < _MIN_AREA_PX:
+        raise ValueError(f"{name} is empty: no pixel is left for it")
+    return laid
+
+
+def _stretch(
+    values: np.ndarray, size: tuple[int, int], first: int, last: int
+) -> Float[np.ndarray, "n w"]:
+    """Exact means over the area of every pixel, so that a partition stays one."""
+    height, width = size
+    if values.shape == size:
+        return _floats(values[first:last])
+    ratio = values.shape[0] / height
+    top, bottom = first * ratio, min(last * ratio, values.shape[0])
+    # With room around, as a pixel may begin or end just beyond by rounding.
+    start, stop = max(0, math.floor(top) - 1), math.ceil(bottom) + 1
+    part = PillowImage.fromarray(np.ascontiguousarray(_floats(values[start:stop])))
+    box = (0, top - start, values.shape[1], bottom - start)
+    shape = width, last - first
+    return np.asarray(part.resize(shape, PillowImage.Resampling.BOX, box))
+
+
+def _floats(values: np.ndarray) -> Float[np.ndarray, "n w"]:
+    return to_float(values) if values.dtype == np.uint8 else values.astype(np.float32)
+
+
+def _feather(mask: np.ndarray, sigma: float) -> np.ndarray:
+    if not sigma:
+        return mask
+    # Imported late: it takes a while.
+    from skimage.filters import gaussian  # noqa: PLC0415
+
+    faded = gaussian(mask, sigma, mode="nearest", truncate=_DEVIATIONS)
+    return np.clip(faded, 0.0, 1.0)

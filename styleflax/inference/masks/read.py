@@ -1,0 +1,176 @@
+"""Masks: where in a content each style goes."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.pixels import to_float
+from styleflax.images.read import read_picture
+
+Mask = str | os.PathLike[str] | PillowImage.Image | np.ndarray
+"""What a mask is: white, or 1, where the style goes; greys in between.
+
+A path or a Pillow image of any size, which is stretched over the content and whose
+transparent parts are not in the mask; an array (h, w): bool, uint8 or float in
+[0, 1]; "alpha", the content's own opacity; or "rest", what the other masks leave.
+"""
+ALPHA, REST = "alpha", "rest"
+
+
+class Masking(NamedTuple):
+    """Masks that have been read.
+
+    Attributes:
+        names: What messages call them.
+        sources: Values in [0, 1], or of 8 bits, which take a quarter of the memory;
+            None for `ALPHA` and `REST`.
+        kinds: `ALPHA`, `REST` or "" for those with values.
+        feather_px: Width over which edges fade on either side.
+    """
+
+    names: tuple[str, ...]
+    sources: tuple[np.ndarray | None, ...]
+    kinds: tuple[str, ...]
+    feather_px: float
+
+    @property
+    def need_alpha(self) -> bool:
+        """Whether they depend on the content's opacity."""
+        return ALPHA in self.kinds
+
+
+def check_masks(
+    masks: Mask | Sequence[Mask] | Masking,
+    feather_px: float = 0.0,
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> Masking:
+    """Reads masks; those that have been read keep their feather.
+
+    Args:
+        masks: One or several.
+        feather_px: See `Masking`.
+        max_megapixels: Limit on files.
+
+    Raises:
+        ValueError: If there are none, one is not a mask, or `feather_px` is
+            negative; `ImageError` if it is a file that cannot be read.
+        FileNotFoundError: If a file is missing.
+    """
+    if isinstance(masks, Masking):
+        return masks
+    alone = isinstance(masks, str | os.PathLike | PillowImage.Image) or (
+        isinstance(masks, np.ndarray) and masks.ndim == 2
+    )
+    several: Sequence[Mask] = [masks] if alone else list(masks)  # type: ignore[arg-type, list-item]
+    if not several:
+        raise ValueError("masks is a list of no masks")
+    if not 0.0 <= feather_px < float("inf"):
+        raise ValueError(f"feather must be finite and at least 0 px, got {feather_px}")
+    kinds = tuple(
+        str(mask) if isinstance(mask, str) and mask in {ALPHA, REST} else ""
+        for mask in several
+    )
+    if kinds.count(REST) > 1 or (REST in kinds and len(kinds) == 1):
+        raise ValueError(f"{REST!r} is what other masks leave: give it once, with them")
+    names = [_name(number, mask) for number, mask in enumerate(several, 1)]
+    values = [
+        None if kind else read_mask(mask, name, max_megapixels)
+        for mask, kind, name in zip(several, kinds, names, strict=True)
+    ]
+    return Masking(tuple(names), tuple(values), kinds, float(feather_px))
+
+
+def check_style_mask(mask: Mask, name: str) -> np.ndarray:
+    """The values of a style's mask, as in `Masking.sources`.
+
+    Args:
+        mask: Not `ALPHA` or `REST`, which are of contents.
+        name: What messages call it.
+
+    Raises:
+        ValueError: If it is not a mask, or empty; `ImageError` if it is a file that
+            cannot be read.
+        FileNotFoundError: If a file is missing.
+    """
+    if isinstance(mask, str) and mask in {ALPHA, REST}:
+        raise ValueError(f"{name} must be a picture, got {mask!r}")
+    values = read_mask(mask, name)
+    if not values.any():
+        raise ValueError(f"{name} is empty: no pixel is in it")
+    return values
+
+
+def check_style_masks(
+    masks: Sequence[Mask | None] | None, num_styles: int
+) -> tuple[np.ndarray | None, ...]:
+    """The values of all styles' masks, None where a style has none.
+
+    Raises:
+        ValueError: If they are not one per style, or as `check_style_mask` does.
+        FileNotFoundError: The same.
+    """
+    if masks is None:
+        return (None,) * num_styles
+    if not isinstance(masks, list | tuple) or len(masks) != num_styles:
+        raise ValueError(
+            f"style_masks must be a list of one per style, or None; there are "
+            f"{num_styles} styles"
+        )
+    return tuple(
+        None if mask is None else check_style_mask(mask, f"mask of style {number}")
+        for number, mask in enumerate(masks, 1)
+    )
+
+
+def read_mask(
+    mask: Mask, name: str, max_megapixels: float = MAX_MEGAPIXELS
+) -> np.ndarray:
+    """The values of a mask, as in `Masking.sources`.
+
+    Args:
+        mask: Not `ALPHA` or `REST`.
+        name: What messages call it.
+        max_megapixels: Limit on files.
+
+    Raises:
+        ValueError: If it is not a mask; `ImageError` if it is a file that cannot be
+            read.
+        FileNotFoundError: If a file is missing.
+    """
+    if not isinstance(mask, str | os.PathLike | PillowImage.Image):
+        return _checked(np.asarray(mask), name)
+    picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
+    grey_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
+    if picture.alpha_u8 is None:
+        return grey_u8
+    return to_float(grey_u8) * to_float(picture.alpha_u8)
+
+
+def _checked(values: np.ndarray, name: str) -> np.ndarray:
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"{name} has shape {values.shape}; it must be (h, w)")
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype != np.bool_ and not np.issubdtype(values.dtype, np.floating):
+        raise ValueError(
+            f"{name} has dtype {values.dtype}; it must be bool, uint8 or float"
+        )
+    values = values.astype(np.float32)
+    # Written so that NaN fails too.
+    if not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(
+            f"{name} has values from {values.min():g} to {values.max():g}; floats "
+            "must be in [0, 1]"
+        )
+    return values
+
+
+def _name(number: int, mask: Mask) -> str:
+    if isinstance(mask, str | os.PathLike):
+        return f"mask {number} ({Path(mask).name})"
+    return f"mask {number}"

@@ -1,0 +1,1 @@
+"""Rendering: compiled programs for whole pictures, batches, rows and tiles."""

@@ -1,0 +1,109 @@
+"""Contents and encoded styles to stylized pictures, whole or through windows."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from styleflax.inference.contents import Content, as_floats
+from styleflax.inference.controls import Plan
+from styleflax.inference.masks.layout import WHOLE, LaidMasks
+from styleflax.inference.model import Model
+from styleflax.inference.render.attention_cost import notable_cost
+from styleflax.inference.render.programs import make_programs
+from styleflax.inference.render.sizes import Sizes
+from styleflax.inference.tiles.tiling import stylize_tiled
+from styleflax.methods.base import Style
+
+logger = logging.getLogger(__name__)
+
+
+class Renderer:
+    """One model's programs, and which of them serves which picture.
+
+    Attributes:
+        programs: See `inference.render.programs`.
+        announce: Told what takes long, before it begins.
+        on_window: Called with the number of windows done, and of all.
+
+    Args:
+        model: As built.
+        devices: To use.
+        tile_px: See `inference.render.sizes`.
+        split_rows: See `inference.render.rows`; pictures are then whole ones.
+
+    Raises:
+        ValueError: If windows cannot be of that size, or rows are to be split, too.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        devices: Sequence[jax.Device],
+        tile_px: int | None,
+        *,
+        split_rows: bool,
+    ) -> None:
+        if split_rows and tile_px:
+            raise ValueError("a picture is split by rows or into tiles, not both")
+        self._model = model
+        self.sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
+        self.programs = make_programs(model, devices, split_rows=split_rows)
+        self.announce: Callable[[str], None] = logger.warning
+        self.on_window: Callable[[int, int], None] | None = None
+
+    def render(
+        self,
+        contents: Sequence[Content],
+        styles: Sequence[Style],
+        plan: Plan,
+        masks: LaidMasks | None,
+    ) -> list[Float[np.ndarray, "h w 3"]]:
+        """The contents in the styles, RGB in [0, 1].
+
+        Args:
+            contents: Of one size.
+            styles: As the method encoded them.
+            plan: What was asked for.
+            masks: Laid over the contents; None for all of them.
+        """
+        height, width, _ = contents[0].image.shape
+        tile_px = self.sizes.tile_for(len(contents), height, width)
+        if tile_px:
+            arguments = styles, plan, masks, tile_px
+            return [self._through_windows(one, *arguments) for one in contents]
+        controls = plan.controls(WHOLE if masks is None else masks[:, :])
+        images = np.stack([as_floats(content.image) for content in contents])
+        cost = notable_cost(self._model, len(images), height, width, controls)
+        if cost is not None:
+            self.announce(cost)
+        if len(images) > 1:
+            output = self.programs.run_batch((styles, controls), images)
+        else:
+            output = self.programs.run(*self._model[1:], images, styles, controls)
+        return list(np.asarray(output))
+
+    def _through_windows(
+        self,
+        content: Content,
+        styles: Sequence[Style],
+        plan: Plan,
+        masks: LaidMasks | None,
+        tile_px: int,
+    ) -> Float[np.ndarray, "h w 3"]:
+        controls = plan.controls(WHOLE)
+        if masks is not None:  # which stay on the host, and are never there as a whole
+            regions = np.broadcast_to(WHOLE, (masks.shape[0], 1, 1))
+            controls = plan.controls(regions)._replace(masks=masks)  # type: ignore[arg-type]
+        return stylize_tiled(
+            self._model,
+            content.image,
+            styles,
+            controls,
+            tile_px=tile_px,
+            out=np.empty(content.image.shape, np.float32),
+            announce=self.announce,
+            on_window=self.on_window,
+        )

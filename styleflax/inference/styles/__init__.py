@@ -1,0 +1,1 @@
+"""Styles: read, encoded, cached and saved."""

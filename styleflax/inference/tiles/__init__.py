@@ -1,0 +1,1 @@
+"""Tiles: windows of large pictures and what passes over them."""

@@ -1,0 +1,119 @@
+"""One frame of a video, with what its neighbours say of its statistics.
+
+The composition of `methods.base.stylize` with one step more: encode the content, take
+its moments, smooth them over time, transfer, decode.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from styleflax.inference.model import Model
+from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
+from styleflax.inference.tiles.passes import begin_passes, encode_window
+from styleflax.inference.tiles.tiling import TILE_PX
+from styleflax.inference.tiles.windows import cut_windows
+from styleflax.inference.video.smoothing import Statistics
+from styleflax.methods.base import Controls, Style, Tiling
+
+WHOLE_PX = 4_000_000
+"""Frames of more pixels go through windows, which bounds the memory."""
+Function = Callable[..., Any]
+
+
+def stylize_frame(
+    model: Model,
+    frame_u8: UInt8[np.ndarray, "h w 3"],
+    styles: Sequence[Style],
+    controls: Controls,
+    smooth: Callable[[Statistics], Statistics],
+    whole_px: int = WHOLE_PX,
+) -> Float[np.ndarray, "h w 3"]:
+    """A frame in given styles, by the moments that `smooth` makes of its own.
+
+    Compiled once for a size of frame.
+
+    Args:
+        model: Of any method.
+        frame_u8: As it is to be stylized.
+        styles: As `Method.encode_style` made them.
+        controls: With masks of any size.
+        smooth: moments -> moments, by layer.
+        whole_px: See `WHOLE_PX`.
+
+    Returns:
+        RGB in [0, 1].
+    """
+    method = model.method
+    height, width, _ = frame_u8.shape
+    if method.tiling is not None and height * width > whole_px:
+        return _through_windows(
+            model, frame_u8, styles, controls, smooth, method.tiling
+        )
+    first = (method.encode_content, method.moments)
+    features, moments = _analyse(*first, *model[1:], frame_u8[None], controls.masks)
+    moments = smooth(moments)
+    second = (method.transfer, method.decode)
+    operands = (features, moments, list(styles), controls)
+    image = np.asarray(_render(*second, *model[1:], *operands))
+    return image[:height, :width]
+
+
+def _through_windows(
+    model: Model,
+    frame_u8: np.ndarray,
+    styles: Sequence[Style],
+    controls: Controls,
+    smooth: Callable[[Statistics], Statistics],
+    tiling: Tiling,
+) -> np.ndarray:
+    """The same by the passes of `inference.tiles.tiling`."""
+    height, width, _ = frame_u8.shape
+    windows = cut_windows(height, width, TILE_PX, tiling)
+
+    def encode(index: int) -> Features:
+        return encode_window(model, frame_u8, windows[index])
+
+    image = np.empty(frame_u8.shape, np.float32)
+    with KeptFeatures(encode) as kept:
+        passes = begin_passes(model, frame_u8, controls, windows, kept)
+        moments = smooth(passes.moments())
+        for index, (side, rows, columns) in enumerate(windows):
+            part = passes.image(index, moments, styles)
+            image[rows.begin : rows.end, columns.begin : columns.end] = part[
+                rows.begin - rows.start : rows.end - rows.start,
+                columns.begin - columns.start : columns.end - columns.start,
+            ]
+            assert part.shape[0] == side
+    return image
+
+
+# A method's functions are the same objects as long as its model is, so that these
+# compile once for each model and size of frame.
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _analyse(
+    encode_content: Function,
+    moments: Function,
+    variables: Any,
+    frozen: Any,
+    frame_u8: Array,
+    masks: Array,
+) -> tuple[Any, Statistics]:
+    image = frame_u8.astype(jnp.float32) / 255
+    features = encode_content(variables, frozen, image)
+    return dict(features), moments(features, masks)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _render(
+    transfer: Function, decode: Function, variables: Any, frozen: Any, *operands: Any
+) -> Float[Array, "hp wp 3"]:
+    features = transfer(variables, frozen, *operands)
+    return jnp.clip(decode(variables, frozen, features)[0], 0.0, 1.0)

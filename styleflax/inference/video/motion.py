@@ -1,0 +1,107 @@
+"""Frames held still along the motion of what they show."""
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+from PIL.Image import Resampling
+
+from styleflax.images.files import resize_short_side
+from styleflax.images.pixels import to_u8
+
+FLOW_PX = 192
+"""Motion is looked for in copies of this short side, or smaller."""
+_TOLERANCE = 0.08
+"""Difference of colours at which what was followed is no longer taken for the same."""
+
+
+class Steadier:
+    """`steadier(stylized, content, cut)`: frames that take over some of the last one.
+
+    What a network makes of a thing depends on where it lies between the positions of
+    its features, so that strokes swim when things move. Here the motion between two
+    contents is estimated, the last result moved along, and mixed into the new one
+    wherever the contents agree. Where they do not, as beside what moves, nothing is.
+
+    Args:
+        share: How much of the last result to take where contents agree, in [0, 1).
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._past: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(
+        self,
+        stylized: Float[np.ndarray, "h w 3"],
+        content: Float[np.ndarray, "h w 3"],
+        *,
+        cut: bool,
+    ) -> Float[np.ndarray, "h w 3"]:
+        """The next frame, mixed with the last one.
+
+        Args:
+            stylized: RGB in [0, 1].
+            content: What it was made of; RGB in [0, 1].
+            cut: Whether it begins a scene, which takes nothing over.
+        """
+        if not self._share:
+            return stylized
+        if self._past is not None and not cut:
+            past_stylized, past_content = self._past
+            flow = find_motion(content, past_content)
+            moved = move(past_stylized, flow)
+            difference = np.abs(move(past_content, flow) - content).mean(axis=2)
+            agree = np.exp(-np.square(difference / _TOLERANCE))[..., None]
+            stylized = stylized + self._share * agree * (moved - stylized)
+        self._past = stylized, content
+        return stylized
+
+
+def find_motion(
+    content: Float[np.ndarray, "h w 3"], past: Float[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "2 h w"]:
+    """Where every pixel was in the frame before: rows and columns to go, in px.
+
+    By iterative Lucas and Kanade 1981 on a pyramid, as scikit-image has it.
+    """
+    # Imported late: it takes a while.
+    from skimage.registration import optical_flow_ilk  # noqa: PLC0415
+
+    height, width, _ = content.shape
+    now, before = (_small_grey(x) for x in (content, past))
+    flow = optical_flow_ilk(now, before, radius=7, num_warp=5, prefilter=True)
+    scales = height / now.shape[0], width / now.shape[1]
+    size = width, height
+    return np.stack(
+        [
+            scale * np.asarray(_float_picture(part).resize(size, Resampling.BILINEAR))
+            for part, scale in zip(flow, scales, strict=True)
+        ]
+    )
+
+
+def move(
+    image: Float[np.ndarray, "h w 3"], flow: Float[np.ndarray, "2 h w"]
+) -> Float[np.ndarray, "h w 3"]:
+    """The picture of which every pixel lies where the flow points to."""
+    from skimage.transform import warp  # noqa: PLC0415
+
+    height, width, _ = image.shape
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    places = np.stack([rows + flow[0], columns + flow[1]])
+    channels = np.moveaxis(np.array(image), 2, 0)
+    moved = [
+        warp(np.ascontiguousarray(x), places, order=1, mode="edge") for x in channels
+    ]
+    return np.stack(moved, axis=2).astype(np.float32)
+
+
+def _small_grey(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "sh sw"]:
+    small = to_u8(image)
+    if min(small.shape[:2]) > FLOW_PX:
+        small = np.asarray(resize_short_side(small, FLOW_PX))
+    return small.mean(axis=2, dtype=np.float32) / np.float32(255)
+
+
+def _float_picture(values: np.ndarray) -> PillowImage.Image:
+    return PillowImage.fromarray(np.ascontiguousarray(values, np.float32))

@@ -1,0 +1,225 @@
+"""Videos read by PyAV: upright RGB frames with their times, and packets of sound."""
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import UInt8
+
+from styleflax.inference.checks import MIN_SIDE_PX
+from styleflax.inference.video.colorspace import tags_of, to_rgb
+from styleflax.inference.video.rotation import turn_of
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.audio.stream import AudioStream
+    from av.video.stream import VideoStream
+
+_US = 1_000_000  # of libav's times of whole files, per second
+
+
+class Frame(NamedTuple):
+    """A frame as it is to be seen.
+
+    Attributes:
+        rgb_u8: Upright.
+        pts: When it is shown, in units of the reader's `time_base`; they rise.
+        duration: How long, in the same units; 0 where the file does not say.
+    """
+
+    rgb_u8: UInt8[np.ndarray, "h w 3"]
+    pts: int
+    duration: int
+
+
+def import_av() -> Any:
+    """PyAV.
+
+    Raises:
+        ImportError: It is not installed; the message names the extra.
+    """
+    try:
+        import av  # noqa: PLC0415  (only who reads videos has it)
+    except ImportError:
+        raise ImportError('videos need PyAV: pip install "styleflax[video]"') from None
+    # Its messages about files would stand between those of the command.
+    av.logging.set_level(av.logging.PANIC)
+    return av
+
+
+class VideoReader:
+    """`for item in reader`: frames in order, and between them packets of sound.
+
+    The first item is a frame. Times count from the file's beginning. All frames have
+    the size and colours of the first; should the file change them, they are resized.
+
+    Args:
+        path: Of any container and codec that PyAV reads.
+        max_megapixels: Limit on the size of a frame.
+        sound: Whether there are packets of sound.
+
+    Attributes:
+        time_base: The unit of times, in seconds.
+        rate: Frames in a second, on the average.
+        num_frames: About how many there are, or None.
+        audio: The streams of sound.
+        width: Of upright frames, in px.
+        height: The same.
+        aspect: Width over height of an upright pixel.
+        colors: What the file says of its colours.
+        num_damaged: Packets so far that could not be decoded.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no video, damaged from its beginning, or of frames too large
+            or too small.
+        ImportError: See `import_av`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        max_megapixels: float = float("inf"),
+        *,
+        sound: bool = True,
+    ) -> None:
+        self._av, self._path = import_av(), Path(path)
+        if not self._path.is_file():
+            raise FileNotFoundError(f"there is no video {str(path)!r}")
+        self.num_damaged, self._last_pts = 0, -1
+        try:
+            self._container = self._av.open(str(path))
+        except self._av.FFmpegError as error:
+            raise self._unreadable(error) from None
+        try:
+            self._begin(max_megapixels, sound=sound)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _begin(self, max_megapixels: float, *, sound: bool) -> None:
+        stream = self._video_stream()
+        size = stream.codec_context.width, stream.codec_context.height
+        _check_size(self._path, *size, max_megapixels)
+        stream.thread_type = "AUTO"
+        audio = self._container.streams.audio if sound else ()
+        self.audio: list[AudioStream] = list(audio)
+        self._stream, self.time_base = stream, stream.time_base or Fraction(1, 90_000)
+        self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        self.num_frames = self._count()
+        self._items = self._decode()
+        self._first = self._find_first()
+        self.colors, turn = tags_of(self._first[0]), turn_of(self._first[0])
+        self._coded_size = self._first[0].width, self._first[0].height
+        self.width, self.height = self._coded_size[:: -1 if turn.transposed else 1]
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        self.aspect = 1 / aspect if turn.transposed else aspect
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    def __iter__(self) -> "Iterator[Frame | Packet]":
+        """Frames, and packets of sound, as they stand in the file.
+
+        Raises:
+            ValueError: The file cannot be read on.
+        """
+        frame, waiting = self._first
+        yield self._seen(frame)
+        yield from waiting
+        for item in self._items:
+            yield self._seen(item[0]) if item[0] is not None else item[1]
+
+    def _decode(self) -> "Iterator[tuple[VideoFrame, None] | tuple[None, Packet]]":
+        try:
+            for packet in self._container.demux([self._stream, *self.audio]):
+                if packet.stream is self._stream:
+                    for frame in self._decode_packet(packet):
+                        yield frame, None
+                elif packet.dts is not None:  # or it is the sign of the end
+                    yield None, self._from_start(packet)
+        except self._av.FFmpegError as error:
+            raise self._unreadable(error) from None
+
+    def _decode_packet(self, packet: "Packet") -> "list[VideoFrame]":
+        try:
+            return packet.decode()
+        except self._av.error.InvalidDataError:
+            self.num_damaged += 1
+            return []
+
+    def _find_first(self) -> "tuple[VideoFrame, list[Packet]]":
+        """The first frame, and what came before it."""
+        waiting: list[Packet] = []
+        for frame, packet in self._items:
+            if frame is not None:
+                return frame, waiting
+            assert packet is not None
+            waiting.append(packet)
+        raise ValueError(f"{str(self._path)!r} has no frame that can be decoded")
+
+    def _seen(self, frame: "VideoFrame") -> Frame:
+        turn = turn_of(frame)
+        rgb_u8 = turn.apply(to_rgb(frame, *self._coded_size))
+        duration = frame.duration or 0
+        pts = frame.pts if frame.pts is not None else frame.dts
+        if pts is None:
+            step = duration or round(1 / (self.rate * self.time_base))
+            pts = self._last_pts + max(step, 1)
+        else:
+            pts -= self._start(self.time_base)
+        # Encoders refuse times that stand still, which some files have.
+        self._last_pts = max(pts, self._last_pts + 1)
+        return Frame(rgb_u8, self._last_pts, duration)
+
+    def _from_start(self, packet: "Packet") -> "Packet":
+        start = self._start(packet.time_base)
+        packet.dts = (packet.dts or 0) - start
+        packet.pts = packet.dts if packet.pts is None else packet.pts - start
+        return packet
+
+    def _start(self, time_base: Fraction) -> int:
+        """When the file begins, in that unit."""
+        return round(Fraction(self._container.start_time or 0, _US) / time_base)
+
+    def _video_stream(self) -> "VideoStream":
+        covers = self._av.stream.Disposition.attached_pic
+        for stream in self._container.streams.video:
+            if not stream.disposition & covers and stream.codec_context is not None:
+                return stream
+        raise ValueError(f"{str(self._path)!r} has no video that can be decoded")
+
+    def _count(self) -> int | None:
+        if self._stream.frames:
+            return self._stream.frames
+        duration = self._container.duration
+        return None if duration is None else round(duration * self.rate / _US)
+
+    def _unreadable(self, error: Exception) -> ValueError:
+        reason = getattr(error, "strerror", None) or error
+        return ValueError(f"cannot read the video {str(self._path)!r}: {reason}")
+
+
+def _check_size(path: Path, width: int, height: int, max_megapixels: float) -> None:
+    if min(width, height) < MIN_SIDE_PX:
+        raise ValueError(
+            f"{str(path)!r} has frames of {width}x{height} px; {MIN_SIDE_PX} px a side "
+            "are needed"
+        )
+    if width * height > max_megapixels * 1e6:
+        raise ValueError(
+            f"{str(path)!r} has frames of {width}x{height} px, more than "
+            f"{max_megapixels:g} megapixels; --max-megapixels raises the limit"
+        )

@@ -1,0 +1,229 @@
+"""Stylizing videos frame by frame, without flicker of the whole frame."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from styleflax.images.files import resize_short_side
+from styleflax.images.pixels import to_float
+from styleflax.inference.color.transfer import color_style
+from styleflax.inference.controls import Plan, schedule_weights
+from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.model import Model, build_model
+from styleflax.inference.regions import Shares
+from styleflax.inference.render.attention_cost import notable_cost
+from styleflax.inference.stylizer import OneStyle, Stylizer
+from styleflax.inference.video.color import FrameMasks, finish_frame
+from styleflax.inference.video.frame import stylize_frame
+from styleflax.inference.video.motion import Steadier
+from styleflax.inference.video.smoothing import (
+    CutFinder,
+    Smoother,
+    Statistics,
+    kept_share,
+)
+from styleflax.methods.base import Controls, Style
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import load_model
+
+logger = logging.getLogger(__name__)
+
+SMOOTH_S = 0.25
+"""Time constant of the statistics, in seconds, where none is asked for."""
+STEADY = 0.5
+"""Share of the last result in a frame where none is asked for."""
+Keyframes = Sequence[tuple[float, Shares]]
+
+
+class VideoStylizer:
+    """Stylizes the frames of a video, one after the other and in order.
+
+    Styles are encoded once, but for `color="coral"`, which takes the content's colours
+    from the first frame of each scene. Programs are compiled once.
+
+    Args:
+        model: As built.
+        stylizer: Of that model; it encodes styles.
+        styles: What its `prepare_style` returned for this plan.
+        plan: What is asked for.
+        smooth_s: Time constant in seconds of the exponential average over the
+            content's moments and, with `color="lab"`, the colours' statistics; it
+            begins anew at cuts (see `CutFinder`). 0 is none.
+        steady: Share of the last result that is moved along and mixed into a frame,
+            see `Steadier`; 0 is none.
+        keyframes: Weights of the styles over time, in place of the plan's; see
+            `controls.schedule_weights`.
+        announce: Told what takes long, before it begins.
+
+    Raises:
+        ValueError: If `smooth_s` is negative or not finite, `steady` not in [0, 1),
+            keyframes are not as they must be or not for as many styles, or masks need
+            an opacity.
+
+    Example:
+        >>> model, stylizer = load_for_video("adain")
+        >>> plan = make_plan(1, alpha=0.8)
+        >>> style = stylizer.prepare_style("painting.jpg")
+        >>> video = VideoStylizer(model, stylizer, [style], plan)
+        >>> pictures = [video(frame_u8, k / 25) for k, frame_u8 in enumerate(frames)]
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        stylizer: Stylizer,
+        styles: Sequence[OneStyle],
+        plan: Plan,
+        *,
+        smooth_s: float = SMOOTH_S,
+        steady: float = STEADY,
+        keyframes: Keyframes | None = None,
+        announce: Callable[[str], None] = logger.warning,
+    ) -> None:
+        _check(len(styles), plan, smooth_s, keyframes)
+        if not 0.0 <= steady < 1.0:
+            raise ValueError(f"steady must be in [0, 1), got {steady}")
+        self._model, self._encode = model, stylizer.encode_style
+        self._prepared, self._plan = styles, plan
+        self._smooth_s, self._keyframes = smooth_s, keyframes
+        self._announce = announce
+        self._scenes, self._time_s = CutFinder(), 0.0
+        self._moments, self._colors = Smoother(), Smoother()
+        self._steady = Steadier(steady)
+        self._styles: list[Style] = []
+        self._controls: Controls | None = None
+        self._masks = self._target_masks = FrameMasks(np.ones((1, 1, 1)), None)
+
+    @property
+    def num_scenes(self) -> int:
+        """How many scenes there were so far."""
+        return self._scenes.num_scenes
+
+    def __call__(
+        self, frame_u8: UInt8[np.ndarray, "h w 3"], time_s: float
+    ) -> Float[np.ndarray, "th tw 3"]:
+        """The next frame, stylized.
+
+        Args:
+            frame_u8: Of the size of all the others.
+            time_s: When it is shown, since the video's beginning.
+
+        Returns:
+            RGB in [0, 1].
+
+        Raises:
+            ValueError: If a mask's region is empty.
+        """
+        image_u8, image, target = self._sizes_of(frame_u8)
+        kept = kept_share(time_s - self._time_s, self._smooth_s)
+        self._time_s = time_s
+        if self._controls is None:
+            self._lay(image, target)
+        cut = self._scenes(frame_u8)
+        if cut:
+            kept = 0.0
+            if not self._styles or self._plan.color == "coral":
+                self._styles = self._encode_styles(image)
+
+        def smooth_moments(moments: Statistics) -> Statistics:
+            return self._moments(moments, kept)
+
+        def smooth_colors(colors: Statistics) -> Statistics:
+            return self._colors(colors, kept)
+
+        operands = (image_u8, self._styles, self._controls_at(time_s), smooth_moments)
+        stylized = stylize_frame(self._model, *operands)
+        stylized = self._steady(stylized, image, cut=cut)
+        looks = (self._target_masks, self._plan.color, smooth_colors)
+        return finish_frame(stylized, target, *looks)
+
+    def _sizes_of(
+        self, frame_u8: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A frame as it is stylized, the same in [0, 1], and as the result is."""
+        size, image_u8 = self._plan.size, frame_u8
+        if size is not None:
+            image_u8 = np.asarray(resize_short_side(frame_u8, size))
+        image = to_float(image_u8)
+        restored = size is not None and self._plan.restore_size
+        return image_u8, image, to_float(frame_u8) if restored else image
+
+    def _lay(self, image: np.ndarray, target: np.ndarray) -> None:
+        """Masks over all frames, which are of one size."""
+        scale = target.shape[0] / image.shape[0]
+        self._masks = _frame_masks(self._plan, image.shape)
+        self._target_masks = _frame_masks(self._plan, target.shape, scale)
+        self._controls = self._plan.controls(self._masks.masks)
+        height, width, _ = image.shape
+        cost = notable_cost(self._model, 1, height, width, self._controls)
+        if cost is not None:
+            self._announce(f"every frame, at least: {cost}")
+
+    def _controls_at(self, time_s: float) -> Controls:
+        controls = self._controls
+        assert controls is not None
+        if self._keyframes is None:
+            return controls
+        weights = schedule_weights(self._keyframes, time_s)
+        rows = [weights] * controls.weights.shape[0]
+        return controls._replace(weights=jnp.asarray(rows, jnp.float32))
+
+    def _encode_styles(self, content: Float[np.ndarray, "h w 3"]) -> list[Style]:
+        """All styles, those with pixels in the content's colours."""
+        shares = np.transpose(self._plan.shares)
+        if self._keyframes is not None:  # any of them may come to be anywhere
+            shares = np.ones_like(shares)
+        encoded: list[Style] = []
+        for style, of_style in zip(self._prepared, shares, strict=True):
+            if isinstance(style, Mapping):
+                encoded.append(style)
+                continue
+            masks = None if self._plan.masking is None else self._masks.masks
+            encoded.append(self._encode(color_style(style, content, masks, of_style)))
+        return encoded
+
+
+def load_for_video(weights: str) -> tuple[Model, Stylizer]:
+    """A model by its file or name, and its stylizer.
+
+    Raises:
+        FileNotFoundError: If there is no such file or name.
+        ValueError: If the file is damaged or of another architecture.
+    """
+    file = load_model(find_model(weights))
+    model = build_model(file)
+    return model, Stylizer(model, file=file, name=Path(weights).stem)
+
+
+def _check(
+    num_styles: int, plan: Plan, smooth_s: float, keyframes: Keyframes | None
+) -> None:
+    if not 0.0 <= smooth_s < math.inf:  # so that NaN fails too
+        raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
+    if plan.masking is not None and plan.masking.need_alpha:
+        raise ValueError("the mask 'alpha' is of pictures: a video has no opacity")
+    if len(plan.shares[0]) != num_styles:
+        raise ValueError(
+            f"the plan is for {len(plan.shares[0])} styles, got {num_styles}"
+        )
+    if keyframes is not None:
+        schedule_weights(keyframes, 0.0)
+        for time_s, weights in keyframes:
+            if len(weights) != num_styles:
+                raise ValueError(
+                    f"the keyframe at {time_s:g} s has {len(weights)} weights for "
+                    f"{num_styles} styles"
+                )
+
+
+def _frame_masks(plan: Plan, shape: tuple[int, ...], scale: float = 1.0) -> FrameMasks:
+    laid = lay_masks(plan.masking, shape[0], shape[1], scale=scale)
+    if laid is None:
+        return FrameMasks(np.ones((1, 1, 1), np.float32), None)
+    masks = laid[:, : shape[0]]
+    return FrameMasks(masks, masks[-1] if laid.has_kept else None)

@@ -1,0 +1,247 @@
+"""Videos written by PyAV: whole or not at all, with the sound of their source."""
+
+import contextlib
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import UInt8
+
+from styleflax.inference.video.colorspace import from_rgb, tag
+from styleflax.inference.video.reader import Frame, VideoReader, import_av
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.audio.stream import AudioStream
+
+_RATES = {"aac": (44_100, 48_000), "libopus": (48_000,)}
+"""Of sound that is encoded anew: its own if it is here, else the last."""
+
+
+class _Codec(NamedTuple):
+    """How one kind of file is encoded.
+
+    Attributes:
+        name: libav's.
+        options: The same.
+        crf: Constant quality by default; less is better and larger.
+        max_crf: The most there is.
+        odd_format: Format of pixels for odd sizes, which not all codecs have with
+            chroma at half the size.
+        audio: For sound that the container cannot hold.
+    """
+
+    name: str
+    options: dict[str, str]
+    crf: int
+    max_crf: int
+    odd_format: str
+    audio: str
+
+
+# Without frames that come later than they are shown, whose last one's time would get
+# lost in MP4 where frames do not come at a steady rate.
+_H264 = _Codec("libx264", {"bf": "0"}, 18, 51, "yuv444p", "aac")
+_VP9 = _Codec(
+    "libvpx-vp9",
+    {"b": "0", "row-mt": "1", "cpu-used": "4"},
+    24,
+    63,
+    "yuv420p",
+    "libopus",
+)
+_CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
+
+
+def check_video_target(
+    path: Path, *, overwrite: bool = False, crf: int | None = None
+) -> None:
+    """Refuses what `VideoWriter` could not write.
+
+    Raises:
+        ValueError: Unknown suffix, or a `crf` out of range.
+        FileExistsError: There is such a file, and `overwrite` is not set.
+    """
+    codec = _CODECS.get(path.suffix.lower())
+    if codec is None:
+        raise ValueError(
+            f"cannot write {str(path)!r}: the suffix of a video must be one of "
+            f"{', '.join(sorted(_CODECS))}"
+        )
+    if crf is not None and not 0 <= crf <= codec.max_crf:
+        raise ValueError(
+            f"crf must be in [0, {codec.max_crf}] for {path.suffix}, got {crf}"
+        )
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
+
+
+class VideoWriter:
+    """Writes frames, and the sound of the video that they came from.
+
+    The file has its name only when the block is left without an error; until then,
+    and whatever happens, there is nothing there, or what was there before.
+
+    Args:
+        path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
+            .webm.
+        source: Of rate, times, colours, shape of pixels and sound.
+        crf: Constant quality; less is better and larger. 18 by default for H.264,
+            24 for VP9.
+        overwrite: Replace a file that is there.
+
+    Attributes:
+        sound: By stream, "copied" or "encoded as NAME".
+
+    Raises:
+        ValueError: See `check_video_target`; or this PyAV cannot encode.
+        FileExistsError: There is such a file.
+        OSError: The file cannot be written.
+
+    Example:
+        >>> with VideoReader("in.mp4") as reader, VideoWriter("o.mp4", reader) as out:
+        ...     for item in reader:
+        ...         if isinstance(item, Frame):
+        ...             out.write(255 - item.rgb_u8, item)
+        ...         else:
+        ...             out.copy(item)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        source: VideoReader,
+        *,
+        crf: int | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self._av, self._path, self._source = import_av(), Path(path), source
+        check_video_target(self._path, overwrite=overwrite, crf=crf)
+        self._codec = _CODECS[self._path.suffix.lower()]
+        if self._codec.name not in self._av.codecs_available:
+            raise ValueError(f"this PyAV cannot encode by {self._codec.name}")
+        self._crf = self._codec.crf if crf is None else crf
+        # With the suffix, which names the container.
+        name = f".{self._path.stem}.{os.getpid()}.tmp{self._path.suffix}"
+        self._temporary = self._path.with_name(name)
+        self._container: Any = None
+        self._video: Any = None
+        self._audio: dict[int, Any] = {}
+        self._step = 0
+        self.sound: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                with self._failures():
+                    self._finish()
+        finally:
+            if self._container is not None:
+                with contextlib.suppress(Exception):
+                    self._container.close()
+            with contextlib.suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
+
+    def write(self, rgb_u8: UInt8[np.ndarray, "h w 3"], frame: Frame) -> None:
+        """Adds a frame, of the size of all others.
+
+        Args:
+            rgb_u8: What to show.
+            frame: When; what the source gave.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        with self._failures():
+            if self._container is None:
+                self._open(*rgb_u8.shape[:2])
+            context = self._video.codec_context
+            encoded = from_rgb(rgb_u8, self._source.colors, context.pix_fmt)
+            encoded.pts, encoded.time_base = frame.pts, self._source.time_base
+            encoded.duration = frame.duration or self._step
+            self._container.mux(self._video.encode(encoded))
+
+    def copy(self, packet: "Packet") -> None:
+        """Adds a packet of the source's sound; its first frame comes before.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        target = self._audio.get(packet.stream.index)
+        if target is None:
+            return
+        with self._failures():
+            if not target.codec_context.is_encoder:
+                packet.stream = target
+                self._container.mux(packet)
+                return
+            with contextlib.suppress(self._av.error.InvalidDataError):
+                for samples in packet.decode():
+                    self._container.mux(target.encode(samples))
+
+    def _open(self, height: int, width: int) -> None:
+        codec, source = self._codec, self._source
+        self._container = self._av.open(str(self._temporary), "w")
+        options = codec.options | {"crf": str(self._crf)}
+        rate = Fraction(source.rate).limit_denominator(100_000)
+        self._step = max(1, round(1 / (rate * source.time_base)))
+        stream = self._container.add_stream(codec.name, rate, options)
+        stream.width, stream.height = width, height
+        context = stream.codec_context
+        context.pix_fmt = codec.odd_format if width % 2 or height % 2 else "yuv420p"
+        context.time_base = stream.time_base = source.time_base
+        context.sample_aspect_ratio = source.aspect
+        tag(context, source.colors)
+        self._video = stream
+        for audio in source.audio:
+            self._add_sound(audio)
+
+    def _add_sound(self, stream: "AudioStream") -> None:
+        try:
+            target = self._container.add_stream_from_template(stream)
+            self.sound.append("copied")
+        except ValueError:  # the container has no place for it
+            if stream.codec_context is None:
+                self.sound.append("left out: PyAV cannot decode it")
+                return
+            name, rate = self._codec.audio, stream.codec_context.sample_rate
+            rates = _RATES[name]
+            target = self._container.add_stream(
+                name, rate if rate in rates else rates[-1]
+            )
+            mono = stream.codec_context.layout.nb_channels == 1
+            target.codec_context.layout = "mono" if mono else "stereo"
+            self.sound.append(f"encoded as {target.codec_context.codec.name}")
+        if language := stream.metadata.get("language"):
+            target.metadata["language"] = language
+        self._audio[stream.index] = target
+
+    def _finish(self) -> None:
+        if self._container is None:
+            raise ValueError(f"cannot write {str(self._path)!r}: there is no frame")
+        self._container.mux(self._video.encode(None))
+        for target in self._audio.values():
+            if target.codec_context.is_encoder:
+                self._container.mux(target.encode(None))
+        self._container.close()
+        self._temporary.replace(self._path)
+
+    @contextlib.contextmanager
+    def _failures(self) -> Any:
+        try:
+            yield
+        except (self._av.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            text = f"cannot write {str(self._path)!r}: {reason}"
+            raise OSError(text) from error

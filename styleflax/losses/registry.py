@@ -1,0 +1,205 @@
+"""The style losses, one record each, by the names that configurations use.
+
+    loss = find_style_loss("gram")                   # or "gram@relu3_1+relu4_1"
+    loss.evaluate(output_features, style_features, key)
+
+Where a style stays the same over many steps, `loss.targets(style_features)` is
+computed once, and `loss.distance(output_features, targets, key)` in every step;
+`loss.by_layer` gives the parts of that sum, for whoever weighs layers.
+
+`STYLE_LOSSES` holds all of them, of which some take a number at the end of their name
+(`mmd_gaussian_gamma2`); `style_losses(arithmetic)` the same, computed as a method's
+`Arithmetic` says. The adversarial loss has parameters of its own and is a player
+(`methods.terms`), not one of these.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from styleflax.config import Arithmetic
+from styleflax.losses.covariance import covariance_loss, covariance_matrix
+from styleflax.losses.histogram import histogram_loss, sorted_channels
+from styleflax.losses.mmd import (
+    PAIR_KERNELS,
+    channel_mean,
+    gaussian_mmd_loss,
+    linear_mmd_loss,
+    mean_and_gram,
+    polynomial_mmd_loss,
+    sampled_mmd_loss,
+)
+from styleflax.losses.mrf import mrf_loss
+from styleflax.losses.style import gram_loss, gram_squared_loss, mean_std_loss
+from styleflax.ops.statistics import channel_mean_std, gram_matrix
+from styleflax.types import FeatureMap, FeatureMaps, Key
+
+_PATCH_LAYERS = ("relu3_1", "relu4_1")
+NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        "mmd_polynomial": "offset",
+        "mmd_polynomial_sampled": "offset",
+        "mmd_gaussian": "gamma",
+        "mmd_gaussian_sampled": "gamma",
+    }
+)
+"""What may be told of a loss by the end of its name; see `losses.mmd`."""
+
+
+class StyleLoss(NamedTuple):
+    """How far features are from a style's, as a sum over layers.
+
+    Attributes:
+        summarise: feature of a style -> what of it is compared with, any tree.
+        compare: (feature, what `summarise` gave, key) -> scalar, a mean over the
+            batch.
+        layers: Those that are compared; () for all that the style comes with.
+    """
+
+    summarise: Callable[[FeatureMap], Any]
+    compare: Callable[[FeatureMap, Any, Key], Float[Array, ""]]
+    layers: tuple[str, ...] = ()
+
+    def targets(self, style_features: FeatureMaps) -> dict[str, Any]:
+        """What is compared with, by layer.
+
+        Raises:
+            ValueError: If a layer is missing.
+        """
+        names = self.layers or tuple(style_features)
+        if missing := [name for name in names if name not in style_features]:
+            raise ValueError(
+                f"no features of {', '.join(missing)} to compare; there are those of "
+                f"{', '.join(style_features)}"
+            )
+        return {name: self.summarise(style_features[name]) for name in names}
+
+    def by_layer(
+        self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
+    ) -> dict[str, Float[Array, ""]]:
+        """The distance of every layer in `targets`; `key` for losses that sample."""
+        return {
+            name: self.compare(
+                output_features[name], target, jax.random.fold_in(key, i)
+            )
+            for i, (name, target) in enumerate(targets.items())
+        }
+
+    def distance(
+        self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
+    ) -> Float[Array, ""]:
+        """The sum of `by_layer`."""
+        parts = self.by_layer(output_features, targets, key).values()
+        return sum(parts, start=jnp.zeros(()))
+
+    def evaluate(
+        self, output_features: FeatureMaps, style_features: FeatureMaps, key: Key
+    ) -> Float[Array, ""]:
+        """The loss of pictures and their styles, whose sizes may differ."""
+        return self.distance(output_features, self.targets(style_features), key)
+
+
+def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
+    """All style losses by name; `style` computed as the arithmetic says."""
+    statistics = arithmetic.style_statistics()
+
+    def moments(feature: FeatureMap) -> Any:
+        return channel_mean_std(feature, **statistics)
+
+    def between_moments(feature: FeatureMap, target: Any, _: Key) -> Array:
+        reduction = arithmetic.reduction
+        return mean_std_loss(
+            {"": feature}, {"": target}, reduction=reduction, **statistics
+        )
+
+    return MappingProxyType({"style": StyleLoss(moments, between_moments), **_OTHERS})
+
+
+def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLoss:
+    """The style loss of a name, at the layers that the name may give.
+
+    Args:
+        name: A name in `STYLE_LOSSES`, or `NAME@LAYER` or `NAME@LAYER+LAYER`; those in
+            `NUMBERS` may end in theirs, as in `mmd_polynomial_offset0.5`.
+        arithmetic: Of the method; None for the default.
+
+    Raises:
+        ValueError: If there is no such loss, a layer is given as an empty word, or a
+            gamma is 0, by which all positions would be alike.
+    """
+    family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
+    base = base_name(name)
+    if base not in family:
+        raise ValueError(f"style loss {base!r} unknown; there are {sorted(family)}")
+    loss = family[base]
+    whole, at, layers = name.partition("@")
+    if whole != base:
+        number = float(whole.removeprefix(f"{base}_{NUMBERS[base]}"))
+        if NUMBERS[base] == "gamma" and number <= 0:
+            raise ValueError(f"the gamma of {whole!r} must be above 0")
+        loss = loss._replace(compare=_WITH_NUMBER[base](number))
+    if not at:
+        return loss
+    if not all(layers.split("+")):
+        raise ValueError(f"{name!r} must be {base}@LAYER or {base}@LAYER+LAYER")
+    return loss._replace(layers=tuple(layers.split("+")))
+
+
+def base_name(name: str) -> str:
+    """The name in `STYLE_LOSSES` of one with layers or a number; others as they are."""
+    whole = name.partition("@")[0]
+    for base, number in NUMBERS.items():
+        if re.fullmatch(rf"{base}_{number}\d+(\.\d+)?", whole):
+            return base
+    return whole
+
+
+def _keyless(
+    loss: Callable[..., Float[Array, ""]],
+) -> Callable[[FeatureMap, Any, Key], Float[Array, ""]]:
+    return lambda feature, target, _: loss(feature, target)
+
+
+def _sampled_mmd(kernel: str) -> StyleLoss:
+    return StyleLoss(_whole, partial(sampled_mmd_loss, kernel=kernel))
+
+
+def _whole(feature: FeatureMap) -> FeatureMap:
+    return feature
+
+
+def _relative_gram(feature: FeatureMap, target: Array) -> Float[Array, ""]:
+    return gram_loss({"": feature}, {"": target})
+
+
+_OTHERS: Mapping[str, StyleLoss] = {
+    "gram": StyleLoss(gram_matrix, _keyless(_relative_gram)),
+    "gram_squared": StyleLoss(gram_matrix, _keyless(gram_squared_loss)),
+    "covariance": StyleLoss(covariance_matrix, _keyless(covariance_loss)),
+    "mmd_linear": StyleLoss(channel_mean, _keyless(linear_mmd_loss)),
+    "mmd_polynomial": StyleLoss(mean_and_gram, _keyless(polynomial_mmd_loss)),
+    "mmd_gaussian": StyleLoss(_whole, _keyless(gaussian_mmd_loss)),
+    **{f"mmd_{kernel}_sampled": _sampled_mmd(kernel) for kernel in PAIR_KERNELS},
+    "histogram": StyleLoss(
+        sorted_channels, _keyless(histogram_loss), ("relu1_1", "relu4_1")
+    ),
+    "mrf": StyleLoss(_whole, _keyless(mrf_loss), _PATCH_LAYERS),
+    "mrf_stride2": StyleLoss(
+        _whole, _keyless(partial(mrf_loss, stride=2)), _PATCH_LAYERS
+    ),
+}
+_WITH_NUMBER: Mapping[str, Callable[[float], Callable[..., Array]]] = {
+    "mmd_polynomial": lambda x: _keyless(partial(polynomial_mmd_loss, offset=x)),
+    "mmd_polynomial_sampled": lambda x: partial(sampled_mmd_loss, offset=x),
+    "mmd_gaussian": lambda x: _keyless(partial(gaussian_mmd_loss, gamma=x)),
+    "mmd_gaussian_sampled": lambda x: partial(
+        sampled_mmd_loss, kernel="gaussian", gamma=x
+    ),
+}
+STYLE_LOSSES: Mapping[str, StyleLoss] = style_losses(Arithmetic())

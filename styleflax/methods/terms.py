@@ -1,0 +1,179 @@
+"""The style losses that a method is trained on, by the names of its configuration.
+
+Every name in `losses.registry.STYLE_LOSSES` is a term, and so is `adversarial`, whose
+critic is a second player; each may name its layers, as in `gram@relu3_1+relu4_1`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from styleflax.config import Arithmetic
+from styleflax.losses.adversarial import critic_loss, persuasion_loss
+from styleflax.losses.registry import (
+    STYLE_LOSSES,
+    StyleLoss,
+    base_name,
+    find_style_loss,
+)
+from styleflax.methods.base import Batch, LossFn, Variables, check_loss_names
+from styleflax.models.critic import PatchCritic
+from styleflax.models.vgg import WIDTHS
+from styleflax.types import FeatureMaps, Key, Params
+
+PLAYER = "critic"
+CRITIC_LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"adversarial": ("relu3_1",)}
+)
+"""Terms that are scored by critics, and the layers that these look at."""
+REPORTED: Mapping[str, float] = MappingProxyType({"style": 0.0})
+"""Computed as a metric whatever the weights are: the ruler for all of them."""
+
+MakeFeatures = Callable[
+    [Variables, Params, Batch, tuple[str, ...]], tuple[FeatureMaps, FeatureMaps]
+]
+"""(variables, frozen, batch, layers) -> features of styles, and of pictures in them."""
+
+
+class StyleTerms(NamedTuple):
+    """What the names among a method's losses stand for.
+
+    Attributes:
+        losses: Style losses by term.
+        critic_layers: Of terms with critics, one critic a layer.
+        critic: The network of each.
+    """
+
+    losses: Mapping[str, StyleLoss]
+    critic_layers: Mapping[str, tuple[str, ...]]
+    critic: PatchCritic
+
+    def init(self, key: Key) -> dict[str, Params]:
+        """Players beside the model, by name; {} without a term that has critics."""
+        made = {}
+        for i, (term, layers) in enumerate(self.critic_layers.items()):
+            keys = jax.random.split(jax.random.fold_in(key, i), len(layers))
+            made[term] = {
+                layer: self.critic.init(layer_key, _example(layer))["params"]
+                for layer, layer_key in zip(layers, keys, strict=True)
+            }
+        return {PLAYER: made} if made else {}
+
+    def targets(self, style_features: FeatureMaps) -> dict[str, dict[str, Any]]:
+        """What styles are compared by, for every term and layer."""
+        return {k: loss.targets(style_features) for k, loss in self.losses.items()}
+
+    def compare(
+        self,
+        features: FeatureMaps,
+        targets: Mapping[str, Mapping[str, Any]],
+        players: Mapping[str, Params],
+        key: Key,
+    ) -> dict[str, Float[Array, ""]]:
+        """All terms for pictures with these features, `key` for those that sample."""
+        terms = {}
+        for i, (name, loss) in enumerate(self.losses.items()):
+            own_key = jax.random.fold_in(key, i)
+            terms[name] = loss.distance(features, targets[name], own_key)
+        for name in self.critic_layers:
+            scores = self._scores(players[PLAYER], name, features)
+            terms[name] = _sum(persuasion_loss(score) for score in scores)
+        return terms
+
+    def player_losses(self, make_features: MakeFeatures) -> dict[str, LossFn]:
+        """Losses of the players beside the model; {} where there are none.
+
+        Pictures are made once more for the critic, as the model was before the step:
+        both players move at the same time.
+        """
+        if not self.critic_layers:
+            return {}
+        return {PLAYER: partial(self._critic_loss, make_features)}
+
+    def _critic_loss(
+        self,
+        make_features: MakeFeatures,
+        own_params: Params,
+        variables: Variables,
+        frozen: Params,
+        batch: Batch,
+        _key: Key,
+    ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+        needed = {k for layers in self.critic_layers.values() for k in layers}
+        made = make_features(variables, frozen, batch, tuple(sorted(needed)))
+        style, output = jax.lax.stop_gradient(made)
+        total = jnp.zeros(())
+        for name in self.critic_layers:
+            pairs = zip(
+                self._scores(own_params, name, style),
+                self._scores(own_params, name, output),
+                strict=True,
+            )
+            total = total + _sum(critic_loss(*pair) for pair in pairs)
+        return total, ({}, {})
+
+    def _scores(
+        self, params: Params, name: str, features: FeatureMaps
+    ) -> list[Float[Array, "b _ _"]]:
+        return [
+            self.critic.apply({"params": params[name][layer]}, features[layer])
+            for layer in self.critic_layers[name]
+        ]
+
+
+def make_style_terms(
+    weights: Mapping[str, float],
+    own_terms: tuple[str, ...],
+    layers: tuple[str, ...],
+    arithmetic: Arithmetic,
+    dtype: DTypeLike = jnp.float32,
+    native: bool = False,
+) -> StyleTerms:
+    """The style losses among the weights; all other names must be the method's own.
+
+    Args:
+        weights: By term.
+        own_terms: Names of the method's other losses.
+        layers: Those of the encoder that styles are compared at.
+        arithmetic: Of `style`.
+        dtype: Compute type of critics.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+
+    Raises:
+        ValueError: If a term is unknown or asks for a layer that is not there.
+    """
+    allowed = (*own_terms, *STYLE_LOSSES, *CRITIC_LAYERS)
+    bases = {term: base_name(term) for term in weights}
+    plain = {k if b in own_terms else b: weights[k] for k, b in bases.items()}
+    check_loss_names(plain, allowed)
+    named = dict.fromkeys(k for k in (*REPORTED, *weights) if k not in own_terms)
+    critics = {k: _critic_layers(k) for k in named if base_name(k) in CRITIC_LAYERS}
+    losses = {k: find_style_loss(k, arithmetic) for k in named if k not in critics}
+    for name in named:
+        asked = critics[name] if name in critics else losses[name].layers
+        if wrong := [layer for layer in asked if layer not in layers]:
+            raise ValueError(
+                f"losses.{name} asks for {', '.join(map(repr, wrong))}; styles are "
+                f"compared at {', '.join(layers)}"
+            )
+    return StyleTerms(losses, critics, PatchCritic(dtype=dtype, native=native))
+
+
+def _critic_layers(name: str) -> tuple[str, ...]:
+    base, at, layers = name.partition("@")
+    return tuple(layers.split("+")) if at else CRITIC_LAYERS[base]
+
+
+def _example(layer: str) -> Float[Array, "1 2 2 c"]:
+    """What a critic of that layer is made for; `reluB_I` has the width of block B."""
+    return jnp.zeros((1, 2, 2, WIDTHS[int(layer[4]) - 1]))
+
+
+def _sum(terms: Any) -> Float[Array, ""]:
+    return sum(terms, start=jnp.zeros(()))

@@ -1,0 +1,173 @@
+"""The frozen encoder of a run: made once, then read from the run's folder."""
+
+import logging
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from styleflax.config import Config
+from styleflax.methods.base import BeginFrom, Variables
+from styleflax.models.inversion import invert_encoder
+from styleflax.models.normalization import (
+    extend_params,
+    normalise_activations,
+    scale_deepest,
+)
+from styleflax.models.vgg import VGG, cut_params
+from styleflax.training.sources import Sources, encoder_batch
+from styleflax.types import Params
+from styleflax.weights.encoder import load_encoder
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import ModelFile, check_params, load_model, save_model
+
+FILE_NAME = "encoder.safetensors"
+logger = logging.getLogger(__name__)
+
+
+def open_encoder(
+    config: Config,
+    layers: tuple[str, ...],
+    workdir: Path,
+    sources: Sources,
+    begin_from: BeginFrom | None = None,
+) -> ModelFile:
+    """The run's encoder as a model file without trained parts of this run.
+
+    Its players are what else stays frozen; see `Method.begin_from`.
+
+    Written to the workdir when a run starts for the first time, so that
+    whatever happens to its pictures later, it goes on with the same one.
+    """
+    path = workdir / FILE_NAME
+    if not path.exists():
+        made = _make_encoder(config, layers, sources)
+        if begin_from is not None:
+            made = made._replace(players=_frozen_of(config, begin_from))
+        save_model(path, made, dtype=np.float32)
+    return load_model(path)
+
+
+def _make_encoder(
+    config: Config, layers: tuple[str, ...], sources: Sources
+) -> ModelFile:
+    """Of `init_from`, made deeper where it does not reach all layers; else anew."""
+    start: Params = {}
+    if config.init_from:
+        model = load_model(find_model(config.init_from))
+        spec, start = model.encoder, model.encoder_params
+        needed = VGG(layers, spec.architecture, spec.convention).depth()
+        if start.keys() >= set(needed):
+            return model._replace(method=config.method, players={}, state={})
+    params, spec, is_trained_on = load_encoder(config.encoder.weights)
+    needed = VGG(layers, spec.architecture, spec.convention).depth()
+    if missing := [name for name in needed if name not in params]:
+        raise ValueError(
+            f"encoder.weights={config.encoder.weights!r} lacks {', '.join(missing)}, "
+            f"which {config.method} needs: take an encoder that has it, such as "
+            "--config.encoder.weights=vgg16"
+        )
+    params = cut_params(params, layers)
+    if start:
+        try:
+            params = extend_params(start, params)
+        except ValueError as error:
+            raise ValueError(
+                f"the encoder of {config.init_from} ends before {layers[-1]} and "
+                "cannot be extended from "
+                f"encoder.weights={config.encoder.weights!r}: {error}"
+            ) from error
+    statistic = config.encoder.statistic
+    if statistic == "auto":
+        statistic = "none" if is_trained_on else "rms"
+        logger.info("encoder.statistic=auto: %s", statistic)
+    if statistic != "none":
+        batch = encoder_batch(config, sources)
+        pictures = np.concatenate([batch["content"], batch["style"]])
+        images = jnp.asarray(pictures, jnp.float32) / 255.0
+        params = normalise_activations(params, images, statistic, kept=set(start))
+        params = scale_deepest(params, config.encoder.deepest_scale)
+    return ModelFile(config.method, spec, params, {}, {}, {}, {})
+
+
+def _frozen_of(config: Config, begin_from: BeginFrom) -> dict[str, Params]:
+    if not config.init_from:
+        raise ValueError(
+            f"{config.method} begins from a model file: give --config.init_from=FILE"
+        )
+    model = load_model(find_model(config.init_from))
+    return begin_from(model.method, model.players)[1]
+
+
+def start_from(
+    path: str,
+    method: str,
+    variables: Variables,
+    begin_from: BeginFrom | None = None,
+) -> Variables:
+    """Variables that begin as those of a model file.
+
+    The file may be of another method that has parts in common, by name and shape
+    (AdaIN's decoder in a SANet): the other parts stay as they are in `variables`.
+
+    Args:
+        path: The file, or the name of a packaged model.
+        method: That the variables are of.
+        variables: Those of a run that begins anew.
+        begin_from: See `Method`.
+
+    Raises:
+        FileNotFoundError: If there is neither a file nor a model of that name.
+        ValueError: If the file holds parts that the method has not.
+    """
+    model = load_model(find_model(path))
+    if begin_from is not None:
+        begun, _ = begin_from(model.method, model.players)
+        same = {name: variables.players[name] for name in begun}
+        check_params(same, begun, f"{path}, as a start of {method!r}")
+        return Variables({**variables.players, **begun}, variables.state)
+    if model.method == method:
+        begun = dict(variables.players)
+        for player, params in variables.players.items():
+            if player == "model" or player in model.players:
+                found = model.players.get(player, {})
+                check_params(params, found, f"{path}, {player}")
+                begun[player] = found
+            else:  # of the losses, which no file keeps
+                logger.info("%s holds no %s: it begins anew", path, player)
+        return Variables(begun, model.state)
+    players = dict(variables.players)
+    for player, parts in model.players.items():
+        own = players.get(player, {})
+        shared = {name: part for name, part in own.items() if name in parts}
+        what = f"{path}, of the method {model.method!r}, as a start of {method!r}"
+        check_params(shared, parts, what)
+        players[player] = {**own, **parts}
+        logger.info("%s begins as in %s", ", ".join(sorted(parts)), path)
+    return Variables(players, variables.state)
+
+
+def start_anew(
+    config: Config, encoder: ModelFile, sources: Sources, variables: Variables
+) -> Variables:
+    """Variables whose decoder begins as `config.decoder` says.
+
+    Raises:
+        ValueError: If that is unknown, or the method has no such decoder.
+    """
+    if config.decoder == "random":
+        return variables
+    if config.decoder != "inverse":
+        raise ValueError(
+            f"decoder must be 'random' or 'inverse', got {config.decoder!r}"
+        )
+    own = variables.players["model"]
+    batch = encoder_batch(config, sources)
+    pictures = np.concatenate([batch["content"], batch["style"]])
+    height, width = (side // 8 * 8 for side in pictures.shape[1:3])
+    images = jnp.asarray(pictures[:, :height, :width], jnp.float32) / 255.0
+    logger.info("fitting the decoder to undo the encoder: takes a minute on a CPU")
+    decoder = invert_encoder(encoder.encoder_params, images)
+    check_params({name: own.get(name, {}) for name in decoder}, decoder, "decoder")
+    players = {**variables.players, "model": {**own, **decoder}}
+    return Variables(players, variables.state)

@@ -1,0 +1,146 @@
+"""The pictures of a run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+
+from styleflax.config import Config
+from styleflax.datasets.sources import PictureSource, open_source
+from styleflax.methods.base import Batch, Method
+from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
+from styleflax.weights.fetch import find_cache_dir
+
+if TYPE_CHECKING:
+    from styleflax.datasets.pipeline import PairStream
+
+Sources = tuple[PictureSource, PictureSource]
+# Apart from the seeds of phases, which are small numbers.
+_ENCODER_SEED_OFFSET = 1_000_003
+
+
+def open_sources(config: Config) -> Sources:
+    """Contents and styles, prepared where they have not been before."""
+    data = config.data
+    folder = Path(data.data_dir) if data.data_dir else find_cache_dir() / "datasets"
+    manual = data.manual_dir or None
+    content = open_source(data.content, folder, manual)
+    return content, open_source(data.style, folder, manual)
+
+
+def check_styles(config: Config, method: Method, sources: Sources) -> None:
+    """Refuses style pictures that are not those of a method with styles of its own.
+
+    Raises:
+        ValueError: Naming the fields of the configuration.
+    """
+    if not method.styles:
+        return
+    if config.data.style_px < 1:
+        raise ValueError(
+            f"data.style_px must be above 0 for {config.method}, whose styles are "
+            f"fixed pictures, got {config.data.style_px}"
+        )
+    if len(sources[1]) != len(method.styles):
+        raise ValueError(
+            f"options.styles names {len(method.styles)} styles "
+            f"({', '.join(method.styles)}), but data.style={config.data.style!r} holds "
+            f"{len(sources[1])} pictures"
+        )
+
+
+def phase_batches(
+    config: Config, sources: Sources, index: int, first: int
+) -> Iterator[Batch]:
+    """This process's shares of a phase's batches from its step `first` on.
+
+    Each phase has its own order.
+    """
+    run = config.run
+    stream = _stream(
+        config,
+        sources,
+        index,
+        config.seed + index,
+        share=(jax.process_index(), jax.process_count()),
+        style_px=config.data.style_px,
+    )
+    if isinstance(stream, HeldPairs):
+        return stream.iterate(first)
+    return stream.iterate(
+        first, num_workers=run.num_workers, num_threads=run.num_threads
+    )
+
+
+def encoder_batch(config: Config, sources: Sources) -> Batch:
+    """Pictures to measure the encoder on, all cropped as in the first phase."""
+    size = max(config.encoder.num_images // 2, 1)
+    seed = config.seed + _ENCODER_SEED_OFFSET
+    return _stream(config, sources, 0, seed, batch_size=size).batch_at(0)
+
+
+def sample_batch(config: Config, sources: Sources) -> Batch:
+    """The pictures of the sample grids, the same at every step."""
+    seed = config.seed + _ENCODER_SEED_OFFSET + 1
+    last = len(config.phases) - 1
+    size = config.run.num_samples
+    whole_px = config.data.style_px
+    stream = _stream(config, sources, last, seed, batch_size=size, style_px=whole_px)
+    return stream.batch_at(0)
+
+
+# By source, which is kept so that no other gets its number, size and form.
+_kept: dict[tuple[int, int, bool], tuple[PictureSource, HeldPictures]] = {}
+_MOST_KEPT = 3  # contents and styles of a phase, and styles seen whole
+
+
+def _hold(
+    source: PictureSource, short_px: int, *, square: bool = False
+) -> HeldPictures:
+    """The pictures of a source, decoded once."""
+    key = id(source), short_px, square
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()  # those of an earlier phase
+        _kept[key] = source, hold_pictures(source, short_px, square=square)
+    return _kept[key][1]
+
+
+def _stream(
+    config: Config,
+    sources: Sources,
+    index: int,
+    seed: int,
+    batch_size: int | None = None,
+    share: tuple[int, int] = (0, 1),
+    style_px: int = 0,
+) -> "PairStream | HeldPairs":
+    phase = config.phases[index]
+    if config.data.on_device:
+        content = _hold(sources[0], phase.resize_px)
+        style = _hold(sources[1], style_px or phase.resize_px, square=style_px > 0)
+        return HeldPairs(
+            content,
+            style,
+            crop_px=phase.crop_px,
+            batch_size=batch_size or phase.batch_size,
+            seed=seed,
+            flip=config.data.flip,
+            fixed_styles=style_px > 0,
+            share=share,
+        )
+    # Imported late, as it needs Grain, which is not everywhere.
+    from styleflax.datasets.pipeline import make_pair_stream  # noqa: PLC0415
+
+    return make_pair_stream(
+        *sources,
+        crop_px=phase.crop_px,
+        resize_px=phase.resize_px,
+        batch_size=batch_size or phase.batch_size,
+        seed=seed,
+        flip=config.data.flip,
+        style_px=style_px,
+        process_index=share[0],
+        process_count=share[1],
+    )

@@ -1,0 +1,172 @@
+"""Published checkpoints as model files of this library."""
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import unflatten_dict
+
+from styleflax.models.vgg import conv_names
+from styleflax.presets import PRESETS, Preset
+from styleflax.types import Params
+from styleflax.weights.published.export import export_encoder, export_published
+from styleflax.weights.published.formats import Role, find_format, tree_shape
+from styleflax.weights.published.mapping import (
+    Part,
+    caffe_preprocess,
+    read_part,
+    sha256_of,
+)
+from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
+
+__all__ = ["convert_files", "export_encoder", "export_published"]
+
+DEEPEST_LAYERS: Mapping[str, str] = {"adain": "relu4_1", "sanet": "relu5_1"}
+"""How far the encoder of each method reaches."""
+
+DEFAULT_PRESETS: Mapping[str, str] = {"adain": "adain-naoto", "sanet": "sanet-public"}
+"""Those of the repositories whose files are recognised."""
+
+_EXAMPLES: Mapping[Role, str] = {
+    "encoder": "the encoder that it was trained with (vgg_normalised.pth)",
+    "decoder": "its decoder (decoder.pth, decoder_iter_*.pth)",
+}
+_FITTING_ENCODERS = ("vgg_normalised", "styleflax")
+
+
+def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile:
+    """Return the model that published files make together.
+
+    An encoder alone makes a file that `load_encoder` reads; encoder and decoder make
+    AdaIN; with a transformer they make SANet. What a file is, is recognised from the
+    names and shapes in it. The encoder is cut to the deepest layer that is needed.
+
+    Args:
+        paths: The files in any order; the encoder may be a model file of this library.
+        preset: The arithmetic that the decoder was trained with, a name in `PRESETS`.
+            None takes that of the repository whose names the files use.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ImportError: A file is HDF5, and h5py is not installed.
+        ValueError: A file is damaged, unknown or not whole; or the files do not make a
+            model; or the preset is not for them.
+    """
+    parts = _read_parts(paths)
+    method = _find_method(parts)
+    chosen = _find_preset(preset, method)
+    encoder = parts["encoder"]
+    assert encoder.spec is not None  # every encoder has one
+    encoder_params = encoder.params
+    if method != ENCODER_ONLY:
+        _require_fitting_encoder(encoder)
+        encoder_params = _cut(encoder, encoder.spec, method)
+    trained = {
+        name: leaf
+        for role in ("decoder", "transformer")
+        if role in parts
+        for name, leaf in parts[role].params.items()
+    }
+    provenance: dict[str, Any] = {
+        "sources": [_describe(part) for part in parts.values()],
+        "styleflax": importlib.metadata.version("styleflax"),
+    }
+    if chosen is not None:
+        name, record = chosen
+        provenance |= {"preset": name, "losses": dict(record.losses)}
+    return ModelFile(
+        method=method,
+        encoder=encoder.spec,
+        encoder_params=encoder_params,
+        players={"model": trained} if trained else {},
+        state={},
+        arithmetic=dataclasses.asdict(chosen[1].arithmetic) if chosen else {},
+        provenance=provenance,
+    )
+
+
+def _read_parts(paths: Sequence[Path]) -> dict[Role, Part]:
+    if not paths:
+        raise ValueError("no files to convert")
+    parts: dict[Role, Part] = {}
+    for path in paths:
+        part = read_part(Path(path))
+        if part.role in parts:
+            raise ValueError(
+                f"{parts[part.role].path} and {path} each hold one {part.role}, and a "
+                "model has one"
+            )
+        parts[part.role] = part
+    return parts
+
+
+def _find_method(parts: Mapping[Role, Part]) -> str:
+    if parts.keys() == {"encoder"}:
+        return ENCODER_ONLY
+    lacking = [example for role, example in _EXAMPLES.items() if role not in parts]
+    if lacking:
+        held = " and ".join(f"{p.path} ({p.role})" for p in parts.values())
+        raise ValueError(
+            f"{held} do not make a model: give also {' and '.join(lacking)}"
+        )
+    return "sanet" if "transformer" in parts else "adain"
+
+
+def _find_preset(name: str | None, method: str) -> tuple[str, Preset] | None:
+    if name is None:
+        name = DEFAULT_PRESETS.get(method)
+        return (name, PRESETS[name]) if name else None
+    if name not in PRESETS:
+        raise ValueError(f"preset {name!r} unknown; there are {', '.join(PRESETS)}")
+    if PRESETS[name].method != method:
+        made = f"make {method}" if method != ENCODER_ONLY else "are an encoder alone"
+        raise ValueError(
+            f"preset {name!r} is for {PRESETS[name].method}, and the given files {made}"
+        )
+    return name, PRESETS[name]
+
+
+def _require_fitting_encoder(encoder: Part) -> None:
+    # Any other VGG has the same shapes and makes wrong pictures without an error.
+    if encoder.format not in _FITTING_ENCODERS:
+        raise ValueError(
+            f"{encoder.path} holds {encoder.format} weights, and published decoders "
+            "are trained on vgg_normalised: give vgg_normalised.pth"
+        )
+
+
+def _cut(encoder: Part, spec: EncoderSpec, method: str) -> Params:
+    layer = DEEPEST_LAYERS[method]
+    needed = conv_names(spec.architecture)
+    needed = needed[: needed.index(layer.replace("relu", "conv")) + 1]
+    if missing := [name for name in needed if name not in encoder.params]:
+        raise ValueError(
+            f"{encoder.path} does not reach {layer}, which {method} needs: it lacks "
+            f"{', '.join(missing)}"
+        )
+    kept = ("preprocess", *needed)
+    params = {name: leaf for name, leaf in encoder.params.items() if name in kept}
+    check_params(_expected_tree(spec, len(needed)), params, str(encoder.path))
+    return params
+
+
+def _expected_tree(spec: EncoderSpec, num_convs: int) -> Params:
+    entries = find_format(f"torchvision {spec.architecture}").entries[: 2 * num_convs]
+    shapes = {e.path: jax.ShapeDtypeStruct(tree_shape(e), np.float32) for e in entries}
+    tree: dict[str, Any] = unflatten_dict(shapes)
+    is_normalised = spec.convention == "normalised"
+    return tree | ({"preprocess": caffe_preprocess()} if is_normalised else {})
+
+
+def _describe(part: Part) -> dict[str, str]:
+    return {
+        "role": part.role,
+        "file": part.path.name,
+        "format": part.format,
+        "sha256": sha256_of(part.path),
+    }
