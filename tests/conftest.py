@@ -20,6 +20,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Nothing of the tests goes into the cache of whoever runs them.
 os.environ.setdefault("STYLEFLAX_COMPILATION_CACHE", "off")
 
+import styleflax  # noqa: F401  (adds to the flags, which JAX's start ends)
+
 
 @pytest.fixture(scope="session")
 def shared_programs(tmp_path_factory):

@@ -16,7 +16,7 @@ class ReflectConv(nn.Module):
         features: Output channels.
         upsample: Repeat every position twice along both sides first.
         dtype: Compute type; parameters are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
     """
 
     features: int
@@ -40,5 +40,6 @@ class ReflectConv(nn.Module):
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
-        convolve = upsample_conv3x3_reflect if self.upsample else conv3x3_reflect
-        return convolve(*operands, native=self.native)
+        if self.upsample:
+            return upsample_conv3x3_reflect(*operands, native=self.native)
+        return conv3x3_reflect(*operands)
