@@ -25,6 +25,7 @@ from styleflax.cli.stylize_inputs import (
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.files import save_image
 from styleflax.images.write import SUFFIXES_WRITTEN
+from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
@@ -106,7 +107,9 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
         rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
     if made:
         captions = _captions(job.contents, job.mixes)
-        save_image(image_grid(rows, captions=captions, cell_px=cell), out)
+        doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
+        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+            save_image(image_grid(rows, captions=captions, cell_px=cell), out)
         print(out)
     if failed:
         raise typer.Exit(1)
@@ -125,7 +128,7 @@ def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
         return None
     try:
         return read_source(source, max_megapixels).on_white()
-    except (ValueError, OSError):  # which has been reported
+    except (ValueError, OSError, MemoryError):  # which has been reported
         return None
 
 

@@ -13,7 +13,7 @@ from styleflax.images.color_profile import convert_to_srgb, srgb_profile
 from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
-    ImageError,
+    decoding,
     one_line,
     open_image,
     source_name,
@@ -80,6 +80,7 @@ def read_picture(
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, damaged, too small or too large.
+        NotEnoughMemoryError: Its pixels do not fit into free memory.
     """
     if isinstance(source, Image):
         return _read(source, "the picture")
@@ -94,8 +95,8 @@ def read_picture(
 
 def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
-    exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
-    try:
+    with decoding(image, name):
+        exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
         image.load()
         orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
         colour, alpha = colour_and_alpha(image)
@@ -105,8 +106,6 @@ def _read(image: Image, name: str) -> Picture:
         alpha_u8 = None
         if alpha is not None:
             alpha_u8 = np.asarray(turned_upright(alpha, orientation))
-    except Exception as error:  # see one_line
-        raise ImageError(f"{name} is damaged: {one_line(error)}") from None
     return Picture(
         rgb_u8,
         alpha_u8,
@@ -121,6 +120,8 @@ def _read(image: Image, name: str) -> Picture:
 def _exif(image: Image, notes: list[str]) -> bytes | None:
     try:
         return kept_exif(image)
+    except MemoryError:
+        raise
     except Exception as error:  # a broken EXIF block does not spoil the pixels
         notes.append(f"the EXIF block is ignored: {one_line(error)}")
         return None
@@ -133,6 +134,8 @@ def _srgb(
     if profile:
         try:
             return convert_to_srgb(colour, profile), srgb_profile()
+        except MemoryError:
+            raise
         except Exception as error:  # a broken profile does not spoil the pixels
             notes.append(f"the colour profile is ignored: {one_line(error)}")
     return colour.convert("RGB"), None

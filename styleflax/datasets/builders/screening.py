@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 from PIL.Image import Image, Resampling
 
-from styleflax.images.decoding import ImageError, one_line, open_image
+from styleflax.images.decoding import ImageError, decoding, one_line, open_image
 from styleflax.images.listing import has_image_suffix, named_as_images
 from styleflax.images.pixels import exif_orientation, upright_rgb
 
@@ -67,7 +67,7 @@ def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
             yield from pool.map(_screen, chunk)
 
 
-def storable(encoded: bytes) -> bytes:
+def storable(encoded: bytes, name: str = "the data") -> bytes:
     """Returns the bytes to store for a picture, having decoded it once.
 
     A JPEG or PNG in upright, opaque, 8-bit colour or grey is kept byte for byte.
@@ -75,23 +75,25 @@ def storable(encoded: bytes) -> bytes:
     formats, a short side over `MAX_SHORT_SIDE_PX`) becomes a JPEG of quality 95
     without chroma subsampling.
 
+    Args:
+        encoded: The picture.
+        name: How messages about memory call it.
+
     Raises:
         ImageError: Not a picture, damaged, too small or too large.
     """
     with open_image(encoded) as image:
-        try:
-            short_px = min(image.size)
-            plain = _decodes_simply(image)
-            # A draft reads all of a JPEG's data, which is what shows damage, but
-            # leaves out most of the arithmetic.
-            draft_px = 16 if plain else MAX_SHORT_SIDE_PX
-            image.draft(None, (draft_px, draft_px))
+        short_px = min(image.size)
+        plain = _decodes_simply(image)
+        # A draft reads all of a JPEG's data, which is what shows damage, but
+        # leaves out most of the arithmetic.
+        draft_px = 16 if plain else MAX_SHORT_SIDE_PX
+        image.draft(None, (draft_px, draft_px))
+        with decoding(image, name):
             if plain:
                 image.load()
                 return encoded
             return jpeg(_shrunk(upright_rgb(image), short_px))
-        except Exception as error:  # see one_line
-            raise ImageError(f"the data is damaged: {one_line(error)}") from None
 
 
 def _decodes_simply(image: Image) -> bool:
@@ -121,7 +123,9 @@ def jpeg(image: Image) -> bytes:
 
 def _screen(candidate: Candidate) -> Screened:
     try:
-        encoded = storable(candidate.read())
+        encoded = storable(candidate.read(), repr(candidate.name))
+    except MemoryError:
+        raise  # it is no fault of the picture, which would be left out for good
     except Exception as error:  # reading from disk and zip files fails in many ways
         return Screened(candidate.name, None, one_line(error))
     return Screened(candidate.name, encoded, "")
