@@ -1,6 +1,5 @@
 """`styleflax stylize`: photographs in the styles of paintings."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,6 @@ from styleflax.images.decoding import MAX_MEGAPIXELS
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
     from styleflax.inference.stylizer import Stylizer
-
-SWITCHES = flags.SWITCHES | control_flags.SWITCHES
 
 
 def stylize(
@@ -97,32 +94,3 @@ def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
     check_max_megapixels(max_megapixels)
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")
-
-
-def spread_styles(arguments: Sequence[str]) -> list[str]:
-    """Arguments where `--style A B` is `--style A --style B`.
-
-    So that a shell's `--style paintings/*.jpg` works. Only where a photograph
-    stands before `--style`: otherwise what follows the first painting are the
-    photographs.
-    """
-    spread: list[str] = []
-    photo_before = False
-    option = ""
-    for argument in arguments[1:]:
-        if argument.startswith("-") and argument != "-":
-            has_value = "=" in argument or argument[:2] not in ("--", argument)
-            # As in --size=9 and -oOUT; what follows a switch is no value of it.
-            has_value = has_value or argument in SWITCHES
-            option = "" if has_value else argument
-        elif option == "--style":
-            option = "more styles" if photo_before else ""
-        elif option == "more styles":
-            spread.append("--style")
-        elif option:
-            option = ""
-        else:
-            photo_before = True
-        spread.append(argument)
-    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet", "video"}
-    return [arguments[0], *spread] if spreads else list(arguments)
