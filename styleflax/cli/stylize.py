@@ -19,6 +19,7 @@ from styleflax.cli.stylize_inputs import (
 from styleflax.cli.stylize_targets import find_targets
 from styleflax.cli.stylize_times import Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.listing import LeftOut
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
@@ -59,8 +60,11 @@ def stylize(
 
     refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
-    contents = expand(photos, "PHOTO")
-    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
+    left_out: list[LeftOut] = []
+    contents = expand(photos, "PHOTO", left_out=left_out)
+    styles = masked_styles(
+        *(style, weights, style_mask), repeats=bool(mask or blend), left_out=left_out
+    )
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
@@ -69,7 +73,7 @@ def stylize(
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
     reading = (suffix or ".png", max_megapixels)
     writing = (metadata is flags.Metadata.KEEP, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing)
+    job = Job(contents, mixes, targets, controls, *reading, *writing, left_out)
     with times.watching_compiler():
         with times.phase("weights"):
             stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
@@ -82,7 +86,7 @@ def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> No
     from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
 
-    with Report(len(job.targets), as_json=as_json) as report:
+    with Report(len(job.targets), as_json=as_json, left_out=job.left_out) as report:
         with times.phase("run"):
             stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
             run_job(job, stylizer, report)
