@@ -10,8 +10,10 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
+from styleflax.images import tiff
 from styleflax.images.heif import is_avif, is_heif, register_heif, require_avif
 from styleflax.images.pixels import upright_rgb
+from styleflax.images.tiff import UnreadLayoutError
 from styleflax.images.unread import (
     HEAD_BYTES,
     RAW_FILE,
@@ -35,7 +37,6 @@ MAX_MEGAPIXELS = 200.0
 # Pillow also opens formats that start other programs (EPS); those stay shut. JPEG
 # covers MPO, the pairs that some cameras write.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-_NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # tags of TIFF
 _pixel_limit_lock = threading.Lock()
 
 
@@ -101,6 +102,8 @@ def open_image(
         raise FileNotFoundError(f"no picture at {name}") from None
     except UnidentifiedImageError:
         raise ImageError(_why_unread(name, source, head)) from None
+    except UnreadLayoutError as error:
+        raise ImageError(f"{name} is {error}") from None
     except Exception as error:  # see one_line
         raise ImageError(f"{name} cannot be opened: {one_line(error)}") from None
     if image.format == "TIFF" and _is_raw(image, source):
@@ -141,20 +144,28 @@ def _opened(source: Path | bytes, head: bytes) -> Image:
         register_heif()
         formats = ("HEIF",)
     opened = io.BytesIO(source) if isinstance(source, bytes) else source
-    with _pixel_limit_lock:
-        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
-        try:
-            return PillowImage.open(opened, formats=formats)
-        finally:
-            PillowImage.MAX_IMAGE_PIXELS = limit
+    try:
+        with _pixel_limit_lock:
+            limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
+            try:
+                image = PillowImage.open(opened, formats=formats)
+            finally:
+                PillowImage.MAX_IMAGE_PIXELS = limit
+    except UnidentifiedImageError:
+        if head[:4] not in tiff.BEGINNINGS:
+            raise
+        return tiff.SampledTiff(source)
+    if image.format == "TIFF" and tiff.is_misread(image):
+        image.close()
+        return tiff.SampledTiff(source)
+    return image
 
 
 def _is_raw(image: Any, source: Path | bytes) -> bool:
     """Whether a TIFF file is a camera's raw file, whose first picture is a preview."""
-    tags = image.tag_v2
-    is_preview = bool(tags.get(_NEW_SUBFILE_TYPE, 0) & 1) and _SUB_IFDS in tags
+    tags = image.tags if isinstance(image, tiff.SampledTiff) else image.tag_v2
     named = isinstance(source, Path) and unread_by_name(source.name) is RAW_FILE
-    return _DNG_VERSION in tags or is_preview or named
+    return named or tiff.is_raw(tags)
 
 
 def _why_unread(name: str, source: Path | bytes, head: bytes) -> str:
@@ -211,6 +222,8 @@ def one_line(error: Exception) -> str:
 def _decoded(image: Image, name: str) -> Image:
     try:
         return upright_rgb(image)
+    except UnreadLayoutError as error:
+        raise ImageError(f"{name} is {error}") from None
     except Exception as error:  # see one_line
         raise ImageError(f"{name} is damaged: {one_line(error)}") from None
 

@@ -20,6 +20,7 @@ from styleflax.images.decoding import (
 )
 from styleflax.images.metadata import kept_exif
 from styleflax.images.pixels import colour_and_alpha, exif_orientation, turned_upright
+from styleflax.images.tiff import UnreadLayoutError
 
 
 class Picture(NamedTuple):
@@ -106,6 +107,8 @@ def _read(image: Image, name: str) -> Picture:
         alpha_u8 = None
         if alpha is not None:
             alpha_u8 = np.asarray(turned_upright(alpha, orientation))
+    except UnreadLayoutError as error:
+        raise ImageError(f"{name} is {error}") from None
     except Exception as error:  # see one_line
         raise ImageError(f"{name} is damaged: {one_line(error)}") from None
     return Picture(
