@@ -1,6 +1,5 @@
 """Pictures with all that a picture made from them should have: alpha, EXIF, ICC."""
 
-import os
 import warnings
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from styleflax.images.color_profile import convert_to_srgb, srgb_profile
 from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
+    Encoded,
     decoding,
     one_line,
     open_image,
@@ -61,19 +61,19 @@ class Picture(NamedTuple):
 
 
 def read_picture(
-    source: str | os.PathLike[str] | bytes | Image,
+    source: Encoded | Image,
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
 ) -> Picture:
     """Returns a picture from a file, from encoded data, or as Pillow has it.
 
-    JPEG, PNG, WebP, TIFF, BMP, PPM, HEIC (with the extra `heif`) and GIF, of any
-    mode and depth; of several frames the first. The colours are converted to
-    sRGB if a profile says that they are others.
+    JPEG, PNG, WebP, TIFF, BMP, PPM, GIF, AVIF (where Pillow reads it) and HEIC (with
+    the extra `heif`), of any mode and depth; of several frames the first, and `notes`
+    say so. The colours are converted to sRGB if a profile says that they are others.
 
     Args:
-        source: A path, an encoded picture, or a Pillow picture.
+        source: A path, bytes, an open binary file, or a Pillow picture.
         max_megapixels: Larger pictures are refused before anything is decoded.
         min_side_px: Pictures with a shorter side are refused.
 
@@ -81,6 +81,7 @@ def read_picture(
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, damaged, too small or too large.
         NotEnoughMemoryError: Its pixels do not fit into free memory.
+        ValueError: `source` is none of these.
     """
     if isinstance(source, Image):
         return _read(source, "the picture")

@@ -5,14 +5,21 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from PIL.Image import Image, Resampling
 
 from styleflax.images.decoding import ImageError, decoding, one_line, open_image
-from styleflax.images.listing import has_image_suffix, named_as_images
+from styleflax.images.listing import (
+    LeftOut,
+    has_image_suffix,
+    is_passed_over,
+    list_folder,
+    named_as_images,
+    why_not_by_name,
+)
 from styleflax.images.pixels import exif_orientation, upright_rgb
 
 MAX_SHORT_SIDE_PX = 1024
@@ -49,14 +56,43 @@ def candidates(root: Path) -> Iterator[Candidate]:
         for path in named_as_images(root):
             yield Candidate(path.relative_to(root).as_posix(), _file_reader(path))
         return
-    try:
-        archive = ZipFile(root)
-    except BadZipFile:
-        raise ValueError(f"{str(root)!r} is not a zip file, or incomplete") from None
     # Left open: the readers outlive this generator and close it with the last.
-    for name in sorted(archive.namelist()):
+    archive = _open_zip(root)
+    for name in _visible_names(archive):
         if has_image_suffix(name):
             yield Candidate(name, _member_reader(archive, name))
+
+
+def left_out_of(root: Path) -> list[LeftOut]:
+    """Returns what `candidates` passes over in a folder or a zip file.
+
+    Dead links and the like that are named as pictures are candidates, which fail.
+
+    Raises:
+        ValueError: The zip file is damaged or incomplete.
+    """
+    if root.is_dir():
+        return [x for x in list_folder(root).left_out if not _is_candidate(x, root)]
+    with _open_zip(root) as archive:
+        names = [n for n in _visible_names(archive) if not n.endswith("/")]
+    reasons = ((name, why_not_by_name(name)) for name in names)
+    return [LeftOut(Path(name), reason) for name, reason in reasons if reason]
+
+
+def _is_candidate(entry: LeftOut, root: Path) -> bool:
+    relative = entry.path.relative_to(root)
+    return has_image_suffix(entry.path.name) and not is_passed_over(relative)
+
+
+def _open_zip(path: Path) -> ZipFile:
+    try:
+        return ZipFile(path)
+    except BadZipFile:
+        raise ValueError(f"{str(path)!r} is not a zip file, or incomplete") from None
+
+
+def _visible_names(archive: ZipFile) -> list[str]:
+    return sorted(n for n in archive.namelist() if not is_passed_over(PurePosixPath(n)))
 
 
 def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
