@@ -86,7 +86,7 @@ def train(
         on_first(lambda: held.enter_context(locked(workdir)))
         on_first(lambda: open_workdir(workdir, config))
         check_shared(workdir)
-        sources = on_all(lambda: open_sources(config))
+        sources = on_all(lambda: open_sources(config, workdir))
         # Signals are taken until the last checkpoint is on disk.
         request = held.enter_context(stop_on_signals(request))
         run, state = open_run(
