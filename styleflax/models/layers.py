@@ -1,12 +1,13 @@
-"""The 3x3 convolution that every network here is made of."""
+"""The 3x3 convolutions that the networks here are made of."""
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+from styleflax.ops.conv import conv3x3_reflect, reflect_pad, upsample_conv3x3_reflect
 from styleflax.ops.extent import Extent, refill
+from styleflax.ops.strided_conv import halving_conv3x3
 
 
 class ReflectConv(nn.Module):
@@ -42,3 +43,35 @@ class ReflectConv(nn.Module):
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
         convolve = upsample_conv3x3_reflect if self.upsample else conv3x3_reflect
         return convolve(*operands, native=self.native)
+
+
+class HalvingConv(nn.Module):
+    """3x3 convolution of stride 2 with reflection padding: sides halve, rounded up.
+
+    Attributes:
+        features: Output channels.
+        dtype: Compute type; parameters are float32.
+        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+    """
+
+    features: int
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], extent: Extent | None = None
+    ) -> Float[Array, "b h2 w2 features"]:
+        """Convolved map of half the height and width.
+
+        Args:
+            x: The map.
+            extent: What of `x` is the picture's; None for all of it.
+        """
+        if extent is not None:
+            x = refill(x, extent, inner=1)
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
+        return halving_conv3x3(reflect_pad(x), kernel, native=self.native) + bias

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from styleflax.config import Config, from_json
 from styleflax.datasets.sources import split_spec
+from styleflax.methods.base import Method
 from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME
@@ -51,21 +51,20 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
     return ModelFile(
         method=config.method,
         encoder=encoder.encoder,
-        encoder_params=encoder.encoder_params,
+        # A network with an encoder of its own needs no judge once it is trained.
+        encoder_params=encoder.encoder_params if method.encoder_layers else {},
         players={
             **encoder.players,  # what the method kept frozen
             **{k: state.variables.players[k] for k in trained_players(config)},
         },
         state=state.variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
-        provenance=_provenance(config, int(state.step), method.encoder_layers),
+        provenance=_provenance(config, int(state.step), method),
         options=method.options,
     )
 
 
-def _provenance(
-    config: Config, steps: int, encoder_layers: Sequence[str]
-) -> dict[str, Any]:
+def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
     """How a run's parameters came about, without paths of this machine."""
     return {
         "steps": steps,
@@ -79,7 +78,7 @@ def _provenance(
         },
         "decoder": config.decoder,
         "init_from": Path(config.init_from).name,
-        "encoder_layers": list(encoder_layers),
+        "encoder_layers": list(method.judge_layers or method.encoder_layers),
         "styleflax": importlib.metadata.version("styleflax"),
         "jax": importlib.metadata.version("jax"),
     }
