@@ -21,25 +21,35 @@ LOSSES = {
 }
 
 
-def get_config() -> Config:
-    """Crops of 128 px, then of 192 and 256 px."""
+def get_config(which: str = "1-4") -> Config:
+    """Crops of 128 px, then of 192 and 256 px.
+
+    Args:
+        which: Numbers of the first and the last phase, 1 to 4.
+    """
+    first, _, last = which.partition("-")
+    phases = _phases()[int(first) - 1 : int(last or first)]
     return Config(
         method="lite",
         encoder=Encoder(weights="vgg16", statistic="none"),
         data=Data(content="sample_photos", style="procedural_art"),
-        phases=(
-            Phase(
-                steps=400,
-                batch_size=8,
-                crop_px=128,
-                resize_px=320,
-                losses={"identity": 10.0},
-                schedule=Schedule("cosine", 2e-3, warmup_steps=50),
-            ),
-            _phase(steps=3_000, batch_size=4, crop_px=128, rate=1e-3),
-            _phase(steps=800, batch_size=2, crop_px=192, rate=4e-4),
-            _phase(steps=400, batch_size=1, crop_px=256, rate=2e-4),
+        phases=phases,
+    )
+
+
+def _phases() -> tuple[Phase, ...]:
+    return (
+        Phase(
+            steps=400,
+            batch_size=8,
+            crop_px=128,
+            resize_px=320,
+            losses={"identity": 10.0},
+            schedule=Schedule("cosine", 2e-3, warmup_steps=50),
         ),
+        _phase(steps=3_000, batch_size=4, crop_px=128, rate=1e-3),
+        _phase(steps=800, batch_size=2, crop_px=192, rate=4e-4),
+        _phase(steps=400, batch_size=1, crop_px=256, rate=2e-4),
     )
 
 
