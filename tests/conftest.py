@@ -23,7 +23,7 @@ os.environ.setdefault("STYLEFLAX_COMPILATION_CACHE", "off")
 
 
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "jax"
-"""Programs compiled by earlier runs of the tests; JAX's key names flags and versions."""
+"""Programs compiled by earlier runs; JAX names them by flags and versions, too."""
 
 
 @pytest.fixture(scope="session", autouse=True)
