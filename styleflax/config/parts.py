@@ -130,6 +130,8 @@ class Optimizer:
         beta1: Decay of the mean of gradients.
         beta2: Decay of their mean square.
         clip_norm: Gradients are clipped to this global norm; 0 for not at all.
+        ema: Decay of a running average of the weights, such as 0.999, which samples,
+            validation and exports then show; 0 for none.
         accumulate_steps: Parts that a batch is computed in, one after another.
         max_nonfinite_steps: So many skipped steps in a row (loss or gradient not
             finite) stop training.
@@ -138,6 +140,7 @@ class Optimizer:
     beta1: float = 0.9
     beta2: float = 0.999
     clip_norm: float = 1.0
+    ema: float = 0.0
     accumulate_steps: int = 1
     max_nonfinite_steps: int = 10
 

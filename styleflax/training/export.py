@@ -47,6 +47,7 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
             "start it again, and it goes on"
         )
     encoder = load_model(workdir / FILE_NAME)
+    variables = state.shown()
     method = build_methods(config)[-1]
     return ModelFile(
         method=config.method,
@@ -54,9 +55,9 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
         encoder_params=encoder.encoder_params,
         players={
             **encoder.players,  # what the method kept frozen
-            **{k: state.variables.players[k] for k in trained_players(config)},
+            **{k: variables.players[k] for k in trained_players(config)},
         },
-        state=state.variables.state,
+        state=variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
         provenance=_provenance(config, int(state.step), method.encoder_layers),
         options=method.options,
@@ -108,7 +109,9 @@ def _newest_state(workdir: Path, config: Config) -> TrainState:
     optimizer = make_optimizer(config.optimizer)
 
     def create() -> Any:
-        return create_state(method, optimizer, config.seed)
+        return create_state(
+            method, optimizer, config.seed, with_average=config.optimizer.ema > 0
+        )
 
     template = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(create)

@@ -155,7 +155,7 @@ def _run_phase(
             run.checkpoints.save(done, state, run.notes)
         if draw and _is_due(done, every.sample_every_steps, total):
             batch = sample_batch(run.config, run.sources)
-            variables, frozen = local_view((state.variables, run.frozen))
+            variables, frozen = local_view((state.shown(), run.frozen))
             picture = draw(variables, frozen, batch)
             save_image(picture, run.workdir / "samples" / f"step_{done:07d}.png")
         if last:
@@ -174,6 +174,7 @@ def _make_step(
         phase_start=start,
         accumulate_steps=options.accumulate_steps,
         max_nonfinite_steps=options.max_nonfinite_steps,
+        ema=options.ema,
     )
     return map_step(step, run.devices, run.config.run.parallel)
 

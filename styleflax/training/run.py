@@ -28,7 +28,7 @@ from styleflax.training.environment import describe_environment, warn_of_differe
 from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.sources import Sources, check_styles
-from styleflax.training.state import TrainState, create_state
+from styleflax.training.state import TrainState, begin_average, create_state
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile, model_digest
 
@@ -80,7 +80,13 @@ def open_run(
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
     optimizer = make_optimizer(config.optimizer)
-    create = functools.partial(create_state, method, optimizer, config.seed)
+    create = functools.partial(
+        create_state,
+        method,
+        optimizer,
+        config.seed,
+        with_average=config.optimizer.ema > 0,
+    )
     state = create() if is_first() else _zeros(jax.eval_shape(create))
     make_first = functools.partial(_start, config, method, state, encoder, sources)
     opening = (config.run, workdir, state, notes, make_first, held)
@@ -168,4 +174,5 @@ def _start(
         )
     else:
         variables = start_anew(config, encoder, sources, state.variables)
-    return state._replace(variables=variables)
+    state = state._replace(variables=variables)
+    return state if state.average is None else begin_average(state)

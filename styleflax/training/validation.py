@@ -48,7 +48,7 @@ def validate(config: Config) -> Config:
     for name, least in AT_LEAST.items():
         if not least <= fields[name] < math.inf:
             raise ValueError(f"{name} must be at least {least}, got {fields[name]}")
-    for name in ("optimizer.beta1", "optimizer.beta2"):
+    for name in ("optimizer.beta1", "optimizer.beta2", "optimizer.ema"):
         if not 0 <= fields[name] < 1:
             raise ValueError(f"{name} must be in [0, 1), got {fields[name]}")
     if not 0 < config.arithmetic.eps < 1:

@@ -37,6 +37,8 @@ def test_the_default_is_valid():
         ("encoder.num_images", 0),
         ("optimizer.beta1", 1.0),
         ("optimizer.beta2", -0.1),
+        ("optimizer.ema", 1.0),
+        ("optimizer.ema", -0.1),
         ("optimizer.clip_norm", -1.0),
         ("optimizer.clip_norm", math.nan),
         ("optimizer.accumulate_steps", 0),
