@@ -2,15 +2,16 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from styleflax.config import Config, from_json
+from styleflax.config import Config, Data, from_json
 from styleflax.datasets.sources import split_spec
+from styleflax.parallel import local_view
 from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME
@@ -46,9 +47,29 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
             f"the run in {workdir} has taken {int(state.step)} of {num_steps} steps: "
             "start it again, and it goes on"
         )
+    return model_file(workdir, config, state)
+
+
+def model_file(
+    workdir: Path,
+    config: Config,
+    state: TrainState,
+    scores: Mapping[str, float] | None = None,
+) -> ModelFile:
+    """The weights of a state as a model file: the running average, if there is one.
+
+    Args:
+        workdir: The run's folder.
+        config: Of the run.
+        state: On the host or on devices.
+        scores: On validation pictures, for the provenance.
+    """
     encoder = load_model(workdir / FILE_NAME)
-    variables = state.shown()
+    variables = jax.device_get(local_view(state.shown()))
     method = build_methods(config)[-1]
+    provenance = _provenance(config, int(state.step), method.encoder_layers)
+    if scores:
+        provenance["scores"] = dict(scores)
     return ModelFile(
         method=config.method,
         encoder=encoder.encoder,
@@ -59,7 +80,7 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
         },
         state=variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
-        provenance=_provenance(config, int(state.step), method.encoder_layers),
+        provenance=provenance,
         options=method.options,
     )
 
@@ -73,6 +94,7 @@ def _provenance(
         "seed": config.seed,
         "content": describe_spec(config.data.content),
         "style": describe_spec(config.data.style),
+        **_held_out(config.data),
         "phases": dataclasses.asdict(config)["phases"],
         "encoder": {
             **dataclasses.asdict(config.encoder),
@@ -84,6 +106,17 @@ def _provenance(
         "styleflax": importlib.metadata.version("styleflax"),
         "jax": importlib.metadata.version("jax"),
     }
+
+
+def _held_out(data: Data) -> dict[str, Any]:
+    if not data.validation_share:
+        return {}
+    fields = {
+        "share": data.validation_share,
+        "salt": data.validation_salt,
+        "names": data.validation_names,
+    }
+    return {"validation": fields}
 
 
 def describe_spec(spec: str) -> str:
