@@ -12,7 +12,12 @@ from styleflax.evaluation.metrics.checkerboard import (
     CHECKERBOARD_LIMIT,
     grid_prominence,
 )
-from styleflax.evaluation.metrics.color import hellinger, lab_histogram
+from styleflax.evaluation.metrics.color import (
+    channel_histograms,
+    color_distance,
+    hellinger,
+    lab_histogram,
+)
 from styleflax.evaluation.metrics.identity import psnr
 from styleflax.evaluation.metrics.networks import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, ssim
@@ -57,12 +62,14 @@ class KnownStyle(NamedTuple):
 
     Attributes:
         grams: By network.
-        histogram: Of CIELAB.
+        histogram: Joint histogram of L, a and b.
+        channels: Histograms of L, of a and of b.
         strengths: None for pictures too small for detectors.
     """
 
     grams: dict[str, Grams]
     histogram: Float[np.ndarray, "l a b"]
+    channels: Float[np.ndarray, "3 bins"]
     strengths: Strengths | None
 
 
@@ -110,7 +117,8 @@ class Measure:
         """Returns what is to be kept of a style."""
         features = self._features(picture)
         grams = {n: judge.grams(features[n]) for n, judge in self.networks.items()}
-        return KnownStyle(grams, lab_histogram(picture), self._strengths(picture))
+        colors = lab_histogram(picture), channel_histograms(picture)
+        return KnownStyle(grams, *colors, self._strengths(picture))
 
     def pair(
         self,
@@ -130,6 +138,7 @@ class Measure:
             pair = picture[None], content.picture[None]
             values["ms_ssim"] = float(np.asarray(ms_ssim(*pair))[0])
         values["lab_distance"] = hellinger(lab_histogram(picture), style.histogram)
+        values["color"] = color_distance(channel_histograms(picture), style.channels)
         return values | self._artefacts(picture, content, style, style_picture)
 
     def identity(self, picture: Picture, content: KnownContent) -> dict[str, float]:

@@ -3,7 +3,11 @@ import pytest
 
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.artefacts import detect_artefacts
-from styleflax.evaluation.metrics.color import lab_histogram_distance
+from styleflax.evaluation.metrics.color import (
+    channel_histograms,
+    color_distance,
+    lab_histogram_distance,
+)
 from styleflax.evaluation.metrics.gram import (
     GRAM_LAYERS,
     gram_distances,
@@ -53,6 +57,9 @@ def test_colours_are_compared_with_the_style(values, pictures):
     picture, _, style = pictures
     expected = lab_histogram_distance(picture, style)[0]
     np.testing.assert_allclose(values["lab_distance"], expected, rtol=1e-5)
+    own, other = channel_histograms(picture), channel_histograms(style)
+    np.testing.assert_allclose(values["color"], color_distance(own, other), rtol=1e-5)
+    assert values["color"] > 0
 
 
 @pytest.mark.parametrize("inputs", ["noise", "steps"])
@@ -91,7 +98,7 @@ def test_style_itself_is_at_no_distance_from_it(measure, pictures):
     known = measure.content(content), measure.style(style)
     found = measure.pair(style, *known, style)
     assert found["gram_vgg16"] == found["gram_alexnet"] == 0.0
-    assert found["lab_distance"] == 0.0
+    assert found["lab_distance"] == found["color"] == 0.0
 
 
 def test_identity_is_psnr_and_lpips(measure, pictures, values):

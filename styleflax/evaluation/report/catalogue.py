@@ -97,6 +97,14 @@ _KNOWN = (
         "0 to 1.",
     ),
     Metric(
+        "color",
+        "color",
+        "main",
+        "lower",
+        "Distance of the colors from the style's: mean over L, a and b of half the L1 "
+        "distance of their histograms of 32 bins, 0 to 1.",
+    ),
+    Metric(
         "content_loss",
         "content loss",
         "main",
