@@ -88,6 +88,7 @@ def control_arguments(
     style_size: int | None = None,
     level_balance: float | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
+    refine: int = 0,
 ) -> "tuple[ControlArguments, Plan]":
     """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
@@ -104,6 +105,7 @@ def control_arguments(
         style_size: The same.
         level_balance: The same.
         max_megapixels: The same; of masks.
+        refine: Iterations of optimization, as on the command line.
 
     Raises:
         ValueError: If one of them is not possible.
@@ -120,6 +122,7 @@ def control_arguments(
         "restore_size": restore_size,
         "style_size": style_size,
         "level_balance": level_balance,
+        "refine": refine,
     }
     _add_masks(arguments, mask or (), feather, num_styles, max_megapixels)
     plan = make_plan(num_styles if one_picture(arguments) else 1, **arguments)

@@ -43,6 +43,7 @@ def stylize(
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
     style_size: control_flags.StyleSize = None,
+    refine: flags.Refine = 0,
     weights: flags.Weights = "adain",
     split_rows: flags.SplitRows = False,
     tile: flags.Tile = None,
@@ -66,7 +67,9 @@ def stylize(
     styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels)
-    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
+    controls, plan = control_flags.control_arguments(
+        len(styles), *looks, *more, refine=refine
+    )
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)

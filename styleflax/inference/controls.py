@@ -8,7 +8,12 @@ from typing import Literal, NamedTuple, TypedDict, get_args
 import jax.numpy as jnp
 import numpy as np
 
-from styleflax.inference.checks import check_alpha, check_size, check_weights
+from styleflax.inference.checks import (
+    check_alpha,
+    check_refine,
+    check_size,
+    check_weights,
+)
 from styleflax.inference.masks.read import Mask, Masking, check_masks, check_style_masks
 from styleflax.inference.regions import Shares, region_alphas_of, region_shares
 from styleflax.methods.base import Controls
@@ -53,6 +58,9 @@ class ControlArguments(TypedDict, total=False):
             statistics and what is attended to are of that part.
         level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1;
             0.5 is the paper's.
+        refine: Iterations of L-BFGS on the losses of Gatys et al. (2016), from the
+            network's result; 0, the default, leaves it as it is. They need the
+            paintings' pixels; see `gatys.refine`.
     """
 
     alpha: float
@@ -68,6 +76,7 @@ class ControlArguments(TypedDict, total=False):
     style_size: int | None
     style_masks: Sequence[Mask | None] | None
     level_balance: float | None
+    refine: int
 
 
 class Plan(NamedTuple):
@@ -83,6 +92,7 @@ class Plan(NamedTuple):
         style_size: Short side to which styles are resized, or None.
         extras: Controls that only some methods have.
         style_masks: For every style the part of it that counts, or None.
+        refine: Iterations of optimization that follow the network.
     """
 
     strengths: tuple[float, ...]
@@ -94,6 +104,7 @@ class Plan(NamedTuple):
     style_size: int | None
     extras: dict[str, float]
     style_masks: tuple[np.ndarray | None, ...]
+    refine: int = 0
 
     def asked(self) -> set[str]:
         """Names of the controls that are used; see `Method.controls`."""
@@ -135,6 +146,7 @@ def make_plan(
     restore_size: bool = False,
     style_size: int | None = None,
     style_masks: Sequence[Mask | None] | None = None,
+    refine: int = 0,
     **extras: float | None,
 ) -> Plan:
     """The plan for these `ControlArguments` and as many styles.
@@ -144,6 +156,7 @@ def make_plan(
         FileNotFoundError: If the file of a mask is missing.
     """
     check_alpha(alpha)
+    check_refine(refine)
     for name, side in (("size", size), ("style_size", style_size)):
         if side is not None:
             check_size(side, name)
@@ -167,6 +180,7 @@ def make_plan(
         style_size,
         _of_methods(extras),
         check_style_masks(style_masks, num_styles),
+        refine,
     )
 
 

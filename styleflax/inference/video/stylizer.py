@@ -205,6 +205,10 @@ def _check(
 ) -> None:
     if not 0.0 <= smooth_s < math.inf:  # so that NaN fails too
         raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
+    if plan.refine:
+        raise ValueError(
+            f"refine must be 0 for a video, got {plan.refine}: it is for pictures"
+        )
     if plan.masking is not None and plan.masking.need_alpha:
         raise ValueError("the mask 'alpha' is of pictures: a video has no opacity")
     if len(plan.shares[0]) != num_styles:
