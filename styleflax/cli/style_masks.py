@@ -9,6 +9,7 @@ import typer
 
 from styleflax.cli.control_flags import read_mask_flag
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
+from styleflax.images.listing import LeftOut
 
 StyleMasks = Annotated[
     list[str] | None,
@@ -27,6 +28,7 @@ def masked_styles(
     flags: Sequence[str] | None,
     *,
     repeats: bool,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """The styles of a command with their masks.
 
@@ -35,13 +37,15 @@ def masked_styles(
         weights: The same.
         flags: Of `StyleMasks`; where there are any, repeats count.
         repeats: The same.
+        left_out: The same.
 
     Raises:
         ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a
             mask has no pixels.
         FileNotFoundError: The same.
     """
-    styles = expand_styles(paths, weights, repeats=repeats or bool(flags))
+    repeats = repeats or bool(flags)
+    styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
     return add_style_masks(styles, flags)
 
 
