@@ -32,7 +32,8 @@ Masks = Annotated[
         "--mask",
         help="Where a style goes: FILE[:STYLE][@ALPHA], white is in; may be repeated. "
         "FILE can be 'alpha', the photograph's own, or 'rest', what others leave. "
-        "STYLE is the number of a --style, or shares of all: 0.3,0.7.",
+        "STYLE is the number of a --style, or shares of all: 0.3,0.7. Of a label map "
+        "one thing by its number or color: 'labels.png[3]' or 'labels.png[#ff0000]'.",
     ),
 ]
 Feather = Annotated[float, typer.Option(help="Px over which edges of masks fade.")]

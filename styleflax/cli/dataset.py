@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +51,6 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(
         content=content,
         style=str(style),
