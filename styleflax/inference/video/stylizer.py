@@ -28,6 +28,7 @@ from styleflax.inference.video.smoothing import (
     kept_share,
 )
 from styleflax.methods.base import Controls, Style
+from styleflax.ops.color_match import ColorMoments
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
@@ -52,8 +53,9 @@ class VideoStylizer:
         styles: What its `prepare_style` returned for this plan.
         plan: What is asked for.
         smooth_s: Time constant in seconds of the exponential average over the
-            content's moments and, with `color="lab"`, the colours' statistics; it
-            begins anew at cuts (see `CutFinder`). 0 is none.
+            content's moments, the result's color moments if they are matched and,
+            with `color="lab"`, the colours' statistics; it begins anew at cuts (see
+            `CutFinder`). 0 is none.
         steady: Share of the last result that is moved along and mixed into a frame,
             see `Steadier`; 0 is none.
         keyframes: Weights of the styles over time, in place of the plan's; see
@@ -89,11 +91,13 @@ class VideoStylizer:
         if not 0.0 <= steady < 1.0:
             raise ValueError(f"steady must be in [0, 1), got {steady}")
         self._model, self._encode = model, stylizer.encode_style
-        self._prepared, self._plan = styles, plan
+        self._prepared, self._plan = styles, stylizer.complete_plan(plan, styles)
         self._smooth_s, self._keyframes = smooth_s, keyframes
         self._announce = announce
         self._scenes, self._time_s = CutFinder(), 0.0
-        self._moments, self._colors = Smoother(), Smoother()
+        self._moments: Smoother[Statistics] = Smoother()
+        self._lab: Smoother[Statistics] = Smoother()
+        self._colors: Smoother[ColorMoments] = Smoother()
         self._steady = Steadier(steady)
         self._styles: list[Style] = []
         self._controls: Controls | None = None
@@ -133,13 +137,16 @@ class VideoStylizer:
         def smooth_moments(moments: Statistics) -> Statistics:
             return self._moments(moments, kept)
 
-        def smooth_colors(colors: Statistics) -> Statistics:
+        def smooth_colors(colors: ColorMoments) -> ColorMoments:
             return self._colors(colors, kept)
 
+        def smooth_lab(colors: Statistics) -> Statistics:
+            return self._lab(colors, kept)
+
         operands = (image_u8, self._styles, self._controls_at(time_s), smooth_moments)
-        stylized = stylize_frame(self._model, *operands)
+        stylized = stylize_frame(self._model, *operands, smooth_colors=smooth_colors)
         stylized = self._steady(stylized, image, cut=cut)
-        looks = (self._target_masks, self._plan.color, smooth_colors)
+        looks = (self._target_masks, self._plan.color, smooth_lab)
         return finish_frame(stylized, target, *looks)
 
     def _sizes_of(
