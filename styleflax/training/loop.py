@@ -9,6 +9,7 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
+from styleflax.compile_cache.options import DETERMINISTIC, add_flag
 from styleflax.config import Config, Phase
 from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
 from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
@@ -24,7 +25,6 @@ from styleflax.parallel import (
     replicate,
 )
 from styleflax.training.build import build_method, build_methods
-from styleflax.training.environment import request_determinism
 from styleflax.training.optimizer import make_schedule
 from styleflax.training.phases import phase_starts, remaining_phases
 from styleflax.training.prefetch import DeviceBatches
@@ -84,7 +84,7 @@ def train(
     """
     validate(config)
     if config.run.deterministic:
-        request_determinism()
+        add_flag(DETERMINISTIC)
     check_same_config(config)
     method = build_methods(config)[0]
     devices = all_devices(config.run.num_devices)
