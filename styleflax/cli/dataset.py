@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.control_flags import ColorMatch, Detail
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
 from styleflax.images.listing import LeftOut, describe_left_out
@@ -31,6 +31,8 @@ def dataset(
     split: flags.Split = "train",
     data_dir: flags.DataDir = None,
     alpha: Alpha = 1.0,
+    color_match: ColorMatch = None,
+    detail: Detail = None,
     size: flags.Size = 256,
     crop: flags.Crop = True,
     style_size: flags.StyleSize = 256,
@@ -52,7 +54,6 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(
         content=content,
         style=str(style),
@@ -60,6 +61,8 @@ def dataset(
         split=split,
         data_dir=None if data_dir is None else str(data_dir),
         alpha=alpha,
+        color_match=color_match,
+        detail=detail,
         size_px=size,
         crop=crop,
         style_size_px=style_size,

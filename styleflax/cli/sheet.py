@@ -49,6 +49,8 @@ def sheet(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
@@ -77,7 +79,15 @@ def sheet(
     )
     looks = (alpha, blend, exaggerate, mask, feather, color)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, size, False, style_size, level_balance, max_megapixels
+        len(styles),
+        *looks,
+        size,
+        False,
+        style_size,
+        level_balance,
+        max_megapixels,
+        color_match=color_match,
+        detail=detail,
     )
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 from ml_collections import config_flags
@@ -197,7 +197,12 @@ def train_here(
 
     if request is None:  # it is false until a signal has come
         request = StopRequest()
-    loop.train(config, workdir, make_sampler, request)
+    scorers: tuple[Any, ...] = ()
+    if config.run.score_every_steps:
+        from styleflax.evaluation.validation import make_scorer  # noqa: PLC0415
+
+        scorers = (make_scorer,)
+    loop.train(config, workdir, make_sampler, request, *scorers)
     return request.name
 
 

@@ -30,6 +30,10 @@ class PictureSource(Protocol):
 
     def __getitem__(self, index: int) -> bytes: ...
 
+    def name(self, index: int) -> str:
+        """Returns the picture's name, with forward slashes."""
+        ...
+
 
 def open_source(
     spec: str,
@@ -160,6 +164,10 @@ class FilePictures:
             raise IndexError(f"picture {index} of {len(self)}")
         return self._files[index].read_bytes()
 
+    def name(self, index: int) -> str:
+        """Returns the name of the file, without its folder."""
+        return self._files[index].name
+
     def __repr__(self) -> str:
         return f"FilePictures({len(self)} pictures)"
 
@@ -175,11 +183,20 @@ class Concatenated:
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> bytes:
+        source, place = self._find(index)
+        return source[place]
+
+    def name(self, index: int) -> str:
+        """Returns the picture's name in the source that it is from."""
+        source, place = self._find(index)
+        return source.name(place)
+
+    def _find(self, index: int) -> tuple[PictureSource, int]:
         if not 0 <= index < len(self):
             raise IndexError(f"picture {index} of {len(self)}")
         which = bisect.bisect_right(self._ends, index)
         start = self._ends[which - 1] if which else 0
-        return self._sources[which][index - start]
+        return self._sources[which], index - start
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self._sources))

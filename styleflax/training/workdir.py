@@ -38,7 +38,7 @@ OWN = (
 """Fields that may differ between processes that train together."""
 logger = logging.getLogger(__name__)
 MANIFEST = "pictures.json"
-_MADE_FIRST = (MANIFEST, "encoder.safetensors")
+_MADE_FIRST = (MANIFEST, "encoder.safetensors", "best.safetensors")
 """What a run makes from its pictures before it trains, beside `config.json`."""
 _MAY_CHANGE = (
     "may change: fields of run, data.data_dir, data.manual_dir, the place of the same "

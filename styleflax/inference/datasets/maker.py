@@ -137,12 +137,18 @@ class Maker:
         first = next(itertools.chain.from_iterable(sound), None)
         if first is None:
             return lambda: [[] for _ in loaded]
-        alpha = self._job.settings.alpha
-        size = min(self._job.settings.batch_size, len(self._job.source))
-        if not self._job.settings.crop:
+        settings = self._job.settings
+        looks = {"color_match": settings.color_match, "detail": settings.detail}
+        size = min(settings.batch_size, len(self._job.source))
+        if not settings.crop:
             made = [
                 [
-                    self._program(alpha, row.pixels_u8[None], [row.painting.style])
+                    self._program(
+                        settings.alpha,
+                        row.pixels_u8[None],
+                        [row.painting.style],
+                        **looks,
+                    )
                     for row in rows
                 ]
                 for rows in sound
@@ -157,7 +163,7 @@ class Maker:
         ]
         pixels_u8 = np.stack([row.pixels_u8 for row in filled])
         styles = [row.painting.style for row in filled]
-        images_u8 = self._program(alpha, pixels_u8, styles)
+        images_u8 = self._program(settings.alpha, pixels_u8, styles, **looks)
 
         def fetch() -> list[list[np.ndarray]]:
             host = np.asarray(images_u8)
