@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 import jax
 import numpy as np
 
+from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.transfer import color_style, finish
 from styleflax.inference.contents import (
@@ -224,7 +225,10 @@ class Stylizer:
                 the method has no such control, a mask's region is empty, a picture
                 is below 16 px, or a style file is of another model.
             FileNotFoundError: If a path leads nowhere.
+            NotEnoughMemoryError: If memory does not suffice; says what to do.
+            ForkedProcessError: If the process was forked after the first use of JAX.
         """
+        refuse_fork()
         several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
