@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from styleflax import methods
 from styleflax.config import Config, from_json
 from styleflax.datasets.sources import split_spec
 from styleflax.training.build import build_methods, trained_players
@@ -16,7 +17,7 @@ from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState, create_state
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.weights.store import DEFAULTS, ModelFile, load_model
 
 
 def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
@@ -60,6 +61,9 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
         arithmetic=dataclasses.asdict(config.arithmetic),
         provenance=_provenance(config, int(state.step), method.encoder_layers),
         options=method.options,
+        defaults={
+            name: 1.0 for name in DEFAULTS if name in methods.controls_of(method)
+        },
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from narrow_stylizer import make_narrow_stylizer
 from own_styles import make_file, make_stylizer
 
+from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.controls import make_plan, match_share
 from styleflax.inference.styles import file as style_files
@@ -76,6 +77,16 @@ def test_strength_0_is_the_photo_and_above_1_nothing_is_added(
         without = narrow_stylizer(content, pale, color_match=1, **strength).array
         np.testing.assert_array_equal(made, without)
         check_chroma(made, chroma(to_float(pale)))
+
+
+def test_strength_0_at_the_size_that_is_asked_for(narrow_adain, small_pictures, pale):
+    content, full = small_pictures[0], {"alpha": 0, "color_match": 1, "detail": 1}
+    small = narrow_adain(content, pale, size=24, **full).array
+    np.testing.assert_array_equal(to_u8(small), resize_short_side(content, 24))
+    for masks in ({}, {"masks": [LEFT, "rest"], "region_alphas": [0.5, 1]}):
+        looks = {"size": 24, "restore_size": True, **full, **masks}
+        made = narrow_adain(content, pale, **looks).array
+        np.testing.assert_array_equal(to_u8(made), content)
 
 
 def test_between_detail_is_added_in_proportion(narrow_stylizer, small_pictures):

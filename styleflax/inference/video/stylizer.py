@@ -18,7 +18,7 @@ from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
 from styleflax.inference.render.attention_cost import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.color import FrameMasks, finish_frame
+from styleflax.inference.video.color import Detail, FrameMasks, finish_frame
 from styleflax.inference.video.frame import stylize_frame
 from styleflax.inference.video.motion import Steadier
 from styleflax.inference.video.smoothing import (
@@ -146,8 +146,10 @@ class VideoStylizer:
         operands = (image_u8, self._styles, self._controls_at(time_s), smooth_moments)
         stylized = stylize_frame(self._model, *operands, smooth_colors=smooth_colors)
         stylized = self._steady(stylized, image, cut=cut)
+        shares = self._plan.detail_shares(len(self._masks.masks))
+        detail = None if shares is None else Detail(image, shares)
         looks = (self._target_masks, self._plan.color, smooth_lab)
-        return finish_frame(stylized, target, *looks)
+        return finish_frame(stylized, target, *looks, detail)
 
     def _sizes_of(
         self, frame_u8: np.ndarray
