@@ -32,7 +32,8 @@ Masks = Annotated[
         "--mask",
         help="Where a style goes: FILE[:STYLE][@ALPHA], white is in; may be repeated. "
         "FILE can be 'alpha', the photograph's own, or 'rest', what others leave. "
-        "STYLE is the number of a --style, or shares of all: 0.3,0.7.",
+        "STYLE is the number of a --style, or shares of all: 0.3,0.7. Of a label map "
+        "one thing by its number or color: 'labels.png[3]' or 'labels.png[#ff0000]'.",
     ),
 ]
 Feather = Annotated[float, typer.Option(help="Px over which edges of masks fade.")]
@@ -102,6 +103,7 @@ def control_arguments(
     style_size: int | None = None,
     level_balance: float | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
+    refine: int = 0,
     color_match: float | None = None,
     detail: float | None = None,
 ) -> "tuple[ControlArguments, Plan]":
@@ -120,6 +122,7 @@ def control_arguments(
         style_size: The same.
         level_balance: The same.
         max_megapixels: The same; of masks.
+        refine: Iterations of optimization, as on the command line.
         color_match: The same.
         detail: The same.
 
@@ -138,6 +141,7 @@ def control_arguments(
         "restore_size": restore_size,
         "style_size": style_size,
         "level_balance": level_balance,
+        "refine": refine,
         "color_match": color_match,
         "detail": detail,
     }

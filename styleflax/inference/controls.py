@@ -9,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.inference.checks import check_alpha, check_size, check_weights
+from styleflax.inference.checks import (
+    check_alpha,
+    check_refine,
+    check_size,
+    check_weights,
+)
 from styleflax.inference.masks.read import Mask, Masking, check_masks, check_style_masks
 from styleflax.inference.regions import Shares, region_alphas_of, region_shares
 from styleflax.methods.base import Controls
@@ -62,6 +67,9 @@ class ControlArguments(TypedDict, total=False):
         detail: Share of what the network loses of the photo that is added below
             strength 1, in proportion to 1 - strength; with 1, strength 0 is the photo.
             By default what the model file says.
+        refine: Iterations of L-BFGS on the losses of Gatys et al. (2016), from the
+            network's result; 0, the default, leaves it as it is. They need the
+            paintings' pixels; see `gatys.refine`.
     """
 
     alpha: float
@@ -79,6 +87,7 @@ class ControlArguments(TypedDict, total=False):
     level_balance: float | None
     color_match: float | None
     detail: float | None
+    refine: int
 
 
 class Plan(NamedTuple):
@@ -96,6 +105,7 @@ class Plan(NamedTuple):
         style_masks: For every style the part of it that counts, or None.
         color_match: See `ControlArguments`; None is the model's own.
         detail: The same.
+        refine: Iterations of optimization that follow the network.
     """
 
     strengths: tuple[float, ...]
@@ -109,6 +119,7 @@ class Plan(NamedTuple):
     style_masks: tuple[np.ndarray | None, ...]
     color_match: float | None
     detail: float | None
+    refine: int = 0
 
     def asked(self) -> set[str]:
         """Names of the controls that are used; see `Method.controls`."""
@@ -191,6 +202,7 @@ def make_plan(
     style_masks: Sequence[Mask | None] | None = None,
     color_match: float | None = None,
     detail: float | None = None,
+    refine: int = 0,
     **extras: float | None,
 ) -> Plan:
     """The plan for these `ControlArguments` and as many styles.
@@ -200,6 +212,7 @@ def make_plan(
         FileNotFoundError: If the file of a mask is missing.
     """
     check_alpha(alpha)
+    check_refine(refine)
     for name, side in (("size", size), ("style_size", style_size)):
         if side is not None:
             check_size(side, name)
@@ -233,6 +246,7 @@ def make_plan(
         check_style_masks(style_masks, num_styles),
         color_match,
         detail,
+        refine,
     )
 
 

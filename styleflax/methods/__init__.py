@@ -8,11 +8,13 @@ from styleflax.methods.base import Method
 from styleflax.methods.cin import make_cin
 from styleflax.methods.cin_style import make_cin_style
 from styleflax.methods.johnson import make_johnson
+from styleflax.methods.lite import make_lite
 from styleflax.methods.sanet import make_sanet
 
 METHODS: Mapping[str, Callable[..., Method]] = {
     "adain": make_adain,
     "sanet": make_sanet,
+    "lite": make_lite,
     "johnson": make_johnson,
     "cin": make_cin,
     "cin_style": make_cin_style,

@@ -134,7 +134,8 @@ class Method(NamedTuple):
             piece=None) -> features; `styles` is a sequence, whose sizes may differ.
         decode: (variables, frozen, features, extent=None) -> image, local in space;
             up to 7 px larger than the content, at its right and lower border.
-        encoder_layers: What `frozen["encoder"]` must reach.
+        encoder_layers: What `frozen["encoder"]` must reach; () for a method whose
+            encoder is among its own parameters: its model file holds no other.
         tiling: None where a method needs the whole picture; else the last arguments
             above may be given, for a window in its place.
         controls: Names of the controls that it supports.
@@ -148,6 +149,8 @@ class Method(NamedTuple):
             encoder. None where parts of the same names are taken.
         frozen_parts: Names of those in `frozen` and in model files, each with
             key -> such a tree.
+        judge_layers: What `frozen["encoder"]` must reach in training, where it judges
+            the results; () for the same as `encoder_layers`.
     """
 
     init: Callable[[Key], Variables]
@@ -164,6 +167,7 @@ class Method(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
     begin_from: BeginFrom | None = None
     frozen_parts: Mapping[str, Callable[[Key], Params]] = MappingProxyType({})
+    judge_layers: tuple[str, ...] = ()
 
 
 def plain_controls(
