@@ -21,9 +21,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Nothing of the tests goes into the cache of whoever runs them.
 os.environ.setdefault("STYLEFLAX_COMPILATION_CACHE", "off")
 
+import styleflax  # noqa: F401  (adds to the flags, which JAX's start ends)
 
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "jax"
-"""Programs compiled by earlier runs of the tests; JAX's key names flags and versions."""
+"""Programs compiled by earlier runs; JAX names them by flags and versions, too."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -102,7 +102,7 @@ def make_variant(
         ValueError: If a name is unknown.
     """
     _check(norm=norm, transform=transform, content_target=content_target)
-    encoder = FrozenEncoder(jnp.float32, native=False)
+    encoder = FrozenEncoder(jnp.float32)
     decoder = NormDecoder(norm, layers)
     terms = make_style_terms(losses, ("content",), STYLE_LAYERS, arithmetic)
     of_style = arithmetic.style_statistics()

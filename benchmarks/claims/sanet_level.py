@@ -76,7 +76,7 @@ def make_level(
     """
     if level not in ATTENDED:
         raise ValueError(f"level must be one of {ATTENDED}, got {level!r}")
-    encoder = FrozenEncoder(jnp.float32, native=False)
+    encoder = FrozenEncoder(jnp.float32)
     network = OneLevel(level, FrozenDict(arithmetic.style_statistics()))
     decoder = Decoder()
     terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic)

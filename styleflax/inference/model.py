@@ -35,7 +35,7 @@ def build_model(
     Args:
         file: As loaded.
         dtype: Compute type.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
 
     Raises:
         ValueError: If the file's method, options, encoder or arithmetic are unknown,

@@ -35,6 +35,8 @@ _MEANINGS = {
     "weights": "several styles in one picture",
     "masks": "styles by place",
     "style_masks": "parts of styles",
+    "color_match": "the colors of a painting, which it knows from its pixels",
+    "detail": "the photo below strength 1",
 }
 
 
@@ -63,6 +65,15 @@ def check_removed(name: str, options: Iterable[str]) -> None:
         )
 
 
+def controls_of(method: Method) -> frozenset[str]:
+    """All controls of a method: its own, and those of the shared composition."""
+    shared = {
+        "color_match": not method.styles,
+        "detail": "strength" in method.controls,
+    }
+    return method.controls | {name for name, has in shared.items() if has}
+
+
 def check_controls(method: Method, asked: Iterable[str]) -> None:
     """Refuses controls that a method has not got.
 
@@ -70,8 +81,8 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
         ValueError: Naming the methods that have the control.
     """
     for name in asked:
-        if name not in method.controls:
-            having = [key for key, make in METHODS.items() if name in make().controls]
+        if name not in controls_of(method):
+            having = [k for k, make in METHODS.items() if name in controls_of(make())]
             has = f"{', '.join(having)} has it" if having else "no method has it"
             means = f" ({_MEANINGS[name]})" if name in _MEANINGS else ""
             raise ValueError(

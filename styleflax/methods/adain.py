@@ -68,17 +68,15 @@ def make_adain(
             `out_of_range` keeps values in [0, 1].
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
 
     Raises:
         ValueError: If a term is unknown.
     """
-    encoder = FrozenEncoder(dtype, native, remat)
+    encoder = FrozenEncoder(dtype, remat)
     decoder = Decoder(dtype, native)
-    terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native
-    )
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
     of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
 

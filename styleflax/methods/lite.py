@@ -74,19 +74,17 @@ def make_lite(
             `methods.terms` may be there.
         arithmetic: Variances, and the reduction of the loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
         width: Factor on the channels of encoder and decoder.
 
     Raises:
         ValueError: If a term is unknown or the width is not positive.
     """
-    encoder = LiteEncoder(width, dtype, native)
+    encoder = LiteEncoder(width, dtype)
     decoder = LiteDecoder(width, dtype, native)
-    judge = FrozenEncoder(dtype, native, remat)
-    terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native
-    )
+    judge = FrozenEncoder(dtype, remat)
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
     of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
 

@@ -89,7 +89,7 @@ def make_sanet(
             `methods.terms`.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
-        native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense
+        native: Enlarge maps before they are convolved (see `ops.conv`), and take dense
             attention where `path` is `auto`.
         style_dtype: In which a style's features are kept: 5 MB in float16 for a
             picture of 512 px.
@@ -107,13 +107,11 @@ def make_sanet(
         path = "dense"
     of_content = arithmetic.content_statistics()
     of_style = arithmetic.style_statistics()
-    encoder = FrozenEncoder(dtype, native, remat)
+    encoder = FrozenEncoder(dtype, remat)
     # Flax takes only what has a hash.
-    network = SANet(FrozenDict(of_style), dtype, native, path)
+    network = SANet(FrozenDict(of_style), dtype, path)
     decoder = Decoder(dtype, native)
-    terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native
-    )
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
 
     def attend(own: Params, content: FeatureMaps, *arguments: Any) -> Array:
         """The network of `models.sanet`: the decoder's input."""

@@ -38,7 +38,7 @@ class Decoder(nn.Module):
 
     Attributes:
         dtype: Compute type; the image is float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         layers: Output channels by layer, under the names in `LAYERS`.
     """
 

@@ -5,9 +5,13 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.ops.conv import conv3x3_reflect, reflect_pad, upsample_conv3x3_reflect
+from styleflax.ops.conv import (
+    conv3x3_reflect,
+    reflect_pad,
+    upsample_conv3x3_reflect,
+    valid_conv,
+)
 from styleflax.ops.extent import Extent, refill
-from styleflax.ops.strided_conv import halving_conv3x3
 
 
 class ReflectConv(nn.Module):
@@ -17,7 +21,7 @@ class ReflectConv(nn.Module):
         features: Output channels.
         upsample: Repeat every position twice along both sides first.
         dtype: Compute type; parameters are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
     """
 
     features: int
@@ -41,8 +45,9 @@ class ReflectConv(nn.Module):
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
-        convolve = upsample_conv3x3_reflect if self.upsample else conv3x3_reflect
-        return convolve(*operands, native=self.native)
+        if self.upsample:
+            return upsample_conv3x3_reflect(*operands, native=self.native)
+        return conv3x3_reflect(*operands)
 
 
 class HalvingConv(nn.Module):
@@ -51,12 +56,10 @@ class HalvingConv(nn.Module):
     Attributes:
         features: Output channels.
         dtype: Compute type; parameters are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
     """
 
     features: int
     dtype: DTypeLike = jnp.float32
-    native: bool = False
 
     @nn.compact
     def __call__(
@@ -74,4 +77,4 @@ class HalvingConv(nn.Module):
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
-        return halving_conv3x3(reflect_pad(x), kernel, native=self.native) + bias
+        return valid_conv(reflect_pad(x), kernel, 2) + bias

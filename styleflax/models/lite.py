@@ -41,12 +41,10 @@ class LiteEncoder(nn.Module):
     Attributes:
         width: Factor on the channels.
         dtype: Compute type; parameters are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
     """
 
     width: float = 1.0
     dtype: DTypeLike = jnp.float32
-    native: bool = False
 
     @nn.compact
     def __call__(self, images: Image, extent: Extent | None = None) -> FeatureMaps:
@@ -59,7 +57,7 @@ class LiteEncoder(nn.Module):
         x: Array = images.astype(self.dtype) - 0.5
         features = {}
         for level, channels in zip(LEVELS, level_channels(self.width), strict=True):
-            settings = (channels, self.dtype, self.native)
+            settings = (channels, self.dtype)
             x = HalvingConv(*settings, name=f"{level}_down")(x, extent)
             extent = None if extent is None else extent.shrunk(2)
             if level != "half":  # where a convolution costs most
@@ -74,7 +72,7 @@ class LiteDecoder(nn.Module):
     Attributes:
         width: Factor on the channels; that of the encoder.
         dtype: Compute type; the image is float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
     """
 
     width: float = 1.0
@@ -97,7 +95,7 @@ class LiteDecoder(nn.Module):
             reversed(LEVELS), reversed(FACTORS), reversed(channels), strict=True
         ):
             skip = features[level].astype(self.dtype)
-            settings = (width, self.dtype, self.native)
+            settings = (width, self.dtype)
             within = None if extent is None else extent.shrunk(factor)
             if x is None:
                 x = skip
@@ -114,7 +112,7 @@ class LiteDecoder(nn.Module):
         last = max(channels[0] // 2, 4)
         x = ReflectConv(last, True, self.dtype, self.native, name="image_up")(x, half)
         grown = None if half is None else half.grown(2)
-        image = ReflectConv(3, False, self.dtype, self.native, name="image")
+        image = ReflectConv(3, False, self.dtype, name="image")
         return image(nn.relu(x), grown).astype(jnp.float32) + 0.5
 
 
@@ -123,13 +121,12 @@ class _Residual(nn.Module):
 
     features: int
     dtype: DTypeLike
-    native: bool
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w c"], extent: Extent | None
     ) -> Float[Array, "b h w c"]:
         def conv(name: str) -> ReflectConv:
-            return ReflectConv(self.features, False, self.dtype, self.native, name=name)
+            return ReflectConv(self.features, False, self.dtype, name=name)
 
         return x + conv("conv_2")(nn.relu(conv("conv_1")(x, extent)), extent)
