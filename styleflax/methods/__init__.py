@@ -5,8 +5,7 @@ from typing import Any
 
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Method
-from styleflax.methods.cin import make_cin
-from styleflax.methods.cin_style import make_cin_style
+from styleflax.methods.cin import make_cin, make_cin_style
 from styleflax.methods.johnson import make_johnson
 from styleflax.methods.lite import make_lite
 from styleflax.methods.sanet import make_sanet
