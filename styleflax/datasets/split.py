@@ -140,6 +140,6 @@ def _matches(name: str, rule: re.Match[str]) -> bool:
 
 def _place_of(names: Sequence[str], salt: str) -> float:
     """Returns a number in [0, 1) that looks random and is always the same."""
-    text = os.fsencode(f"{salt}\n{min(names)}")
+    text = os.fsencode(f"{salt}{min(names)}")
     digest = hashlib.sha256(text).digest()[: _BITS // 8]
     return int.from_bytes(digest, "big") / 2**_BITS

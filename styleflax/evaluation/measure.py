@@ -18,6 +18,11 @@ from styleflax.evaluation.metrics.color import (
     hellinger,
     lab_histogram,
 )
+from styleflax.evaluation.metrics.gray_patches import (
+    Distances,
+    find_flat_areas,
+    measure_jump,
+)
 from styleflax.evaluation.metrics.identity import psnr
 from styleflax.evaluation.metrics.networks import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, ssim
@@ -50,11 +55,13 @@ class KnownContent(NamedTuple):
         picture: RGB in [0, 1].
         features: By network.
         strengths: None for pictures too small for detectors.
+        flat_areas: Large flat areas; see `gray_patches.find_flat_areas`.
     """
 
     picture: Picture
     features: dict[str, FeatureMaps]
     strengths: Strengths | None
+    flat_areas: list[Distances]
 
 
 class KnownStyle(NamedTuple):
@@ -101,7 +108,7 @@ class Measure:
         self._has_detectors = size_px >= MIN_DETECTORS_PX
         needs = {
             "ms_ssim": MIN_MS_SSIM_PX,
-            "blobs, checkerboard and border": MIN_DETECTORS_PX,
+            "blobs, checkerboard, border and gray_patch": MIN_DETECTORS_PX,
         }
         self.notes = [
             f"without {what}: they need {least} px, and pictures have {size_px}"
@@ -111,7 +118,9 @@ class Measure:
 
     def content(self, picture: Picture) -> KnownContent:
         """Returns what is to be kept while pictures are made of a content."""
-        return KnownContent(picture, self._features(picture), self._strengths(picture))
+        features, strengths = self._features(picture), self._strengths(picture)
+        areas = [] if strengths is None else find_flat_areas(picture)
+        return KnownContent(picture, features, strengths, areas)
 
     def style(self, picture: Picture) -> KnownStyle:
         """Returns what is to be kept of a style."""
@@ -179,7 +188,9 @@ class Measure:
         grid = own.grid - max(0.0, *(x.grid for x in inputs))
         border = own.border - max(0.0, *(x.border for x in inputs))
         blobs = detect_blobs(picture, content.picture, style_picture)
-        return {
+        patch = measure_jump(picture, content.flat_areas)
+        values = {"gray_patch": float(patch.found), "patch_jump": patch.jump}
+        return (values if content.flat_areas else {}) | {
             "blobs": float(blobs.found),
             "blob_area": blobs.share,
             "num_blobs": float(blobs.num_blobs),

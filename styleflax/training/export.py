@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from styleflax.config import Config, Data, from_json
 from styleflax.datasets.sources import split_spec
+from styleflax.methods.base import Method
 from styleflax.parallel import local_view
 from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
@@ -67,13 +68,14 @@ def model_file(
     encoder = load_model(workdir / FILE_NAME)
     variables = jax.device_get(local_view(state.shown()))
     method = build_methods(config)[-1]
-    provenance = _provenance(config, int(state.step), method.encoder_layers)
+    provenance = _provenance(config, int(state.step), method)
     if scores:
         provenance["scores"] = dict(scores)
     return ModelFile(
         method=config.method,
         encoder=encoder.encoder,
-        encoder_params=encoder.encoder_params,
+        # A network with an encoder of its own needs no judge once it is trained.
+        encoder_params=encoder.encoder_params if method.encoder_layers else {},
         players={
             **encoder.players,  # what the method kept frozen
             **{k: variables.players[k] for k in trained_players(config)},
@@ -85,9 +87,7 @@ def model_file(
     )
 
 
-def _provenance(
-    config: Config, steps: int, encoder_layers: Sequence[str]
-) -> dict[str, Any]:
+def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
     """How a run's parameters came about, without paths of this machine."""
     return {
         "steps": steps,
@@ -102,7 +102,7 @@ def _provenance(
         },
         "decoder": config.decoder,
         "init_from": Path(config.init_from).name,
-        "encoder_layers": list(encoder_layers),
+        "encoder_layers": list(method.judge_layers or method.encoder_layers),
         "styleflax": importlib.metadata.version("styleflax"),
         "jax": importlib.metadata.version("jax"),
     }

@@ -9,10 +9,12 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
+from styleflax.compile_cache.options import DETERMINISTIC, add_flag
 from styleflax.config import Config, Phase
 from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
 from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
 from styleflax.images.files import save_image
+from styleflax.memory import explained_memory
 from styleflax.methods.base import Method
 from styleflax.parallel import (
     all_devices,
@@ -23,7 +25,6 @@ from styleflax.parallel import (
     replicate,
 )
 from styleflax.training.build import build_method, build_methods
-from styleflax.training.environment import request_determinism
 from styleflax.training.optimizer import make_schedule
 from styleflax.training.phases import phase_starts, remaining_phases
 from styleflax.training.prefetch import DeviceBatches
@@ -83,7 +84,7 @@ def train(
     """
     validate(config)
     if config.run.deterministic:
-        request_determinism()
+        add_flag(DETERMINISTIC)
     check_same_config(config)
     method = build_methods(config)[0]
     devices = all_devices(config.run.num_devices)
@@ -117,7 +118,14 @@ def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
     ) as bar:
         for index, start, end, phase in remaining_phases(run.config.phases, first):
             bar.set_description(f"phase {index + 1}/{len(run.config.phases)}")
-            state = _run_phase(run, state, stop, bar, index, start, end, phase)
+            part = f"phases[{index}]"
+            with explained_memory(
+                f"training on {phase.batch_size} crops of {phase.crop_px} px ({part})",
+                f"lower --config.{part}.batch_size or --config.{part}.crop_px, or set "
+                f"--config.optimizer.accumulate_steps="
+                f"{2 * run.config.optimizer.accumulate_steps}, which splits each batch",
+            ):
+                state = _run_phase(run, state, stop, bar, index, start, end, phase)
             if stop:
                 logger.warning("stopped by %s; run again to go on", stop.name)
                 break

@@ -163,7 +163,7 @@ def _read_encoder(
     config: Config, method: Method, workdir: Path, sources: Sources
 ) -> ModelFile:
     def read() -> ModelFile:
-        layers = method.encoder_layers
+        layers = method.judge_layers or method.encoder_layers
         return open_encoder(config, layers, workdir, sources, method.begin_from)
 
     first = on_first(read)  # makes it; the others find it there

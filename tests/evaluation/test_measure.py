@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from styleflax.evaluation.drawn_skies import draw_sky
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.artefacts import detect_artefacts
 from styleflax.evaluation.metrics.color import (
@@ -82,6 +83,21 @@ def test_artefacts_are_what_the_detectors_find(measure, pictures, inputs):
     for name in ("checkerboard", "border"):
         assert found[name] == getattr(expected, name).found
         assert found[f"{name}_excess"] == pytest.approx(getattr(expected, name).excess)
+
+
+def test_gray_patches_are_of_contents_with_a_flat_area(pictures):
+    measure, style = Measure(192, []), pictures[2]
+    sky = draw_sky("white", 0.6, seed=1, size_px=192)
+    made = np.where(np.arange(192)[:, None, None] < 40, np.float32(0.3), sky)
+    known = measure.style(style)
+    found = measure.pair(made, measure.content(sky), known, style)
+    expected = detect_artefacts(made, sky, style).gray_patch
+    assert found["patch_jump"] == pytest.approx(expected.jump)
+    assert found["gray_patch"] == expected.found == 1
+    noise = np.random.default_rng(0).random((192, 192, 3), np.float32)
+    found = measure.pair(made, measure.content(noise), known, style)
+    assert "border" in found
+    assert not {"patch_jump", "gray_patch"} & found.keys()
 
 
 def test_content_itself_is_at_no_distance_from_it(measure, pictures):
