@@ -2,6 +2,10 @@
 
 import importlib.metadata
 import platform
+import sys
+from typing import Annotated
+
+import typer
 
 from styleflax.compile_cache.options import describe_options
 
@@ -25,8 +29,17 @@ PACKAGES = (
 )
 
 
-def doctor() -> None:
-    """Print devices, versions, caches and weights."""
+def doctor(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Compare compiled programs with the same operations one by one, "
+            "which takes about half a minute; code 1 if one differs.",
+        ),
+    ] = False,
+) -> None:
+    """Print devices, versions, compiler options, caches and weights."""
     # Late, because every command reads this file, and few want tables.
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -38,6 +51,28 @@ def doctor() -> None:
     for name, value in (*_devices(), *describe_options(), *_weights()):
         table.add_row(name, value)
     Console(markup=False, highlight=False).print(table)
+    if check and not _check():
+        raise typer.Exit(1)
+
+
+def _check() -> bool:
+    """Prints how far compiled programs deviate; returns whether ours agree."""
+    from styleflax.cli import self_check  # noqa: PLC0415  (late, as above)
+
+    agree = True
+    for program in self_check.own_programs():
+        verdict = self_check.compare(program)
+        agree &= verdict.agrees
+        told = "ok" if verdict.agrees else "WRONG when compiled"
+        print(f"{verdict.name}: {told}, deviation {verdict.deviation:.1e}", flush=True)
+    if not self_check.compare(self_check.known_sum()).agrees:
+        print(
+            f"styleflax: warning: this jaxlib computes wrong sums under these compiler "
+            f"options ({self_check.KNOWN_ISSUE}); unset XLA_FLAGS and "
+            f"STYLEFLAX_COMPILER_OPTIONS, or install another version",
+            file=sys.stderr,
+        )
+    return agree
 
 
 def _version(package: str) -> str:
