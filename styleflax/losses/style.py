@@ -79,3 +79,47 @@ def gram_squared_loss(
         target: `gram_matrix` of the style.
     """
     return jnp.square(gram_matrix(feature) - target).mean()
+
+
+def balanced_gram_loss(
+    feature: FeatureMap, target: Float[Array, "b c c"]
+) -> Float[Array, ""]:
+    """Squared distance of Gram matrices over the sum of their squared norms.
+
+    Cheng et al. 2021 ("Style-aware normalized loss"): the squared distance of Gatys et
+    al. over its largest possible value. Gram matrices have no negative scalar product,
+    so that this is between 0, where both agree, and 1, whatever the style.
+
+    Args:
+        feature: Of the stylized image.
+        target: `gram_matrix` of the style.
+    """
+    gram = gram_matrix(feature)
+    return _balanced(jnp.square(gram - target), jnp.square(gram) + jnp.square(target))
+
+
+def balanced_mean_std_loss(
+    feature: FeatureMap, target: MeanStd, *, ddof: int = 0, eps: float = 1e-5
+) -> Float[Array, ""]:
+    """Squared differences of means and deviations over the sum of their squares.
+
+    Equation 13 of Huang and Belongie 2017, normalized as Cheng et al. 2021 do it: of
+    features that are not negative it is between 0 and 1, whatever the style.
+
+    Args:
+        feature: Of the stylized image.
+        target: Mean and standard deviation of the style.
+        ddof: Of the variances; see `channel_mean_std`.
+        eps: Added to the variances.
+    """
+    found = jnp.stack(channel_mean_std(feature, ddof=ddof, eps=eps), axis=1)
+    wanted = jnp.stack(target, axis=1)
+    norms = jnp.square(found) + jnp.square(wanted)
+    return _balanced(jnp.square(found - wanted), norms)
+
+
+def _balanced(
+    squares: Float[Array, "b _ _"], norms: Float[Array, "b _ _"]
+) -> Float[Array, ""]:
+    # The floor is far below any picture's.
+    return (squares.sum(axis=(1, 2)) / (norms.sum(axis=(1, 2)) + 1e-12)).mean()

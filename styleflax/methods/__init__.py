@@ -82,8 +82,9 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
     for name in asked:
         if name not in controls_of(method):
             having = [k for k, make in METHODS.items() if name in controls_of(make())]
-            has = f"{', '.join(having)} has it" if having else "no method has it"
+            has = "have it" if len(having) > 1 else "has it"
             means = f" ({_MEANINGS[name]})" if name in _MEANINGS else ""
             raise ValueError(
-                f"this model's method has no control {name!r}{means}; {has}"
+                f"this model's method has no control {name!r}{means}; "
+                f"{', '.join(having) or 'no method'} {has}"
             )

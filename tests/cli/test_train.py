@@ -183,7 +183,21 @@ def test_training_gets_the_configuration_and_the_folder(calls):
     assert config.phases[0].crop_px == 64
     assert workdir == Path("runs/x")
     assert callable(make_sampler)
-    assert request is None  # signals ask to stop
+    assert not request  # until a signal asks to stop
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", None)])
+def test_ctrl_c_has_its_own_exit_code_and_a_scheduler_has_none(name, code, monkeypatch):
+    def stopped(config, workdir, make_sampler, request):
+        request.name = name
+
+    monkeypatch.setattr(loop, "train", stopped)
+    try:
+        main(["train.py", "--config=smoke", "--workdir=x"])
+        ended = None
+    except SystemExit as error:
+        ended = error.code
+    assert ended == code
 
 
 def test_arguments_are_the_programs_own_by_default(calls, monkeypatch):
