@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,10 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.control_flags import ColorMatch, Detail
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
+from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
     from styleflax.inference.datasets.job import Job, Settings
@@ -30,11 +31,14 @@ def dataset(
     split: flags.Split = "train",
     data_dir: flags.DataDir = None,
     alpha: Alpha = 1.0,
+    color_match: ColorMatch = None,
+    detail: Detail = None,
     size: flags.Size = 256,
     crop: flags.Crop = True,
     style_size: flags.StyleSize = 256,
     batch: flags.Batch = 16,
     seed: flags.Seed = 0,
+    classes: flags.Classes = None,
     encoding: flags.Encoding = "jpeg",
     threads: flags.Threads = 4,
     launcher: flags.Launcher = "jax",
@@ -46,10 +50,10 @@ def dataset(
     distributed: flags.Distributed = "",
 ) -> None:
     """Stylize every picture of a data set; run it again to go on where it stopped."""
+    from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(
         content=content,
         style=str(style),
@@ -57,6 +61,8 @@ def dataset(
         split=split,
         data_dir=None if data_dir is None else str(data_dir),
         alpha=alpha,
+        color_match=color_match,
+        detail=detail,
         size_px=size,
         crop=crop,
         style_size_px=style_size,
@@ -64,6 +70,7 @@ def dataset(
         seed=seed,
         encoding=encoding,
         num_threads=threads,
+        classes=None if classes is None else read_classes(classes),
     )
     if launcher == "ray":
         _tell(make_on_ray(settings, out, workers, ray_address), out)
@@ -149,6 +156,7 @@ def _finish(job: "Job", out: Path) -> dict[str, Any]:
         jobs.features_of(job),
         job.source.split,
         f"Stylized by styleflax: {json.dumps(jobs.describe(job))}",
+        jobs.notes_of(job),
     )
 
 
@@ -165,9 +173,22 @@ def _tell(report: dict[str, Any] | None, out: Path) -> None:
     lines += [
         f"painting {name} cannot be used; the next one replaced it" for name in damaged
     ]
+    _tell_of_sources(report)
     for line in lines[:_SHOWN]:
         print(f"styleflax: {line}", file=sys.stderr)
     if len(lines) > _SHOWN:
         print(f"styleflax: {len(lines)} in all, see report.json", file=sys.stderr)
     if lines:
         raise typer.Exit(EXIT_SKIPPED)
+
+
+def _tell_of_sources(report: dict[str, Any]) -> None:
+    """Says what was left out from the beginning; reports of old runs do not know."""
+    entries = report.get("left_out", [])
+    if entries:
+        left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
+        text = describe_left_out(left_out)
+        print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
+    for name in report.get("empty_classes", [])[:_SHOWN]:
+        text = f"the class {name!r} has no picture; it keeps its number"
+        print(f"styleflax: warning: {text}", file=sys.stderr)

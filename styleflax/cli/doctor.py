@@ -3,6 +3,8 @@
 import importlib.metadata
 import platform
 
+from styleflax.compile_cache.options import describe_options
+
 PACKAGES = (
     "styleflax",
     "jax",
@@ -33,7 +35,7 @@ def doctor() -> None:
     table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
     for package in PACKAGES:
         table.add_row(package, _version(package))
-    for name, value in (*_devices(), *_weights()):
+    for name, value in (*_devices(), *describe_options(), *_weights()):
         table.add_row(name, value)
     Console(markup=False, highlight=False).print(table)
 

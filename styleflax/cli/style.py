@@ -38,6 +38,7 @@ def save(
     """Write a style file, which serves this model wherever a painting does."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.checks import check_size  # noqa: PLC0415
+    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415
     from styleflax.inference.styles.file import is_style_file  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
@@ -47,7 +48,7 @@ def save(
         raise ValueError(f"{str(painting)!r} is a style file already")
     check_target(out, overwrite=overwrite)
     source = Source(painting, mask=style_mask)
-    for file in (painting, style_mask):
+    for file in (painting, style_mask and mask_file(style_mask)):
         if file is not None and not file.is_file():
             raise FileNotFoundError(f"there is no picture {str(file)!r}")
     picture = read_source(source, max_megapixels).on_white()

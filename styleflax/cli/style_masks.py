@@ -9,6 +9,7 @@ import typer
 
 from styleflax.cli.control_flags import read_mask_flag
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
+from styleflax.images.listing import LeftOut
 
 StyleMasks = Annotated[
     list[str] | None,
@@ -16,7 +17,7 @@ StyleMasks = Annotated[
         "--style-mask",
         help="The part of a painting that counts, white is in: FILE[:STYLE], by the "
         "number of its --style, or in their order (a folder's by name); may be "
-        "repeated.",
+        "repeated. Labels are as for --mask.",
     ),
 ]
 
@@ -27,6 +28,7 @@ def masked_styles(
     flags: Sequence[str] | None,
     *,
     repeats: bool,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """The styles of a command with their masks.
 
@@ -35,13 +37,15 @@ def masked_styles(
         weights: The same.
         flags: Of `StyleMasks`; where there are any, repeats count.
         repeats: The same.
+        left_out: The same.
 
     Raises:
         ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a
             mask has no pixels.
         FileNotFoundError: The same.
     """
-    styles = expand_styles(paths, weights, repeats=repeats or bool(flags))
+    repeats = repeats or bool(flags)
+    styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
     return add_style_masks(styles, flags)
 
 
@@ -86,6 +90,8 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
         ValueError: If a style is not there, or has two masks.
         FileNotFoundError: If a mask is not there.
     """
+    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
+
     masks: list[Path | None] = [None] * num_styles
     for number, text in enumerate(flags or (), 1):
         flag = read_mask_flag(text)
@@ -100,6 +106,7 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
             raise ValueError(f"--style-mask {text}: painting {style} has one already")
         masks[style - 1] = Path(flag.mask)
     for mask in masks:
-        if mask is not None and not mask.is_file():
-            raise FileNotFoundError(f"--style-mask: there is no picture {str(mask)!r}")
+        if mask is not None and not mask_file(mask).is_file():
+            file = str(mask_file(mask))
+            raise FileNotFoundError(f"--style-mask: there is no picture {file!r}")
     return masks

@@ -1,6 +1,5 @@
 """`styleflax stylize`: photographs in the styles of paintings."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,11 @@ from styleflax.cli.stylize_inputs import (
 from styleflax.cli.stylize_targets import find_targets
 from styleflax.cli.stylize_times import Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.listing import LeftOut
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
     from styleflax.inference.stylizer import Stylizer
-
-SWITCHES = flags.SWITCHES | control_flags.SWITCHES
 
 
 def stylize(
@@ -39,6 +37,8 @@ def stylize(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
@@ -63,19 +63,27 @@ def stylize(
 
     refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
-    contents = expand(photos, "PHOTO")
-    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
+    left_out: list[LeftOut] = []
+    contents = expand(photos, "PHOTO", left_out=left_out)
+    styles = masked_styles(
+        *(style, weights, style_mask), repeats=bool(mask or blend), left_out=left_out
+    )
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *more, refine=refine
+        len(styles),
+        *looks,
+        *more,
+        refine=refine,
+        color_match=color_match,
+        detail=detail,
     )
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
     reading = (suffix or ".png", max_megapixels)
     writing = (metadata is flags.Metadata.KEEP, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing)
+    job = Job(contents, mixes, targets, controls, *reading, *writing, left_out)
     with times.watching_compiler():
         with times.phase("weights"):
             stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
@@ -88,7 +96,7 @@ def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> No
     from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
 
-    with Report(len(job.targets), as_json=as_json) as report:
+    with Report(len(job.targets), as_json=as_json, left_out=job.left_out) as report:
         with times.phase("run"):
             stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
             run_job(job, stylizer, report)
@@ -100,32 +108,3 @@ def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
     check_max_megapixels(max_megapixels)
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")
-
-
-def spread_styles(arguments: Sequence[str]) -> list[str]:
-    """Arguments where `--style A B` is `--style A --style B`.
-
-    So that a shell's `--style paintings/*.jpg` works. Only where a photograph
-    stands before `--style`: otherwise what follows the first painting are the
-    photographs.
-    """
-    spread: list[str] = []
-    photo_before = False
-    option = ""
-    for argument in arguments[1:]:
-        if argument.startswith("-") and argument != "-":
-            has_value = "=" in argument or argument[:2] not in ("--", argument)
-            # As in --size=9 and -oOUT; what follows a switch is no value of it.
-            has_value = has_value or argument in SWITCHES
-            option = "" if has_value else argument
-        elif option == "--style":
-            option = "more styles" if photo_before else ""
-        elif option == "more styles":
-            spread.append("--style")
-        elif option:
-            option = ""
-        else:
-            photo_before = True
-        spread.append(argument)
-    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet", "video"}
-    return [arguments[0], *spread] if spreads else list(arguments)

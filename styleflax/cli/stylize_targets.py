@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from styleflax.cli.stylize_inputs import DASH, Mix, Source
-from styleflax.images.listing import READABLE_SUFFIXES
+from styleflax.images.listing import IMAGE_SUFFIXES
 from styleflax.images.write import SUFFIXES_WRITTEN, save_options
 
 Pair = tuple[Source, Mix]
@@ -111,7 +111,7 @@ def _refuse_other_format(out: Path, suffix: str | None) -> None:
 
 def _refuse_unknown_format(out: Path) -> None:
     suffix = out.suffix.lower()
-    if suffix in PillowImage.registered_extensions() or suffix in READABLE_SUFFIXES:
+    if suffix in PillowImage.registered_extensions() or suffix in IMAGE_SUFFIXES:
         raise ValueError(
             f"cannot write {str(out)!r}: the suffix of a file must be one of "
             f"{', '.join(sorted(SUFFIXES_WRITTEN))}"

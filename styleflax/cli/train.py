@@ -186,7 +186,12 @@ def train_here(
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
     from styleflax.training import loop  # noqa: PLC0415
 
-    loop.train(config, workdir, make_sampler, request)
+    if not config.run.score_every_steps:
+        loop.train(config, workdir, make_sampler, request)
+        return
+    from styleflax.evaluation.validation import make_scorer  # noqa: PLC0415
+
+    loop.train(config, workdir, make_sampler, request, make_scorer)
 
 
 def _packaged_configs() -> dict[str, Path]:

@@ -2,12 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from styleflax.cli import control_flags, video_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
     from styleflax.inference.video.stylizer import Keyframes
@@ -28,6 +31,8 @@ def video(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
@@ -52,13 +57,22 @@ def video(
     if not clip.is_file():
         raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
     check_video_target(out, overwrite=overwrite, crf=crf)
-    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True)
+    left_out: list[LeftOut] = []
+    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
+    if left_out:
+        typer.echo(f"styleflax: warning: {describe_left_out(left_out)}", err=True)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)
     sizes = (size, restore_size, style_size)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, level_balance, max_megapixels
+        len(styles),
+        *looks,
+        *sizes,
+        level_balance,
+        max_megapixels,
+        color_match=color_match,
+        detail=detail,
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)

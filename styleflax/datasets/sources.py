@@ -3,12 +3,15 @@
 import bisect
 import importlib
 import itertools
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from styleflax.images.listing import list_images
+from styleflax.images.listing import describe_left_out, list_folder
+
+_LOGGER = logging.getLogger(__name__)
 
 DATASETS = (
     "image_folder",
@@ -26,6 +29,10 @@ class PictureSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> bytes: ...
+
+    def name(self, index: int) -> str:
+        """Returns the picture's name, with forward slashes."""
+        ...
 
 
 def open_source(
@@ -117,9 +124,11 @@ def picture_files(path: Path | str) -> list[Path]:
     path = Path(path).expanduser()
     if path.is_file():
         return [path]
-    found = list_images(path)
+    found, left_out = list_folder(path)
     if not found:
         raise ValueError(f"the folder {str(path)!r} holds no picture")
+    if left_out:
+        _LOGGER.warning("pictures: %s", describe_left_out(left_out))
     return found
 
 
@@ -137,6 +146,10 @@ class FilePictures:
             raise IndexError(f"picture {index} of {len(self)}")
         return self._files[index].read_bytes()
 
+    def name(self, index: int) -> str:
+        """Returns the name of the file, without its folder."""
+        return self._files[index].name
+
     def __repr__(self) -> str:
         return f"FilePictures({len(self)} pictures)"
 
@@ -152,11 +165,20 @@ class Concatenated:
         return self._ends[-1]
 
     def __getitem__(self, index: int) -> bytes:
+        source, place = self._find(index)
+        return source[place]
+
+    def name(self, index: int) -> str:
+        """Returns the picture's name in the source that it is from."""
+        source, place = self._find(index)
+        return source.name(place)
+
+    def _find(self, index: int) -> tuple[PictureSource, int]:
         if not 0 <= index < len(self):
             raise IndexError(f"picture {index} of {len(self)}")
         which = bisect.bisect_right(self._ends, index)
         start = self._ends[which - 1] if which else 0
-        return self._sources[which][index - start]
+        return self._sources[which], index - start
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self._sources))

@@ -35,7 +35,7 @@ def build_model(
     Args:
         file: As loaded.
         dtype: Compute type.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
 
     Raises:
         ValueError: If the file's method, options, encoder or arithmetic are unknown,
@@ -108,6 +108,9 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
                 f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
                 f"{sorted(values)}"
             )
+    if not method.encoder_layers:
+        check_params({}, file.encoder_params, "the encoder")
+        return
     encoder = VGG(method.encoder_layers, spec.architecture, spec.convention)
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
     shapes = kept_shapes(encoder.init, _KEY, image)

@@ -34,6 +34,7 @@ from styleflax.inference.styles.pixels import STYLE_SIZE_PX
 from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
+from styleflax.methods.finishing import has_palette
 from styleflax.parallel import local_devices
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model
@@ -60,7 +61,8 @@ class Stylizer:
         devices: To use; by default all of this process.
         split_rows: See `load`.
         tile_px: The same.
-        file: What the model was built of, if style files are to be used.
+        file: What the model was built of, for style files and the defaults of
+            controls; without it these are off.
         name: What messages and style files call the model.
 
     Example:
@@ -85,6 +87,8 @@ class Stylizer:
         kept, encode = KeptStyles(model, file, name), self._renderer.programs.encode
         self._styles = StyleEncoder(model, kept, encode)
         self._on_step: Callable[[int, int], None] | None = None
+        self._defaults = {} if file is None else file.defaults
+        self._has_warned = False
 
     @classmethod
     def load(
@@ -230,6 +234,7 @@ class Stylizer:
             self.prepare_style(style, *looks, mask, refine=refine)
             for style, mask in zip(styles, plan.style_masks, strict=True)
         ]
+        plan = self.complete_plan(plan, prepared)
         with_alpha = plan.masking is not None and plan.masking.need_alpha
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
@@ -253,6 +258,27 @@ class Stylizer:
         from styleflax.inference.gatys.refine import Refiner  # noqa: PLC0415
 
         return Refiner()
+
+    def complete_plan(self, plan: Plan, styles: Sequence[OneStyle]) -> Plan:
+        """The plan with the model's own `color_match` and `detail`, as far as it can.
+
+        Args:
+            plan: What is asked for.
+            styles: What `prepare_style` returned for it. Style files of before the
+                color step lack the painting's colors, which is announced once.
+        """
+        plan = plan.completed(self._defaults)
+        lacking = any(isinstance(x, Mapping) and not has_palette(x) for x in styles)
+        if not plan.color_match or not lacking:
+            return plan
+        if not self._has_warned:
+            self._has_warned = True
+            self._renderer.announce(
+                "a style file of an earlier version lacks the painting's colors, and "
+                "the color step is left out: make the file again from the painting by "
+                "`styleflax style save`"
+            )
+        return plan._replace(color_match=0.0)
 
     def _stylize(
         self, contents: Sequence[Content], styles: Sequence[OneStyle], plan: Plan

@@ -8,11 +8,13 @@ from styleflax.methods.base import Method
 from styleflax.methods.cin import make_cin
 from styleflax.methods.cin_style import make_cin_style
 from styleflax.methods.johnson import make_johnson
+from styleflax.methods.lite import make_lite
 from styleflax.methods.sanet import make_sanet
 
 METHODS: Mapping[str, Callable[..., Method]] = {
     "adain": make_adain,
     "sanet": make_sanet,
+    "lite": make_lite,
     "johnson": make_johnson,
     "cin": make_cin,
     "cin_style": make_cin_style,
@@ -27,6 +29,8 @@ _MEANINGS = {
     "weights": "several styles in one picture",
     "masks": "styles by place",
     "style_masks": "parts of styles",
+    "color_match": "the colors of a painting, which it knows from its pixels",
+    "detail": "the photo below strength 1",
 }
 
 
@@ -41,6 +45,15 @@ def build(name: str, **arguments: Any) -> Method:
     return METHODS[name](**arguments)
 
 
+def controls_of(method: Method) -> frozenset[str]:
+    """All controls of a method: its own, and those of the shared composition."""
+    shared = {
+        "color_match": not method.styles,
+        "detail": "strength" in method.controls,
+    }
+    return method.controls | {name for name, has in shared.items() if has}
+
+
 def check_controls(method: Method, asked: Iterable[str]) -> None:
     """Refuses controls that a method has not got.
 
@@ -48,8 +61,8 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
         ValueError: Naming the methods that have the control.
     """
     for name in asked:
-        if name not in method.controls:
-            having = [key for key, make in METHODS.items() if name in make().controls]
+        if name not in controls_of(method):
+            having = [k for k, make in METHODS.items() if name in controls_of(make())]
             has = f"{', '.join(having)} has it" if having else "no method has it"
             means = f" ({_MEANINGS[name]})" if name in _MEANINGS else ""
             raise ValueError(

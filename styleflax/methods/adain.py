@@ -67,7 +67,7 @@ def make_adain(
             `out_of_range` keeps values in [0, 1].
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
         norm: In the decoder; a name in `models.channel_norm.NORMS`.
         transform: A name in `adain_transforms.TRANSFORMS`; `concatenation` gives the
@@ -82,11 +82,11 @@ def make_adain(
     _check_name("content_target", content_target, CONTENT_TARGETS)
     nets = Networks(
         arithmetic,
-        FrozenEncoder(dtype, native, remat),
+        FrozenEncoder(dtype, remat),
         Decoder(dtype, native, norm=norm),
         TRANSFORMS[transform],
         content_target,
-        make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native),
+        make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype),
     )
     return _assemble(losses, nets)
 

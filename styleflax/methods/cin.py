@@ -62,7 +62,7 @@ def make_cin(
             style loss (`methods.terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
         styles: Their names, in the order of the style pictures.
         width: Factor on the network's channels.
@@ -77,7 +77,7 @@ def make_cin(
         ValueError: If a term, layer or pooling is unknown, or names are missing or the
             same.
     """
-    encode = FrozenEncoder(dtype, native, remat, pooling)
+    encode = FrozenEncoder(dtype, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
     of_net = (width, kernel_std, dtype, native)

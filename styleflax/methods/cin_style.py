@@ -70,7 +70,7 @@ def make_cin_style(
     """
     if len(styles) != 1:
         raise ValueError(f"one new style at a time, got {list(styles)}")
-    encode = FrozenEncoder(dtype, native, remat, pooling)
+    encode = FrozenEncoder(dtype, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
     nets = make_networks(perception, styles, width, None, dtype, native)

@@ -153,7 +153,7 @@ def make_perception(
         if layer not in known:
             raise ValueError(f"layer {layer!r} unknown; there are {', '.join(known)}")
     terms = make_style_terms(
-        weights, _OF_IMAGES, style_layers, arithmetic, encode.dtype, encode.native
+        weights, _OF_IMAGES, style_layers, arithmetic, encode.dtype
     )
     return Perception(encode, content_layer, style_layers, weights, terms)
 

@@ -73,7 +73,7 @@ def make_johnson(
             Caffe's), `losses.regularizers`, and any style loss (`methods.terms`).
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
         styles: The one style's name.
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
@@ -93,7 +93,7 @@ def make_johnson(
         norm, width, padding, upsampling, output, dtype=dtype, native=native
     )
     _check(net, styles)
-    encode = FrozenEncoder(dtype, native, remat)
+    encode = FrozenEncoder(dtype, remat)
     at = (content_layer, tuple(style_layers))
     perception = make_perception(encode, losses, arithmetic, *at)
     return _assemble(_Networks(net, perception), tuple(styles))

@@ -70,7 +70,7 @@ def make_sanet(
             `methods.terms`.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
-        native: Use XLA's own convolution also on CPU (see `ops.conv`), and dense
+        native: Enlarge maps before they are convolved (see `ops.conv`), and take dense
             attention where `path` is `auto`.
         style_dtype: In which a style's features are kept: 5 MB in float16 for a
             picture of 512 px.
@@ -87,11 +87,9 @@ def make_sanet(
     if native and path == "auto":
         path = "dense"
     statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
-    transform = SANet(statistics, dtype, native, path, tuple(levels))
-    encode = FrozenEncoder(dtype, native, remat)
-    terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native
-    )
+    transform = SANet(statistics, dtype, path, tuple(levels))
+    encode = FrozenEncoder(dtype, remat)
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
     nets = Networks(arithmetic, transform, Decoder(dtype, native), encode, terms)
     return _assemble(losses, nets, start, style_dtype)
 

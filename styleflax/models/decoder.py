@@ -39,7 +39,7 @@ class Decoder(nn.Module):
 
     Attributes:
         dtype: Compute type; the image is float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         layers: Output channels by layer, under the names in `LAYERS`.
         norm: After every convolution but the last, a name in `channel_norm.NORMS`;
             the paper's decoder has `none`.

@@ -123,14 +123,12 @@ class SANet(nn.Module):
     Attributes:
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
         path: Of `ops.attention.attention`.
         levels: Those of `LEVELS` that are there; the paper's network has both.
     """
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    native: bool = False
     path: Path = "auto"
     levels: tuple[str, ...] = LEVELS
 
@@ -180,7 +178,7 @@ class SANet(nn.Module):
             )
             level = content[layer].astype(jnp.float32) + weight * attended
             total = total + (level if layer == "relu4_1" else _enlarged(level, h, w))
-        conv = ReflectConv(c, False, self.dtype, self.native, name="merge_conv")
+        conv = ReflectConv(c, dtype=self.dtype, name="merge_conv")
         return conv(total, extent).astype(jnp.float32)
 
 

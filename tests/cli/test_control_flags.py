@@ -31,6 +31,10 @@ def mask(tmp_path):
         ("alpha:0.3,0.7", MaskFlag("alpha", [0.3, 0.7], 1.0)),
         ("C:/sky.png:1,0@1", MaskFlag("C:/sky.png", [1.0, 0.0], 1.0)),
         ("sky.png:x", MaskFlag("sky.png:x", None, 1.0)),
+        ("l.png[3]:2@0.5", MaskFlag("l.png[3]", 2, 0.5)),
+        ("l.png[#ff0000]:2", MaskFlag("l.png[#ff0000]", 2, 1.0)),
+        ("l.png[#ff0000]", MaskFlag("l.png[#ff0000]", None, 1.0)),
+        ("m[1].png:2", MaskFlag("m[1].png", 2, 1.0)),
     ],
 )
 def test_a_mask_has_a_style_and_a_strength(text, expected):

@@ -27,9 +27,7 @@ def test_both_levels_are_the_sum_of_each_alone():
     whole = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
 
     def merged(levels):
-        network = SANet(
-            {"ddof": 0, "eps": 1e-5}, native=True, path="dense", levels=levels
-        )
+        network = SANet({"ddof": 0, "eps": 1e-5}, path="dense", levels=levels)
         own = {
             k: v
             for k, v in PARAMS.items()

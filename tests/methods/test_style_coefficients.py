@@ -17,7 +17,7 @@ from styleflax.methods.feed_forward import make_perception
 @pytest.fixture(scope="module")
 def perception():
     """Compares all pairs of positions, in chunks."""
-    encode = FrozenEncoder(jnp.float32, native=True)
+    encode = FrozenEncoder(jnp.float32)
     weights = {"mmd_gaussian": 1.0}
     return make_perception(encode, weights, Arithmetic(), "relu1_2", ("relu1_1",))
 

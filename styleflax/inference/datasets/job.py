@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from styleflax.datasets.labelled import LabelledSource, open_labelled
 from styleflax.inference.checks import MIN_SIDE_PX, check_alpha
+from styleflax.inference.controls import make_plan
 from styleflax.inference.datasets.paintings import Paintings
 from styleflax.inference.datasets.program import make_style_encoder
 from styleflax.inference.datasets.tfds_files import make_features
@@ -28,6 +29,8 @@ class Settings(NamedTuple):
         split: See `open_labelled`.
         data_dir: See `open_labelled`.
         alpha: Strength of the styles, 0 to 1.
+        color_match: See `controls.ControlArguments`; by default what the weights say.
+        detail: The same.
         size_px: Short side of the pictures, before and after.
         crop: Take the middle square, so that one program serves all. Otherwise
             every size of picture compiles a program, and pictures run one by
@@ -37,6 +40,7 @@ class Settings(NamedTuple):
         seed: The style of a picture depends on this and on its number alone.
         encoding: Of the pictures: `jpeg` (quality 95, all colours) or `png`.
         num_threads: Read, decode, encode and write, in each process.
+        classes: Names of all classes in order; None for those of the source.
     """
 
     content: str
@@ -52,6 +56,9 @@ class Settings(NamedTuple):
     seed: int = 0
     encoding: str = "jpeg"
     num_threads: int = 4
+    classes: tuple[str, ...] | None = None
+    color_match: float | None = None
+    detail: float | None = None
 
 
 class Job(NamedTuple):
@@ -72,7 +79,9 @@ def open_job(settings: Settings) -> Job:
         ValueError: A number is out of range, or there is no picture.
     """
     _check(settings)
-    source = open_labelled(settings.content, settings.split, settings.data_dir)
+    source = open_labelled(
+        settings.content, settings.split, settings.data_dir, settings.classes
+    )
     if taken := sorted(source.classes.keys() & set(_RECORDED)):
         raise ValueError(
             f"the labels {taken} of {settings.content!r} have the names of what is "
@@ -85,6 +94,9 @@ def open_job(settings: Settings) -> Job:
     paintings = Paintings(
         Path(settings.style), settings.style_size_px, make_style_encoder(model)
     )
+    plan = make_plan(1, color_match=settings.color_match, detail=settings.detail)
+    plan = plan.completed(file.defaults)
+    settings = settings._replace(color_match=plan.color_match, detail=plan.detail)
     return Job(settings, source, paintings, model, model_digest(file))
 
 
@@ -93,11 +105,24 @@ def describe(job: Job) -> dict[str, Any]:
     given = job.settings._asdict()
     for name in ("content", "style", "weights", "split", "data_dir", "num_threads"):
         del given[name]
+    if given["classes"] is None:  # as settings were before there were any
+        del given["classes"]
+    else:
+        given["classes"] = list(given["classes"])
     return {
         **given,
         "content": f"{job.source.description} ({job.source.split})",
         "style": job.paintings.description,
         "weights_sha256": job.weights_sha256,
+    }
+
+
+def notes_of(job: Job) -> dict[str, Any]:
+    """What the sources hold that goes into no picture, for the report."""
+    left_out = [*job.source.left_out, *job.paintings.left_out]
+    return {
+        "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
+        "empty_classes": list(job.source.empty_classes),
     }
 
 
@@ -121,6 +146,12 @@ def features_of(job: Job) -> Any:
 
 def _check(settings: Settings) -> None:
     check_alpha(settings.alpha)
+    for name, share in (
+        ("color_match", settings.color_match),
+        ("detail", settings.detail),
+    ):
+        if share is not None:
+            check_alpha(share, name)
     lowest = {
         "size_px": MIN_SIDE_PX,
         "style_size_px": MIN_SIDE_PX,
