@@ -10,6 +10,7 @@ from styleflax.inference.gatys import Settings, make_gatys, refine
 from styleflax.inference.gatys.levels import Inputs, Regions, next_image, resized
 from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.methods.gatys import Objective
+from styleflax.ops import color_match
 
 ENCODER = numpy_adain.random_encoder(("conv1_1", "conv1_2", "pool", "conv2_1"))
 NARROW = Objective(content_layers=("relu1_2",), style_layers=("relu1_1", "relu2_1"))
@@ -37,6 +38,17 @@ def test_refinement_is_gatys_from_the_networks_result(stylizer, small_pictures):
     np.testing.assert_array_equal(found, expected.image)
     losses = expected.losses[:, 0]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_after_refinement_the_chroma_is_the_paintings(stylizer, small_pictures):
+    content, style, _ = small_pictures
+    found = stylizer(content, style, refine=3, color_match=1.0).array
+    without = stylizer(content, style, refine=3).array
+    inside = (found > 0).all() and (found < 1).all()
+    chroma = [x @ color_match.TO_CHROMA.T for x in (found, without, to_float(style))]
+    means = [x.mean(axis=(0, 1)) for x in chroma]
+    np.testing.assert_allclose(means[0], means[2], atol=1e-4 if inside else 0.02)
+    assert np.abs(means[1] - means[2]).max() > 0.03
 
 
 def test_no_iterations_leave_the_result_as_it_is(stylizer, small_pictures):

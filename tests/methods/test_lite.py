@@ -121,7 +121,11 @@ def test_windows_give_the_whole_picture(method, variables):
 
 def test_the_judge_gives_gradients_to_encoder_and_decoder():
     weights = {"content": 1.0, "gram": 1.0, "identity": 1.0, "total_variation": 1.0}
-    method = build("lite", losses=weights, width=WIDTH, )
+    method = build(
+        "lite",
+        losses=weights,
+        width=WIDTH,
+    )
     variables = method.init(KEY)
     judge = VGG(method.judge_layers, widths=(4, 4, 8, 8, 8))
     frozen = {"encoder": judge.init(KEY, images(16, 16))["params"]}
