@@ -69,15 +69,8 @@ def stylize(
         *(style, weights, style_mask), repeats=bool(mask or blend), left_out=left_out
     )
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
-    more = (style_size, level_balance, max_megapixels)
-    controls, plan = control_flags.control_arguments(
-        len(styles),
-        *looks,
-        *more,
-        refine=refine,
-        color_match=color_match,
-        detail=detail,
-    )
+    more = (style_size, level_balance, max_megapixels, refine, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)

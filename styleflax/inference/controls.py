@@ -205,16 +205,7 @@ def make_plan(
     for name, side in (("size", size), ("style_size", style_size)):
         if side is not None:
             check_size(side, name)
-    if color not in get_args(ColorMode):
-        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
-    for name, share in (("color_match", color_match), ("detail", detail)):
-        if share is not None:
-            check_alpha(share, name)
-    if color_match and color != "style":
-        raise ValueError(
-            "color_match must be 0 where the photo's colors stay, got "
-            f"{color_match} with color={color!r}"
-        )
+    _check_color(color, color_match, detail)
     masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas need masks")
@@ -237,6 +228,19 @@ def make_plan(
         detail,
         refine,
     )
+
+
+def _check_color(color: str, color_match: float | None, detail: float | None) -> None:
+    if color not in get_args(ColorMode):
+        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
+    for name, share in (("color_match", color_match), ("detail", detail)):
+        if share is not None:
+            check_alpha(share, name)
+    if color_match and color != "style":
+        raise ValueError(
+            "color_match must be 0 where the photo's colors stay, got "
+            f"{color_match} with color={color!r}"
+        )
 
 
 def schedule_weights(
