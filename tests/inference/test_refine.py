@@ -3,7 +3,7 @@ import numpy_adain
 import pytest
 from PIL import Image
 
-from styleflax.images.pixels import to_float
+from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import Content, StylePixels
 from styleflax.inference.controls import make_plan
 from styleflax.inference.gatys import Settings, make_gatys, refine
@@ -173,3 +173,9 @@ def test_a_start_keeps_its_details_from_level_to_level():
     np.testing.assert_allclose(found, start, atol=1e-6)
     brighter = next_image(inputs, coarse + 0.1, (40, 48))[0]
     np.testing.assert_allclose(brighter, start + 0.1, atol=1e-5)
+
+
+def test_without_style_the_photo_stays_the_photo(stylizer, small_pictures):
+    content, style, _ = small_pictures
+    found = stylizer(content, style, alpha=0.0, detail=1.0, refine=3).array
+    np.testing.assert_array_equal(to_u8(found), content)
