@@ -65,8 +65,15 @@ def video(
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)
     sizes = (size, restore_size, style_size)
-    more = (level_balance, max_megapixels, color_match, detail)
-    controls, plan = control_flags.control_arguments(len(styles), *looks, *sizes, *more)
+    controls, plan = control_flags.control_arguments(
+        len(styles),
+        *looks,
+        *sizes,
+        level_balance,
+        max_megapixels,
+        color_match=color_match,
+        detail=detail,
+    )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)
     job = VideoJob(

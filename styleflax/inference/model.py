@@ -88,6 +88,7 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
 
 def _check_options(file: ModelFile) -> dict[str, Any]:
     """The file's options, if its method has them; names are looked up nowhere else."""
+    methods.check_removed(file.method, file.options)
     make = methods.METHODS.get(file.method)
     known = inspect.signature(make).parameters.keys() if make else file.options.keys()
     reserved = {"losses", "arithmetic", "dtype", "native", "remat"}
