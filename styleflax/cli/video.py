@@ -35,6 +35,7 @@ def video(
     smooth: video_flags.Smooth = DEFAULT_SMOOTH_S,
     steady: video_flags.Steady = DEFAULT_STEADY,
     crf: video_flags.Crf = None,
+    pixel_format: video_flags.PixelFormatOut = video_flags.PixelFormat.YUV420P,
     audio: video_flags.Audio = video_flags.Sound.KEEP,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
@@ -62,9 +63,8 @@ def video(
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)
-    job = VideoJob(
-        clip, styles, out, *asked, crf, audio is video_flags.Sound.KEEP, overwrite
-    )
+    writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
+    job = VideoJob(clip, styles, out, *asked, *writing)
     run_video(job, weights, times, as_json=as_json)
 
 
