@@ -12,6 +12,7 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.output_paths import check_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
 
@@ -49,6 +50,8 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
+    check_folder(out)
+    check_outside(out, [Path(content), style])
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(
         content=content,

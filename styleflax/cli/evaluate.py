@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from styleflax.cli.calling import call
+from styleflax.cli.output_paths import check_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.evaluation.runner import Result
@@ -75,6 +76,8 @@ def evaluate(
     from styleflax.evaluation import runner  # noqa: PLC0415  (--help answers at once)
     from styleflax.evaluation.outputs import parse_outputs  # noqa: PLC0415
 
+    check_folder(out, "--out")
+    check_outside(out, [content, style], "--out")
     strengths = parse_strengths(alphas) if alpha is None else (alpha,)
     options = runner.Options(
         size_px=size,

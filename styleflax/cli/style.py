@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from styleflax.cli import style_train, stylize_flags
+from styleflax.cli.output_paths import check_not_taken
 from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import Source, read_source
+from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 
 app = typer.Typer(
@@ -61,8 +63,9 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     """Refuses a path for a style file that is not one, or is taken.
 
     Raises:
-        ValueError: If it ends otherwise.
+        ValueError: If it ends otherwise, or is a folder.
         FileExistsError: If there is a file, which is not to be replaced.
+        OSError: If its folder cannot be written.
     """
     from styleflax.inference.styles.file import (  # noqa: PLC0415
         STYLE_SUFFIX,
@@ -71,8 +74,8 @@ def check_target(out: Path, *, overwrite: bool) -> None:
 
     if not is_style_file(out):
         raise ValueError(f"-o must end in {STYLE_SUFFIX}, got {str(out)!r}")
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+    check_not_taken(out, overwrite=overwrite)
+    make_folder(out.parent)
 
 
 @app.command("info")

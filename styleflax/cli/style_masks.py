@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from styleflax.cli.control_flags import read_mask_flag
+from styleflax.cli.output_paths import without_results
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
 
 StyleMasks = Annotated[
@@ -25,6 +26,7 @@ def masked_styles(
     paths: Sequence[Path] | None,
     weights: str,
     flags: Sequence[str] | None,
+    out: Path,
     *,
     repeats: bool,
 ) -> list[Source]:
@@ -34,6 +36,7 @@ def masked_styles(
         paths: As for `expand_styles`.
         weights: The same.
         flags: Of `StyleMasks`; where there are any, repeats count.
+        out: What is to be written; no style is taken from there.
         repeats: The same.
 
     Raises:
@@ -42,6 +45,7 @@ def masked_styles(
         FileNotFoundError: The same.
     """
     styles = expand_styles(paths, weights, repeats=repeats or bool(flags))
+    styles = without_results(styles, paths or (), out, "--style")
     return add_style_masks(styles, flags)
 
 

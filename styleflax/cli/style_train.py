@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from styleflax.cli.output_paths import check_folder, check_outside
+
 if TYPE_CHECKING:
     from styleflax.config import Config
     from styleflax.methods.base import Style
@@ -48,6 +50,9 @@ def train(
     from styleflax.training.validation import validate  # noqa: PLC0415
 
     check_target(out, overwrite=overwrite)
+    if workdir is not None:
+        check_folder(workdir, "--workdir")
+        check_outside(workdir, [Path(photos)], "--workdir")
     if Path(photos).is_dir():
         photos = f"image_folder:{photos}"
     asked = NewStyle(

@@ -8,6 +8,7 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.output_paths import without_results
 from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -62,8 +63,9 @@ def stylize(
 
     refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
-    contents = expand(photos, "PHOTO")
-    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
+    contents = without_results(expand(photos, "PHOTO"), photos, out, "PHOTO")
+    repeats = bool(mask or blend)
+    styles = masked_styles(style, weights, style_mask, out, repeats=repeats)
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(len(styles), *looks, *more)

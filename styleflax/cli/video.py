@@ -7,6 +7,7 @@ from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
+from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def video(
         len(styles), *looks, *sizes, level_balance, max_megapixels
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
+    make_folder(out.parent)
     asked = (plan, keyframes, smooth, steady, max_megapixels)
     writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
     job = VideoJob(clip, styles, out, *asked, *writing)

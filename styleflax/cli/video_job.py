@@ -129,7 +129,6 @@ def _prepare(source: Source, stylizer: Stylizer, job: VideoJob) -> OneStyle:
 
 def _make(job: VideoJob, reader: VideoReader, stylize: VideoStylizer) -> Made:
     started, count = time.perf_counter(), 0
-    job.out.parent.mkdir(parents=True, exist_ok=True)
     writer = VideoWriter(
         job.out,
         reader,

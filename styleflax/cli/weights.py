@@ -6,6 +6,10 @@ from typing import Annotated
 
 import typer
 
+from styleflax.cli.output_paths import check_folder, check_not_taken, check_suffix
+from styleflax.files import make_folder
+from styleflax.weights.packaged_models import SUFFIX
+
 app = typer.Typer(
     help="List, fetch, check, export, average and convert weights.",
     no_args_is_help=True,
@@ -83,6 +87,7 @@ def export(
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
+    _check_model_target(out)
     digest = save_model(out, read_run(run, complete=complete))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
 
@@ -96,6 +101,7 @@ def average(
     from styleflax.weights.averaging import average_models  # noqa: PLC0415
     from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
 
+    _check_model_target(out)
     models = [load_model(_by_name(file)) for file in files]
     digest = save_model(out, average_models(models))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
@@ -116,9 +122,13 @@ def convert(
     ] = "float16",
 ) -> None:
     """Make a model file of published checkpoints, or the other way round."""
-    from styleflax.weights.published.conversion import convert_and_save  # noqa: PLC0415
+    from styleflax.weights.published.conversion import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
+    if to == "model":
+        _check_model_target(out)
+    elif to in EXPORTS:
+        check_folder(out)
     for line in convert_and_save(paths, out, preset=preset, to=to, dtype=dtype):
         print(line)
 
@@ -139,6 +149,14 @@ def info(
     else:
         told = describe_file(_by_name(file))
     print(json.dumps(told, indent=2, default=str))
+
+
+def _check_model_target(out: Path) -> None:
+    """Refuses a path that is no model file's, and makes its folder."""
+    hint = "; `styleflax weights convert --to published` writes .pth files"
+    check_suffix(out, (SUFFIX,), hint)
+    check_not_taken(out, overwrite=True)
+    make_folder(out.parent)
 
 
 def _by_name(file: Path) -> Path:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from styleflax.files import make_folder
 from styleflax.inference.datasets.parts import (
     Note,
     file_digest,
@@ -37,7 +38,7 @@ def locked(out: Path) -> Iterator[None]:
         ValueError: If another one does.
         OSError: If it cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with (out / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from jaxtyping import UInt8
 
+from styleflax.files import temporary_beside
 from styleflax.inference.video.colorspace import from_rgb, tag
 from styleflax.inference.video.reader import Frame, VideoReader, import_av
 
@@ -67,7 +68,7 @@ def check_video_target(
     """Refuses what `VideoWriter` could not write.
 
     Raises:
-        ValueError: Unknown suffix or pixel format, or a `crf` out of range.
+        ValueError: Unknown suffix or pixel format, a `crf` out of range, or a folder.
         FileExistsError: There is such a file, and `overwrite` is not set.
     """
     codec = _CODECS.get(path.suffix.lower())
@@ -85,7 +86,9 @@ def check_video_target(
             f"pixel_format must be one of {', '.join(PIXEL_FORMATS)}, "
             f"got {pixel_format!r}"
         )
-    if path.is_dir() or (path.exists() and not overwrite):
+    if path.is_dir():
+        raise ValueError(f"a video must be a file, but {str(path)!r} is a folder")
+    if path.exists() and not overwrite:
         raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
 
 
@@ -144,8 +147,8 @@ class VideoWriter:
             raise ValueError(f"this PyAV cannot encode by {self._codec.name}")
         self._crf = self._codec.crf if crf is None else crf
         # With the suffix, which names the container.
-        name = f".{self._path.stem}.{os.getpid()}.tmp{self._path.suffix}"
-        self._temporary = self._path.with_name(name)
+        suffix = f".tmp{self._path.suffix}"
+        self._temporary = temporary_beside(self._path, suffix)
         self._container: Any = None
         self._video: Any = None
         self._audio: dict[int, Any] = {}

@@ -115,7 +115,7 @@ def find_format_of(path: Path) -> Format:
         ImportError: The file is HDF5, and h5py is not installed.
         ValueError: As `read_part`.
     """
-    container = h5_file if keras_file.is_h5(path) else torch_file
+    container = keras_file if keras_file.is_h5(path) else torch_file
     return recognise(container.load_shapes(path), str(path))
 
 
