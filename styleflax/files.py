@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ CACHE_VARIABLE = "STYLEFLAX_CACHE"
 MAX_NAME_BYTES = 240
 """Of a file to be written. File systems take 255; some names get additions."""
 _DIGEST_DIGITS = 8
+_URL = re.compile(r"(?P<scheme>https?|ftp|s3|gs|hf|file):/+(?P<rest>.*)", re.I | re.S)
 
 
 def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -87,3 +89,88 @@ def is_within(path: Path, folder: Path) -> bool:
     """Return whether a path is a folder or something below it, links followed."""
     real = os.path.realpath(folder)
     return os.path.commonpath([os.path.realpath(path), real]) == real
+
+
+def find_url(path: str | os.PathLike[str]) -> str | None:
+    """Return the URL that was given for a path, or None if it is none.
+
+    Paths have single slashes: the two of a URL are put back.
+    """
+    match = _URL.match(os.fspath(path))
+    if match is None:
+        return None
+    slashes = "///" if match["scheme"].lower() == "file" else "//"
+    return f"{match['scheme']}:{slashes}{match['rest']}"
+
+
+def check_file(
+    path: Path, name: str, wanted: str = "a file", for_folders: str = ""
+) -> None:
+    """Refuse a path that is not a file's, saying what it is.
+
+    Args:
+        path: as the user gave it.
+        name: what messages call it, as an argument or a flag.
+        wanted: what it should be, with its article, as "a picture".
+        for_folders: what to do with a folder, as "`styleflax stylize` takes folders".
+
+    Raises:
+        ValueError: it is a folder or a URL.
+        FileNotFoundError: nothing is there.
+    """
+    if path.is_dir():
+        hint = f": {for_folders}" if for_folders else ""
+        raise ValueError(f"{name} must be {wanted}, got the folder {str(path)!r}{hint}")
+    check_exists(path, name, wanted, wanted.removeprefix("a ") + " ")
+
+
+def check_folder(path: Path, name: str, wanted: str, for_files: str = "") -> None:
+    """Refuse a path that is not a folder's, saying what it is.
+
+    Args:
+        path: as the user gave it.
+        name: what messages call it, as an argument or a flag.
+        wanted: what it should be, as "a folder of paintings".
+        for_files: what to do with a file.
+
+    Raises:
+        ValueError: it is a file or a URL.
+        FileNotFoundError: nothing is there.
+    """
+    check_exists(path, name, wanted, "folder ")
+    if not path.is_dir():
+        hint = f": {for_files}" if for_files else ""
+        raise ValueError(f"{name} must be {wanted}, got the file {str(path)!r}{hint}")
+
+
+def check_exists(
+    path: Path, name: str, wanted: str = "a file or folder", kind: str = ""
+) -> None:
+    """Refuse a path at which nothing is.
+
+    Args:
+        path: as the user gave it.
+        name: what messages call it, as an argument or a flag.
+        wanted: what it should be.
+        kind: the same as one word, with a space after it.
+
+    Raises:
+        ValueError: it is a URL.
+        FileNotFoundError: nothing is there.
+    """
+    if path.exists():
+        return
+    if url := find_url(path):
+        if url.startswith("file:"):
+            hint = "give its path without file://"
+        else:
+            hint = f"download it first, as by curl -L -O {url}"
+        raise ValueError(
+            f"{name} must be {wanted} on this machine, got the URL {url!r}: {hint}"
+        )
+    if path.is_symlink():
+        raise FileNotFoundError(
+            f"{name}: {str(path)!r} is a link to {str(path.readlink())!r}, where "
+            "nothing is"
+        )
+    raise FileNotFoundError(f"{name}: there is no {kind}{str(path)!r}")

@@ -12,9 +12,10 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
-from styleflax.cli.output_paths import check_folder, check_outside
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
+from styleflax.files import check_folder
 
 if TYPE_CHECKING:
     from styleflax.inference.datasets.job import Job, Settings
@@ -50,7 +51,13 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    check_folder(out)
+    painting = "`styleflax stylize` takes a single painting"
+    check_folder(style, "--style", "a folder of paintings", painting)
+    if not content.startswith("tfds:"):
+        picture = "`styleflax stylize` takes single pictures"
+        wanted = "a folder of pictures, or tfds:NAME"
+        check_folder(Path(content), "CONTENT", wanted, picture)
+    check_out_folder(out)
     check_outside(out, [Path(content), style])
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from styleflax.cli.output_paths import check_folder
+from styleflax.cli.output_paths import check_out_folder
 from styleflax.files import make_folder
 
 # The paintings that configs/smoke.py trains on.
@@ -39,7 +39,7 @@ def demo(
     from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
 
     check_size(size)
-    check_folder(out)
+    check_out_folder(out)
     make_folder(out)
     names = weights or [*packaged_models()]
     stylizers = {Path(name).stem: Stylizer.load(name) for name in names}

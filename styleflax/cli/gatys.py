@@ -11,7 +11,7 @@ from styleflax.cli import gatys_flags as flags
 from styleflax.cli.gatys_plot import check_plot, plot_losses
 from styleflax.cli.output_paths import check_picture_file
 from styleflax.cli.style_masks import StyleMasks, read_style_masks
-from styleflax.files import make_folder
+from styleflax.files import check_file, make_folder
 
 if TYPE_CHECKING:
     from styleflax.inference.gatys import Settings
@@ -148,8 +148,8 @@ def _check_files(
     out, plot, _ = written
     check_plot(plot)
     check_picture_file(out, overwrite=overwrite)
-    for path in pictures:
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no picture {str(path)!r}")
+    names = ["PHOTO", *["PAINTING"] * (len(pictures) - 1)]
+    for path, name in zip(pictures, names, strict=True):
+        check_file(path, name, "a picture", "`styleflax stylize` takes folders")
     for file in filter(None, written):
         make_folder(file.parent)

@@ -104,7 +104,7 @@ def check_not_taken(out: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"{out} is there already; --overwrite replaces it")
 
 
-def check_folder(out: Path, flag: str = "-o") -> None:
+def check_out_folder(out: Path, flag: str = "-o") -> None:
     """Refuses the name of a file where a folder is to be written.
 
     Raises:

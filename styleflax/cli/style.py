@@ -8,9 +8,9 @@ import typer
 
 from styleflax.cli import style_train, stylize_flags
 from styleflax.cli.output_paths import check_not_taken
-from styleflax.cli.style_masks import read_part
+from styleflax.cli.style_masks import check_style_masks, read_part
 from styleflax.cli.stylize_inputs import Source, read_source
-from styleflax.files import make_folder
+from styleflax.files import check_file, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 
 app = typer.Typer(
@@ -49,9 +49,8 @@ def save(
         raise ValueError(f"{str(painting)!r} is a style file already")
     check_target(out, overwrite=overwrite)
     source = Source(painting, mask=style_mask)
-    for file in (painting, style_mask):
-        if file is not None and not file.is_file():
-            raise FileNotFoundError(f"there is no picture {str(file)!r}")
+    check_file(painting, "PAINTING", "a picture", "give its pictures one by one")
+    check_style_masks([style_mask])
     picture = read_source(source, max_megapixels).on_white()
     mask = read_part(source, max_megapixels)
     stylizer = Stylizer.load(weights)

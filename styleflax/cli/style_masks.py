@@ -10,6 +10,7 @@ import typer
 from styleflax.cli.control_flags import read_mask_flag
 from styleflax.cli.output_paths import without_results
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
+from styleflax.files import check_file
 
 StyleMasks = Annotated[
     list[str] | None,
@@ -103,7 +104,24 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
         if masks[style - 1] is not None:
             raise ValueError(f"--style-mask {text}: painting {style} has one already")
         masks[style - 1] = Path(flag.mask)
-    for mask in masks:
-        if mask is not None and not mask.is_file():
-            raise FileNotFoundError(f"--style-mask: there is no picture {str(mask)!r}")
+    check_style_masks(masks)
     return masks
+
+
+def check_style_masks(masks: Sequence[Path | None]) -> None:
+    """Refuses masks of styles that are not files.
+
+    Raises:
+        ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
+        FileNotFoundError: If one is not there.
+    """
+    from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
+
+    for mask in filter(None, masks):
+        if str(mask) in {ALPHA, REST} and not mask.exists():
+            raise ValueError(
+                f"--style-mask must be a picture, got {str(mask)!r}: that is a word "
+                "of --mask, about the photograph. For a painting's own opacity, save "
+                "it as a picture of its own, white where the painting counts"
+            )
+        check_file(mask, "--style-mask", "a picture")

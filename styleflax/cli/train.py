@@ -17,7 +17,7 @@ import styleflax
 from styleflax.cli.errors import describe_error, one_line_errors
 from styleflax.cli.loss_flags import add_losses, split_new_losses
 from styleflax.cli.option_flags import check_method, set_options, split_options
-from styleflax.cli.output_paths import check_folder, check_outside
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
 from styleflax.datasets.sources import split_spec
@@ -157,7 +157,7 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
 
 def _check_workdir(workdir: Path, config: Config) -> None:
     """Refuses a new folder that is a file's name, or whose samples would be data."""
-    check_folder(workdir, "--workdir")
+    check_out_folder(workdir, "--workdir")
     if (workdir / "config.json").is_file():
         return
     specs = [*split_spec(config.data.content), *split_spec(config.data.style)]

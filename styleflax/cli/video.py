@@ -7,7 +7,7 @@ from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
-from styleflax.files import make_folder
+from styleflax.files import check_file, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def video(
             check_video_target,
         )
 
-    if not clip.is_file():
-        raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
+    folders = "give one of its videos; `styleflax stylize` takes folders of pictures"
+    check_file(clip, "VIDEO", "a video file", folders)
     check_video_target(out, overwrite=overwrite, crf=crf)
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True)
     styles = add_style_masks(styles, style_mask)

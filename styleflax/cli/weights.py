@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from styleflax.cli.output_paths import check_folder, check_not_taken, check_suffix
+from styleflax.cli.output_paths import check_not_taken, check_out_folder, check_suffix
+from styleflax.cli.tables import print_table
 from styleflax.files import make_folder
 from styleflax.weights.packaged_models import SUFFIX
 
@@ -27,17 +28,13 @@ def list_(
     if as_json:
         print(json.dumps([entry._asdict() for entry in entries], indent=2, default=str))
         return
-    # Late, because every command reads this file, and few want tables.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("name", "kind", "from", "MB", "state")
-    table.add_column("where", overflow="fold")
+    rows = []
     for entry in entries:
         size = "" if entry.num_bytes is None else f"{entry.num_bytes / 1e6:.1f}"
         where = str(entry.path) if entry.path and entry.is_here else ""
-        table.add_row(entry.name, entry.kind, entry.source, size, entry.state, where)
-    Console(markup=False, highlight=False).print(table)
+        row = (entry.name, entry.kind, entry.source, size, entry.state, where)
+        rows.append(row)
+    print_table(("name", "kind", "from", "MB", "state", "where"), rows)
 
 
 @app.command("verify")
@@ -128,7 +125,7 @@ def convert(
     if to == "model":
         _check_model_target(out)
     elif to in EXPORTS:
-        check_folder(out)
+        check_out_folder(out)
     for line in convert_and_save(paths, out, preset=preset, to=to, dtype=dtype):
         print(line)
 

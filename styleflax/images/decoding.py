@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
+from styleflax.files import find_url
 from styleflax.images.heif import HEAD_BYTES, is_heif, register_heif
 from styleflax.images.pixels import upright_rgb
 
@@ -49,7 +50,9 @@ def open_image(
     try:
         image = _opened(source)
     except FileNotFoundError:
-        raise FileNotFoundError(f"no picture at {name}") from None
+        url = find_url(source) if isinstance(source, str | os.PathLike) else None
+        hint = f": download {url} first" if url else ""
+        raise FileNotFoundError(f"no picture at {name}{hint}") from None
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not a picture that can be read") from None
     except Exception as error:  # see one_line

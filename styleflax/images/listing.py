@@ -4,6 +4,8 @@ import os
 from collections.abc import Set
 from pathlib import Path
 
+from styleflax.files import check_folder
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """What folders are searched for unless said otherwise."""
 READABLE_SUFFIXES = IMAGE_SUFFIXES | {
@@ -41,8 +43,7 @@ def named_as_images(
     Raises:
         FileNotFoundError: There is no such folder.
     """
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(folder)!r}")
+    check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     seen: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):

@@ -247,6 +247,6 @@ def test_model_files_are_called_what_they_are(refuses, tmp_path, name):
 
 def test_folders_of_other_commands_pass(tmp_path):
     for name in ("out", "v1.2", "imagenet.stylized"):
-        output_paths.check_folder(tmp_path / name)
+        output_paths.check_out_folder(tmp_path / name)
     (tmp_path / "x.png").mkdir()
-    output_paths.check_folder(tmp_path / "x.png")
+    output_paths.check_out_folder(tmp_path / "x.png")
