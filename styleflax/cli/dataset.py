@@ -11,8 +11,10 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
+from styleflax.files import check_folder
 from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
@@ -51,6 +53,14 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
+    painting = "`styleflax stylize` takes a single painting"
+    check_folder(style, "--style", "a folder of paintings", painting)
+    if not content.startswith("tfds:"):
+        picture = "`styleflax stylize` takes single pictures"
+        wanted = "a folder of pictures, or tfds:NAME"
+        check_folder(Path(content), "CONTENT", wanted, picture)
+    check_out_folder(out)
+    check_outside(out, [Path(content), style])
     settings = Settings(
         content=content,
         style=str(style),

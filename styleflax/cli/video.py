@@ -9,6 +9,7 @@ from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
+from styleflax.files import check_file, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.listing import LeftOut, describe_left_out
 
@@ -38,6 +39,7 @@ def video(
     smooth: video_flags.Smooth = DEFAULT_SMOOTH_S,
     steady: video_flags.Steady = DEFAULT_STEADY,
     crf: video_flags.Crf = None,
+    pixel_format: video_flags.PixelFormatOut = video_flags.PixelFormat.YUV420P,
     audio: video_flags.Audio = video_flags.Sound.KEEP,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
@@ -52,8 +54,8 @@ def video(
             check_video_target,
         )
 
-    if not clip.is_file():
-        raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
+    folders = "give one of its videos; `styleflax stylize` takes folders of pictures"
+    check_file(clip, "VIDEO", "a video file", folders)
     check_video_target(out, overwrite=overwrite, crf=crf)
     left_out: list[LeftOut] = []
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
@@ -67,10 +69,10 @@ def video(
         len(styles), *looks, *sizes, level_balance, max_megapixels
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
+    make_folder(out.parent)
     asked = (plan, keyframes, smooth, steady, max_megapixels)
-    job = VideoJob(
-        clip, styles, out, *asked, crf, audio is video_flags.Sound.KEEP, overwrite
-    )
+    writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
+    job = VideoJob(clip, styles, out, *asked, *writing)
     run_video(job, weights, times, as_json=as_json)
 
 

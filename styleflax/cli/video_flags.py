@@ -14,6 +14,13 @@ class Sound(StrEnum):
     DROP = "drop"
 
 
+class PixelFormat(StrEnum):
+    """How finely the colors of a video are written."""
+
+    YUV420P = "yuv420p"
+    YUV444P = "yuv444p"
+
+
 Clip = Annotated[
     Path, typer.Argument(metavar="VIDEO", help="Of any kind that PyAV reads.")
 ]
@@ -35,6 +42,14 @@ Steady = Annotated[
 Crf = Annotated[
     int | None,
     typer.Option(help="Constant quality: 0 is best; default 18, and 24 for .webm."),
+]
+PixelFormatOut = Annotated[
+    PixelFormat,
+    typer.Option(
+        "--pixel-format",
+        help="Use yuv420p, which every player shows, or yuv444p, with colors at full "
+        "size and odd sides in H.264.",
+    ),
 ]
 Audio = Annotated[Sound, typer.Option(help="Copied where the container can hold it.")]
 AsJson = Annotated[

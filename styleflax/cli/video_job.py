@@ -38,6 +38,7 @@ class VideoJob(NamedTuple):
         steady: The same.
         max_megapixels: Limit on the size of frames, paintings and masks.
         crf: See `VideoWriter`.
+        pixel_format: The same.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
     """
@@ -51,6 +52,7 @@ class VideoJob(NamedTuple):
     steady: float
     max_megapixels: float
     crf: int | None
+    pixel_format: str
     keep_sound: bool
     overwrite: bool
 
@@ -126,9 +128,14 @@ def _prepare(source: Source, stylizer: Stylizer, job: VideoJob) -> OneStyle:
 
 
 def _make(job: VideoJob, reader: VideoReader, stylize: VideoStylizer) -> Made:
-    started, count, shape = time.perf_counter(), 0, (0, 0)
-    job.out.parent.mkdir(parents=True, exist_ok=True)
-    writer = VideoWriter(job.out, reader, crf=job.crf, overwrite=job.overwrite)
+    started, count = time.perf_counter(), 0
+    writer = VideoWriter(
+        job.out,
+        reader,
+        crf=job.crf,
+        pixel_format=job.pixel_format,
+        overwrite=job.overwrite,
+    )
     # Frames in a second, and when the last one will be done.
     bar = tqdm(total=reader.num_frames, unit="frame", disable=not sys.stderr.isatty())
     with writer, bar:
@@ -138,17 +145,16 @@ def _make(job: VideoJob, reader: VideoReader, stylize: VideoStylizer) -> Made:
                 continue
             image_u8 = to_u8(stylize(item.rgb_u8, float(item.pts * reader.time_base)))
             writer.write(image_u8, item)
-            count, shape = count + 1, image_u8.shape[:2]
+            count += 1
             bar.update()
-    warnings = []
+    warnings = [*writer.notes]
     if reader.num_damaged:
         warnings.append(f"{reader.num_damaged} damaged parts of {job.clip} left out")
     if reader.colors.is_hdr:
         warnings.append(f"{job.clip} is HDR: stylized in 8 bits, tags kept")
     seconds = time.perf_counter() - started
-    height, width = shape
-    sizes = (width, height)
-    return Made(count, stylize.num_scenes, *sizes, writer.sound, warnings, seconds)
+    scenes = stylize.num_scenes
+    return Made(count, scenes, *writer.size, writer.sound, warnings, seconds)
 
 
 def _print_json(job: VideoJob, made: Made, times: Times) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from styleflax.files import check_folder
 from styleflax.images.unread import unread_by_name
 
 IMAGE_SUFFIXES = frozenset(
@@ -159,8 +160,7 @@ def _walk(
     folder: str | os.PathLike[str],
 ) -> tuple[list[Path], list[Path], list[LeftOut]]:
     """The files and folders that a search looks at, and what it does not look into."""
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(folder)!r}")
+    check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
     left_out: list[LeftOut] = []

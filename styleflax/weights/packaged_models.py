@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+from styleflax.files import check_file, find_url
+
 FOLDER = Path(__file__).parent / "files"
 SUFFIX = ".safetensors"
 SUMS = "SHA256SUMS"
 """Digests of the files, as `sha256sum *.safetensors` writes them."""
+
+
+_FOR_FOLDERS = "of a training run's, `styleflax weights export RUN -o FILE` makes one"
 
 
 def packaged_models() -> dict[str, Path]:
@@ -22,6 +27,16 @@ def read_sums() -> dict[str, str]:
     return {name.lstrip("*").removesuffix(SUFFIX): digest for digest, name in pairs}
 
 
+def check_weights(path: Path) -> None:
+    """Refuses a folder or a URL where a file of weights is needed.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if path.is_dir() or find_url(path):
+        check_file(path, "weights", "a name or a file", _FOR_FOLDERS)
+
+
 def find_model(name_or_file: str | os.PathLike[str]) -> Path:
     """The path of a model file.
 
@@ -30,11 +45,13 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
 
     Raises:
         FileNotFoundError: If it is neither; lists the names.
+        ValueError: If it is a folder or a URL.
     """
     packaged = packaged_models()
     if str(name_or_file) in packaged:
         return packaged[str(name_or_file)]
     path = Path(name_or_file)
+    check_weights(path)
     if not path.is_file():
         names = ", ".join(packaged) or "none"
         raise FileNotFoundError(

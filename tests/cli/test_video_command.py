@@ -65,18 +65,31 @@ def test_json_says_what_was_made(call, clip, pictures, tmp_path):
     assert code == 0
     assert line.pop("frames_per_s") > 0
     assert line.pop("seconds") > 0
+    (warning,) = line.pop("warnings")
+    assert "28x20 px for frames of 27x20" in warning
     assert line == {
         "input": str(clip),
         "styles": [str(pictures / "painting.png")],
         "output": str(out),
-        "size": [27, 20],
+        "size": [28, 20],
         "frames": 3,
         "scenes": 3,
         "audio": [],
-        "warnings": [],
         "error": None,
     }
     assert set(summary["summary"]["seconds"]) == {"import", "weights", "compile", "run"}
+
+
+def test_odd_sides_are_told_of_and_kept_where_asked(call, tmp_path):
+    kept, out = tmp_path / "kept.mp4", tmp_path / "out.mp4"
+    code, _, error = call("-o", out, "--size", 21)
+    assert code == 0
+    assert error.startswith("styleflax: warning: ")
+    assert "28x22 px for frames of 28x21" in error
+    call("-o", kept, "--size", 21, "--pixel-format", "yuv444p")
+    made = [read_clip(path) for path in (out, kept)]
+    assert [frames[0].shape for frames, _, _ in made] == [(22, 28, 3), (21, 28, 3)]
+    assert [facts["format"] for _, _, facts in made] == ["yuv420p", "yuv444p"]
 
 
 def test_flags_come_to_what_they_say(call, narrow, pictures, tmp_path, monkeypatch):

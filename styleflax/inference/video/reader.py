@@ -17,8 +17,11 @@ from styleflax.inference.video.rotation import turn_of
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.audio.stream import AudioStream
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""By codec: those that see the opacity of WebM, which libav's own leave out."""
 _US = 1_000_000  # of libav's times of whole files, per second
 
 
@@ -106,6 +109,7 @@ class VideoReader:
         size = stream.codec_context.width, stream.codec_context.height
         _check_size(self._path, *size, max_megapixels)
         stream.thread_type = "AUTO"
+        self._decoder = self._find_decoder(stream)
         audio = self._container.streams.audio if sound else ()
         self.audio: list[AudioStream] = list(audio)
         self._stream, self.time_base = stream, stream.time_base or Fraction(1, 90_000)
@@ -155,10 +159,19 @@ class VideoReader:
 
     def _decode_packet(self, packet: "Packet") -> "list[VideoFrame]":
         try:
-            return packet.decode()
+            return self._decoder.decode(packet)
         except self._av.error.InvalidDataError:
             self.num_damaged += 1
             return []
+
+    def _find_decoder(self, stream: "VideoStream") -> "VideoCodecContext":
+        context = stream.codec_context
+        name = _ALPHA_DECODERS.get(context.name)
+        has_alpha = stream.metadata.get("alpha_mode") == "1"
+        if not has_alpha or name not in self._av.codecs_available:
+            return context
+        decoder: VideoCodecContext = self._av.CodecContext.create(name, "r")
+        return decoder
 
     def _find_first(self) -> "tuple[VideoFrame, list[Packet]]":
         """The first frame, and what came before it."""
