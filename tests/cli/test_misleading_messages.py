@@ -10,7 +10,7 @@ URL = "https://example.com/a.jpg"
 def test_a_folder_given_to_video_is_called_one(refuses, pictures, tmp_path):
     style = ("--style", pictures / "painting.png", "-o", tmp_path / "o.mp4")
     error = refuses("video", pictures / "arts", *style)
-    assert "VIDEO must be a video file, got the folder" in error
+    assert "the pictures of a clip must have one name with a number" in error
     assert "there is no" not in error
     missing = refuses("video", tmp_path / "none.mp4", *style)
     assert "VIDEO: there is no" in missing
