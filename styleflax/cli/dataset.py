@@ -11,6 +11,7 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.control_flags import ColorMatch, Detail
 from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
@@ -32,6 +33,8 @@ def dataset(
     split: flags.Split = "train",
     data_dir: flags.DataDir = None,
     alpha: Alpha = 1.0,
+    color_match: ColorMatch = None,
+    detail: Detail = None,
     size: flags.Size = 256,
     crop: flags.Crop = True,
     style_size: flags.StyleSize = 256,
@@ -53,14 +56,7 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    painting = "`styleflax stylize` takes a single painting"
-    check_folder(style, "--style", "a folder of paintings", painting)
-    if not content.startswith("tfds:"):
-        picture = "`styleflax stylize` takes single pictures"
-        wanted = "a folder of pictures, or tfds:NAME"
-        check_folder(Path(content), "CONTENT", wanted, picture)
-    check_out_folder(out)
-    check_outside(out, [Path(content), style])
+    _check_folders(content, style, out)
     settings = Settings(
         content=content,
         style=str(style),
@@ -68,6 +64,8 @@ def dataset(
         split=split,
         data_dir=None if data_dir is None else str(data_dir),
         alpha=alpha,
+        color_match=color_match,
+        detail=detail,
         size_px=size,
         crop=crop,
         style_size_px=style_size,
@@ -82,6 +80,17 @@ def dataset(
     else:
         run = Run(coordinator, num_processes, process_id, distributed)
         _tell(_make(settings, out, run), out)
+
+
+def _check_folders(content: str, style: Path, out: Path) -> None:
+    painting = "`styleflax stylize` takes a single painting"
+    check_folder(style, "--style", "a folder of paintings", painting)
+    if not content.startswith("tfds:"):
+        picture = "`styleflax stylize` takes single pictures"
+        wanted = "a folder of pictures, or tfds:NAME"
+        check_folder(Path(content), "CONTENT", wanted, picture)
+    check_out_folder(out)
+    check_outside(out, [Path(content), style])
 
 
 def _check_launcher(launcher: str, workers: int) -> None:

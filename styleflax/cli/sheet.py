@@ -27,6 +27,7 @@ from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.files import save_image
 from styleflax.images.listing import LeftOut
+from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
@@ -49,6 +50,8 @@ def sheet(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
@@ -78,8 +81,9 @@ def sheet(
         *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
     looks = (alpha, blend, exaggerate, mask, feather, color)
+    sizes = (size, False, style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, size, False, style_size, level_balance, max_megapixels
+        len(styles), *looks, *sizes, color_match=color_match, detail=detail
     )
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
@@ -113,7 +117,9 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
         rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
     if made:
         captions = _captions(job.contents, job.mixes)
-        save_image(image_grid(rows, captions=captions, cell_px=cell), out)
+        doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
+        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+            save_image(image_grid(rows, captions=captions, cell_px=cell), out)
         print(out)
     if failed:
         raise typer.Exit(1)
@@ -132,7 +138,7 @@ def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
         return None
     try:
         return read_source(source, max_megapixels).on_white()
-    except (ValueError, OSError):  # which has been reported
+    except (ValueError, OSError, MemoryError):  # which has been reported
         return None
 
 

@@ -38,10 +38,13 @@ def stylize(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
     style_size: control_flags.StyleSize = None,
+    refine: flags.Refine = 0,
     weights: flags.Weights = "adain",
     split_rows: flags.SplitRows = False,
     tile: flags.Tile = None,
@@ -69,7 +72,7 @@ def stylize(
         *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
-    more = (style_size, level_balance, max_megapixels)
+    more = (style_size, level_balance, max_megapixels, color_match, detail, refine)
     controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     suffix = None if format_ is None else f".{format_}"

@@ -3,6 +3,8 @@
 import io
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
@@ -22,6 +24,7 @@ from styleflax.images.unread import (
     unread_by_content,
     unread_by_name,
 )
+from styleflax.memory import check_fits, explained_memory
 
 Encoded = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A picture as in its file: a path, its bytes, or an open binary file, which is read
@@ -39,6 +42,8 @@ MAX_MEGAPIXELS = 200.0
 # covers MPO, the pairs that some cameras write.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 _pixel_limit_lock = threading.Lock()
+# What Pillow holds of a pixel while it decodes, converts and hands over 8-bit color.
+_BYTES_PER_PIXEL, _BYTES_PER_DEEP_PIXEL = 12, 24
 
 
 class ImageError(ValueError):
@@ -199,6 +204,7 @@ def load_rgb(
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, damaged, too small or too large.
+        NotEnoughMemoryError: Its pixels do not fit into free memory.
         ValueError: `source` is none of these.
     """
     if isinstance(source, Image):
@@ -210,11 +216,43 @@ def load_rgb(
         return _decoded(image, source_name(source))
 
 
+@contextmanager
+def decoding(image: Image, name: str) -> Iterator[None]:
+    """Within the block, a picture is decoded: what fails is told in one line.
+
+    Args:
+        image: Of which only the header has been read; it is refused if its pixels do
+            not fit into free memory.
+        name: How messages call it.
+
+    Raises:
+        NotEnoughMemoryError: The pixels do not fit.
+        ImageError: The picture is damaged.
+    """
+    width, height = image.size
+    deep = image.mode.startswith(("I", "F"))
+    with explained_memory(
+        f"decoding {name} of {width}x{height} pixels",
+        "make a smaller copy of the picture, or free memory",
+    ):
+        check_fits(
+            width * height * (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)
+        )
+        try:
+            yield
+        except MemoryError:
+            raise
+        except UnreadLayoutError as error:
+            raise ImageError(f"{name} is {error}") from None
+        except Exception as error:  # see one_line
+            raise ImageError(f"{name} is damaged: {one_line(error)}") from None
+
+
 def one_line(error: Exception) -> str:
     """Returns the first line of an error's message, or its type if it has none.
 
     Pillow's readers raise nearly every built-in exception on damaged data
-    (SyntaxError, struct.error, IndexError, MemoryError and more), so callers
+    (SyntaxError, struct.error, IndexError and more), so callers
     catch Exception and keep this line.
     """
     if isinstance(error, OSError) and error.strerror:
@@ -223,12 +261,8 @@ def one_line(error: Exception) -> str:
 
 
 def _decoded(image: Image, name: str) -> Image:
-    try:
+    with decoding(image, name):
         return upright_rgb(image)
-    except UnreadLayoutError as error:
-        raise ImageError(f"{name} is {error}") from None
-    except Exception as error:  # see one_line
-        raise ImageError(f"{name} is damaged: {one_line(error)}") from None
 
 
 def source_name(source: Encoded) -> str:

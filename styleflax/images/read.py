@@ -13,7 +13,7 @@ from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
     Encoded,
-    ImageError,
+    decoding,
     one_line,
     open_image,
     source_name,
@@ -21,7 +21,6 @@ from styleflax.images.decoding import (
 from styleflax.images.frames import note_of_others
 from styleflax.images.metadata import kept_exif
 from styleflax.images.pixels import colour_and_alpha, exif_orientation, turned_upright
-from styleflax.images.tiff import UnreadLayoutError
 
 
 class Picture(NamedTuple):
@@ -82,6 +81,7 @@ def read_picture(
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, damaged, too small or too large.
+        NotEnoughMemoryError: Its pixels do not fit into free memory.
         ValueError: `source` is none of these.
     """
     if isinstance(source, Image):
@@ -97,10 +97,10 @@ def read_picture(
 
 def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
-    exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
-    if others := note_of_others(image):
-        notes.append(others)
-    try:
+    with decoding(image, name):
+        exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
+        if others := note_of_others(image):
+            notes.append(others)
         image.load()
         orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
         colour, alpha = colour_and_alpha(image)
@@ -110,10 +110,6 @@ def _read(image: Image, name: str) -> Picture:
         alpha_u8 = None
         if alpha is not None:
             alpha_u8 = np.asarray(turned_upright(alpha, orientation))
-    except UnreadLayoutError as error:
-        raise ImageError(f"{name} is {error}") from None
-    except Exception as error:  # see one_line
-        raise ImageError(f"{name} is damaged: {one_line(error)}") from None
     return Picture(
         rgb_u8,
         alpha_u8,
@@ -128,6 +124,8 @@ def _read(image: Image, name: str) -> Picture:
 def _exif(image: Image, notes: list[str]) -> bytes | None:
     try:
         return kept_exif(image)
+    except MemoryError:
+        raise
     except Exception as error:  # a broken EXIF block does not spoil the pixels
         notes.append(f"the EXIF block is ignored: {one_line(error)}")
         return None
@@ -140,6 +138,8 @@ def _srgb(
     if profile:
         try:
             return convert_to_srgb(colour, profile), srgb_profile()
+        except MemoryError:
+            raise
         except Exception as error:  # a broken profile does not spoil the pixels
             notes.append(f"the colour profile is ignored: {one_line(error)}")
     return colour.convert("RGB"), None

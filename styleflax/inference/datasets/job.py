@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from styleflax.datasets.labelled import LabelledSource, open_labelled
 from styleflax.inference.checks import MIN_SIDE_PX, check_alpha
+from styleflax.inference.controls import make_plan
 from styleflax.inference.datasets.paintings import Paintings
 from styleflax.inference.datasets.program import make_style_encoder
 from styleflax.inference.datasets.tfds_files import make_features
@@ -28,6 +29,8 @@ class Settings(NamedTuple):
         split: See `open_labelled`.
         data_dir: See `open_labelled`.
         alpha: Strength of the styles, 0 to 1.
+        color_match: See `controls.ControlArguments`; by default what the weights say.
+        detail: The same.
         size_px: Short side of the pictures, before and after.
         crop: Take the middle square, so that one program serves all. Otherwise
             every size of picture compiles a program, and pictures run one by
@@ -54,6 +57,8 @@ class Settings(NamedTuple):
     encoding: str = "jpeg"
     num_threads: int = 4
     classes: tuple[str, ...] | None = None
+    color_match: float | None = None
+    detail: float | None = None
 
 
 class Job(NamedTuple):
@@ -89,6 +94,9 @@ def open_job(settings: Settings) -> Job:
     paintings = Paintings(
         Path(settings.style), settings.style_size_px, make_style_encoder(model)
     )
+    plan = make_plan(1, color_match=settings.color_match, detail=settings.detail)
+    plan = plan.completed(file.defaults)
+    settings = settings._replace(color_match=plan.color_match, detail=plan.detail)
     return Job(settings, source, paintings, model, model_digest(file))
 
 
@@ -138,6 +146,12 @@ def features_of(job: Job) -> Any:
 
 def _check(settings: Settings) -> None:
     check_alpha(settings.alpha)
+    for name, share in (
+        ("color_match", settings.color_match),
+        ("detail", settings.detail),
+    ):
+        if share is not None:
+            check_alpha(share, name)
     lowest = {
         "size_px": MIN_SIDE_PX,
         "style_size_px": MIN_SIDE_PX,

@@ -28,6 +28,7 @@ from styleflax.inference.datasets.parts import (
 )
 from styleflax.inference.datasets.program import make_bulk_program
 from styleflax.inference.datasets.tfds_files import Serializer
+from styleflax.memory import explained_memory
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,13 @@ class Maker:
                 yield note
             else:
                 missing.append(part)
+        settings = self._job.settings
+        doing = f"stylizing batches of {settings.batch_size} pictures of "
+        doing += f"{settings.size_px} px"
+        with explained_memory(doing, "use a smaller --batch or --size"):
+            yield from self._make_missing(missing)
+
+    def _make_missing(self, missing: Sequence[int]) -> Iterator[Note]:
         count = self._num_devices
         groups = [missing[i : i + count] for i in range(0, len(missing), count)]
         with ThreadPoolExecutor(self._job.settings.num_threads) as pool:
@@ -129,12 +137,18 @@ class Maker:
         first = next(itertools.chain.from_iterable(sound), None)
         if first is None:
             return lambda: [[] for _ in loaded]
-        alpha = self._job.settings.alpha
-        size = min(self._job.settings.batch_size, len(self._job.source))
-        if not self._job.settings.crop:
+        settings = self._job.settings
+        looks = {"color_match": settings.color_match, "detail": settings.detail}
+        size = min(settings.batch_size, len(self._job.source))
+        if not settings.crop:
             made = [
                 [
-                    self._program(alpha, row.pixels_u8[None], [row.painting.style])
+                    self._program(
+                        settings.alpha,
+                        row.pixels_u8[None],
+                        [row.painting.style],
+                        **looks,
+                    )
                     for row in rows
                 ]
                 for rows in sound
@@ -149,7 +163,7 @@ class Maker:
         ]
         pixels_u8 = np.stack([row.pixels_u8 for row in filled])
         styles = [row.painting.style for row in filled]
-        images_u8 = self._program(alpha, pixels_u8, styles)
+        images_u8 = self._program(settings.alpha, pixels_u8, styles, **looks)
 
         def fetch() -> list[list[np.ndarray]]:
             host = np.asarray(images_u8)
