@@ -70,7 +70,7 @@ def test_a_wrong_argument_is_one_line(arguments, line, refused):
         ("phases[0].losses.gram=much", "the weight must be a number"),
         ("phases[9].losses.gram=1", "no field 'phases[9].losses.gram'"),
         ("options.norms=batch", "options ['norms'] unknown to 'adain'; it has"),
-        ("options.norm=[batch", "norm must be one of"),
+        ("options.norm=batch", "options ['norm'] of 'adain' were for experiments"),
         ("options", "no field 'options'"),
         ("phases=3", "no field 'phases'"),
         ("data=3", "no field 'data'"),
