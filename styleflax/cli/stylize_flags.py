@@ -34,6 +34,21 @@ Paintings = Annotated[
         "its own their names or numbers, nothing if it has one."
     ),
 ]
+PhotosIfAny = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Photographs, or folders; - is standard input. None with a CSV file of "
+        "--pairs.",
+    ),
+]
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        help="Make chosen pairs instead of all: zip for photograph 1 in style 1 and so "
+        "on, or a CSV file with the columns content, style and perhaps alpha, output.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
