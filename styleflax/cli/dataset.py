@@ -16,6 +16,7 @@ from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
 from styleflax.files import check_folder
+from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
     from styleflax.inference.datasets.job import Job, Settings
@@ -37,6 +38,7 @@ def dataset(
     style_size: flags.StyleSize = 256,
     batch: flags.Batch = 16,
     seed: flags.Seed = 0,
+    classes: flags.Classes = None,
     encoding: flags.Encoding = "jpeg",
     threads: flags.Threads = 4,
     launcher: flags.Launcher = "jax",
@@ -48,6 +50,7 @@ def dataset(
     distributed: flags.Distributed = "",
 ) -> None:
     """Stylize every picture of a data set; run it again to go on where it stopped."""
+    from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
@@ -74,6 +77,7 @@ def dataset(
         seed=seed,
         encoding=encoding,
         num_threads=threads,
+        classes=None if classes is None else read_classes(classes),
     )
     if launcher == "ray":
         _tell(make_on_ray(settings, out, workers, ray_address), out)
@@ -159,6 +163,7 @@ def _finish(job: "Job", out: Path) -> dict[str, Any]:
         jobs.features_of(job),
         job.source.split,
         f"Stylized by styleflax: {json.dumps(jobs.describe(job))}",
+        jobs.notes_of(job),
     )
 
 
@@ -175,9 +180,22 @@ def _tell(report: dict[str, Any] | None, out: Path) -> None:
     lines += [
         f"painting {name} cannot be used; the next one replaced it" for name in damaged
     ]
+    _tell_of_sources(report)
     for line in lines[:_SHOWN]:
         print(f"styleflax: {line}", file=sys.stderr)
     if len(lines) > _SHOWN:
         print(f"styleflax: {len(lines)} in all, see report.json", file=sys.stderr)
     if lines:
         raise typer.Exit(EXIT_SKIPPED)
+
+
+def _tell_of_sources(report: dict[str, Any]) -> None:
+    """Says what was left out from the beginning; reports of old runs do not know."""
+    entries = report.get("left_out", [])
+    if entries:
+        left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
+        text = describe_left_out(left_out)
+        print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
+    for name in report.get("empty_classes", [])[:_SHOWN]:
+        text = f"the class {name!r} has no picture; it keeps its number"
+        print(f"styleflax: warning: {text}", file=sys.stderr)

@@ -21,6 +21,13 @@ Batch = Annotated[
     int, typer.Option(help="Pictures of a device at a time; a crash loses so many.")
 ]
 Seed = Annotated[int, typer.Option(help="Of the styles that are drawn.")]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the names of all classes, one in a line, in the order of their "
+        "numbers; by default those of the folders, without pictures, too."
+    ),
+]
 Encoding = Annotated[str, typer.Option(help="jpeg or png.")]
 Threads = Annotated[int, typer.Option(help="Read and write, per process.")]
 Launcher = Annotated[str, typer.Option(help="jax, or ray for Ray Data.")]

@@ -17,6 +17,7 @@ from styleflax.cli.stylize_inputs import (
     mixes_of,
 )
 from styleflax.files import check_file
+from styleflax.images.listing import LeftOut
 from styleflax.images.write import SUFFIXES_WRITTEN
 from styleflax.inference.checks import check_alpha
 from styleflax.weights.style_names import own_styles
@@ -37,6 +38,7 @@ class Given(NamedTuple):
         style_masks: Flags, see `style_masks.StyleMasks`.
         weights: Name or file of the model.
         out: What is to be written.
+        left_out: What folders hold beside pictures is added to this list.
     """
 
     photos: Sequence[Path]
@@ -44,6 +46,7 @@ class Given(NamedTuple):
     style_masks: Sequence[str] | None
     weights: str
     out: Path
+    left_out: list[LeftOut]
 
 
 class Row(NamedTuple):
@@ -152,14 +155,16 @@ def group_rows(rows: Sequence[Row], targets: Sequence[Path]) -> list[Group]:
 def _expand(
     given: Given, *, repeats: bool, repeats_styles: bool
 ) -> tuple[list[Source], list[Source]]:
-    contents = expand(given.photos, "PHOTO", repeats=repeats)
-    contents = without_results(contents, given.photos, given.out, "PHOTO")
+    left_out = given.left_out
+    contents = expand(given.photos, "PHOTO", repeats=repeats, left_out=left_out)
+    contents = without_results(contents, given.photos, given.out, "PHOTO", left_out)
     styles = masked_styles(
         given.styles,
         given.weights,
         given.style_masks,
         given.out,
         repeats=repeats_styles,
+        left_out=left_out,
     )
     return contents, styles
 

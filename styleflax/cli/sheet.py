@@ -26,6 +26,8 @@ from styleflax.cli.stylize_inputs import (
 from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.files import save_image
+from styleflax.images.listing import LeftOut
+from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
@@ -69,9 +71,13 @@ def sheet(
     _check_page(out, cell, overwrite=overwrite)
     check_max_megapixels(max_megapixels)
     refuse_two_inputs(photos, style or ())
-    contents = without_results(expand(photos, "PHOTO"), photos, out, "PHOTO")
+    left_out: list[LeftOut] = []
+    contents = expand(photos, "PHOTO", left_out=left_out)
+    contents = without_results(contents, photos, out, "PHOTO", left_out)
     repeats = bool(mask or blend)
-    styles = masked_styles(style, weights, style_mask, out, repeats=repeats)
+    styles = masked_styles(
+        *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
+    )
     looks = (alpha, blend, exaggerate, mask, feather, color)
     controls, plan = control_flags.control_arguments(
         len(styles), *looks, size, False, style_size, level_balance, max_megapixels
@@ -79,7 +85,7 @@ def sheet(
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing)
+    job = Job(contents, mixes, targets, controls, *reading, *writing, left_out)
     stylizer = Stylizer.load(weights)
     stylizer.check_plan(plan)
     _make_page(job, stylizer, out, cell)
@@ -93,7 +99,7 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
 
     made: dict[Pair, np.ndarray] = {}
     stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
-    with Report(len(job.targets)) as report:
+    with Report(len(job.targets), left_out=job.left_out) as report:
         run_job(
             job,
             stylizer,
@@ -108,7 +114,9 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
         rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
     if made:
         captions = _captions(job.contents, job.mixes)
-        save_image(image_grid(rows, captions=captions, cell_px=cell), out)
+        doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
+        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+            save_image(image_grid(rows, captions=captions, cell_px=cell), out)
         print(out)
     if failed:
         raise typer.Exit(1)
@@ -127,7 +135,7 @@ def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
         return None
     try:
         return read_source(source, max_megapixels).on_white()
-    except (ValueError, OSError):  # which has been reported
+    except (ValueError, OSError, MemoryError):  # which has been reported
         return None
 
 

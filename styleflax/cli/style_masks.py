@@ -11,6 +11,7 @@ from styleflax.cli.control_flags import read_mask_flag
 from styleflax.cli.output_paths import without_results
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
 from styleflax.files import check_file
+from styleflax.images.listing import LeftOut
 
 StyleMasks = Annotated[
     list[str] | None,
@@ -30,6 +31,7 @@ def masked_styles(
     out: Path,
     *,
     repeats: bool,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """The styles of a command with their masks.
 
@@ -39,14 +41,16 @@ def masked_styles(
         flags: Of `StyleMasks`; where there are any, repeats count.
         out: What is to be written; no style is taken from there.
         repeats: The same.
+        left_out: The same.
 
     Raises:
         ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a
             mask has no pixels.
         FileNotFoundError: The same.
     """
-    styles = expand_styles(paths, weights, repeats=repeats or bool(flags))
-    styles = without_results(styles, paths or (), out, "--style")
+    repeats = repeats or bool(flags)
+    styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
+    styles = without_results(styles, paths or (), out, "--style", left_out)
     return add_style_masks(styles, flags)
 
 

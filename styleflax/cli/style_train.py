@@ -9,6 +9,7 @@ import typer
 
 from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.files import check_file, check_folder, find_url
+from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
     from styleflax.config import Config
@@ -62,7 +63,9 @@ def train(
     asked = NewStyle(
         painting, weights, photos, steps, batch, crop, style_size, learning_rate
     )
-    style = _train(validate(new_style_config(asked)), workdir)
+    doing = f"training on {batch} crops of {crop} px"
+    with explained_memory(doing, "use a smaller --batch or --crop", "--config"):
+        style = _train(validate(new_style_config(asked)), workdir)
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     Stylizer.load(weights).save_style(style, out, painting=painting.name)

@@ -9,7 +9,7 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.pairs import Given, all_rows, group_rows, paired_rows
+from styleflax.cli.pairs import Given, Group, all_rows, group_rows, paired_rows
 from styleflax.cli.style_masks import StyleMasks
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
     from styleflax.inference.controls import Plan
     from styleflax.inference.stylizer import Stylizer
-
-SWITCHES = flags.SWITCHES | control_flags.SWITCHES
 
 
 def stylize(
@@ -75,7 +73,7 @@ def stylize(
     def together(num_styles: int) -> bool:
         return control_flags.one_picture(controls_for(num_styles, alpha)[0])
 
-    given = Given(photos, style, style_mask, weights, out)
+    given = Given(photos, style, style_mask, weights, out, [])
     if pairs is None:
         repeats = bool(mask or blend)
         rows, num_styles = all_rows(given, alpha, together, repeats=repeats)
@@ -83,21 +81,22 @@ def stylize(
         rows, num_styles = paired_rows(pairs, given, alpha), 1
     suffix = None if format_ is None else f".{format_}"
     targets = find_targets(rows, out, suffix=suffix, overwrite=overwrite)
-    reading = (suffix or ".png", max_megapixels)
-    writing = (metadata is flags.Metadata.KEEP, overwrite)
-    jobs, plans = [], []
-    for group in group_rows(rows, targets):
-        controls, plan = controls_for(num_styles, group.alpha)
-        jobs.append(Job(*group.sides, group.targets, controls, *reading, *writing))
-        plans.append(plan)
+    groups = group_rows(rows, targets)
+
+    def job_of(group: Group) -> "Job":
+        controls, _ = controls_for(num_styles, group.alpha)
+        reading = (suffix or ".png", max_megapixels)
+        writing = (metadata is flags.Metadata.KEEP, overwrite)
+        files = (*group.sides, group.targets)
+        return Job(*files, controls, *reading, *writing, given.left_out)
 
     def load() -> "Stylizer":
         stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
-        for plan in plans:
-            stylizer.check_plan(plan)
+        for group in groups:
+            stylizer.check_plan(controls_for(num_styles, group.alpha)[1])
         return stylizer
 
-    _run(jobs, load, times, as_json=as_json)
+    _run([job_of(group) for group in groups], load, times, as_json=as_json)
 
 
 def _run(
@@ -116,7 +115,7 @@ def _run(
     with times.watching_compiler():
         with times.phase("weights"):
             stylizer = load()
-        with Report(total, as_json=as_json) as report:
+        with Report(total, as_json=as_json, left_out=jobs[0].left_out) as report:
             with times.phase("run"):
                 size = jobs[0].controls.get("size")
                 stylizer.expect(count_sizes([*contents], size))
@@ -142,32 +141,3 @@ def _check_flags(
         )
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")
-
-
-def spread_styles(arguments: Sequence[str]) -> list[str]:
-    """Arguments where `--style A B` is `--style A --style B`.
-
-    So that a shell's `--style paintings/*.jpg` works. Only where a photograph
-    stands before `--style`: otherwise what follows the first painting are the
-    photographs.
-    """
-    spread: list[str] = []
-    photo_before = False
-    option = ""
-    for argument in arguments[1:]:
-        if argument.startswith("-") and argument != "-":
-            has_value = "=" in argument or argument[:2] not in ("--", argument)
-            # As in --size=9 and -oOUT; what follows a switch is no value of it.
-            has_value = has_value or argument in SWITCHES
-            option = "" if has_value else argument
-        elif option == "--style":
-            option = "more styles" if photo_before else ""
-        elif option == "more styles":
-            spread.append("--style")
-        elif option:
-            option = ""
-        else:
-            photo_before = True
-        spread.append(argument)
-    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet", "video"}
-    return [arguments[0], *spread] if spreads else list(arguments)

@@ -25,7 +25,11 @@ class Format(StrEnum):
 
 
 Photos = Annotated[
-    list[Path], typer.Argument(help="Photographs, or folders; - is standard input.")
+    list[Path],
+    typer.Argument(
+        help="Photographs, or folders; - is standard input. They stand before --style, "
+        "or after --."
+    ),
 ]
 Paintings = Annotated[
     list[Path] | None,

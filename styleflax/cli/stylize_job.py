@@ -16,6 +16,7 @@ from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
 from styleflax.cli.stylize_report import Report
 from styleflax.cli.stylize_targets import Pair
 from styleflax.cli.window_progress import WindowProgress
+from styleflax.images.listing import LeftOut
 from styleflax.images.read import Picture
 from styleflax.images.write import encode_picture, keeps_alpha, write_picture
 from styleflax.inference.controls import ControlArguments
@@ -41,6 +42,7 @@ class Job(NamedTuple):
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
+        left_out: What folders hold beside pictures.
     """
 
     contents: Sequence[Source]
@@ -51,6 +53,7 @@ class Job(NamedTuple):
     max_megapixels: float
     keep_metadata: bool
     overwrite: bool
+    left_out: Sequence[LeftOut] = ()
 
 
 Write = Callable[[Job, Pair, Picture, Report], None]
@@ -94,7 +97,7 @@ def run_job(
         contents.setdefault(mix, []).append(content)
     for mix, photos in contents.items():
         try:
-            styles = _read_styles(job, mix, stylizer)
+            styles = _read_styles(job, mix, stylizer, report)
         except _FAILURES as error:
             for content in photos:
                 report.fail((content, mix), error)
@@ -105,7 +108,9 @@ def run_job(
             _make_batch(job, batch, stylizer, report, write or _write)
 
 
-def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
+def _read_styles(
+    job: Job, mix: Mix, stylizer: Stylizer, report: Report
+) -> list[OneStyle]:
     """The styles as the stylizer takes them, prepared once for all photographs."""
     color = job.controls.get("color", "style")
     size = job.controls.get("style_size")
@@ -116,7 +121,10 @@ def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
         elif is_style_file(source.path):
             style = source.path
         else:
-            style = read_source(source, job.max_megapixels).on_white()
+            picture = read_source(source, job.max_megapixels)
+            for note in picture.notes:
+                report.warn(note)
+            style = picture.on_white()
         mask = read_part(source, job.max_megapixels)
         styles.append(stylizer.prepare_style(style, color, size, mask))
     return styles

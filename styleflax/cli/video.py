@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from styleflax.cli import control_flags, video_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
@@ -9,6 +11,7 @@ from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
 from styleflax.files import check_file, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
     from styleflax.inference.video.stylizer import Keyframes
@@ -54,7 +57,10 @@ def video(
     folders = "give one of its videos; `styleflax stylize` takes folders of pictures"
     check_file(clip, "VIDEO", "a video file", folders)
     check_video_target(out, overwrite=overwrite, crf=crf)
-    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True)
+    left_out: list[LeftOut] = []
+    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
+    if left_out:
+        typer.echo(f"styleflax: warning: {describe_left_out(left_out)}", err=True)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)

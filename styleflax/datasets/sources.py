@@ -3,12 +3,15 @@
 import bisect
 import importlib
 import itertools
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from styleflax.images.listing import list_images
+from styleflax.images.listing import describe_left_out, list_folder
+
+_LOGGER = logging.getLogger(__name__)
 
 DATASETS = (
     "image_folder",
@@ -117,9 +120,11 @@ def picture_files(path: Path | str) -> list[Path]:
     path = Path(path).expanduser()
     if path.is_file():
         return [path]
-    found = list_images(path)
+    found, left_out = list_folder(path)
     if not found:
         raise ValueError(f"the folder {str(path)!r} holds no picture")
+    if left_out:
+        _LOGGER.warning("pictures: %s", describe_left_out(left_out))
     return found
 
 

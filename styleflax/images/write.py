@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from styleflax.files import temporary_beside
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.read import Picture
+from styleflax.memory import explained_memory
 
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -77,13 +78,14 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
         if picture.icc_profile:
             options["icc_profile"] = picture.icc_profile
     file = io.BytesIO()
-    try:
-        PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
-    except Exception as error:  # see one_line
-        raise ImageError(
-            f"cannot write a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels "
-            f"as {kind}: {one_line(error)}"
-        ) from None
+    what = f"a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels as {kind}"
+    with explained_memory(f"writing {what}", "use a smaller picture, or free memory"):
+        try:
+            PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
+        except MemoryError:
+            raise
+        except Exception as error:  # see one_line
+            raise ImageError(f"cannot write {what}: {one_line(error)}") from None
     return file.getvalue()
 
 

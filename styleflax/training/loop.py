@@ -13,6 +13,7 @@ from styleflax.config import Config, Phase
 from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
 from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
 from styleflax.images.files import save_image
+from styleflax.memory import explained_memory
 from styleflax.methods.base import Method
 from styleflax.parallel import (
     all_devices,
@@ -108,7 +109,14 @@ def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
     ) as bar:
         for index, start, end, phase in remaining_phases(run.config.phases, first):
             bar.set_description(f"phase {index + 1}/{len(run.config.phases)}")
-            state = _run_phase(run, state, stop, bar, index, start, end, phase)
+            part = f"phases[{index}]"
+            with explained_memory(
+                f"training on {phase.batch_size} crops of {phase.crop_px} px ({part})",
+                f"lower --config.{part}.batch_size or --config.{part}.crop_px, or set "
+                f"--config.optimizer.accumulate_steps="
+                f"{2 * run.config.optimizer.accumulate_steps}, which splits each batch",
+            ):
+                state = _run_phase(run, state, stop, bar, index, start, end, phase)
             if stop:
                 logger.warning("stopped by %s; run again to go on", stop.name)
                 break

@@ -155,3 +155,31 @@ def test_mistakes_are_one_line(refuses, command, arguments, folders, tmp_path):
     (folders[0] / "stray.png").write_bytes(b"")
     error = refuses(*arguments, *out)
     assert "also the picture 'stray.png' beside them" in error
+
+
+def test_what_is_left_out_and_empty_classes_are_told(
+    command, arguments, folders, tmp_path
+):
+    content, style = folders
+    (content / "aa").mkdir()
+    (content / "__MACOSX").mkdir()
+    (style / "art.svg").write_text("<svg/>")
+    code, _, error = command(*arguments, "-o", tmp_path / "out")
+    assert code == 0
+    assert "warning: 2 files or folders left out: " in error
+    assert "art.svg (an SVG drawing: draw it as PNG" in error
+    assert "warning: the class 'aa' has no picture; it keeps its number" in error
+    names = (tmp_path / "out" / "label.labels.txt").read_text().split()
+    assert names == ["a", "aa", "b"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["empty_classes"] == ["aa"]
+    assert len(report["left_out"]) == 2
+
+
+def test_labels_of_another_part_give_the_classes(command, arguments, tmp_path):
+    (tmp_path / "label.labels.txt").write_text("b\na\n")
+    flags = "--classes", tmp_path / "label.labels.txt", "-o", tmp_path / "out"
+    assert command(*arguments, *flags)[0] == 0
+    assert (tmp_path / "out" / "label.labels.txt").read_text().split() == ["b", "a"]
+    code, _, error = command(*arguments, "-o", tmp_path / "out")
+    assert (code, "classes: ['b', 'a'] there, None asked for" in error) == (2, True)

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 import styleflax
-from styleflax.cli.stylize import spread_styles
 from styleflax.cli.stylize_inputs import Source
 from styleflax.cli.stylize_targets import pair_names
 from styleflax.weights.store import save_model
@@ -60,8 +59,9 @@ def test_folders_give_all_pairs(command, pictures, model_path, tmp_path):
 
 def test_photos_may_follow_the_style(command, pictures, model_path, tmp_path):
     code, _, _ = command(
-        *("stylize", "--style", pictures / "painting.png", pictures / "photo.png"),
-        *(pictures / "photos", "-o", tmp_path / "out", "--weights", model_path),
+        *("stylize", "-o", tmp_path / "out", "--weights", model_path),
+        *("--style", pictures / "painting.png", "--", pictures / "photo.png"),
+        pictures / "photos",
     )
     assert code == 0
     assert names(tmp_path / "out") == [f"{p}_painting.png" for p in ("a", "b", "photo")]
@@ -86,25 +86,6 @@ def test_pair_named_as_anothers_number_is_kept(tmp_path):
     pairs = list(zip(contents, styles, strict=True))
     paths = list(pair_names(pairs, tmp_path))
     assert [path.name for path in paths] == ["a_s.png", "a_s-2.png", "a_s-2-2.png"]
-
-
-@pytest.mark.parametrize(
-    ("given", "spread"),
-    [
-        ("p --style a b -o x", "p --style a --style b -o x"),
-        ("p -o x --style a b c", "p -o x --style a --style b --style c"),
-        ("p --style a --style b", "p --style a --style b"),
-        ("--style a p -o x", "--style a p -o x"),
-        ("-ox p --style a b", "-ox p --style a --style b"),
-        ("p --size=9 --style a b", "p --size=9 --style a --style b"),
-        ("p --style a --alpha 0 q", "p --style a --alpha 0 q"),
-        ("--json p --style a b", "--json p --style a --style b"),
-        ("- -o - --style a b", "- -o - --style a --style b"),
-    ],
-)
-def test_styles_spread_after_photos_only(given, spread):
-    assert spread_styles(["stylize", *given.split()]) == ["stylize", *spread.split()]
-    assert spread_styles(["other", *given.split()]) == ["other", *given.split()]
 
 
 @pytest.mark.parametrize(

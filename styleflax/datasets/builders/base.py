@@ -10,7 +10,12 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from styleflax.datasets.builders.screening import Candidate, candidates, screened
+from styleflax.datasets.builders.screening import (
+    Candidate,
+    candidates,
+    left_out_of,
+    screened,
+)
 
 REPORT_NAME = "report.json"
 """Beside a dataset's records: how many pictures it holds, and which it lacks."""
@@ -76,7 +81,15 @@ class PictureBuilder(  # type: ignore[call-arg]
             # File names that are not UTF-8 reach Python as lone surrogates.
             name = os.fsencode(picture.name)
             yield name, {"image": picture.encoded, "name": name}
-        report = {"num_used": num_used, "num_skipped": len(skipped), "skipped": skipped}
+        roots = self.builder_config.roots
+        left_out = [entry for root in roots for entry in left_out_of(root)]
+        report = {
+            "num_used": num_used,
+            "num_skipped": len(skipped),
+            "skipped": skipped,
+            "num_left_out": len(left_out),
+            "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
+        }
         # TFDS lends the builder a temporary folder until all is written.
         path = Path(self.data_dir) / REPORT_NAME
         path.write_text(json.dumps(report, indent=1), encoding="utf-8")

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from styleflax.datasets.builders.base import PictureBuilder, PicturesConfig
 from styleflax.datasets.builders.screening import Candidate, candidates
 from styleflax.files import check_folder
-from styleflax.images.listing import named_as_images
+from styleflax.images.listing import IMAGE_SUFFIXES, named_as_images
 
 COCO_SUBSETS = ("train2014", "train2017", "val2017")
 _COCO_URL = "http://images.cocodataset.org/zips/{}.zip"
@@ -84,7 +84,7 @@ def image_folder_config(path: Path) -> PicturesConfig:
     if not named_as_images(path):
         raise ValueError(
             f"the folder {str(path)!r} holds no picture: no file in it or below it "
-            "ends in .jpg, .jpeg, .png, .webp, .bmp, .tif or .tiff"
+            f"ends in {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     return PicturesConfig(name=listing_digest([path]), roots=(path,))
 

@@ -115,6 +115,13 @@ def _warn_of_skipped(name: str, folder: Path) -> None:
             report["num_skipped"] + report["num_used"],
             report_path,
         )
+    if num_left_out := report.get("num_left_out", 0):  # older ones have no such number
+        _LOGGER.warning(
+            "%s: %d files are no pictures that are read; %s lists them",
+            name,
+            num_left_out,
+            report_path,
+        )
 
 
 @contextmanager

@@ -37,6 +37,7 @@ class Settings(NamedTuple):
         seed: The style of a picture depends on this and on its number alone.
         encoding: Of the pictures: `jpeg` (quality 95, all colours) or `png`.
         num_threads: Read, decode, encode and write, in each process.
+        classes: Names of all classes in order; None for those of the source.
     """
 
     content: str
@@ -52,6 +53,7 @@ class Settings(NamedTuple):
     seed: int = 0
     encoding: str = "jpeg"
     num_threads: int = 4
+    classes: tuple[str, ...] | None = None
 
 
 class Job(NamedTuple):
@@ -72,7 +74,9 @@ def open_job(settings: Settings) -> Job:
         ValueError: A number is out of range, or there is no picture.
     """
     _check(settings)
-    source = open_labelled(settings.content, settings.split, settings.data_dir)
+    source = open_labelled(
+        settings.content, settings.split, settings.data_dir, settings.classes
+    )
     if taken := sorted(source.classes.keys() & set(_RECORDED)):
         raise ValueError(
             f"the labels {taken} of {settings.content!r} have the names of what is "
@@ -93,11 +97,24 @@ def describe(job: Job) -> dict[str, Any]:
     given = job.settings._asdict()
     for name in ("content", "style", "weights", "split", "data_dir", "num_threads"):
         del given[name]
+    if given["classes"] is None:  # as settings were before there were any
+        del given["classes"]
+    else:
+        given["classes"] = list(given["classes"])
     return {
         **given,
         "content": f"{job.source.description} ({job.source.split})",
         "style": job.paintings.description,
         "weights_sha256": job.weights_sha256,
+    }
+
+
+def notes_of(job: Job) -> dict[str, Any]:
+    """What the sources hold that goes into no picture, for the report."""
+    left_out = [*job.source.left_out, *job.paintings.left_out]
+    return {
+        "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
+        "empty_classes": list(job.source.empty_classes),
     }
 
 

@@ -28,6 +28,7 @@ from styleflax.inference.datasets.parts import (
 )
 from styleflax.inference.datasets.program import make_bulk_program
 from styleflax.inference.datasets.tfds_files import Serializer
+from styleflax.memory import explained_memory
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,13 @@ class Maker:
                 yield note
             else:
                 missing.append(part)
+        settings = self._job.settings
+        doing = f"stylizing batches of {settings.batch_size} pictures of "
+        doing += f"{settings.size_px} px"
+        with explained_memory(doing, "use a smaller --batch or --size"):
+            yield from self._make_missing(missing)
+
+    def _make_missing(self, missing: Sequence[int]) -> Iterator[Note]:
         count = self._num_devices
         groups = [missing[i : i + count] for i in range(0, len(missing), count)]
         with ThreadPoolExecutor(self._job.settings.num_threads) as pool:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from styleflax.files import make_folder
@@ -97,12 +98,25 @@ def read_report(out: Path) -> dict[str, Any] | None:
 
 
 def assemble(
-    out: Path, num_parts: int, features: Any, split: str, description: str
+    out: Path,
+    num_parts: int,
+    features: Any,
+    split: str,
+    description: str,
+    sources: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Makes the parts into a data set that TFDS reads, and deletes them.
 
     The pictures stay in the source's order. `dataset_info.json` comes last, so that
     this can be begun again after a crash.
+
+    Args:
+        out: The folder.
+        num_parts: How many parts there are.
+        features: What an example holds.
+        split: What the data set calls itself.
+        description: For people.
+        sources: What the report says of the sources; see `job.notes_of`.
 
     Returns:
         The report, which is also in the folder.
@@ -132,6 +146,7 @@ def assemble(
         "num_pictures": sum(lengths),
         "skipped": skipped,
         "damaged_styles": sorted({s for note in notes for s in note.damaged_styles}),
+        **sources,
         "files": files,
     }
     _write_json(out / _REPORT, report)

@@ -45,7 +45,7 @@ class Paintings:
     ) -> None:
         self._folder, self._size_px, self._encode = folder, size_px, encode
         self._limit_bytes, self._bytes = limit_bytes, 0
-        self._names = relative_names(folder)
+        self._names, self.left_out = relative_names(folder)
         if not self._names:
             raise ValueError(f"the folder {str(folder)!r} holds no picture")
         self.description = describe_files(folder, self._names)

@@ -29,6 +29,7 @@ from styleflax.inference.gatys.levels import (
     resized,
 )
 from styleflax.inference.gatys.presets import Settings, check_settings
+from styleflax.memory import explained_memory, guard_jit
 from styleflax.methods.gatys import TERMS, Targets, find_targets, picture_loss
 from styleflax.types import Image, Params
 
@@ -117,7 +118,6 @@ def _programs(settings: Settings) -> _Programs:
         else make_adam(settings.learning_rate)
     )
 
-    @jax.jit
     def advance(
         encoder: Params, targets: Targets, key: Array, descent: Descent, number: Array
     ) -> tuple[Descent, Array]:
@@ -135,8 +135,9 @@ def _programs(settings: Settings) -> _Programs:
         losses = jnp.zeros((CHUNK, len(TERMS)))
         return lax.fori_loop(0, number, body, (descent, losses))
 
-    prepare = jax.jit(partial(find_targets, objective))
-    return _Programs(jax.jit(optimizer.start, static_argnums=1), advance, prepare)
+    prepare = guard_jit(jax.jit(partial(find_targets, objective)))
+    start = jax.jit(optimizer.start, static_argnums=1)
+    return _Programs(start, guard_jit(jax.jit(advance)), prepare)
 
 
 def _descend_all(
@@ -167,14 +168,18 @@ def _descend_all(
             kept = Kept(programs.start(image, number), level, 0, kept.losses)
         if kept.done > settings.iterations_at(level):
             continue
-        targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
-        kept = _descend(
-            kept,
-            partial(programs.advance, encoder, targets, jax.random.fold_in(key, level)),
-            settings.iterations_at(level),
-            lambda kept: save_kept(checkpoint, origin, kept),
-            heard,
-        )
+        height, width = sizes[level]
+        doing = f"optimizing the pixels of a picture of {width} x {height} px"
+        with explained_memory(doing, "use a smaller --size"):
+            targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
+            level_key = jax.random.fold_in(key, level)
+            kept = _descend(
+                kept,
+                partial(programs.advance, encoder, targets, level_key),
+                settings.iterations_at(level),
+                lambda kept: save_kept(checkpoint, origin, kept),
+                heard,
+            )
     return kept
 
 

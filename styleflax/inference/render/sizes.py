@@ -5,7 +5,7 @@ memory for all of it; a window's serves pictures of any size.
 """
 
 from styleflax.inference.tiles.tiling import TILE_PX
-from styleflax.inference.tiles.windows import check_tile
+from styleflax.inference.tiles.windows import check_tile, smallest_tile
 from styleflax.methods.base import Tiling
 
 WHOLE_MAX_PX = 2**21
@@ -38,8 +38,10 @@ class Sizes:
                     "--tile, or give 0)"
                 )
             check_tile(tile_px, tiling)
-        self._forced = 0 if tiling is None else tile_px
+        self._forced, self._tiling = (0 if tiling is None else tile_px), tiling
         self._whole: set[tuple[int, int]] = set()
+        # What memory suffices for, as far as it has been tried.
+        self._whole_max_px, self._tile_max_px = WHOLE_MAX_PX, TILE_PX
         self._is_expecting_many = False
 
     def expect(self, num_sizes: int) -> None:
@@ -60,10 +62,40 @@ class Sizes:
         """
         if self._forced is not None:
             return self._forced
-        if height * width > WHOLE_MAX_PX:
-            return SMALL_TILE_PX if height * width <= SMALL_MAX_PX else TILE_PX
+        if height * width > self._whole_max_px:
+            small = height * width <= SMALL_MAX_PX
+            return min(SMALL_TILE_PX if small else TILE_PX, self._tile_max_px)
         if number == 1 and (height, width) not in self._whole:
             if self._is_expecting_many or len(self._whole) == WHOLE_SIZES:
-                return SMALL_TILE_PX
+                return min(SMALL_TILE_PX, self._tile_max_px)
             self._whole.add((height, width))
         return 0
+
+    def shrink(self, tile_px: int, height: int, width: int) -> bool:
+        """Takes note that memory did not suffice; whether a retry may do with less.
+
+        Args:
+            tile_px: Side of the windows that did not fit, or 0 for the whole picture.
+            height: Of the picture, in px.
+            width: The same.
+        """
+        if self._forced is not None:
+            return False
+        if not tile_px:
+            self._whole_max_px = min(self._whole_max_px, height * width - 1)
+            return True
+        smaller = self.smaller(tile_px)
+        self._tile_max_px = smaller or self._tile_max_px
+        return smaller is not None
+
+    def smaller(self, tile_px: int) -> int | None:
+        """Half that window's side, if the method has such windows."""
+        tiling = self._tiling
+        if tiling is None or tile_px // 2 < smallest_tile(tiling):
+            return None
+        return tile_px // 2 // tiling.stride_px * tiling.stride_px
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether the method can work on windows at all."""
+        return self._tiling is not None

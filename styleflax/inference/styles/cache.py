@@ -67,6 +67,11 @@ class KeptStyles:
             FileNotFoundError: If there is no such style file.
         """
         if isinstance(style, Mapping):
+            if not all(hasattr(leaf, "shape") for leaf in jax.tree.leaves(dict(style))):
+                raise ValueError(
+                    "a style must be a picture, a style file or what encode_style "
+                    f"returned, got {type(style).__name__}"
+                )
             return style
         if is_style_file(style):
             return self.load(style)  # type: ignore[arg-type]

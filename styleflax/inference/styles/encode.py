@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from styleflax.inference.contents import StylePixels
@@ -14,6 +15,7 @@ from styleflax.inference.model import Model
 from styleflax.inference.styles.cache import KeptStyles, needs_pixels
 from styleflax.inference.styles.file import StyleFile
 from styleflax.inference.styles.pixels import see_style
+from styleflax.memory import explained_memory
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 
@@ -44,7 +46,12 @@ class StyleEncoder:
         if pixels.mask is not None:
             check_controls(self._model.method, {"style_masks"})
             inputs["mask"] = jnp.asarray(pixels.mask[None])
-        return self._encode(*self._model[1:], inputs)
+        height, width, _ = pixels.image.shape
+        with explained_memory(
+            f"encoding a painting of {width} x {height} px",
+            "use a smaller --style-size (in Python style_size)",
+        ):
+            return jax.block_until_ready(self._encode(*self._model[1:], inputs))
 
     def prepare(
         self, style: Any, color: ColorMode, size: int | None, mask: Mask | None

@@ -39,12 +39,17 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
     Raises:
         ValueError: Naming the value and what is allowed.
     """
-    stride, least = tiling.stride_px, 2 * tiling.halo_px + tiling.stride_px
+    stride, least = tiling.stride_px, smallest_tile(tiling)
     if tile_px % stride or tile_px < least:
         raise ValueError(
             f"tile_px must be a multiple of {stride} and at least {least} with this "
             f"model's method, got {tile_px}; 0 is for whole pictures (--tile)"
         )
+
+
+def smallest_tile(tiling: Tiling) -> int:
+    """The least side of a window that has neighbors."""
+    return 2 * tiling.halo_px + tiling.stride_px
 
 
 def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[Window]:

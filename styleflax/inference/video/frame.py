@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.model import Model
 from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
 from styleflax.inference.tiles.passes import begin_passes, encode_window
@@ -97,7 +97,7 @@ def _through_windows(
 # compile once for each model and size of frame.
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(kept_jit, static_argnums=(0, 1))
 def _analyse(
     encode_content: Function,
     moments: Function,
@@ -111,7 +111,7 @@ def _analyse(
     return dict(features), moments(features, masks)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(kept_jit, static_argnums=(0, 1))
 def _render(
     transfer: Function, decode: Function, variables: Any, frozen: Any, *operands: Any
 ) -> Float[Array, "hp wp 3"]:

@@ -19,7 +19,7 @@ from styleflax.inference.regions import Shares
 from styleflax.inference.render.attention_cost import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.color import FrameMasks, finish_frame
-from styleflax.inference.video.frame import stylize_frame
+from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import Steadier
 from styleflax.inference.video.smoothing import (
     CutFinder,
@@ -27,6 +27,7 @@ from styleflax.inference.video.smoothing import (
     Statistics,
     kept_share,
 )
+from styleflax.memory import NotEnoughMemoryError, explained_memory
 from styleflax.methods.base import Controls, Style
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
@@ -91,7 +92,7 @@ class VideoStylizer:
         self._model, self._encode = model, stylizer.encode_style
         self._prepared, self._plan = styles, plan
         self._smooth_s, self._keyframes = smooth_s, keyframes
-        self._announce = announce
+        self._announce, self._whole_px = announce, WHOLE_PX
         self._scenes, self._time_s = CutFinder(), 0.0
         self._moments, self._colors = Smoother(), Smoother()
         self._steady = Steadier(steady)
@@ -136,11 +137,30 @@ class VideoStylizer:
         def smooth_colors(colors: Statistics) -> Statistics:
             return self._colors(colors, kept)
 
-        operands = (image_u8, self._styles, self._controls_at(time_s), smooth_moments)
-        stylized = stylize_frame(self._model, *operands)
+        stylized = self._stylize(image_u8, self._controls_at(time_s), smooth_moments)
         stylized = self._steady(stylized, image, cut=cut)
         looks = (self._target_masks, self._plan.color, smooth_colors)
         return finish_frame(stylized, target, *looks)
+
+    def _stylize(
+        self,
+        frame_u8: UInt8[np.ndarray, "h w 3"],
+        controls: Controls,
+        smooth: Callable[[Statistics], Statistics],
+    ) -> Float[np.ndarray, "h w 3"]:
+        """A frame; through windows from the first that does not fit into memory."""
+        height, width, _ = frame_u8.shape
+        doing = f"stylizing a frame of {width} x {height} px"
+        while True:
+            operands = (self._model, frame_u8, self._styles, controls, smooth)
+            try:
+                with explained_memory(doing, "use a smaller --size"):
+                    return stylize_frame(*operands, self._whole_px)
+            except NotEnoughMemoryError as error:
+                if self._whole_px < height * width or self._model.method.tiling is None:
+                    raise
+                self._whole_px = 0
+                self._announce(f"{error.doing} {error.lack}; it goes through windows")
 
     def _sizes_of(
         self, frame_u8: np.ndarray
