@@ -71,7 +71,10 @@ LevelBalance = Annotated[
 Size = Annotated[
     int | None, typer.Option(help="Short side of the result; default its own.")
 ]
-Weights = Annotated[str, typer.Option(help="A name or a model file.")]
+Weights = Annotated[
+    str,
+    typer.Option(help="A name, a model file, or its URL: hf://USER/REPO/FILE, https."),
+]
 SplitRows = Annotated[
     bool, typer.Option("--split-rows", help="Each picture over all devices.")
 ]
