@@ -1,11 +1,14 @@
 """Arbitrary style transfer in JAX and Flax.
 
 The public names are loaded when they are first asked for, so that importing the
-package costs nothing.
+package costs little. It adds to the flags that XLA reads when JAX starts: see
+`compile_cache.options`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from styleflax.compile_cache.options import tell_compiler as _tell_compiler
 
 if TYPE_CHECKING:
     from styleflax.config import Config
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from styleflax.training.export import read_run
     from styleflax.training.loop import train
     from styleflax.weights.store import ModelFile, load_model, save_model
+
+_tell_compiler()
 
 __version__ = "0.1.0"
 

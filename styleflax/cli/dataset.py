@@ -1,7 +1,6 @@
 """`styleflax dataset`: a stylized copy of a data set, for training classifiers."""
 
 import contextlib
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.control_flags import ColorMatch, Detail
 from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
@@ -32,6 +32,8 @@ def dataset(
     split: flags.Split = "train",
     data_dir: flags.DataDir = None,
     alpha: Alpha = 1.0,
+    color_match: ColorMatch = None,
+    detail: Detail = None,
     format_: flags.FormatOut = "tfds",
     styles_per_picture: flags.StylesPerPicture = 1,
     size: flags.Size = None,
@@ -56,7 +58,6 @@ def dataset(
 
     _check_launcher(launcher, workers)
     _check_paths(content, style, out)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings(
         content=content,
         style=str(style),
@@ -64,6 +65,8 @@ def dataset(
         split=split,
         data_dir=None if data_dir is None else str(data_dir),
         alpha=alpha,
+        color_match=color_match,
+        detail=detail,
         size_px=size,
         crop=crop,
         style_size_px=style_size,

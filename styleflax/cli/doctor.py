@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from styleflax.cli.tables import print_table
+from styleflax.compile_cache.options import describe_options
 
 PACKAGES = (
     "styleflax",
@@ -40,6 +41,7 @@ def doctor(
         "python": f"{platform.python_version()} on {platform.platform()}",
         "packages": {package: _version(package) for package in PACKAGES},
         "devices": _devices(),
+        "compiler": dict(describe_options()),
         "folders": _folders(),
         "weights": _weights(),
     }

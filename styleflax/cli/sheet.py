@@ -50,6 +50,8 @@ def sheet(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
@@ -78,10 +80,9 @@ def sheet(
     styles = masked_styles(
         *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    controls, plan = control_flags.control_arguments(
-        len(styles), *looks, size, False, style_size, level_balance, max_megapixels
-    )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, False, style_size)
+    more = (level_balance, max_megapixels, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)

@@ -19,7 +19,7 @@ StyleMasks = Annotated[
         "--style-mask",
         help="The part of a painting that counts, white is in: FILE[:STYLE], by the "
         "number of its --style, or in their order (a folder's by name); may be "
-        "repeated.",
+        "repeated. Labels are as for --mask.",
     ),
 ]
 
@@ -119,6 +119,7 @@ def check_style_masks(masks: Sequence[Path | None]) -> None:
         ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
         FileNotFoundError: If one is not there.
     """
+    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
     from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
 
     for mask in filter(None, masks):
@@ -128,4 +129,4 @@ def check_style_masks(masks: Sequence[Path | None]) -> None:
                 "of --mask, about the photograph. For a painting's own opacity, save "
                 "it as a picture of its own, white where the painting counts"
             )
-        check_file(mask, "--style-mask", "a picture")
+        check_file(mask_file(mask), "--style-mask", "a picture")

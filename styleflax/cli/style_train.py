@@ -1,12 +1,15 @@
 """`styleflax style train`: one more style for a model that has its own."""
 
 import contextlib
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from styleflax.cli.errors import EXIT_FAILED
 from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.files import check_file, check_folder, find_url
 from styleflax.memory import explained_memory
@@ -76,12 +79,23 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
     """The style of a run in that folder, or in one that is removed afterwards."""
     import jax.numpy as jnp  # noqa: PLC0415
 
+    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
+    request = StopRequest()
     with contextlib.ExitStack() as held:
         folder = workdir or Path(held.enter_context(tempfile.TemporaryDirectory()))
-        run(config, folder)
+        run(config, folder, None, request)
+        if request.name == signal.SIGINT.name:
+            raise KeyboardInterrupt
+        if request:
+            what = f"goes on in {workdir}" if workdir else "begins anew: no --workdir"
+            print(
+                f"styleflax: stopped by {request.name}; the same command {what}",
+                file=sys.stderr,
+            )
+            raise typer.Exit(EXIT_FAILED)
         method, variables, frozen = build_model(read_run(folder, complete=True))
     return method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})

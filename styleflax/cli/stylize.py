@@ -39,10 +39,13 @@ def stylize(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
     style_size: control_flags.StyleSize = None,
+    refine: flags.Refine = 0,
     weights: flags.Weights = "adain",
     split_rows: flags.SplitRows = False,
     tile: flags.Tile = None,
@@ -64,7 +67,7 @@ def stylize(
     refuse_two_inputs(photos, style)
     _check_flags(out, max_megapixels, blend, pairs, as_json=as_json)
     looks = (blend, exaggerate, mask, feather, color, size, restore_size)
-    more = (style_size, level_balance, max_megapixels)
+    more = (style_size, level_balance, max_megapixels, color_match, detail, refine)
 
     @functools.cache  # so that masks are read once
     def controls_for(num_styles: int, strength: float) -> "tuple[Any, Plan]":

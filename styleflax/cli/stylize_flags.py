@@ -71,6 +71,13 @@ LevelBalance = Annotated[
 Size = Annotated[
     int | None, typer.Option(help="Short side of the result; default its own.")
 ]
+Refine = Annotated[
+    int,
+    typer.Option(
+        help="Iterations of Gatys' optimization that follow the network, for instance "
+        "20; slow. A picture of 1024 px or more takes that many at each of its levels."
+    ),
+]
 Weights = Annotated[
     str,
     typer.Option(help="A name, a model file, or its URL: hf://USER/REPO/FILE, https."),

@@ -90,7 +90,7 @@ def run_job(
     Raises:
         Exception: Why the picture failed, if there is only one.
     """
-    stylizer.watch(report.warn, WindowProgress())
+    stylizer.watch(report.warn, WindowProgress(), WindowProgress("iteration"))
     unreadable: dict[Source, Exception] = {}
     contents: dict[Mix, list[Source]] = {}
     for content, mix in job.targets:
@@ -113,7 +113,7 @@ def _read_styles(
 ) -> list[OneStyle]:
     """The styles as the stylizer takes them, prepared once for all photographs."""
     color = job.controls.get("color", "style")
-    size = job.controls.get("style_size")
+    size, refine = job.controls.get("style_size"), job.controls.get("refine", 0) > 0
     styles: list[OneStyle] = []
     for source in mix:
         if source.is_own:
@@ -126,7 +126,7 @@ def _read_styles(
                 report.warn(note)
             style = picture.on_white()
         mask = read_part(source, job.max_megapixels)
-        styles.append(stylizer.prepare_style(style, color, size, mask))
+        styles.append(stylizer.prepare_style(style, color, size, mask, refine=refine))
     return styles
 
 

@@ -32,6 +32,8 @@ def video(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
@@ -64,9 +66,9 @@ def video(
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, restore_size, style_size)
+    more = (size, restore_size, style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, level_balance, max_megapixels
+        len(styles), *looks, *more, color_match, detail
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     make_folder(out.parent)

@@ -35,7 +35,7 @@ def build_model(
     Args:
         file: As loaded.
         dtype: Compute type.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
 
     Raises:
         ValueError: If the file's method, options, encoder or arithmetic are unknown,
@@ -88,6 +88,7 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
 
 def _check_options(file: ModelFile) -> dict[str, Any]:
     """The file's options, if its method has them; names are looked up nowhere else."""
+    methods.check_removed(file.method, file.options)
     make = methods.METHODS.get(file.method)
     known = inspect.signature(make).parameters.keys() if make else file.options.keys()
     reserved = {"losses", "arithmetic", "dtype", "native", "remat"}
@@ -108,6 +109,9 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
                 f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
                 f"{sorted(values)}"
             )
+    if not method.encoder_layers:
+        check_params({}, file.encoder_params, "the encoder")
+        return
     encoder = VGG(method.encoder_layers, spec.architecture, spec.convention)
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
     shapes = kept_shapes(encoder.init, _KEY, image)

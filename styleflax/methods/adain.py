@@ -1,26 +1,18 @@
 """AdaIN: arbitrary style transfer by channel statistics (Huang and Belongie 2017)."""
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
-from styleflax.methods.adain_losses import (
-    CONTENT_TARGETS,
-    DEEPEST,
-    LOSS_TERMS,
-    PAPER_LOSSES,
-    STYLE_LAYERS,
-    Networks,
-    adain_loss,
-    styles_and_transfers,
-)
-from styleflax.methods.adain_transforms import TRANSFORMS
+from styleflax.losses.content import mse_loss, pixel_loss
+from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
+    Batch,
     Controls,
     Masks,
     Method,
@@ -29,16 +21,28 @@ from styleflax.methods.base import (
     Tiling,
     Variables,
     layer_masks,
+    weigh_terms,
 )
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.terms import make_style_terms
-from styleflax.models.channel_norm import check_norm
 from styleflax.models.decoder import Decoder
+from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
-from styleflax.ops.statistics import Moments, region_moments
-from styleflax.types import FeatureMaps, Image, Key, Params
+from styleflax.ops.statistics import (
+    Moments,
+    channel_mean_std,
+    moments_mean_std,
+    region_moments,
+)
+from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
+DEEPEST = "relu4_1"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", DEEPEST)
+PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
+RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
+LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
+"""Beside the style losses."""
 PAPER_ARITHMETIC = Arithmetic()
 
 
@@ -48,9 +52,6 @@ def make_adain(
     dtype: DTypeLike = jnp.float32,
     native: bool = False,
     remat: bool = False,
-    norm: str = "none",
-    transform: str = "adain",
-    content_target: str = "adain",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -67,119 +68,166 @@ def make_adain(
             `out_of_range` keeps values in [0, 1].
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
-        norm: In the decoder; a name in `models.channel_norm.NORMS`.
-        transform: A name in `adain_transforms.TRANSFORMS`; `concatenation` gives the
-            decoder the features of content and style, unchanged.
-        content_target: Of the content loss: AdaIN's output, or the content's features.
 
     Raises:
-        ValueError: If a term or a name is unknown.
+        ValueError: If a term is unknown.
     """
-    check_norm(norm)
-    _check_name("transform", transform, TRANSFORMS)
-    _check_name("content_target", content_target, CONTENT_TARGETS)
-    nets = Networks(
-        arithmetic,
-        FrozenEncoder(dtype, native, remat),
-        Decoder(dtype, native, norm=norm),
-        TRANSFORMS[transform],
-        content_target,
-        make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, native),
-    )
-    return _assemble(losses, nets)
+    encoder = FrozenEncoder(dtype, remat)
+    decoder = Decoder(dtype, native)
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
+    of_style = arithmetic.style_statistics()
+    of_content = arithmetic.content_statistics()
 
+    def paint(
+        own: Params, feature: Float[Array, "b _ _ c"], extent: Extent | None = None
+    ) -> Image:
+        return decoder.apply({"params": own}, feature, extent)
 
-def _assemble(losses: Mapping[str, float], nets: Networks) -> Method:
-    """The record of what these networks do."""
-    of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
-    # Instance norm looks at the whole picture.
-    is_local = nets.transform.is_local and nets.decoder.norm != "instance"
-    of_styles = {"style_masks"} if nets.transform.keeps_parts else ()
-    chosen = {"norm": nets.decoder.norm, "transform": nets.transform.name}
-    return Method(
-        init=partial(_init, nets),
-        losses={"model": partial(adain_loss, losses, nets), **of_critic},
-        encode_style=partial(_encode_style, nets),
-        encode_content=partial(_encode_content, nets),
-        moments=_moments,
-        transfer=partial(_transfer, nets),
-        decode=partial(_decode, nets),
-        encoder_layers=STYLE_LAYERS,
-        tiling=Tiling(stride_px=8, halo_px=64) if is_local else None,
-        controls=frozenset({"strength", "weights", "masks", *of_styles}),
-        options={k: v for k, v in chosen.items() if v not in ("none", "adain")},
-    )
+    # Inference: encode_style, encode_content -> moments -> transfer -> decode.
 
+    def init(key: Key) -> Variables:
+        own = decoder.init(key, jnp.zeros((1, 2, 2, 512)))["params"]
+        return Variables({"model": own, **terms.init(jax.random.fold_in(key, 1))}, {})
 
-def _check_name(argument: str, name: str, allowed: Collection[str]) -> None:
-    if name not in allowed:
-        raise ValueError(f"{argument} must be one of {sorted(allowed)}, got {name!r}")
-
-
-def _init(nets: Networks, key: Key) -> Variables:
-    feature = jnp.zeros((1, 2, 2, 512 * nets.transform.parts))
-    variables = nets.decoder.init(key, feature)
-    state = {k: v for k, v in variables.items() if k != "params"}
-    others = nets.style_terms.init(jax.random.fold_in(key, 1))
-    return Variables({"model": variables["params"], **others}, state)
-
-
-def _encode_style(
-    nets: Networks, _: Variables, frozen: Params, style: Mapping[str, Array]
-) -> Style:
-    feature = nets.encode(frozen, style["image"], (DEEPEST,))[DEEPEST]
-    part = None
-    if "mask" in style:
+    def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
+        feature = encoder(frozen, style["image"], (DEEPEST,))[DEEPEST]
+        if "mask" not in style:
+            mean, std = channel_mean_std(feature, **of_style)
+            return {"mean": mean, "std": std}
         part = area_average(style["mask"], *feature.shape[1:3])
-    return nets.transform.keep(nets.arithmetic.style_statistics(), feature, part)
+        mean, std = moments_mean_std(region_moments(feature, part), **of_style)
+        return {"mean": mean[:, 0], "std": std[:, 0]}
 
+    def encode_content(
+        _: Variables, frozen: Params, image: Image, extent: Extent | None = None
+    ) -> FeatureMaps:
+        return encoder(frozen, image, (DEEPEST,), extent)
 
-def _encode_content(
-    nets: Networks,
-    _: Variables,
-    frozen: Params,
-    image: Image,
-    extent: Extent | None = None,
-) -> FeatureMaps:
-    return nets.encode(frozen, image, (DEEPEST,), extent)
+    def moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
+        feature = features[DEEPEST]
+        cells = area_average(layer_masks(masks, DEEPEST), *feature.shape[1:3])
+        return {DEEPEST: region_moments(feature, cells)}
 
+    def transfer(
+        _variables: Variables,
+        _frozen: Params,
+        features: FeatureMaps,
+        moments: dict[str, Moments],
+        styles: Sequence[Style],
+        controls: Controls,
+        piece: Piece | None = None,
+    ) -> FeatureMaps:
+        feature = features[DEEPEST]
+        masks = controls.masks if piece is None else piece.masks[DEEPEST]
+        mean, std = (
+            controls.weights @ jnp.concatenate([style[name] for style in styles])
+            for name in ("mean", "std")
+        )
+        moved = rescale_regions(
+            feature,
+            moments_mean_std(moments[DEEPEST], **of_content),
+            (mean, std),
+            controls.strength,
+            area_average(masks, *feature.shape[1:3]),
+        )
+        return {DEEPEST: moved}
 
-def _moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
-    feature = features[DEEPEST]
-    cells = area_average(layer_masks(masks, DEEPEST), *feature.shape[1:3])
-    return {DEEPEST: region_moments(feature, cells)}
+    def decode(
+        variables: Variables,
+        _: Params,
+        features: FeatureMaps,
+        extent: Extent | None = None,
+    ) -> Image:
+        cells = None if extent is None else extent.shrunk(8)
+        return paint(variables.players["model"], features[DEEPEST], cells)
 
+    # Training: equations 11 to 13, and what keeps the decoder on course.
 
-def _decode(
-    nets: Networks,
-    variables: Variables,
-    _: Params,
-    features: FeatureMaps,
-    extent: Extent | None = None,
-) -> Image:
-    params = {"params": variables.players["model"], **variables.state}
-    at_feature = None if extent is None else extent.shrunk(8)
-    return nets.decoder.apply(params, features[DEEPEST], at_feature)
+    def move(content: FeatureMap, style: FeatureMap) -> FeatureMap:
+        """The transfer above of a batch, each content with the style beside it."""
+        return adain(content, *channel_mean_std(style, **of_style), **of_content)
 
+    def loss(
+        own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key
+    ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+        images = jnp.concatenate([batch["content"], batch["style"]])
+        features = encoder(frozen, images, STYLE_LAYERS)
+        found = {}
+        if "pixel" in losses:
+            found["pixel"] = pixel_loss(paint(own, features[DEEPEST]), images)
+        if {"identity", "identity_features"} & losses.keys():
+            found |= identity_terms(own, frozen, _middle(images))
+        if not losses.keys() <= set(RECONSTRUCTIONS):
+            found |= transfer_terms(own, variables.players, frozen, features, key)
+        total, metrics = weigh_terms(losses, found)
+        return total, (metrics, {})
 
-def _transfer(
-    nets: Networks,
-    _variables: Variables,
-    _frozen: Params,
-    features: FeatureMaps,
-    moments: dict[str, Moments],
-    styles: Sequence[Style],
-    controls: Controls,
-    piece: Piece | None = None,
-) -> FeatureMaps:
-    """The decoder's input, by the masks of the picture or of a window of it."""
-    content = features[DEEPEST].astype(jnp.float32)
-    masks = controls.masks if piece is None else piece.masks[DEEPEST]
-    masks = area_average(masks, *content.shape[1:3])
-    statistics = nets.arithmetic.content_statistics()
-    mixed = nets.transform.mix(
-        statistics, content, moments[DEEPEST], styles, controls, masks
+    def transfer_terms(
+        own: Params,
+        players: Mapping[str, Params],
+        frozen: Params,
+        features: FeatureMaps,
+        key: Key,
+    ) -> dict[str, Array]:
+        """Content, style and image terms; features are of contents, then styles."""
+        size = len(features[DEEPEST]) // 2
+        style = {layer: feature[size:] for layer, feature in features.items()}
+        targets = terms.targets(style)
+        wanted = jax.lax.stop_gradient(move(features[DEEPEST][:size], style[DEEPEST]))
+        image = paint(own, wanted)
+
+        def compare(seen: FeatureMaps) -> dict[str, Array]:
+            styles = terms.compare(seen, targets, players, key)
+            return {"content": mse_loss(seen[DEEPEST], wanted), **styles}
+
+        judged = encoder.judge(frozen, image, STYLE_LAYERS, compare)
+        return {**judged, **regularize(image, losses)}
+
+    def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:
+        """Images from their own features, compared in pixels and in features."""
+        wanted = encoder(frozen, images, STYLE_LAYERS)
+        again = paint(own, wanted[DEEPEST])
+        found = {"identity": pixel_loss(again, images)}
+
+        def compare(seen: FeatureMaps) -> dict[str, Array]:
+            distances = (mse_loss(seen[k], wanted[k]) for k in STYLE_LAYERS)
+            return {"identity_features": sum(distances, start=jnp.zeros(()))}
+
+        if "identity_features" in losses:
+            found |= encoder.judge(frozen, again, STYLE_LAYERS, compare)
+        return {name: term for name, term in found.items() if name in losses}
+
+    def critic_features(
+        variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
+    ) -> tuple[FeatureMaps, FeatureMaps]:
+        content = encoder(frozen, batch["content"], (DEEPEST,))
+        style = encoder(frozen, batch["style"], STYLE_LAYERS)
+        moved = move(content[DEEPEST], style[DEEPEST])
+        image = paint(variables.players["model"], moved)
+        return {k: style[k] for k in layers}, encoder(frozen, image, layers)
+
+    return Method(
+        init=init,
+        losses={"model": loss, **terms.player_losses(critic_features)},
+        encode_style=encode_style,
+        encode_content=encode_content,
+        moments=moments,
+        transfer=transfer,
+        decode=decode,
+        encoder_layers=STYLE_LAYERS,
+        tiling=Tiling(stride_px=8, halo_px=64),
+        controls=frozenset({"strength", "weights", "masks", "style_masks"}),
     )
-    return {DEEPEST: mixed}
+
+
+def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:
+    """The middle half of both sides, in whole positions of relu4_1.
+
+    A quarter of the pixels for a quarter of the cost, and the same for any
+    number of devices, which a choice of pictures would not be.
+    """
+    height, width = (max(side // 16, 1) * 8 for side in images.shape[1:3])
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]

@@ -19,7 +19,6 @@ class FrozenEncoder(NamedTuple):
 
     Attributes:
         dtype: Compute type.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
         remat: Keep only what enters the encoder's blocks until the gradient of
             `judge` is computed, and compute the rest again: less memory, one
             more pass through the encoder, the same result up to rounding.
@@ -27,7 +26,6 @@ class FrozenEncoder(NamedTuple):
     """
 
     dtype: DTypeLike
-    native: bool
     remat: bool = False
     pooling: Pooling = "max"
 
@@ -40,8 +38,7 @@ class FrozenEncoder(NamedTuple):
     ) -> FeatureMaps:
         """Features of the image, or of what of it `extent` says."""
         params = frozen["encoder"]
-        settings = (self.dtype, self.native, self.pooling)
-        encoder = VGG.of_params(params, layers, *settings)
+        encoder = VGG.of_params(params, layers, self.dtype, self.pooling)
         return encoder.apply({"params": params}, image, extent)
 
     def judge(

@@ -133,7 +133,6 @@ def make_style_terms(
     layers: tuple[str, ...],
     arithmetic: Arithmetic,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
 ) -> StyleTerms:
     """The style losses among the weights; all other names must be the method's own.
 
@@ -143,7 +142,6 @@ def make_style_terms(
         layers: Those of the encoder that styles are compared at.
         arithmetic: Of `style`.
         dtype: Compute type of critics.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
 
     Raises:
         ValueError: If a term is unknown or asks for a layer that is not there.
@@ -162,7 +160,7 @@ def make_style_terms(
                 f"losses.{name} asks for {', '.join(map(repr, wrong))}; styles are "
                 f"compared at {', '.join(layers)}"
             )
-    return StyleTerms(losses, critics, PatchCritic(dtype=dtype, native=native))
+    return StyleTerms(losses, critics, PatchCritic(dtype=dtype))
 
 
 def _critic_layers(name: str) -> tuple[str, ...]:

@@ -18,21 +18,17 @@ class PatchCritic(nn.Module):
     Attributes:
         width: Channels within.
         dtype: Compute type; parameters and scores are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
     """
 
     width: int = 128
     dtype: DTypeLike = jnp.float32
-    native: bool = False
 
     @nn.compact
     def __call__(self, feature: FeatureMap) -> Float[Array, "b h w"]:
         """One score a position, without limits."""
         x = feature
         for name in ("conv1", "conv2"):
-            conv = ReflectConv(
-                self.width, dtype=self.dtype, native=self.native, name=name
-            )
+            conv = ReflectConv(self.width, dtype=self.dtype, name=name)
             x = nn.leaky_relu(conv(x), 0.2)
         scores = nn.Dense(1, dtype=self.dtype, name="score")(x)[..., 0]
         return scores.astype(jnp.float32)

@@ -1,11 +1,16 @@
-"""The 3x3 convolution that every network here is made of."""
+"""The 3x3 convolutions that the networks here are made of."""
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+from styleflax.ops.conv import (
+    conv3x3_reflect,
+    reflect_pad,
+    upsample_conv3x3_reflect,
+    valid_conv,
+)
 from styleflax.ops.extent import Extent, refill
 
 
@@ -16,13 +21,16 @@ class ReflectConv(nn.Module):
         features: Output channels.
         upsample: Repeat every position twice along both sides first.
         dtype: Compute type; parameters are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
+        gain: Variance of the kernel before training, times its inputs: 2 after a ReLU
+            (He et al. 2015), 1 keeps a variance, 0 begins as nothing.
     """
 
     features: int
     upsample: bool = False
     dtype: DTypeLike = jnp.float32
     native: bool = False
+    gain: float = 2.0
 
     @nn.compact
     def __call__(
@@ -37,8 +45,40 @@ class ReflectConv(nn.Module):
         if extent is not None:
             x = refill(x, extent, inner=0 if self.upsample else 1)
         shape = (3, 3, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        kernel = self.param("kernel", init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
-        convolve = upsample_conv3x3_reflect if self.upsample else conv3x3_reflect
-        return convolve(*operands, native=self.native)
+        if self.upsample:
+            return upsample_conv3x3_reflect(*operands, native=self.native)
+        return conv3x3_reflect(*operands)
+
+
+class HalvingConv(nn.Module):
+    """3x3 convolution of stride 2 with reflection padding: sides halve, rounded up.
+
+    Attributes:
+        features: Output channels.
+        dtype: Compute type; parameters are float32.
+    """
+
+    features: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], extent: Extent | None = None
+    ) -> Float[Array, "b h2 w2 features"]:
+        """Convolved map of half the height and width.
+
+        Args:
+            x: The map.
+            extent: What of `x` is the picture's; None for all of it.
+        """
+        if extent is not None:
+            x = refill(x, extent, inner=1)
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
+        return valid_conv(reflect_pad(x), kernel, 2) + bias

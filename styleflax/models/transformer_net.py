@@ -12,7 +12,7 @@ from styleflax.models.vgg import CAFFE_MEAN_BGR
 from styleflax.ops.conv import upsample_conv3x3_reflect, valid_conv
 from styleflax.ops.spatial import reflection_pad
 from styleflax.ops.statistics import mean_variance_norm
-from styleflax.ops.strided_conv import doubling_conv3x3, halving_conv3x3
+from styleflax.ops.strided_conv import doubling_conv3x3
 from styleflax.types import Image
 
 Norm = Literal["batch", "instance", "conditional", "none"]
@@ -57,7 +57,7 @@ class TransformerNet(nn.Module):
         normalise_output: Normalise the last convolution, too (Dumoulin et al.).
         kernel_std: Of kernels before training; None for He's by size.
         dtype: Compute type; the image and statistics are float32.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.conv`.
     """
 
     norm: Norm = "batch"
@@ -231,9 +231,8 @@ class _Conv(nn.Module):
             return doubling_conv3x3(x, kernel, native=self.native) + bias
         if self.kind == "nearest":
             x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
-        padded = self._padded(x)
-        convolve = halving_conv3x3 if self.kind == "halve" else valid_conv
-        return convolve(padded, kernel, native=self.native) + bias
+        stride = 2 if self.kind == "halve" else 1
+        return valid_conv(self._padded(x), kernel, stride) + bias
 
     def _padded(self, x: Array) -> Array:
         width = self.size // 2

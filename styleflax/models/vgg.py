@@ -60,7 +60,6 @@ class VGG(nn.Module):
             normalised VGG-19, a 1x1 convolution from RGB in [0, 1] to Caffe's
             BGR in [0, 255] less its mean (Huang and Belongie's code).
         dtype: Compute type.
-        native: Use XLA's own convolution also on CPU; see `ops.conv`.
         widths: Channels of the five blocks.
         pooling: `max`, by which the weights were trained, or `average`.
     """
@@ -69,7 +68,6 @@ class VGG(nn.Module):
     architecture: Architecture = "vgg16"
     convention: Convention = "torchvision"
     dtype: DTypeLike = jnp.float32
-    native: bool = False
     widths: tuple[int, ...] = WIDTHS
     pooling: Pooling = "max"
 
@@ -79,7 +77,6 @@ class VGG(nn.Module):
         params: Params,
         layers: tuple[str, ...],
         dtype: DTypeLike = jnp.float32,
-        native: bool = False,
         pooling: Pooling = "max",
     ) -> "VGG":
         """The network that `params` belong to, told by their names and shapes.
@@ -96,7 +93,7 @@ class VGG(nn.Module):
             width if first is None else first["bias"].shape[0]
             for first, width in zip(firsts, WIDTHS, strict=True)
         )
-        settings = (dtype, native, widths, pooling)
+        settings = (dtype, widths, pooling)
         return cls(tuple(layers), architecture, convention, *settings)
 
     def depth(self) -> tuple[str, ...]:
@@ -133,9 +130,7 @@ class VGG(nn.Module):
                 if extent is not None:
                     x, extent = refill(x, extent, inner=0), extent.shrunk(2)
                 x = checkpoint_name(pool(x), BLOCK_INPUT)
-            conv = ReflectConv(
-                self.widths[block - 1], False, self.dtype, self.native, name=name
-            )
+            conv = ReflectConv(self.widths[block - 1], dtype=self.dtype, name=name)
             x = nn.relu(conv(x, extent))
             features[name.replace("conv", "relu")] = x
         return {layer: features[layer] for layer in self.layers}

@@ -1,5 +1,6 @@
 """Channel statistics: plain, masked, and merged over the parts of a picture."""
 
+from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -91,6 +92,13 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
         a.mean + difference * share,
         a.m2 + b.m2 + jnp.square(difference) * a.count[..., None] * share,
     )
+
+
+def merge_regions(moments: Moments) -> Moments:
+    """Moments of all regions together, as of one."""
+    regions = range(moments.count.shape[1])
+    parts = (Moments(*(x[:, r : r + 1] for x in moments)) for r in regions)
+    return reduce(merge_moments, parts)
 
 
 def moments_mean_std(

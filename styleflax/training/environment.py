@@ -10,19 +10,6 @@ import jax
 
 logger = logging.getLogger(__name__)
 PACKAGES = ("styleflax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "grain")
-DETERMINISTIC_FLAG = "--xla_gpu_deterministic_ops=true"
-"""Reproducible GPU kernels; includes --xla_gpu_exclude_nondeterministic_ops."""
-
-
-def request_determinism() -> None:
-    """Asks XLA for kernels that give the same bits in every run.
-
-    By the environment's XLA_FLAGS, which XLA reads when JAX starts its first
-    device: it must be called before. A value that the user has set stays.
-    """
-    flags = os.environ.get("XLA_FLAGS", "")
-    if DETERMINISTIC_FLAG.partition("=")[0] not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {DETERMINISTIC_FLAG}".strip()
 
 
 def describe_environment(

@@ -1,7 +1,9 @@
 """Model files by name: those that come with the package."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from styleflax.files import check_file, find_url
 
@@ -9,6 +11,13 @@ FOLDER = Path(__file__).parent / "files"
 SUFFIX = ".safetensors"
 SUMS = "SHA256SUMS"
 """Digests of the files, as `sha256sum *.safetensors` writes them."""
+_FULL = MappingProxyType({"color_match": 1.0, "detail": 1.0})
+_DEFAULTS: Mapping[str, Mapping[str, float]] = {
+    # adain and sanet of version 0.1, which were trained before there were defaults.
+    "57a0308ed84bc9446e25a824d06edec1455918b061a79cd28d46ab71e1488824": _FULL,
+    "ee75477184758c48881cfdd345706ccb2a37de3779bd1e7b2d4921e3e087c5fe": _FULL,
+}
+"""Defaults of controls by `weights.store.model_digest`, where a file has none."""
 
 
 _FOR_FOLDERS = "of a training run's, `styleflax weights export RUN -o FILE` makes one"
@@ -53,6 +62,11 @@ def fetch_if_remote(name_or_file: str | os.PathLike[str]) -> Path:
         if remote.is_remote(name_or_file):
             return fetch.fetch(os.fspath(name_or_file))
     return Path(name_or_file)
+
+
+def packaged_defaults(digest: str) -> Mapping[str, float]:
+    """Defaults of a packaged model whose file has none; {} for any other model."""
+    return _DEFAULTS.get(digest, {})
 
 
 def find_model(name_or_file: str | os.PathLike[str]) -> Path:

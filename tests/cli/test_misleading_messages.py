@@ -149,7 +149,7 @@ def test_tables_in_a_pipe_have_a_line_for_each_row(command, monkeypatch):
 def test_doctor_has_a_line_or_an_entry_for_everything(command):
     _, output, _ = command("doctor")
     told = json.loads(command("doctor", "--json")[1])
-    assert set(told) == {"python", "packages", "devices", "folders", "weights"}
+    assert {"python", "packages", "devices", "folders", "weights"} <= set(told)
     lines = output.splitlines()
     assert len(lines) == 1 + sum(len(dict(v)) for k, v in told.items() if k != "python")
     for name, text in told["weights"].items():

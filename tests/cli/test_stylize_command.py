@@ -40,6 +40,28 @@ def test_result_is_that_of_the_library(command, stylize, pictures, model_path):
         np.testing.assert_array_equal(np.asarray(image), expected.to_pillow())
 
 
+@pytest.mark.parametrize("number", [0, 7])
+def test_refinement_is_the_librarys(stylize_fake, fake, pictures, number):
+    code, *_ = stylize_fake(pictures / "photo.png", "--refine", number)
+    assert code == 0
+    assert fake.controls["refine"] == number
+    assert fake.refined == (number > 0)  # styles keep their pixels
+
+
+def test_refinement_needs_pixels_and_a_number(
+    command, refuses, stylize, pictures, model_path, tmp_path
+):
+    photo, style = pictures / "photo.png", tmp_path / "a.style"
+    weights = "--weights", model_path
+    command("style", "save", pictures / "painting.png", "-o", style, *weights)
+    out = "-o", tmp_path / "out.png"
+    flags = "--style", style, *weights, *out, "--refine", 5
+    assert "refine needs the painting's pixels" in refuses("stylize", photo, *flags)
+    assert "refine must be a whole number from 0, got -1" in refuses(
+        *stylize, *out, "--refine", "-1"
+    )
+
+
 def test_size_is_the_short_side(command, stylize, tmp_path):
     command(*stylize, "-o", tmp_path / "out.png", "--size", "16")
     with Image.open(tmp_path / "out.png") as image:

@@ -238,3 +238,31 @@ def test_a_folder_without_pictures_says_what_it_holds(stylize_fake, tmp_path):
     assert code == 2
     assert "holds no picture: 1 file or folder left out" in error
     assert "a.jp2 (a JPEG 2000 picture: convert it" in error
+
+
+def test_labels_of_a_map_put_styles_in_their_places(
+    stylize_fake, fake, pictures, tmp_path
+):
+    labels = np.zeros((32, 32), np.uint8)
+    labels[:, 16:] = 5
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    path = tmp_path / "labels.png"
+    flags = "--mask", f"{path}[5]@0.5", "--style-mask", f"{path}[0]"
+    code, _, error = stylize_fake(pictures / "photo.png", *flags)
+    assert (code, error) == (0, "")
+    code, _, error = stylize_fake(pictures / "photo.png", "--mask", f"{path}[4]")
+    assert code == 2
+    assert "mask 1 (labels.png[4]) has no label 4; it has 0, 5" in error
+    missing = tmp_path / "gone.png[4]"
+    code, _, error = stylize_fake(pictures / "photo.png", "--style-mask", missing)
+    assert code == 2
+    assert "gone.png'" in error
+
+
+def test_a_colored_mask_warns_on_the_command_line(stylize_fake, pictures):
+    code, _, error = stylize_fake(
+        pictures / "photo.png", "--mask", pictures / "painting.png"
+    )
+    assert code == 0
+    assert error.startswith("styleflax: warning: mask 1 (painting.png) is colored")
+    assert error.count("\n") == 1

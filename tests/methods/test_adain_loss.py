@@ -5,7 +5,7 @@ import numpy_adain
 import pytest
 
 from styleflax.config import Arithmetic
-from styleflax.methods import adain_losses as module
+from styleflax.methods import adain as module
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.models.decoder import LAYERS

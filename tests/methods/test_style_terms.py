@@ -26,7 +26,7 @@ def features(height, width, channels=3, layers=LAYERS):
 
 def terms_of(weights, arithmetic=None):
     numbers = arithmetic or Arithmetic()
-    return make_style_terms(weights, ("content",), LAYERS, numbers, native=True)
+    return make_style_terms(weights, ("content",), LAYERS, numbers)
 
 
 @pytest.mark.parametrize("name", STYLE_LOSSES)

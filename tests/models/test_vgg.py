@@ -113,7 +113,7 @@ def test_normalised_inputs_are_bgr_times_255_less_the_caffe_mean():
 @pytest.mark.parametrize("convention", ["torchvision", "normalised"])
 def test_jit_equals_eager_and_compiles_once_per_shape(convention):
     # The library's own convolution without jit has its own test, as its gradient has.
-    encoder = narrow(("relu2_1",), "vgg19", convention=convention, native=True)
+    encoder = narrow(("relu2_1",), "vgg19", convention=convention)
     images = jnp.asarray(numpy_adain.random_images(17, 18, number=2))
     variables = jax.jit(encoder.init)(jax.random.key(1), images)
     compiled = jax.jit(encoder.apply)
@@ -142,7 +142,7 @@ def test_bfloat16_features_are_near_those_of_float32():
 
 def test_gradients_of_a_constant_picture_are_finite():
     params = numpy_adain.random_encoder()
-    encoder = VGG.of_params(params, ("relu4_1",), native=True)
+    encoder = VGG.of_params(params, ("relu4_1",))
 
     def total(images):
         return encoder.apply({"params": params}, images)["relu4_1"].sum()

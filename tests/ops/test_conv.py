@@ -7,9 +7,8 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
-from styleflax.ops.kernel_gradient import blocked_gradient, convolved_gradient
 
-# Height, width, channels in and out: together every way the gradient is computed.
+# Height, width, channels in and out.
 SHAPES = [
     (1, 1, 3, 64),
     (1, 5, 64, 3),
@@ -82,11 +81,10 @@ def test_value_and_gradients_equal_the_plain_formulation(name, shape):
         assert_close(a, b)
 
 
-@both
-def test_native_equals_the_default(name):
-    function, args = PAIRS[name][0], operands(5, 6, 3, 4)
-    native = jax.jit(lambda *a: function(*a, native=True))(*args)
-    assert_close(native, jax.jit(function)(*args))
+def test_an_enlarged_map_s_convolution_equals_the_default():
+    args = operands(5, 6, 3, 4)
+    native = jax.jit(lambda *a: upsample_conv3x3_reflect(*a, native=True))(*args)
+    assert_close(native, jax.jit(upsample_conv3x3_reflect)(*args))
 
 
 def test_without_jit_equals_with_jit():
@@ -117,18 +115,6 @@ def test_constant_map_gives_the_sum_of_the_kernel_everywhere():
     assert_close(upsampled, jnp.tile(expected, (1, 2, 2, 1)))
 
 
-@pytest.mark.parametrize("taps", [2, 3])
-@pytest.mark.parametrize("shape", [(1, 1, 3, 16), (5, 40, 16, 3), (50, 33, 12, 10)])
-def test_blocked_kernel_gradient_equals_convolved(shape, taps):
-    h, w, i, o = shape
-    keys = jax.random.split(jax.random.key(0))
-    padded = jax.random.normal(keys[0], (2, h + taps - 1, w + taps - 1, i))
-    cotangent = jax.random.normal(keys[1], (2, h, w, o))
-    args = (padded, cotangent)
-    expected = jax.jit(convolved_gradient)(*args)
-    assert_close(jax.jit(blocked_gradient)(*args), expected)
-
-
 @both
 def test_bfloat16_stays_bfloat16_and_is_near_float32(name):
     function, args = PAIRS[name][0], operands(6, 5, 8, 16, jnp.bfloat16)
@@ -145,27 +131,15 @@ def flops_of_gradient(argnums, args):
 
 
 def test_frozen_kernel_costs_no_kernel_gradient():
-    # Wide enough for matrix products outside a loop, which flop counts do see.
-    args = operands(12, 12, 256, 128)
-    forward = 2 * 9 * 256 * 128 * 2 * 12 * 12
+    args = operands(12, 12, 32, 16)
+    forward = 2 * 9 * 32 * 16 * 2 * 12 * 12
     # Forward and input gradient, with the borders that both compute in addition.
     assert flops_of_gradient(0, args) < 2.5 * forward
     assert flops_of_gradient((0, 1), args) > 2.9 * forward
 
 
-def test_frozen_kernel_leaves_no_loop_over_blocks():
-    args = operands(64, 64, 16, 16)
-
-    def program(argnums):
-        gradient = jax.jit(jax.grad(loss_of(conv3x3_reflect), argnums))
-        return gradient.lower(*args).compile().as_text()
-
-    assert " while(" in program(1)
-    assert " while(" not in program(0)
-
-
 @both
-def test_forward_mode_works_with_native(name):
+def test_forward_mode_equals_that_of_the_plain_formulation(name):
     function, reference = PAIRS[name]
     args = operands(4, 5, 3, 4)
     tangents = jax.tree.map(jnp.sin, args)
@@ -173,8 +147,7 @@ def test_forward_mode_works_with_native(name):
     def pushed(function):
         return jax.jit(lambda *pair: jax.jvp(function, *pair))(args, tangents)
 
-    native = pushed(lambda *a: function(*a, native=True))
-    for a, b in zip(native, pushed(reference), strict=True):
+    for a, b in zip(pushed(function), pushed(reference), strict=True):
         assert_close(a, b)
 
 
@@ -240,8 +213,5 @@ def test_gradient_over_two_devices_equals_one(name, way):
 def test_gradient_lowers_for_other_platforms(name, platforms):
     gradient = jax.jit(jax.grad(loss_of(PAIRS[name][0]), argnums=(0, 1, 2)))
     args = operands(4, 5, 16, 16)
-    text = gradient.trace(*args).lower(lowering_platforms=platforms).as_text()
-    # The loop over blocks belongs to the CPU alone.
-    assert ("stablehlo.while" in text) == ("cpu" in platforms)
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in args]
     jax.export.export(gradient, platforms=platforms)(*shapes)

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.ops.strided_conv import doubling_conv3x3, halving_conv3x3
+from styleflax.ops.conv import valid_conv
+from styleflax.ops.strided_conv import doubling_conv3x3
 
 RNG = np.random.default_rng(0)
 KERNEL = RNG.normal(size=(3, 3, 2, 5))
@@ -37,21 +38,18 @@ def test_strided_convolutions_agree_with_float64(size, native):
     x = RNG.normal(size=(2, *size, 2))
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     arrays = [jnp.asarray(a, jnp.float32) for a in (x, padded, KERNEL)]
-    half = halving_conv3x3(arrays[1], arrays[2], native=native)
+    half = valid_conv(arrays[1], arrays[2], stride=2)
     np.testing.assert_allclose(half, halved(padded), rtol=1e-4, atol=1e-5)
     double = doubling_conv3x3(arrays[0], arrays[2], native=native)
     np.testing.assert_allclose(double, doubled(x), rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_are_those_of_xla_s_own_convolutions():
+def test_gradients_are_those_of_xla_s_own_convolution():
     x = jnp.asarray(RNG.normal(size=(1, 5, 6, 2)), jnp.float32)
     kernel = jnp.asarray(KERNEL, jnp.float32)
 
     def loss(x, kernel, native):
-        padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        half = halving_conv3x3(padded, kernel, native=native)
-        double = doubling_conv3x3(x, kernel, native=native)
-        return jnp.square(half).sum() + jnp.sin(double).sum()
+        return jnp.sin(doubling_conv3x3(x, kernel, native=native)).sum()
 
     gradient = jax.jit(jax.grad(loss, argnums=(0, 1)), static_argnums=2)
     for own, xla in zip(

@@ -1,35 +1,9 @@
-import os
-
 import jax
-import pytest
 
 from styleflax.training.environment import (
     describe_environment,
-    request_determinism,
     warn_of_differences,
 )
-
-FLAG = "--xla_gpu_deterministic_ops=true"
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("", FLAG),
-        (
-            "--xla_cpu_enable_fast_math=false",
-            f"--xla_cpu_enable_fast_math=false {FLAG}",
-        ),
-        (FLAG, FLAG),
-        ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
-    ],
-)
-def test_determinism_is_asked_for_unless_the_user_has_decided(
-    before, after, monkeypatch
-):
-    monkeypatch.setenv("XLA_FLAGS", before)
-    request_determinism()
-    assert os.environ["XLA_FLAGS"] == after
 
 
 def test_flags_and_devices_are_part_of_the_environment(monkeypatch):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from styleflax.datasets.labelled import LabelledSource, open_labelled
 from styleflax.inference.checks import MIN_SIDE_PX, check_alpha
+from styleflax.inference.controls import make_plan
 from styleflax.inference.datasets.paintings import Paintings
 from styleflax.inference.datasets.program import make_style_encoder
 from styleflax.inference.datasets.tfds_files import make_features
@@ -32,6 +33,8 @@ class Settings(NamedTuple):
         split: See `open_labelled`.
         data_dir: See `open_labelled`.
         alpha: Strength of the styles, 0 to 1.
+        color_match: See `controls.ControlArguments`; by default what the weights say.
+        detail: The same.
         size_px: Short side of the pictures, before and after. By default 256 for
             `tfds`, and each picture's own for `images`.
         crop: Take the middle square, so that one program serves all; the default
@@ -63,6 +66,8 @@ class Settings(NamedTuple):
     encoding: str | None = None
     num_threads: int = 4
     classes: tuple[str, ...] | None = None
+    color_match: float | None = None
+    detail: float | None = None
     format: str = TFDS
     styles_per_picture: int = 1
 
@@ -117,6 +122,9 @@ def open_job(settings: Settings) -> Job:
             f"styles_per_picture must be at most the number of paintings, "
             f"{len(paintings)}, got {settings.styles_per_picture}"
         )
+    plan = make_plan(1, color_match=settings.color_match, detail=settings.detail)
+    plan = plan.completed(file.defaults)
+    settings = settings._replace(color_match=plan.color_match, detail=plan.detail)
     return Job(settings, source, paintings, model, model_digest(file))
 
 
@@ -183,6 +191,12 @@ def features_of(job: Job) -> Any:
 
 def _check(settings: Settings) -> None:
     check_alpha(settings.alpha)
+    for name, share in (
+        ("color_match", settings.color_match),
+        ("detail", settings.detail),
+    ):
+        if share is not None:
+            check_alpha(share, name)
     lowest = {
         "styles_per_picture": 1,
         "style_size_px": MIN_SIDE_PX,

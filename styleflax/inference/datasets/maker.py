@@ -16,6 +16,7 @@ from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.builders.screening import jpeg
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
+from styleflax.inference.controls import ControlArguments
 from styleflax.inference.datasets.image_files import ImageParts
 from styleflax.inference.datasets.job import (
     IMAGES,
@@ -213,18 +214,22 @@ class Maker:
         is_small = all(h * w <= UNIFORM_MAX_PX for h, w, _ in shapes)
         if len(rows) > 1 and len(shapes) == 1 and is_small:
             return self._start_batches([rows], rows[0])()[0]
-        alpha = self._job.settings.alpha
-        made = (
-            self._stylizer(r.pixels_u8, r.painting.style, alpha=alpha) for r in rows
-        )
+        settings = self._job.settings
+        looks: ControlArguments = {
+            "alpha": settings.alpha,
+            "color_match": settings.color_match,
+            "detail": settings.detail,
+        }
+        made = (self._stylizer(r.pixels_u8, r.painting.style, **looks) for r in rows)
         return [rounded(one.array) for one in made]
 
     def _start_batches(
         self, sound: Sequence[Sequence[Loaded]], first: Loaded
     ) -> Callable[[], list[list[np.ndarray]]]:
         """Sets the devices to work on parts of pictures of one size."""
-        alpha = self._job.settings.alpha
-        size = min(self._job.settings.batch_size, count_pictures(self._job))
+        settings = self._job.settings
+        looks = {"color_match": settings.color_match, "detail": settings.detail}
+        size = min(settings.batch_size, count_pictures(self._job))
         # Filled up with any picture, so that the program is always the same.
         short = self._num_devices - len(sound)
         filled = [
@@ -234,7 +239,7 @@ class Maker:
         ]
         pixels_u8 = np.stack([row.pixels_u8 for row in filled])
         styles = [row.painting.style for row in filled]
-        images_u8 = self._program(alpha, pixels_u8, styles)
+        images_u8 = self._program(settings.alpha, pixels_u8, styles, **looks)
 
         def fetch() -> list[list[np.ndarray]]:
             host = np.asarray(images_u8)

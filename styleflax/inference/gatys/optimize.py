@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from styleflax.inference.gatys.levels import (
     at_level,
     first_image,
     level_sizes,
-    resized,
+    next_image,
 )
 from styleflax.inference.gatys.presets import Settings, check_settings
 from styleflax.memory import explained_memory, guard_jit
@@ -59,11 +59,12 @@ Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
     """A function that puts a content into a style by optimisation.
 
-    `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None)`:
-    pictures are RGB in [0, 1], (h, w, 3); without regions all styles are blended
-    evenly. Each size compiles once. With the path of a checkpoint it goes on where a
-    killed call with the same arguments was, bitwise as if that had not been killed;
-    when it is done, the file stays and gives the picture at once.
+    `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
+    start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions all styles
+    are blended evenly; `start` is a picture to begin with in place of what the
+    settings say. Each size compiles once. With the path of a checkpoint it goes on
+    where a killed call with the same arguments was, bitwise as if that had not been
+    killed; when it is done, the file stays and gives the picture at once.
 
     Args:
         encoder: Parameters of a VGG down to all layers that are compared.
@@ -73,7 +74,8 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
         ValueError: If settings are not possible, a level would be too small, or a
             checkpoint is of another call.
     """
-    programs = _programs(settings)
+    # What is compiled does not depend on the rest.
+    programs = _programs(settings._replace(init="content", iterations=(1,), levels=1))
     encoder = jax.device_put(encoder)
 
     def gatys(
@@ -83,9 +85,10 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
         seed: int = 0,
         checkpoint: Path | None = None,
         heard: Heard | None = None,
+        start: Picture | None = None,
     ) -> Optimised:
         even = np.full((1, len(styles)), 1 / max(1, len(styles)), np.float32)
-        inputs = Inputs(content, styles, regions or Regions(even))
+        inputs = Inputs(content, styles, regions or Regions(even), start)
         check_settings(settings, guided=inputs.regions.are_guided)
         kept = _descend_all(
             programs, settings, encoder, inputs, seed, checkpoint, heard
@@ -110,6 +113,7 @@ class _Programs(NamedTuple):
     prepare: Callable[..., Targets]
 
 
+@cache
 def _programs(settings: Settings) -> _Programs:
     objective = settings.objective
     optimizer: Optimizer = (
@@ -164,7 +168,7 @@ def _descend_all(
         heard(kept.level, kept.losses)
     for level in range(kept.level, settings.levels):
         if level > kept.level:
-            image = resized(kept.descent.image, sizes[level])
+            image = next_image(inputs, kept.descent.image, sizes[level])
             kept = Kept(programs.start(image, number), level, 0, kept.losses)
         if kept.done > settings.iterations_at(level):
             continue

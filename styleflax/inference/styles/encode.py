@@ -54,13 +54,19 @@ class StyleEncoder:
             return jax.block_until_ready(self._encode(*self._model[1:], inputs))
 
     def prepare(
-        self, style: Any, color: ColorMode, size: int | None, mask: Mask | None
+        self,
+        style: Any,
+        color: ColorMode,
+        size: int | None,
+        mask: Mask | None,
+        *,
+        refine: bool,
     ) -> Style | StylePixels:
         """A style read once; see `Stylizer.prepare_style`."""
-        if color != "coral":
+        if color != "coral" and not refine:
             return self.encode(style, size, mask)
         if self._known(style, size, mask) is not None:
-            raise needs_pixels('color="coral"', style)
+            raise needs_pixels("refine" if refine else 'color="coral"', style)
         return see_style(style, size, mask)
 
     def save(
