@@ -57,7 +57,7 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    _check_paths(content, style, out)
+    _check_folders(content, style, out)
     settings = Settings(
         content=content,
         style=str(style),
@@ -85,7 +85,7 @@ def dataset(
         _tell(_make(settings, out, run), out)
 
 
-def _check_paths(content: str, style: Path, out: Path) -> None:
+def _check_folders(content: str, style: Path, out: Path) -> None:
     painting = "`styleflax stylize` takes a single painting"
     check_folder(style, "--style", "a folder of paintings", painting)
     if not content.startswith("tfds:"):

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -34,9 +35,23 @@ _PREFIXES = {"devices": "device ", "weights": "weights "}
 
 
 def doctor(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Compare compiled programs with the same operations one by one, "
+            "which takes about half a minute; code 1 if one differs.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print devices, versions, caches and weights."""
+    """Print devices, versions, compiler options, caches and weights.
+
+    Raises:
+        ValueError: If a check is asked for as JSON.
+    """
+    if check and as_json:
+        raise ValueError("--check prints no JSON: give --check or --json alone")
     found: dict[str, Any] = {
         "python": f"{platform.python_version()} on {platform.platform()}",
         "packages": {package: _version(package) for package in PACKAGES},
@@ -53,6 +68,28 @@ def doctor(
         prefix = _PREFIXES.get(group, "")
         rows += [(f"{prefix}{name}", text) for name, text in entries.items()]
     print_table((), rows)
+    if check and not _check():
+        raise typer.Exit(1)
+
+
+def _check() -> bool:
+    """Prints how far compiled programs deviate; returns whether ours agree."""
+    from styleflax.cli import self_check  # noqa: PLC0415  (late, as above)
+
+    agree = True
+    for program in self_check.own_programs():
+        verdict = self_check.compare(program)
+        agree &= verdict.agrees
+        told = "ok" if verdict.agrees else "WRONG when compiled"
+        print(f"{verdict.name}: {told}, deviation {verdict.deviation:.1e}", flush=True)
+    if not self_check.compare(self_check.known_sum()).agrees:
+        print(
+            f"styleflax: warning: this jaxlib computes wrong sums under these compiler "
+            f"options ({self_check.KNOWN_ISSUE}); unset XLA_FLAGS and "
+            f"STYLEFLAX_COMPILER_OPTIONS, or install another version",
+            file=sys.stderr,
+        )
+    return agree
 
 
 def _version(package: str) -> str:

@@ -51,7 +51,10 @@ def save(
     source = Source(painting, mask=style_mask)
     check_file(painting, "PAINTING", "a picture", "give its pictures one by one")
     check_style_masks([style_mask])
-    picture = read_source(source, max_megapixels).on_white()
+    read = read_source(source, max_megapixels)
+    for note in read.notes:
+        typer.echo(f"styleflax: warning: {note}", err=True)
+    picture = read.on_white()
     mask = read_part(source, max_megapixels)
     stylizer = Stylizer.load(weights)
     stylizer.save_style(picture, out, style_size, painting.name, mask)

@@ -105,7 +105,7 @@ def open_image(
         head = _head(source)
         image = _opened(source, head)
     except FileNotFoundError:
-        url = find_url(source) if isinstance(source, str | os.PathLike) else None
+        url = None if isinstance(source, bytes) else find_url(source)
         hint = f": download {url} first" if url else ""
         raise FileNotFoundError(f"no picture at {name}{hint}") from None
     except UnidentifiedImageError:

@@ -18,8 +18,6 @@ _DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "ee75477184758c48881cfdd345706ccb2a37de3779bd1e7b2d4921e3e087c5fe": _FULL,
 }
 """Defaults of controls by `weights.store.model_digest`, where a file has none."""
-
-
 _FOR_FOLDERS = "of a training run's, `styleflax weights export RUN -o FILE` makes one"
 
 

@@ -10,7 +10,7 @@ URL = "https://example.com/a.jpg"
 def test_a_folder_given_to_video_is_called_one(refuses, pictures, tmp_path):
     style = ("--style", pictures / "painting.png", "-o", tmp_path / "o.mp4")
     error = refuses("video", pictures / "arts", *style)
-    assert "VIDEO must be a video file, got the folder" in error
+    assert "the pictures of a clip must have one name with a number" in error
     assert "there is no" not in error
     missing = refuses("video", tmp_path / "none.mp4", *style)
     assert "VIDEO: there is no" in missing
@@ -149,7 +149,8 @@ def test_tables_in_a_pipe_have_a_line_for_each_row(command, monkeypatch):
 def test_doctor_has_a_line_or_an_entry_for_everything(command):
     _, output, _ = command("doctor")
     told = json.loads(command("doctor", "--json")[1])
-    assert {"python", "packages", "devices", "folders", "weights"} <= set(told)
+    groups = {"python", "packages", "devices", "compiler", "folders", "weights"}
+    assert set(told) == groups
     lines = output.splitlines()
     assert len(lines) == 1 + sum(len(dict(v)) for k, v in told.items() if k != "python")
     for name, text in told["weights"].items():

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from styleflax.files import temporary_beside
+from styleflax.inference.video.animation import ANIMATION_SUFFIXES
+from styleflax.inference.video.clip import Clip, Frame
 from styleflax.inference.video.colorspace import from_rgb, tag
-from styleflax.inference.video.reader import Frame, VideoReader, import_av
+from styleflax.inference.video.reader import import_av
 
 if TYPE_CHECKING:
     from av import Packet
@@ -57,6 +59,9 @@ PIXEL_FORMATS = ("yuv420p", "yuv444p")
 """Chroma at half the size, which every player shows, or at full size."""
 _CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
 
+WRITTEN_SUFFIXES = ANIMATION_SUFFIXES | _CODECS.keys()
+"""Of videos, and of animated pictures."""
+
 
 def check_video_target(
     path: Path,
@@ -65,22 +70,24 @@ def check_video_target(
     crf: int | None = None,
     pixel_format: str = "yuv420p",
 ) -> None:
-    """Refuses what `VideoWriter` could not write.
+    """Refuses what `VideoWriter` and `AnimationWriter` could not write.
 
     Raises:
-        ValueError: Unknown suffix or pixel format, a `crf` out of range, or a folder.
+        ValueError: Unknown suffix or pixel format, a `crf` out of range or for an
+            animated picture, or a folder.
         FileExistsError: There is such a file, and `overwrite` is not set.
     """
-    codec = _CODECS.get(path.suffix.lower())
-    if codec is None:
+    suffix = path.suffix.lower()
+    if suffix not in WRITTEN_SUFFIXES:
         raise ValueError(
             f"cannot write {str(path)!r}: the suffix of a video must be one of "
-            f"{', '.join(sorted(_CODECS))}"
+            f"{', '.join(sorted(WRITTEN_SUFFIXES))}"
         )
-    if crf is not None and not 0 <= crf <= codec.max_crf:
-        raise ValueError(
-            f"crf must be in [0, {codec.max_crf}] for {path.suffix}, got {crf}"
-        )
+    max_crf = _CODECS[suffix].max_crf if suffix in _CODECS else -1
+    if crf is not None and max_crf < 0:
+        raise ValueError(f"crf is for H.264 and VP9; {suffix} has no such quality")
+    if crf is not None and not 0 <= crf <= max_crf:
+        raise ValueError(f"crf must be in [0, {max_crf}] for {path.suffix}, got {crf}")
     if pixel_format not in PIXEL_FORMATS:
         raise ValueError(
             f"pixel_format must be one of {', '.join(PIXEL_FORMATS)}, "
@@ -131,7 +138,7 @@ class VideoWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        source: VideoReader,
+        source: Clip,
         *,
         crf: int | None = None,
         pixel_format: str = "yuv420p",
@@ -153,6 +160,7 @@ class VideoWriter:
         self._video: Any = None
         self._audio: dict[int, Any] = {}
         self._step = 0
+        self._durations: dict[int, int] = {}
         self.sound: list[str] = []
         self.size = (0, 0)
         self.notes: list[str] = []
@@ -196,8 +204,8 @@ class VideoWriter:
                 rgb_u8 = np.pad(rgb_u8, [(0, n) for n in (*added, 0)], "edge")
             encoded = from_rgb(rgb_u8, self._source.colors, self._pixel_format)
             encoded.pts, encoded.time_base = frame.pts, self._source.time_base
-            encoded.duration = frame.duration or self._step
-            self._container.mux(self._video.encode(encoded))
+            self._durations[frame.pts] = frame.duration or self._step
+            self._mux(self._video.encode(encoded))
 
     def copy(self, packet: "Packet") -> None:
         """Adds a packet of the source's sound; its first frame comes before.
@@ -271,12 +279,18 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._container is None:
             raise ValueError(f"cannot write {str(self._path)!r}: there is no frame")
-        self._container.mux(self._video.encode(None))
+        self._mux(self._video.encode(None))
         for target in self._audio.values():
             if target.codec_context.is_encoder:
                 self._container.mux(target.encode(None))
         self._container.close()
         self._temporary.replace(self._path)
+
+    def _mux(self, packets: "list[Packet]") -> None:
+        for packet in packets:
+            # Encoders forget it, and the last frame would be shown for any time.
+            packet.duration = self._durations.pop(packet.pts or 0, self._step)
+            self._container.mux(packet)
 
     @contextlib.contextmanager
     def _failures(self) -> Any:
