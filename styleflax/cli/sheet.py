@@ -74,17 +74,15 @@ def sheet(
     check_max_megapixels(max_megapixels)
     refuse_two_inputs(photos, style or ())
     left_out: list[LeftOut] = []
-    found = expand(photos, "PHOTO", left_out=left_out)
-    contents = without_results(found, photos, out, "PHOTO")
+    contents = expand(photos, "PHOTO", left_out=left_out)
+    contents = without_results(contents, photos, out, "PHOTO", left_out)
     repeats = bool(mask or blend)
     styles = masked_styles(
         *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, False, style_size, level_balance, max_megapixels)
-    controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, color_match=color_match, detail=detail
-    )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, False, style_size)
+    more = (level_balance, max_megapixels, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)

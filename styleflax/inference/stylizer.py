@@ -105,7 +105,8 @@ class Stylizer:
         """The stylizer of a model file, or of weights that have a name.
 
         Args:
-            weights: A file or a name.
+            weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
+                `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.render.rows`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
