@@ -107,7 +107,8 @@ class Stylizer:
             weights: A file or a name.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.render.rows`.
-            tile_px: Side of the windows of all pictures, a multiple of 16; 0 for
+            tile_px: Side of the windows of all pictures, with AdaIN a multiple
+                of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
 
         Raises:

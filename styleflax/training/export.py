@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from styleflax import methods
 from styleflax.config import Config, Data, from_json
 from styleflax.datasets.sources import split_spec
 from styleflax.methods.base import Method
@@ -18,7 +19,7 @@ from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState, create_state
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.weights.store import DEFAULTS, ModelFile, load_model
 
 
 def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
@@ -84,6 +85,9 @@ def model_file(
         arithmetic=dataclasses.asdict(config.arithmetic),
         provenance=provenance,
         options=method.options,
+        defaults={
+            name: 1.0 for name in DEFAULTS if name in methods.controls_of(method)
+        },
     )
 
 

@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
 from styleflax.types import Params
-from styleflax.weights.packaged_models import packaged_defaults
+from styleflax.weights.packaged_models import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.writing import write_atomically
 
@@ -151,12 +151,14 @@ def save_model(
     header = {"version": FORMAT_VERSION, "sha256": digest, **description}
     if model.defaults:
         header["defaults"] = _checked_defaults(model.defaults)
+        header["defaults_sha256"] = _digest({}, header["defaults"])
     metadata = {_METADATA_KEY: json.dumps(header, sort_keys=True)}
     write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
     return digest
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
@@ -234,7 +236,10 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
         digest = _digest(flat, _describe(model))
     except _DAMAGE as error:
         raise ValueError(f"the metadata of {path} are damaged: {error}") from error
-    if "defaults" not in header:
+    of_defaults = _digest({}, dict(model.defaults)) if model.defaults else None
+    if header.get("defaults_sha256") != of_defaults:
+        raise ValueError(f"the defaults of {path} are damaged: their SHA-256 differs")
+    if not model.defaults:
         model = model._replace(defaults=packaged_defaults(digest))
     if digest != header.get("sha256"):
         raise ValueError(f"{path} is damaged: its SHA-256 is not the recorded one")

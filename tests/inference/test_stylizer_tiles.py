@@ -22,6 +22,12 @@ CONTROLS = {
         "alpha": 0.6,
     },
     "style": {"masks": [MASK, "rest"], "style_masks": [MASK, None], "alpha": 0.6},
+    "matched": {
+        "masks": [MASK, "rest"],
+        "region_alphas": [0.3, 0.9],
+        "color_match": 1.0,
+        "detail": 1.0,
+    },
 }
 
 

@@ -18,7 +18,7 @@ from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
 from styleflax.inference.render.attention_cost import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.color import FrameMasks, finish_frame
+from styleflax.inference.video.color import Detail, FrameMasks, finish_frame
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import Steadier
 from styleflax.inference.video.smoothing import (
@@ -148,8 +148,10 @@ class VideoStylizer:
             image_u8, self._controls_at(time_s), smooth_moments, smooth_colors
         )
         stylized = self._steady(stylized, image, cut=cut)
+        shares = self._plan.detail_shares(len(self._masks.masks))
+        detail = None if shares is None else Detail(image, shares)
         looks = (self._target_masks, self._plan.color, smooth_lab)
-        return finish_frame(stylized, target, *looks)
+        return finish_frame(stylized, target, *looks, detail)
 
     def _stylize(
         self,

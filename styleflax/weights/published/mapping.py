@@ -12,6 +12,7 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
@@ -83,6 +84,7 @@ def read_part(path: Path) -> Part:
         ValueError: It is damaged, of no known format, or not whole; lists the names
             that are missing, extra or misshapen.
     """
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
     if is_model_file(path):

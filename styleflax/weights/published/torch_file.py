@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published.safe_pickle import load_restricted
 from styleflax.weights.published.torch_tensors import (
     Storage,
@@ -118,6 +119,7 @@ def _open_legacy(file: BinaryIO) -> tuple[Any, ReadStorage]:
 def _opened(
     path: Path, open_inner: OpenInner
 ) -> Iterator[tuple[dict[str, Tensor], ReadStorage]]:
+    check_weights(path)
     if not path.is_file():  # opening a pipe would wait for a writer
         raise FileNotFoundError(f"there is no weight file {path}")
     with path.open("rb") as outer:
