@@ -12,8 +12,10 @@ from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
 from styleflax.cli.control_flags import ColorMatch, Detail
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
+from styleflax.files import check_folder
 from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def dataset(
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
+    _check_folders(content, style, out)
     settings = Settings(
         content=content,
         style=str(style),
@@ -77,6 +80,17 @@ def dataset(
     else:
         run = Run(coordinator, num_processes, process_id, distributed)
         _tell(_make(settings, out, run), out)
+
+
+def _check_folders(content: str, style: Path, out: Path) -> None:
+    painting = "`styleflax stylize` takes a single painting"
+    check_folder(style, "--style", "a folder of paintings", painting)
+    if not content.startswith("tfds:"):
+        picture = "`styleflax stylize` takes single pictures"
+        wanted = "a folder of pictures, or tfds:NAME"
+        check_folder(Path(content), "CONTENT", wanted, picture)
+    check_out_folder(out)
+    check_outside(out, [Path(content), style])
 
 
 def _check_launcher(launcher: str, workers: int) -> None:

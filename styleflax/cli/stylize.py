@@ -7,6 +7,7 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.output_paths import without_results
 from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -64,9 +65,11 @@ def stylize(
     refuse_two_inputs(photos, style or ())
     _check_flags(out, max_megapixels, as_json=as_json)
     left_out: list[LeftOut] = []
-    contents = expand(photos, "PHOTO", left_out=left_out)
+    found = expand(photos, "PHOTO", left_out=left_out)
+    contents = without_results(found, photos, out, "PHOTO")
+    repeats = bool(mask or blend)
     styles = masked_styles(
-        *(style, weights, style_mask), repeats=bool(mask or blend), left_out=left_out
+        *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
     looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels, color_match, detail, refine)

@@ -71,8 +71,9 @@ Tile = Annotated[
     int | None,
     typer.Option(
         "--tile",
-        help="Side in px of the windows through which pictures are seen, a multiple of "
-        "16; 0 for whole pictures; chosen for each by default.",
+        help="Side in px of the windows through which pictures are seen: with AdaIN a "
+        "multiple of 8 from 136 on, with SANet of 16 from 272 on; 0 is for whole "
+        "pictures; chosen for each picture by default.",
     ),
 ]
 Overwrite = Annotated[

@@ -2,15 +2,16 @@
 
 import itertools
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image as PillowImage
-
+from styleflax.cli.output_paths import check_file_or_folder
 from styleflax.cli.stylize_inputs import DASH, Mix, Source
-from styleflax.images.listing import IMAGE_SUFFIXES
+from styleflax.files import MAX_NAME_BYTES, make_folder, short_stem
 from styleflax.images.write import SUFFIXES_WRITTEN, save_options
+
+_NUMBER_BYTES = 8
+"""Room for the numbers of names that would be the same."""
 
 Pair = tuple[Source, Mix]
 """A photograph, and the styles that it is to have."""
@@ -53,24 +54,27 @@ def find_targets(
         _refuse_other_format(out, suffix)
         targets = {pairs[0]: out}
     else:
-        if not out.is_dir():
-            _refuse_unknown_format(out)
+        check_file_or_folder(out, is_one=len(pairs) == 1)
         found = pair_names(pairs, out, suffix or ".png")
         targets = dict(zip(pairs, found, strict=True))
     if not overwrite:
         _refuse_existing(targets.values())
-    prepare_folder(out.parent if is_file else out)
+    make_folder(out.parent if is_file else out)
     return targets
 
 
 def pair_names(
     pairs: Sequence[Pair], folder: Path, suffix: str = ".png"
 ) -> Iterator[Path]:
-    """Yields `below/photo_painting.png`; a number where two would be the same."""
+    """Yields `below/photo_painting.png`; a number where two would be the same.
+
+    Names that file systems do not take are shortened, see `files.short_stem`.
+    """
     seen: set[str] = set()
+    room = MAX_NAME_BYTES - len(suffix) - _NUMBER_BYTES
     for content, mix in pairs:
         styles = "+".join(painting.stem for painting in mix)
-        stem = content.below / f"{content.stem}_{styles}"
+        stem = content.below / short_stem(f"{content.stem}_{styles}", room)
         numbers = itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
         names = (f"{stem}{number}{suffix}" for number in numbers)
         # Without regard to case, as some file systems have it.
@@ -90,29 +94,6 @@ def _refuse_existing(paths: Iterable[Path]) -> None:
         )
 
 
-def prepare_folder(folder: Path) -> None:
-    """Makes a folder, and tries whether files can be written there.
-
-    Raises:
-        OSError: If not.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
-
-
 def _refuse_other_format(out: Path, suffix: str | None) -> None:
     if suffix and save_options(out)["format"] != save_options(f"x{suffix}")["format"]:
         raise ValueError(f"--format {suffix[1:]} is not that of -o {str(out)!r}")
-
-
-def _refuse_unknown_format(out: Path) -> None:
-    suffix = out.suffix.lower()
-    if suffix in PillowImage.registered_extensions() or suffix in IMAGE_SUFFIXES:
-        raise ValueError(
-            f"cannot write {str(out)!r}: the suffix of a file must be one of "
-            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
-        )

@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
+from styleflax.cli.output_paths import check_not_taken, check_out_folder, check_suffix
+from styleflax.cli.tables import print_table
+from styleflax.files import make_folder
+from styleflax.weights.packaged_models import SUFFIX
+
 app = typer.Typer(
     help="List, fetch, check, export, average and convert weights.",
     no_args_is_help=True,
@@ -23,17 +28,13 @@ def list_(
     if as_json:
         print(json.dumps([entry._asdict() for entry in entries], indent=2, default=str))
         return
-    # Late, because every command reads this file, and few want tables.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("name", "kind", "from", "MB", "state")
-    table.add_column("where", overflow="fold")
+    rows = []
     for entry in entries:
         size = "" if entry.num_bytes is None else f"{entry.num_bytes / 1e6:.1f}"
         where = str(entry.path) if entry.path and entry.is_here else ""
-        table.add_row(entry.name, entry.kind, entry.source, size, entry.state, where)
-    Console(markup=False, highlight=False).print(table)
+        row = (entry.name, entry.kind, entry.source, size, entry.state, where)
+        rows.append(row)
+    print_table(("name", "kind", "from", "MB", "state", "where"), rows)
 
 
 @app.command("verify")
@@ -83,6 +84,7 @@ def export(
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
+    _check_model_target(out)
     digest = save_model(out, read_run(run, complete=complete))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
 
@@ -96,6 +98,7 @@ def average(
     from styleflax.weights.averaging import average_models  # noqa: PLC0415
     from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
 
+    _check_model_target(out)
     models = [load_model(_by_name(file)) for file in files]
     digest = save_model(out, average_models(models))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
@@ -116,9 +119,13 @@ def convert(
     ] = "float16",
 ) -> None:
     """Make a model file of published checkpoints, or the other way round."""
-    from styleflax.weights.published.conversion import convert_and_save  # noqa: PLC0415
+    from styleflax.weights.published.conversion import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
+    if to == "model":
+        _check_model_target(out)
+    elif to in EXPORTS:
+        check_out_folder(out)
     for line in convert_and_save(paths, out, preset=preset, to=to, dtype=dtype):
         print(line)
 
@@ -139,6 +146,14 @@ def info(
     else:
         told = describe_file(_by_name(file))
     print(json.dumps(told, indent=2, default=str))
+
+
+def _check_model_target(out: Path) -> None:
+    """Refuses a path that is no model file's, and makes its folder."""
+    hint = "; `styleflax weights convert --to published` writes .pth files"
+    check_suffix(out, (SUFFIX,), hint)
+    check_not_taken(out, overwrite=True)
+    make_folder(out.parent)
 
 
 def _by_name(file: Path) -> Path:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from styleflax.images.read import Picture as PictureFile
+from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.color.transfer import color_style, finish
 from styleflax.inference.contents import (
     Content,
@@ -23,7 +25,8 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
+from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render.renderer import Renderer
@@ -104,7 +107,8 @@ class Stylizer:
             weights: A file or a name.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.render.rows`.
-            tile_px: Side of the windows of all pictures, a multiple of 16; 0 for
+            tile_px: Side of the windows of all pictures, with AdaIN a multiple
+                of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
 
         Raises:
@@ -301,5 +305,21 @@ class Stylizer:
                 self._refiner(picture, content, pixels, plan, masks, self._on_step)
                 for picture, content in zip(made, contents, strict=True)
             ]
+            for picture in made:
+                _match_again(picture, encoded, plan, masks)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
+
+
+def _match_again(
+    picture: Float[np.ndarray, "h w 3"],
+    styles: Sequence[Style],
+    plan: Plan,
+    masks: LaidMasks | None,
+) -> None:
+    """Takes the color step once more, in place: refinement knows nothing of it."""
+    laid = WHOLE if masks is None else masks
+    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
+    if controls.color_match is not None:
+        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
+        match_by_bands(picture, picture, styles, controls, at_pixels)

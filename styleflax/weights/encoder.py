@@ -7,7 +7,7 @@ from typing import NamedTuple
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
 from styleflax.weights.packaged import load_packaged_vgg16
-from styleflax.weights.packaged_models import packaged_models
+from styleflax.weights.packaged_models import check_weights, packaged_models
 from styleflax.weights.published.mapping import read_part
 from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
 from styleflax.weights.store import ENCODER_ONLY
@@ -60,6 +60,7 @@ def load_encoder(
         path = find_cached(name, cache_dir)
     else:
         path = models.get(name, Path(name))
+        check_weights(path)
     if not path.is_file():
         names = ", ".join((*models, *ENCODER_NAMES))
         raise FileNotFoundError(

@@ -76,6 +76,7 @@ def verify(name_or_file: str) -> Verdict:
     path = find(name_or_file)
     if name_or_file in DOWNLOADS and not path.is_file():
         fetch.find_cached(name_or_file)  # says how to get it
+    packaged_models.check_weights(path)
     if not path.is_file() and name_or_file not in _model_names():
         names = ", ".join(entry.name for entry in list_weights())
         raise FileNotFoundError(

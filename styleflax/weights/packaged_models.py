@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from styleflax.files import check_file, find_url
+
 FOLDER = Path(__file__).parent / "files"
 SUFFIX = ".safetensors"
 SUMS = "SHA256SUMS"
@@ -16,6 +18,7 @@ _DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "ee75477184758c48881cfdd345706ccb2a37de3779bd1e7b2d4921e3e087c5fe": _FULL,
 }
 """Defaults of controls by `weights.store.model_digest`, where a file has none."""
+_FOR_FOLDERS = "of a training run's, `styleflax weights export RUN -o FILE` makes one"
 
 
 def packaged_models() -> dict[str, Path]:
@@ -31,9 +34,14 @@ def read_sums() -> dict[str, str]:
     return {name.lstrip("*").removesuffix(SUFFIX): digest for digest, name in pairs}
 
 
-def packaged_defaults(digest: str) -> Mapping[str, float]:
-    """Defaults of a packaged model whose file has none; {} for any other model."""
-    return _DEFAULTS.get(digest, {})
+def check_weights(path: Path) -> None:
+    """Refuses a folder or a URL where a file of weights is needed.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if path.is_dir() or find_url(path):
+        check_file(path, "weights", "a name or a file", _FOR_FOLDERS)
 
 
 def find_model(name_or_file: str | os.PathLike[str]) -> Path:
@@ -44,11 +52,13 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
 
     Raises:
         FileNotFoundError: If it is neither; lists the names.
+        ValueError: If it is a folder or a URL.
     """
     packaged = packaged_models()
     if str(name_or_file) in packaged:
         return packaged[str(name_or_file)]
     path = Path(name_or_file)
+    check_weights(path)
     if not path.is_file():
         names = ", ".join(packaged) or "none"
         raise FileNotFoundError(
@@ -56,3 +66,8 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
             f"are {names}); `styleflax weights export RUN -o FILE` makes one"
         )
     return path
+
+
+def packaged_defaults(digest: str) -> Mapping[str, float]:
+    """Defaults of a packaged model whose file has none; {} for any other model."""
+    return _DEFAULTS.get(digest, {})

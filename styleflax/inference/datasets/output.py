@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from styleflax.files import make_folder
 from styleflax.inference.datasets.parts import (
     Note,
     file_digest,
@@ -38,7 +39,7 @@ def locked(out: Path) -> Iterator[None]:
         ValueError: If another one does.
         OSError: If it cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with (out / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

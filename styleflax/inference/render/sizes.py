@@ -33,7 +33,10 @@ class Sizes:
     def __init__(self, tile_px: int | None, tiling: Tiling | None) -> None:
         if tile_px:
             if tiling is None:
-                raise ValueError("the model's method needs whole pictures: tile_px=0")
+                raise ValueError(
+                    "the model's method needs whole pictures: tile_px=0 (leave out "
+                    "--tile, or give 0)"
+                )
             check_tile(tile_px, tiling)
         self._forced, self._tiling = (0 if tiling is None else tile_px), tiling
         self._whole: set[tuple[int, int]] = set()

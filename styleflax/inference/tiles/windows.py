@@ -43,7 +43,7 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
     if tile_px % stride or tile_px < least:
         raise ValueError(
             f"tile_px must be a multiple of {stride} and at least {least} with this "
-            f"model's method, got {tile_px}"
+            f"model's method, got {tile_px}; 0 is for whole pictures (--tile)"
         )
 
 
