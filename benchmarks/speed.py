@@ -123,7 +123,9 @@ def make_train(encode: Callable, decode: Callable) -> Callable:
         def loss(decoder: Tree) -> jax.Array:
             stylized = encode(encoder, decode(decoder, target))
             content_loss = mse_loss(stylized["relu4_1"], target)
-            return content_loss + mean_std_loss(stylized, targets)
+            return content_loss + sum(
+                mean_std_loss(stylized[k], target) for k, target in targets.items()
+            )
 
         value, gradient = jax.value_and_grad(loss)(decoder)
         step = jax.tree.map(lambda p, g: p - LEARNING_RATE * g, decoder, gradient)

@@ -15,6 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from styleflax.forks import refuse_fork
+from styleflax.memory import guard_jit
+
 AXIS = "data"
 """Name of the axis over which steps average (`jax.lax.pmean`)."""
 
@@ -27,6 +30,7 @@ def local_devices(num_devices: int = 0) -> list[jax.Device]:
     Raises:
         ValueError: If there are fewer.
     """
+    refuse_fork()
     return _first(jax.local_devices(), num_devices)
 
 
@@ -36,6 +40,7 @@ def all_devices(num_devices: int = 0) -> list[jax.Device]:
     Raises:
         ValueError: If there are fewer, or if one process has more than another.
     """
+    refuse_fork()
     by_process = collections.defaultdict(list)
     for device in jax.devices():
         by_process[device.process_index].append(device)
@@ -123,7 +128,7 @@ def map_rows(
         the devices are done, as do many where the rows divide.
     """
     if len(devices) == 1:
-        program = jax.jit(function)
+        program = guard_jit(jax.jit(function))
         return lambda arguments, rows: program(constants, arguments, rows)
     mesh = _mesh(devices)
     whole, dealt = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
@@ -213,13 +218,15 @@ def _split(x: np.ndarray, num_devices: int) -> np.ndarray:
 
 
 def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
-    mapped = jax.pmap(
-        step,
-        axis_name=AXIS,
-        in_axes=(None, None, 0),
-        out_axes=None,
-        devices=devices,
-        donate_argnums=(0,),
+    mapped = guard_jit(
+        jax.pmap(
+            step,
+            axis_name=AXIS,
+            in_axes=(None, None, 0),
+            out_axes=None,
+            devices=devices,
+            donate_argnums=(0,),
+        )
     )
     num_local = _count_local(devices)
 
@@ -235,15 +242,17 @@ def _map_by_shard_map(step: Step, devices: Sequence[jax.Device]) -> Step:
     mesh = _mesh(devices)
     # check_vma=True would sum gradients of replicated parameters by itself, and
     # pmean would leave them as many times too large as there are devices.
-    mapped = jax.jit(
-        jax.shard_map(
-            step,
-            mesh=mesh,
-            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(AXIS)),
-            out_specs=PartitionSpec(),
-            check_vma=False,
-        ),
-        donate_argnums=(0,),
+    mapped = guard_jit(
+        jax.jit(
+            jax.shard_map(
+                step,
+                mesh=mesh,
+                in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(AXIS)),
+                out_specs=PartitionSpec(),
+                check_vma=False,
+            ),
+            donate_argnums=(0,),
+        )
     )
     shares = NamedSharding(mesh, PartitionSpec(AXIS))
     return lambda state, frozen, batch: mapped(state, frozen, _put(batch, shares))

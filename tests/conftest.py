@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from pathlib import Path
 
 import pytest
 from drawn_pictures import encode, make_picture, photo_folder  # noqa: F401
@@ -22,18 +23,18 @@ os.environ.setdefault("STYLEFLAX_COMPILATION_CACHE", "off")
 
 import styleflax  # noqa: F401  (adds to the flags, which JAX's start ends)
 
+PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+"""Programs compiled by earlier runs; JAX names them by flags and versions, too."""
 
-@pytest.fixture(scope="session")
-def shared_programs(tmp_path_factory):
-    """Compiles what several tests run only once, also where two processes run them."""
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_programs():
+    """Compiles what tests run only once, also between runs and worker processes."""
     import jax
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # of all workers of this run, and of no other
     settings = {
-        "jax_compilation_cache_dir": str(folder / "programs"),
+        "jax_compilation_cache_dir": str(PROGRAMS),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }

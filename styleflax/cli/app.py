@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 import styleflax
+from styleflax.cli.argument_order import spread_styles
 from styleflax.cli.calling import call
-from styleflax.cli.stylize import spread_styles
+from styleflax.cli.errors import one_line_errors
 
 _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "dataset", "eval", "demo", "doctor"),
@@ -84,4 +85,6 @@ def run(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     # Importing all commands takes as long as half of JAX.
     names = [name for name in _COMMANDS if name in given[:1]] or _COMMANDS
-    call(_make_app(names), spread_styles(given), "styleflax")
+    with one_line_errors():
+        arguments = spread_styles(given)
+    call(_make_app(names), arguments, "styleflax")

@@ -1,6 +1,9 @@
 """Running a typer program with our way of reporting errors."""
 
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -9,7 +12,7 @@ from styleflax.cli.errors import one_line_errors
 
 def call(command: typer.Typer, arguments: list[str], name: str) -> None:
     """Runs a program; a user's mistake is one line on stderr and exit code 2."""
-    with one_line_errors():
+    with one_line_errors(), _told_warnings():
         try:
             code = command(arguments, prog_name=name, standalone_mode=False)
         except typer.Abort:
@@ -25,3 +28,26 @@ def call(command: typer.Typer, arguments: list[str], name: str) -> None:
                 sys.exit(0)
             raise ValueError(" ".join(text.split())) from error
     sys.exit(code or 0)
+
+
+class _Teller(logging.Handler):
+    """Says the library's warnings as commands say theirs, unless somebody else does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a line on standard error, beside a bar that may be there."""
+        if any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers):
+            return
+        from tqdm import tqdm  # noqa: PLC0415  (of rare use)
+
+        text = " ".join(record.getMessage().split())
+        tqdm.write(f"styleflax: warning: {text}", file=sys.stderr)
+
+
+@contextmanager
+def _told_warnings() -> Iterator[None]:
+    library, teller = logging.getLogger("styleflax"), _Teller(logging.WARNING)
+    library.addHandler(teller)
+    try:
+        yield
+    finally:
+        library.removeHandler(teller)

@@ -32,12 +32,27 @@ Masks = Annotated[
         "--mask",
         help="Where a style goes: FILE[:STYLE][@ALPHA], white is in; may be repeated. "
         "FILE can be 'alpha', the photograph's own, or 'rest', what others leave. "
-        "STYLE is the number of a --style, or shares of all: 0.3,0.7.",
+        "STYLE is the number of a --style, or shares of all: 0.3,0.7. Of a label map "
+        "one thing by its number or color: 'labels.png[3]' or 'labels.png[#ff0000]'.",
     ),
 ]
 Feather = Annotated[float, typer.Option(help="Px over which edges of masks fade.")]
 WhatColor = Annotated[
     Color, typer.Option("--color", help="Keep the photograph's colours, or not.")
+]
+ColorMatch = Annotated[
+    float | None,
+    typer.Option(
+        help="Move the colors of the result to those of the painting, from 0 (leave "
+        "them) to 1 (fully); default: what the weights say."
+    ),
+]
+Detail = Annotated[
+    float | None,
+    typer.Option(
+        help="Restore what the network loses of the photo below strength 1, from 0 to "
+        "1; with 1, --alpha 0 is the photo; default: what the weights say."
+    ),
 ]
 StyleSize = Annotated[
     int | None, typer.Option(help="Short side at which paintings are seen.")
@@ -88,6 +103,9 @@ def control_arguments(
     style_size: int | None = None,
     level_balance: float | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
+    color_match: float | None = None,
+    detail: float | None = None,
+    refine: int = 0,
 ) -> "tuple[ControlArguments, Plan]":
     """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
@@ -104,6 +122,9 @@ def control_arguments(
         style_size: The same.
         level_balance: The same.
         max_megapixels: The same; of masks.
+        refine: Iterations of optimization, as on the command line.
+        color_match: The same.
+        detail: The same.
 
     Raises:
         ValueError: If one of them is not possible.
@@ -120,6 +141,9 @@ def control_arguments(
         "restore_size": restore_size,
         "style_size": style_size,
         "level_balance": level_balance,
+        "refine": refine,
+        "color_match": color_match,
+        "detail": detail,
     }
     _add_masks(arguments, mask or (), feather, num_styles, max_megapixels)
     plan = make_plan(num_styles if one_picture(arguments) else 1, **arguments)

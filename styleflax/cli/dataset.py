@@ -1,8 +1,6 @@
 """`styleflax dataset`: a stylized copy of a data set, for training classifiers."""
 
 import contextlib
-import json
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +10,12 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli import dataset_flags as flags
+from styleflax.cli.control_flags import ColorMatch, Detail
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.stylize_flags import Alpha, Weights
 from styleflax.config import Run
+from styleflax.files import check_folder
+from styleflax.images.listing import LeftOut, describe_left_out
 
 if TYPE_CHECKING:
     from styleflax.inference.datasets.job import Job, Settings
@@ -30,12 +32,17 @@ def dataset(
     split: flags.Split = "train",
     data_dir: flags.DataDir = None,
     alpha: Alpha = 1.0,
-    size: flags.Size = 256,
-    crop: flags.Crop = True,
+    color_match: ColorMatch = None,
+    detail: Detail = None,
+    format_: flags.FormatOut = "tfds",
+    styles_per_picture: flags.StylesPerPicture = 1,
+    size: flags.Size = None,
+    crop: flags.Crop = None,
     style_size: flags.StyleSize = 256,
     batch: flags.Batch = 16,
     seed: flags.Seed = 0,
-    encoding: flags.Encoding = "jpeg",
+    classes: flags.Classes = None,
+    encoding: flags.Encoding = None,
     threads: flags.Threads = 4,
     launcher: flags.Launcher = "jax",
     workers: flags.Workers = 1,
@@ -46,10 +53,11 @@ def dataset(
     distributed: flags.Distributed = "",
 ) -> None:
     """Stylize every picture of a data set; run it again to go on where it stopped."""
+    from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    _check_folders(content, style, out)
     settings = Settings(
         content=content,
         style=str(style),
@@ -57,6 +65,8 @@ def dataset(
         split=split,
         data_dir=None if data_dir is None else str(data_dir),
         alpha=alpha,
+        color_match=color_match,
+        detail=detail,
         size_px=size,
         crop=crop,
         style_size_px=style_size,
@@ -64,12 +74,26 @@ def dataset(
         seed=seed,
         encoding=encoding,
         num_threads=threads,
+        format=format_,
+        styles_per_picture=styles_per_picture,
+        classes=None if classes is None else read_classes(classes),
     )
     if launcher == "ray":
         _tell(make_on_ray(settings, out, workers, ray_address), out)
     else:
         run = Run(coordinator, num_processes, process_id, distributed)
         _tell(_make(settings, out, run), out)
+
+
+def _check_folders(content: str, style: Path, out: Path) -> None:
+    painting = "`styleflax stylize` takes a single painting"
+    check_folder(style, "--style", "a folder of paintings", painting)
+    if not content.startswith("tfds:"):
+        picture = "`styleflax stylize` takes single pictures"
+        wanted = "a folder of pictures, or tfds:NAME"
+        check_folder(Path(content), "CONTENT", wanted, picture)
+    check_out_folder(out)
+    check_outside(out, [Path(content), style])
 
 
 def _check_launcher(launcher: str, workers: int) -> None:
@@ -85,47 +109,55 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
 
     from styleflax.distributed import consensus as agreement  # noqa: PLC0415
     from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
-    from styleflax.inference.datasets.job import count_parts, open_job  # noqa: PLC0415
+    from styleflax.inference.datasets.finish import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.job import (  # noqa: PLC0415
+        count_parts,
+        open_job,
+        parts_folder,
+    )
     from styleflax.inference.datasets.maker import Maker  # noqa: PLC0415
-    from styleflax.inference.datasets.output import parts_folder  # noqa: PLC0415
     from styleflax.inference.datasets.parts import wait_for_parts  # noqa: PLC0415
     from styleflax.parallel import local_devices  # noqa: PLC0415
 
     with joined_processes(run), contextlib.ExitStack() as held:
         job = agreement.on_all(lambda: open_job(settings))
         agreement.on_first(lambda: held.enter_context(_claimed(job, out)))
-        if agreement.on_all((out / "dataset_info.json").is_file):
-            return agreement.on_first(lambda: _finish(job, out))
+        if agreement.on_all(lambda: is_finished(job, out)):
+            return agreement.on_first(lambda: finish(job, out))
         parts = range(jax.process_index(), count_parts(job), jax.process_count())
 
         def make() -> None:
-            maker = Maker(job, parts_folder(out), local_devices())
+            maker = Maker(job, parts_folder(out, job), local_devices())
             notes = maker.make(parts)
             for _ in tqdm(notes, "stylizing", len(parts), unit="part", disable=None):
                 pass
-            wait_for_parts(parts_folder(out), count_parts(job))
+            wait_for_parts(parts_folder(out, job), count_parts(job))
 
         agreement.on_all(make)
-        return agreement.on_first(lambda: _finish(job, out))
+        return agreement.on_first(lambda: finish(job, out))
 
 
 def make_on_ray(
     settings: "Settings", out: Path, num_workers: int, address: str | None
 ) -> dict[str, Any]:
     """The report of a data set that Ray's actors have made."""
-    from styleflax.inference.datasets.job import count_parts, open_job  # noqa: PLC0415
+    from styleflax.inference.datasets.finish import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.job import (  # noqa: PLC0415
+        count_parts,
+        open_job,
+        parts_folder,
+    )
     from styleflax.inference.datasets.on_ray import make_parts  # noqa: PLC0415
-    from styleflax.inference.datasets.output import parts_folder  # noqa: PLC0415
 
     job = open_job(settings)
     with _claimed(job, out):
-        if not (out / "dataset_info.json").is_file():
+        if not is_finished(job, out):
             parts = range(count_parts(job))
-            folder = parts_folder(out).absolute()
+            folder = parts_folder(out, job).absolute()
             made = make_parts(settings, folder, parts, num_workers, address)
             for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
                 pass
-        return _finish(job, out)
+        return finish(job, out)
 
 
 @contextlib.contextmanager
@@ -136,20 +168,6 @@ def _claimed(job: "Job", out: Path) -> Iterator[None]:
     with locked(out):
         claim(out, describe(job))
         yield
-
-
-def _finish(job: "Job", out: Path) -> dict[str, Any]:
-    """The report of the data set, which is put together if it has not been."""
-    from styleflax.inference.datasets import job as jobs  # noqa: PLC0415
-    from styleflax.inference.datasets.output import assemble, read_report  # noqa: PLC0415
-
-    return read_report(out) or assemble(
-        out,
-        jobs.count_parts(job),
-        jobs.features_of(job),
-        job.source.split,
-        f"Stylized by styleflax: {json.dumps(jobs.describe(job))}",
-    )
 
 
 def _tell(report: dict[str, Any] | None, out: Path) -> None:
@@ -165,9 +183,22 @@ def _tell(report: dict[str, Any] | None, out: Path) -> None:
     lines += [
         f"painting {name} cannot be used; the next one replaced it" for name in damaged
     ]
+    _tell_of_sources(report)
     for line in lines[:_SHOWN]:
         print(f"styleflax: {line}", file=sys.stderr)
     if len(lines) > _SHOWN:
         print(f"styleflax: {len(lines)} in all, see report.json", file=sys.stderr)
     if lines:
         raise typer.Exit(EXIT_SKIPPED)
+
+
+def _tell_of_sources(report: dict[str, Any]) -> None:
+    """Says what was left out from the beginning; reports of old runs do not know."""
+    entries = report.get("left_out", [])
+    if entries:
+        left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
+        text = describe_left_out(left_out)
+        print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
+    for name in report.get("empty_classes", [])[:_SHOWN]:
+        text = f"the class {name!r} has no picture; it keeps its number"
+        print(f"styleflax: warning: {text}", file=sys.stderr)

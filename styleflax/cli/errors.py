@@ -1,11 +1,18 @@
-"""How every command reports a user's mistake: one line and exit code 2."""
+"""How every command reports what went wrong: one line, and an exit code that says why.
+
+1: it could not be done here; 2: a mistake in the arguments; 130: interrupted.
+"""
 
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+from styleflax.memory import describe_lack, is_out_of_memory
+
+EXIT_FAILED = 1
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
 TRACEBACK_VARIABLE = "STYLEFLAX_TRACEBACK"
@@ -18,17 +25,21 @@ def one_line_errors() -> Iterator[None]:
 
     Mistakes are what the library raises for them: ValueError, OSError (a file
     that is missing or cannot be written), ImportError (a package that is not
-    there) and WeightsError. Everything else is a fault of the program and keeps
-    its traceback.
+    there) and WeightsError. Memory that does not suffice is no mistake, and one line
+    as well. Everything else is a fault of the program and keeps its traceback.
 
     Raises:
-        SystemExit: With code 2; 130 after Ctrl-C.
+        SystemExit: With code 2; 1 if memory did not suffice, 130 after Ctrl-C.
     """
     try:
         yield
+    except MemoryError as error:
+        _fail(error, EXIT_FAILED)
     except (ValueError, OSError, ImportError) as error:
         _fail(error)
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            _fail(error, EXIT_FAILED)
         # Imported late, because it brings in an HTTP library.
         from styleflax.weights.fetch import WeightsError  # noqa: PLC0415
 
@@ -42,15 +53,17 @@ def one_line_errors() -> Iterator[None]:
 
 def describe_error(error: BaseException) -> str:
     """The error's message in one line."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+    if is_out_of_memory(error):
+        text = describe_lack(error)
+    elif isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     else:
         text = str(error)
     return " ".join(text.split()) or type(error).__name__
 
 
-def _fail(error: BaseException) -> None:
+def _fail(error: BaseException, code: int = EXIT_MISTAKE) -> NoReturn:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     print(f"styleflax: {describe_error(error)}", file=sys.stderr)
-    sys.exit(EXIT_MISTAKE)
+    sys.exit(code)

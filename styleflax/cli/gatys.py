@@ -2,18 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
 from styleflax.cli import control_flags, stylize_flags
 from styleflax.cli import gatys_flags as flags
 from styleflax.cli.gatys_plot import check_plot, plot_losses
+from styleflax.cli.output_paths import check_picture_file
 from styleflax.cli.style_masks import StyleMasks, read_style_masks
-from styleflax.cli.stylize_targets import prepare_folder
-from styleflax.images.write import SUFFIXES_WRITTEN
+from styleflax.files import check_file, make_folder
 
 if TYPE_CHECKING:
+    from styleflax.inference.controls import ControlArguments
     from styleflax.inference.gatys import Settings
 
 
@@ -55,6 +56,7 @@ def gatys(
     Several paintings are blended, or go where --mask says.
     """
     _check_files([photo, *(paintings or [])], (out, plot, checkpoint), overwrite)
+    start, init = _split_init(init)
     settings = flags.read_settings(
         preset,
         (optimizer, learning_rate, memory, init, pyramid, pooling),
@@ -62,7 +64,7 @@ def gatys(
         (iterations, content_layer, style_layers, layer_weights, style_loss),
     )
     looks = (1.0, blend, None, mask, feather, color, size, restore_size, style_size)
-    job = _Job(photo, paintings or [], settings, encoder, style_mask, looks)
+    job = _Job(photo, paintings or [], settings, encoder, style_mask, looks, start)
     losses = _make(job, out, seed, checkpoint)
     if plot is not None:
         plot_losses(plot, losses)
@@ -70,7 +72,10 @@ def gatys(
 
 
 class _Job(NamedTuple):
-    """What is to be made: arguments as on the command line, but for the settings."""
+    """What is to be made: arguments as on the command line, but for the settings.
+
+    Its start is the model whose result the picture begins as, or None.
+    """
 
     photo: Path
     paintings: list[Path]
@@ -78,6 +83,7 @@ class _Job(NamedTuple):
     encoder: str
     style_masks: list[str] | None
     looks: tuple[Any, ...]
+    start: Path | None
 
 
 def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarray:
@@ -93,13 +99,44 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
             "--mask FILE:STYLE, or how they are blended"
         )
     controls["style_masks"] = read_style_masks(job.style_masks, max(1, number))
+    start = None if job.start is None else _begin(job, controls)
     resumed = checkpoint is not None and checkpoint.exists()
     with _Progress(job.settings, resumed=resumed) as heard:
         watch = Watch(seed, checkpoint, heard)
         given = (job.photo, job.paintings, job.settings, job.encoder)
-        result = optimise_picture(*given, watch, **controls)
+        result = optimise_picture(*given, watch, start=start, **controls)
     result.picture.save(out)
     return result.losses
+
+
+def _split_init(init: str | None) -> tuple[Path | None, str | None]:
+    """Returns the model file that `--init` names, or else its word."""
+    from styleflax.inference.gatys.presets import Init  # noqa: PLC0415
+    from styleflax.weights.packaged_models import find_model  # noqa: PLC0415
+
+    words = get_args(Init)
+    if init is None or init in words:
+        return None, init
+    try:
+        return find_model(init), None
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"--init must be one of {', '.join(words)}, or a model: {error}"
+        ) from None
+
+
+def _begin(job: _Job, controls: "ControlArguments") -> np.ndarray:
+    """Returns what a trained model makes of the same pictures, as it decodes it."""
+    from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
+
+    assert job.start is not None
+    if not job.paintings:
+        raise ValueError("--init with a model needs a painting")
+    changes: ControlArguments = {"restore_size": False}
+    if controls.get("color") != "coral":
+        changes["color"] = "style"  # the photo's colors return after optimization
+    looks: ControlArguments = {**controls, **changes}
+    return Stylizer.load(job.start)(job.photo, list(job.paintings), **looks).array
 
 
 class _Progress:
@@ -147,15 +184,9 @@ def _check_files(
 ) -> None:
     out, plot, _ = written
     check_plot(plot)
-    if out.suffix.lower() not in SUFFIXES_WRITTEN:
-        raise ValueError(
-            f"cannot write {str(out)!r}: its suffix must be one of "
-            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
-        )
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
-    for path in pictures:
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no picture {str(path)!r}")
+    check_picture_file(out, overwrite=overwrite)
+    names = ["PHOTO", *["PAINTING"] * (len(pictures) - 1)]
+    for path, name in zip(pictures, names, strict=True):
+        check_file(path, name, "a picture", "`styleflax stylize` takes folders")
     for file in filter(None, written):
-        prepare_folder(file.parent)
+        make_folder(file.parent)

@@ -11,14 +11,6 @@ if TYPE_CHECKING:  # imported late, as it takes a second
     from styleflax.inference.gatys import Settings
 
 
-class Init(StrEnum):
-    """What a picture begins as."""
-
-    CONTENT = "content"
-    NOISE = "noise"
-    STYLE = "style"
-
-
 class Optimizer(StrEnum):
     """How pixels are optimised."""
 
@@ -56,8 +48,12 @@ WhichOptimizer = Annotated[Optimizer | None, typer.Option("--optimizer")]
 LearningRate = Annotated[float | None, typer.Option(help="Of Adam; a pixel is 0 to 1.")]
 Memory = Annotated[int | None, typer.Option(help="Pairs that L-BFGS remembers.")]
 InitAs = Annotated[
-    Init | None,
-    typer.Option(help="What it begins as; noise where content or style has no weight."),
+    str | None,
+    typer.Option(
+        help="What the picture begins as: content, noise, style, or the result of a "
+        "model: adain, sanet, lite or a model file. The default is that of the "
+        "preset, and noise where the content or the style has no weight."
+    ),
 ]
 WhichPooling = Annotated[Pooling | None, typer.Option("--pooling")]
 ContentWeight = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.output_paths import check_picture_file, without_results
 from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -22,9 +23,11 @@ from styleflax.cli.stylize_inputs import (
     read_source,
     refuse_two_inputs,
 )
+from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.files import save_image
-from styleflax.images.write import SUFFIXES_WRITTEN
+from styleflax.images.listing import LeftOut
+from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
@@ -47,6 +50,8 @@ def sheet(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
@@ -68,16 +73,20 @@ def sheet(
     _check_page(out, cell, overwrite=overwrite)
     check_max_megapixels(max_megapixels)
     refuse_two_inputs(photos, style or ())
-    contents = expand(photos, "PHOTO")
-    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    controls, plan = control_flags.control_arguments(
-        len(styles), *looks, size, False, style_size, level_balance, max_megapixels
+    left_out: list[LeftOut] = []
+    contents = expand(photos, "PHOTO", left_out=left_out)
+    contents = without_results(contents, photos, out, "PHOTO", left_out)
+    repeats = bool(mask or blend)
+    styles = masked_styles(
+        *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, False, style_size)
+    more = (level_balance, max_megapixels, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing)
+    job = Job(contents, mixes, targets, controls, *reading, *writing, left_out)
     stylizer = Stylizer.load(weights)
     stylizer.check_plan(plan)
     _make_page(job, stylizer, out, cell)
@@ -91,7 +100,7 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
 
     made: dict[Pair, np.ndarray] = {}
     stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
-    with Report(len(job.targets)) as report:
+    with Report(len(job.targets), left_out=job.left_out) as report:
         run_job(
             job,
             stylizer,
@@ -106,7 +115,9 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
         rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
     if made:
         captions = _captions(job.contents, job.mixes)
-        save_image(image_grid(rows, captions=captions, cell_px=cell), out)
+        doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
+        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+            save_image(image_grid(rows, captions=captions, cell_px=cell), out)
         print(out)
     if failed:
         raise typer.Exit(1)
@@ -125,7 +136,7 @@ def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
         return None
     try:
         return read_source(source, max_megapixels).on_white()
-    except (ValueError, OSError):  # which has been reported
+    except (ValueError, OSError, MemoryError):  # which has been reported
         return None
 
 
@@ -138,11 +149,5 @@ def _captions(contents: Sequence[Source], mixes: Sequence[Mix]) -> list[list[str
 def _check_page(out: Path, cell: int, *, overwrite: bool) -> None:
     if cell < MIN_CELL_PX:
         raise ValueError(f"--cell must be at least {MIN_CELL_PX} px, got {cell}")
-    if out.suffix.lower() not in SUFFIXES_WRITTEN:
-        raise ValueError(
-            f"cannot write {str(out)!r}: its suffix must be one of "
-            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
-        )
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_picture_file(out, overwrite=overwrite)
+    make_folder(out.parent)

@@ -8,7 +8,10 @@ import numpy as np
 import typer
 
 from styleflax.cli.control_flags import read_mask_flag
+from styleflax.cli.output_paths import without_results
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
+from styleflax.files import check_file
+from styleflax.images.listing import LeftOut
 
 StyleMasks = Annotated[
     list[str] | None,
@@ -16,7 +19,7 @@ StyleMasks = Annotated[
         "--style-mask",
         help="The part of a painting that counts, white is in: FILE[:STYLE], by the "
         "number of its --style, or in their order (a folder's by name); may be "
-        "repeated.",
+        "repeated. Labels are as for --mask.",
     ),
 ]
 
@@ -25,8 +28,10 @@ def masked_styles(
     paths: Sequence[Path] | None,
     weights: str,
     flags: Sequence[str] | None,
+    out: Path,
     *,
     repeats: bool,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """The styles of a command with their masks.
 
@@ -34,14 +39,18 @@ def masked_styles(
         paths: As for `expand_styles`.
         weights: The same.
         flags: Of `StyleMasks`; where there are any, repeats count.
+        out: What is to be written; no style is taken from there.
         repeats: The same.
+        left_out: The same.
 
     Raises:
         ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a
             mask has no pixels.
         FileNotFoundError: The same.
     """
-    styles = expand_styles(paths, weights, repeats=repeats or bool(flags))
+    repeats = repeats or bool(flags)
+    styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
+    styles = without_results(styles, paths or (), out, "--style", left_out)
     return add_style_masks(styles, flags)
 
 
@@ -99,7 +108,25 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
         if masks[style - 1] is not None:
             raise ValueError(f"--style-mask {text}: painting {style} has one already")
         masks[style - 1] = Path(flag.mask)
-    for mask in masks:
-        if mask is not None and not mask.is_file():
-            raise FileNotFoundError(f"--style-mask: there is no picture {str(mask)!r}")
+    check_style_masks(masks)
     return masks
+
+
+def check_style_masks(masks: Sequence[Path | None]) -> None:
+    """Refuses masks of styles that are not files.
+
+    Raises:
+        ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
+        FileNotFoundError: If one is not there.
+    """
+    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
+    from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
+
+    for mask in filter(None, masks):
+        if str(mask) in {ALPHA, REST} and not mask.exists():
+            raise ValueError(
+                f"--style-mask must be a picture, got {str(mask)!r}: that is a word "
+                "of --mask, about the photograph. For a painting's own opacity, save "
+                "it as a picture of its own, white where the painting counts"
+            )
+        check_file(mask_file(mask), "--style-mask", "a picture")

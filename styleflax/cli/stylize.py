@@ -1,20 +1,20 @@
 """`styleflax stylize`: photographs in the styles of paintings."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.style_masks import StyleMasks, masked_styles
+from styleflax.cli.pairs import Given, Group, all_rows, group_rows, paired_rows
+from styleflax.cli.style_masks import StyleMasks
 from styleflax.cli.stylize_inputs import (
     DASH,
     check_max_megapixels,
     count_sizes,
-    expand,
-    mixes_of,
     refuse_two_inputs,
 )
 from styleflax.cli.stylize_targets import find_targets
@@ -23,15 +23,15 @@ from styleflax.images.decoding import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
+    from styleflax.inference.controls import Plan
     from styleflax.inference.stylizer import Stylizer
-
-SWITCHES = flags.SWITCHES | control_flags.SWITCHES
 
 
 def stylize(
-    photos: flags.Photos,
     out: flags.Out,
+    photos: flags.PhotosIfAny = None,
     style: flags.Paintings = None,
+    pairs: flags.Pairs = None,
     alpha: flags.Alpha = 1.0,
     blend: flags.Blend = None,
     exaggerate: control_flags.Exaggerate = None,
@@ -39,10 +39,13 @@ def stylize(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
     style_size: control_flags.StyleSize = None,
+    refine: flags.Refine = 0,
     weights: flags.Weights = "adain",
     split_rows: flags.SplitRows = False,
     tile: flags.Tile = None,
@@ -60,69 +63,84 @@ def stylize(
         from styleflax.cli.stylize_job import Job  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
-    refuse_two_inputs(photos, style or ())
-    _check_flags(out, max_megapixels, as_json=as_json)
-    contents = expand(photos, "PHOTO")
-    styles = masked_styles(style, weights, style_mask, repeats=bool(mask or blend))
-    looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
-    more = (style_size, level_balance, max_megapixels)
-    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
-    mixes = mixes_of(styles, together=control_flags.one_picture(controls))
+    photos, style = photos or [], style or []
+    refuse_two_inputs(photos, style)
+    _check_flags(out, max_megapixels, blend, pairs, as_json=as_json)
+    looks = (blend, exaggerate, mask, feather, color, size, restore_size)
+    more = (style_size, level_balance, max_megapixels, color_match, detail, refine)
+
+    @functools.cache  # so that masks are read once
+    def controls_for(num_styles: int, strength: float) -> "tuple[Any, Plan]":
+        return control_flags.control_arguments(num_styles, strength, *looks, *more)
+
+    def together(num_styles: int) -> bool:
+        return control_flags.one_picture(controls_for(num_styles, alpha)[0])
+
+    given = Given(photos, style, style_mask, weights, out, [])
+    if pairs is None:
+        repeats = bool(mask or blend)
+        rows, num_styles = all_rows(given, alpha, together, repeats=repeats)
+    else:
+        rows, num_styles = paired_rows(pairs, given, alpha), 1
     suffix = None if format_ is None else f".{format_}"
-    targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
-    reading = (suffix or ".png", max_megapixels)
-    writing = (metadata is flags.Metadata.KEEP, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing)
-    with times.watching_compiler():
-        with times.phase("weights"):
-            stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
-        stylizer.check_plan(plan)
-        _run(job, stylizer, times, as_json=as_json)
+    targets = find_targets(rows, out, suffix=suffix, overwrite=overwrite)
+    groups = group_rows(rows, targets)
+
+    def job_of(group: Group) -> "Job":
+        controls, _ = controls_for(num_styles, group.alpha)
+        reading = (suffix or ".png", max_megapixels)
+        writing = (metadata is flags.Metadata.KEEP, overwrite)
+        files = (*group.sides, group.targets)
+        return Job(*files, controls, *reading, *writing, given.left_out)
+
+    def load() -> "Stylizer":
+        stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
+        for group in groups:
+            stylizer.check_plan(controls_for(num_styles, group.alpha)[1])
+        return stylizer
+
+    _run([job_of(group) for group in groups], load, times, as_json=as_json)
 
 
-def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> None:
+def _run(
+    jobs: "Sequence[Job]",
+    load: "Callable[[], Stylizer]",
+    times: Times,
+    *,
+    as_json: bool,
+) -> None:
     """Makes the pictures and ends the program with 1 if some have failed."""
     from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
 
-    with Report(len(job.targets), as_json=as_json) as report:
-        with times.phase("run"):
-            stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
-            run_job(job, stylizer, report)
-        if report.end(times.seconds):
-            raise typer.Exit(1)
+    contents = dict.fromkeys(content for job in jobs for content in job.contents)
+    total = sum(len(job.targets) for job in jobs)
+    with times.watching_compiler():
+        with times.phase("weights"):
+            stylizer = load()
+        with Report(total, as_json=as_json, left_out=jobs[0].left_out) as report:
+            with times.phase("run"):
+                size = jobs[0].controls.get("size")
+                stylizer.expect(count_sizes([*contents], size))
+                for job in jobs:
+                    run_job(job, stylizer, report)
+            if report.end(times.seconds):
+                raise typer.Exit(1)
 
 
-def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
+def _check_flags(
+    out: Path,
+    max_megapixels: float,
+    blend: str | None,
+    pairs: str | None,
+    *,
+    as_json: bool,
+) -> None:
     check_max_megapixels(max_megapixels)
+    if pairs is not None and blend is not None:
+        raise ValueError(
+            "--blend puts all styles into one picture, and --pairs one into each: give "
+            "one of them"
+        )
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")
-
-
-def spread_styles(arguments: Sequence[str]) -> list[str]:
-    """Arguments where `--style A B` is `--style A --style B`.
-
-    So that a shell's `--style paintings/*.jpg` works. Only where a photograph
-    stands before `--style`: otherwise what follows the first painting are the
-    photographs.
-    """
-    spread: list[str] = []
-    photo_before = False
-    option = ""
-    for argument in arguments[1:]:
-        if argument.startswith("-") and argument != "-":
-            has_value = "=" in argument or argument[:2] not in ("--", argument)
-            # As in --size=9 and -oOUT; what follows a switch is no value of it.
-            has_value = has_value or argument in SWITCHES
-            option = "" if has_value else argument
-        elif option == "--style":
-            option = "more styles" if photo_before else ""
-        elif option == "more styles":
-            spread.append("--style")
-        elif option:
-            option = ""
-        else:
-            photo_before = True
-        spread.append(argument)
-    spreads = arguments[:1] and arguments[0] in {"stylize", "sheet", "video"}
-    return [arguments[0], *spread] if spreads else list(arguments)

@@ -6,20 +6,24 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
+from styleflax.files import check_exists
 from styleflax.images.decoding import ImageError, open_image
 from styleflax.images.files import with_short_side
-from styleflax.images.listing import READABLE_SUFFIXES, list_images
+from styleflax.images.listing import (
+    IMAGE_SUFFIXES,
+    LeftOut,
+    describe_left_out,
+    is_tool_folder,
+    list_folder,
+)
 from styleflax.images.read import Picture, read_picture
 from styleflax.weights.style_names import own_styles
 
 DASH = Path("-")
 """Stands for standard input or output."""
 STYLE_SUFFIX = ".style"
-STYLE_SUFFIXES = READABLE_SUFFIXES | {STYLE_SUFFIX}
+STYLE_SUFFIXES = IMAGE_SUFFIXES | {STYLE_SUFFIX}
 """Of paintings and of what `styleflax style save` keeps of them."""
-# macOS puts such a file beside each picture on disks of other systems; its suffix
-# is the picture's.
-_APPLE_DOUBLE = "._"
 
 
 class Source(NamedTuple):
@@ -80,9 +84,10 @@ def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
 def expand(
     paths: Sequence[Path],
     name: str,
-    suffixes: Set[str] = READABLE_SUFFIXES,
+    suffixes: Set[str] = IMAGE_SUFFIXES,
     *,
     repeats: bool = False,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """Returns the pictures given, folders replaced by what is in them.
 
@@ -91,25 +96,27 @@ def expand(
         name: How messages call them.
         suffixes: What to take of a folder.
         repeats: Whether a picture that is given again comes again.
+        left_out: What folders hold beside pictures is added to this list.
 
     Raises:
         FileNotFoundError: One of them is not there.
-        ValueError: A folder holds no picture, or standard input is a terminal.
+        ValueError: A folder holds no picture, one of them is a URL, or standard
+            input is a terminal.
     """
+    left_out = [] if left_out is None else left_out
     sources: list[Source] = []
     for path in paths:
         if path == DASH:
             known = [source for source in sources if source.data is not None]
             sources += known[:1] or [Source(DASH, data=_standard_input(name))]
-        elif not path.exists():
-            raise FileNotFoundError(f"{name}: there is no {str(path)!r}")
-        elif not path.is_dir():
+            continue
+        check_exists(path, name)
+        if not path.is_dir():
             sources.append(Source(path))
+        elif len(paths) > 1 and is_tool_folder(path.name):  # as a shell's * finds it
+            left_out.append(LeftOut(path, "hidden, or of a tool"))
         else:
-            found = _of_folder(path, suffixes)
-            if not found:
-                raise ValueError(f"{name}: {str(path)!r} holds no picture")
-            sources += found
+            sources += _of_folder(path, name, suffixes, left_out)
     return sources if repeats else _without_repeats(sources)
 
 
@@ -121,7 +128,11 @@ def _without_repeats(sources: Sequence[Source]) -> list[Source]:
 
 
 def expand_styles(
-    paths: Sequence[Path] | None, weights: str, *, repeats: bool = False
+    paths: Sequence[Path] | None,
+    weights: str,
+    *,
+    repeats: bool = False,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """Returns the styles given: paintings, style files, or the model's own.
 
@@ -130,6 +141,7 @@ def expand_styles(
         weights: Name or file of the model. Of its own styles it takes names and
             numbers from 1; where it has just one, that is the style if none is given.
         repeats: As for `expand`.
+        left_out: As for `expand`.
 
     Raises:
         FileNotFoundError: One of them, or the model, is not there.
@@ -139,7 +151,9 @@ def expand_styles(
     if not names:
         if not paths:
             raise ValueError("--style is missing: give a painting, or several")
-        return expand(paths, "--style", STYLE_SUFFIXES, repeats=repeats)
+        return expand(
+            paths, "--style", STYLE_SUFFIXES, repeats=repeats, left_out=left_out
+        )
     from styleflax.inference.styles.cache import find_style  # noqa: PLC0415  (JAX)
 
     sources: list[Source] = []
@@ -189,12 +203,15 @@ def read_source(source: Source, max_megapixels: float) -> Picture:
         raise ImageError(text) from None
 
 
-def _of_folder(folder: Path, suffixes: Set[str]) -> list[Source]:
-    return [
-        Source(path, path.parent.relative_to(folder))
-        for path in list_images(folder, suffixes)
-        if not path.name.startswith(_APPLE_DOUBLE)
-    ]
+def _of_folder(
+    folder: Path, name: str, suffixes: Set[str], left_out: list[LeftOut]
+) -> list[Source]:
+    images, others = list_folder(folder, suffixes)
+    if not images:
+        held = f": {describe_left_out(others)}" if others else ""
+        raise ValueError(f"{name}: {str(folder)!r} holds no picture{held}")
+    left_out += others
+    return [Source(path, path.parent.relative_to(folder)) for path in images]
 
 
 def _standard_input(name: str) -> bytes:

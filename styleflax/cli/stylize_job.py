@@ -16,6 +16,7 @@ from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
 from styleflax.cli.stylize_report import Report
 from styleflax.cli.stylize_targets import Pair
 from styleflax.cli.window_progress import WindowProgress
+from styleflax.images.listing import LeftOut
 from styleflax.images.read import Picture
 from styleflax.images.write import encode_picture, keeps_alpha, write_picture
 from styleflax.inference.controls import ControlArguments
@@ -34,13 +35,14 @@ class Job(NamedTuple):
 
     Attributes:
         contents: The photographs.
-        mixes: The styles, every mix for every photograph.
-        targets: The file of every pair, or `DASH`.
+        mixes: Their styles.
+        targets: The file of every pair that is to be made, or `DASH`.
         controls: Keyword arguments of `Stylizer.__call__`.
         suffix: The format of what goes to standard output, as ".png".
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
+        left_out: What folders hold beside pictures.
     """
 
     contents: Sequence[Source]
@@ -51,6 +53,7 @@ class Job(NamedTuple):
     max_megapixels: float
     keep_metadata: bool
     overwrite: bool
+    left_out: Sequence[LeftOut] = ()
 
 
 Write = Callable[[Job, Pair, Picture, Report], None]
@@ -87,25 +90,30 @@ def run_job(
     Raises:
         Exception: Why the picture failed, if there is only one.
     """
-    stylizer.watch(report.warn, WindowProgress())
+    stylizer.watch(report.warn, WindowProgress(), WindowProgress("iteration"))
     unreadable: dict[Source, Exception] = {}
-    for mix in job.mixes:
+    contents: dict[Mix, list[Source]] = {}
+    for content, mix in job.targets:
+        contents.setdefault(mix, []).append(content)
+    for mix, photos in contents.items():
         try:
-            styles = _read_styles(job, mix, stylizer)
+            styles = _read_styles(job, mix, stylizer, report)
         except _FAILURES as error:
-            for content in job.contents:
+            for content in photos:
                 report.fail((content, mix), error)
             continue
-        loaded = _load(job, mix, unreadable, report)
+        loaded = _load(job, mix, photos, unreadable, report)
         for group in group_by_shape(loaded, stylizer.num_devices):
             batch = _Batch(mix, styles, [item for item, _ in group])
             _make_batch(job, batch, stylizer, report, write or _write)
 
 
-def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
+def _read_styles(
+    job: Job, mix: Mix, stylizer: Stylizer, report: Report
+) -> list[OneStyle]:
     """The styles as the stylizer takes them, prepared once for all photographs."""
     color = job.controls.get("color", "style")
-    size = job.controls.get("style_size")
+    size, refine = job.controls.get("style_size"), job.controls.get("refine", 0) > 0
     styles: list[OneStyle] = []
     for source in mix:
         if source.is_own:
@@ -113,16 +121,23 @@ def _read_styles(job: Job, mix: Mix, stylizer: Stylizer) -> list[OneStyle]:
         elif is_style_file(source.path):
             style = source.path
         else:
-            style = read_source(source, job.max_megapixels).on_white()
+            picture = read_source(source, job.max_megapixels)
+            for note in picture.notes:
+                report.warn(note)
+            style = picture.on_white()
         mask = read_part(source, job.max_megapixels)
-        styles.append(stylizer.prepare_style(style, color, size, mask))
+        styles.append(stylizer.prepare_style(style, color, size, mask, refine=refine))
     return styles
 
 
 def _load(
-    job: Job, mix: Mix, unreadable: dict[Source, Exception], report: Report
+    job: Job,
+    mix: Mix,
+    photos: Sequence[Source],
+    unreadable: dict[Source, Exception],
+    report: Report,
 ) -> Iterator[tuple[_Loaded, np.ndarray]]:
-    for content in job.contents:
+    for content in photos:
         started = time.perf_counter()
         if content not in unreadable:
             try:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any, Self
 
 from tqdm import tqdm
@@ -9,6 +10,7 @@ from tqdm import tqdm
 from styleflax.cli.errors import describe_error
 from styleflax.cli.stylize_inputs import DASH
 from styleflax.cli.stylize_targets import Pair
+from styleflax.images.listing import LeftOut, describe_left_out
 
 
 class Report:
@@ -17,16 +19,22 @@ class Report:
     Args:
         total: How many pictures there will be.
         as_json: Lines of JSON instead of paths.
+        left_out: What folders hold beside pictures: told at the beginning.
     """
 
-    def __init__(self, total: int, *, as_json: bool = False) -> None:
+    def __init__(
+        self, total: int, *, as_json: bool = False, left_out: Sequence[LeftOut] = ()
+    ) -> None:
         self.failed: dict[str, str] = {}
         self.num_failed = 0
         self._total, self._as_json = total, as_json
         self._raises = total == 1 and not as_json
         self._said: set[str] = set()
+        self._left_out = left_out
         shown = total > 1 and sys.stderr.isatty()
         self._bar = tqdm(total=total, unit="picture", disable=not shown)
+        if left_out:
+            self.warn(describe_left_out(left_out))
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +100,9 @@ class Report:
         if self._as_json:
             rounded = {name: round(value, 3) for name, value in seconds.items()}
             counts = {"pictures": self._total, "failed": self.num_failed}
-            self._say(json.dumps({"summary": {**counts, "seconds": rounded}}))
+            rest = [{"path": str(p), "reason": reason} for p, reason in self._left_out]
+            summary = {**counts, "left_out": rest, "seconds": rounded}
+            self._say(json.dumps({"summary": summary}))
         if not self.failed:
             return 0
         lines = [f"  {name}: {text}" for name, text in self.failed.items()]

@@ -7,7 +7,9 @@ from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
+from styleflax.files import check_exists
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.listing import LeftOut
 
 if TYPE_CHECKING:
     from styleflax.inference.video.stylizer import Keyframes
@@ -28,6 +30,8 @@ def video(
     style_mask: StyleMasks = None,
     feather: control_flags.Feather = 0.0,
     color: control_flags.WhatColor = control_flags.Color.STYLE,
+    color_match: control_flags.ColorMatch = None,
+    detail: control_flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
     restore_size: control_flags.RestoreSize = False,
@@ -35,6 +39,8 @@ def video(
     smooth: video_flags.Smooth = DEFAULT_SMOOTH_S,
     steady: video_flags.Steady = DEFAULT_STEADY,
     crf: video_flags.Crf = None,
+    pixel_format: video_flags.PixelFormatOut = video_flags.PixelFormat.YUV420P,
+    fps: video_flags.Fps = None,
     audio: video_flags.Audio = video_flags.Sound.KEEP,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
@@ -44,28 +50,32 @@ def video(
     """Stylize a video with paintings, without flicker of the whole picture."""
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
-        from styleflax.cli.video_job import VideoJob, run_video  # noqa: PLC0415
-        from styleflax.inference.video.writer import (  # noqa: PLC0415
-            check_video_target,
+        from styleflax.cli.video_job import VideoJob, run_videos  # noqa: PLC0415
+        from styleflax.cli.video_targets import (  # noqa: PLC0415
+            find_video_targets,
+            read_rate,
         )
 
-    if not clip.is_file():
-        raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
-    check_video_target(out, overwrite=overwrite, crf=crf)
-    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True)
+    check_exists(clip, "VIDEO", "a video file or a folder")
+    left_out: list[LeftOut] = []
+    targets = find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
+    rate = read_rate(fps, [source for source, _ in targets])
+    styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, restore_size, style_size)
+    sizes = (size, restore_size, style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, level_balance, max_megapixels
+        len(styles), *looks, *sizes, color_match=color_match, detail=detail
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)
-    job = VideoJob(
-        clip, styles, out, *asked, crf, audio is video_flags.Sound.KEEP, overwrite
-    )
-    run_video(job, weights, times, as_json=as_json)
+    writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
+    jobs = [
+        VideoJob(source, styles, target, *asked, *writing, rate)
+        for source, target in targets
+    ]
+    run_videos(jobs, weights, times, left_out, as_json=as_json)
 
 
 def _read_keyframes(

@@ -31,6 +31,8 @@ from styleflax.compile_cache.keys import (
     environment_digest,
     jax_options,
 )
+from styleflax.forks import refuse_fork
+from styleflax.memory import guard_program, is_out_of_memory
 
 RETRIEVED = "/styleflax/compile/retrieval"
 """Name by which `jax.monitoring` is told the seconds of reading a program."""
@@ -69,9 +71,13 @@ class KeptFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         """The function's result."""
+        refuse_fork()
         folder = program_folder()
+        # Without a folder, only programs for CPU are compiled here: to know their need.
+        if folder is None and jax.default_backend() != "cpu":
+            return self._jit(*arguments)
         leaves, tree = jax.tree.flatten(arguments[self._num_static :])
-        if folder is None or not _is_plain(leaves):
+        if not _is_plain(leaves):
             return self._jit(*arguments)
         types = tuple(_type(leaf) for leaf in leaves)
         key = (arguments[: self._num_static], tree, types, jax_options())
@@ -85,32 +91,44 @@ class KeptFunction:
         """How many programs there are, as of `jax.jit`'s functions."""
         return len(self._programs) + self._jit._cache_size()
 
-    def _begin(self, key: Any, folder: Path, arguments: tuple[Any, ...]) -> Any:
+    def _begin(self, key: Any, folder: Path | None, arguments: tuple[Any, ...]) -> Any:
         """The first result of a program, which is read, or else compiled and written.
 
         What was read is waited for: where it does not run, it is compiled anew.
         """
         static, tree, types, _ = key
         dynamic = arguments[self._num_static :]
-        try:
-            text = describe((self._function, static, str(tree), types))
-        except Unknown:
-            self._programs[key] = lambda *dynamic: self._jit(*static, *dynamic)
-            return self._programs[key](*dynamic)
-        path = folder / _file_name(self._function, text)
-        program = _read(path, _load_program)
-        if program is not None:
-            with contextlib.suppress(jax.errors.JaxRuntimeError):
+        path = None
+        with contextlib.suppress(Unknown):
+            if folder is not None:
+                text = describe((self._function, static, str(tree), types))
+                path = folder / _file_name(self._function, text)
+        kept = None if path is None else _read(path, _load_program)
+        if kept is not None:
+            program = guard_program(kept)
+            try:
                 result = jax.block_until_ready(program(*dynamic))
+            except jax.errors.JaxRuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+            else:
                 self._programs[key] = program
                 return result
+        compiled = self._compile(path, arguments)
+        self._programs[key] = guard_program(compiled)
+        return self._programs[key](*dynamic)
+
+    def _compile(self, path: Path | None, arguments: tuple[Any, ...]) -> Any:
+        """A program, which is written if there is a path."""
+        lowered = self._jit.lower(*arguments)
+        if path is None:
+            return lowered.compile()
         with _without_jax_cache():
-            program = self._jit.lower(*arguments).compile()
+            program = lowered.compile()
         # With constants, JAX cannot; such a program is compiled every time.
         with contextlib.suppress(ValueError, NotImplementedError):
             write_kept(path, pickle.dumps(serialize_executable.serialize(program)))
-        self._programs[key] = program
-        return program(*dynamic)
+        return program
 
 
 @contextlib.contextmanager

@@ -35,7 +35,9 @@ class Encoder:
     """The frozen feature extractor.
 
     Attributes:
-        weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file.
+        weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file;
+            or `random`, for tests and experiments: a VGG-16 of the width that the
+            method's options give.
         statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
             `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.
@@ -111,6 +113,11 @@ class Data:
             side, with their places in the source; 0 crops them like contents.
         on_device: Decode all pictures once and hold them on the device, where crops
             are cut: for accelerators. See `training.device_dataset`.
+        validation_share: Share of the pictures that are never trained on, chosen by
+            the hash of their file names; 0 for none. See `datasets.split`.
+        validation_salt: Another text chooses other pictures.
+        validation_names: Beginnings of the names that may be chosen, perhaps with
+            ranges of numbers, as in `content_[1239-],style_[705-]`; empty for all.
     """
 
     content: str = "sample_photos"
@@ -120,6 +127,9 @@ class Data:
     flip: bool = True
     style_px: int = 0
     on_device: bool = False
+    validation_share: float = 0.0
+    validation_salt: str = ""
+    validation_names: str = ""
 
 
 @dataclasses.dataclass
@@ -130,6 +140,8 @@ class Optimizer:
         beta1: Decay of the mean of gradients.
         beta2: Decay of their mean square.
         clip_norm: Gradients are clipped to this global norm; 0 for not at all.
+        ema: Decay of a running average of the weights, such as 0.999, which samples,
+            validation and exports then show; 0 for none.
         accumulate_steps: Parts that a batch is computed in, one after another.
         max_nonfinite_steps: So many skipped steps in a row (loss or gradient not
             finite) stop training.
@@ -138,6 +150,7 @@ class Optimizer:
     beta1: float = 0.9
     beta2: float = 0.999
     clip_norm: float = 1.0
+    ema: float = 0.0
     accumulate_steps: int = 1
     max_nonfinite_steps: int = 10
 
@@ -163,6 +176,12 @@ class Run:
         keep_checkpoints: Newest ones kept.
         sample_every_steps: A grid of sample pictures so often; 0 for never.
         num_samples: Contents and styles in that grid.
+        score_every_steps: Validation pictures are stylized and scored so often; 0 for
+            never. The numbers go to metrics.jsonl, with `val_` before their names.
+        num_scored: Pairs that are scored, the same ones every time.
+        score_px: Side of the middle squares that are scored.
+        best_by: Numbers, joined by `+`, whose sum decides which weights are kept as
+            `best.safetensors`: the lowest. Without the extra `eval`, `loss` remains.
         tensorboard: Also write TensorBoard files, if tensorboardX is there.
     """
 
@@ -183,6 +202,10 @@ class Run:
     keep_checkpoints: int = 3
     sample_every_steps: int = 500
     num_samples: int = 4
+    score_every_steps: int = 0
+    num_scored: int = 16
+    score_px: int = 256
+    best_by: str = "gram+lpips"
     tensorboard: bool = True
 
 

@@ -5,7 +5,7 @@ from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Image, Resampling, Transpose
 
-from styleflax.images.decoding import ImageError, one_line, open_image
+from styleflax.images.decoding import decoding, open_image
 from styleflax.images.pixels import upright_rgb
 
 
@@ -94,10 +94,8 @@ def _decoded(picture: bytes | np.ndarray, short_px: int) -> Image:
     if isinstance(picture, np.ndarray):
         return PillowImage.fromarray(picture)
     with open_image(picture) as image:
-        try:
-            # A JPEG decodes at an eighth, a quarter or half of its size in less
-            # time; both sides of a draft stay at least this long.
-            image.draft("RGB", (short_px, short_px))
+        # A JPEG decodes at an eighth, a quarter or half of its size in less
+        # time; both sides of a draft stay at least this long.
+        image.draft("RGB", (short_px, short_px))
+        with decoding(image, "the data"):
             return upright_rgb(image)
-        except Exception as error:  # see one_line
-            raise ImageError(f"the data is damaged: {one_line(error)}") from None

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from styleflax.images.listing import named_as_images
+from styleflax.images.listing import (
+    LeftOut,
+    has_image_suffix,
+    is_passed_over,
+    is_tool_folder,
+    list_folder,
+)
 
 TFDS_PREFIX = "tfds:"
 
@@ -33,11 +39,18 @@ class LabelledSource(Protocol):
             where they have no names.
         split: What the source calls itself: `train`, `test`, ...
         description: One line that differs where the pictures do.
+        left_out: What lies beside the pictures and is none.
+        empty_classes: Names of classes without a picture.
+        file_names: Paths of all pictures within the source; None if they are not
+            files.
     """
 
     classes: Mapping[str, Sequence[str] | int]
     split: str
     description: str
+    left_out: Sequence[LeftOut]
+    empty_classes: Sequence[str]
+    file_names: Sequence[str] | None
 
     def __len__(self) -> int: ...
 
@@ -48,7 +61,10 @@ class LabelledSource(Protocol):
 
 
 def open_labelled(
-    spec: str, split: str = "train", data_dir: str | os.PathLike[str] | None = None
+    spec: str,
+    split: str = "train",
+    data_dir: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> LabelledSource:
     """Returns the pictures of a folder, of a TFDS data set or of its folder.
 
@@ -57,25 +73,52 @@ def open_labelled(
             or `tfds:NAME`, as `tfds.builder` takes names.
         split: Of a TFDS data set, perhaps with a slice; of a folder, its name.
         data_dir: Where TFDS data sets are; TFDS's own default if None.
+        classes: See `LabelledFolder`; TFDS data sets have their own.
 
     Raises:
         FileNotFoundError: It is not there, or not prepared.
-        ValueError: It holds no picture, mixes pictures with class folders, or has
-            no such split.
+        ValueError: It holds no picture, mixes pictures with class folders, has no such
+            split, or `classes` does not fit it.
     """
+    is_tfds = spec.startswith(TFDS_PREFIX) or _is_prepared(Path(spec))
+    if is_tfds and classes is not None:
+        raise ValueError(f"{spec} has its own classes; give none")
     if spec.startswith(TFDS_PREFIX):
         return _open_tfds(spec.removeprefix(TFDS_PREFIX), split, data_dir)
-    if (Path(spec) / "dataset_info.json").is_file():
+    if is_tfds:
         return _open_tfds_folder(Path(spec), split)
-    return LabelledFolder(Path(spec), split)
+    return LabelledFolder(Path(spec), split, classes)
+
+
+def _is_prepared(folder: Path) -> bool:
+    return (folder / "dataset_info.json").is_file()
 
 
 class LabelledFolder:
-    """A folder of pictures; its sub-folders, if it has any, are the classes."""
+    """A folder of pictures; its sub-folders, if it has any, are the classes.
 
-    def __init__(self, folder: Path, split: str = "train") -> None:
+    Classes are numbered in the order of their names, those without a picture, too, so
+    that the parts of a data set agree.
+
+    Args:
+        folder: The folder.
+        split: What to call it.
+        classes: Names of all classes in the order of their numbers; by default those
+            of the sub-folders.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It holds no picture, mixes pictures with class folders, or has a
+            class folder that is not among `classes`.
+    """
+
+    def __init__(
+        self, folder: Path, split: str = "train", classes: Sequence[str] | None = None
+    ) -> None:
         self._folder, self.split = folder, split
-        self._names = relative_names(folder)
+        self.left_out: Sequence[LeftOut]
+        self._names, self.left_out = relative_names(folder)
+        self.file_names: Sequence[str] | None = self._names
         if not self._names:
             raise ValueError(f"the folder {str(folder)!r} holds no picture")
         tops = [os.path.dirname(name).partition(os.sep)[0] for name in self._names]  # noqa: PTH120
@@ -86,12 +129,18 @@ class LabelledFolder:
                 f"{str(folder)!r} has folders, which become classes, but also the "
                 f"picture {stray!r} beside them: it would have no label"
             )
+        known = _check_classes(folder, found, classes)
         self.classes: Mapping[str, Sequence[str] | int] = (
-            {} if found == [""] else {"label": [_printable(name) for name in found]}
+            {"label": [printable(name) for name in known]} if known else {}
         )
-        number = {name: i for i, name in enumerate(found)}
-        self._labels = [number[top] for top in tops]
+        self.empty_classes: Sequence[str] = [
+            printable(name) for name in known if name not in found
+        ]
+        number = {name: i for i, name in enumerate(known)}
+        self._labels = [number[top] for top in tops] if known else []
         self.description = describe_files(folder, self._names)
+        if self.empty_classes:
+            self.description += f", {len(known)} classes {_digest_of(known)}"
 
     def __len__(self) -> int:
         return len(self._names)
@@ -132,6 +181,9 @@ class TfdsSplit:
         )
         self.split = split.partition("[")[0]
         self.description = f"{builder.info.full_name}, {split}: {len(self)} pictures"
+        self.left_out: Sequence[LeftOut] = ()
+        self.empty_classes: Sequence[str] = ()
+        self.file_names: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self._source)
@@ -147,14 +199,74 @@ class TfdsSplit:
         return str(index).encode()
 
 
-def relative_names(folder: Path) -> list[str]:
-    """Returns all files below a folder that are named as pictures, sorted.
+def relative_names(folder: Path) -> tuple[list[str], list[LeftOut]]:
+    """Returns all files below a folder that are named as pictures, sorted, and others.
+
+    Dead links that are named so are among the first: reading them says what they are.
 
     Raises:
         FileNotFoundError: There is no such folder.
     """
-    paths = named_as_images(folder)
-    return sorted(os.path.relpath(p, folder) for p in paths if not p.is_dir())
+    images, others = list_folder(folder)
+    dead = [entry for entry in others if _is_named_as_picture(entry, folder)]
+    named = [*images, *(entry.path for entry in dead)]
+    names = sorted(os.path.relpath(path, folder) for path in named)
+    return names, [entry for entry in others if entry not in dead]
+
+
+def _is_named_as_picture(entry: LeftOut, folder: Path) -> bool:
+    relative = entry.path.relative_to(folder)
+    return has_image_suffix(entry.path.name) and not is_passed_over(relative)
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Returns the names of classes in a file, one in a line, in order.
+
+    TFDS' `label.labels.txt` of another part of the data set is such a file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no text, names no class, or one twice.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no list of classes {str(path)!r}")
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"the list of classes {str(path)!r} is no text") from None
+    names = tuple(line.strip() for line in lines if line.strip())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        what = f"names {twice[0]!r} twice" if twice else "names no class"
+        raise ValueError(f"the list of classes {str(path)!r} {what}")
+    return names
+
+
+def _check_classes(
+    folder: Path, found: Sequence[str], given: Sequence[str] | None
+) -> list[str]:
+    """The names of all classes in order; none where pictures have no labels."""
+    if found == [""]:
+        if given is not None:
+            raise ValueError(
+                f"classes are given, but the pictures in {str(folder)!r} lie in no "
+                "class folders"
+            )
+        return []
+    folders = {path.name for path in folder.iterdir() if path.is_dir()}
+    known = sorted(name for name in folders if not is_tool_folder(name))
+    if given is None:
+        return known
+    if unknown := [name for name in found if name not in given]:
+        raise ValueError(
+            f"the class folder {unknown[0]!r} in {str(folder)!r} is not among the "
+            f"{len(given)} given classes"
+        )
+    return list(given)
+
+
+def _digest_of(names: Sequence[str]) -> str:
+    return hashlib.sha256(b"\0".join(map(os.fsencode, names))).hexdigest()[:16]
 
 
 def describe_files(folder: Path, names: Sequence[str]) -> str:
@@ -226,6 +338,6 @@ def _first_of(features: Mapping[str, Any], kind: type, name: str) -> str:
     raise ValueError(f"{name} has no picture among its features {sorted(features)}")
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """Returns a file's name that was no UTF-8 with its odd bytes escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from styleflax.images.files import load_image_u8, resize_short_side
-from styleflax.images.listing import list_images
+from styleflax.images.listing import describe_left_out, list_folder
 from styleflax.images.pixels import to_float
+
+logger = logging.getLogger(__name__)
 
 
 class Input(NamedTuple):
@@ -54,9 +57,11 @@ def load_inputs(folder: Path, size_px: int) -> list[Input]:
         FileNotFoundError: If there is no such folder.
         ValueError: If it holds no picture, or a file is damaged.
     """
-    paths = list_images(folder)
+    paths, left_out = list_folder(folder)
     if not paths:
         raise ValueError(f"{folder} holds no picture")
+    if left_out:
+        logger.warning("%s: %s", folder, describe_left_out(left_out))
     names = distinct_names([(path.stem, path.parent.name) for path in paths])
     return [
         Input(name, file_digest(path), load_square_u8(path, size_px))

@@ -12,7 +12,17 @@ from styleflax.evaluation.metrics.checkerboard import (
     CHECKERBOARD_LIMIT,
     grid_prominence,
 )
-from styleflax.evaluation.metrics.color import hellinger, lab_histogram
+from styleflax.evaluation.metrics.color import (
+    channel_histograms,
+    color_distance,
+    hellinger,
+    lab_histogram,
+)
+from styleflax.evaluation.metrics.gray_patches import (
+    Distances,
+    find_flat_areas,
+    measure_jump,
+)
 from styleflax.evaluation.metrics.identity import psnr
 from styleflax.evaluation.metrics.networks import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, ssim
@@ -45,11 +55,13 @@ class KnownContent(NamedTuple):
         picture: RGB in [0, 1].
         features: By network.
         strengths: None for pictures too small for detectors.
+        flat_areas: Large flat areas; see `gray_patches.find_flat_areas`.
     """
 
     picture: Picture
     features: dict[str, FeatureMaps]
     strengths: Strengths | None
+    flat_areas: list[Distances]
 
 
 class KnownStyle(NamedTuple):
@@ -57,12 +69,14 @@ class KnownStyle(NamedTuple):
 
     Attributes:
         grams: By network.
-        histogram: Of CIELAB.
+        histogram: Joint histogram of L, a and b.
+        channels: Histograms of L, of a and of b.
         strengths: None for pictures too small for detectors.
     """
 
     grams: dict[str, Grams]
     histogram: Float[np.ndarray, "l a b"]
+    channels: Float[np.ndarray, "3 bins"]
     strengths: Strengths | None
 
 
@@ -94,7 +108,7 @@ class Measure:
         self._has_detectors = size_px >= MIN_DETECTORS_PX
         needs = {
             "ms_ssim": MIN_MS_SSIM_PX,
-            "blobs, checkerboard and border": MIN_DETECTORS_PX,
+            "blobs, checkerboard, border and gray_patch": MIN_DETECTORS_PX,
         }
         self.notes = [
             f"without {what}: they need {least} px, and pictures have {size_px}"
@@ -104,13 +118,16 @@ class Measure:
 
     def content(self, picture: Picture) -> KnownContent:
         """Returns what is to be kept while pictures are made of a content."""
-        return KnownContent(picture, self._features(picture), self._strengths(picture))
+        features, strengths = self._features(picture), self._strengths(picture)
+        areas = [] if strengths is None else find_flat_areas(picture)
+        return KnownContent(picture, features, strengths, areas)
 
     def style(self, picture: Picture) -> KnownStyle:
         """Returns what is to be kept of a style."""
         features = self._features(picture)
         grams = {n: judge.grams(features[n]) for n, judge in self.networks.items()}
-        return KnownStyle(grams, lab_histogram(picture), self._strengths(picture))
+        colors = lab_histogram(picture), channel_histograms(picture)
+        return KnownStyle(grams, *colors, self._strengths(picture))
 
     def pair(
         self,
@@ -130,6 +147,7 @@ class Measure:
             pair = picture[None], content.picture[None]
             values["ms_ssim"] = float(np.asarray(ms_ssim(*pair))[0])
         values["lab_distance"] = hellinger(lab_histogram(picture), style.histogram)
+        values["color"] = color_distance(channel_histograms(picture), style.channels)
         return values | self._artefacts(picture, content, style, style_picture)
 
     def identity(self, picture: Picture, content: KnownContent) -> dict[str, float]:
@@ -170,7 +188,9 @@ class Measure:
         grid = own.grid - max(0.0, *(x.grid for x in inputs))
         border = own.border - max(0.0, *(x.border for x in inputs))
         blobs = detect_blobs(picture, content.picture, style_picture)
-        return {
+        patch = measure_jump(picture, content.flat_areas)
+        values = {"gray_patch": float(patch.found), "patch_jump": patch.jump}
+        return (values if content.flat_areas else {}) | {
             "blobs": float(blobs.found),
             "blob_area": blobs.share,
             "num_blobs": float(blobs.num_blobs),

@@ -17,6 +17,7 @@ from styleflax.evaluation.scored_systems import ALPHAS, Lineup, load_lineup
 from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
 from styleflax.evaluation.set_metrics import SetValues, make_set_measure
 from styleflax.evaluation.systems import System
+from styleflax.memory import explained_memory
 
 
 class Result(NamedTuple):
@@ -114,9 +115,11 @@ def evaluate(
     done = {row_key(row): row for row in found}
     if keep:
         keep_squares(out, pairs)
-    score_missing(out, systems, pairs, measure, done, keep_pictures=keep)
-    rows = [done[key] for key in list_keys(systems, pairs)]
-    sets = measure_sets(rows)
+    doing = f"scoring pictures of {size_px} x {size_px} px"
+    with explained_memory(doing, "use a smaller --size", "--tile"):
+        score_missing(out, systems, pairs, measure, done, keep_pictures=keep)
+        rows = [done[key] for key in list_keys(systems, pairs)]
+        sets = measure_sets(rows)
     report = write_report(out, rows, settings, sets, inputs=_squares(pairs))
     return Result(rows, sets, report, measure.notes + _note_styles(systems, pairs))
 

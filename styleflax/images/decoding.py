@@ -3,14 +3,34 @@
 import io
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, TypeGuard
 
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
-from styleflax.images.heif import HEAD_BYTES, is_heif, register_heif
+from styleflax.files import find_url
+from styleflax.images import tiff
+from styleflax.images.heif import is_avif, is_heif, register_heif, require_avif
 from styleflax.images.pixels import upright_rgb
+from styleflax.images.tiff import UnreadLayoutError
+from styleflax.images.unread import (
+    HEAD_BYTES,
+    RAW_FILE,
+    Unread,
+    unread_by_content,
+    unread_by_name,
+)
+from styleflax.memory import check_fits, explained_memory
+
+Encoded = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+"""A picture as in its file: a path, its bytes, or an open binary file, which is read
+from its beginning."""
+ENCODED_TYPES = (str, os.PathLike, bytes, bytearray, memoryview)
+"""Those of `Encoded` that can be told by their type."""
 
 MIN_SIDE_PX = 16
 """Smallest side of a picture that the encoder can take."""
@@ -22,14 +42,48 @@ MAX_MEGAPIXELS = 200.0
 # covers MPO, the pairs that some cameras write.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 _pixel_limit_lock = threading.Lock()
+# What Pillow holds of a pixel while it decodes, converts and hands over 8-bit color.
+_BYTES_PER_PIXEL, _BYTES_PER_DEEP_PIXEL = 12, 24
 
 
 class ImageError(ValueError):
     """A picture that cannot be used; the message is one line that says why."""
 
 
+def is_encoded(source: object) -> TypeGuard[Encoded]:
+    """Returns whether this is one of `Encoded`."""
+    return isinstance(source, ENCODED_TYPES) or hasattr(source, "read")
+
+
+def path_or_bytes(source: Encoded) -> Path | bytes:
+    """Returns a path, or what was given or can be read in memory.
+
+    Raises:
+        ValueError: It is none of `Encoded`, or a file that is open as text.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        return path.read_bytes() if path.is_fifo() else path  # cannot be read twice
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if not hasattr(source, "read"):
+        raise ValueError(
+            "a picture must be a path, bytes, an open binary file, a Pillow image or "
+            f"an array, got {type(source).__name__}"
+        )
+    if getattr(source, "seekable", lambda: False)():
+        source.seek(0)  # as Pillow does
+    data: Any = source.read()
+    if not isinstance(data, bytes):
+        raise ValueError(  # noqa: TRY004
+            'a picture\'s file must be open in binary mode ("rb"), got one that gives '
+            f"{type(data).__name__}"
+        )
+    return data
+
+
 def open_image(
-    source: str | os.PathLike[str] | bytes,
+    source: Encoded,
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
@@ -37,23 +91,32 @@ def open_image(
     """Returns a Pillow picture of which only the header has been read.
 
     Args:
-        source: A file's path, or an encoded picture.
+        source: See `Encoded`.
         max_megapixels: Larger pictures are refused before anything is decoded.
         min_side_px: Pictures with a shorter side are refused.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, too small or too large.
+        ValueError: `source` is none of `Encoded`.
     """
-    name = source_name(source)
+    name, source = source_name(source), path_or_bytes(source)
     try:
-        image = _opened(source)
+        head = _head(source)
+        image = _opened(source, head)
     except FileNotFoundError:
-        raise FileNotFoundError(f"no picture at {name}") from None
+        url = None if isinstance(source, bytes) else find_url(source)
+        hint = f": download {url} first" if url else ""
+        raise FileNotFoundError(f"no picture at {name}{hint}") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is not a picture that can be read") from None
+        raise ImageError(_why_unread(name, source, head)) from None
+    except UnreadLayoutError as error:
+        raise ImageError(f"{name} is {error}") from None
     except Exception as error:  # see one_line
         raise ImageError(f"{name} cannot be opened: {one_line(error)}") from None
+    if image.format == "TIFF" and _is_raw(image, source):
+        image.close()
+        raise ImageError(_refusal(name, RAW_FILE))
     width, height = image.size
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
@@ -72,30 +135,61 @@ def open_image(
     return image
 
 
-def _opened(source: str | os.PathLike[str] | bytes) -> Image:
-    """The picture, by one of our formats; raises whatever Pillow raises."""
-    if not isinstance(source, bytes) and Path(source).is_fifo():
-        source = Path(source).read_bytes()  # cannot be read twice
+def _head(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
-        head = source[:HEAD_BYTES]
-    else:
-        with Path(source).open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        return source[:HEAD_BYTES]
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _opened(source: Path | bytes, head: bytes) -> Image:
+    """The picture, by one of our formats; raises whatever Pillow raises."""
     formats: tuple[str, ...] = _FORMATS
-    if is_heif(head):
+    if is_avif(head):
+        require_avif()
+        formats = ("AVIF",)
+    elif is_heif(head):
         register_heif()
         formats = ("HEIF",)
-    opened = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-    with _pixel_limit_lock:
-        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
-        try:
-            return PillowImage.open(opened, formats=formats)
-        finally:
-            PillowImage.MAX_IMAGE_PIXELS = limit
+    opened = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with _pixel_limit_lock:
+            limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
+            try:
+                image = PillowImage.open(opened, formats=formats)
+            finally:
+                PillowImage.MAX_IMAGE_PIXELS = limit
+    except UnidentifiedImageError:
+        if head[:4] not in tiff.BEGINNINGS:
+            raise
+        return tiff.SampledTiff(source)
+    if image.format == "TIFF" and tiff.is_misread(image):
+        image.close()
+        return tiff.SampledTiff(source)
+    return image
+
+
+def _is_raw(image: Any, source: Path | bytes) -> bool:
+    """Whether a TIFF file is a camera's raw file, whose first picture is a preview."""
+    tags = image.tags if isinstance(image, tiff.SampledTiff) else image.tag_v2
+    named = isinstance(source, Path) and unread_by_name(source.name) is RAW_FILE
+    return named or tiff.is_raw(tags)
+
+
+def _why_unread(name: str, source: Path | bytes, head: bytes) -> str:
+    found: Unread | None = unread_by_content(head)
+    if found is None and isinstance(source, Path):
+        found = unread_by_name(source.name)
+    return _refusal(name, found)
+
+
+def _refusal(name: str, found: Unread | None) -> str:
+    reason = "" if found is None else f": it is {found.kind}; {found.advice}"
+    return f"{name} is not a picture that can be read{reason}"
 
 
 def load_rgb(
-    source: str | os.PathLike[str] | bytes | Image,
+    source: Encoded | Image,
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
@@ -103,13 +197,15 @@ def load_rgb(
     """Returns a decoded Pillow picture in mode RGB, upright and opaque.
 
     Args:
-        source: A path, an encoded picture, or a Pillow picture.
+        source: See `Encoded`, or a Pillow picture.
         max_megapixels: See `open_image`.
         min_side_px: See `open_image`.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, damaged, too small or too large.
+        NotEnoughMemoryError: Its pixels do not fit into free memory.
+        ValueError: `source` is none of these.
     """
     if isinstance(source, Image):
         return _decoded(source, "the picture")
@@ -120,11 +216,43 @@ def load_rgb(
         return _decoded(image, source_name(source))
 
 
+@contextmanager
+def decoding(image: Image, name: str) -> Iterator[None]:
+    """Within the block, a picture is decoded: what fails is told in one line.
+
+    Args:
+        image: Of which only the header has been read; it is refused if its pixels do
+            not fit into free memory.
+        name: How messages call it.
+
+    Raises:
+        NotEnoughMemoryError: The pixels do not fit.
+        ImageError: The picture is damaged.
+    """
+    width, height = image.size
+    deep = image.mode.startswith(("I", "F"))
+    with explained_memory(
+        f"decoding {name} of {width}x{height} pixels",
+        "make a smaller copy of the picture, or free memory",
+    ):
+        check_fits(
+            width * height * (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)
+        )
+        try:
+            yield
+        except MemoryError:
+            raise
+        except UnreadLayoutError as error:
+            raise ImageError(f"{name} is {error}") from None
+        except Exception as error:  # see one_line
+            raise ImageError(f"{name} is damaged: {one_line(error)}") from None
+
+
 def one_line(error: Exception) -> str:
     """Returns the first line of an error's message, or its type if it has none.
 
     Pillow's readers raise nearly every built-in exception on damaged data
-    (SyntaxError, struct.error, IndexError, MemoryError and more), so callers
+    (SyntaxError, struct.error, IndexError and more), so callers
     catch Exception and keep this line.
     """
     if isinstance(error, OSError) and error.strerror:
@@ -133,12 +261,15 @@ def one_line(error: Exception) -> str:
 
 
 def _decoded(image: Image, name: str) -> Image:
-    try:
+    with decoding(image, name):
         return upright_rgb(image)
-    except Exception as error:  # see one_line
-        raise ImageError(f"{name} is damaged: {one_line(error)}") from None
 
 
-def source_name(source: str | os.PathLike[str] | bytes) -> str:
+def source_name(source: Encoded) -> str:
     """Returns how messages call a file, or data that are in no file."""
-    return "the data" if isinstance(source, bytes) else repr(os.fspath(source))
+    named: Any = source
+    if not isinstance(source, str | os.PathLike):
+        named = getattr(source, "name", None)  # of an open file
+    return (
+        repr(os.fspath(named)) if isinstance(named, str | os.PathLike) else "the data"
+    )

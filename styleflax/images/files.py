@@ -15,7 +15,9 @@ from PIL.Image import Image, Resampling
 from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
+    Encoded,
     ImageError,
+    is_encoded,
     load_rgb,
 )
 from styleflax.images.grid import image_grid
@@ -42,7 +44,7 @@ __all__ = [
 
 
 def load_image_u8(
-    path: str | os.PathLike[str],
+    path: Encoded,
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
@@ -50,7 +52,7 @@ def load_image_u8(
     """Returns the picture in a file as RGB, upright, transparency on white.
 
     Args:
-        path: A JPEG, PNG, WebP, BMP, TIFF, GIF or PPM file of any mode.
+        path: A file of any kind that `read_picture` reads, its bytes, or the open file.
         max_megapixels: See `open_image`.
         min_side_px: See `open_image`.
 
@@ -59,7 +61,7 @@ def load_image_u8(
         ImageError: Not a picture, damaged, too small or too large.
     """
     return np.asarray(
-        load_rgb(Path(path), max_megapixels=max_megapixels, min_side_px=min_side_px)
+        load_rgb(path, max_megapixels=max_megapixels, min_side_px=min_side_px)
     )
 
 
@@ -80,7 +82,7 @@ def decode_image_u8(
 
 
 def as_float_image(
-    source: str | os.PathLike[str] | Image | np.ndarray,
+    source: Encoded | Image | np.ndarray,
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Float[np.ndarray, "h w 3"]:
@@ -89,8 +91,9 @@ def as_float_image(
     Files and Pillow pictures with a colour profile are converted to sRGB.
 
     Args:
-        source: A path, a Pillow picture, or an array of shape (h, w, 3), (h, w, 4)
-            (composited on white), (h, w, 1) or (h, w): uint8, or float in [0, 1].
+        source: A path, bytes, an open binary file, a Pillow picture, or an array of
+            shape (h, w, 3), (h, w, 4) (composited on white), (h, w, 1) or (h, w):
+            uint8, or float in [0, 1].
         max_megapixels: The limit for files, checked before decoding.
 
     Raises:
@@ -98,7 +101,7 @@ def as_float_image(
         ImageError: Not a usable picture.
         ValueError: An array of another shape, type or range.
     """
-    if isinstance(source, (str, os.PathLike)):
+    if is_encoded(source):
         picture = read_picture(source, max_megapixels=max_megapixels)
         image = to_float(picture.on_white())
     elif isinstance(source, Image):

@@ -6,6 +6,8 @@ from PIL import Image as PillowImage
 from PIL.Image import Image, Transpose
 
 _EXIF_ORIENTATION = 0x0112
+_SHARE_IN_RANGE = 0.99
+"""Of floats that are taken as [0, 1]: lights of scenes are brighter than white."""
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -41,7 +43,8 @@ def upright_rgb(image: Image) -> Image:
 
     Transparent pixels are composited on white. Grey of 16 bits is scaled to 8
     (Pillow's own conversion clips it, so that it turns white); float grey is
-    taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise.
+    taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise; see
+    `samples_as_u8`.
 
     Args:
         image: Any Pillow picture; it is decoded by this call.
@@ -98,9 +101,9 @@ def _rgb(image: Image) -> Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I"):
-        return _grey_as_rgb(_grey16_as_u8(np.asarray(image)))
+        return _grey_as_rgb(_deep_as_u8(np.asarray(image)))
     if image.mode == "F":
-        return _grey_as_rgb(_float_grey_as_u8(np.asarray(image)))
+        return _grey_as_rgb(samples_as_u8(np.asarray(image)))
     if image.mode == "La":  # premultiplied; Pillow converts it to LA only
         image = image.convert("LA")
     if image.has_transparency_data:
@@ -114,21 +117,33 @@ def _grey_as_rgb(grey_u8: np.ndarray) -> Image:
     return PillowImage.fromarray(grey_u8).convert("RGB")
 
 
-def _grey16_as_u8(grey: np.ndarray) -> np.ndarray:
-    """Scales grey of 16 bits; 32-bit values beyond that range are stretched."""
-    values = grey.astype(np.float64)
+def samples_as_u8(samples: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
+    """Returns samples of any number type as 8 bits, all of them scaled alike.
+
+    Args:
+        samples: Integers of 8 bits are kept, those of 16 are divided by 257. Floats
+            are taken as [0, 1] where 99 of 100 are at most 1, what is above being
+            clipped; else as [0, 255]. Whatever is below 0, or beyond 16 bits or 255,
+            is stretched from its least to its greatest value.
+    """
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype.kind in "ui":
+        return _deep_as_u8(samples)
+    values = np.nan_to_num(samples.astype(np.float64))
+    if values.min() >= 0 and np.quantile(values, _SHARE_IN_RANGE) <= 1:
+        return np.rint(np.minimum(values, 1) * 255).astype(np.uint8)
+    if values.min() < 0 or values.max() > 255:
+        return _stretched(values)
+    return np.rint(values).astype(np.uint8)
+
+
+def _deep_as_u8(samples: np.ndarray) -> np.ndarray:
+    """Scales integers of 16 bits; 32-bit values beyond that range are stretched."""
+    values = samples.astype(np.float64)
     if values.min() < 0 or values.max() > 65535:
         return _stretched(values)
     return np.rint(values / 257.0).astype(np.uint8)  # 65535 = 255 * 257
-
-
-def _float_grey_as_u8(grey: np.ndarray) -> np.ndarray:
-    values = np.nan_to_num(grey.astype(np.float64))
-    if values.min() < 0 or values.max() > 255:
-        return _stretched(values)
-    if values.max() <= 1:
-        values = values * 255
-    return np.rint(values).astype(np.uint8)
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:

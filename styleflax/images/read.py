@@ -1,6 +1,5 @@
 """Pictures with all that a picture made from them should have: alpha, EXIF, ICC."""
 
-import os
 import warnings
 from typing import NamedTuple
 
@@ -13,11 +12,13 @@ from styleflax.images.color_profile import convert_to_srgb, srgb_profile
 from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
-    ImageError,
+    Encoded,
+    decoding,
     one_line,
     open_image,
     source_name,
 )
+from styleflax.images.frames import note_of_others
 from styleflax.images.metadata import kept_exif
 from styleflax.images.pixels import colour_and_alpha, exif_orientation, turned_upright
 
@@ -61,25 +62,27 @@ class Picture(NamedTuple):
 
 
 def read_picture(
-    source: str | os.PathLike[str] | bytes | Image,
+    source: Encoded | Image,
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
 ) -> Picture:
     """Returns a picture from a file, from encoded data, or as Pillow has it.
 
-    JPEG, PNG, WebP, TIFF, BMP, PPM, HEIC (with the extra `heif`) and GIF, of any
-    mode and depth; of several frames the first. The colours are converted to
-    sRGB if a profile says that they are others.
+    JPEG, PNG, WebP, TIFF, BMP, PPM, GIF, AVIF (where Pillow reads it) and HEIC (with
+    the extra `heif`), of any mode and depth; of several frames the first, and `notes`
+    say so. The colours are converted to sRGB if a profile says that they are others.
 
     Args:
-        source: A path, an encoded picture, or a Pillow picture.
+        source: A path, bytes, an open binary file, or a Pillow picture.
         max_megapixels: Larger pictures are refused before anything is decoded.
         min_side_px: Pictures with a shorter side are refused.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: Not a picture, damaged, too small or too large.
+        NotEnoughMemoryError: Its pixels do not fit into free memory.
+        ValueError: `source` is none of these.
     """
     if isinstance(source, Image):
         return _read(source, "the picture")
@@ -94,8 +97,10 @@ def read_picture(
 
 def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
-    exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
-    try:
+    with decoding(image, name):
+        exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
+        if others := note_of_others(image):
+            notes.append(others)
         image.load()
         orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
         colour, alpha = colour_and_alpha(image)
@@ -105,8 +110,6 @@ def _read(image: Image, name: str) -> Picture:
         alpha_u8 = None
         if alpha is not None:
             alpha_u8 = np.asarray(turned_upright(alpha, orientation))
-    except Exception as error:  # see one_line
-        raise ImageError(f"{name} is damaged: {one_line(error)}") from None
     return Picture(
         rgb_u8,
         alpha_u8,
@@ -121,6 +124,8 @@ def _read(image: Image, name: str) -> Picture:
 def _exif(image: Image, notes: list[str]) -> bytes | None:
     try:
         return kept_exif(image)
+    except MemoryError:
+        raise
     except Exception as error:  # a broken EXIF block does not spoil the pixels
         notes.append(f"the EXIF block is ignored: {one_line(error)}")
         return None
@@ -133,6 +138,8 @@ def _srgb(
     if profile:
         try:
             return convert_to_srgb(colour, profile), srgb_profile()
+        except MemoryError:
+            raise
         except Exception as error:  # a broken profile does not spoil the pixels
             notes.append(f"the colour profile is ignored: {one_line(error)}")
     return colour.convert("RGB"), None

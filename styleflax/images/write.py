@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from styleflax.files import temporary_beside
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.read import Picture
+from styleflax.memory import explained_memory
 
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -76,13 +78,14 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
         if picture.icc_profile:
             options["icc_profile"] = picture.icc_profile
     file = io.BytesIO()
-    try:
-        PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
-    except Exception as error:  # see one_line
-        raise ImageError(
-            f"cannot write a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels "
-            f"as {kind}: {one_line(error)}"
-        ) from None
+    what = f"a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels as {kind}"
+    with explained_memory(f"writing {what}", "use a smaller picture, or free memory"):
+        try:
+            PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
+        except MemoryError:
+            raise
+        except Exception as error:  # see one_line
+            raise ImageError(f"cannot write {what}: {one_line(error)}") from None
     return file.getvalue()
 
 
@@ -121,7 +124,7 @@ def write_whole(path: Path, data: bytes) -> None:
         raise FileNotFoundError(
             f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
         temporary.replace(path)

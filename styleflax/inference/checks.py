@@ -37,6 +37,16 @@ def check_alpha(alpha: float, name: str = "alpha") -> None:
         raise ValueError(f"{name} must be in [0, 1], got {alpha}")
 
 
+def check_refine(refine: int) -> None:
+    """Refuses what is not a number of iterations.
+
+    Raises:
+        ValueError: If it is negative or not a whole number.
+    """
+    if refine < 0 or refine != int(refine):
+        raise ValueError(f"refine must be a whole number from 0, got {refine}")
+
+
 def check_size(size: int, name: str = "size") -> None:
     """Refuses a short side that is too small to encode.
 

@@ -1,7 +1,7 @@
 """Pictures on their way into a stylizer."""
 
 import dataclasses
-import os
+import logging
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,18 +10,24 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
-from styleflax.images.decoding import MIN_SIDE_PX, ImageError
+from styleflax.images.decoding import (
+    MIN_SIDE_PX,
+    Encoded,
+    ImageError,
+    is_encoded,
+    path_or_bytes,
+)
 from styleflax.images.files import as_float_image, resize_short_side
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.images.read import Picture as PictureFile
 from styleflax.images.read import read_picture
 
-Picture = (
-    str | os.PathLike[str] | PillowImage.Image | np.ndarray | jax.Array | PictureFile
-)
-"""A path, a Pillow image, what `images.read.read_picture` returned, or an array
-(h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on white, but for what
-`read_picture` returned, whose colours are taken as they are."""
+logger = logging.getLogger(__name__)
+
+Picture = Encoded | PillowImage.Image | np.ndarray | jax.Array | PictureFile
+"""A path, bytes, an open binary file, a Pillow image, what `images.read.read_picture`
+returned, or an array (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on
+white, but for what `read_picture` returned, whose colours are taken as they are."""
 
 
 class Content(NamedTuple):
@@ -81,7 +87,9 @@ def load_contents(
     is_batch = _is_batch(content)
     pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment, list-item]
     contents = []
-    for picture in pictures:
+    for given in pictures:
+        # Once, as the opacity is looked at again and a pipe cannot be.
+        picture = path_or_bytes(given) if is_encoded(given) else given
         original = load_pixels(picture)
         image = original if size is None else resize(original, size)
         alpha = _alpha(picture) if with_alpha else None
@@ -103,10 +111,15 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
         ValueError: If it cannot be used.
         FileNotFoundError: If a path leads nowhere.
     """
-    if isinstance(picture, str | os.PathLike | PillowImage.Image):
-        pixels = read_picture(picture).on_white()
+    if isinstance(picture, PillowImage.Image) or is_encoded(picture):
+        read = read_picture(picture)
+        for note in read.notes:
+            logger.warning("%s", note)
+        pixels = read.on_white()
     elif isinstance(picture, PictureFile):
         pixels = picture.rgb_u8
+    elif not hasattr(picture, "__array__") and not isinstance(picture, list | tuple):
+        path_or_bytes(picture)  # which refuses it
     else:
         # A copy on the host, since Pillow and NumPy do the rest.
         pixels = np.asarray(picture)
@@ -138,7 +151,7 @@ def _is_batch(content: object) -> bool:
 
 
 def _alpha(picture: Picture) -> np.ndarray | None:
-    if isinstance(picture, str | os.PathLike | PillowImage.Image):
+    if isinstance(picture, PillowImage.Image) or is_encoded(picture):
         picture = read_picture(picture)
     if isinstance(picture, PictureFile):
         return picture.alpha_u8

@@ -3,12 +3,18 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, TypedDict, get_args
+from typing import Literal, NamedTuple, Self, TypedDict, get_args
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
-from styleflax.inference.checks import check_alpha, check_size, check_weights
+from styleflax.inference.checks import (
+    check_alpha,
+    check_refine,
+    check_size,
+    check_weights,
+)
 from styleflax.inference.masks.read import Mask, Masking, check_masks, check_style_masks
 from styleflax.inference.regions import Shares, region_alphas_of, region_shares
 from styleflax.methods.base import Controls
@@ -23,8 +29,9 @@ class ControlArguments(TypedDict, total=False):
     """Keyword arguments of `Stylizer.__call__`.
 
     Attributes:
-        alpha: Strength of the style, 0 to 1: 1 is the paper's, 0 gives the content
-            as the method reproduces it (see `methods.make_adain`, `make_sanet`).
+        alpha: Strength of the style, 0 to 1: 1 is the paper's, 0 gives the photo with
+            `detail=1`, and with `detail=0` the photo as the method reproduces it (see
+            `methods.make_adain`, `make_sanet`).
         exaggerate: Factor above 1, at most `MAX_EXAGGERATION`, on every strength, the
             only way beyond alpha 1: features go on in a straight line from the
             content's past the style's.
@@ -53,6 +60,16 @@ class ControlArguments(TypedDict, total=False):
             statistics and what is attended to are of that part.
         level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1;
             0.5 is the paper's.
+        color_match: How far the result's chroma moves to the mean and covariance of
+            the paintings', 0 to 1; see `ops.color_match`. Below strength 1 it moves
+            less far, see `match_share`. By default what the model file says, and 0
+            where `color` is not "style".
+        detail: Share of what the network loses of the photo that is added below
+            strength 1, in proportion to 1 - strength; with 1, strength 0 is the photo.
+            By default what the model file says.
+        refine: Iterations of L-BFGS on the losses of Gatys et al. (2016), from the
+            network's result; 0, the default, leaves it as it is. They need the
+            paintings' pixels; see `gatys.refine`.
     """
 
     alpha: float
@@ -68,6 +85,9 @@ class ControlArguments(TypedDict, total=False):
     style_size: int | None
     style_masks: Sequence[Mask | None] | None
     level_balance: float | None
+    color_match: float | None
+    detail: float | None
+    refine: int
 
 
 class Plan(NamedTuple):
@@ -83,6 +103,9 @@ class Plan(NamedTuple):
         style_size: Short side to which styles are resized, or None.
         extras: Controls that only some methods have.
         style_masks: For every style the part of it that counts, or None.
+        color_match: See `ControlArguments`; None is the model's own.
+        detail: The same.
+        refine: Iterations of optimization that follow the network.
     """
 
     strengths: tuple[float, ...]
@@ -94,6 +117,9 @@ class Plan(NamedTuple):
     style_size: int | None
     extras: dict[str, float]
     style_masks: tuple[np.ndarray | None, ...]
+    color_match: float | None
+    detail: float | None
+    refine: int = 0
 
     def asked(self) -> set[str]:
         """Names of the controls that are used; see `Method.controls`."""
@@ -102,8 +128,22 @@ class Plan(NamedTuple):
             "weights": len(self.shares[0]) > 1,
             "masks": self.masking is not None,
             "style_masks": any(mask is not None for mask in self.style_masks),
+            "color_match": bool(self.color_match),
+            "detail": bool(self.detail),
         }
         return {name for name, is_used in used.items() if is_used} | self.extras.keys()
+
+    def completed(self, defaults: Mapping[str, float]) -> Self:
+        """The plan with a model's own values where none are asked for."""
+        color_match, detail = (
+            defaults.get(name, 0.0) if asked is None else asked
+            for name, asked in (
+                ("color_match", self.color_match),
+                ("detail", self.detail),
+            )
+        )
+        color_match *= self.color == "style"
+        return self._replace(color_match=color_match, detail=detail)
 
     def controls(self, masks: np.ndarray) -> Controls:
         """What the method is given, for those masks (r, h, w).
@@ -112,12 +152,37 @@ class Plan(NamedTuple):
         """
         kept = len(masks) - len(self.strengths)
         even = (1 / len(self.shares[0]),) * len(self.shares[0])
+        strengths = self.strengths + (0.0,) * kept
+        matched = [(self.color_match or 0.0) * match_share(s) for s in strengths]
+        detail = self.detail_shares(len(masks))
         return Controls(
-            jnp.asarray(self.strengths + (0.0,) * kept, jnp.float32),
+            jnp.asarray(strengths, jnp.float32),
             jnp.asarray(self.shares + (even,) * kept, jnp.float32),
             jnp.asarray(masks, jnp.float32),
             {k: jnp.asarray(v, jnp.float32) for k, v in self.extras.items()},
+            jnp.asarray(matched, jnp.float32) if any(matched) else None,
+            None if detail is None else jnp.asarray(detail),
         )
+
+    def detail_shares(self, num_masks: int) -> Float[np.ndarray, " r"] | None:
+        """The share of lost detail that comes back under every mask; None for none.
+
+        Args:
+            num_masks: One for every region, or one more for what keeps its pixels.
+        """
+        lacking = [max(1.0 - strength, 0.0) for strength in self.strengths]
+        if not self.detail or not any(lacking):
+            return None
+        kept = [1.0] * (num_masks - len(lacking))
+        return self.detail * np.asarray(lacking + kept, np.float32)
+
+
+def match_share(strength: float) -> float:
+    """The factor on `color_match` at a strength: 0 at 0, and 1 from 1 on.
+
+    Of the functions that docs/controls.md compares, the one ...
+    """
+    return 1.0 - (1.0 - min(strength, 1.0)) ** 2
 
 
 def make_plan(
@@ -135,6 +200,9 @@ def make_plan(
     restore_size: bool = False,
     style_size: int | None = None,
     style_masks: Sequence[Mask | None] | None = None,
+    color_match: float | None = None,
+    detail: float | None = None,
+    refine: int = 0,
     **extras: float | None,
 ) -> Plan:
     """The plan for these `ControlArguments` and as many styles.
@@ -144,11 +212,11 @@ def make_plan(
         FileNotFoundError: If the file of a mask is missing.
     """
     check_alpha(alpha)
+    check_refine(refine)
     for name, side in (("size", size), ("style_size", style_size)):
         if side is not None:
             check_size(side, name)
-    if color not in get_args(ColorMode):
-        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
+    _check_color(color, color_match, detail)
     masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas need masks")
@@ -167,7 +235,23 @@ def make_plan(
         style_size,
         _of_methods(extras),
         check_style_masks(style_masks, num_styles),
+        color_match,
+        detail,
+        refine,
     )
+
+
+def _check_color(color: str, color_match: float | None, detail: float | None) -> None:
+    if color not in get_args(ColorMode):
+        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
+    for name, share in (("color_match", color_match), ("detail", detail)):
+        if share is not None:
+            check_alpha(share, name)
+    if color_match and color != "style":
+        raise ValueError(
+            "color_match must be 0 where the photo's colors stay, got "
+            f"{color_match} with color={color!r}"
+        )
 
 
 def schedule_weights(

@@ -1,14 +1,18 @@
 """Stylizing pictures: the way in for everyone who does not train."""
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
+from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
+from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.color.transfer import color_style, finish
 from styleflax.inference.contents import (
     Content,
@@ -22,7 +26,8 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
+from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render.renderer import Renderer
@@ -33,9 +38,13 @@ from styleflax.inference.styles.pixels import STYLE_SIZE_PX
 from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
+from styleflax.methods.finishing import has_palette
 from styleflax.parallel import local_devices
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model
+
+if TYPE_CHECKING:
+    from styleflax.inference.gatys.refine import Refiner
 
 __all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
 
@@ -56,7 +65,8 @@ class Stylizer:
         devices: To use; by default all of this process.
         split_rows: See `load`.
         tile_px: The same.
-        file: What the model was built of, if style files are to be used.
+        file: What the model was built of, for style files and the defaults of
+            controls; without it these are off.
         name: What messages and style files call the model.
 
     Example:
@@ -80,6 +90,9 @@ class Stylizer:
         self._renderer = Renderer(model, devices, tile_px, split_rows=split_rows)
         kept, encode = KeptStyles(model, file, name), self._renderer.programs.encode
         self._styles = StyleEncoder(model, kept, encode)
+        self._on_step: Callable[[int, int], None] | None = None
+        self._defaults = {} if file is None else file.defaults
+        self._has_warned = False
 
     @classmethod
     def load(
@@ -92,10 +105,12 @@ class Stylizer:
         """The stylizer of a model file, or of weights that have a name.
 
         Args:
-            weights: A file or a name.
+            weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
+                `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.render.rows`.
-            tile_px: Side of the windows of all pictures, a multiple of 16; 0 for
+            tile_px: Side of the windows of all pictures, with AdaIN a multiple
+                of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
 
         Raises:
@@ -115,14 +130,18 @@ class Stylizer:
         self,
         announce: Callable[[str], None],
         on_window: Callable[[int, int], None] | None = None,
+        on_step: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Lets large pictures be watched.
+        """Lets large pictures, and the refinement of pictures, be watched.
 
         Args:
             announce: Told what takes long, before it begins; else it is logged.
             on_window: Called with the numbers of windows done and of all.
+            on_step: Called with the numbers of iterations of a refinement done and
+                of all.
         """
         self._renderer.announce, self._renderer.on_window = announce, on_window
+        self._on_step = on_step
 
     def encode_style(
         self, style: OneStyle, size: int | None = None, mask: Mask | None = None
@@ -171,16 +190,24 @@ class Stylizer:
         color: ColorMode = "style",
         size: int | None = None,
         mask: Mask | None = None,
+        *,
+        refine: bool = False,
     ) -> OneStyle:
-        """A style read once for many contents: encoded, unless CORAL needs its pixels.
+        """A style read once for many contents: encoded, unless its pixels are needed.
+
+        CORAL and the refinement of results need them.
 
         Args:
             style: As for `encode_style`.
             color: As in the calls to come.
             size: Their `style_size`, which is then not to be given.
             mask: Of their `style_masks`, which are then not to be given.
+            refine: Whether their results will be refined.
+
+        Raises:
+            ValueError: If pixels are needed and the style has none.
         """
-        return self._styles.prepare(style, color, size, mask)
+        return self._styles.prepare(style, color, size, mask, refine=refine)
 
     def __call__(
         self,
@@ -203,15 +230,20 @@ class Stylizer:
                 the method has no such control, a mask's region is empty, a picture
                 is below 16 px, or a style file is of another model.
             FileNotFoundError: If a path leads nowhere.
+            NotEnoughMemoryError: If memory does not suffice; says what to do.
+            ForkedProcessError: If the process was forked after the first use of JAX.
         """
+        refuse_fork()
         several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
         self.check_plan(plan)
+        looks, refine = (plan.color, plan.style_size), plan.refine > 0
         prepared = [
-            self.prepare_style(style, plan.color, plan.style_size, mask)
+            self.prepare_style(style, *looks, mask, refine=refine)
             for style, mask in zip(styles, plan.style_masks, strict=True)
         ]
+        plan = self.complete_plan(plan, prepared)
         with_alpha = plan.masking is not None and plan.masking.need_alpha
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
@@ -229,6 +261,34 @@ class Stylizer:
         """Refuses what the method cannot do, naming the methods that can."""
         check_controls(self._model.method, plan.asked())
 
+    @functools.cached_property
+    def _refiner(self) -> "Refiner":
+        # Late, as only refinement needs optax, which takes half a second.
+        from styleflax.inference.gatys.refine import Refiner  # noqa: PLC0415
+
+        return Refiner()
+
+    def complete_plan(self, plan: Plan, styles: Sequence[OneStyle]) -> Plan:
+        """The plan with the model's own `color_match` and `detail`, as far as it can.
+
+        Args:
+            plan: What is asked for.
+            styles: What `prepare_style` returned for it. Style files of before the
+                color step lack the painting's colors, which is announced once.
+        """
+        plan = plan.completed(self._defaults)
+        lacking = any(isinstance(x, Mapping) and not has_palette(x) for x in styles)
+        if not plan.color_match or not lacking:
+            return plan
+        if not self._has_warned:
+            self._has_warned = True
+            self._renderer.announce(
+                "a style file of an earlier version lacks the painting's colors, and "
+                "the color step is left out: make the file again from the painting by "
+                "`styleflax style save`"
+            )
+        return plan._replace(color_match=0.0)
+
     def _stylize(
         self, contents: Sequence[Content], styles: Sequence[OneStyle], plan: Plan
     ) -> list[np.ndarray]:
@@ -236,10 +296,35 @@ class Stylizer:
         first = contents[0]
         height, width = first.image.shape[:2]
         masks = lay_masks(plan.masking, height, width, first.alpha)
-        encoded = [
-            self.encode_style(color_style(style, first.image, masks, shares))
-            for style, shares in zip(styles, np.transpose(plan.shares), strict=True)
-        ]
+        seen = list(styles)
+        if plan.color == "coral":
+            seen = [
+                color_style(style, first.image, masks, shares)
+                for style, shares in zip(styles, np.transpose(plan.shares), strict=True)
+            ]
+        encoded = [self.encode_style(style) for style in seen]
         made = self._renderer.render(contents, encoded, plan, masks)
+        if plan.refine:
+            pixels = [style for style in seen if isinstance(style, StylePixels)]
+            made = [
+                self._refiner(picture, content, pixels, plan, masks, self._on_step)
+                for picture, content in zip(made, contents, strict=True)
+            ]
+            for picture in made:
+                _match_again(picture, encoded, plan, masks)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
+
+
+def _match_again(
+    picture: Float[np.ndarray, "h w 3"],
+    styles: Sequence[Style],
+    plan: Plan,
+    masks: LaidMasks | None,
+) -> None:
+    """Takes the color step once more, in place: refinement knows nothing of it."""
+    laid = WHOLE if masks is None else masks
+    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
+    if controls.color_match is not None:
+        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
+        match_by_bands(picture, picture, styles, controls, at_pixels)

@@ -36,7 +36,13 @@ from styleflax.losses.mmd import (
     sampled_mmd_loss,
 )
 from styleflax.losses.mrf import mrf_loss
-from styleflax.losses.style import gram_loss, gram_squared_loss, mean_std_loss
+from styleflax.losses.style import (
+    balanced_gram_loss,
+    balanced_mean_std_loss,
+    gram_loss,
+    gram_squared_loss,
+    mean_std_loss,
+)
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMap, FeatureMaps, Key
 
@@ -106,7 +112,7 @@ class StyleLoss(NamedTuple):
 
 
 def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
-    """All style losses by name; `style` computed as the arithmetic says."""
+    """All style losses by name; those of moments computed as the arithmetic says."""
     statistics = arithmetic.style_statistics()
 
     def moments(feature: FeatureMap) -> Any:
@@ -114,11 +120,14 @@ def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
 
     def between_moments(feature: FeatureMap, target: Any, _: Key) -> Array:
         reduction = arithmetic.reduction
-        return mean_std_loss(
-            {"": feature}, {"": target}, reduction=reduction, **statistics
-        )
+        return mean_std_loss(feature, target, reduction=reduction, **statistics)
 
-    return MappingProxyType({"style": StyleLoss(moments, between_moments), **_OTHERS})
+    balanced = _keyless(partial(balanced_mean_std_loss, **statistics))
+    of_moments = {
+        "style": StyleLoss(moments, between_moments),
+        "style_balanced": StyleLoss(moments, balanced),
+    }
+    return MappingProxyType({**of_moments, **_OTHERS})
 
 
 def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLoss:
@@ -174,12 +183,9 @@ def _whole(feature: FeatureMap) -> FeatureMap:
     return feature
 
 
-def _relative_gram(feature: FeatureMap, target: Array) -> Float[Array, ""]:
-    return gram_loss({"": feature}, {"": target})
-
-
 _OTHERS: Mapping[str, StyleLoss] = {
-    "gram": StyleLoss(gram_matrix, _keyless(_relative_gram)),
+    "gram": StyleLoss(gram_matrix, _keyless(gram_loss)),
+    "gram_balanced": StyleLoss(gram_matrix, _keyless(balanced_gram_loss)),
     "gram_squared": StyleLoss(gram_matrix, _keyless(gram_squared_loss)),
     "covariance": StyleLoss(covariance_matrix, _keyless(covariance_loss)),
     "mmd_linear": StyleLoss(channel_mean, _keyless(linear_mmd_loss)),

@@ -1,6 +1,6 @@
 """The record that every style transfer method is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -8,10 +8,22 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from styleflax.methods.finishing import (
+    add_detail,
+    match_colors,
+    with_palette,
+    without_palettes,
+)
 from styleflax.ops.extent import Extent
 from styleflax.ops.partial_attention import PartialAttention
-from styleflax.ops.statistics import Moments
-from styleflax.types import FeatureMaps, Image, Key, Params
+from styleflax.ops.spatial import area_average
+from styleflax.ops.statistics import (
+    Moments,
+    channel_mean_std,
+    moments_mean_std,
+    region_moments,
+)
+from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 Batch = Mapping[str, Any]
 Style = Any
@@ -44,12 +56,18 @@ class Controls(NamedTuple):
         masks: Regions in the content, of any height and width; they sum to 1
             over regions at every position.
         extras: What only some methods have, by the names in `Method.controls`.
+        color_match: Share of the way to the paintings' chroma in every region, 0 to
+            1; None where no color is moved. See `match_colors`.
+        detail: Share of what the network loses of the content that is added in every
+            region, 0 to 1; None where nothing is. See `add_detail`.
     """
 
     strength: Float[Array, " r"]
     weights: Float[Array, "r s"]
     masks: Float[Array, "r h w"]
     extras: dict[str, Array]
+    color_match: Float[Array, " r"] | None = None
+    detail: Float[Array, " r"] | None = None
 
 
 LayerMasks = Mapping[str, Float[Array, "r _ _"]]
@@ -122,7 +140,8 @@ class Method(NamedTuple):
             piece=None) -> features; `styles` is a sequence, whose sizes may differ.
         decode: (variables, frozen, features, extent=None) -> image, local in space;
             up to 7 px larger than the content, at its right and lower border.
-        encoder_layers: What `frozen["encoder"]` must reach.
+        encoder_layers: What `frozen["encoder"]` must reach; () for a method whose
+            encoder is among its own parameters: its model file holds no other.
         tiling: None where a method needs the whole picture; else the last arguments
             above may be given, for a window in its place.
         controls: Names of the controls that it supports.
@@ -136,6 +155,11 @@ class Method(NamedTuple):
             encoder. None where parts of the same names are taken.
         frozen_parts: Names of those in `frozen` and in model files, each with
             key -> such a tree.
+        encoder_width: Factor on the channels of that encoder; see `models.vgg`.
+        trains_encoder: Whether `players["model"]["encoder"]` is a trained copy of that
+            encoder, which a training puts there, and which is its model file's.
+        judge_layers: What `frozen["encoder"]` must reach in training, where it judges
+            the results; () for the same as `encoder_layers`.
     """
 
     init: Callable[[Key], Variables]
@@ -152,6 +176,9 @@ class Method(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
     begin_from: BeginFrom | None = None
     frozen_parts: Mapping[str, Callable[[Key], Params]] = MappingProxyType({})
+    encoder_width: float = 1.0
+    trains_encoder: bool = False
+    judge_layers: tuple[str, ...] = ()
 
 
 def plain_controls(
@@ -171,6 +198,18 @@ def plain_controls(
     return Controls(strength, (shares / shares.sum())[None], masks, of_method)
 
 
+def at_strength_0(controls: Controls) -> Controls:
+    """Controls by which a method makes of a content what it can of that alone."""
+    return controls._replace(strength=jnp.zeros_like(controls.strength))
+
+
+def encode_painting(
+    method: Method, variables: Variables, frozen: Params, inputs: Mapping[str, Array]
+) -> Style:
+    """All that is retained of a painting: `Method.encode_style`, and the palette."""
+    return with_palette(method.encode_style(variables, frozen, inputs), inputs)
+
+
 def stylize(
     method: Method,
     variables: Variables,
@@ -186,9 +225,61 @@ def stylize(
     """
     features = method.encode_content(variables, frozen, content)
     moments = method.moments(features, controls.masks)
-    features = method.transfer(variables, frozen, features, moments, styles, controls)
-    image = method.decode(variables, frozen, features)
-    return image[:, : content.shape[1], : content.shape[2]]
+    own_styles = without_palettes(styles)
+
+    def decoded(controls: Controls) -> Image:
+        operands = (features, moments, own_styles, controls)
+        merged = method.transfer(variables, frozen, *operands)
+        image = method.decode(variables, frozen, merged)
+        return image[:, : content.shape[1], : content.shape[2]]
+
+    image, masks = decoded(controls), controls.masks
+    if controls.detail is not None:
+        reproduction = decoded(at_strength_0(controls))
+        image = add_detail(image, content, reproduction, controls.detail, masks)
+    if controls.color_match is not None:
+        looks = (controls.weights, controls.color_match, masks)
+        image = match_colors(image, styles, *looks)
+    return image
+
+
+def feature_moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
+    """Moments of every region at every layer; `Method.moments` of most methods."""
+    found = {}
+    for layer, feature in features.items():
+        cells = area_average(layer_masks(masks, layer), *feature.shape[1:3])
+        found[layer] = region_moments(feature, cells)
+    return found
+
+
+def style_moments(
+    feature: FeatureMap, mask: Float[Array, "1 _ _"] | None, **statistics: Any
+) -> dict[str, Float[Array, "b c"]]:
+    """The mean and std of a style's feature, or of the part of it under a mask.
+
+    Args:
+        feature: Of the style.
+        mask: The part, of any size; None for all.
+        statistics: Of `ops.statistics`.
+    """
+    if mask is None:
+        mean, std = channel_mean_std(feature, **statistics)
+    else:
+        part = area_average(mask, *feature.shape[1:3])
+        by_region = moments_mean_std(region_moments(feature, part), **statistics)
+        mean, std = (value[:, 0] for value in by_region)
+    return {"mean": mean, "std": std}
+
+
+def mix_moments(
+    styles: Sequence[Mapping[str, Float[Array, "_ c"]]], weights: Float[Array, "r s"]
+) -> tuple[Float[Array, "r c"], Float[Array, "r c"]]:
+    """The weighted mean and std of every region; styles as `style_moments` has them."""
+    mean, std = (
+        weights @ jnp.concatenate([style[name] for style in styles])
+        for name in ("mean", "std")
+    )
+    return mean, std
 
 
 def layer_masks(masks: Masks, layer: str) -> Float[Array, "r h w"]:
@@ -200,8 +291,13 @@ def weigh_terms(
     weights: Mapping[str, float], terms: Mapping[str, Array]
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
-    total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
+    total = add_terms(w * terms[k] for k, w in weights.items())
     return total, {f"{k}_loss": v for k, v in terms.items()}
+
+
+def add_terms(terms: Iterable[Float[Array, ""]]) -> Float[Array, ""]:
+    """The sum of terms; 0 of none."""
+    return sum(terms, start=jnp.zeros(()))
 
 
 def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:

@@ -50,3 +50,32 @@ def rescale(
     shift = new_mean - mean * scale
     transferred = content * scale[:, None, None] + shift[:, None, None]
     return alpha * transferred + (1.0 - alpha) * content
+
+
+def rescale_regions(
+    content: Float[Array, "b h w c"],
+    moments: tuple[Float[Array, "b r c"], Float[Array, "b r c"]],
+    targets: tuple[Float[Array, "r c"], Float[Array, "r c"]],
+    strength: Float[Array, " r"],
+    masks: Float[Array, "r h w"],
+) -> Float[Array, "b h w c"]:
+    """AdaIN of every region towards statistics of its own, summed by masks.
+
+    A weighted sum of AdaIN outputs of several styles (equation 15) is one AdaIN towards
+    the weighted sums of their means and deviations, so that `targets` may be mixes.
+
+    Args:
+        content: Feature map of the content.
+        moments: Mean and deviation of the content in every region.
+        targets: Mean and deviation that every region shall have.
+        strength: Share of the style in every region, 0 to 1.
+        masks: Regions at the feature map's size; they sum to 1 at every position.
+    """
+    content = content.astype(jnp.float32)
+    (mean, std), (new_mean, new_std) = moments, targets
+    total = jnp.zeros_like(content)
+    for r, alpha in enumerate(strength):
+        target = new_mean[r : r + 1], new_std[r : r + 1]
+        moved = rescale(content, mean[:, r], std[:, r], *target, alpha)
+        total = total + masks[r, :, :, None] * moved
+    return total

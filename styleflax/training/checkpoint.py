@@ -70,7 +70,7 @@ class Checkpoints:
         written = self._manager.save(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardSave(host), meta=ocp.args.JsonSave(meta)
+                state=ocp.args.StandardSave(_stored(host)), meta=ocp.args.JsonSave(meta)
             ),
             force=True,
         )
@@ -115,16 +115,18 @@ class Checkpoints:
     def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
         shapes = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
         arguments = ocp.args.Composite(
-            state=ocp.args.StandardRestore(shapes), meta=ocp.args.JsonRestore()
+            state=ocp.args.StandardRestore(_stored(shapes)),
+            meta=ocp.args.JsonRestore(),
         )
         try:
             read = self._manager.restore(step, args=arguments)
             expected, notes = read.meta["digests"], read.meta["notes"]
+            state = _as_in(template, read.state)
         except Exception as error:
             # Orbax and TensorStore raise anything from KeyError to bare Exception.
             self._check_network(step, template)
             raise CorruptCheckpointError(_first_line(error)) from error
-        got = leaf_digests(read.state)
+        got = leaf_digests(state)
         if _NOTES in expected:  # not in those of the first version
             got[_NOTES] = _notes_digest(notes)
         wrong = sorted(
@@ -133,10 +135,10 @@ class Checkpoints:
         if wrong:
             raise CorruptCheckpointError(f"digests differ: {', '.join(wrong[:3])}")
         # Orbax restores the shapes that were saved, whatever is asked for.
-        wanted, found = (jax.tree.map(np.shape, t) for t in (template, read.state))
+        wanted, found = (jax.tree.map(np.shape, t) for t in (template, state))
         if wanted != found:
             raise ValueError(self._describe_other(step))
-        return read.state, notes
+        return state, notes
 
     def _check_network(self, step: int, template: Any) -> None:
         """Refuses a step that is intact but holds other leaves than asked for."""
@@ -170,6 +172,21 @@ class Checkpoints:
         self._manager.close()
         self._manager = ocp.CheckpointManager(self._folder, options=self._options)
         return moved
+
+
+def _stored(state: Any) -> Any:
+    """What is written of a state: the fields that hold something, by name.
+
+    So a version that adds a field reads the checkpoints of those before it.
+    """
+    if not hasattr(state, "_asdict"):
+        return state
+    return {name: field for name, field in state._asdict().items() if field is not None}
+
+
+def _as_in(template: Any, stored: Any) -> Any:
+    """The state, built as the template is, from what `_stored` gave of it."""
+    return template._replace(**stored) if hasattr(template, "_asdict") else stored
 
 
 def leaf_digests(tree: Any) -> dict[str, str]:

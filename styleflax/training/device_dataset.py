@@ -7,6 +7,7 @@ one: pictures are resized once, and crops lie at whole pixels of them.
 
 import functools
 import logging
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from styleflax.datasets.augment import centre_crop, checked_range
 from styleflax.datasets.sources import PictureSource
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import decode_image_u8, resize_short_side
+from styleflax.memory import check_fits, explained_memory
 from styleflax.methods.base import Batch
 
 MAX_ASPECT = 2.0
@@ -67,10 +69,17 @@ def hold_pictures(
     if not found:
         raise ImageError(f"no picture of {source!r} can be decoded")
     sizes = np.array([image.shape[:2] for image in found])
-    padded = np.zeros((len(found), *sizes.max(axis=0), 3), np.uint8)
-    for image, target in zip(found, padded, strict=True):
-        target[: image.shape[0], : image.shape[1]] = image
-    return HeldPictures(jax.device_put(padded), sizes, np.array(places))
+    with explained_memory(
+        f"holding {len(found)} pictures of {short_px} px in memory",
+        "set --config.data.on_device=false, which reads them from disk",
+    ):
+        shape = (len(found), *sizes.max(axis=0), 3)
+        check_fits(2 * math.prod(map(int, shape)))  # here and on the device
+        padded = np.zeros(shape, np.uint8)
+        for image, target in zip(found, padded, strict=True):
+            target[: image.shape[0], : image.shape[1]] = image
+        on_device = jax.block_until_ready(jax.device_put(padded))
+    return HeldPictures(on_device, sizes, np.array(places))
 
 
 def _resized(data: bytes, short_px: int) -> UInt8[np.ndarray, "h w 3"]:

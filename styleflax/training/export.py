@@ -2,21 +2,24 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from styleflax.config import Config, from_json
+from styleflax import methods
+from styleflax.config import Config, Data, from_json
 from styleflax.datasets.sources import split_spec
+from styleflax.methods.base import Method
+from styleflax.parallel import local_view
 from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.encoder import FILE_NAME
+from styleflax.training.encoder import FILE_NAME, with_encoder
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState, create_state
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.weights.store import DEFAULTS, ModelFile, load_model
 
 
 def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
@@ -46,43 +49,85 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
             f"the run in {workdir} has taken {int(state.step)} of {num_steps} steps: "
             "start it again, and it goes on"
         )
+    return model_file(workdir, config, state)
+
+
+def model_file(
+    workdir: Path,
+    config: Config,
+    state: TrainState,
+    scores: Mapping[str, float] | None = None,
+) -> ModelFile:
+    """The weights of a state as a model file: the running average, if there is one.
+
+    Args:
+        workdir: The run's folder.
+        config: Of the run.
+        state: On the host or on devices.
+        scores: On validation pictures, for the provenance.
+    """
     encoder = load_model(workdir / FILE_NAME)
+    variables = jax.device_get(local_view(state.shown()))
     method = build_methods(config)[-1]
+    provenance = _provenance(config, int(state.step), method)
+    if scores:
+        provenance["scores"] = dict(scores)
+    players = {
+        **encoder.players,  # what the method kept frozen
+        **{k: variables.players[k] for k in trained_players(config)},
+    }
+    # A network with an encoder of its own needs no judge once it is trained.
+    encoder_params = encoder.encoder_params if method.encoder_layers else {}
+    if method.trains_encoder:
+        model = dict(players["model"])
+        encoder_params = model.pop("encoder")
+        players["model"] = model
     return ModelFile(
         method=config.method,
         encoder=encoder.encoder,
-        encoder_params=encoder.encoder_params,
-        players={
-            **encoder.players,  # what the method kept frozen
-            **{k: state.variables.players[k] for k in trained_players(config)},
-        },
-        state=state.variables.state,
+        encoder_params=encoder_params,
+        players=players,
+        state=variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
-        provenance=_provenance(config, int(state.step), method.encoder_layers),
+        provenance=provenance,
         options=method.options,
+        defaults={
+            name: 1.0 for name in DEFAULTS if name in methods.controls_of(method)
+        },
     )
 
 
-def _provenance(
-    config: Config, steps: int, encoder_layers: Sequence[str]
-) -> dict[str, Any]:
+def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
     """How a run's parameters came about, without paths of this machine."""
     return {
         "steps": steps,
         "seed": config.seed,
         "content": describe_spec(config.data.content),
         "style": describe_spec(config.data.style),
+        **_held_out(config.data),
         "phases": dataclasses.asdict(config)["phases"],
         "encoder": {
             **dataclasses.asdict(config.encoder),
             "weights": Path(config.encoder.weights).name,
+            **({"trained": True} if method.trains_encoder else {}),
         },
         "decoder": config.decoder,
         "init_from": Path(config.init_from).name,
-        "encoder_layers": list(encoder_layers),
+        "encoder_layers": list(method.judge_layers or method.encoder_layers),
         "styleflax": importlib.metadata.version("styleflax"),
         "jax": importlib.metadata.version("jax"),
     }
+
+
+def _held_out(data: Data) -> dict[str, Any]:
+    if not data.validation_share:
+        return {}
+    fields = {
+        "share": data.validation_share,
+        "salt": data.validation_salt,
+        "names": data.validation_names,
+    }
+    return {"validation": fields}
 
 
 def describe_spec(spec: str) -> str:
@@ -104,11 +149,13 @@ def _read_config(path: Path) -> Config:
 
 def _newest_state(workdir: Path, config: Config) -> TrainState:
     folder = workdir / "checkpoints"
-    method = build_methods(config)[-1]
+    method = with_encoder(build_methods(config)[-1], load_model(workdir / FILE_NAME))
     optimizer = make_optimizer(config.optimizer)
 
     def create() -> Any:
-        return create_state(method, optimizer, config.seed)
+        return create_state(
+            method, optimizer, config.seed, with_average=config.optimizer.ema > 0
+        )
 
     template = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(create)

@@ -14,6 +14,7 @@ from styleflax.config import Config, Phase
 from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
 from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
 from styleflax.images.files import save_image
+from styleflax.memory import explained_memory
 from styleflax.methods.base import Method
 from styleflax.parallel import (
     all_devices,
@@ -27,8 +28,14 @@ from styleflax.training.build import build_method, build_methods
 from styleflax.training.optimizer import make_schedule
 from styleflax.training.phases import phase_starts, remaining_phases
 from styleflax.training.prefetch import DeviceBatches
-from styleflax.training.run import MakeSampler, Run, open_run
-from styleflax.training.sources import open_sources, phase_batches, sample_batch
+from styleflax.training.run import MakeSampler, MakeScorer, Run, open_run
+from styleflax.training.scoring import make_phase_scorer
+from styleflax.training.sources import (
+    cut_validation,
+    open_sources,
+    phase_batches,
+    sample_batch,
+)
 from styleflax.training.state import TrainState
 from styleflax.training.step import make_train_step
 from styleflax.training.validation import validate
@@ -51,6 +58,7 @@ def train(
     workdir: Path,
     make_sampler: MakeSampler | None = None,
     request: StopRequest | None = None,
+    make_scorer: MakeScorer | None = None,
 ) -> TrainState:
     """Trains until the last phase ends or a signal asks to stop; resumes by itself.
 
@@ -63,6 +71,8 @@ def train(
             samples.
         make_sampler: Draws how far training has come; see `MakeSampler`.
         request: To stop, for whoever sets it in another way than by a signal.
+        make_scorer: Scores validation pairs, beside the terms of the loss; see
+            `MakeScorer`.
 
     Returns:
         The state that was reached, which is also in the newest checkpoint.
@@ -85,11 +95,11 @@ def train(
         on_first(lambda: held.enter_context(locked(workdir)))
         on_first(lambda: open_workdir(workdir, config))
         check_shared(workdir)
-        sources = on_all(lambda: open_sources(config))
+        pictures = on_all(lambda: cut_validation(config, open_sources(config, workdir)))
         # Signals are taken until the last checkpoint is on disk.
         request = held.enter_context(stop_on_signals(request))
         run, state = open_run(
-            config, workdir, devices, sources, method, make_sampler, held
+            config, workdir, devices, pictures, method, make_sampler, make_scorer, held
         )
         state = _run_phases(run, state, Stop(request, devices))
     wait_for_all("everything is on disk")
@@ -108,7 +118,14 @@ def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
     ) as bar:
         for index, start, end, phase in remaining_phases(run.config.phases, first):
             bar.set_description(f"phase {index + 1}/{len(run.config.phases)}")
-            state = _run_phase(run, state, stop, bar, index, start, end, phase)
+            part = f"phases[{index}]"
+            with explained_memory(
+                f"training on {phase.batch_size} crops of {phase.crop_px} px ({part})",
+                f"lower --config.{part}.batch_size or --config.{part}.crop_px, or set "
+                f"--config.optimizer.accumulate_steps="
+                f"{2 * run.config.optimizer.accumulate_steps}, which splits each batch",
+            ):
+                state = _run_phase(run, state, stop, bar, index, start, end, phase)
             if stop:
                 logger.warning("stopped by %s; run again to go on", stop.name)
                 break
@@ -129,12 +146,13 @@ def _run_phase(
     method = build_method(run.config, phase)
     step = _make_step(run, method, phase, start)
     draw = run.make_sampler(method) if run.make_sampler else None
+    score = make_phase_scorer(run, method)
     first = int(state.step)
     if first == start:  # every phase begins with a fresh optimiser
         players = local_view(state.variables.players)
         fresh = {k: run.optimizer.init(p) for k, p in players.items()}
         state = state._replace(opt_state=replicate(fresh, run.devices))
-    pending: list[tuple[int, dict[str, jax.Array]]] = []
+    pending: list[tuple[int, dict[str, Any]]] = []
     batches = DeviceBatches(
         phase_batches(run.config, run.sources, index, first - start),
         make_put(run.devices, every.parallel),
@@ -144,6 +162,8 @@ def _run_phase(
         if run.devices[0].platform == "cpu":
             # Virtual CPU devices dead-lock when steps pile up (before jax 0.12).
             jax.block_until_ready(metrics)
+        if score and _is_due(done, every.score_every_steps, total):
+            metrics = metrics | score(state)
         pending.append((done, metrics))
         bar.update()
         last = stop.after_step() or done == end
@@ -155,7 +175,7 @@ def _run_phase(
             run.checkpoints.save(done, state, run.notes)
         if draw and _is_due(done, every.sample_every_steps, total):
             batch = sample_batch(run.config, run.sources)
-            variables, frozen = local_view((state.variables, run.frozen))
+            variables, frozen = local_view((state.shown(), run.frozen))
             picture = draw(variables, frozen, batch)
             save_image(picture, run.workdir / "samples" / f"step_{done:07d}.png")
         if last:
@@ -174,13 +194,14 @@ def _make_step(
         phase_start=start,
         accumulate_steps=options.accumulate_steps,
         max_nonfinite_steps=options.max_nonfinite_steps,
+        ema=options.ema,
     )
     return map_step(step, run.devices, run.config.run.parallel)
 
 
 def _log(
     run: Run,
-    pending: list[tuple[int, dict[str, jax.Array]]],
+    pending: list[tuple[int, dict[str, Any]]],
     bar: tqdm,
     batch_size: int,
     data_wait: float,

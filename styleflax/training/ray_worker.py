@@ -17,6 +17,7 @@ import jax
 from styleflax.config import Config
 from styleflax.distributed.hosts import joined_processes
 from styleflax.distributed.signals import StopRequest
+from styleflax.memory import NotEnoughMemoryError
 from styleflax.training.loop import TrainingDivergedError
 from styleflax.training.workdir import locked
 
@@ -25,7 +26,10 @@ Work = Callable[[Config, Path, StopRequest], object]
 POLL_S = 0.5
 _AGREED_S = 5.0
 """How much later than another a worker may see the same mistake."""
-_MISTAKES = (ValueError, FileNotFoundError, ImportError, TrainingDivergedError)
+_MISTAKES = (
+    *(ValueError, FileNotFoundError, ImportError),
+    *(NotEnoughMemoryError, TrainingDivergedError),
+)
 """What would come again if the workers were started again."""
 
 

@@ -23,12 +23,23 @@ from styleflax.distributed.consensus import (
 from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import replicate
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.encoder import open_encoder, start_anew, start_from
+from styleflax.training.encoder import (
+    open_encoder,
+    start_anew,
+    start_from,
+    with_encoder,
+)
 from styleflax.training.environment import describe_environment, warn_of_differences
 from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
-from styleflax.training.sources import Sources, check_styles
-from styleflax.training.state import TrainState, create_state
+from styleflax.training.sources import (
+    Pictures,
+    Sources,
+    check_styles,
+    describe_split,
+    scored_batch,
+)
+from styleflax.training.state import TrainState, begin_average, create_state
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile, model_digest
 
@@ -37,10 +48,26 @@ MakeSampler = Callable[[Method], Callable[[Variables, Params, Batch], np.ndarray
 """From a method, `draw(variables, frozen, batch)` -> picture (h, w, 3), uint8."""
 
 
+class Scorer(NamedTuple):
+    """Numbers of validation pairs beside the terms of the loss, the lower the better.
+
+    Attributes:
+        names: What they are called.
+        score: (variables, frozen) -> numbers by name.
+    """
+
+    names: tuple[str, ...]
+    score: Callable[[Variables, Params], dict[str, float]]
+
+
+MakeScorer = Callable[[Method, Batch], Scorer]
+"""From a method and fixed pairs, {"content", "style"} and perhaps "style_index"."""
+
+
 class Run(NamedTuple):
     """What stays the same throughout a run.
 
-    Only process 0 has checkpoints, a writer and a sampler.
+    Only process 0 has checkpoints, a writer, a sampler, and pairs and a scorer.
     """
 
     config: Config
@@ -53,15 +80,18 @@ class Run(NamedTuple):
     writer: MetricWriter | None
     notes: dict[str, Any]
     make_sampler: MakeSampler | None
+    scored: Batch | None
+    make_scorer: MakeScorer | None
 
 
 def open_run(
     config: Config,
     workdir: Path,
     devices: Sequence[jax.Device],
-    sources: Sources,
+    pictures: Pictures,
     method: Method,
     make_sampler: MakeSampler | None,
+    make_scorer: MakeScorer | None,
     held: contextlib.ExitStack,
 ) -> tuple[Run, TrainState]:
     """A run, and its state on the devices: the newest intact one, or the first.
@@ -74,13 +104,24 @@ def open_run(
             processes have different pictures or encoders, or the style pictures are
             not those of the method's own styles.
     """
+    sources, validation = pictures
     check_same("numbers of contents and styles", [len(source) for source in sources])
+    check_same("validation pictures", describe_split(config, validation))
     check_styles(config, method, sources)
     encoder = _read_encoder(config, method, workdir, sources)
+    method = with_encoder(method, encoder)
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
+    if validation is not None:
+        notes["validation"] = describe_split(config, validation)
     optimizer = make_optimizer(config.optimizer)
-    create = functools.partial(create_state, method, optimizer, config.seed)
+    create = functools.partial(
+        create_state,
+        method,
+        optimizer,
+        config.seed,
+        with_average=config.optimizer.ema > 0,
+    )
     state = create() if is_first() else _zeros(jax.eval_shape(create))
     make_first = functools.partial(_start, config, method, state, encoder, sources)
     opening = (config.run, workdir, state, notes, make_first, held)
@@ -100,6 +141,8 @@ def open_run(
         writer=writer,
         notes=notes,
         make_sampler=make_sampler if is_first() else None,
+        scored=_read_scored(config, validation) if is_first() else None,
+        make_scorer=make_scorer,
     )
     return run, replicate(broadcast(state), devices)
 
@@ -126,13 +169,18 @@ def _read_encoder(
     config: Config, method: Method, workdir: Path, sources: Sources
 ) -> ModelFile:
     def read() -> ModelFile:
-        layers = method.encoder_layers
-        return open_encoder(config, layers, workdir, sources, method.begin_from)
+        return open_encoder(config, method, workdir, sources)
 
     first = on_first(read)  # makes it; the others find it there
     encoder = on_all(lambda: first or read())
     check_same("encoders", model_digest(encoder))
     return encoder
+
+
+def _read_scored(config: Config, validation: Sources | None) -> Batch | None:
+    if validation is None or not config.run.score_every_steps:
+        return None
+    return scored_batch(config, validation)
 
 
 def _zeros(shapes: Any) -> Any:
@@ -151,6 +199,13 @@ def _restore(
             "the workdir's encoder is not the one its checkpoints were trained with"
         )
     warn_of_differences(old_notes["environment"], notes["environment"])
+    if old_notes.get("validation") != notes.get("validation"):
+        logger.warning(
+            "the validation pictures are not those of the checkpoint (%s there, %s "
+            "now): scores before and after do not compare",
+            old_notes.get("validation"),
+            notes.get("validation"),
+        )
     logger.info("resuming after step %d", int(state.step))
     return cast(TrainState, state)
 
@@ -164,8 +219,13 @@ def _start(
 ) -> TrainState:
     if config.init_from:
         variables = start_from(
-            config.init_from, config.method, state.variables, method.begin_from
+            config.init_from,
+            config.method,
+            state.variables,
+            method.begin_from,
+            trains_encoder=method.trains_encoder,
         )
     else:
         variables = start_anew(config, encoder, sources, state.variables)
-    return state._replace(variables=variables)
+    state = state._replace(variables=variables)
+    return state if state.average is None else begin_average(state)

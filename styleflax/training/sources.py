@@ -1,32 +1,137 @@
 """The pictures of a run."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
+import numpy as np
 
 from styleflax.config import Config
+from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.manifest import make_manifest
 from styleflax.datasets.sources import PictureSource, open_source
+from styleflax.datasets.split import split_digest, split_sources
+from styleflax.distributed.consensus import on_all, on_first
+from styleflax.images.decoding import ImageError
+from styleflax.images.listing import RULES
 from styleflax.methods.base import Batch, Method
 from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
+from styleflax.training.workdir import check_pictures, recorded_rules
 from styleflax.weights.fetch import find_cache_dir
 
 if TYPE_CHECKING:
     from styleflax.datasets.pipeline import PairStream
 
 Sources = tuple[PictureSource, PictureSource]
+
+
+class Pictures(NamedTuple):
+    """Contents and styles to train on, and those that are held out, if any."""
+
+    train: Sources
+    validation: Sources | None
+
+
 # Apart from the seeds of phases, which are small numbers.
 _ENCODER_SEED_OFFSET = 1_000_003
 
 
-def open_sources(config: Config) -> Sources:
-    """Contents and styles, prepared where they have not been before."""
+def open_sources(config: Config, workdir: Path | None = None) -> Sources:
+    """Contents and styles, prepared where they have not been before.
+
+    Args:
+        config: Of the run.
+        workdir: Its folder, in which the pictures are recorded before they are
+            prepared; all processes must call it together then. None records nothing.
+
+    Raises:
+        ValueError: If they are not those that the run began with.
+        FileNotFoundError: If they are missing.
+    """
     data = config.data
     folder = Path(data.data_dir) if data.data_dir else find_cache_dir() / "datasets"
-    manual = data.manual_dir or None
-    content = open_source(data.content, folder, manual)
-    return content, open_source(data.style, folder, manual)
+    places, rules = (folder, data.manual_dir or None), RULES
+    specs = {"content": data.content, "style": data.style}
+
+    def check(workdir: Path) -> None:
+        found = {k: make_manifest(spec, *places, rules) for k, spec in specs.items()}
+        check_pictures(workdir, config, rules, found)
+
+    if workdir is not None:
+        rules = on_all(lambda: recorded_rules(workdir))
+        on_first(lambda: check(workdir))
+    content, style = (open_source(spec, *places, rules) for spec in specs.values())
+    return content, style
+
+
+def cut_validation(config: Config, sources: Sources) -> Pictures:
+    """The pictures to train on, and those to validate on, where there are any.
+
+    Of a method with styles of its own, contents alone are split.
+
+    Raises:
+        ValueError: If one of the sides is left without pictures.
+    """
+    data = config.data
+    if not data.validation_share:
+        return Pictures(sources, None)
+    num_split = 1 if data.style_px else 2
+    rule = data.validation_share, data.validation_salt, data.validation_names
+    train, held_out = split_sources(sources[:num_split], *rule)
+    others = sources[num_split:]
+    sides = (cast(Sources, (*side, *others)) for side in (train, held_out))
+    return Pictures(*sides)
+
+
+def describe_split(config: Config, validation: Sources | None) -> dict[str, Any]:
+    """How many pictures are held out by which rule, for checkpoints and exports."""
+    if validation is None:
+        return {}
+    data = config.data
+    held_out = validation[: 1 if data.style_px else 2]
+    return {
+        "share": data.validation_share,
+        "salt": data.validation_salt,
+        "names": data.validation_names,
+        "num_pictures": [len(source) for source in held_out],
+        "digest": split_digest(held_out),
+    }
+
+
+def scored_batch(config: Config, validation: Sources) -> Batch:
+    """Validation pairs as middle squares, uint8; the same at every step."""
+    squares = [
+        _first_squares(source, config.run.num_scored, config.run.score_px)
+        for source in validation
+    ]
+    count = min(config.run.num_scored, max(len(found) for found, _ in squares))
+    turns = [np.arange(count) % len(found) for found, _ in squares]
+    batch = {
+        role: found[turn]
+        for role, (found, _), turn in zip(
+            ("content", "style"), squares, turns, strict=True
+        )
+    }
+    if config.data.style_px:
+        batch["style_index"] = squares[1][1][turns[1]]
+    return batch
+
+
+def _first_squares(
+    source: PictureSource, most: int, side_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Middle squares of the first pictures that can be decoded, and their places."""
+    found: dict[int, np.ndarray] = {}
+    for index in range(len(source)):
+        if len(found) == most:
+            break
+        with contextlib.suppress(ImageError):
+            found[index] = centre_crop(source[index], side_px)
+    if not found:
+        raise ImageError(f"no picture of {source!r} can be decoded")
+    return np.stack(list(found.values())), np.array(list(found), np.int32)
 
 
 def check_styles(config: Config, method: Method, sources: Sources) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from styleflax.methods.base import Batch, LossFn, Method, Variables
 from styleflax.parallel import AXIS
-from styleflax.training.state import TrainState
+from styleflax.training.state import TrainState, move_average
 from styleflax.types import Key, Params
 
 TrainStep = Callable[[TrainState, Params, Batch], tuple[TrainState, dict[str, Array]]]
@@ -24,6 +24,7 @@ def make_train_step(
     phase_start: int = 0,
     accumulate_steps: int = 1,
     max_nonfinite_steps: int = 10,
+    ema: float = 0.0,
 ) -> TrainStep:
     """`step(state, frozen, batch) -> (state, metrics)`, to be mapped over devices.
 
@@ -38,6 +39,7 @@ def make_train_step(
         phase_start: Step at which the phase began.
         accumulate_steps: Parts of a device's batch, computed one after another.
         max_nonfinite_steps: See above.
+        ema: Decay of the state's running average, where it holds one.
     """
 
     def step(
@@ -51,15 +53,18 @@ def make_train_step(
             method, optimizer, accumulate_steps, rate, state, frozen, images, key
         )
         finite &= state.skipped_in_row < max_nonfinite_steps
-        old = (state.variables, state.opt_state)
-        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
-        variables, opt_state = kept
+        average = state.average
+        if average is not None:
+            average = move_average(average, new[0], state.step, ema)
+        old = (state.variables, state.opt_state), state.average
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), (new, average), old)
+        (variables, opt_state), average = kept
         skipped = jnp.logical_not(finite).astype(jnp.int32)
         in_row = (state.skipped_in_row + 1) * skipped
         metrics |= {"learning_rate": rate, "skipped": skipped, "skipped_in_row": in_row}
         total = state.skipped + skipped
         return TrainState(
-            state.step + 1, variables, opt_state, state.key, total, in_row
+            state.step + 1, variables, opt_state, state.key, total, in_row, average
         ), metrics
 
     return step

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from styleflax.config import Config, Phase, Schedule, flatten
+from styleflax.datasets.split import name_rule
 
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "compute_dtype": ("float32", "bfloat16"),
@@ -32,6 +33,9 @@ AT_LEAST: Mapping[str, float] = {
     "run.keep_checkpoints": 1,
     "run.sample_every_steps": 0,
     "run.num_samples": 1,
+    "run.score_every_steps": 0,
+    "run.num_scored": 1,
+    "run.score_px": 64,
 }
 
 
@@ -48,18 +52,39 @@ def validate(config: Config) -> Config:
     for name, least in AT_LEAST.items():
         if not least <= fields[name] < math.inf:
             raise ValueError(f"{name} must be at least {least}, got {fields[name]}")
-    for name in ("optimizer.beta1", "optimizer.beta2"):
+    for name in ("optimizer.beta1", "optimizer.beta2", "optimizer.ema"):
         if not 0 <= fields[name] < 1:
             raise ValueError(f"{name} must be in [0, 1), got {fields[name]}")
     if not 0 < config.arithmetic.eps < 1:
         raise ValueError(
             f"arithmetic.eps must be in (0, 1), got {config.arithmetic.eps}"
         )
+    _validate_scoring(config)
     if not config.phases:
         raise ValueError("phases must hold at least one phase")
     for i, phase in enumerate(config.phases):
         _validate_phase(f"phases[{i}]", phase, config.optimizer.accumulate_steps)
     return config
+
+
+def _validate_scoring(config: Config) -> None:
+    data, run = config.data, config.run
+    if not 0 <= data.validation_share < 1:
+        raise ValueError(
+            "data.validation_share must be at least 0 and below 1, "
+            f"got {data.validation_share}"
+        )
+    try:
+        name_rule(data.validation_names)
+    except ValueError as error:
+        raise ValueError(f"data.validation_names: {error}") from error
+    if run.score_every_steps and not data.validation_share:
+        raise ValueError(
+            f"run.score_every_steps={run.score_every_steps} needs validation pictures: "
+            "data.validation_share must be above 0, got 0"
+        )
+    if run.score_px % 8:
+        raise ValueError(f"run.score_px must be a multiple of 8, got {run.score_px}")
 
 
 def _validate_phase(name: str, phase: Phase, parts: int) -> None:

@@ -15,12 +15,16 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
 from styleflax.types import Params
+from styleflax.weights.packaged_models import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.writing import write_atomically
 
 FORMAT_VERSION = 1
 ENCODER_ONLY = "encoder"
 """The method of a file that holds an encoder and nothing trained on it."""
+
+DEFAULTS = ("color_match", "detail")
+"""Controls of which a model file says the default; see `inference.controls`."""
 
 _METADATA_KEY = "styleflax"
 _MAX_NAMES = 20
@@ -45,6 +49,8 @@ class ModelFile(NamedTuple):
         provenance: how it came about; for people. The program reads but the losses of
             its last phase, for a style that is added (`training.new_style`).
         options: the method's own arguments, see `methods.base.Method`.
+        defaults: values of the controls `DEFAULTS` where nobody asks for others; {}
+            has all of them off. No part of the digest, as they change no style.
     """
 
     method: str
@@ -55,6 +61,7 @@ class ModelFile(NamedTuple):
     arithmetic: dict[str, Any]
     provenance: dict[str, Any]
     options: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, float] = MappingProxyType({})
 
 
 def _flatten(model: ModelFile) -> dict[str, np.ndarray]:
@@ -142,12 +149,16 @@ def save_model(
     except (TypeError, ValueError) as error:
         raise ValueError(f"arithmetic or provenance is not JSON: {error}") from error
     header = {"version": FORMAT_VERSION, "sha256": digest, **description}
+    if model.defaults:
+        header["defaults"] = _checked_defaults(model.defaults)
+        header["defaults_sha256"] = _digest({}, header["defaults"])
     metadata = {_METADATA_KEY: json.dumps(header, sort_keys=True)}
     write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
     return digest
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
@@ -169,6 +180,21 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             f"{FORMAT_VERSION}: run `pip install --upgrade styleflax`"
         )
     return tensors, header
+
+
+def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, float]:
+    """The defaults as plain numbers.
+
+    Raises:
+        ValueError: one is unknown or not in [0, 1].
+    """
+    for name, value in defaults.items():
+        if name not in DEFAULTS or not 0.0 <= value <= 1.0:
+            raise ValueError(
+                f"defaults must be of {', '.join(DEFAULTS)} and in [0, 1], got "
+                f"{name}={value!r}"
+            )
+    return {name: float(value) for name, value in defaults.items()}
 
 
 def _require_kinds(model: ModelFile) -> None:
@@ -204,11 +230,17 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
             arithmetic=header["arithmetic"],
             provenance=header["provenance"],
             options=header.get("options", {}),
+            defaults=_checked_defaults(header.get("defaults", {})),
         )
         _require_kinds(model)
         digest = _digest(flat, _describe(model))
     except _DAMAGE as error:
         raise ValueError(f"the metadata of {path} are damaged: {error}") from error
+    of_defaults = _digest({}, dict(model.defaults)) if model.defaults else None
+    if header.get("defaults_sha256") != of_defaults:
+        raise ValueError(f"the defaults of {path} are damaged: their SHA-256 differs")
+    if not model.defaults:
+        model = model._replace(defaults=packaged_defaults(digest))
     if digest != header.get("sha256"):
         raise ValueError(f"{path} is damaged: its SHA-256 is not the recorded one")
     wrong = [n for n, leaf in tensors.items() if leaf.dtype not in _STORED_DTYPES]

@@ -31,6 +31,10 @@ def mask(tmp_path):
         ("alpha:0.3,0.7", MaskFlag("alpha", [0.3, 0.7], 1.0)),
         ("C:/sky.png:1,0@1", MaskFlag("C:/sky.png", [1.0, 0.0], 1.0)),
         ("sky.png:x", MaskFlag("sky.png:x", None, 1.0)),
+        ("l.png[3]:2@0.5", MaskFlag("l.png[3]", 2, 0.5)),
+        ("l.png[#ff0000]:2", MaskFlag("l.png[#ff0000]", 2, 1.0)),
+        ("l.png[#ff0000]", MaskFlag("l.png[#ff0000]", None, 1.0)),
+        ("m[1].png:2", MaskFlag("m[1].png", 2, 1.0)),
     ],
 )
 def test_a_mask_has_a_style_and_a_strength(text, expected):
@@ -112,3 +116,15 @@ def test_keyframes_are_times_and_shares():
     for text in ("1", "1:", "a:1,0", "1:1;0"):
         with pytest.raises(ValueError, match="must be TIME:SHARES"):
             read_keyframes([text])
+
+
+def test_color_match_and_detail_reach_the_plan():
+    arguments, plan = control_arguments(1, color_match=0.4, detail=0.0)
+    assert (arguments["color_match"], arguments["detail"]) == (0.4, 0.0)
+    assert (plan.color_match, plan.detail) == (0.4, 0.0)
+    _, plan = control_arguments(1)
+    assert plan.color_match is plan.detail is None  # what the weights say
+    with pytest.raises(ValueError, match=r"color_match must be in \[0, 1\], got 2"):
+        control_arguments(1, color_match=2)
+    with pytest.raises(ValueError, match=r"color_match must be 0.*color='lab'"):
+        control_arguments(1, color=Color.LAB, color_match=1.0)

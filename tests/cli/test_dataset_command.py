@@ -118,6 +118,44 @@ def test_killed_run_is_finished_by_two_processes_with_the_same_bytes(
     assert reports[0] == reports[1]
 
 
+def test_images_are_made_by_the_command_and_finished_after_a_kill(
+    command, arguments, folders, tmp_path
+):
+    images = [
+        *(*arguments[:4], *arguments[6:8], "--batch", "2", "--format", "images"),
+        *("--styles-per-picture", "2"),
+    ]
+
+    def files(out):
+        found = (p for p in out.rglob("*") if p.is_file())
+        return {str(p.relative_to(out)): p.read_bytes() for p in found}
+
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    code, output, _ = command(*images, "-o", whole)
+    assert (code, output) == (0, f"{whole}: 10 pictures\n")
+    assert sorted(p.name for p in whole.iterdir()) == [
+        *(".lock", "a", "b", "metadata.csv", "report.json", "settings.json")
+    ]
+    script = str(Path(tiny_styles.__file__))
+    call = [sys.executable, script, *images, "-o", str(out)]
+    killed = subprocess.run(call, env={**os.environ, "STOP_AFTER": "2"}, check=False)
+    assert killed.returncode == 9
+    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 pictures\n")
+    assert files(out) == files(whole)
+    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 pictures\n")
+    code, _, error = command(*images, "-o", out, "--seed", "1")
+    assert code == 2
+    assert "seed: 0 there, 1 asked for" in error
+    # What was made is a source with the same labels.
+    again = ("dataset", out, *images[2:-2], "-o", tmp_path / "again")
+    assert command(*again)[0] == 0
+    table = (tmp_path / "again" / "metadata.csv").read_text().splitlines()
+    assert [line.split(",")[1:3] for line in table[1:]] == [
+        *([["0", "a"]] * 6),
+        *([["1", "b"]] * 4),
+    ]
+
+
 def test_ray_that_is_not_installed_is_one_line(
     refuses, arguments, tmp_path, monkeypatch
 ):
@@ -155,3 +193,31 @@ def test_mistakes_are_one_line(refuses, command, arguments, folders, tmp_path):
     (folders[0] / "stray.png").write_bytes(b"")
     error = refuses(*arguments, *out)
     assert "also the picture 'stray.png' beside them" in error
+
+
+def test_what_is_left_out_and_empty_classes_are_told(
+    command, arguments, folders, tmp_path
+):
+    content, style = folders
+    (content / "aa").mkdir()
+    (content / "__MACOSX").mkdir()
+    (style / "art.svg").write_text("<svg/>")
+    code, _, error = command(*arguments, "-o", tmp_path / "out")
+    assert code == 0
+    assert "warning: 2 files or folders left out: " in error
+    assert "art.svg (an SVG drawing: draw it as PNG" in error
+    assert "warning: the class 'aa' has no picture; it keeps its number" in error
+    names = (tmp_path / "out" / "label.labels.txt").read_text().split()
+    assert names == ["a", "aa", "b"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["empty_classes"] == ["aa"]
+    assert len(report["left_out"]) == 2
+
+
+def test_labels_of_another_part_give_the_classes(command, arguments, tmp_path):
+    (tmp_path / "label.labels.txt").write_text("b\na\n")
+    flags = "--classes", tmp_path / "label.labels.txt", "-o", tmp_path / "out"
+    assert command(*arguments, *flags)[0] == 0
+    assert (tmp_path / "out" / "label.labels.txt").read_text().split() == ["b", "a"]
+    code, _, error = command(*arguments, "-o", tmp_path / "out")
+    assert (code, "classes: ['b', 'a'] there, None asked for" in error) == (2, True)

@@ -1,8 +1,11 @@
 import errno
+import re
 
+import jax
 import pytest
 
 from styleflax.cli.errors import describe_error, one_line_errors
+from styleflax.memory import NotEnoughMemoryError
 from styleflax.weights.fetch import WeightsError
 
 
@@ -32,6 +35,29 @@ def test_a_mistake_is_one_line_and_code_2(error, line, capsys):
     captured = capsys.readouterr()
     assert captured.err == f"styleflax: {line}\n"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            NotEnoughMemoryError("a step", "needs 9 GB", "use less"),
+            "^a step needs 9 GB",
+        ),
+        (MemoryError(), "this needs more memory than is free: .*--size.* batch"),
+        (
+            jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: allocating 2000000 bytes"),
+            r"than is free \(2 MB at once\): use a smaller picture",
+        ),
+    ],
+)
+def test_a_lack_of_memory_is_one_line_and_code_1(error, line, capsys):
+    with pytest.raises(SystemExit) as ended, one_line_errors():
+        raise error
+    assert ended.value.code == 1
+    said = capsys.readouterr().err.removeprefix("styleflax: ")
+    assert re.search(line, said)
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [KeyError("a"), TypeError("b"), RuntimeError("c")])

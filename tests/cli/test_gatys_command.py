@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax.images.read import read_picture
-from styleflax.inference import gatys
+from styleflax.inference import gatys, stylizer
 from styleflax.inference.stylized import Stylized
 
 LOSSES = np.array([[3.0, 1.0, 2.0, 0.0], [2.0, 1.0, 1.0, 0.0]], "f4")
@@ -31,6 +31,32 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(gatys, "optimise_picture", optimise_picture)
     return made
+
+
+class Begun(NamedTuple):
+    name: str
+    content: object
+    styles: object
+    controls: dict
+    made: np.ndarray
+
+
+@pytest.fixture
+def narrow_models(monkeypatch):
+    """What trained models are asked for; their pictures are white."""
+    asked = []
+
+    class Model:
+        def __init__(self, path):
+            self.path = path
+
+        def __call__(self, content, styles, **controls):
+            made = np.ones((16, 16, 3), np.float32)
+            asked.append(Begun(self.path.stem, content, styles, controls, made))
+            return Stylized(made)
+
+    monkeypatch.setattr(stylizer.Stylizer, "load", Model)
+    return asked
 
 
 @pytest.fixture
@@ -91,6 +117,28 @@ def test_one_side_alone_begins_with_noise_unless_told(run):
     assert run("--style-weight", "0").settings.init == "noise"
     told = run("--content-weight", "0", "--init", "content")
     assert told.settings.init == "content"
+
+
+def test_a_models_result_may_be_the_start(run, pictures, narrow_models):
+    call = run("--init", "sanet", "--color", "lab", "--size", "32", "--restore-size")
+    assert call.settings == gatys.PRESETS["default"]
+    (model,) = narrow_models
+    assert model.name == "sanet"
+    assert model.content == pictures / "photo.png"
+    assert model.styles == [pictures / "painting.png"]
+    # As the model decodes it: the photo's colors return after the optimization.
+    looks = {key: model.controls[key] for key in ("size", "color", "restore_size")}
+    assert looks == {"size": 32, "color": "style", "restore_size": False}
+    np.testing.assert_array_equal(call.controls["start"], model.made)
+    assert run("--init", "noise").controls["start"] is None
+
+
+def test_a_model_needs_a_painting_and_must_be_there(calls, refuses, pictures, tmp_path):
+    photo, out = pictures / "photo.png", ("-o", tmp_path / "out.png")
+    error = refuses("gatys", photo, "--init", "adain", "--style-weight", 0, *out)
+    assert "--init with a model needs a painting" in error
+    error = refuses("gatys", photo, pictures / "painting.png", "--init", "nose", *out)
+    assert "--init must be one of content, noise, style, or a model: there is" in error
 
 
 def test_a_photo_alone_may_be_inverted(calls, command, pictures, tmp_path):

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 import styleflax
-from styleflax.cli.stylize import spread_styles
 from styleflax.cli.stylize_inputs import Source
 from styleflax.cli.stylize_targets import pair_names
 from styleflax.weights.store import save_model
@@ -41,6 +40,28 @@ def test_result_is_that_of_the_library(command, stylize, pictures, model_path):
         np.testing.assert_array_equal(np.asarray(image), expected.to_pillow())
 
 
+@pytest.mark.parametrize("number", [0, 7])
+def test_refinement_is_the_librarys(stylize_fake, fake, pictures, number):
+    code, *_ = stylize_fake(pictures / "photo.png", "--refine", number)
+    assert code == 0
+    assert fake.controls["refine"] == number
+    assert fake.refined == (number > 0)  # styles keep their pixels
+
+
+def test_refinement_needs_pixels_and_a_number(
+    command, refuses, stylize, pictures, model_path, tmp_path
+):
+    photo, style = pictures / "photo.png", tmp_path / "a.style"
+    weights = "--weights", model_path
+    command("style", "save", pictures / "painting.png", "-o", style, *weights)
+    out = "-o", tmp_path / "out.png"
+    flags = "--style", style, *weights, *out, "--refine", 5
+    assert "refine needs the painting's pixels" in refuses("stylize", photo, *flags)
+    assert "refine must be a whole number from 0, got -1" in refuses(
+        *stylize, *out, "--refine", "-1"
+    )
+
+
 def test_size_is_the_short_side(command, stylize, tmp_path):
     command(*stylize, "-o", tmp_path / "out.png", "--size", "16")
     with Image.open(tmp_path / "out.png") as image:
@@ -60,8 +81,9 @@ def test_folders_give_all_pairs(command, pictures, model_path, tmp_path):
 
 def test_photos_may_follow_the_style(command, pictures, model_path, tmp_path):
     code, _, _ = command(
-        *("stylize", "--style", pictures / "painting.png", pictures / "photo.png"),
-        *(pictures / "photos", "-o", tmp_path / "out", "--weights", model_path),
+        *("stylize", "-o", tmp_path / "out", "--weights", model_path),
+        *("--style", pictures / "painting.png", "--", pictures / "photo.png"),
+        pictures / "photos",
     )
     assert code == 0
     assert names(tmp_path / "out") == [f"{p}_painting.png" for p in ("a", "b", "photo")]
@@ -86,25 +108,6 @@ def test_pair_named_as_anothers_number_is_kept(tmp_path):
     pairs = list(zip(contents, styles, strict=True))
     paths = list(pair_names(pairs, tmp_path))
     assert [path.name for path in paths] == ["a_s.png", "a_s-2.png", "a_s-2-2.png"]
-
-
-@pytest.mark.parametrize(
-    ("given", "spread"),
-    [
-        ("p --style a b -o x", "p --style a --style b -o x"),
-        ("p -o x --style a b c", "p -o x --style a --style b --style c"),
-        ("p --style a --style b", "p --style a --style b"),
-        ("--style a p -o x", "--style a p -o x"),
-        ("-ox p --style a b", "-ox p --style a --style b"),
-        ("p --size=9 --style a b", "p --size=9 --style a --style b"),
-        ("p --style a --alpha 0 q", "p --style a --alpha 0 q"),
-        ("--json p --style a b", "--json p --style a --style b"),
-        ("- -o - --style a b", "- -o - --style a --style b"),
-    ],
-)
-def test_styles_spread_after_photos_only(given, spread):
-    assert spread_styles(["stylize", *given.split()]) == ["stylize", *spread.split()]
-    assert spread_styles(["other", *given.split()]) == ["other", *given.split()]
 
 
 @pytest.mark.parametrize(

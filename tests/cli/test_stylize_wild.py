@@ -93,7 +93,7 @@ def test_a_picture_that_the_model_cannot_take_is_one_of_the_bad(
     monkeypatch.setattr(FakeStylizer, "__call__", fail)
     code, _, error = stylize_fake(pictures / "photos")
     assert code == 1
-    assert error.count("MemoryError") == 2
+    assert error.count("needs more memory than is free") == 2
 
 
 def test_existing_files_stop_it_before_any_work(
@@ -194,3 +194,75 @@ def test_style_files_go_to_the_stylizer_as_they_are(command, fake, pictures, tmp
     command("stylize", photo, "--style", style, "-o", tmp_path / "out")
     assert files(tmp_path / "out") == ["photo_s.png", "photo_t.png"]
     assert fake.styles[1] == pictures / "arts" / "t.style"
+
+
+def test_what_a_folder_leaves_out_is_counted_and_listed(
+    stylize_fake, pictures, write_picture, tmp_path
+):
+    folder = pictures / "photos"
+    for name in ("__MACOSX/a.png", ".ipynb_checkpoints/a.png", "@eaDir/x/a.png"):
+        write_picture(folder / name)
+    (folder / "art.psd").write_bytes(b"8BPS")
+    (folder / "dead.jpg").symlink_to("nowhere")
+    code, output, error = stylize_fake(folder, "--json")
+    assert (code, files(tmp_path / "out")) == (0, ["a_painting.png", "b_painting.png"])
+    summary = json.loads(output.splitlines()[-1])["summary"]
+    left_out = {
+        os.path.relpath(e["path"], folder): e["reason"] for e in summary["left_out"]
+    }
+    assert left_out.pop("art.psd").startswith("a Photoshop file")
+    assert left_out == {
+        "dead.jpg": "a link that leads nowhere",
+        **dict.fromkeys(
+            ("__MACOSX", ".ipynb_checkpoints", "@eaDir"), "hidden, or of a tool"
+        ),
+    }
+    assert error.startswith("styleflax: warning: 5 files or folders left out: ")
+    assert "art.psd (a Photoshop file: export it as PNG" in error
+    assert error.count("\n") == 1
+
+
+def test_a_tools_folder_among_several_is_left_out(
+    stylize_fake, pictures, write_picture, tmp_path
+):
+    write_picture(pictures / "lost+found" / "x.png")
+    code, _, error = stylize_fake(pictures / "photos", pictures / "lost+found")
+    assert (code, len(files(tmp_path / "out"))) == (0, 2)
+    assert "lost+found (hidden, or of a tool)" in error
+
+
+def test_a_folder_without_pictures_says_what_it_holds(stylize_fake, tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.jp2").write_bytes(b"x")
+    code, _, error = stylize_fake(tmp_path / "scans")
+    assert code == 2
+    assert "holds no picture: 1 file or folder left out" in error
+    assert "a.jp2 (a JPEG 2000 picture: convert it" in error
+
+
+def test_labels_of_a_map_put_styles_in_their_places(
+    stylize_fake, fake, pictures, tmp_path
+):
+    labels = np.zeros((32, 32), np.uint8)
+    labels[:, 16:] = 5
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    path = tmp_path / "labels.png"
+    flags = "--mask", f"{path}[5]@0.5", "--style-mask", f"{path}[0]"
+    code, _, error = stylize_fake(pictures / "photo.png", *flags)
+    assert (code, error) == (0, "")
+    code, _, error = stylize_fake(pictures / "photo.png", "--mask", f"{path}[4]")
+    assert code == 2
+    assert "mask 1 (labels.png[4]) has no label 4; it has 0, 5" in error
+    missing = tmp_path / "gone.png[4]"
+    code, _, error = stylize_fake(pictures / "photo.png", "--style-mask", missing)
+    assert code == 2
+    assert "gone.png'" in error
+
+
+def test_a_colored_mask_warns_on_the_command_line(stylize_fake, pictures):
+    code, _, error = stylize_fake(
+        pictures / "photo.png", "--mask", pictures / "painting.png"
+    )
+    assert code == 0
+    assert error.startswith("styleflax: warning: mask 1 (painting.png) is colored")
+    assert error.count("\n") == 1

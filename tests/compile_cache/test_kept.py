@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
+from styleflax import memory
 from styleflax.compile_cache import jit as kept
 from styleflax.compile_cache.jit import RETRIEVED, kept_jit, kept_shapes
 
@@ -192,3 +193,12 @@ def test_a_program_that_does_not_run_is_made_anew(folder, monkeypatch):
     monkeypatch.setattr(kept, "_load_program", lambda content: broken)
     assert (make()(3, {"x": X}, 2.0)["sum"] == X * 3 + 2).all()
     assert programs(folder)[0].stat().st_mtime_ns > written
+
+
+def test_a_program_that_is_found_and_does_not_fit_is_refused(folder, monkeypatch):
+    make()(3, {"x": X}, 1.0)
+    monkeypatch.setattr(memory, "SMALL_BYTES", 0)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1)
+    with pytest.raises(MemoryError, match="are free"):
+        make()(3, {"x": X}, 1.0)
+    assert len(programs(folder)) == 1

@@ -1,5 +1,6 @@
 import http.server
 import io
+import json
 import threading
 import zipfile
 
@@ -152,3 +153,18 @@ def test_a_replaced_archive_is_prepared_anew(photos, tmp_path):
             for i in range(count):
                 archive.writestr(f"train/{i}.jpg", photos[i])
         assert len(open_source("wikiart", tmp_path / "data", manual)) == count
+
+
+def test_folders_of_tools_in_a_zip_file_are_passed_over(photos, tmp_path):
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    with zipfile.ZipFile(manual / "wikiart.zip", "w") as archive:
+        archive.writestr("wikiart/Cubism/a.jpg", photos[0])
+        archive.writestr("wikiart/classes.csv", b"x")
+        for name in ("__MACOSX/wikiart/Cubism/._a.jpg", "wikiart/.thumbnails/a.jpg"):
+            archive.writestr(name, photos[1])
+    assert len(open_source("wikiart", tmp_path / "data", manual)) == 1
+    (report,) = (tmp_path / "data").glob("*/*/*/report.json")
+    assert json.loads(report.read_text())["left_out"] == [
+        {"path": "wikiart/classes.csv", "reason": "not named as a picture"}
+    ]

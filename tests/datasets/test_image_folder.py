@@ -212,3 +212,26 @@ def test_the_network_is_left_alone(tmp_path, monkeypatch, photo_folder):
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     assert len(open_dataset("image_folder", tmp_path, path=photo_folder)) == 12
+
+
+def test_files_that_are_no_pictures_are_counted_and_listed(
+    photo_folder, tmp_path, caplog
+):
+    (photo_folder / "set0" / "x.psd").write_bytes(b"8BPS")
+    (photo_folder / "set0" / "dead.txt").symlink_to("nowhere")
+    (photo_folder / ".thumbnails").mkdir()
+    shutil.copy(list_images(photo_folder)[0], photo_folder / ".thumbnails" / "a.jpg")
+    assert len(open_dataset("image_folder", tmp_path / "d", path=photo_folder)) == 12
+    assert "3 files are no pictures that are read" in caplog.text
+    report = stored_report(tmp_path / "d")
+    assert (report["num_skipped"], report["num_left_out"]) == (0, 3)
+    names = [e["path"].rpartition("/")[2] for e in report["left_out"]]
+    assert names == [".thumbnails", "dead.txt", "x.psd"]
+
+
+def test_avif_and_gif_are_of_the_folder(tmp_path, make_picture):
+    for suffix in ("avif", "gif", "ppm"):
+        path = tmp_path / "photos" / f"x.{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(make_picture(0)).save(path)
+    assert len(open_dataset("image_folder", tmp_path, path=tmp_path / "photos")) == 3

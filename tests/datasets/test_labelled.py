@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from styleflax.datasets.augment import centre_crop
-from styleflax.datasets.labelled import open_labelled
+from styleflax.datasets.labelled import open_labelled, read_classes
 from styleflax.images.decoding import ImageError
 
 
@@ -81,3 +81,60 @@ def test_centre_crop_of_damaged_data_is_an_image_error(make_picture, encode):
     data = encode(make_picture(1))
     with pytest.raises(ImageError):
         centre_crop(data[: len(data) // 2], 16)
+
+
+@pytest.fixture
+def three_classes(tmp_path, encode, make_picture):
+    """`make(split, *classes)`: folders cat, dog and fox, pictures in some of them."""
+
+    def make(split, *with_pictures):
+        for name in ("cat", "dog", "fox", ".ipynb_checkpoints", "__MACOSX"):
+            (tmp_path / split / name).mkdir(parents=True)
+        for name in (*with_pictures, "__MACOSX"):
+            path = tmp_path / split / name / "x.jpg"
+            path.write_bytes(encode(make_picture(0)))
+        return str(tmp_path / split)
+
+    return make
+
+
+def test_a_class_without_pictures_keeps_its_number(three_classes):
+    train = open_labelled(three_classes("train", "cat", "dog", "fox"))
+    val = open_labelled(three_classes("val", "cat", "fox"))
+    assert train.classes == val.classes == {"label": ["cat", "dog", "fox"]}
+    assert [val[i].labels["label"] for i in range(len(val))] == [0, 2]
+    assert (list(train.empty_classes), list(val.empty_classes)) == ([], ["dog"])
+    assert "3 classes" in val.description
+    assert "classes" not in train.description
+
+
+def test_a_given_list_of_classes_decides_their_numbers(three_classes, tmp_path):
+    (tmp_path / "classes.txt").write_text("fox\n\nowl\ncat\n")
+    classes = read_classes(tmp_path / "classes.txt")
+    source = open_labelled(three_classes("val", "cat", "fox"), classes=classes)
+    assert source.classes == {"label": ["fox", "owl", "cat"]}
+    assert [source[i].labels["label"] for i in range(2)] == [2, 0]
+    assert list(source.empty_classes) == ["owl"]
+
+
+def test_classes_that_do_not_fit_are_refused(three_classes, photo_folder, tmp_path):
+    folder = three_classes("val", "cat", "dog")
+    with pytest.raises(ValueError, match=r"'dog' in .* is not among the 1 given"):
+        open_labelled(folder, classes=["cat"])
+    with pytest.raises(ValueError, match="lie in no class folders"):
+        open_labelled(str(photo_folder / "set0"), classes=["a"])
+    with pytest.raises(ValueError, match="has its own classes"):
+        open_labelled("tfds:imagenette", classes=["a"])
+    (tmp_path / "twice").write_text("a\na\n")
+    with pytest.raises(ValueError, match="names 'a' twice"):
+        read_classes(tmp_path / "twice")
+    (tmp_path / "none").write_text("\n")
+    with pytest.raises(ValueError, match="names no class"):
+        read_classes(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="no list of classes"):
+        read_classes(tmp_path / "gone")
+
+
+def test_pictures_beside_an_empty_folder_have_no_labels(photo_folder):
+    (photo_folder / "set0" / "empty").mkdir()
+    assert open_labelled(str(photo_folder / "set0")).classes == {}

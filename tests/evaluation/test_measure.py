@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 
+from styleflax.evaluation.drawn_skies import draw_sky
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.artefacts import detect_artefacts
-from styleflax.evaluation.metrics.color import lab_histogram_distance
+from styleflax.evaluation.metrics.color import (
+    channel_histograms,
+    color_distance,
+    lab_histogram_distance,
+)
 from styleflax.evaluation.metrics.gram import (
     GRAM_LAYERS,
     gram_distances,
@@ -53,6 +58,9 @@ def test_colours_are_compared_with_the_style(values, pictures):
     picture, _, style = pictures
     expected = lab_histogram_distance(picture, style)[0]
     np.testing.assert_allclose(values["lab_distance"], expected, rtol=1e-5)
+    own, other = channel_histograms(picture), channel_histograms(style)
+    np.testing.assert_allclose(values["color"], color_distance(own, other), rtol=1e-5)
+    assert values["color"] > 0
 
 
 @pytest.mark.parametrize("inputs", ["noise", "steps"])
@@ -77,6 +85,21 @@ def test_artefacts_are_what_the_detectors_find(measure, pictures, inputs):
         assert found[f"{name}_excess"] == pytest.approx(getattr(expected, name).excess)
 
 
+def test_gray_patches_are_of_contents_with_a_flat_area(pictures):
+    measure, style = Measure(192, []), pictures[2]
+    sky = draw_sky("white", 0.6, seed=1, size_px=192)
+    made = np.where(np.arange(192)[:, None, None] < 40, np.float32(0.3), sky)
+    known = measure.style(style)
+    found = measure.pair(made, measure.content(sky), known, style)
+    expected = detect_artefacts(made, sky, style).gray_patch
+    assert found["patch_jump"] == pytest.approx(expected.jump)
+    assert found["gray_patch"] == expected.found == 1
+    noise = np.random.default_rng(0).random((192, 192, 3), np.float32)
+    found = measure.pair(made, measure.content(noise), known, style)
+    assert "border" in found
+    assert not {"patch_jump", "gray_patch"} & found.keys()
+
+
 def test_content_itself_is_at_no_distance_from_it(measure, pictures):
     _, content, style = pictures
     known = measure.content(content), measure.style(style)
@@ -91,7 +114,7 @@ def test_style_itself_is_at_no_distance_from_it(measure, pictures):
     known = measure.content(content), measure.style(style)
     found = measure.pair(style, *known, style)
     assert found["gram_vgg16"] == found["gram_alexnet"] == 0.0
-    assert found["lab_distance"] == 0.0
+    assert found["lab_distance"] == found["color"] == 0.0
 
 
 def test_identity_is_psnr_and_lpips(measure, pictures, values):

@@ -19,15 +19,17 @@ class FakeStylizer:
     def expect(self, num_sizes):
         self.num_sizes = num_sizes
 
-    def watch(self, announce, on_window):
+    def watch(self, announce, on_window, on_step):
         pass
 
-    def prepare_style(self, style, color, size, mask):
+    def prepare_style(self, style, color, size, mask, *, refine=False):
         self.styles.append(style)
+        self.refined = refine
         self.masks.append(mask)
         return {}
 
     def __call__(self, pictures, styles, *, size=None, **controls):
+        self.controls = controls
         made = 1 - np.stack([x.rgb_u8 for x in pictures]) / np.float32(255)
         made = made if size is None else made[:, :size, :size]
         return Stylized(made)

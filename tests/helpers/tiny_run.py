@@ -1,6 +1,7 @@
 """A method of few parameters, pictures in memory, and a frozen encoder for both."""
 
 import io
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,9 @@ def make_config():
     )
 
 
-def make_tiny(losses, arithmetic=None, dtype=jnp.float32):
+def make_tiny(
+    losses=MappingProxyType({"plain": 1.0}), arithmetic=None, dtype=jnp.float32
+):
     """Maps the colours of contents to those of styles, with some noise.
 
     The loss is NaN where `losses` holds `nan` and a picture is white throughout.

@@ -5,13 +5,20 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
+from styleflax import memory
+from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.builders.screening import storable
+from styleflax.images.decoding import load_rgb
 from styleflax.images.files import (
     ImageError,
     as_float_image,
     decode_image_u8,
     load_image_u8,
 )
+from styleflax.images.read import read_picture
+from styleflax.memory import NotEnoughMemoryError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -230,3 +237,30 @@ def test_the_first_picture_of_a_stereo_jpeg_is_taken():
     left, right = (Image.new("RGB", (20, 20), colour) for colour in (RED, WHITE))
     left.save(file, "MPO", save_all=True, append_images=[right])
     assert np.abs(decode_image_u8(file.getvalue())[0, 0] - np.array(RED)).max() < 3
+
+
+@pytest.mark.parametrize("read", [load_rgb, read_picture])
+def test_pixels_that_do_not_fit_into_memory_are_not_decoded(read, monkeypatch):
+    data = png(Image.new("RGB", (3000, 2000)))
+    monkeypatch.setattr(memory, "available_bytes", lambda: 70_000_000)
+
+    def decode(_):
+        raise AssertionError
+
+    monkeypatch.setattr(Image.Image, "load", decode)
+    with pytest.raises(
+        NotEnoughMemoryError,
+        match=r"^decoding the data of 3000x2000 pixels needs about 72 MB .* make a",
+    ):
+        read(data)
+
+
+def test_memory_that_ends_while_decoding_is_no_damage(monkeypatch):
+    def decode(_):
+        raise MemoryError
+
+    data = png(Image.new("RGB", (30, 20)))
+    monkeypatch.setattr(PngImageFile, "load", decode)
+    for use in (load_rgb, read_picture, storable, lambda x: centre_crop(x, 16)):
+        with pytest.raises(NotEnoughMemoryError, match="of 30x20 pixels needs more"):
+            use(data)

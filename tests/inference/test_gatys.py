@@ -3,6 +3,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
+from styleflax import memory
 from styleflax.inference.gatys import (
     PRESETS,
     Regions,
@@ -15,6 +16,7 @@ from styleflax.inference.gatys import (
 from styleflax.inference.gatys.encoder import load_gatys_encoder
 from styleflax.inference.gatys.levels import level_sizes
 from styleflax.inference.gatys.presets import check_settings
+from styleflax.memory import NotEnoughMemoryError
 from styleflax.methods.gatys import Objective
 from styleflax.weights.encoder import LoadedEncoder
 from styleflax.weights.published.formats import find_format
@@ -224,3 +226,12 @@ def test_the_packaged_encoder_has_the_presets_layers_and_no_more():
     assert list(load_gatys_encoder("sanet", layers))[-1] == "conv5_1"
     with pytest.raises(ValueError, match="ends before conv5_2: take layers"):
         load_gatys_encoder("sanet", ("relu5_2",))
+
+
+def test_a_picture_that_does_not_fit_into_memory_says_what_to_do(gatys, monkeypatch):
+    monkeypatch.setattr(memory, "SMALL_BYTES", 0)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1)
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"pixels of a picture of 17 x 16 px .* --size"
+    ):
+        make_gatys(ENCODER, SETTINGS)(CONTENT, [STYLE])

@@ -74,7 +74,7 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "format version 2.*pip install --upgrade"),
+        ({"version": 3}, "format version 3.*pip install --upgrade"),
         ({"version": None}, "metadata of .* are damaged"),
         ({"method": 3}, "a name is no text"),
         ({"model_digest": "0" * 64}, "SHA-256 is not the recorded one"),

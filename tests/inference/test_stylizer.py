@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -187,3 +189,58 @@ def test_saving_where_nothing_can_be_written_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match=r"taken\.png"):
         picture.save(tmp_path / "taken.png")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["bytes", "bytearray", "memoryview", "BytesIO", "open"]
+)
+def test_encoded_pictures_are_taken_as_paths_are(
+    stylizer, photo, painting, expected, kind
+):
+    encoded = photo[0].read_bytes()
+    with photo[0].open("rb") as file:
+        file.read(7)  # Pillow, too, begins at the beginning
+        make = {
+            "bytes": bytes,
+            "bytearray": bytearray,
+            "memoryview": memoryview,
+            "BytesIO": io.BytesIO,
+            "open": lambda _: file,
+        }[kind]
+        content = make(encoded)
+        for _ in range(2):
+            made = stylizer(content, painting).array
+            np.testing.assert_array_equal(made, expected)
+        batch = stylizer([content, photo[0]], painting).array
+        np.testing.assert_array_equal(batch[0], expected)
+
+
+def test_an_encoded_painting_is_taken_as_its_path_is(
+    stylizer, photo, painting, tmp_path
+):
+    Image.fromarray(painting).save(tmp_path / "p.png")
+    data = (tmp_path / "p.png").read_bytes()
+    expected = stylizer(photo[1], tmp_path / "p.png").array
+    for style in (data, io.BytesIO(data)):
+        np.testing.assert_array_equal(stylizer(photo[1], style).array, expected)
+
+
+@pytest.mark.parametrize("role", ["content", "style"])
+@pytest.mark.parametrize("given", [5, {"a": 1}, object(), {1, 2}, io.StringIO("x")])
+def test_the_error_for_anything_else_names_what_is_taken(stylizer, photo, role, given):
+    arguments = {"content": photo[1], "style": photo[1], role: given}
+    with pytest.raises(ValueError, match=r"must be|binary mode|style") as error:
+        stylizer(**arguments)
+    if role == "content":
+        text = str(error.value)
+        assert "open binary file, a Pillow image or an array" in text or "rb" in text
+
+
+def test_a_pipe_is_read_once(stylizer, photo, painting, expected):
+    class Pipe(io.BytesIO):
+        def seekable(self):
+            return False
+
+    content = Pipe(photo[0].read_bytes())
+    made = stylizer(content, painting, masks="alpha").array
+    np.testing.assert_array_equal(made, expected)

@@ -41,11 +41,12 @@ def tiny_method(monkeypatch):
 @pytest.fixture
 def train_tiny(monkeypatch, tiny_method, pictures):
     """`train(config, workdir)` without data sets and without VGG."""
-    monkeypatch.setattr(loop, "open_sources", lambda config: pictures)
+    monkeypatch.setattr(loop, "open_sources", lambda *_: pictures)
 
-    def train(config, workdir, make_sampler=None):
+    def train(config, workdir, make_sampler=None, make_scorer=None):
         write_encoder(workdir)
-        return jax.device_get(loop.train(config, workdir, make_sampler))
+        state = loop.train(config, workdir, make_sampler, make_scorer=make_scorer)
+        return jax.device_get(state)
 
     return train
 

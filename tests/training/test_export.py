@@ -154,3 +154,19 @@ def test_damaged_configuration_is_refused_by_name(tmp_path, text):
     (tmp_path / "config.json").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=r"config\.json is damaged, or of another"):
         read_run(tmp_path)
+
+
+def test_the_running_average_is_exported_where_there_is_one(model_file, tmp_path):
+    optimizer = dataclasses.replace(CONFIG.optimizer, ema=0.99)
+    config = dataclasses.replace(CONFIG, optimizer=optimizer)
+    (tmp_path / "config.json").write_text(to_json(config), "utf-8")
+    encoder = model_file._replace(players={}, arithmetic={}, provenance={})
+    save_model(tmp_path / FILE_NAME, encoder, dtype=np.float32)
+    average = state_at(99, model_file).variables
+    state = state_at(3, model_file)._replace(average=average)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=3)
+    checkpoints.save(3, state, {"encoder": ""})
+    checkpoints.close()
+    exported = read_run(tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, exported.players, average.players)
+    assert exported.provenance["steps"] == 3

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax import methods
+from styleflax import memory, methods
+from styleflax.memory import NotEnoughMemoryError
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.metrics import read_metrics
@@ -241,3 +242,16 @@ def test_bfloat16_trains_with_parameters_in_float32(
     expected = [m["loss"] for m in uninterrupted[1]]
     np.testing.assert_allclose(got, expected, rtol=0.05)
     assert got != expected
+
+
+def test_a_step_that_does_not_fit_into_memory_says_what_to_do(
+    train_tiny, tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "SMALL_BYTES", 0)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10_000)
+    with pytest.raises(NotEnoughMemoryError) as error:
+        train_tiny(tiny_config, tmp_path / "run")
+    text = str(error.value)
+    assert text.startswith("training on 4 crops of 16 px (phases[0]) needs about ")
+    assert "--config.phases[0].batch_size" in text
+    assert "--config.optimizer.accumulate_steps=2" in text

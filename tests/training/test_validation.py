@@ -37,6 +37,8 @@ def test_the_default_is_valid():
         ("encoder.num_images", 0),
         ("optimizer.beta1", 1.0),
         ("optimizer.beta2", -0.1),
+        ("optimizer.ema", 1.0),
+        ("optimizer.ema", -0.1),
         ("optimizer.clip_norm", -1.0),
         ("optimizer.clip_norm", math.nan),
         ("optimizer.accumulate_steps", 0),
@@ -50,6 +52,12 @@ def test_the_default_is_valid():
         ("run.keep_checkpoints", 0),
         ("run.sample_every_steps", -1),
         ("run.num_samples", 0),
+        ("run.score_every_steps", -1),
+        ("run.num_scored", 0),
+        ("run.score_px", 56),
+        ("run.score_px", 100),
+        ("data.validation_share", 1.0),
+        ("data.validation_share", -0.1),
         ("phases[0].steps", 0),
         ("phases[0].batch_size", 0),
         ("phases[0].crop_px", 8),
@@ -69,6 +77,16 @@ def test_an_impossible_value_is_refused_by_name(name, value):
         validate(changed(name, value))
     assert name in str(refused.value)
     assert str(value) in str(refused.value)
+
+
+def test_a_rule_of_names_is_checked():
+    with pytest.raises(ValueError, match=r"data.validation_names: .* got 'a_\[5'"):
+        validate(changed("data.validation_names", "a_[5"))
+
+
+def test_scores_need_validation_pictures():
+    with pytest.raises(ValueError, match=r"data\.validation_share must be above 0"):
+        validate(changed("run.score_every_steps", 100))
 
 
 def test_a_run_needs_a_phase():

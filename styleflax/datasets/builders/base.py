@@ -10,7 +10,13 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from styleflax.datasets.builders.screening import Candidate, candidates, screened
+from styleflax.datasets.builders.screening import (
+    Candidate,
+    candidates,
+    left_out_of,
+    screened,
+)
+from styleflax.images.listing import RULES, Rules
 
 REPORT_NAME = "report.json"
 """Beside a dataset's records: how many pictures it holds, and which it lacks."""
@@ -22,6 +28,8 @@ class PicturesConfig(tfds.core.BuilderConfig):
 
     roots: tuple[Path, ...] = ()
     """Folders or zip files."""
+    rules: Rules = RULES
+    """Which of the files in them are pictures."""
 
 
 class PictureBuilder(  # type: ignore[call-arg]
@@ -57,7 +65,7 @@ class PictureBuilder(  # type: ignore[call-arg]
         del dl_manager
         several = len(self.builder_config.roots) > 1
         for root in self.builder_config.roots:
-            for found in candidates(root):
+            for found in candidates(root, self.builder_config.rules):
                 # train_1 and train_2 may both hold a 1.jpg
                 prefix = f"{root.name}/" if several else ""
                 yield found._replace(name=prefix + found.name)
@@ -76,7 +84,16 @@ class PictureBuilder(  # type: ignore[call-arg]
             # File names that are not UTF-8 reach Python as lone surrogates.
             name = os.fsencode(picture.name)
             yield name, {"image": picture.encoded, "name": name}
-        report = {"num_used": num_used, "num_skipped": len(skipped), "skipped": skipped}
+        roots = self.builder_config.roots
+        rules = self.builder_config.rules
+        left_out = [entry for root in roots for entry in left_out_of(root, rules)]
+        report = {
+            "num_used": num_used,
+            "num_skipped": len(skipped),
+            "skipped": skipped,
+            "num_left_out": len(left_out),
+            "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
+        }
         # TFDS lends the builder a temporary folder until all is written.
         path = Path(self.data_dir) / REPORT_NAME
         path.write_text(json.dumps(report, indent=1), encoding="utf-8")

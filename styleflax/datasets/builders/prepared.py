@@ -1,6 +1,7 @@
 """Reading what has been prepared, and TFDS without its chatter."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -28,6 +29,10 @@ class PreparedPictures:
     def __getitem__(self, index: int) -> bytes:
         encoded: bytes = self._source[index]["image"]
         return encoded
+
+    def name(self, index: int) -> str:
+        """Returns the name under which the picture was prepared."""
+        return os.fsdecode(self._source[index]["name"])
 
     def __repr__(self) -> str:
         return f"PreparedPictures({self._name!r}, {len(self)} pictures)"

@@ -5,14 +5,23 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from PIL.Image import Image, Resampling
 
-from styleflax.images.decoding import ImageError, one_line, open_image
-from styleflax.images.listing import has_image_suffix, named_as_images
+from styleflax.images.decoding import ImageError, decoding, one_line, open_image
+from styleflax.images.listing import (
+    RULES,
+    LeftOut,
+    Rules,
+    has_image_suffix,
+    is_passed_over,
+    list_folder,
+    named_as_images,
+    why_not_by_name,
+)
 from styleflax.images.pixels import exif_orientation, upright_rgb
 
 MAX_SHORT_SIDE_PX = 1024
@@ -39,24 +48,56 @@ class Screened(NamedTuple):
     reason: str
 
 
-def candidates(root: Path) -> Iterator[Candidate]:
+def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
     """Yields what is named as a picture in a folder or a zip file, sorted.
 
     Raises:
         ValueError: The zip file is damaged or incomplete.
     """
     if root.is_dir():
-        for path in named_as_images(root):
+        for path in named_as_images(root, rules):
             yield Candidate(path.relative_to(root).as_posix(), _file_reader(path))
         return
-    try:
-        archive = ZipFile(root)
-    except BadZipFile:
-        raise ValueError(f"{str(root)!r} is not a zip file, or incomplete") from None
     # Left open: the readers outlive this generator and close it with the last.
-    for name in sorted(archive.namelist()):
-        if has_image_suffix(name):
+    archive = _open_zip(root)
+    for name in _visible_names(archive, rules):
+        if has_image_suffix(name, rules.suffixes):
             yield Candidate(name, _member_reader(archive, name))
+
+
+def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
+    """Returns what `candidates` passes over in a folder or a zip file.
+
+    Dead links and the like that are named as pictures are candidates, which fail.
+
+    Raises:
+        ValueError: The zip file is damaged or incomplete.
+    """
+    if root.is_dir():
+        left_out = list_folder(root, rules.suffixes, rules).left_out
+        return [x for x in left_out if not _is_candidate(x, root, rules)]
+    with _open_zip(root) as archive:
+        names = [n for n in _visible_names(archive, rules) if not n.endswith("/")]
+    reasons = ((name, why_not_by_name(name, rules.suffixes)) for name in names)
+    return [LeftOut(Path(name), reason) for name, reason in reasons if reason]
+
+
+def _is_candidate(entry: LeftOut, root: Path, rules: Rules) -> bool:
+    relative = entry.path.relative_to(root)
+    named = has_image_suffix(entry.path.name, rules.suffixes)
+    return named and not is_passed_over(relative, rules)
+
+
+def _open_zip(path: Path) -> ZipFile:
+    try:
+        return ZipFile(path)
+    except BadZipFile:
+        raise ValueError(f"{str(path)!r} is not a zip file, or incomplete") from None
+
+
+def _visible_names(archive: ZipFile, rules: Rules) -> list[str]:
+    names = sorted(archive.namelist())
+    return [n for n in names if not is_passed_over(PurePosixPath(n), rules)]
 
 
 def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
@@ -67,7 +108,7 @@ def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
             yield from pool.map(_screen, chunk)
 
 
-def storable(encoded: bytes) -> bytes:
+def storable(encoded: bytes, name: str = "the data") -> bytes:
     """Returns the bytes to store for a picture, having decoded it once.
 
     A JPEG or PNG in upright, opaque, 8-bit colour or grey is kept byte for byte.
@@ -75,23 +116,25 @@ def storable(encoded: bytes) -> bytes:
     formats, a short side over `MAX_SHORT_SIDE_PX`) becomes a JPEG of quality 95
     without chroma subsampling.
 
+    Args:
+        encoded: The picture.
+        name: How messages about memory call it.
+
     Raises:
         ImageError: Not a picture, damaged, too small or too large.
     """
     with open_image(encoded) as image:
-        try:
-            short_px = min(image.size)
-            plain = _decodes_simply(image)
-            # A draft reads all of a JPEG's data, which is what shows damage, but
-            # leaves out most of the arithmetic.
-            draft_px = 16 if plain else MAX_SHORT_SIDE_PX
-            image.draft(None, (draft_px, draft_px))
+        short_px = min(image.size)
+        plain = _decodes_simply(image)
+        # A draft reads all of a JPEG's data, which is what shows damage, but
+        # leaves out most of the arithmetic.
+        draft_px = 16 if plain else MAX_SHORT_SIDE_PX
+        image.draft(None, (draft_px, draft_px))
+        with decoding(image, name):
             if plain:
                 image.load()
                 return encoded
             return jpeg(_shrunk(upright_rgb(image), short_px))
-        except Exception as error:  # see one_line
-            raise ImageError(f"the data is damaged: {one_line(error)}") from None
 
 
 def _decodes_simply(image: Image) -> bool:
@@ -121,7 +164,9 @@ def jpeg(image: Image) -> bytes:
 
 def _screen(candidate: Candidate) -> Screened:
     try:
-        encoded = storable(candidate.read())
+        encoded = storable(candidate.read(), repr(candidate.name))
+    except MemoryError:
+        raise  # it is no fault of the picture, which would be left out for good
     except Exception as error:  # reading from disk and zip files fails in many ways
         return Screened(candidate.name, None, one_line(error))
     return Screened(candidate.name, encoded, "")

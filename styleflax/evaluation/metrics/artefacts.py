@@ -17,6 +17,7 @@ from styleflax.evaluation.metrics.checkerboard import (
     Checkerboard,
     detect_checkerboard,
 )
+from styleflax.evaluation.metrics.gray_patches import GrayPatch, detect_gray_patch
 
 
 class Artefacts(NamedTuple):
@@ -25,6 +26,7 @@ class Artefacts(NamedTuple):
     blobs: Blobs
     checkerboard: Checkerboard
     border: Border
+    gray_patch: GrayPatch
 
 
 def detect_artefacts(
@@ -44,5 +46,8 @@ def detect_artefacts(
     """
     inputs = (stylized, content, style)
     return Artefacts(
-        detect_blobs(*inputs), detect_checkerboard(*inputs), detect_border(*inputs)
+        detect_blobs(*inputs),
+        detect_checkerboard(*inputs),
+        detect_border(*inputs),
+        detect_gray_patch(stylized, content),
     )

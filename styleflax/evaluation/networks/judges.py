@@ -22,6 +22,7 @@ from styleflax.evaluation.metrics.self_similarity import (
     CFSD_LAYER,
     self_similarity_distance,
 )
+from styleflax.memory import guard_jit
 from styleflax.types import FeatureMaps
 from styleflax.weights.packaged import load_packaged_lpips_heads
 
@@ -50,7 +51,9 @@ class JudgeNetwork:
         self._heads = jax.device_put(load_packaged_lpips_heads(name))
         cfsd = {CFSD_LAYER} if name == "vgg16" else set()
         layers = {*LPIPS_LAYERS[name], *GRAM_LAYERS[name], *cfsd}
-        self._run = jax.jit(lambda p, x: network_features(p, x, name, layers))
+        self._run = guard_jit(
+            jax.jit(lambda p, x: network_features(p, x, name, layers))
+        )
         self._grams = jax.jit(self._gram_matrices)
         self._distances = jax.jit(self._gram_numbers)
         self._lpips = jax.jit(self._lpips_number)

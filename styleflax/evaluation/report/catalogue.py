@@ -12,6 +12,9 @@ HEADLINE = frozenset(
 )
 """What comes with its intervals where there is little room."""
 
+OF_SOME_CONTENTS = frozenset({"gray_patch", "patch_jump"})
+"""What only pairs have whose content has a large flat area."""
+
 _TITLES = {"vgg16": "VGG-16", "alexnet": "AlexNet"}
 
 
@@ -97,6 +100,14 @@ _KNOWN = (
         "0 to 1.",
     ),
     Metric(
+        "color",
+        "color",
+        "main",
+        "lower",
+        "Distance of the colors from the style's: mean over L, a and b of half the L1 "
+        "distance of their histograms of 32 bins, 0 to 1.",
+    ),
+    Metric(
         "content_loss",
         "content loss",
         "main",
@@ -135,6 +146,15 @@ _KNOWN = (
         True,
     ),
     Metric(
+        "gray_patch",
+        "gray patch",
+        "artefacts",
+        "lower",
+        "Share of the pairs whose content has a large flat area in which the color "
+        "jumps at a constant distance from the area's border.",
+        True,
+    ),
+    Metric(
         "num_blobs",
         "number of blobs",
         "artefacts",
@@ -161,6 +181,14 @@ _KNOWN = (
         "artefacts",
         "lower",
         "How far the sides differ from what lies inside, above what the inputs have.",
+    ),
+    Metric(
+        "patch_jump",
+        "patch jump",
+        "artefacts",
+        "lower",
+        "Largest jump of the color inside a flat area, in units of CIELAB; mean over "
+        "the pairs whose content has a flat area.",
     ),
     Metric(
         "psnr",

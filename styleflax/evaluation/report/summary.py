@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from styleflax.evaluation.metrics.bootstrap import bootstrap_mean
-from styleflax.evaluation.report.catalogue import order_metrics
+from styleflax.evaluation.report.catalogue import OF_SOME_CONTENTS, order_metrics
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row
 
 BASELINES = ("content", "style", "coral")
@@ -198,7 +198,7 @@ def list_gaps(summaries: Sequence[Summary]) -> list[str]:
             short = [
                 f"{name} ({number - mean.num_values})"
                 for name, mean in means.items()
-                if mean.num_values < number
+                if mean.num_values < number and name not in OF_SOME_CONTENTS
             ]
             if short:
                 notes.append(

@@ -1,12 +1,12 @@
 """Making the parts of a stylized data set, on all devices of a process."""
 
-import dataclasses
 import io
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -14,12 +14,19 @@ from PIL import Image as PillowImage
 
 from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.builders.screening import jpeg
-from styleflax.datasets.labelled import Picture
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
-from styleflax.inference.datasets.job import Job, features_of, part_indices
-from styleflax.inference.datasets.paintings import Painting
+from styleflax.inference.controls import ControlArguments
+from styleflax.inference.datasets.image_files import ImageParts
+from styleflax.inference.datasets.job import (
+    IMAGES,
+    Job,
+    count_pictures,
+    features_of,
+    part_indices,
+)
 from styleflax.inference.datasets.parts import (
+    Loaded,
     Note,
     Skipped,
     forget_part,
@@ -28,145 +35,54 @@ from styleflax.inference.datasets.parts import (
 )
 from styleflax.inference.datasets.program import make_bulk_program
 from styleflax.inference.datasets.tfds_files import Serializer
+from styleflax.inference.render.sizes import WHOLE_SIZES
+from styleflax.inference.stylized import rounded
+from styleflax.inference.stylizer import Stylizer
+from styleflax.memory import explained_memory
 
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A picture of the source, ready to be stylized."""
-
-    index: int
-    picture: Picture
-    pixels_u8: np.ndarray
-    painting: Painting
+UNIFORM_MAX_PX = 2**18
+"""Pictures that are not cropped are stylized a part at once where all of it have one
+size of at most so many pixels."""
 
 
-class Maker:
-    """Makes parts of a job; its programs are compiled once.
+class PartFiles(Protocol):
+    """What parts are on disk."""
 
-    A part is always one batch on one device, so that its bytes do not depend on
-    how many devices or processes there are.
-    """
+    def read(self, part: int) -> Note | None:  # noqa: D102
+        ...
 
-    def __init__(self, job: Job, folder: Path, devices: Sequence[jax.Device]) -> None:
+    def write(  # noqa: D102
+        self,
+        pool: Executor,
+        part: int,
+        rows: Sequence[Loaded | Skipped],
+        images_u8: Sequence[np.ndarray],
+    ) -> Note: ...
+
+
+class RecordParts:
+    """Parts as files of records, for TFDS."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
         self._job, self._folder = job, folder
-        self._num_devices = len(devices) if job.settings.crop else 1
-        used = devices[: self._num_devices]
-        self._program = make_bulk_program(job.model, used)
         self._serialize = Serializer(features_of(job))
         self._encode = jpeg if job.settings.encoding == "jpeg" else _png
 
-    def make(self, parts: Sequence[int]) -> Iterator[Note]:
-        """Makes the parts that are not finished; yields the notes of all.
+    def read(self, part: int) -> Note | None:
+        """The note of a part that is finished; see `parts.read_note`."""
+        return read_note(self._folder, part)
 
-        Reading the next pictures and encoding the last ones goes on while the
-        devices are at work.
-
-        Raises:
-            ValueError: Not one painting can be used.
-            OSError: A part cannot be written.
-        """
-        missing = []
-        for part in parts:
-            if note := self._find(part):
-                yield note
-            else:
-                missing.append(part)
-        count = self._num_devices
-        groups = [missing[i : i + count] for i in range(0, len(missing), count)]
-        with ThreadPoolExecutor(self._job.settings.num_threads) as pool:
-            loading = self._start_loading(pool, groups[0] if groups else [])
-            for group, following in itertools.zip_longest(groups, groups[1:]):
-                loaded = [[row.result() for row in rows] for rows in loading]
-                stylized = self._start_stylizing(loaded)
-                loading = self._start_loading(pool, following or [])
-                for part, rows, images_u8 in zip(
-                    group, loaded, stylized(), strict=True
-                ):
-                    yield self._write(pool, part, rows, images_u8)
-
-    def _find(self, part: int) -> Note | None:
-        try:
-            return read_note(self._folder, part)
-        except ValueError as error:
-            logger.warning("%s; it is made again", error)
-            forget_part(self._folder, part)
-            return None
-
-    def _start_loading(
-        self, pool: ThreadPoolExecutor, group: Sequence[int]
-    ) -> list[list[Future[Loaded | Skipped]]]:
-        return [
-            [pool.submit(self._load, i) for i in part_indices(self._job, part)]
-            for part in group
-        ]
-
-    def _load(self, index: int) -> Loaded | Skipped:
-        settings, source = self._job.settings, self._job.source
-        try:
-            picture = source[index]
-            if settings.crop:
-                pixels_u8 = centre_crop(picture.encoded, settings.size_px)
-            else:
-                whole_u8 = decode_image_u8(picture.encoded)
-                pixels_u8 = np.asarray(resize_short_side(whole_u8, settings.size_px))
-        except (ImageError, OSError, RuntimeError, ValueError) as error:
-            name = source.name(index).decode("utf-8", "backslashreplace")
-            return Skipped(index, name, one_line(error))
-        painting = self._job.paintings.draw(settings.seed, index)
-        return Loaded(index, picture, pixels_u8, painting)
-
-    def _start_stylizing(
-        self, loaded: Sequence[Sequence[Loaded | Skipped]]
-    ) -> Callable[[], list[list[np.ndarray]]]:
-        """Sets the devices to work; calling the result waits for the pictures.
-
-        Returns:
-            A function to, for every part, its pictures in uint8.
-        """
-        sound = [[row for row in rows if isinstance(row, Loaded)] for rows in loaded]
-        first = next(itertools.chain.from_iterable(sound), None)
-        if first is None:
-            return lambda: [[] for _ in loaded]
-        alpha = self._job.settings.alpha
-        size = min(self._job.settings.batch_size, len(self._job.source))
-        if not self._job.settings.crop:
-            made = [
-                [
-                    self._program(alpha, row.pixels_u8[None], [row.painting.style])
-                    for row in rows
-                ]
-                for rows in sound
-            ]
-            return lambda: [[np.asarray(x)[0] for x in row] for row in made]
-        # Filled up with any picture, so that the program is always the same.
-        short = self._num_devices - len(sound)
-        filled = [
-            row
-            for rows in [*sound, *([] for _ in range(short))]
-            for row in [*rows, *[first] * (size - len(rows))]
-        ]
-        pixels_u8 = np.stack([row.pixels_u8 for row in filled])
-        styles = [row.painting.style for row in filled]
-        images_u8 = self._program(alpha, pixels_u8, styles)
-
-        def fetch() -> list[list[np.ndarray]]:
-            host = np.asarray(images_u8)
-            return [
-                list(host[i * size : i * size + len(rows)])
-                for i, rows in enumerate(sound)
-            ]
-
-        return fetch
-
-    def _write(
+    def write(
         self,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         part: int,
         rows: Sequence[Loaded | Skipped],
         images_u8: Sequence[np.ndarray],
     ) -> Note:
+        """Writes a part whole or not at all; see `parts.write_part`."""
         sound = [row for row in rows if isinstance(row, Loaded)]
         records = list(pool.map(self._record, sound, images_u8))
         skipped = [row for row in rows if isinstance(row, Skipped)]
@@ -185,6 +101,154 @@ class Maker:
                 "weights_sha256": self._job.weights_sha256,
             }
         )
+
+
+class Maker:
+    """Makes parts of a job; its programs are compiled once.
+
+    A part is always one batch on one device, so that its bytes do not depend on
+    how many devices or processes there are.
+    """
+
+    def __init__(self, job: Job, folder: Path, devices: Sequence[jax.Device]) -> None:
+        self._job, self._folder = job, folder
+        self._num_devices = len(devices) if job.settings.crop else 1
+        used = devices[: self._num_devices]
+        self._program = make_bulk_program(job.model, used)
+        kind = ImageParts if job.settings.format == IMAGES else RecordParts
+        self._parts: PartFiles = kind(job, folder)
+        # Of many sizes, so that how a picture is seen depends on nothing before it.
+        self._stylizer = Stylizer(job.model, used)
+        self._stylizer.expect(WHOLE_SIZES + 1)
+
+    def make(self, parts: Sequence[int]) -> Iterator[Note]:
+        """Makes the parts that are not finished; yields the notes of all.
+
+        Reading the next pictures and encoding the last ones goes on while the
+        devices are at work.
+
+        Raises:
+            ValueError: Not one painting can be used.
+            OSError: A part cannot be written.
+        """
+        missing = []
+        for part in parts:
+            if note := self._find(part):
+                yield note
+            else:
+                missing.append(part)
+        settings = self._job.settings
+        doing = f"stylizing batches of {settings.batch_size} pictures"
+        if settings.size_px is not None:
+            doing += f" of {settings.size_px} px"
+        with explained_memory(doing, "use a smaller --batch or --size"):
+            yield from self._make_missing(missing)
+
+    def _make_missing(self, missing: Sequence[int]) -> Iterator[Note]:
+        count = self._num_devices
+        groups = [missing[i : i + count] for i in range(0, len(missing), count)]
+        with ThreadPoolExecutor(self._job.settings.num_threads) as pool:
+            loading = self._start_loading(pool, groups[0] if groups else [])
+            for group, following in itertools.zip_longest(groups, groups[1:]):
+                loaded = [[row.result() for row in rows] for rows in loading]
+                stylized = self._start_stylizing(loaded)
+                loading = self._start_loading(pool, following or [])
+                for part, rows, images_u8 in zip(
+                    group, loaded, stylized(), strict=True
+                ):
+                    yield self._parts.write(pool, part, rows, images_u8)
+
+    def _find(self, part: int) -> Note | None:
+        try:
+            return self._parts.read(part)
+        except ValueError as error:
+            logger.warning("%s; it is made again", error)
+            forget_part(self._folder, part)
+            return None
+
+    def _start_loading(
+        self, pool: ThreadPoolExecutor, group: Sequence[int]
+    ) -> list[list[Future[Loaded | Skipped]]]:
+        return [
+            [pool.submit(self._load, i) for i in part_indices(self._job, part)]
+            for part in group
+        ]
+
+    def _load(self, number: int) -> Loaded | Skipped:
+        settings, source = self._job.settings, self._job.source
+        index, copy = divmod(number, settings.styles_per_picture)
+        try:
+            picture = source[index]
+            if settings.size_px is None:
+                pixels_u8 = decode_image_u8(picture.encoded)
+            elif settings.crop:
+                pixels_u8 = centre_crop(picture.encoded, settings.size_px)
+            else:
+                whole_u8 = decode_image_u8(picture.encoded)
+                pixels_u8 = np.asarray(resize_short_side(whole_u8, settings.size_px))
+        except (ImageError, OSError, RuntimeError, ValueError) as error:
+            name = source.name(index).decode("utf-8", "backslashreplace")
+            return Skipped(index, name, one_line(error))
+        painting = self._job.paintings.draw(settings.seed, index, copy)
+        return Loaded(index, copy, picture, pixels_u8, painting)
+
+    def _start_stylizing(
+        self, loaded: Sequence[Sequence[Loaded | Skipped]]
+    ) -> Callable[[], list[list[np.ndarray]]]:
+        """Sets the devices to work; calling the result waits for the pictures.
+
+        Returns:
+            A function to, for every part, its pictures in uint8.
+        """
+        sound = [[row for row in rows if isinstance(row, Loaded)] for rows in loaded]
+        first = next(itertools.chain.from_iterable(sound), None)
+        if first is None:
+            return lambda: [[] for _ in loaded]
+        if not self._job.settings.crop:
+            return lambda: [self._stylize_uncropped(rows) for rows in sound]
+        return self._start_batches(sound, first)
+
+    def _stylize_uncropped(self, rows: Sequence[Loaded]) -> list[np.ndarray]:
+        """The pictures of a part in uint8, however many sizes they have."""
+        shapes = {row.pixels_u8.shape for row in rows}
+        is_small = all(h * w <= UNIFORM_MAX_PX for h, w, _ in shapes)
+        if len(rows) > 1 and len(shapes) == 1 and is_small:
+            return self._start_batches([rows], rows[0])()[0]
+        settings = self._job.settings
+        looks: ControlArguments = {
+            "alpha": settings.alpha,
+            "color_match": settings.color_match,
+            "detail": settings.detail,
+        }
+        made = (self._stylizer(r.pixels_u8, r.painting.style, **looks) for r in rows)
+        return [rounded(one.array) for one in made]
+
+    def _start_batches(
+        self, sound: Sequence[Sequence[Loaded]], first: Loaded
+    ) -> Callable[[], list[list[np.ndarray]]]:
+        """Sets the devices to work on parts of pictures of one size."""
+        settings = self._job.settings
+        looks = {"color_match": settings.color_match, "detail": settings.detail}
+        size = min(settings.batch_size, count_pictures(self._job))
+        # Filled up with any picture, so that the program is always the same.
+        short = self._num_devices - len(sound)
+        filled = [
+            row
+            for rows in [*sound, *([] for _ in range(short))]
+            for row in [*rows, *[first] * (size - len(rows))]
+        ]
+        pixels_u8 = np.stack([row.pixels_u8 for row in filled])
+        styles = [row.painting.style for row in filled]
+        images_u8 = self._program(settings.alpha, pixels_u8, styles, **looks)
+
+        def fetch() -> list[list[np.ndarray]]:
+            host = np.asarray(images_u8)
+            return [
+                list(host[i * size : i * size + len(rows)])
+                for i, rows in enumerate(sound)
+            ]
+
+        return fetch
 
 
 def _png(image: PillowImage.Image) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 
 from styleflax.inference.datasets.job import Settings, open_job
 from styleflax.inference.datasets.maker import Maker
+from styleflax.memory import NotEnoughMemoryError
 
 PARTS_AT_ONCE = 4
 """Parts that an actor takes at a time; it reads one while it stylizes another."""
@@ -71,6 +72,8 @@ def make_parts(
             yield int(row["part"])
     except ray.exceptions.RayTaskError as error:
         cause = _first_cause(error.cause)
+        if isinstance(cause, NotEnoughMemoryError):
+            raise cause from None
         if isinstance(cause, ValueError | OSError):
             raise type(cause)(str(cause)) from None
         raise
@@ -89,6 +92,6 @@ def _import_ray() -> Any:
 
 def _first_cause(error: BaseException) -> BaseException:
     """What the actor itself raised, below all that Ray and Python put around it."""
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, NotEnoughMemoryError):
         error = error.__cause__
     return error

@@ -41,11 +41,14 @@ class Inputs(NamedTuple):
         content: Of the size that the result has.
         styles: Of any sizes.
         regions: Where they go.
+        start: What the result begins as, of any size; None for what `Settings.init`
+            says.
     """
 
     content: Float[np.ndarray, "h w 3"]
     styles: Sequence[Float[np.ndarray, "_ _ 3"]]
     regions: Regions
+    start: Float[np.ndarray, "_ _ 3"] | None = None
 
 
 def level_sizes(size: Size, levels: int) -> list[Size]:
@@ -83,6 +86,8 @@ def first_image(inputs: Inputs, init: str, size: Size, key: Array) -> Image:
     Raises:
         ValueError: If it should be a style, and there is none.
     """
+    if inputs.start is not None:
+        return resized(inputs.start[None], size)
     if init == "noise":
         return jax.random.uniform(key, (1, *size, 3))
     if init == "content":
@@ -90,6 +95,25 @@ def first_image(inputs: Inputs, init: str, size: Size, key: Array) -> Image:
     if not inputs.styles:
         raise ValueError("init='style' needs a style")
     return resized(inputs.styles[0][None], size)
+
+
+def next_image(inputs: Inputs, image: Image, size: Size) -> Image:
+    """Returns what a picture begins as at a finer level.
+
+    That is the result of the level before, enlarged. A picture that was given to
+    begin with keeps its own details: only what the levels before changed of it is
+    enlarged.
+
+    Args:
+        inputs: Of the whole picture.
+        image: The result of the level before.
+        size: Of the finer level.
+    """
+    if inputs.start is None:
+        return resized(image, size)
+    start = inputs.start[None]
+    change = image - resized(start, (image.shape[1], image.shape[2]))
+    return resized(start, size) + resized(change, size)
 
 
 def resized(image: Float[Array | np.ndarray, "1 h w 3"], size: Size) -> Image:

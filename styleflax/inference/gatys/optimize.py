@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from styleflax.forks import refuse_fork
 from styleflax.inference.gatys.checkpoint import Kept, fingerprint, load_kept, save_kept
 from styleflax.inference.gatys.descent import (
     Descent,
@@ -26,9 +27,10 @@ from styleflax.inference.gatys.levels import (
     at_level,
     first_image,
     level_sizes,
-    resized,
+    next_image,
 )
 from styleflax.inference.gatys.presets import Settings, check_settings
+from styleflax.memory import explained_memory, guard_jit
 from styleflax.methods.gatys import TERMS, Targets, find_targets, picture_loss
 from styleflax.types import Image, Params
 
@@ -58,11 +60,12 @@ Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
     """A function that puts a content into a style by optimisation.
 
-    `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None)`:
-    pictures are RGB in [0, 1], (h, w, 3); without regions all styles are blended
-    evenly. Each size compiles once. With the path of a checkpoint it goes on where a
-    killed call with the same arguments was, bitwise as if that had not been killed;
-    when it is done, the file stays and gives the picture at once.
+    `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
+    start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions all styles
+    are blended evenly; `start` is a picture to begin with in place of what the
+    settings say. Each size compiles once. With the path of a checkpoint it goes on
+    where a killed call with the same arguments was, bitwise as if that had not been
+    killed; when it is done, the file stays and gives the picture at once.
 
     Args:
         encoder: Parameters of a VGG down to all layers that are compared.
@@ -72,7 +75,9 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
         ValueError: If settings are not possible, a level would be too small, or a
             checkpoint is of another call.
     """
-    programs = _programs(settings)
+    # What is compiled does not depend on the rest.
+    programs = _programs(settings._replace(init="content", iterations=(1,), levels=1))
+    refuse_fork()
     encoder = jax.device_put(encoder)
 
     def gatys(
@@ -82,9 +87,11 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
         seed: int = 0,
         checkpoint: Path | None = None,
         heard: Heard | None = None,
+        start: Picture | None = None,
     ) -> Optimised:
+        refuse_fork()
         even = np.full((1, len(styles)), 1 / max(1, len(styles)), np.float32)
-        inputs = Inputs(content, styles, regions or Regions(even))
+        inputs = Inputs(content, styles, regions or Regions(even), start)
         check_settings(settings, guided=inputs.regions.are_guided)
         kept = _descend_all(
             programs, settings, encoder, inputs, seed, checkpoint, heard
@@ -109,6 +116,7 @@ class _Programs(NamedTuple):
     prepare: Callable[..., Targets]
 
 
+@cache
 def _programs(settings: Settings) -> _Programs:
     objective = settings.objective
     optimizer: Optimizer = (
@@ -117,7 +125,6 @@ def _programs(settings: Settings) -> _Programs:
         else make_adam(settings.learning_rate)
     )
 
-    @jax.jit
     def advance(
         encoder: Params, targets: Targets, key: Array, descent: Descent, number: Array
     ) -> tuple[Descent, Array]:
@@ -135,8 +142,9 @@ def _programs(settings: Settings) -> _Programs:
         losses = jnp.zeros((CHUNK, len(TERMS)))
         return lax.fori_loop(0, number, body, (descent, losses))
 
-    prepare = jax.jit(partial(find_targets, objective))
-    return _Programs(jax.jit(optimizer.start, static_argnums=1), advance, prepare)
+    prepare = guard_jit(jax.jit(partial(find_targets, objective)))
+    start = jax.jit(optimizer.start, static_argnums=1)
+    return _Programs(start, guard_jit(jax.jit(advance)), prepare)
 
 
 def _descend_all(
@@ -163,18 +171,22 @@ def _descend_all(
         heard(kept.level, kept.losses)
     for level in range(kept.level, settings.levels):
         if level > kept.level:
-            image = resized(kept.descent.image, sizes[level])
+            image = next_image(inputs, kept.descent.image, sizes[level])
             kept = Kept(programs.start(image, number), level, 0, kept.losses)
         if kept.done > settings.iterations_at(level):
             continue
-        targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
-        kept = _descend(
-            kept,
-            partial(programs.advance, encoder, targets, jax.random.fold_in(key, level)),
-            settings.iterations_at(level),
-            lambda kept: save_kept(checkpoint, origin, kept),
-            heard,
-        )
+        height, width = sizes[level]
+        doing = f"optimizing the pixels of a picture of {width} x {height} px"
+        with explained_memory(doing, "use a smaller --size"):
+            targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
+            level_key = jax.random.fold_in(key, level)
+            kept = _descend(
+                kept,
+                partial(programs.advance, encoder, targets, level_key),
+                settings.iterations_at(level),
+                lambda kept: save_kept(checkpoint, origin, kept),
+                heard,
+            )
     return kept
 
 

@@ -17,6 +17,7 @@ from styleflax.inference.contents import (
     StylePixels,
     as_floats,
     load_contents,
+    load_pixels,
 )
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
 from styleflax.inference.gatys.encoder import load_gatys_encoder
@@ -64,6 +65,7 @@ def optimise_picture(
     settings: Settings = PRESETS["default"],
     encoder: str | os.PathLike[str] = ENCODER,
     watch: Watch = Watch(),
+    start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
     """The content in the style of paintings, by optimisation of its pixels.
@@ -74,6 +76,8 @@ def optimise_picture(
         settings: How.
         encoder: As for `load_encoder`.
         watch: Seed, checkpoint and what hears of progress.
+        start: A picture to begin with in place of what the settings say, such as a
+            trained model's result; of any size.
         controls: As for `Stylizer`, but for those of single methods; strengths are
             factors on the weight of the style.
 
@@ -86,6 +90,8 @@ def optimise_picture(
     if not styles and settings.objective.style_weight:
         raise ValueError("style is missing; only style_weight 0 goes without one")
     plan = make_plan(max(1, len(styles)), **controls)
+    if plan.refine:
+        raise ValueError("refine is of trained methods only; iterations are settings")
     if plan.extras:
         raise ValueError(f"{', '.join(plan.extras)}: of trained methods only")
     check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
@@ -97,10 +103,11 @@ def optimise_picture(
     made = make_gatys(params, settings)(
         as_floats(one.image),
         [pixels.image for pixels in seen],
-        _regions(plan, masks, tuple(pixels.mask for pixels in seen)),
+        style_regions(plan, masks, [pixels.mask for pixels in seen]),
         watch.seed,
         watch.checkpoint,
         watch.heard,
+        None if start is None else as_floats(load_pixels(start)),
     )
     return Result(Stylized(finish(made.image, one, masks, plan)), made.losses)
 
@@ -131,13 +138,21 @@ def _see_styles(
     ]
 
 
-def _regions(
-    plan: Plan, masks: LaidMasks | None, parts: tuple[np.ndarray | None, ...]
+def style_regions(
+    plan: Plan, masks: LaidMasks | None, parts: Sequence[np.ndarray | None]
 ) -> Regions:
-    """Where no mask is the content keeps its pixels, so no style has weight there."""
+    """Returns the weights of the styles' losses, by region.
+
+    Where no mask is the content keeps its pixels, so no style has weight there.
+
+    Args:
+        plan: What was asked for; strengths are factors on the weights.
+        masks: Laid over the content; None for all of it.
+        parts: The part of every style that counts, or None.
+    """
     weights = np.asarray(plan.shares) * np.asarray(plan.strengths)[:, None]
     if masks is None:
-        return Regions(weights.astype(np.float32), None, parts)
+        return Regions(weights.astype(np.float32), None, tuple(parts))
     rows = masks.shape[0] - len(weights)
     padded = np.pad(weights, ((0, rows), (0, 0))).astype(np.float32)
-    return Regions(padded, np.asarray(masks[:, :]), parts)
+    return Regions(padded, np.asarray(masks[:, :]), tuple(parts))

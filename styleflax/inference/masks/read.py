@@ -1,5 +1,6 @@
 """Masks: where in a content each style goes."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,18 +9,37 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image as PillowImage
 
-from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.decoding import (
+    MAX_MEGAPIXELS,
+    Encoded,
+    is_encoded,
+    path_or_bytes,
+)
 from styleflax.images.pixels import to_float
-from styleflax.images.read import read_picture
+from styleflax.images.read import Picture, read_picture
+from styleflax.inference.masks.labels import (
+    read_label,
+    read_labelled,
+    read_upright,
+)
 
-Mask = str | os.PathLike[str] | PillowImage.Image | np.ndarray
+logger = logging.getLogger(__name__)
+
+Mask = Encoded | PillowImage.Image | np.ndarray
 """What a mask is: white, or 1, where the style goes; greys in between.
 
-A path or a Pillow image of any size, which is stretched over the content and whose
-transparent parts are not in the mask; an array (h, w): bool, uint8 or float in
-[0, 1]; "alpha", the content's own opacity; or "rest", what the other masks leave.
+A path, bytes, an open file or a Pillow image of any size, which is stretched over the
+content and whose transparent parts are not in the mask; an array (h, w): bool, uint8,
+float in [0, 1], or integers 0 and 1; one label of a label map, as "labels.png[3]" by
+its number or "labels.png[#ff0000]" by its color; "alpha", the content's own opacity;
+or "rest", what the other masks leave. Values of 0 and 1 alone are black and white.
 """
 ALPHA, REST = "alpha", "rest"
+_COLORFUL_U8, _COLORFUL_SHARE = 32, 1e-3
+"""Distance of channels, and share of pixels with it, from which a mask is colored."""
+_FAINT_U8 = 31
+"""Greatest value of a mask that is more likely a label map."""
+_SAMPLED_PX = 2**20
 
 
 class Masking(NamedTuple):
@@ -63,9 +83,8 @@ def check_masks(
     """
     if isinstance(masks, Masking):
         return masks
-    alone = isinstance(masks, str | os.PathLike | PillowImage.Image) or (
-        isinstance(masks, np.ndarray) and masks.ndim == 2
-    )
+    alone = isinstance(masks, PillowImage.Image) or is_encoded(masks)
+    alone = alone or (isinstance(masks, np.ndarray) and masks.ndim == 2)
     several: Sequence[Mask] = [masks] if alone else list(masks)  # type: ignore[arg-type, list-item]
     if not several:
         raise ValueError("masks is a list of no masks")
@@ -142,23 +161,58 @@ def read_mask(
             read.
         FileNotFoundError: If a file is missing.
     """
-    if not isinstance(mask, str | os.PathLike | PillowImage.Image):
+    if not (isinstance(mask, PillowImage.Image) or is_encoded(mask)):
         return _checked(np.asarray(mask), name)
+    if isinstance(mask, str | os.PathLike) and (labelled := read_label(mask)):
+        return read_labelled(labelled, name, max_megapixels)
+    if is_encoded(mask):
+        mask = path_or_bytes(mask)  # once, as it may be looked at again
     picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
     grey_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
+    values = grey_u8
+    if picture.mode.startswith("I"):  # 0 and 1 of 16 bits are both black in 8
+        values = read_upright(mask, name, max_megapixels)
+    if values.max() == 1:  # as OpenCV and label maps of one thing have it
+        grey_u8 = np.where(values > 0, np.uint8(255), np.uint8(0))
+    _warn_of_labels(picture, grey_u8, name)
     if picture.alpha_u8 is None:
         return grey_u8
     return to_float(grey_u8) * to_float(picture.alpha_u8)
 
 
+def _warn_of_labels(picture: Picture, grey_u8: np.ndarray, name: str) -> None:
+    """Says that a mask looks like a label map without a label."""
+    step = max(1, int((grey_u8.size / _SAMPLED_PX) ** 0.5))
+    part = picture.rgb_u8[::step, ::step].astype(np.int16)
+    if ((np.ptp(part, axis=2) > _COLORFUL_U8).mean()) > _COLORFUL_SHARE:
+        logger.warning(
+            "%s is colored, and only its brightness counts; to take one thing of a "
+            "label map name its color or number in brackets, as in labels.png[#ff0000] "
+            "or labels.png[3]",
+            name,
+        )
+    elif 0 < (greatest := int(grey_u8.max())) <= _FAINT_U8:
+        logger.warning(
+            "%s is nearly black: its greatest value is %d of 255; to take one thing of "
+            "a label map name its number in brackets, as in labels.png[%d]",
+            name,
+            greatest,
+            greatest,
+        )
+
+
 def _checked(values: np.ndarray, name: str) -> np.ndarray:
     if values.ndim != 2 or not values.size:
         raise ValueError(f"{name} has shape {values.shape}; it must be (h, w)")
+    is_whole = np.issubdtype(values.dtype, np.integer)
+    if is_whole and values.min() >= 0 and values.max() == 1:
+        values = values.astype(np.bool_)
     if values.dtype == np.uint8:
         return values
     if values.dtype != np.bool_ and not np.issubdtype(values.dtype, np.floating):
         raise ValueError(
-            f"{name} has dtype {values.dtype}; it must be bool, uint8 or float"
+            f"{name} has dtype {values.dtype}; it must be bool, uint8 or float, or "
+            "integers that are 0 and 1"
         )
     values = values.astype(np.float32)
     # Written so that NaN fails too.

@@ -10,7 +10,7 @@ import numpy as np
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.model import Model
 from styleflax.inference.render.rows import Run, make_split_run
-from styleflax.methods.base import Controls, Style, Variables, stylize
+from styleflax.methods.base import Controls, Style, Variables, encode_painting, stylize
 from styleflax.parallel import map_rows
 from styleflax.types import Image, Params
 
@@ -19,7 +19,7 @@ class Programs(NamedTuple):
     """What a stylizer runs; each is compiled once for a size.
 
     Attributes:
-        encode: (variables, frozen, inputs) -> style; see `Method.encode_style`.
+        encode: (variables, frozen, inputs) -> style; see `encode_painting`.
         run: (variables, frozen, contents, styles, controls) -> RGB in [0, 1].
         run_batch: ((styles, controls), contents) -> the same, dealt out over the
             devices.
@@ -40,7 +40,7 @@ def make_programs(
     def encode(
         variables: Variables, frozen: Params, inputs: Mapping[str, Any]
     ) -> Style:
-        return method.encode_style(variables, frozen, inputs)
+        return encode_painting(method, variables, frozen, inputs)
 
     @kept_jit
     def run(

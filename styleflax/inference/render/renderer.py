@@ -13,8 +13,9 @@ from styleflax.inference.masks.layout import WHOLE, LaidMasks
 from styleflax.inference.model import Model
 from styleflax.inference.render.attention_cost import notable_cost
 from styleflax.inference.render.programs import make_programs
-from styleflax.inference.render.sizes import Sizes
+from styleflax.inference.render.sizes import SMALL_TILE_PX, Sizes
 from styleflax.inference.tiles.tiling import stylize_tiled
+from styleflax.memory import NotEnoughMemoryError, explained_memory
 from styleflax.methods.base import Style
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,11 @@ class Renderer:
         split_rows: bool,
     ) -> None:
         if split_rows and tile_px:
-            raise ValueError("a picture is split by rows or into tiles, not both")
-        self._model = model
+            raise ValueError(
+                "a picture is split by rows or into tiles, not both: leave out "
+                "--split-rows (split_rows) or --tile (tile_px)"
+            )
+        self._model, self._split_rows = model, split_rows
         self.sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
         self.programs = make_programs(model, devices, split_rows=split_rows)
         self.announce: Callable[[str], None] = logger.warning
@@ -68,12 +72,63 @@ class Renderer:
             styles: As the method encoded them.
             plan: What was asked for.
             masks: Laid over the contents; None for all of them.
+
+        Raises:
+            NotEnoughMemoryError: If they do not fit into memory. Where windows were
+                not ruled out, smaller ones are tried before.
         """
         height, width, _ = contents[0].image.shape
-        tile_px = self.sizes.tile_for(len(contents), height, width)
+        arguments = styles, plan, masks
+        while True:
+            tile_px = self.sizes.tile_for(len(contents), height, width)
+            try:
+                with explained_memory(*self._explain(contents, tile_px)):
+                    if not tile_px:
+                        return self._whole(contents, *arguments)
+                    return [
+                        self._through_windows(one, *arguments, tile_px)
+                        for one in contents
+                    ]
+            except NotEnoughMemoryError as error:
+                if not self.sizes.shrink(tile_px, height, width):
+                    raise
+                smaller = self.sizes.tile_for(len(contents), height, width)
+                self.announce(
+                    f"{error.doing} {error.lack}; it goes through windows of "
+                    f"{smaller} px instead"
+                )
+
+    def _explain(self, contents: Sequence[Content], tile_px: int) -> tuple[str, str]:
+        """What is being done, and what to do where it does not fit into memory."""
+        height, width, _ = contents[0].image.shape
+        picture = f"a picture of {width} x {height} px"
+        if len(contents) > 1:
+            picture = f"{len(contents)} pictures of {width} x {height} px"
         if tile_px:
-            arguments = styles, plan, masks, tile_px
-            return [self._through_windows(one, *arguments) for one in contents]
+            smaller = self.sizes.smaller(tile_px)
+            advice = (
+                "" if smaller is None else f"smaller windows (--tile {smaller}) or "
+            )
+            doing = f"stylizing {picture} through windows of {tile_px} px"
+            return doing, f"use {advice}a smaller picture (--size)"
+        doing = f"stylizing {picture} as a whole"
+        if self._split_rows:
+            return doing, "use a smaller picture (--size), or more devices"
+        if not self.sizes.has_windows:
+            return doing, "use a smaller picture (--size), or a method with windows"
+        return doing, (
+            f"use windows (--tile {SMALL_TILE_PX}; in Python tile_px={SMALL_TILE_PX}) "
+            "or a smaller picture (--size)"
+        )
+
+    def _whole(
+        self,
+        contents: Sequence[Content],
+        styles: Sequence[Style],
+        plan: Plan,
+        masks: LaidMasks | None,
+    ) -> list[Float[np.ndarray, "h w 3"]]:
+        height, width, _ = contents[0].image.shape
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
         images = np.stack([as_floats(content.image) for content in contents])
         cost = notable_cost(self._model, len(images), height, width, controls)

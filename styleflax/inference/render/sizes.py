@@ -5,7 +5,11 @@ memory for all of it; a window's serves pictures of any size.
 """
 
 from styleflax.inference.tiles.tiling import TILE_PX
-from styleflax.inference.tiles.windows import check_tile
+from styleflax.inference.tiles.windows import (
+    check_tile,
+    count_windows,
+    smallest_tile,
+)
 from styleflax.methods.base import Tiling
 
 WHOLE_MAX_PX = 2**21
@@ -13,8 +17,11 @@ WHOLE_MAX_PX = 2**21
 WHOLE_SIZES = 2
 """Of so many sizes pictures are seen whole, as in a folder of one camera's, upright and
 not. Where there are more, windows take less time than compiling would."""
-SMALL_TILE_PX = 512
-"""Side of the windows of pictures of up to `SMALL_MAX_PX`; of larger ones `TILE_PX`."""
+LADDER = (160, 256, 512, TILE_PX)
+"""Sides of windows that are chosen: few, as each compiles its own programs, and close
+enough that a small picture does not fill a small part of its window."""
+SMALL_TILE_PX = LADDER[-2]
+"""The largest for pictures of up to `SMALL_MAX_PX`; the smallest for larger ones."""
 SMALL_MAX_PX = 2**22
 
 
@@ -33,10 +40,15 @@ class Sizes:
     def __init__(self, tile_px: int | None, tiling: Tiling | None) -> None:
         if tile_px:
             if tiling is None:
-                raise ValueError("the model's method needs whole pictures: tile_px=0")
+                raise ValueError(
+                    "the model's method needs whole pictures: tile_px=0 (leave out "
+                    "--tile, or give 0)"
+                )
             check_tile(tile_px, tiling)
-        self._forced = 0 if tiling is None else tile_px
+        self._forced, self._tiling = (0 if tiling is None else tile_px), tiling
         self._whole: set[tuple[int, int]] = set()
+        # What memory suffices for, as far as it has been tried.
+        self._whole_max_px, self._tile_max_px = WHOLE_MAX_PX, TILE_PX
         self._is_expecting_many = False
 
     def expect(self, num_sizes: int) -> None:
@@ -57,10 +69,52 @@ class Sizes:
         """
         if self._forced is not None:
             return self._forced
-        if height * width > WHOLE_MAX_PX:
-            return SMALL_TILE_PX if height * width <= SMALL_MAX_PX else TILE_PX
+        if height * width > self._whole_max_px:
+            return self._choose(height, width)
         if number == 1 and (height, width) not in self._whole:
             if self._is_expecting_many or len(self._whole) == WHOLE_SIZES:
-                return SMALL_TILE_PX
+                return self._choose(height, width)
             self._whole.add((height, width))
         return 0
+
+    def _choose(self, height: int, width: int) -> int:
+        """The side of windows that show the fewest px in all."""
+        tiling = self._tiling
+        assert tiling is not None  # or the choice would be forced
+        if height * width > SMALL_MAX_PX:
+            return min(LADDER[-1], self._tile_max_px)
+        most = min(SMALL_TILE_PX, self._tile_max_px)
+        allowed = [side for side in (*LADDER, most) if side <= most]
+        counts = {s: count_windows(height, width, s, tiling) for s in allowed}
+        costs = {s: count * s**2 for s, count in counts.items() if count is not None}
+        # A larger window that shows as much has less of it margin.
+        return min(costs, key=lambda side: (costs[side], -side), default=most)
+
+    def shrink(self, tile_px: int, height: int, width: int) -> bool:
+        """Takes note that memory did not suffice; whether a retry may do with less.
+
+        Args:
+            tile_px: Side of the windows that did not fit, or 0 for the whole picture.
+            height: Of the picture, in px.
+            width: The same.
+        """
+        if self._forced is not None:
+            return False
+        if not tile_px:
+            self._whole_max_px = min(self._whole_max_px, height * width - 1)
+            return True
+        smaller = self.smaller(tile_px)
+        self._tile_max_px = smaller or self._tile_max_px
+        return smaller is not None
+
+    def smaller(self, tile_px: int) -> int | None:
+        """Half that window's side, if the method has such windows."""
+        tiling = self._tiling
+        if tiling is None or tile_px // 2 < smallest_tile(tiling):
+            return None
+        return tile_px // 2 // tiling.stride_px * tiling.stride_px
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether the method can work on windows at all."""
+        return self._tiling is not None

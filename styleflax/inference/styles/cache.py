@@ -16,7 +16,8 @@ from styleflax.inference.styles.file import (
     load_style,
     save_style,
 )
-from styleflax.methods.base import Style
+from styleflax.methods.base import Method, Style, encode_painting
+from styleflax.methods.finishing import has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 _SHORT = 12  # digits of a digest in messages
@@ -67,6 +68,11 @@ class KeptStyles:
             FileNotFoundError: If there is no such style file.
         """
         if isinstance(style, Mapping):
+            if not all(hasattr(leaf, "shape") for leaf in jax.tree.leaves(dict(style))):
+                raise ValueError(
+                    "a style must be a picture, a style file or what encode_style "
+                    f"returned, got {type(style).__name__}"
+                )
             return style
         if is_style_file(style):
             return self.load(style)  # type: ignore[arg-type]
@@ -125,11 +131,17 @@ class KeptStyles:
         }
         mask = {"mask": jax.ShapeDtypeStruct((1, 16, 16), jnp.float32)}
         method, variables, frozen = self._model
+        take = encode_painting if has_palette(style) else _encode_without_palette
         encode = functools.partial(
-            jax.eval_shape, method.encode_style, variables, frozen
+            jax.eval_shape, functools.partial(take, method), variables, frozen
         )
         whole = encode(inputs)
         return whole if whole.keys() == style.keys() else encode(inputs | mask)
+
+
+def _encode_without_palette(method: Method, *arguments: Any) -> Style:
+    """As style files of before the color step have it."""
+    return method.encode_style(*arguments)
 
 
 def find_style(names: Sequence[str], style: object) -> int:

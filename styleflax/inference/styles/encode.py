@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
+from styleflax.forks import refuse_fork
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.controls import ColorMode
 from styleflax.inference.masks.read import Mask
@@ -14,6 +16,7 @@ from styleflax.inference.model import Model
 from styleflax.inference.styles.cache import KeptStyles, needs_pixels
 from styleflax.inference.styles.file import StyleFile
 from styleflax.inference.styles.pixels import see_style
+from styleflax.memory import explained_memory
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 
@@ -44,16 +47,27 @@ class StyleEncoder:
         if pixels.mask is not None:
             check_controls(self._model.method, {"style_masks"})
             inputs["mask"] = jnp.asarray(pixels.mask[None])
-        return self._encode(*self._model[1:], inputs)
+        height, width, _ = pixels.image.shape
+        with explained_memory(
+            f"encoding a painting of {width} x {height} px",
+            "use a smaller --style-size (in Python style_size)",
+        ):
+            return jax.block_until_ready(self._encode(*self._model[1:], inputs))
 
     def prepare(
-        self, style: Any, color: ColorMode, size: int | None, mask: Mask | None
+        self,
+        style: Any,
+        color: ColorMode,
+        size: int | None,
+        mask: Mask | None,
+        *,
+        refine: bool,
     ) -> Style | StylePixels:
         """A style read once; see `Stylizer.prepare_style`."""
-        if color != "coral":
+        if color != "coral" and not refine:
             return self.encode(style, size, mask)
         if self._known(style, size, mask) is not None:
-            raise needs_pixels('color="coral"', style)
+            raise needs_pixels("refine" if refine else 'color="coral"', style)
         return see_style(style, size, mask)
 
     def save(
@@ -72,6 +86,7 @@ class StyleEncoder:
 
     def _known(self, style: Any, size: int | None, mask: Mask | None) -> Style | None:
         """A style that needs no pixels, which then none may ask for."""
+        refuse_fork()  # the first thing that is done with every style
         known = self._kept.find(style)
         asked = {"style_size": size, "a mask of the style": mask}
         for control, value in asked.items():

@@ -16,7 +16,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from styleflax.methods.base import Style
 from styleflax.weights.writing import write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Files of version 1 lack the painting's palette; see `methods.finishing`."""
 STYLE_SUFFIX = ".style"
 """Paths that end so are style files wherever a painting may stand."""
 
@@ -33,7 +34,7 @@ class StyleFile(NamedTuple):
     """What a style file holds.
 
     Attributes:
-        style: What the method's `encode_style` returned, as a tree of arrays.
+        style: What `methods.base.encode_painting` returned, as a tree of arrays.
         method: A key of `methods.METHODS`.
         model: What the model was called; for people.
         model_digest: Of the model, see `weights.store.model_digest`; by it alone

@@ -8,6 +8,8 @@ from typing import Self
 
 import numpy as np
 
+from styleflax.memory import available_bytes
+
 Features = dict[str, np.ndarray]
 IN_MEMORY_BYTES = 2**29
 """Of features in memory; more are in files."""
@@ -27,9 +29,13 @@ class KeptFeatures:
     def __init__(
         self,
         compute: Callable[[int], Features],
-        limit_bytes: int = IN_MEMORY_BYTES,
+        limit_bytes: int | None = None,
     ) -> None:
-        self._compute, self._left_bytes = compute, limit_bytes
+        if limit_bytes is None:
+            free = available_bytes()  # most of which is for the windows' programs
+            limit_bytes = IN_MEMORY_BYTES if free is None else free // 4
+        self._compute = compute
+        self._left_bytes = min(limit_bytes, IN_MEMORY_BYTES)
         self._in_memory: dict[int, Features] = {}
         self._in_files: dict[int, dict[str, np.dtype]] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -17,12 +17,14 @@ from styleflax.inference.masks.cells import (
     layer_cells,
     window_cells,
 )
+from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.inference.model import Model
 from styleflax.inference.render.attention_cost import attends_to_itself
 from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
 from styleflax.inference.tiles.keys import key_blocks
 from styleflax.inference.tiles.windows import Window
-from styleflax.methods.base import Controls, Found, Piece, Style
+from styleflax.methods.base import Controls, Found, Piece, Style, at_strength_0
+from styleflax.methods.finishing import without_palettes
 from styleflax.ops.extent import Extent
 from styleflax.ops.partial_attention import PartialAttention, merge_attention
 from styleflax.ops.statistics import Moments, merge_moments
@@ -42,6 +44,7 @@ class Passes(NamedTuple):
         strides: Of every layer's positions, in px.
         cells: Masks on the layers' grids over the whole picture.
         controls: With masks that nobody looks at.
+        masks: At the picture's pixels.
     """
 
     model: Model
@@ -51,6 +54,7 @@ class Passes(NamedTuple):
     strides: dict[str, int]
     cells: Cells
     controls: Controls
+    masks: PixelMasks
 
     def moments(self) -> LayerMoments:
         """Those of all regions over the whole picture: the first pass."""
@@ -91,7 +95,7 @@ class Passes(NamedTuple):
     def image(
         self, index: int, moments: LayerMoments, styles: Sequence[Style]
     ) -> Float[np.ndarray, "side side 3"]:
-        """A stylized window: the second pass."""
+        """A stylized window, not clipped: the second pass."""
         window, method = self.windows[index], self.model.method
         masks = window_cells(self.cells, window, self.strides)
         piece = Piece(
@@ -99,9 +103,26 @@ class Passes(NamedTuple):
             {layer: jnp.asarray(mask) for layer, mask in masks.items()},
             self.found(index, moments),
         )
-        operands = (self.kept[index], moments, list(styles), self.controls, piece)
+        own_styles = without_palettes(styles)
+        operands = (self.kept[index], moments, own_styles, self.controls, piece)
         functions = (method.transfer, method.decode)
-        return np.asarray(_render(*functions, *self.model[1:], *operands))
+        return np.asarray(
+            _render(*functions, *self.model[1:], *operands, self._detail(window))
+        )
+
+    def _detail(self, window: Window) -> "_Detail | None":
+        """The photo in a window, and the share of its detail; None where it is 0."""
+        if self.controls.detail is None:
+            return None
+        share = self.masks.mixed(np.asarray(self.controls.detail), window)
+        return _Detail(_pixels(self.content, window), share)
+
+
+class _Detail(NamedTuple):
+    """What `methods.finishing.add_detail` needs of a window."""
+
+    photo: Float[np.ndarray, "1 side side 3"]
+    share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]
 
 
 def begin_passes(
@@ -120,19 +141,26 @@ def begin_passes(
     cells = layer_cells(masks, content.shape[:2], strides)
     # Of one size whatever the picture's, so that nothing is compiled for it.
     unseen = jnp.ones((len(controls.strength), 1, 1))
-    plain = controls._replace(masks=unseen)
-    return Passes(model, content, windows, kept, strides, cells, plain)
+    # The color step is done when all windows are, by `inference.color.matching`.
+    plain = controls._replace(masks=unseen, color_match=None)
+    height, width, _ = content.shape
+    at_pixels = PixelMasks(masks, (height, width))
+    return Passes(model, content, windows, kept, strides, cells, plain, at_pixels)
 
 
 def encode_window(model: Model, content: np.ndarray, window: Window) -> Features:
     """Features of what the picture shows in a window, and of filler beyond."""
+    image, extent = _pixels(content, window), _extent(content, window)
+    features = _encode(model.method.encode_content, *model[1:], image, extent)
+    return {layer: np.asarray(feature) for layer, feature in features.items()}
+
+
+def _pixels(content: np.ndarray, window: Window) -> Float[np.ndarray, "1 side side 3"]:
     top, left, side = window.rows.start, window.columns.start, window.side
     part = as_floats(content[top : top + side, left : left + side])
     image = np.zeros((1, side, side, 3), np.float32)
     image[0, : part.shape[0], : part.shape[1]] = part
-    extent = _extent(content, window)
-    features = _encode(model.method.encode_content, *model[1:], image, extent)
-    return {layer: np.asarray(feature) for layer, feature in features.items()}
+    return image
 
 
 def _extent(content: np.ndarray, window: Window) -> Extent:
@@ -198,8 +226,15 @@ def _render(
     styles: Any,
     controls: Controls,
     piece: Piece,
+    detail: _Detail | None,
 ) -> Float[Array, "side side 3"]:
-    arguments = (features, moments, styles, controls, piece)
-    merged = transfer(variables, frozen, *arguments)
-    image = decode(variables, frozen, merged, piece.extent)
-    return jnp.clip(image[0], 0.0, 1.0)
+    def decoded(controls: Controls) -> Array:
+        arguments = (features, moments, styles, controls, piece)
+        merged = transfer(variables, frozen, *arguments)
+        return decode(variables, frozen, merged, piece.extent)
+
+    image = decoded(controls)
+    if detail is not None:
+        lost = detail.photo - decoded(at_strength_0(controls))
+        image = image + detail.share * lost
+    return image[0]

@@ -4,16 +4,20 @@ Two passes: the first merges the moments of all windows, the second transfers an
 decodes. Inside a window's program every layer refills what lies beyond the picture
 (see `ops.extent`), and of its result only the core counts, which is far enough from
 where the window ends and the picture does not. So there is no seam; memory depends on
-the window; and a picture of a new size compiles nothing.
+the window; and a picture of a new size compiles nothing. The color step is a third
+pass, over the pixels of the result (see `inference.color.matching`).
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Shaped
 
 from styleflax.images.pixels import to_u8
+from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.model import Model
 from styleflax.inference.render.attention_cost import in_teraflops, of_picture
 from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
@@ -47,8 +51,8 @@ def stylize_tiled(
             from a file.
         styles: As `Method.encode_style` made them.
         controls: Masks may be arrays of NumPy, mapped from files, or `LaidMasks`.
-        tile_px: Side of a window, a multiple of 16. Large ones take the least time,
-            as margins are computed twice; small ones the least memory.
+        tile_px: Side of a window, see `windows.check_tile`. Large ones take the least
+            time, as margins are computed twice; small ones the least memory.
         out: Where to write, (h, w, 3), uint8 or float32 in [0, 1]; it may be mapped
             from a file. A new uint8 array by default. This is what is returned.
         announce: Told what it will cost if the content attends to itself (SANet
@@ -70,10 +74,15 @@ def stylize_tiled(
         moments = passes.moments()
         if passes.attends_to_itself() and len(windows) > 1:
             announce(_cost(passes))
-        for index, window in enumerate(windows):
-            _write(out, passes.image(index, moments, styles), window)
-            if on_window is not None:
-                on_window(index + 1, len(windows))
+        matching = controls.color_match is not None
+        with _canvas(out, floats=matching) as canvas:
+            for index, window in enumerate(windows):
+                image = passes.image(index, moments, styles)
+                _write(canvas, image if matching else image.clip(0.0, 1.0), window)
+                if on_window is not None:
+                    on_window(index + 1, len(windows))
+            if matching:
+                match_by_bands(canvas, out, styles, controls, passes.masks)
     return out
 
 
@@ -96,6 +105,16 @@ def _check(
             f"{out.shape}"
         )
     return tiling, out
+
+
+@contextlib.contextmanager
+def _canvas(out: np.ndarray, *, floats: bool) -> Iterator[np.ndarray]:
+    """Where windows are written: `out`, or a file of floats if 8 bits are too few."""
+    if out.dtype != np.uint8 or not floats:
+        yield out
+        return
+    with tempfile.TemporaryFile(prefix="styleflax-") as file:
+        yield np.memmap(file, np.float32, "w+", shape=out.shape)
 
 
 def _cost(passes: Passes) -> str:

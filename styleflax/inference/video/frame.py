@@ -1,7 +1,8 @@
 """One frame of a video, with what its neighbours say of its statistics.
 
-The composition of `methods.base.stylize` with one step more: encode the content, take
-its moments, smooth them over time, transfer, decode.
+The composition of `methods.base.stylize` with statistics smoothed over time: those of
+the content before they are transferred, and those of the result before its colors are
+matched.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,13 +14,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.model import Model
 from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
 from styleflax.inference.tiles.passes import begin_passes, encode_window
 from styleflax.inference.tiles.tiling import TILE_PX
 from styleflax.inference.tiles.windows import cut_windows
 from styleflax.inference.video.smoothing import Statistics
-from styleflax.methods.base import Controls, Style, Tiling
+from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
+from styleflax.methods.finishing import (
+    add_detail,
+    mixed_palette,
+    palettes_alone,
+    pixel_masks,
+    without_palettes,
+)
+from styleflax.ops.color_match import (
+    ColorMoments,
+    apply_color_map,
+    color_map,
+    color_moments,
+)
 
 WHOLE_PX = 4_000_000
 """Frames of more pixels go through windows, which bounds the memory."""
@@ -33,6 +48,7 @@ def stylize_frame(
     controls: Controls,
     smooth: Callable[[Statistics], Statistics],
     whole_px: int = WHOLE_PX,
+    smooth_colors: Callable[[ColorMoments], ColorMoments] = lambda moments: moments,
 ) -> Float[np.ndarray, "h w 3"]:
     """A frame in given styles, by the moments that `smooth` makes of its own.
 
@@ -45,6 +61,7 @@ def stylize_frame(
         controls: With masks of any size.
         smooth: moments -> moments, by layer.
         whole_px: See `WHOLE_PX`.
+        smooth_colors: As `smooth`, for the colors of the result if they are matched.
 
     Returns:
         RGB in [0, 1].
@@ -52,16 +69,21 @@ def stylize_frame(
     method = model.method
     height, width, _ = frame_u8.shape
     if method.tiling is not None and height * width > whole_px:
-        return _through_windows(
+        image = _through_windows(
             model, frame_u8, styles, controls, smooth, method.tiling
         )
-    first = (method.encode_content, method.moments)
-    features, moments = _analyse(*first, *model[1:], frame_u8[None], controls.masks)
-    moments = smooth(moments)
-    second = (method.transfer, method.decode)
-    operands = (features, moments, list(styles), controls)
-    image = np.asarray(_render(*second, *model[1:], *operands))
-    return image[:height, :width]
+    else:
+        first = (method.encode_content, method.moments)
+        features, moments = _analyse(*first, *model[1:], frame_u8[None], controls.masks)
+        moments = smooth(moments)
+        plain = controls._replace(color_match=None)
+        operands = (features, moments, without_palettes(styles), plain, frame_u8[None])
+        image = _render(method.transfer, method.decode, *model[1:], *operands)
+    if controls.color_match is not None:
+        colors = smooth_colors(_measure_colors(image, controls.masks))
+        mix = (palettes_alone(styles), controls.weights)
+        image = _match_colors(image, colors, *mix, controls.color_match, controls.masks)
+    return np.clip(np.asarray(image), 0.0, 1.0)
 
 
 def _through_windows(
@@ -97,7 +119,7 @@ def _through_windows(
 # compile once for each model and size of frame.
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(kept_jit, static_argnums=(0, 1))
 def _analyse(
     encode_content: Function,
     moments: Function,
@@ -111,9 +133,49 @@ def _analyse(
     return dict(features), moments(features, masks)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(kept_jit, static_argnums=(0, 1))
 def _render(
-    transfer: Function, decode: Function, variables: Any, frozen: Any, *operands: Any
-) -> Float[Array, "hp wp 3"]:
-    features = transfer(variables, frozen, *operands)
-    return jnp.clip(decode(variables, frozen, features)[0], 0.0, 1.0)
+    transfer: Function,
+    decode: Function,
+    variables: Any,
+    frozen: Any,
+    features: Any,
+    moments: Statistics,
+    styles: Sequence[Style],
+    controls: Controls,
+    frame_u8: Array,
+) -> Float[Array, "h w 3"]:
+    height, width = frame_u8.shape[1:3]
+
+    def decoded(controls: Controls) -> Array:
+        merged = transfer(variables, frozen, features, moments, styles, controls)
+        return decode(variables, frozen, merged)[:, :height, :width]
+
+    image = decoded(controls)
+    if controls.detail is not None:
+        photo, reproduction = (
+            frame_u8.astype(jnp.float32) / 255,
+            at_strength_0(controls),
+        )
+        looks = (controls.detail, controls.masks)
+        image = add_detail(image, photo, decoded(reproduction), *looks)
+    return image[0]
+
+
+@jax.jit
+def _measure_colors(image: Array, masks: Array) -> ColorMoments:
+    return color_moments(image[None], pixel_masks(masks, *image.shape[:2]))
+
+
+@jax.jit
+def _match_colors(
+    image: Array,
+    colors: ColorMoments,
+    styles: Sequence[Style],
+    weights: Array,
+    color_match: Array,
+    masks: Array,
+) -> Array:
+    maps = color_map(colors, mixed_palette(styles, weights), color_match)
+    at_pixels = pixel_masks(masks, *image.shape[:2])
+    return apply_color_map(image[None], maps, at_pixels)[0]

@@ -1,6 +1,7 @@
 """Statistics of a video's frames: smoothed over time, begun anew at cuts."""
 
 import math
+from typing import Generic, TypeVar
 
 import jax
 import numpy as np
@@ -10,13 +11,15 @@ from PIL import Image as PillowImage
 from styleflax.ops.statistics import Moments
 
 Statistics = dict[str, Moments]
+Tree = TypeVar("Tree")
+"""Of arrays: the statistics of a frame."""
 CUT_DISTANCE = 0.4
 """Histograms further apart than this, of at most 1, are of two scenes."""
 _BINS = 8  # for each of red, green and blue
 _SEEN_PX = 64
 
 
-class Smoother:
+class Smoother(Generic[Tree]):
     """`smoother(now, kept)`: statistics of frames, averaged over those before.
 
     The average is exponential: of all that came before it keeps the share `kept`,
@@ -25,9 +28,9 @@ class Smoother:
     """
 
     def __init__(self) -> None:
-        self._past: Statistics | None = None
+        self._past: Tree | None = None
 
-    def __call__(self, now: Statistics, kept: float) -> Statistics:
+    def __call__(self, now: Tree, kept: float) -> Tree:
         """The smoothed statistics; exactly those of before where nothing changes."""
         if self._past is None or not kept:
             self._past = now
@@ -37,7 +40,7 @@ class Smoother:
 
 
 @jax.jit
-def _average(past: Statistics, now: Statistics, kept: float) -> Statistics:
+def _average(past: Tree, now: Tree, kept: float) -> Tree:
     # In this form equal numbers stay as they are, to the bit.
     return jax.tree.map(lambda old, new: new + kept * (old - new), past, now)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from styleflax.forks import refuse_fork
 from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float
 from styleflax.inference.color.transfer import color_style
@@ -18,8 +19,8 @@ from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
 from styleflax.inference.render.attention_cost import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.color import FrameMasks, finish_frame
-from styleflax.inference.video.frame import stylize_frame
+from styleflax.inference.video.color import Detail, FrameMasks, finish_frame
+from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import Steadier
 from styleflax.inference.video.smoothing import (
     CutFinder,
@@ -27,7 +28,9 @@ from styleflax.inference.video.smoothing import (
     Statistics,
     kept_share,
 )
+from styleflax.memory import NotEnoughMemoryError, explained_memory
 from styleflax.methods.base import Controls, Style
+from styleflax.ops.color_match import ColorMoments
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
@@ -52,8 +55,9 @@ class VideoStylizer:
         styles: What its `prepare_style` returned for this plan.
         plan: What is asked for.
         smooth_s: Time constant in seconds of the exponential average over the
-            content's moments and, with `color="lab"`, the colours' statistics; it
-            begins anew at cuts (see `CutFinder`). 0 is none.
+            content's moments, the result's color moments if they are matched and,
+            with `color="lab"`, the colours' statistics; it begins anew at cuts (see
+            `CutFinder`). 0 is none.
         steady: Share of the last result that is moved along and mixed into a frame,
             see `Steadier`; 0 is none.
         keyframes: Weights of the styles over time, in place of the plan's; see
@@ -89,11 +93,13 @@ class VideoStylizer:
         if not 0.0 <= steady < 1.0:
             raise ValueError(f"steady must be in [0, 1), got {steady}")
         self._model, self._encode = model, stylizer.encode_style
-        self._prepared, self._plan = styles, plan
+        self._prepared, self._plan = styles, stylizer.complete_plan(plan, styles)
         self._smooth_s, self._keyframes = smooth_s, keyframes
-        self._announce = announce
+        self._announce, self._whole_px = announce, WHOLE_PX
         self._scenes, self._time_s = CutFinder(), 0.0
-        self._moments, self._colors = Smoother(), Smoother()
+        self._moments: Smoother[Statistics] = Smoother()
+        self._lab: Smoother[Statistics] = Smoother()
+        self._colors: Smoother[ColorMoments] = Smoother()
         self._steady = Steadier(steady)
         self._styles: list[Style] = []
         self._controls: Controls | None = None
@@ -119,6 +125,7 @@ class VideoStylizer:
         Raises:
             ValueError: If a mask's region is empty.
         """
+        refuse_fork()
         image_u8, image, target = self._sizes_of(frame_u8)
         kept = kept_share(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
@@ -133,14 +140,43 @@ class VideoStylizer:
         def smooth_moments(moments: Statistics) -> Statistics:
             return self._moments(moments, kept)
 
-        def smooth_colors(colors: Statistics) -> Statistics:
+        def smooth_colors(colors: ColorMoments) -> ColorMoments:
             return self._colors(colors, kept)
 
-        operands = (image_u8, self._styles, self._controls_at(time_s), smooth_moments)
-        stylized = stylize_frame(self._model, *operands)
+        def smooth_lab(colors: Statistics) -> Statistics:
+            return self._lab(colors, kept)
+
+        stylized = self._stylize(
+            image_u8, self._controls_at(time_s), smooth_moments, smooth_colors
+        )
         stylized = self._steady(stylized, image, cut=cut)
-        looks = (self._target_masks, self._plan.color, smooth_colors)
-        return finish_frame(stylized, target, *looks)
+        shares = self._plan.detail_shares(len(self._masks.masks))
+        detail = None if shares is None else Detail(image, shares)
+        looks = (self._target_masks, self._plan.color, smooth_lab)
+        return finish_frame(stylized, target, *looks, detail)
+
+    def _stylize(
+        self,
+        frame_u8: UInt8[np.ndarray, "h w 3"],
+        controls: Controls,
+        smooth: Callable[[Statistics], Statistics],
+        smooth_colors: Callable[[ColorMoments], ColorMoments],
+    ) -> Float[np.ndarray, "h w 3"]:
+        """A frame; through windows from the first that does not fit into memory."""
+        height, width, _ = frame_u8.shape
+        doing = f"stylizing a frame of {width} x {height} px"
+        while True:
+            operands = (self._model, frame_u8, self._styles, controls, smooth)
+            try:
+                with explained_memory(doing, "use a smaller --size"):
+                    return stylize_frame(
+                        *operands, self._whole_px, smooth_colors=smooth_colors
+                    )
+            except NotEnoughMemoryError as error:
+                if self._whole_px < height * width or self._model.method.tiling is None:
+                    raise
+                self._whole_px = 0
+                self._announce(f"{error.doing} {error.lack}; it goes through windows")
 
     def _sizes_of(
         self, frame_u8: np.ndarray
@@ -205,6 +241,10 @@ def _check(
 ) -> None:
     if not 0.0 <= smooth_s < math.inf:  # so that NaN fails too
         raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
+    if plan.refine:
+        raise ValueError(
+            f"refine must be 0 for a video, got {plan.refine}: it is for pictures"
+        )
     if plan.masking is not None and plan.masking.need_alpha:
         raise ValueError("the mask 'alpha' is of pictures: a video has no opacity")
     if len(plan.shares[0]) != num_styles:

@@ -38,6 +38,31 @@ def test_hellinger_distance_of_two_halves():
     np.testing.assert_allclose(half, np.sqrt(1 - np.sqrt(0.5)))
 
 
+def test_channels_are_distributions_even_of_the_gamuts_corners():
+    corners = np.array([[r, g, b] for r in (0, 1) for g in (0, 1) for b in (0, 1)])
+    histograms = color.channel_histograms(corners.reshape(2, 4, 3).astype(np.float32))
+    assert histograms.shape == (3, 32)
+    np.testing.assert_allclose(histograms.sum(axis=1), 1)
+
+
+def test_color_distance_is_half_the_l1_distance_of_hand_counted_bins():
+    black = np.zeros((4, 4, 3), np.float32)
+    half = black.copy()
+    half[:2, :, 0] = 1  # half red: L is 53, a 80.1 (beyond the last bin) and b 67
+    pair = color.channel_histograms(black), color.channel_histograms(half)
+    np.testing.assert_array_equal(pair[1][0].nonzero(), [[0, 17]])
+    np.testing.assert_array_equal(pair[1][1].nonzero(), [[16, 31]])
+    np.testing.assert_array_equal(pair[1][2].nonzero(), [[16, 29]])
+    assert color.color_distance(*pair) == pytest.approx(0.5)
+    assert color.color_distance(pair[1], pair[1]) == 0
+
+
+def test_color_distance_of_channels_without_a_common_bin_is_one():
+    colors = np.array([[0.0, 0.0, 1.0], [0.9, 0.9, 0.0]], np.float32)
+    first, second = (color.channel_histograms(x[None, None]) for x in colors)
+    assert color.color_distance(first, second) == pytest.approx(1)
+
+
 def test_pictures_and_styles_are_as_many():
     with pytest.raises(ValueError, match="2 pictures and 1 styles"):
         color.lab_histogram_distance(np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3)))

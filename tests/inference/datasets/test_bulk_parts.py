@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from styleflax import memory
 from styleflax.datasets.augment import centre_crop
 from styleflax.inference.datasets import output
 from styleflax.inference.datasets.job import (
@@ -15,6 +16,7 @@ from styleflax.inference.datasets.job import (
 from styleflax.inference.datasets.maker import Maker
 from styleflax.inference.datasets.output import assemble, claim, locked, read_report
 from styleflax.inference.datasets.parts import read_note, read_part
+from styleflax.memory import NotEnoughMemoryError
 
 COLOURS = {"r.png": (1, 0, 0), "g.png": (0, 128 / 255, 0), "below/b.png": (0, 0, 1)}
 
@@ -218,3 +220,15 @@ def test_only_one_run_writes_a_folder(tmp_path):
 def test_bad_settings_are_named(tiny, settings, changed, message):
     with pytest.raises(ValueError, match=message):
         open_job(settings._replace(**changed))
+
+
+def test_a_batch_that_does_not_fit_into_memory_says_what_to_do(
+    tiny, settings, tmp_path, monkeypatch
+):
+    job = open_job(settings)
+    monkeypatch.setattr(memory, "program_bytes", lambda _: 1e15)
+    with pytest.raises(
+        NotEnoughMemoryError,
+        match=r"batches of 2 pictures of 32 px .*--batch or --size",
+    ):
+        make(job, tmp_path / "out")

@@ -1,0 +1,131 @@
+"""Refinement of a network's results by some steps of optimization of their pixels."""
+
+import functools
+import math
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+
+from styleflax.inference.checks import MIN_SIDE_PX
+from styleflax.inference.contents import Content, StylePixels, as_floats
+from styleflax.inference.controls import Plan
+from styleflax.inference.gatys.encoder import load_gatys_encoder
+from styleflax.inference.gatys.levels import Size
+from styleflax.inference.gatys.optimize import make_gatys
+from styleflax.inference.gatys.pictures import ENCODER, style_regions
+from styleflax.inference.gatys.presets import PRESETS, Settings
+from styleflax.inference.masks.layout import LaidMasks, lay_masks
+from styleflax.types import Params
+
+COARSEST_PX = 512
+"""Short side from twice which on refinement begins at half the size."""
+MAX_REFINED_MEGAPIXELS = 2.1
+"""Size up to which pixels are optimized: one of 1920x1080 px takes 7 GB."""
+
+OnStep = Callable[[int, int], None]
+"""(iterations done, all of them) for one picture."""
+
+
+class Refiner:
+    """Takes results closer to what Gatys, Ecker and Bethge (2016) minimize.
+
+    Args:
+        settings: What is minimized, and how; iterations, levels and the start are
+            those of the refinement.
+        encoder: As for `load_gatys_encoder`; it is loaded with the first picture.
+    """
+
+    def __init__(
+        self,
+        settings: Settings = PRESETS["default"],
+        encoder: str | os.PathLike[str] = ENCODER,
+    ) -> None:
+        self._settings, self._encoder = settings, encoder
+
+    @functools.cached_property
+    def _params(self) -> Params:
+        return load_gatys_encoder(self._encoder, self._settings.objective.layers())
+
+    def __call__(
+        self,
+        stylized: Float[np.ndarray, "h w 3"],
+        content: Content,
+        styles: Sequence[StylePixels],
+        plan: Plan,
+        masks: LaidMasks | None,
+        on_step: OnStep | None = None,
+    ) -> Float[np.ndarray, "h w 3"]:
+        """Returns the result after `plan.refine` iterations of L-BFGS.
+
+        A picture of 1024 px or more is refined coarse to fine, with as many
+        iterations at each of its levels. One above `MAX_REFINED_MEGAPIXELS` is
+        refined at that size, and the change is enlarged.
+
+        Args:
+            stylized: RGB in [0, 1], what a network made of the content.
+            content: Its `image` is as large.
+            styles: Paintings, as many as the plan has.
+            plan: What was asked for.
+            masks: Laid over the content; None for all of it.
+            on_step: Called after every few iterations.
+        """
+        whole: Size = (stylized.shape[0], stylized.shape[1])
+        size = refined_size(whole)
+        image, start = (_resized(as_floats(x), size) for x in (content.image, stylized))
+        if size != whole:
+            scale = size[0] / whole[0]
+            masks = lay_masks(plan.masking, *size, content.alpha, scale=scale)
+        settings = self._settings._replace(
+            iterations=(plan.refine,), levels=num_levels(size)
+        )
+        made = make_gatys(self._params, settings)(
+            image,
+            [style.image for style in styles],
+            style_regions(plan, masks, [style.mask for style in styles]),
+            heard=on_step and _listener(on_step, (plan.refine + 1) * settings.levels),
+            start=start,
+        )
+        if size == whole:
+            return made.image
+        return np.clip(stylized + _resized(made.image - start, whole), 0.0, 1.0)
+
+
+def refined_size(size: Size) -> Size:
+    """Returns the height and width at which a picture's pixels are optimized."""
+    scale = math.sqrt(MAX_REFINED_MEGAPIXELS * 1e6 / (size[0] * size[1]))
+    if scale >= 1.0:
+        return size
+    height, width = (max(MIN_SIDE_PX, math.floor(x * scale)) for x in size)
+    return height, width
+
+
+def num_levels(size: Size) -> int:
+    """Returns the number of levels whose short sides are `COARSEST_PX` or more."""
+    return 1 + max(0, math.floor(math.log2(min(size) / COARSEST_PX)))
+
+
+def _listener(on_step: OnStep, total: int) -> Callable[[int, np.ndarray], None]:
+    """Returns what hears of one picture's iterations and passes their number on."""
+    done = 0
+
+    def hear(_level: int, losses: np.ndarray) -> None:
+        nonlocal done
+        done += len(losses)
+        on_step(done, total)
+
+    return hear
+
+
+def _resized(
+    picture: Float[np.ndarray, "h w 3"], size: Size
+) -> Float[np.ndarray, "_ _ 3"]:
+    """Returns a picture of another size, bicubic in floats; the same if it has it."""
+    if picture.shape[:2] == size:
+        return picture
+    channels = (np.ascontiguousarray(picture[..., i], np.float32) for i in range(3))
+    bicubic = PillowImage.Resampling.BICUBIC
+    made = [PillowImage.fromarray(x).resize(size[::-1], bicubic) for x in channels]
+    return np.dstack([np.asarray(x) for x in made])

@@ -1,0 +1,258 @@
+"""The color step: a picture's chroma moved to a painting's, by moments alone.
+
+Colors are split into luma and two coordinates of chroma (YIQ of NTSC). The chroma of a
+picture is moved by the optimal linear map between two Gaussians (Monge's map; Pitié and
+Kokaram 2007) to the mean and covariance of the painting's chroma; luma stays. All that
+the step needs of a picture is a mean and a covariance of three numbers, which can be
+merged over windows, devices and frames. The formulas are written out for 2x2 matrices:
+they have no decomposition, so that they have a gradient wherever pictures are not of
+one color, and are easily written in another language.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from styleflax.ops.statistics import safe_sqrt
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue in the luma of NTSC (ITU-R BT.601)."""
+TO_CHROMA = np.array(
+    [[0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]], np.float32
+)
+"""I and Q of RGB; rows sum to 0, so that grays have no chroma."""
+FROM_CHROMA = np.linalg.inv(np.vstack([LUMA, TO_CHROMA]))[:, 1:].astype(np.float32)
+"""RGB of I and Q; its luma is 0."""
+MIN_VARIANCE = 1e-7
+"""Chroma that varies less in some direction counts as varying so, in order that what
+rounding leaves of a gray picture's chroma is not enlarged to a painting's colors."""
+
+
+class ColorMoments(NamedTuple):
+    """Sufficient statistics of the colors of sets of pixels.
+
+    Attributes:
+        count: Sum of the weights of the pixels.
+        mean: Weighted mean of RGB.
+        m2: Weighted sum of the products of deviations from `mean`.
+    """
+
+    count: Float[Array, "*n"]  # type: ignore[assignment]  # hides tuple.count
+    mean: Float[Array, "*n 3"]
+    m2: Float[Array, "*n 3 3"]
+
+    @property
+    def covariance(self) -> Float[Array, "*n 3 3"]:
+        """Of RGB, biased; 0 where nothing was counted."""
+        return self.m2 / jnp.maximum(self.count, _TINY)[..., None, None]
+
+
+class Palette(NamedTuple):
+    """What the color step knows of a painting, or of a mix of paintings.
+
+    Attributes:
+        mean: Of RGB.
+        covariance: The same.
+    """
+
+    mean: Float[Array, "*n 3"]
+    covariance: Float[Array, "*n 3 3"]
+
+
+class ColorMap(NamedTuple):
+    """`color -> color + matrix @ color + offset`, which leaves luma as it is."""
+
+    matrix: Float[Array, "*n 3 3"]
+    offset: Float[Array, "*n 3"]
+
+
+_TINY = np.finfo(np.float32).tiny
+_EXACT = "highest"
+"""Precision of products; accelerators would leave out digits."""
+
+
+def color_moments(
+    image: Float[Array, "b h w 3"], masks: Float[Array, "r h w"] | None = None
+) -> ColorMoments:
+    """Moments of the colors of every picture's regions, (b, r).
+
+    In two passes, as float32 would lose digits of the difference of large sums.
+
+    Args:
+        image: RGB, of any range.
+        masks: Non-negative weight of every pixel in every region; None is one region
+            of all pixels alike. A region of no weight has mean and `m2` 0.
+    """
+    image = image.astype(jnp.float32)
+    if masks is None:
+        masks = jnp.ones((1, *image.shape[1:3]), jnp.float32)
+    rough = image.mean(axis=(1, 2))
+    centered = image - rough[:, None, None]
+    count = masks.sum(axis=(1, 2))
+    filled = jnp.maximum(count, _TINY)
+    means, squares = [], []
+    for r in range(masks.shape[0]):
+        weighed = centered * masks[r, :, :, None]
+        means.append(weighed.sum(axis=(1, 2)) / filled[r])
+        squares.append(
+            jnp.einsum("bhwc,bhwd->bcd", weighed, centered, precision=_EXACT)
+        )
+    shift, second = jnp.stack(means, axis=1), jnp.stack(squares, axis=1)
+    m2 = second - count[:, None, None] * _outer(shift)
+    mean = (rough[:, None] + shift) * (count > 0)[:, None]
+    return ColorMoments(jnp.broadcast_to(count, mean.shape[:2]), mean, m2)
+
+
+def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
+    """Moments of two disjoint sets of pixels together.
+
+    Pairwise update of Chan, Golub and LeVeque (1979), as in
+    `ops.statistics.merge_moments`.
+    """
+    count = a.count + b.count
+    share = (b.count / jnp.maximum(count, _TINY))[..., None]
+    difference = b.mean - a.mean
+    between = _outer(difference) * (a.count[..., None] * share)[..., None]
+    return ColorMoments(count, a.mean + difference * share, a.m2 + b.m2 + between)
+
+
+def palette_of(image: Float[Array, "1 h w 3"], part: Array | None = None) -> Palette:
+    """The palette of a painting, (1, ...).
+
+    Args:
+        image: RGB in [0, 1].
+        part: Weight of every pixel, (1, h, w); all alike by default.
+    """
+    moments = color_moments(image, part)
+    return Palette(moments.mean[:, 0], moments.covariance[:, 0])
+
+
+def mix_palettes(palettes: Palette, weights: Float[Array, "r s"]) -> Palette:
+    """The palette of every region: means and covariances of its mix of paintings.
+
+    Args:
+        palettes: (s, ...), one for each style.
+        weights: Share of every style in every region; rows sum to 1.
+    """
+    return Palette(
+        jnp.einsum("rs,sc->rc", weights, palettes.mean, precision=_EXACT),
+        jnp.einsum("rs,scd->rcd", weights, palettes.covariance, precision=_EXACT),
+    )
+
+
+def color_map(
+    moments: ColorMoments, palette: Palette, strength: Float[Array, "*n"] | float = 1.0
+) -> ColorMap:
+    """The map that moves chroma to a palette's.
+
+    Args:
+        moments: Of the picture.
+        palette: Whose chroma is wanted; of a shape that broadcasts.
+        strength: 0 leaves all as it is; at 1 mean and covariance of chroma are the
+            palette's, but for a picture whose chroma hardly varies, which gets the
+            mean, and less than the covariance. Between, the map is mixed with
+            standing still.
+    """
+    mean, covariance = _chroma(moments.mean), _of_chroma(moments.covariance)
+    wanted, target = _chroma(palette.mean), _of_chroma(palette.covariance)
+    transport = _monge_map(covariance, target)
+    strength = jnp.asarray(strength, jnp.float32)
+    change = strength[..., None, None] * (transport - jnp.eye(2))
+    moved = jnp.einsum("...ij,...j->...i", change, mean, precision=_EXACT)
+    shift = strength[..., None] * (wanted - mean) - moved
+    matrix = jnp.einsum(
+        "ci,...ij,jd->...cd", FROM_CHROMA, change, TO_CHROMA, precision=_EXACT
+    )
+    offset = jnp.einsum("ci,...i->...c", FROM_CHROMA, shift, precision=_EXACT)
+    return ColorMap(matrix, offset)
+
+
+def apply_color_map(
+    image: Float[Array, "b h w 3"],
+    maps: ColorMap,
+    masks: Float[Array, "r h w"] | None = None,
+) -> Float[Array, "b h w 3"]:
+    """The picture moved by the maps of its regions, (b, r, ...), mixed by its masks.
+
+    Args:
+        image: RGB, of any range.
+        maps: Of every picture and region.
+        masks: Share of every region at every pixel; None where there is one region.
+
+    Returns:
+        RGB, not clipped.
+    """
+    total = image
+    for r in range(maps.offset.shape[1]):
+        matrix, offset = maps.matrix[:, r], maps.offset[:, r]
+        change = jnp.einsum("bhwc,bdc->bhwd", image, matrix, precision=_EXACT)
+        change = change + offset[:, None, None]
+        total = total + (change if masks is None else masks[r, :, :, None] * change)
+    return total
+
+
+def match_chroma(
+    image: Float[Array, "b h w 3"],
+    palette: Palette,
+    strength: Float[Array, " r"] | float = 1.0,
+    masks: Float[Array, "r h w"] | None = None,
+) -> Float[Array, "b h w 3"]:
+    """Pictures whose chroma has a palette's mean and covariance, and luma as before.
+
+    Args:
+        image: RGB, of any range.
+        palette: Of every region, (r, ...), for all pictures; or (b, 1, ...).
+        strength: Of every region, 0 to 1; see `color_map`.
+        masks: Share of every region at every pixel; None where there is one region.
+
+    Returns:
+        RGB, not clipped.
+    """
+    maps = color_map(color_moments(image, masks), palette, strength)
+    return apply_color_map(image, maps, masks)
+
+
+def _outer(x: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
+    return x[..., :, None] * x[..., None, :]
+
+
+def _chroma(color: Float[Array, "*n 3"]) -> Float[Array, "*n 2"]:
+    return jnp.einsum("ic,...c->...i", TO_CHROMA, color, precision=_EXACT)
+
+
+def _of_chroma(covariance: Float[Array, "*n 3 3"]) -> Float[Array, "*n 2 2"]:
+    return jnp.einsum(
+        "ic,...cd,jd->...ij", TO_CHROMA, covariance, TO_CHROMA, precision=_EXACT
+    )
+
+
+def _monge_map(
+    source: Float[Array, "*n 2 2"], target: Float[Array, "... 2 2"]
+) -> Float[Array, "*n 2 2"]:
+    """The symmetric matrix T with T source T = target.
+
+    It is `source^-1 (source target)^1/2`, and of 2x2 matrices a square root is
+    `(M + sqrt(det M) 1) / sqrt(tr M + 2 sqrt(det M))`.
+    """
+    half = (source[..., 0, 0] - source[..., 1, 1]) / 2
+    radius = safe_sqrt(half**2 + source[..., 0, 1] ** 2)
+    smallest = (source[..., 0, 0] + source[..., 1, 1]) / 2 - radius
+    missing = jnp.maximum(MIN_VARIANCE - smallest, 0.0)
+    source = source + missing[..., None, None] * jnp.eye(2)
+    ratio = jnp.maximum(_det(target), 0.0) / _det(source)
+    root = safe_sqrt(ratio)[..., None, None]
+    scale = jnp.einsum("...ij,...ij->...", source, target, precision=_EXACT)
+    scale = safe_sqrt(scale + 2 * root[..., 0, 0] * _det(source))
+    a, b, d = source[..., 0, 0], source[..., 0, 1], source[..., 1, 1]
+    adjugate = jnp.stack([jnp.stack([d, -b], -1), jnp.stack([-b, a], -1)], -2)
+    made = target + root * adjugate
+    none = scale <= 0
+    return jnp.where(
+        none[..., None, None], 0.0, made / jnp.where(none, 1.0, scale)[..., None, None]
+    )
+
+
+def _det(x: Float[Array, "*n 2 2"]) -> Float[Array, "*n"]:
+    return x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0]
