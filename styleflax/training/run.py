@@ -27,6 +27,7 @@ from styleflax.training.encoder import open_encoder, start_anew, start_from
 from styleflax.training.environment import describe_environment, warn_of_differences
 from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
+from styleflax.training.palettes import read_palettes
 from styleflax.training.sources import (
     Pictures,
     Sources,
@@ -106,6 +107,8 @@ def open_run(
     encoder = _read_encoder(config, method, workdir, sources)
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
+    if method.styles:
+        notes["palettes"] = read_palettes(method, sources[1], config.data.style_px)
     if validation is not None:
         notes["validation"] = describe_split(config, validation)
     optimizer = make_optimizer(config.optimizer)

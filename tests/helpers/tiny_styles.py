@@ -8,6 +8,7 @@ and it. `STOP_AFTER=N` ends the process without any ado after N parts.
 
 import os
 import sys
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 
@@ -45,7 +46,7 @@ def tiny_model():
 def install(patch=setattr):
     """Makes every model file the tiny model."""
     patch(job, "find_model", lambda name: name)
-    patch(job, "load_model", lambda name: name)
+    patch(job, "load_model", lambda name: SimpleNamespace(defaults={}))
     patch(job, "build_model", lambda file: tiny_model())
     patch(job, "model_digest", lambda file: DIGEST)
 
