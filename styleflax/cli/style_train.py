@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from styleflax.cli.errors import EXIT_FAILED
+from styleflax.cli.output_paths import check_out_folder, check_outside
+from styleflax.files import check_file, check_folder, find_url
 from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
@@ -52,7 +54,13 @@ def train(
     )
     from styleflax.training.validation import validate  # noqa: PLC0415
 
+    check_file(painting, "PAINTING", "a picture", "train its pictures one by one")
     check_target(out, overwrite=overwrite)
+    if workdir is not None:
+        check_out_folder(workdir, "--workdir")
+        check_outside(workdir, [Path(photos)], "--workdir")
+    if find_url(photos) or Path(photos).is_file():
+        check_folder(Path(photos), "--photos", "a folder of photographs")
     if Path(photos).is_dir():
         photos = f"image_folder:{photos}"
     asked = NewStyle(

@@ -18,8 +18,10 @@ import styleflax
 from styleflax.cli.errors import EXIT_INTERRUPTED, describe_error, one_line_errors
 from styleflax.cli.loss_flags import add_losses, split_new_losses
 from styleflax.cli.option_flags import check_method, set_options, split_options
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
+from styleflax.datasets.sources import split_spec
 
 if TYPE_CHECKING:
     from styleflax.distributed.signals import StopRequest
@@ -150,7 +152,20 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
     config = values["config"].value
     if not isinstance(config, Config):
         raise ValueError("get_config() of --config must return a styleflax Config")  # noqa: TRY004
-    return config, Path(values["workdir"].value)
+    workdir = Path(values["workdir"].value)
+    _check_workdir(workdir, config)
+    return config, workdir
+
+
+def _check_workdir(workdir: Path, config: Config) -> None:
+    """Refuses a new folder that is a file's name, or whose samples would be data."""
+    check_out_folder(workdir, "--workdir")
+    if (workdir / "config.json").is_file():
+        return
+    specs = [*split_spec(config.data.content), *split_spec(config.data.style)]
+    pairs = (spec.partition(":") for spec in specs)
+    folders = [Path(path).expanduser() for _, colon, path in pairs if colon]
+    check_outside(workdir, folders, "--workdir")
 
 
 def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:

@@ -14,6 +14,7 @@ from styleflax.evaluation.cache import FirstKept
 from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.outputs import PairNames, load_output_u8
 from styleflax.evaluation.resources import peak_memory
+from styleflax.files import short_stem
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.model import Model, read_arithmetic
@@ -69,7 +70,7 @@ class System(NamedTuple):
 
 def square_path(role: str, name: str) -> Path:
     """Returns where the folder of an evaluation keeps an input's square."""
-    return Path("inputs", role, f"{name}.png")
+    return Path("inputs", role, f"{short_stem(name)}.png")
 
 
 def make_baselines() -> list[System]:

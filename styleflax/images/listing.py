@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from styleflax.files import check_folder
 from styleflax.images.unread import unread_by_name
 
 IMAGE_SUFFIXES = frozenset(
@@ -204,8 +205,7 @@ def _walk(
     folder: str | os.PathLike[str], rules: Rules
 ) -> tuple[list[Path], list[Path], list[LeftOut]]:
     """The files and folders that a search looks at, and what it does not look into."""
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(folder)!r}")
+    check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
     left_out: list[LeftOut] = []

@@ -216,9 +216,7 @@ def make_plan(
     for name, side in (("size", size), ("style_size", style_size)):
         if side is not None:
             check_size(side, name)
-    if color not in get_args(ColorMode):
-        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
-    _check_finishing(color_match, detail, color)
+    _check_color(color, color_match, detail)
     masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas need masks")
@@ -243,9 +241,9 @@ def make_plan(
     )
 
 
-def _check_finishing(
-    color_match: float | None, detail: float | None, color: ColorMode
-) -> None:
+def _check_color(color: str, color_match: float | None, detail: float | None) -> None:
+    if color not in get_args(ColorMode):
+        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
     for name, share in (("color_match", color_match), ("detail", detail)):
         if share is not None:
             check_alpha(share, name)

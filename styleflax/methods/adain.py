@@ -14,27 +14,29 @@ from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
-    Masks,
     Method,
     Piece,
     Style,
     Tiling,
     Variables,
-    layer_masks,
+    add_terms,
+    feature_moments,
+    mix_moments,
+    style_moments,
     weigh_terms,
 )
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.encoder import (
+    EncoderKind,
+    FrozenEncoder,
+    make_stylizing_encoder,
+)
 from styleflax.methods.terms import make_style_terms
 from styleflax.models.decoder import Decoder
+from styleflax.models.layers import scale_channels
 from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.extent import Extent
-from styleflax.ops.spatial import area_average
-from styleflax.ops.statistics import (
-    Moments,
-    channel_mean_std,
-    moments_mean_std,
-    region_moments,
-)
+from styleflax.ops.spatial import area_average, middle_half
+from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
@@ -52,12 +54,13 @@ def make_adain(
     dtype: DTypeLike = jnp.float32,
     native: bool = False,
     remat: bool = False,
+    width: float = 1.0,
+    encoder: EncoderKind = "frozen",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
     Strength 1 is the paper's transfer; strength 0 is the content as the decoder
-    reproduces it from its own relu4_1; in between, features are mixed (equation
-    14).
+    reproduces it from its own relu4_1; in between, features are mixed (equation 14).
 
     Args:
         losses: Weights by term. `content` and `style` are the paper's, any of
@@ -70,13 +73,17 @@ def make_adain(
         dtype: Compute type of the networks; statistics are float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
+        width: Factor on the channels of encoder, decoder and critics.
+        encoder: `trained` trains the encoder that stylizes, too, which begins as the
+            frozen one; that judges the pictures.
 
     Raises:
-        ValueError: If a term is unknown.
+        ValueError: If a term or an encoder is unknown, or the width is not possible.
     """
-    encoder = FrozenEncoder(dtype, remat)
-    decoder = Decoder(dtype, native)
-    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
+    judge = FrozenEncoder(dtype, remat)
+    encode = make_stylizing_encoder(encoder, judge, (DEEPEST,))
+    decoder = Decoder(dtype, native, width)
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width)
     of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
 
@@ -88,27 +95,15 @@ def make_adain(
     # Inference: encode_style, encode_content -> moments -> transfer -> decode.
 
     def init(key: Key) -> Variables:
-        own = decoder.init(key, jnp.zeros((1, 2, 2, 512)))["params"]
+        feature = jnp.zeros((1, 2, 2, scale_channels(512, width)))
+        own = decoder.init(key, feature)["params"]
         return Variables({"model": own, **terms.init(jax.random.fold_in(key, 1))}, {})
 
-    def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
-        feature = encoder(frozen, style["image"], (DEEPEST,))[DEEPEST]
-        if "mask" not in style:
-            mean, std = channel_mean_std(feature, **of_style)
-            return {"mean": mean, "std": std}
-        part = area_average(style["mask"], *feature.shape[1:3])
-        mean, std = moments_mean_std(region_moments(feature, part), **of_style)
-        return {"mean": mean[:, 0], "std": std[:, 0]}
-
-    def encode_content(
-        _: Variables, frozen: Params, image: Image, extent: Extent | None = None
-    ) -> FeatureMaps:
-        return encoder(frozen, image, (DEEPEST,), extent)
-
-    def moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
-        feature = features[DEEPEST]
-        cells = area_average(layer_masks(masks, DEEPEST), *feature.shape[1:3])
-        return {DEEPEST: region_moments(feature, cells)}
+    def encode_style(
+        variables: Variables, frozen: Params, style: Mapping[str, Array]
+    ) -> Style:
+        features = encode(variables.players["model"], frozen, style["image"])
+        return style_moments(features[DEEPEST], style.get("mask"), **of_style)
 
     def transfer(
         _variables: Variables,
@@ -121,14 +116,10 @@ def make_adain(
     ) -> FeatureMaps:
         feature = features[DEEPEST]
         masks = controls.masks if piece is None else piece.masks[DEEPEST]
-        mean, std = (
-            controls.weights @ jnp.concatenate([style[name] for style in styles])
-            for name in ("mean", "std")
-        )
         moved = rescale_regions(
             feature,
             moments_mean_std(moments[DEEPEST], **of_content),
-            (mean, std),
+            mix_moments(styles, controls.weights),
             controls.strength,
             area_average(masks, *feature.shape[1:3]),
         )
@@ -153,81 +144,75 @@ def make_adain(
         own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
         images = jnp.concatenate([batch["content"], batch["style"]])
-        features = encoder(frozen, images, STYLE_LAYERS)
-        found = {}
+        features, seen = encode.with_judge(own, frozen, images, STYLE_LAYERS)
+        feature, found = features[DEEPEST], {}
         if "pixel" in losses:
-            found["pixel"] = pixel_loss(paint(own, features[DEEPEST]), images)
+            found["pixel"] = pixel_loss(paint(own, feature), images)
         if {"identity", "identity_features"} & losses.keys():
-            found |= identity_terms(own, frozen, _middle(images))
+            found |= identity_terms(own, frozen, middle_half(images))
         if not losses.keys() <= set(RECONSTRUCTIONS):
-            found |= transfer_terms(own, variables.players, frozen, features, key)
+            found |= transfer_terms(own, variables, frozen, feature, seen, key)
         total, metrics = weigh_terms(losses, found)
         return total, (metrics, {})
 
     def transfer_terms(
         own: Params,
-        players: Mapping[str, Params],
+        variables: Variables,
         frozen: Params,
-        features: FeatureMaps,
+        feature: FeatureMap,
+        seen: FeatureMaps,
         key: Key,
     ) -> dict[str, Array]:
         """Content, style and image terms; features are of contents, then styles."""
-        size = len(features[DEEPEST]) // 2
-        style = {layer: feature[size:] for layer, feature in features.items()}
+        size = len(feature) // 2
+        style = {layer: x[size:] for layer, x in seen.items()}
         targets = terms.targets(style)
-        wanted = jax.lax.stop_gradient(move(features[DEEPEST][:size], style[DEEPEST]))
-        image = paint(own, wanted)
+        wanted = jax.lax.stop_gradient(move(seen[DEEPEST][:size], style[DEEPEST]))
+        moved = move(feature[:size], feature[size:]) if encode.is_trained else wanted
+        image = paint(own, moved)
 
         def compare(seen: FeatureMaps) -> dict[str, Array]:
-            styles = terms.compare(seen, targets, players, key)
+            styles = terms.compare(seen, targets, variables.players, key)
             return {"content": mse_loss(seen[DEEPEST], wanted), **styles}
 
-        judged = encoder.judge(frozen, image, STYLE_LAYERS, compare)
+        judged = judge.judge(frozen, image, STYLE_LAYERS, compare)
         return {**judged, **regularize(image, losses)}
 
     def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:
         """Images from their own features, compared in pixels and in features."""
-        wanted = encoder(frozen, images, STYLE_LAYERS)
-        again = paint(own, wanted[DEEPEST])
+        features, wanted = encode.with_judge(own, frozen, images, STYLE_LAYERS)
+        again = paint(own, features[DEEPEST])
         found = {"identity": pixel_loss(again, images)}
 
         def compare(seen: FeatureMaps) -> dict[str, Array]:
             distances = (mse_loss(seen[k], wanted[k]) for k in STYLE_LAYERS)
-            return {"identity_features": sum(distances, start=jnp.zeros(()))}
+            return {"identity_features": add_terms(distances)}
 
         if "identity_features" in losses:
-            found |= encoder.judge(frozen, again, STYLE_LAYERS, compare)
+            found |= judge.judge(frozen, again, STYLE_LAYERS, compare)
         return {name: term for name, term in found.items() if name in losses}
 
     def critic_features(
         variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
     ) -> tuple[FeatureMaps, FeatureMaps]:
-        content = encoder(frozen, batch["content"], (DEEPEST,))
-        style = encoder(frozen, batch["style"], STYLE_LAYERS)
-        moved = move(content[DEEPEST], style[DEEPEST])
-        image = paint(variables.players["model"], moved)
-        return {k: style[k] for k in layers}, encoder(frozen, image, layers)
+        own = variables.players["model"]
+        content = encode(own, frozen, batch["content"])
+        style, seen = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
+        image = paint(own, move(content[DEEPEST], style[DEEPEST]))
+        return {k: seen[k] for k in layers}, judge(frozen, image, layers)
 
     return Method(
         init=init,
         losses={"model": loss, **terms.player_losses(critic_features)},
         encode_style=encode_style,
-        encode_content=encode_content,
-        moments=moments,
+        encode_content=encode.content,
+        moments=feature_moments,
         transfer=transfer,
         decode=decode,
         encoder_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=64),
         controls=frozenset({"strength", "weights", "masks", "style_masks"}),
+        options={} if width == 1 else {"width": width},
+        encoder_width=width,
+        trains_encoder=encode.is_trained,
     )
-
-
-def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:
-    """The middle half of both sides, in whole positions of relu4_1.
-
-    A quarter of the pixels for a quarter of the cost, and the same for any
-    number of devices, which a choice of pictures would not be.
-    """
-    height, width = (max(side // 16, 1) * 8 for side in images.shape[1:3])
-    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
-    return images[:, top : top + height, left : left + width]

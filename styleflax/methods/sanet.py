@@ -1,6 +1,7 @@
 """SANet: arbitrary style transfer by attention (Park and Lee 2019)."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -24,17 +25,25 @@ from styleflax.methods.base import (
     Style,
     Tiling,
     Variables,
-    layer_masks,
+    add_terms,
+    feature_moments,
     weigh_terms,
 )
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.encoder import (
+    EncoderKind,
+    FrozenEncoder,
+    make_stylizing_encoder,
+)
 from styleflax.methods.terms import make_style_terms
 from styleflax.models.decoder import Decoder
+from styleflax.models.layers import scale_channels
 from styleflax.models.sanet import (
+    ByRegion,
     Regions,
     SANet,
     attend_partly,
     likeness_params,
+    maps_of,
     part_of,
     whole_picture,
 )
@@ -46,9 +55,9 @@ from styleflax.ops.statistics import (
     mean_variance_norm,
     merge_regions,
     moments_mean_std,
-    region_moments,
+    normalize_regions,
 )
-from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
+from styleflax.types import FeatureMaps, Image, Key, Params
 
 ATTENDED = ("relu4_1", "relu5_1")
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", *ATTENDED)
@@ -62,7 +71,6 @@ LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
 """Beside the style losses."""
 PAPER_ARITHMETIC = Arithmetic()
 Start = Literal["likeness", "random"]
-ByRegion = dict[str, list[Float[Array, "b _ _ c"]]]
 
 
 def make_sanet(
@@ -74,6 +82,8 @@ def make_sanet(
     path: Path = "auto",
     start: Start = "likeness",
     remat: bool = False,
+    width: float = 1.0,
+    encoder: EncoderKind = "frozen",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -97,9 +107,11 @@ def make_sanet(
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         remat: Save memory in training; see `methods.encoder`.
+        width: Factor on the channels of encoder, attention, decoder and critics.
+        encoder: As of `make_adain`.
 
     Raises:
-        ValueError: If a term or the start is unknown.
+        ValueError: If a term or a name is unknown, or the width is not possible.
     """
     if start not in get_args(Start):
         raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
@@ -107,11 +119,12 @@ def make_sanet(
         path = "dense"
     of_content = arithmetic.content_statistics()
     of_style = arithmetic.style_statistics()
-    encoder = FrozenEncoder(dtype, remat)
+    judge = FrozenEncoder(dtype, remat)
+    encode = make_stylizing_encoder(encoder, judge, ATTENDED)
     # Flax takes only what has a hash.
     network = SANet(FrozenDict(of_style), dtype, path)
-    decoder = Decoder(dtype, native)
-    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
+    decoder = Decoder(dtype, native, width)
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width)
 
     def attend(own: Params, content: FeatureMaps, *arguments: Any) -> Array:
         """The network of `models.sanet`: the decoder's input."""
@@ -121,20 +134,22 @@ def make_sanet(
 
     def init(key: Key) -> Variables:
         """Attention and decoder in one tree, as AdaIN's decoder stands."""
-        feature = jnp.zeros((1, 2, 2, 512))
-        keys = jax.random.split(key)
+        channels, keys = scale_channels(512, width), jax.random.split(key)
+        feature = jnp.zeros((1, 2, 2, channels))
         if start == "likeness":
-            own = likeness_params(keys[0])
+            own = likeness_params(keys[0], channels)
         else:
             features = dict.fromkeys(ATTENDED, feature)
             queries = {layer: [feature] for layer in ATTENDED}
-            own = network.init(keys[0], features, queries, [features], whole_picture())
-            own = own["params"]
+            arguments = features, queries, [features], whole_picture()
+            own = network.init(keys[0], *arguments)["params"]
         own = {**own, **decoder.init(keys[1], feature)["params"]}
         return Variables({"model": own, **terms.init(jax.random.fold_in(key, 1))}, {})
 
-    def encode_style(_: Variables, frozen: Params, style: Mapping[str, Array]) -> Style:
-        features = encoder(frozen, style["image"], ATTENDED)
+    def encode_style(
+        variables: Variables, frozen: Params, style: Mapping[str, Array]
+    ) -> Style:
+        features = encode(variables.players["model"], frozen, style["image"])
         largest = float(jnp.finfo(style_dtype).max)
         kept = {k: v.clip(max=largest).astype(style_dtype) for k, v in features.items()}
         if "mask" in style:
@@ -143,29 +158,11 @@ def make_sanet(
                 kept[part_of(layer)] = part[..., None].astype(style_dtype)
         return kept
 
-    def encode_content(
-        _: Variables, frozen: Params, image: Image, extent: Extent | None = None
-    ) -> FeatureMaps:
-        return encoder(frozen, image, ATTENDED, extent)
-
-    def moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
-        found = {}
-        for layer, feature in features.items():
-            cells = area_average(layer_masks(masks, layer), *feature.shape[1:3])
-            found[layer] = region_moments(feature, cells)
-        return found
-
     def queries_of(features: FeatureMaps, moments: Mapping[str, Moments]) -> ByRegion:
-        """Content features, normalized by the moments of every region."""
-        queries = {}
-        for layer, moment in moments.items():
-            mean, std = (
-                m[:, :, None, None] for m in moments_mean_std(moment, **of_content)
-            )
-            content = features[layer].astype(jnp.float32)
-            count = moment.count.shape[1]
-            queries[layer] = [(content - mean[:, r]) / std[:, r] for r in range(count)]
-        return queries
+        return {
+            layer: normalize_regions(features[layer], moment, **of_content)
+            for layer, moment in moments.items()
+        }
 
     def transfer(
         variables: Variables,
@@ -194,7 +191,7 @@ def make_sanet(
             return attend(own, features, queries, attended, regions, levels, *of_piece)
 
         if piece is not None:
-            itself = _split_found(piece.itself, features)
+            itself = maps_of(piece.itself, features)
             mixed = with_rest if itself else shares
             extent = piece.extent.shrunk(8)
             return {"merged": merge(styles, piece.masks, mixed, itself, extent)}
@@ -220,8 +217,7 @@ def make_sanet(
         """
         found = {}
         for layer, asked in queries_of(features, moments).items():
-            whole = merge_regions(moments[layer])
-            mean, std = moments_mean_std(whole, **of_style)
+            mean, std = moments_mean_std(merge_regions(moments[layer]), **of_style)
             raw, queries = others[layer], jnp.concatenate(asked)
             found[layer] = attend_partly(
                 variables.players["model"][layer.replace("relu", "sanet")],
@@ -245,14 +241,12 @@ def make_sanet(
 
     # Training: contents in styles, and contents and styles in themselves.
 
-    def normalize(feature: FeatureMap) -> FeatureMap:
-        return mean_variance_norm(feature, **of_content)
+    normalize = partial(mean_variance_norm, **of_content)
 
     def stylize(own: Params, content: FeatureMaps, style: FeatureMaps) -> Image:
         """Each content in the style beside it, at strength 1."""
-        features = {layer: content[layer] for layer in ATTENDED}
-        queries = {layer: [normalize(x)] for layer, x in features.items()}
-        merged = attend(own, features, queries, [style], whole_picture())
+        queries = {layer: [normalize(x)] for layer, x in content.items()}
+        merged = attend(own, content, queries, [style], whole_picture())
         return decoder.apply({"params": own}, merged)
 
     def loss(
@@ -260,8 +254,8 @@ def make_sanet(
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
         size = len(batch["content"])
         both = jnp.concatenate([batch["content"], batch["style"]])
-        features = encoder(frozen, both, STYLE_LAYERS)
-        targets = terms.targets({k: v[size:] for k, v in features.items()})
+        features, wanted = encode.with_judge(own, frozen, both, STYLE_LAYERS)
+        targets = terms.targets({k: v[size:] for k, v in wanted.items()})
         transfers = not losses.keys() <= set(IDENTITIES)
         identities = any(name in losses for name in IDENTITIES)
         # All are painted as one batch: here are their positions in `both`.
@@ -269,7 +263,8 @@ def make_sanet(
         contents = jnp.array(one * transfers + two * identities)
         styles = jnp.array(two[size:] * transfers + two * identities)
         rest = slice(size * transfers, None)
-        images = stylize(own, _take(features, contents), _take(features, styles))
+        pairs = ({k: v[at] for k, v in features.items()} for at in (contents, styles))
+        images = stylize(own, *pairs)
         found: dict[str, Array] = {}
         if transfers:
             found |= regularize(images[:size], losses)
@@ -282,35 +277,34 @@ def make_sanet(
             if transfers:
                 made = {k: v[:size] for k, v in seen.items()}
                 found = terms.compare(made, targets, variables.players, key)
-                found["content"] = _sum(
-                    mse_loss(normalize(made[k]), normalize(features[k][:size]))
+                found["content"] = add_terms(
+                    mse_loss(normalize(made[k]), normalize(wanted[k][:size]))
                     for k in ATTENDED
                 )
             if identities:
-                found["identity_features"] = 2.0 * _sum(
-                    mse_loss(seen[k][rest], features[k]) for k in STYLE_LAYERS
+                found["identity_features"] = 2.0 * add_terms(
+                    mse_loss(seen[k][rest], wanted[k]) for k in STYLE_LAYERS
                 )
             return found
 
-        found |= encoder.judge(frozen, images, STYLE_LAYERS, compare)
+        found |= judge.judge(frozen, images, STYLE_LAYERS, compare)
         total, metrics = weigh_terms(losses, found)
         return total, (metrics, {})
 
     def critic_features(
         variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
     ) -> tuple[FeatureMaps, FeatureMaps]:
-        content = encoder(frozen, batch["content"], ATTENDED)
-        style = encoder(frozen, batch["style"], STYLE_LAYERS)
-        attended = {layer: style[layer] for layer in ATTENDED}
-        images = stylize(variables.players["model"], content, attended)
-        return {k: style[k] for k in layers}, encoder(frozen, images, layers)
+        own = variables.players["model"]
+        style, seen = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
+        images = stylize(own, encode(own, frozen, batch["content"]), style)
+        return {k: seen[k] for k in layers}, judge(frozen, images, layers)
 
     return Method(
         init=init,
         losses={"model": loss, **terms.player_losses(critic_features)},
         encode_style=encode_style,
-        encode_content=encode_content,
-        moments=moments,
+        encode_content=encode.content,
+        moments=feature_moments,
         transfer=transfer,
         decode=decode,
         encoder_layers=STYLE_LAYERS,
@@ -319,20 +313,7 @@ def make_sanet(
         controls=frozenset(
             {"strength", "weights", "masks", "style_masks", "level_balance"}
         ),
+        options={} if width == 1 else {"width": width},
+        encoder_width=width,
+        trains_encoder=encode.is_trained,
     )
-
-
-def _split_found(found: Found, features: FeatureMaps) -> ByRegion:
-    """What was found by layer and region, as maps; {} where nothing was asked."""
-    return {
-        layer: [part.reshape(features[layer].shape) for part in attention.output]
-        for layer, attention in found.items()
-    }
-
-
-def _take(features: FeatureMaps, positions: Array) -> dict[str, Array]:
-    return {layer: features[layer][positions] for layer in ATTENDED}
-
-
-def _sum(distances: Any) -> Float[Array, ""]:
-    return sum(distances, start=jnp.zeros(()))

@@ -8,7 +8,7 @@ from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import ReflectConv
+from styleflax.models.layers import ReflectConv, scale_channels
 from styleflax.ops.extent import Extent
 
 # Output channels, named as the encoder's layers that they mirror. Those that
@@ -39,12 +39,12 @@ class Decoder(nn.Module):
     Attributes:
         dtype: Compute type; the image is float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
-        layers: Output channels by layer, under the names in `LAYERS`.
+        width: Factor on the channels; see `layers.scale_channels`.
     """
 
     dtype: DTypeLike = jnp.float32
     native: bool = False
-    layers: Mapping[str, int] = LAYERS
+    width: float = 1.0
 
     @nn.compact
     def __call__(
@@ -59,7 +59,8 @@ class Decoder(nn.Module):
             extent: What of `features` is the picture's; None for all of it.
         """
         x = features
-        for name, channels in self.layers.items():
+        for name, full in LAYERS.items():
+            channels = full if name == "conv1_1" else scale_channels(full, self.width)
             upsample = name in UPSAMPLED
             conv = ReflectConv(channels, upsample, self.dtype, self.native, name=name)
             x = conv(x, extent)

@@ -14,6 +14,21 @@ from styleflax.ops.conv import (
 from styleflax.ops.extent import Extent, refill
 
 
+def scale_channels(channels: int, width: float) -> int:
+    """The channels of a layer at that width: a multiple of 4, at least 4.
+
+    Args:
+        channels: At width 1; kept as they are there.
+        width: Factor, above 0 and at most 8.
+
+    Raises:
+        ValueError: If the width is not possible.
+    """
+    if not isinstance(width, int | float) or not 0 < width <= 8:
+        raise ValueError(f"width must be above 0 and at most 8, got {width!r}")
+    return channels if width == 1 else max(round(channels * width / 4) * 4, 4)
+
+
 class ReflectConv(nn.Module):
     """3x3 convolution of stride 1 with reflection padding: the size stays.
 

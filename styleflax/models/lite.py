@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import HalvingConv, ReflectConv
+from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
 from styleflax.ops.extent import Extent
 from styleflax.types import FeatureMaps, Image
 
@@ -32,11 +32,9 @@ def level_channels(width: float) -> tuple[int, ...]:
     """Channels of every level at that width: multiples of 4, at least 4.
 
     Raises:
-        ValueError: If the width is not above 0.
+        ValueError: If the width is not possible; see `layers.scale_channels`.
     """
-    if not width > 0:
-        raise ValueError(f"width must be above 0, got {width}")
-    return tuple(max(round(c * width / 4) * 4, 4) for c in CHANNELS)
+    return tuple(scale_channels(c, width) for c in CHANNELS)
 
 
 class LiteEncoder(nn.Module):

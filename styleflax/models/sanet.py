@@ -24,6 +24,8 @@ from styleflax.types import Key, Params
 LEVELS = ("relu4_1", "relu5_1")
 """Layers with a block each."""
 FeatureMap = Float[Array, "b h w c"]
+ByRegion = dict[str, list[Float[Array, "b _ _ c"]]]
+"""By layer, a map for every region."""
 Part = Float[Array, "1 _ _ 1"]
 """Weights of a style's positions, from 0 to 1."""
 Itself = Sequence[FeatureMap]
@@ -151,6 +153,16 @@ def attend_partly(
 
     projected = project("f", queries), project("g", normalized), project("h", raw)
     return partial_attention(*projected, allowed)
+
+
+def maps_of(
+    found: Mapping[str, PartialAttention], features: Mapping[str, FeatureMap]
+) -> ByRegion:
+    """What was found at the places of features, for every region's queries."""
+    return {
+        layer: [part.reshape(features[layer].shape) for part in attention.output]
+        for layer, attention in found.items()
+    }
 
 
 class SANet(nn.Module):

@@ -113,6 +113,19 @@ def moments_mean_std(
     return moments.mean, safe_sqrt(moments.m2 / divisor + eps)
 
 
+def normalize_regions(
+    x: Float[Array, "b h w c"], moments: Moments, *, ddof: int = 0, eps: float = 1e-5
+) -> list[Float[Array, "b h w c"]]:
+    """The map normalized by the moments of every region, in float32.
+
+    Arguments as in `moments_mean_std`; see `mean_variance_norm` for the whole map's.
+    """
+    statistics = moments_mean_std(moments, ddof=ddof, eps=eps)
+    mean, std = (value[:, :, None, None] for value in statistics)
+    x = x.astype(jnp.float32)
+    return [(x - mean[:, r]) / std[:, r] for r in range(mean.shape[1])]
+
+
 def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
     """The mean over positions of the products of all pairs of channels, in float32.
 

@@ -16,7 +16,7 @@ from styleflax.methods.base import Method
 from styleflax.parallel import local_view
 from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.encoder import FILE_NAME
+from styleflax.training.encoder import FILE_NAME, with_encoder
 from styleflax.training.optimizer import make_optimizer
 from styleflax.training.state import TrainState, create_state
 from styleflax.weights.store import DEFAULTS, ModelFile, load_model
@@ -77,15 +77,21 @@ def model_file(
     palettes = notes.get("palettes", {})
     known = methods.controls_of(method) | ({"color_match"} if palettes else set())
     on = [name for name in DEFAULTS if name in known]
+    players = {
+        **encoder.players,  # what the method kept frozen
+        **{k: variables.players[k] for k in trained_players(config)},
+    }
+    # A network with an encoder of its own needs no judge once it is trained.
+    encoder_params = encoder.encoder_params if method.encoder_layers else {}
+    if method.trains_encoder:
+        model = dict(players["model"])
+        encoder_params = model.pop("encoder")
+        players["model"] = model
     return ModelFile(
         method=config.method,
         encoder=encoder.encoder,
-        # A network with an encoder of its own needs no judge once it is trained.
-        encoder_params=encoder.encoder_params if method.encoder_layers else {},
-        players={
-            **encoder.players,  # what the method kept frozen
-            **{k: variables.players[k] for k in trained_players(config)},
-        },
+        encoder_params=encoder_params,
+        players=players,
         state=variables.state,
         arithmetic=dataclasses.asdict(config.arithmetic),
         provenance=provenance,
@@ -107,6 +113,7 @@ def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
         "encoder": {
             **dataclasses.asdict(config.encoder),
             "weights": Path(config.encoder.weights).name,
+            **({"trained": True} if method.trains_encoder else {}),
         },
         "decoder": config.decoder,
         "init_from": Path(config.init_from).name,
@@ -149,7 +156,7 @@ def _newest_state(
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """The state, and the notes beside it."""
     folder = workdir / "checkpoints"
-    method = build_methods(config)[-1]
+    method = with_encoder(build_methods(config)[-1], load_model(workdir / FILE_NAME))
     optimizer = make_optimizer(config.optimizer)
 
     def create() -> Any:

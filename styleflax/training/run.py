@@ -23,7 +23,12 @@ from styleflax.distributed.consensus import (
 from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import replicate
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.encoder import open_encoder, start_anew, start_from
+from styleflax.training.encoder import (
+    open_encoder,
+    start_anew,
+    start_from,
+    with_encoder,
+)
 from styleflax.training.environment import describe_environment, warn_of_differences
 from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
@@ -105,6 +110,7 @@ def open_run(
     check_same("validation pictures", describe_split(config, validation))
     check_styles(config, method, sources)
     encoder = _read_encoder(config, method, workdir, sources)
+    method = with_encoder(method, encoder)
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
     if method.styles:
@@ -166,8 +172,7 @@ def _read_encoder(
     config: Config, method: Method, workdir: Path, sources: Sources
 ) -> ModelFile:
     def read() -> ModelFile:
-        layers = method.judge_layers or method.encoder_layers
-        return open_encoder(config, layers, workdir, sources, method.begin_from)
+        return open_encoder(config, method, workdir, sources)
 
     first = on_first(read)  # makes it; the others find it there
     encoder = on_all(lambda: first or read())
@@ -217,7 +222,11 @@ def _start(
 ) -> TrainState:
     if config.init_from:
         variables = start_from(
-            config.init_from, config.method, state.variables, method.begin_from
+            config.init_from,
+            config.method,
+            state.variables,
+            method.begin_from,
+            trains_encoder=method.trains_encoder,
         )
     else:
         variables = start_anew(config, encoder, sources, state.variables)

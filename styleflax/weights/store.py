@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
 from styleflax.types import Params
-from styleflax.weights.packaged_models import packaged_defaults
+from styleflax.weights.packaged_models import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.writing import write_atomically
 
@@ -160,6 +160,7 @@ def save_model(
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from styleflax.datasets.builders.base import PictureBuilder, PicturesConfig
 from styleflax.datasets.builders.screening import Candidate, candidates
+from styleflax.files import check_folder
 from styleflax.images.listing import RULES, RULES_OF_0_1, Rules, named_as_images
 
 COCO_SUBSETS = ("train2014", "train2017", "val2017")
@@ -76,13 +77,10 @@ def image_folder_config(path: Path, rules: Rules = RULES) -> PicturesConfig:
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: Nothing in it is named as a picture.
+        ValueError: It is a file or a URL, or nothing in it is named as a picture.
     """
     path = path.expanduser().absolute()
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {str(path)!r}; image_folder:PATH takes an existing one"
-        )
+    check_folder(path, "image_folder:PATH", "a folder", "pictures:PATH takes a file")
     files = named_as_images(path, rules)
     if not files:
         raise ValueError(

