@@ -14,7 +14,6 @@ from styleflax.images.files import load_image_u8
 from styleflax.images.read import Picture
 from styleflax.images.write import encode_picture, write_whole
 from styleflax.inference.records import (
-    FOLDER,
     digest_bytes,
     find_state,
     plain,
@@ -33,7 +32,7 @@ class Cells:
 
     def __init__(self, job: Job, out: Path, ways: Mapping[str, Any]) -> None:
         self._job, self._out = job, out
-        self._folder = out.parent / FOLDER / f"{out.name}.cells"
+        self._folder = out.with_name(f".{out.name}.cells")
         names = pair_names([*job.targets], self._folder)
         self._files = dict(zip(job.targets, names, strict=True))
         self._asked = {pair: dict(job.asked(pair)) for pair in job.targets}

@@ -1,8 +1,9 @@
 """What a result was made of and how, beside it: so that stopped work can go on.
 
-The record of `out/a.png` is `out/.styleflax/a.png.json`. It is written before the
-result gets its name, and holds the result's digest: a result is complete if it is the
-one that its record describes.
+The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
+programs would take for a class of pictures. It is written before the result gets its
+name, and holds the result's digest: a result is complete if it is the one that its
+record describes.
 """
 
 import hashlib
@@ -16,8 +17,6 @@ import numpy as np
 
 from styleflax.files import temporary_beside
 
-FOLDER = ".styleflax"
-"""Name of the folder of records, which no search for pictures looks into."""
 Asked = Mapping[str, Any]
 """What a result follows from, by name, as JSON has it."""
 State = Literal["missing", "complete", "damaged", "stale"]
@@ -28,12 +27,12 @@ _BLOCK_BYTES = 2**20
 
 def record_path(target: Path) -> Path:
     """Returns the file of a result's record."""
-    return target.parent / FOLDER / f"{target.name}.json"
+    return target.with_name(f".{target.name}.json")
 
 
 def staged_path(target: Path) -> Path:
     """Returns where a result may be written before it is recorded and published."""
-    return target.parent / FOLDER / target.name
+    return target.with_name(f".{target.stem}.part{target.suffix}")
 
 
 def write_record(target: Path, asked: Asked, digest: str) -> None:

@@ -8,7 +8,6 @@ import pytest
 from fake_stylizer import FakeStylizer
 
 from styleflax.cli import stylize_job
-from styleflax.inference import records
 from styleflax.inference.records import record_path
 
 
@@ -29,7 +28,7 @@ def results(tmp_path):
     """Names and bytes of the results, with the time of their making."""
     return lambda: {
         path.name: (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in sorted((tmp_path / "out").glob("*.png"))
+        for path in sorted((tmp_path / "out").glob("[!.]*.png"))
     }
 
 
@@ -171,7 +170,7 @@ def test_one_file_may_be_resumed(command, fake, pictures, tmp_path):
     given = ("stylize", pictures / "photo.png", "--style", pictures / "painting.png")
     out = ("-o", tmp_path / "o.png")
     assert command(*given, *out)[0] == 0
-    assert not (tmp_path / records.FOLDER).exists()
+    assert not record_path(tmp_path / "o.png").exists()
     assert command(*given, *out, "--overwrite", "--resume")[0] == 2
     assert "one" in command(*given, *out, "--overwrite", "--resume")[2]
     (tmp_path / "o.png").unlink()
@@ -204,3 +203,48 @@ def test_a_full_disk_stops_at_once_and_says_what_is_missing(
     assert "--resume" in error
     assert error.count("\n") == 1
     assert stylize("--resume")[0] == 0
+
+
+@pytest.fixture
+def sheet(command, fake, pictures, tmp_path):
+    """`sheet(*flags)`: two photographs in two paintings."""
+    given = ("sheet", pictures / "photos", "--style", pictures / "painting.png")
+    given += ("--style", pictures / "arts", "-o", tmp_path / "page.png")
+    return lambda *flags: command(*given, "--cell", 32, *flags)
+
+
+def test_a_stopped_page_goes_on_with_its_pictures(sheet, tmp_path, monkeypatch):
+    assert sheet()[0] == 0
+    whole = (tmp_path / "page.png").read_bytes()
+    assert not list(tmp_path.glob("*.cells"))
+    (tmp_path / "page.png").unlink()
+    with monkeypatch.context() as patch:
+        stop_after(3, patch)
+        assert sheet()[0] == 130
+    assert not (tmp_path / "page.png").exists()
+    assert "alpha: 1.0 there, 0.5 asked for" in sheet("--resume", "--alpha", 0.5)[2]
+    calls = []
+    call = FakeStylizer.__call__
+    monkeypatch.setattr(
+        FakeStylizer, "__call__", lambda *a, **k: calls.append(0) or call(*a, **k)
+    )
+    code, _, error = sheet("--resume")
+    assert (code, len(calls)) == (0, 1)
+    assert "3 of 4 pictures are complete" in error
+    assert (tmp_path / "page.png").read_bytes() == whole
+    code, _, error = sheet("--resume")
+    assert (code, len(calls)) == (0, 1)
+    assert "page.png is complete" in error
+    assert "alpha" in sheet("--resume", "--alpha", 0.5)[2]
+
+
+def test_a_page_without_resume_begins_anew(sheet, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_after(3, patch)
+        sheet()
+    calls, call = [], FakeStylizer.__call__
+    monkeypatch.setattr(
+        FakeStylizer, "__call__", lambda *a, **k: calls.append(0) or call(*a, **k)
+    )
+    assert sheet("--alpha", 0.5)[0] == 0
+    assert len(calls) == 4
