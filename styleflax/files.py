@@ -1,4 +1,4 @@
-"""The user's cache folder, and names and folders of files to be written."""
+"""Files: the user's cache folder, names and folders to be written, what a path is."""
 
 import errno
 import hashlib
@@ -181,3 +181,26 @@ def check_exists(
             "nothing is"
         )
     raise FileNotFoundError(f"{name}: there is no {kind}{str(path)!r}")
+
+
+def find_substitute(head: bytes) -> tuple[str, str] | None:
+    """Return what stands in the place of a file that begins so, and what to do.
+
+    Args:
+        head: the first kilobyte, or all of a shorter file.
+
+    Returns:
+        The kind with its article, and advice that begins with a verb; None for a file
+        that may well be the one that is meant.
+    """
+    if not head:
+        return "an empty file", "copy or download it again"
+    if head.startswith(b"version https://git-lfs"):
+        return (
+            "a pointer of Git LFS in place of the file",
+            "run `git lfs pull` where it comes from",
+        )
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page", "download the file itself that the page shows or links to"
+    return None

@@ -92,6 +92,7 @@ class Stylizer:
         self._styles = StyleEncoder(model, kept, encode)
         self._on_step: Callable[[int, int], None] | None = None
         self._defaults = {} if file is None else file.defaults
+        self._knows_palettes = file is not None and bool(file.palettes)
         self._has_warned = False
 
     @classmethod
@@ -259,7 +260,8 @@ class Stylizer:
 
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
-        check_controls(self._model.method, plan.asked())
+        known = {"color_match"} if self._knows_palettes else set()
+        check_controls(self._model.method, plan.asked() - known)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":

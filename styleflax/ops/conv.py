@@ -6,6 +6,7 @@ alone: 36 instead of 99 GFLOP/s for each CPU second are what jaxlib 0.10.2 reach
 without them.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -15,19 +16,38 @@ ROW_SPLIT = 8
 """A map may be split by rows between this many devices, or a divisor of it."""
 
 
+@jax.custom_jvp
 def reflect_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
     """Returns the map with a border of one position, reflected.
 
     The edge itself is not repeated. A side of length 1 has nothing to reflect but
     its one position, which is repeated.
     """
-    for axis in (1, 2):
-        last = x.shape[axis] - 1
-        inner = min(1, last)
-        before = lax.slice_in_dim(x, inner, inner + 1, axis=axis)
-        after = lax.slice_in_dim(x, last - inner, last - inner + 1, axis=axis)
-        x = lax.concatenate([before, x, after], axis)
-    return x
+    # On CPU a gather and its fusions take 8 % less of three layers of 64 channels at
+    # 512 px than two concatenations, but its gradient, a scatter, takes more. Not of
+    # rows, which may be split over devices.
+    width = x.shape[2]
+    columns = jnp.array([min(1, width - 1), *range(width), max(width - 2, 0)])
+    wide = x.at[:, :, columns].get(
+        mode="promise_in_bounds", wrap_negative_indices=False
+    )
+    return _reflect(wide, 1)
+
+
+@reflect_pad.defjvp
+def _reflect_pad_jvp(
+    primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    return reflect_pad(*primals), _reflect(_reflect(tangents[0], 1), 2)
+
+
+def _reflect(x: Array, axis: int) -> Array:
+    """Returns the map with a reflected border along one side."""
+    last = x.shape[axis] - 1
+    inner = min(1, last)
+    before = lax.slice_in_dim(x, inner, inner + 1, axis=axis)
+    after = lax.slice_in_dim(x, last - inner, last - inner + 1, axis=axis)
+    return lax.concatenate([before, x, after], axis)
 
 
 def edge_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
@@ -82,9 +102,11 @@ def upsample_conv3x3_reflect(
     by_phase = _phase_kernels(kernel).transpose(2, 3, 4, 0, 1, 5)
     stacked = by_phase.reshape(2, 2, channels, 4 * o)
     y = valid_conv(edge_pad(x), stacked) + jnp.tile(bias, 4)
-    y = y.reshape(b, h + 1, w + 1, 2, 2, o)
+    # Split and not indexed: the gradient is then one concatenation, where it was a
+    # sum of four maps of zeros (on CPU 24 instead of 50 ms at 128 channels, 4 x 32 px).
+    phases = iter(lax.split(y, [o] * 4, axis=3))
     rows = [
-        jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in (0, 1)], axis=3)
+        jnp.stack([next(phases)[:, p : p + h, q : q + w] for q in (0, 1)], axis=3)
         for p in (0, 1)
     ]
     return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, o)
