@@ -1,6 +1,6 @@
 """What AdaIN is trained on (Huang and Belongie 2017)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ from styleflax.types import FeatureMaps, Image, Key, Params
 DEEPEST = "relu4_1"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
-RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
+IDENTITIES = ("identity", "identity_features")
+RECONSTRUCTIONS = ("pixel", *IDENTITIES)
 LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
 """Beside the style losses."""
 CONTENT_TARGETS = ("adain", "content")
@@ -71,21 +72,14 @@ def adain_loss(
     images = jnp.concatenate([batch["content"], batch["style"]])
     state = variables.state
 
-    def reconstruction(
-        pictures: Image, state: Params
-    ) -> tuple[Float[Array, ""], Params]:
-        feature = nets.encode(frozen, pictures, (DEEPEST,))[DEEPEST]
-        decoded, state = nets.reconstruct(own_params, state, feature)
-        return pixel_loss(decoded, pictures), state
-
     terms = {}
     if "pixel" in weights:
-        terms["pixel"], state = reconstruction(images, state)
-    if "identity" in weights:
-        terms["identity"], state = reconstruction(_middle(images), state)
-    if "identity_features" in weights:
-        found, state = _identity_features(
-            nets, own_params, state, frozen, _middle(images)
+        feature = nets.encode(frozen, images, (DEEPEST,))[DEEPEST]
+        decoded, state = nets.reconstruct(own_params, state, feature)
+        terms["pixel"] = pixel_loss(decoded, images)
+    if identities := weights.keys() & set(IDENTITIES):
+        found, state = _identity_terms(
+            identities, nets, own_params, state, frozen, _middle(images)
         )
         terms |= found
     if not weights.keys() <= set(RECONSTRUCTIONS):
@@ -156,18 +150,33 @@ def _stylize(
     return stylized, jax.lax.stop_gradient(wanted), state
 
 
-def _identity_features(
-    nets: Networks, own_params: Params, state: Params, frozen: Params, images: Image
+def _identity_terms(
+    names: Collection[str],
+    nets: Networks,
+    own_params: Params,
+    state: Params,
+    frozen: Params,
+    images: Image,
 ) -> tuple[dict[str, Array], Params]:
-    """What the reconstruction lacks of the pictures' features, all layers summed."""
-    features = nets.encode(frozen, images, STYLE_LAYERS)
+    """What a reconstruction lacks of the pictures, and of their features in all layers.
+
+    The pictures are encoded and decoded once for both: XLA merges two passes forward,
+    but not those backward, which begin at different places.
+    """
+    of_features = "identity_features" in names
+    layers = STYLE_LAYERS if of_features else (DEEPEST,)
+    features = nets.encode(frozen, images, layers)
     decoded, state = nets.reconstruct(own_params, state, features[DEEPEST])
+    terms = {"identity": pixel_loss(decoded, images)} if "identity" in names else {}
+    if not of_features:
+        return terms, state
 
     def compared(seen: FeatureMaps) -> dict[str, Array]:
         distances = (mse_loss(seen[k], features[k]) for k in STYLE_LAYERS)
         return {"identity_features": sum(distances, start=jnp.zeros(()))}
 
-    return nets.encode.judge(frozen, decoded, STYLE_LAYERS, compared), state
+    terms |= nets.encode.judge(frozen, decoded, STYLE_LAYERS, compared)
+    return terms, state
 
 
 def _middle(images: Image) -> Float[Array, "b half_h half_w 3"]:
