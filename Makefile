@@ -34,12 +34,12 @@ demo: $(INSTALLED)
 
 smoke: $(INSTALLED)
 	$(BIN)/styleflax train --config=smoke --workdir="$(OUT)/run" $(FLAGS)
-	$(BIN)/styleflax weights export "$(OUT)/run" -o "$(OUT)/smoke.safetensors"
+	$(BIN)/styleflax weights export "$(OUT)/run" --complete -o "$(OUT)/smoke.safetensors"
 	$(BIN)/styleflax demo --weights "$(OUT)/smoke.safetensors" --weights adain -o "$(OUT)"
 
 # A model file stands for its finished stage: its name, its configuration, more flags.
-# A training that a signal stopped ends well, too; --complete keeps its half from being
-# exported.
+# A training that SIGTERM stopped ends well, too (Ctrl-C ends it with 130); --complete keeps
+# its half from being exported.
 define stage
 test -f "$(OUT)/$(1).safetensors" || { \
 	$(BIN)/styleflax train --config=$(2) --workdir="$(OUT)/$(1)" \

@@ -84,7 +84,7 @@ def pictures(seed: int) -> list[bytes]:
 def live(workdir: Path) -> None:
     """The life of a child: train, and write down what came of it."""
     methods.METHODS["small"] = make_small  # type: ignore[index]
-    loop.open_sources = lambda _: (pictures(1), pictures(2))
+    loop.open_sources = lambda *_: (pictures(1), pictures(2))
     report(Checkpoints, "restore_newest", RESTORING)
     report(loop, "_run_phases", STEPPING)
     encoder = workdir / "encoder.safetensors"

@@ -64,8 +64,13 @@ def stylize(arguments: tuple) -> torch.Tensor:
         return decode(decoder, adain(*features))
 
 
-def train(arguments: tuple, layers: tuple[str, ...], learning_rate: float) -> None:
-    """One SGD step of the decoder, in place."""
+def train(
+    arguments: tuple,
+    layers: tuple[str, ...],
+    learning_rate: float,
+    adam: torch.optim.Adam | None = None,
+) -> None:
+    """One step of the decoder, in place: of SGD, or clipped ones of Adam."""
     encoder, decoder, content, style = arguments
     with torch.no_grad():
         features = encode(encoder, style)
@@ -77,6 +82,12 @@ def train(arguments: tuple, layers: tuple[str, ...], learning_rate: float) -> No
         loss = loss + sum(F.mse_loss(x, y) for x, y in pairs)
     weights = [leaf for layer in decoder.values() for leaf in layer.values()]
     gradients = torch.autograd.grad(loss, weights)
+    if adam:
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        adam.step()
+        return
     with torch.no_grad():
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.sub_(learning_rate * gradient)
@@ -103,11 +114,14 @@ def torch_calls(
     calls = {}
     for label, memory_format in formats.items():
         converted = jax.tree.map(lambda x, f=memory_format: to_torch(x, f), arguments)
-        for layer in converted[1].values():
-            for leaf in layer.values():
-                leaf.requires_grad_(task == "train")
         if task == "stylize":
             calls[label] = lambda a=converted: stylize(a)
-        else:
-            calls[label] = lambda a=converted: train(a, layers, learning_rate)
+            continue
+        weights = [leaf for layer in converted[1].values() for leaf in layer.values()]
+        for weight in weights:
+            weight.requires_grad_()
+        adam = torch.optim.Adam(weights, learning_rate) if task == "step" else None
+        calls[label] = lambda a=converted, adam=adam: train(
+            a, layers, learning_rate, adam
+        )
     return calls

@@ -10,10 +10,10 @@ Gram matrices relative to the style's and normalized features are compared, for 
 the scale of its filters does not count.
 """
 
-from styleflax.config import Config, Data, Encoder, Phase, Schedule
+from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
 
 LOSSES = {
-    "content": 1.0,
+    "content": 2.0,
     "gram": 2.0,
     "identity": 10.0,
     "total_variation": 2.0,
@@ -21,11 +21,11 @@ LOSSES = {
 }
 
 
-def get_config(which: str = "1-4") -> Config:
-    """Crops of 128 px, then of 192 and 256 px.
+def get_config(which: str = "1-3") -> Config:
+    """Crops of 128 px, then of 192 px.
 
     Args:
-        which: Numbers of the first and the last phase, 1 to 4.
+        which: Numbers of the first and the last phase, 1 to 3.
     """
     first, _, last = which.partition("-")
     phases = _phases()[int(first) - 1 : int(last or first)]
@@ -34,22 +34,22 @@ def get_config(which: str = "1-4") -> Config:
         encoder=Encoder(weights="vgg16", statistic="none"),
         data=Data(content="sample_photos", style="procedural_art"),
         phases=phases,
+        optimizer=Optimizer(ema=0.998),
     )
 
 
 def _phases() -> tuple[Phase, ...]:
     return (
         Phase(
-            steps=400,
+            steps=150,
             batch_size=8,
             crop_px=128,
             resize_px=320,
             losses={"identity": 10.0},
             schedule=Schedule("cosine", 2e-3, warmup_steps=50),
         ),
-        _phase(steps=3_000, batch_size=4, crop_px=128, rate=1e-3),
-        _phase(steps=800, batch_size=2, crop_px=192, rate=4e-4),
-        _phase(steps=400, batch_size=1, crop_px=256, rate=2e-4),
+        _phase(steps=900, batch_size=4, crop_px=128, rate=1e-3),
+        _phase(steps=200, batch_size=2, crop_px=192, rate=3e-4),
     )
 
 

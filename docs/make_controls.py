@@ -1,6 +1,6 @@
 """Makes the pictures of controls.md by the command, from what comes along.
 
-    python docs/make_controls.py
+    python docs/make_controls.py [STRIP ...]
 
 The photograph is one inside scikit-image, the paintings are procedural: no data.
 """
@@ -21,6 +21,7 @@ from styleflax.images.samples import training_photos
 SIDE = 256
 DOCS = Path(__file__).parent
 A, B, BOTH, KEPT = "woodcut.png", "stained_glass.png", "both.png", "woodcut.style"
+GRAY = "gray.png"
 ONE = ("--style", A)
 TWO = ("--style", A, "--style", B)
 # Strip -> caption -> flags.
@@ -28,6 +29,19 @@ STRIPS: dict[str, dict[str, tuple[str, ...]]] = {
     "strength": {
         **{f"--alpha {x}": (*ONE, "--alpha", x) for x in ("0", "0.3", "0.6", "1")},
         "--exaggerate 1.5": (*ONE, "--exaggerate", "1.5"),
+    },
+    "detail": {
+        f"--alpha {x} --detail {y}": (*ONE, "--alpha", x, "--detail", y)
+        for x, y in (("0", "0"), ("0", "1"), ("0.5", "0"), ("0.5", "1"), ("1", "1"))
+    },
+    "color_match": {
+        "the paintings": (),
+        **{
+            f"--color-match {x}": ("--style", B, "--color-match", x)
+            for x in ("0", "0.5", "1")
+        },
+        "gray, 0": ("--style", GRAY, "--color-match", "0"),
+        "gray, 1": ("--style", GRAY, "--color-match", "1"),
     },
     "blend": {
         f"--blend {x}": (*TWO, "--blend", x)
@@ -79,11 +93,14 @@ STRIPS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def main() -> None:
-    """Writes a strip of pictures for each control."""
+    """Writes a strip of pictures for each control, or for those that are named."""
+    named = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         _draw_inputs(Path(folder))
-        for strip, cells in STRIPS.items():
-            _draw_strip(Path(folder), strip, cells)
+        for strip in named or STRIPS:
+            _draw_strip(Path(folder), strip, STRIPS[strip])
+        if named:
+            return
         _draw_schedule(Path(folder))
         flags = (*TWO, "--size", str(SIDE), "--cell", "192", "-o", "sheet.png")
         photos = [str(path) for path in training_photos()[:3]]
@@ -95,7 +112,7 @@ def _draw_strip(folder: Path, strip: str, cells: dict[str, tuple[str, ...]]) -> 
     pictures = []
     for flags in cells.values():
         photo = "cut_out.png" if "alpha" in flags else "photo.png"
-        shown = "mask.png" if strip == "masks" else BOTH
+        shown = {"masks": "mask.png", "color_match": "pair.png"}.get(strip, BOTH)
         if flags:
             _run(folder, "stylize", photo, *flags, "-o", "out.png", "--overwrite")
             shown = "out.png"
@@ -144,6 +161,10 @@ def _draw_inputs(folder: Path) -> None:
         save_image(painting, folder / name)
     left = np.broadcast_to(np.arange(2 * SIDE) < SIDE, (2 * SIDE, 2 * SIDE))
     save_image(np.where(left[..., None], *paintings), folder / BOTH)
+    lightness = np.asarray(Image.fromarray(paintings[0]).convert("L"))
+    gray = np.repeat(lightness[..., None], 3, axis=2)
+    save_image(gray, folder / GRAY)
+    save_image(np.where(left[..., None], paintings[1], gray), folder / "pair.png")
     for name, mask in (("left.png", left), ("right.png", ~left)):
         save_image(np.uint8(255 * mask), folder / name)
     _run(folder, "style", "save", A, "-o", KEPT)

@@ -1,10 +1,17 @@
-"""The user's cache folder of this package."""
+"""Files: the user's cache folder, names and folders to be written, what a path is."""
 
+import hashlib
 import os
+import re
+import tempfile
 from pathlib import Path
 
 CACHE_VARIABLE = "STYLEFLAX_CACHE"
 """Environment variable that moves the cache."""
+MAX_NAME_BYTES = 240
+"""Of a file to be written. File systems take 255; some names get additions."""
+_DIGEST_DIGITS = 8
+_URL = re.compile(r"(?P<scheme>https?|ftp|s3|gs|hf|file):/+(?P<rest>.*)", re.I | re.S)
 
 
 def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -24,3 +31,169 @@ def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
 
         chosen = platformdirs.user_cache_dir("styleflax")
     return Path(chosen).expanduser()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, and make sure that it takes files.
+
+    Raises:
+        OSError: it cannot be made or written to; the message says which part of the
+            path is a file, if one is.
+    """
+    try:
+        places = (folder, *folder.parents)
+        taken = next((p for p in places if os.path.lexists(p)), None)
+        if taken is not None and not taken.is_dir():
+            kind = "a file" if taken.exists() else "a link that leads nowhere"
+            what = "it" if taken == folder else repr(str(taken))
+            raise NotADirectoryError(
+                f"cannot write to {str(folder)!r}: {what} is {kind}, and must be a "
+                "folder; give another name"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        raise OSError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+
+
+def short_stem(stem: str, num_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return a file's name that file systems take, the same for the same stem.
+
+    Args:
+        stem: the name without its suffix.
+        num_bytes: what there is room for.
+
+    Returns:
+        The stem itself if it fits; otherwise its beginning and eight digits of its
+        SHA-256, so that different stems stay different.
+    """
+    encoded = os.fsencode(stem)
+    if len(encoded) <= num_bytes:
+        return stem
+    digest = hashlib.sha256(encoded).hexdigest()[:_DIGEST_DIGITS]
+    room = num_bytes - len(digest) - 1
+    beginning = encoded[:room].decode("utf-8", "ignore")
+    return f"{beginning}~{digest}"
+
+
+def temporary_beside(path: Path, suffix: str = ".tmp") -> Path:
+    """Return the hidden name under which this process writes a file at first."""
+    stem = short_stem(path.name, MAX_NAME_BYTES - 2 * len(suffix) - 12)
+    return path.with_name(f".{stem}.{os.getpid()}{suffix}")
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Return whether a path is a folder or something below it, links followed."""
+    real = os.path.realpath(folder)
+    return os.path.commonpath([os.path.realpath(path), real]) == real
+
+
+def find_url(path: str | os.PathLike[str]) -> str | None:
+    """Return the URL that was given for a path, or None if it is none.
+
+    Paths have single slashes: the two of a URL are put back.
+    """
+    match = _URL.match(os.fspath(path))
+    if match is None:
+        return None
+    slashes = "///" if match["scheme"].lower() == "file" else "//"
+    return f"{match['scheme']}:{slashes}{match['rest']}"
+
+
+def check_file(
+    path: Path, name: str, wanted: str = "a file", for_folders: str = ""
+) -> None:
+    """Refuse a path that is not a file's, saying what it is.
+
+    Args:
+        path: as the user gave it.
+        name: what messages call it, as an argument or a flag.
+        wanted: what it should be, with its article, as "a picture".
+        for_folders: what to do with a folder, as "`styleflax stylize` takes folders".
+
+    Raises:
+        ValueError: it is a folder or a URL.
+        FileNotFoundError: nothing is there.
+    """
+    if path.is_dir():
+        hint = f": {for_folders}" if for_folders else ""
+        raise ValueError(f"{name} must be {wanted}, got the folder {str(path)!r}{hint}")
+    check_exists(path, name, wanted, wanted.removeprefix("a ") + " ")
+
+
+def check_folder(path: Path, name: str, wanted: str, for_files: str = "") -> None:
+    """Refuse a path that is not a folder's, saying what it is.
+
+    Args:
+        path: as the user gave it.
+        name: what messages call it, as an argument or a flag.
+        wanted: what it should be, as "a folder of paintings".
+        for_files: what to do with a file.
+
+    Raises:
+        ValueError: it is a file or a URL.
+        FileNotFoundError: nothing is there.
+    """
+    check_exists(path, name, wanted, "folder ")
+    if not path.is_dir():
+        hint = f": {for_files}" if for_files else ""
+        raise ValueError(f"{name} must be {wanted}, got the file {str(path)!r}{hint}")
+
+
+def check_exists(
+    path: Path, name: str, wanted: str = "a file or folder", kind: str = ""
+) -> None:
+    """Refuse a path at which nothing is.
+
+    Args:
+        path: as the user gave it.
+        name: what messages call it, as an argument or a flag.
+        wanted: what it should be.
+        kind: the same as one word, with a space after it.
+
+    Raises:
+        ValueError: it is a URL.
+        FileNotFoundError: nothing is there.
+    """
+    if path.exists():
+        return
+    if url := find_url(path):
+        if url.startswith("file:"):
+            hint = "give its path without file://"
+        else:
+            hint = f"download it first, as by curl -L -O {url}"
+        raise ValueError(
+            f"{name} must be {wanted} on this machine, got the URL {url!r}: {hint}"
+        )
+    if path.is_symlink():
+        raise FileNotFoundError(
+            f"{name}: {str(path)!r} is a link to {str(path.readlink())!r}, where "
+            "nothing is"
+        )
+    raise FileNotFoundError(f"{name}: there is no {kind}{str(path)!r}")
+
+
+def find_substitute(head: bytes) -> tuple[str, str] | None:
+    """Return what stands in the place of a file that begins so, and what to do.
+
+    Args:
+        head: the first kilobyte, or all of a shorter file.
+
+    Returns:
+        The kind with its article, and advice that begins with a verb; None for a file
+        that may well be the one that is meant.
+    """
+    if not head:
+        return "an empty file", "copy or download it again"
+    if head.startswith(b"version https://git-lfs"):
+        return (
+            "a pointer of Git LFS in place of the file",
+            "run `git lfs pull` where it comes from",
+        )
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page", "download the file itself that the page shows or links to"
+    return None

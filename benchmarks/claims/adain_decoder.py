@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.claims import answers, measuring, starts, training
+from benchmarks.claims import adain_variants, answers, measuring, starts, training
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget, Trained
 from styleflax.config import to_json
-from styleflax.methods.adain_losses import PAPER_LOSSES
+from styleflax.methods.adain import PAPER_LOSSES
 
 SIDES = {
     "none": {},
@@ -36,7 +36,9 @@ def train_sides(
         key = (budget, to_json(config))
         if key not in _KEPT:
             batches = training.pair_batches(contents, styles, budget.batch_size)
-            _KEPT[key] = training.train(config, batches, begin)
+            _KEPT[key] = training.train(
+                config, batches, begin, build=adain_variants.build
+            )
         trained[name] = _KEPT[key]
     return trained
 

@@ -5,17 +5,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.claims import answers, measuring, training
+from benchmarks.claims import answers, measuring, sanet_level, training
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.measuring import Pairs, Scores
 from benchmarks.claims.training import Budget, Trained
 from styleflax.methods.base import Variables
-from styleflax.methods.sanet_losses import PAPER_LOSSES, STYLE_LAYERS
+from styleflax.methods.sanet import PAPER_LOSSES, STYLE_LAYERS
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
 BASE, WITHOUT = "both levels, identity losses", "no identity losses"
-LEVELS = {f"{level} alone": [level] for level in ("relu4_1", "relu5_1")}
+LEVELS = {f"{level} alone": level for level in ("relu4_1", "relu5_1")}
 
 
 class Side(NamedTuple):
@@ -28,7 +28,7 @@ class Side(NamedTuple):
 SIDES = {
     BASE: Side(dict(PAPER_LOSSES), {}),
     WITHOUT: Side({k: v for k, v in PAPER_LOSSES.items() if "identity" not in k}, {}),
-    **{name: Side(dict(PAPER_LOSSES), {"levels": v}) for name, v in LEVELS.items()},
+    **{name: Side(dict(PAPER_LOSSES), {"level": v}) for name, v in LEVELS.items()},
 }
 
 
@@ -81,7 +81,7 @@ def _train_sides(budget: Budget) -> dict[str, Trained]:
         config = training.make_config(budget, losses, 2e-4, **fields)
         config.encoder.weights = "sanet"
         batches = training.pair_batches(contents, styles, budget.batch_size)
-        trained[name] = training.train(config, batches, begin)
+        trained[name] = training.train(config, batches, begin, build=sanet_level.build)
     return trained
 
 

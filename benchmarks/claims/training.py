@@ -27,6 +27,8 @@ from styleflax.training.state import create_state
 from styleflax.training.step import make_train_step
 from styleflax.weights.encoder import load_encoder
 
+Build = Callable[[Config, Phase], Method]
+"""From a configuration and its phase to the method, as `build_method`."""
 Begin = Callable[[Variables], Variables]
 """From a method's first variables to those that the training begins with."""
 
@@ -167,11 +169,11 @@ def make_config(
 
 
 @functools.cache
-def _program(config_text: str) -> tuple[Method, Any, Any]:
+def _program(config_text: str, build: Build) -> tuple[Method, Any, Any]:
     """Method, optimiser and step; those of the same configuration compile once."""
     config = from_json(config_text)
     phase = config.phases[0]
-    method, optimizer = build_method(config, phase), make_optimizer(config.optimizer)
+    method, optimizer = build(config, phase), make_optimizer(config.optimizer)
     schedule = make_schedule(phase.schedule, phase.steps)
     step = make_train_step(method, optimizer, schedule)
     return method, optimizer, map_step(step, jax.devices()[:1])
@@ -182,10 +184,11 @@ def train(
     batches: Iterator[dict[str, np.ndarray]],
     begin: Begin | None = None,
     frozen: Mapping[str, Any] | None = None,
+    build: Build = build_method,
 ) -> Trained:
     """A method after the steps of the configuration's one phase."""
     phase = config.phases[0]
-    method, optimizer, step = _program(to_json(config))
+    method, optimizer, step = _program(to_json(config), build)
     state = create_state(method, optimizer, config.seed)
     if begin is not None:
         state = state._replace(variables=begin(state.variables))

@@ -103,9 +103,9 @@ def control_arguments(
     style_size: int | None = None,
     level_balance: float | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
-    refine: int = 0,
     color_match: float | None = None,
     detail: float | None = None,
+    refine: int = 0,
 ) -> "tuple[ControlArguments, Plan]":
     """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 

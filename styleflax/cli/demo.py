@@ -6,6 +6,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from styleflax.cli.output_paths import check_out_folder
+from styleflax.files import make_folder
+
 # The paintings that configs/smoke.py trains on.
 STYLE_SEED = 6 * 1_000_003
 NUM_STYLES = 4
@@ -36,9 +39,10 @@ def demo(
     from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
 
     check_size(size)
+    check_out_folder(out)
+    make_folder(out)
     names = weights or [*packaged_models()]
     stylizers = {Path(name).stem: Stylizer.load(name) for name in names}
-    out.mkdir(parents=True, exist_ok=True)
     photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))
     save_image(photo, out / "photo.png")
     paintings = {

@@ -1,8 +1,14 @@
 """`styleflax doctor`: what this installation has and sees."""
 
 import importlib.metadata
+import json
 import platform
+import sys
+from typing import Annotated, Any
 
+import typer
+
+from styleflax.cli.tables import print_table
 from styleflax.compile_cache.options import describe_options
 
 PACKAGES = (
@@ -25,19 +31,65 @@ PACKAGES = (
 )
 
 
-def doctor() -> None:
-    """Print devices, versions, caches and weights."""
-    # Late, because every command reads this file, and few want tables.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+_PREFIXES = {"devices": "device ", "weights": "weights "}
 
-    table = Table("what", "is", show_header=False)
-    table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
-    for package in PACKAGES:
-        table.add_row(package, _version(package))
-    for name, value in (*_devices(), *describe_options(), *_weights()):
-        table.add_row(name, value)
-    Console(markup=False, highlight=False).print(table)
+
+def doctor(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Compare compiled programs with the same operations one by one, "
+            "which takes about half a minute; code 1 if one differs.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print devices, versions, compiler options, caches and weights.
+
+    Raises:
+        ValueError: If a check is asked for as JSON.
+    """
+    if check and as_json:
+        raise ValueError("--check prints no JSON: give --check or --json alone")
+    found: dict[str, Any] = {
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        "packages": {package: _version(package) for package in PACKAGES},
+        "devices": _devices(),
+        "compiler": dict(describe_options()),
+        "folders": _folders(),
+        "weights": _weights(),
+    }
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    rows = [("python", found.pop("python"))]
+    for group, entries in found.items():
+        prefix = _PREFIXES.get(group, "")
+        rows += [(f"{prefix}{name}", text) for name, text in entries.items()]
+    print_table((), rows)
+    if check and not _check():
+        raise typer.Exit(1)
+
+
+def _check() -> bool:
+    """Prints how far compiled programs deviate; returns whether ours agree."""
+    from styleflax.cli import self_check  # noqa: PLC0415  (late, as above)
+
+    agree = True
+    for program in self_check.own_programs():
+        verdict = self_check.compare(program)
+        agree &= verdict.agrees
+        told = "ok" if verdict.agrees else "WRONG when compiled"
+        print(f"{verdict.name}: {told}, deviation {verdict.deviation:.1e}", flush=True)
+    if not self_check.compare(self_check.known_sum()).agrees:
+        print(
+            f"styleflax: warning: this jaxlib computes wrong sums under these compiler "
+            f"options ({self_check.KNOWN_ISSUE}); unset XLA_FLAGS and "
+            f"STYLEFLAX_COMPILER_OPTIONS, or install another version",
+            file=sys.stderr,
+        )
+    return agree
 
 
 def _version(package: str) -> str:
@@ -47,27 +99,31 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _devices() -> list[tuple[str, str]]:
+def _devices() -> dict[str, str]:
     import jax  # noqa: PLC0415  (late: --help answers at once)
 
     try:
         devices = jax.devices()
     except RuntimeError as error:
-        return [("devices", f"none: {str(error).splitlines()[0]}")]
-    return [(f"device {d.id}", f"{d.platform}, {d.device_kind}") for d in devices]
+        return {"none": str(error).splitlines()[0]}
+    return {str(d.id): f"{d.platform}, {d.device_kind}" for d in devices}
 
 
-def _weights() -> list[tuple[str, str]]:
+def _folders() -> dict[str, str]:
     from styleflax.compile_cache.folder import program_folder  # noqa: PLC0415
-    from styleflax.weights.fetch import find_cache_dir  # noqa: PLC0415
-    from styleflax.weights.inventory import list_weights  # noqa: PLC0415
+    from styleflax.files import find_cache_dir  # noqa: PLC0415
 
     programs = program_folder()
-    rows = [
-        ("cache folder", str(find_cache_dir())),
-        ("compiled programs", "not kept" if programs is None else str(programs)),
-    ]
-    for entry in list_weights():
-        state = str(entry.path) if entry.is_here else entry.state
-        rows.append((f"weights {entry.name}", state))
-    return rows
+    return {
+        "cache folder": str(find_cache_dir()),
+        "compiled programs": "not kept" if programs is None else str(programs),
+    }
+
+
+def _weights() -> dict[str, str]:
+    from styleflax.weights.inventory import list_weights  # noqa: PLC0415
+
+    return {
+        entry.name: str(entry.path) if entry.is_here else entry.state
+        for entry in list_weights()
+    }

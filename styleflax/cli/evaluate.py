@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from styleflax.cli.calling import call
+from styleflax.cli.output_paths import check_out_folder, check_outside
+from styleflax.cli.tables import print_table
+from styleflax.files import check_folder
 
 if TYPE_CHECKING:
     from styleflax.evaluation.runner import Result
@@ -75,6 +78,10 @@ def evaluate(
     from styleflax.evaluation import runner  # noqa: PLC0415  (--help answers at once)
     from styleflax.evaluation.outputs import parse_outputs  # noqa: PLC0415
 
+    for folder, flag in ((content, "--content"), (style, "--style")):
+        check_folder(folder, flag, "a folder of pictures")
+    check_out_folder(out, "--out")
+    check_outside(out, [content, style], "--out")
     strengths = parse_strengths(alphas) if alpha is None else (alpha,)
     options = runner.Options(
         size_px=size,
@@ -124,21 +131,18 @@ def parse_iterations(text: str | None) -> tuple[int, ...]:
 
 def _show(result: "Result") -> None:
     """Prints the most important means, and where the rest is."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     from styleflax.evaluation.report.summary import summarise  # noqa: PLC0415
 
     summaries = summarise(result.rows, result.sets)
     shown = [name for name in _SHOWN if any(name in s.values for s in summaries)]
     sets = sorted({name for summary in summaries for name in summary.whole})
-    table = Table("system", "pairs", *shown, *sets)
+    rows = []
     for summary in summaries:
         means = [summary.values[n].mean if n in summary.values else None for n in shown]
         numbers = [*means, *(summary.whole.get(name) for name in sets)]
         cells = ("-" if x is None else f"{x:.4f}" for x in numbers)
-        table.add_row(summary.label, str(summary.num_pairs), *cells)
-    Console(markup=False, highlight=False).print(table)
+        rows.append((summary.label, str(summary.num_pairs), *cells))
+    print_table(("system", "pairs", *shown, *sets), rows)
     for note in result.notes:
         print(note)
     others = "results.json, results.md, pairs.csv and identity.csv"

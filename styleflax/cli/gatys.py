@@ -9,9 +9,9 @@ import numpy as np
 from styleflax.cli import control_flags, stylize_flags
 from styleflax.cli import gatys_flags as flags
 from styleflax.cli.gatys_plot import check_plot, plot_losses
+from styleflax.cli.output_paths import check_picture_file
 from styleflax.cli.style_masks import StyleMasks, read_style_masks
-from styleflax.cli.stylize_targets import prepare_folder
-from styleflax.images.write import SUFFIXES_WRITTEN
+from styleflax.files import check_file, make_folder
 
 if TYPE_CHECKING:
     from styleflax.inference.controls import ControlArguments
@@ -184,15 +184,9 @@ def _check_files(
 ) -> None:
     out, plot, _ = written
     check_plot(plot)
-    if out.suffix.lower() not in SUFFIXES_WRITTEN:
-        raise ValueError(
-            f"cannot write {str(out)!r}: its suffix must be one of "
-            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
-        )
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
-    for path in pictures:
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no picture {str(path)!r}")
+    check_picture_file(out, overwrite=overwrite)
+    names = ["PHOTO", *["PAINTING"] * (len(pictures) - 1)]
+    for path, name in zip(pictures, names, strict=True):
+        check_file(path, name, "a picture", "`styleflax stylize` takes folders")
     for file in filter(None, written):
-        prepare_folder(file.parent)
+        make_folder(file.parent)

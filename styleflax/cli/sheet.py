@@ -9,6 +9,7 @@ import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.output_paths import check_picture_file, without_results
 from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -22,10 +23,10 @@ from styleflax.cli.stylize_inputs import (
     read_source,
     refuse_two_inputs,
 )
+from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.files import save_image
 from styleflax.images.listing import LeftOut
-from styleflax.images.write import SUFFIXES_WRITTEN
 from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
@@ -74,21 +75,14 @@ def sheet(
     refuse_two_inputs(photos, style or ())
     left_out: list[LeftOut] = []
     contents = expand(photos, "PHOTO", left_out=left_out)
+    contents = without_results(contents, photos, out, "PHOTO", left_out)
+    repeats = bool(mask or blend)
     styles = masked_styles(
-        *(style, weights, style_mask), repeats=bool(mask or blend), left_out=left_out
+        *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    controls, plan = control_flags.control_arguments(
-        len(styles),
-        *looks,
-        size,
-        False,
-        style_size,
-        level_balance,
-        max_megapixels,
-        color_match=color_match,
-        detail=detail,
-    )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, False, style_size)
+    more = (level_balance, max_megapixels, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)
@@ -155,11 +149,5 @@ def _captions(contents: Sequence[Source], mixes: Sequence[Mix]) -> list[list[str
 def _check_page(out: Path, cell: int, *, overwrite: bool) -> None:
     if cell < MIN_CELL_PX:
         raise ValueError(f"--cell must be at least {MIN_CELL_PX} px, got {cell}")
-    if out.suffix.lower() not in SUFFIXES_WRITTEN:
-        raise ValueError(
-            f"cannot write {str(out)!r}: its suffix must be one of "
-            f"{', '.join(sorted(SUFFIXES_WRITTEN))}"
-        )
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_picture_file(out, overwrite=overwrite)
+    make_folder(out.parent)

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from styleflax.cli import style_train, stylize_flags
-from styleflax.cli.style_masks import read_part
+from styleflax.cli.output_paths import check_not_taken
+from styleflax.cli.style_masks import check_style_masks, read_part
 from styleflax.cli.stylize_inputs import Source, read_source
+from styleflax.files import check_file, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 
 app = typer.Typer(
@@ -38,7 +40,6 @@ def save(
     """Write a style file, which serves this model wherever a painting does."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.checks import check_size  # noqa: PLC0415
-    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415
     from styleflax.inference.styles.file import is_style_file  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
@@ -48,10 +49,12 @@ def save(
         raise ValueError(f"{str(painting)!r} is a style file already")
     check_target(out, overwrite=overwrite)
     source = Source(painting, mask=style_mask)
-    for file in (painting, style_mask and mask_file(style_mask)):
-        if file is not None and not file.is_file():
-            raise FileNotFoundError(f"there is no picture {str(file)!r}")
-    picture = read_source(source, max_megapixels).on_white()
+    check_file(painting, "PAINTING", "a picture", "give its pictures one by one")
+    check_style_masks([style_mask])
+    read = read_source(source, max_megapixels)
+    for note in read.notes:
+        typer.echo(f"styleflax: warning: {note}", err=True)
+    picture = read.on_white()
     mask = read_part(source, max_megapixels)
     stylizer = Stylizer.load(weights)
     stylizer.save_style(picture, out, style_size, painting.name, mask)
@@ -62,8 +65,9 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     """Refuses a path for a style file that is not one, or is taken.
 
     Raises:
-        ValueError: If it ends otherwise.
+        ValueError: If it ends otherwise, or is a folder.
         FileExistsError: If there is a file, which is not to be replaced.
+        OSError: If its folder cannot be written.
     """
     from styleflax.inference.styles.file import (  # noqa: PLC0415
         STYLE_SUFFIX,
@@ -72,8 +76,8 @@ def check_target(out: Path, *, overwrite: bool) -> None:
 
     if not is_style_file(out):
         raise ValueError(f"-o must end in {STYLE_SUFFIX}, got {str(out)!r}")
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+    check_not_taken(out, overwrite=overwrite)
+    make_folder(out.parent)
 
 
 @app.command("info")

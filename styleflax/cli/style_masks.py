@@ -8,7 +8,9 @@ import numpy as np
 import typer
 
 from styleflax.cli.control_flags import read_mask_flag
+from styleflax.cli.output_paths import without_results
 from styleflax.cli.stylize_inputs import STYLE_SUFFIX, Source, expand_styles
+from styleflax.files import check_file
 from styleflax.images.listing import LeftOut
 
 StyleMasks = Annotated[
@@ -26,6 +28,7 @@ def masked_styles(
     paths: Sequence[Path] | None,
     weights: str,
     flags: Sequence[str] | None,
+    out: Path,
     *,
     repeats: bool,
     left_out: list[LeftOut] | None = None,
@@ -36,6 +39,7 @@ def masked_styles(
         paths: As for `expand_styles`.
         weights: The same.
         flags: Of `StyleMasks`; where there are any, repeats count.
+        out: What is to be written; no style is taken from there.
         repeats: The same.
         left_out: The same.
 
@@ -46,6 +50,7 @@ def masked_styles(
     """
     repeats = repeats or bool(flags)
     styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
+    styles = without_results(styles, paths or (), out, "--style", left_out)
     return add_style_masks(styles, flags)
 
 
@@ -90,8 +95,6 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
         ValueError: If a style is not there, or has two masks.
         FileNotFoundError: If a mask is not there.
     """
-    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
-
     masks: list[Path | None] = [None] * num_styles
     for number, text in enumerate(flags or (), 1):
         flag = read_mask_flag(text)
@@ -105,8 +108,25 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
         if masks[style - 1] is not None:
             raise ValueError(f"--style-mask {text}: painting {style} has one already")
         masks[style - 1] = Path(flag.mask)
-    for mask in masks:
-        if mask is not None and not mask_file(mask).is_file():
-            file = str(mask_file(mask))
-            raise FileNotFoundError(f"--style-mask: there is no picture {file!r}")
+    check_style_masks(masks)
     return masks
+
+
+def check_style_masks(masks: Sequence[Path | None]) -> None:
+    """Refuses masks of styles that are not files.
+
+    Raises:
+        ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
+        FileNotFoundError: If one is not there.
+    """
+    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
+    from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
+
+    for mask in filter(None, masks):
+        if str(mask) in {ALPHA, REST} and not mask.exists():
+            raise ValueError(
+                f"--style-mask must be a picture, got {str(mask)!r}: that is a word "
+                "of --mask, about the photograph. For a painting's own opacity, save "
+                "it as a picture of its own, white where the painting counts"
+            )
+        check_file(mask_file(mask), "--style-mask", "a picture")

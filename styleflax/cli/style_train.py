@@ -1,12 +1,17 @@
 """`styleflax style train`: one more style for a model that has its own."""
 
 import contextlib
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from styleflax.cli.errors import EXIT_FAILED
+from styleflax.cli.output_paths import check_out_folder, check_outside
+from styleflax.files import check_file, check_folder, find_url
 from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
@@ -49,7 +54,13 @@ def train(
     )
     from styleflax.training.validation import validate  # noqa: PLC0415
 
+    check_file(painting, "PAINTING", "a picture", "train its pictures one by one")
     check_target(out, overwrite=overwrite)
+    if workdir is not None:
+        check_out_folder(workdir, "--workdir")
+        check_outside(workdir, [Path(photos)], "--workdir")
+    if find_url(photos) or Path(photos).is_file():
+        check_folder(Path(photos), "--photos", "a folder of photographs")
     if Path(photos).is_dir():
         photos = f"image_folder:{photos}"
     asked = NewStyle(
@@ -68,12 +79,26 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
     """The style of a run in that folder, or in one that is removed afterwards."""
     import jax.numpy as jnp  # noqa: PLC0415
 
+    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
+    from styleflax.methods.finishing import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
+    request = StopRequest()
     with contextlib.ExitStack() as held:
         folder = workdir or Path(held.enter_context(tempfile.TemporaryDirectory()))
-        run(config, folder)
-        method, variables, frozen = build_model(read_run(folder, complete=True))
-    return method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})
+        run(config, folder, None, request)
+        if request.name == signal.SIGINT.name:
+            raise KeyboardInterrupt
+        if request:
+            what = f"goes on in {workdir}" if workdir else "begins anew: no --workdir"
+            print(
+                f"styleflax: stopped by {request.name}; the same command {what}",
+                file=sys.stderr,
+            )
+            raise typer.Exit(EXIT_FAILED)
+        file = read_run(folder, complete=True)
+    method, variables, frozen = build_model(file)
+    style = method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})
+    return add_palette(style, file.palettes.get(method.styles[0]))

@@ -38,6 +38,21 @@ Paintings = Annotated[
         "its own their names or numbers, nothing if it has one."
     ),
 ]
+PhotosIfAny = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Photographs, or folders; - is standard input. None with a CSV file of "
+        "--pairs.",
+    ),
+]
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        help="Make chosen pairs instead of all: zip for photograph 1 in style 1 and so "
+        "on, or a CSV file with the columns content, style and perhaps alpha, output.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -63,7 +78,10 @@ Refine = Annotated[
         "20; slow. A picture of 1024 px or more takes that many at each of its levels."
     ),
 ]
-Weights = Annotated[str, typer.Option(help="A name or a model file.")]
+Weights = Annotated[
+    str,
+    typer.Option(help="A name, a model file, or its URL: hf://USER/REPO/FILE, https."),
+]
 SplitRows = Annotated[
     bool, typer.Option("--split-rows", help="Each picture over all devices.")
 ]
@@ -71,8 +89,9 @@ Tile = Annotated[
     int | None,
     typer.Option(
         "--tile",
-        help="Side in px of the windows through which pictures are seen, a multiple of "
-        "16; 0 for whole pictures; chosen for each by default.",
+        help="Side in px of the windows through which pictures are seen: with AdaIN a "
+        "multiple of 8 from 136 on, with SANet of 16 from 272 on; 0 is for whole "
+        "pictures; chosen for each picture by default.",
     ),
 ]
 Overwrite = Annotated[

@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
+from styleflax.files import check_exists
 from styleflax.images.decoding import ImageError, open_image
 from styleflax.images.files import with_short_side
 from styleflax.images.listing import (
@@ -99,7 +100,8 @@ def expand(
 
     Raises:
         FileNotFoundError: One of them is not there.
-        ValueError: A folder holds no picture, or standard input is a terminal.
+        ValueError: A folder holds no picture, one of them is a URL, or standard
+            input is a terminal.
     """
     left_out = [] if left_out is None else left_out
     sources: list[Source] = []
@@ -107,9 +109,9 @@ def expand(
         if path == DASH:
             known = [source for source in sources if source.data is not None]
             sources += known[:1] or [Source(DASH, data=_standard_input(name))]
-        elif not path.exists():
-            raise FileNotFoundError(f"{name}: there is no {str(path)!r}")
-        elif not path.is_dir():
+            continue
+        check_exists(path, name)
+        if not path.is_dir():
             sources.append(Source(path))
         elif len(paths) > 1 and is_tool_folder(path.name):  # as a shell's * finds it
             left_out.append(LeftOut(path, "hidden, or of a tool"))

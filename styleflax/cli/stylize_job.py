@@ -35,8 +35,8 @@ class Job(NamedTuple):
 
     Attributes:
         contents: The photographs.
-        mixes: The styles, every mix for every photograph.
-        targets: The file of every pair, or `DASH`.
+        mixes: Their styles.
+        targets: The file of every pair that is to be made, or `DASH`.
         controls: Keyword arguments of `Stylizer.__call__`.
         suffix: The format of what goes to standard output, as ".png".
         max_megapixels: Limit on what is read.
@@ -92,14 +92,17 @@ def run_job(
     """
     stylizer.watch(report.warn, WindowProgress(), WindowProgress("iteration"))
     unreadable: dict[Source, Exception] = {}
-    for mix in job.mixes:
+    contents: dict[Mix, list[Source]] = {}
+    for content, mix in job.targets:
+        contents.setdefault(mix, []).append(content)
+    for mix, photos in contents.items():
         try:
             styles = _read_styles(job, mix, stylizer, report)
         except _FAILURES as error:
-            for content in job.contents:
+            for content in photos:
                 report.fail((content, mix), error)
             continue
-        loaded = _load(job, mix, unreadable, report)
+        loaded = _load(job, mix, photos, unreadable, report)
         for group in group_by_shape(loaded, stylizer.num_devices):
             batch = _Batch(mix, styles, [item for item, _ in group])
             _make_batch(job, batch, stylizer, report, write or _write)
@@ -128,9 +131,13 @@ def _read_styles(
 
 
 def _load(
-    job: Job, mix: Mix, unreadable: dict[Source, Exception], report: Report
+    job: Job,
+    mix: Mix,
+    photos: Sequence[Source],
+    unreadable: dict[Source, Exception],
+    report: Report,
 ) -> Iterator[tuple[_Loaded, np.ndarray]]:
-    for content in job.contents:
+    for content in photos:
         started = time.perf_counter()
         if content not in unreadable:
             try:

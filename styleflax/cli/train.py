@@ -4,21 +4,24 @@ import dataclasses
 import difflib
 import logging
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 from ml_collections import config_flags
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import styleflax
-from styleflax.cli.errors import describe_error, one_line_errors
+from styleflax.cli.errors import EXIT_INTERRUPTED, describe_error, one_line_errors
 from styleflax.cli.loss_flags import add_losses, split_new_losses
 from styleflax.cli.option_flags import check_method, set_options, split_options
+from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
+from styleflax.datasets.sources import split_spec
 
 if TYPE_CHECKING:
     from styleflax.distributed.signals import StopRequest
@@ -65,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: Name of the program and its arguments; `sys.argv` by default.
 
     Raises:
-        SystemExit: With code 2 after a user's mistake, 3 if training diverged.
-            A run that a signal stopped after saving ends normally.
+        SystemExit: With code 2 after a user's mistake, 1 if memory did not suffice, 3
+            if training diverged, 130 after Ctrl-C, which saves. A run that SIGTERM
+            stopped after saving, as schedulers do, ends normally.
     """
     program, *arguments = sys.argv if argv is None else argv
     if "--help" in arguments or "-h" in arguments:
@@ -148,7 +152,20 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
     config = values["config"].value
     if not isinstance(config, Config):
         raise ValueError("get_config() of --config must return a styleflax Config")  # noqa: TRY004
-    return config, Path(values["workdir"].value)
+    workdir = Path(values["workdir"].value)
+    _check_workdir(workdir, config)
+    return config, workdir
+
+
+def _check_workdir(workdir: Path, config: Config) -> None:
+    """Refuses a new folder that is a file's name, or whose samples would be data."""
+    check_out_folder(workdir, "--workdir")
+    if (workdir / "config.json").is_file():
+        return
+    specs = [*split_spec(config.data.content), *split_spec(config.data.style)]
+    pairs = (spec.partition(":") for spec in specs)
+    folders = [Path(path).expanduser() for _, colon, path in pairs if colon]
+    check_outside(workdir, folders, "--workdir")
 
 
 def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
@@ -164,34 +181,44 @@ def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
         if ray is not None:
             from styleflax.training.on_ray import train_on_ray  # noqa: PLC0415
 
-            train_on_ray(config, workdir, train_here, **dataclasses.asdict(ray))
+            stopped_by = train_on_ray(
+                config, workdir, train_here, **dataclasses.asdict(ray)
+            )
         else:
             with joined_processes(config.run):
-                train_here(config, workdir)
+                stopped_by = train_here(config, workdir)
     except TrainingDivergedError as error:
         print(f"styleflax: {error}", file=sys.stderr)
         sys.exit(EXIT_DIVERGED)
+    if stopped_by == signal.SIGINT.name:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def train_here(
     config: Config, workdir: Path, request: "StopRequest | None" = None
-) -> None:
-    """Trains in this process, which has joined those that take part.
+) -> str:
+    """The name of the signal that stopped a training in this process; "" if none did.
+
+    The process has joined those that take part.
 
     Args:
         config: Of the run.
         workdir: Its folder.
         request: To stop, if not by a signal to this process.
     """
+    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
     from styleflax.training import loop  # noqa: PLC0415
 
-    if not config.run.score_every_steps:
-        loop.train(config, workdir, make_sampler, request)
-        return
-    from styleflax.evaluation.validation import make_scorer  # noqa: PLC0415
+    if request is None:  # it is false until a signal has come
+        request = StopRequest()
+    scorers: tuple[Any, ...] = ()
+    if config.run.score_every_steps:
+        from styleflax.evaluation.validation import make_scorer  # noqa: PLC0415
 
-    loop.train(config, workdir, make_sampler, request, make_scorer)
+        scorers = (make_scorer,)
+    loop.train(config, workdir, make_sampler, request, *scorers)
+    return request.name
 
 
 def _packaged_configs() -> dict[str, Path]:

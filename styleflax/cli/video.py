@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from styleflax.cli import control_flags, video_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
+from styleflax.files import check_exists
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.listing import LeftOut, describe_left_out
+from styleflax.images.listing import LeftOut
 
 if TYPE_CHECKING:
     from styleflax.inference.video.stylizer import Keyframes
@@ -40,6 +39,8 @@ def video(
     smooth: video_flags.Smooth = DEFAULT_SMOOTH_S,
     steady: video_flags.Steady = DEFAULT_STEADY,
     crf: video_flags.Crf = None,
+    pixel_format: video_flags.PixelFormatOut = video_flags.PixelFormat.YUV420P,
+    fps: video_flags.Fps = None,
     audio: video_flags.Audio = video_flags.Sound.KEEP,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
@@ -49,37 +50,32 @@ def video(
     """Stylize a video with paintings, without flicker of the whole picture."""
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
-        from styleflax.cli.video_job import VideoJob, run_video  # noqa: PLC0415
-        from styleflax.inference.video.writer import (  # noqa: PLC0415
-            check_video_target,
+        from styleflax.cli.video_job import VideoJob, run_videos  # noqa: PLC0415
+        from styleflax.cli.video_targets import (  # noqa: PLC0415
+            find_video_targets,
+            read_rate,
         )
 
-    if not clip.is_file():
-        raise FileNotFoundError(f"VIDEO: there is no {str(clip)!r}")
-    check_video_target(out, overwrite=overwrite, crf=crf)
+    check_exists(clip, "VIDEO", "a video file or a folder")
     left_out: list[LeftOut] = []
+    targets = find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
+    rate = read_rate(fps, [source for source, _ in targets])
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
-    if left_out:
-        typer.echo(f"styleflax: warning: {describe_left_out(left_out)}", err=True)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, restore_size, style_size)
+    sizes = (size, restore_size, style_size, level_balance, max_megapixels)
     controls, plan = control_flags.control_arguments(
-        len(styles),
-        *looks,
-        *sizes,
-        level_balance,
-        max_megapixels,
-        color_match=color_match,
-        detail=detail,
+        len(styles), *looks, *sizes, color_match=color_match, detail=detail
     )
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)
-    job = VideoJob(
-        clip, styles, out, *asked, crf, audio is video_flags.Sound.KEEP, overwrite
-    )
-    run_video(job, weights, times, as_json=as_json)
+    writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
+    jobs = [
+        VideoJob(source, styles, target, *asked, *writing, rate)
+        for source, target in targets
+    ]
+    run_videos(jobs, weights, times, left_out, as_json=as_json)
 
 
 def _read_keyframes(

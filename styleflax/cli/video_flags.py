@@ -14,8 +14,20 @@ class Sound(StrEnum):
     DROP = "drop"
 
 
+class PixelFormat(StrEnum):
+    """How finely the colors of a video are written."""
+
+    YUV420P = "yuv420p"
+    YUV444P = "yuv444p"
+
+
 Clip = Annotated[
-    Path, typer.Argument(metavar="VIDEO", help="Of any kind that PyAV reads.")
+    Path,
+    typer.Argument(
+        metavar="VIDEO",
+        help="A video of any kind that PyAV reads; an animated GIF, WebP, APNG or "
+        "AVIF; a folder of numbered pictures, which are one clip, or of videos.",
+    ),
 ]
 Paintings = Annotated[
     list[Path],
@@ -24,7 +36,13 @@ Paintings = Annotated[
     ),
 ]
 Out = Annotated[
-    Path, typer.Option("-o", "--out", help="A file: .mp4 .m4v .mov .mkv .webm.")
+    Path,
+    typer.Option(
+        "-o",
+        "--out",
+        help="A file: .mp4 .m4v .mov .mkv .webm .gif .webp .png; a folder for a folder "
+        "of videos.",
+    ),
 ]
 Smooth = Annotated[
     float, typer.Option(help="Seconds over which statistics are averaged; 0 is none.")
@@ -35,6 +53,18 @@ Steady = Annotated[
 Crf = Annotated[
     int | None,
     typer.Option(help="Constant quality: 0 is best; default 18, and 24 for .webm."),
+]
+PixelFormatOut = Annotated[
+    PixelFormat,
+    typer.Option(
+        "--pixel-format",
+        help="Use yuv420p, which every player shows, or yuv444p, with colors at full "
+        "size and odd sides in H.264.",
+    ),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(help="Frames in a second of numbered pictures; default 25."),
 ]
 Audio = Annotated[Sound, typer.Option(help="Copied where the container can hold it.")]
 AsJson = Annotated[

@@ -1,5 +1,6 @@
 """The work of `styleflax video`: reading, stylizing, writing, and saying so."""
 
+import contextlib
 import json
 import signal
 import sys
@@ -7,22 +8,27 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+import typer
 from tqdm import tqdm
 
+from styleflax.cli.errors import describe_error
 from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import Source, read_source
 from styleflax.cli.stylize_times import Times
+from styleflax.images.listing import LeftOut, describe_left_out
 from styleflax.images.pixels import to_u8
 from styleflax.inference.controls import Plan
+from styleflax.inference.model import Model
 from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.reader import Frame, VideoReader
+from styleflax.inference.video.clip import Clip, Frame
+from styleflax.inference.video.clips import DEFAULT_RATE, open_clip, open_writer
 from styleflax.inference.video.stylizer import Keyframes, VideoStylizer, load_for_video
-from styleflax.inference.video.writer import VideoWriter
 
 
 class VideoJob(NamedTuple):
@@ -38,8 +44,10 @@ class VideoJob(NamedTuple):
         steady: The same.
         max_megapixels: Limit on the size of frames, paintings and masks.
         crf: See `VideoWriter`.
+        pixel_format: The same.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
+        rate: Frames in a second, of numbered pictures.
     """
 
     clip: Path
@@ -51,8 +59,10 @@ class VideoJob(NamedTuple):
     steady: float
     max_megapixels: float
     crf: int | None
+    pixel_format: str
     keep_sound: bool
     overwrite: bool
+    rate: Fraction = DEFAULT_RATE
 
 
 class Made(NamedTuple):
@@ -77,36 +87,87 @@ class Made(NamedTuple):
     seconds: float
 
 
-def run_video(job: VideoJob, weights: str, times: Times, *, as_json: bool) -> None:
-    """Makes the video; nothing is left of one that is interrupted.
+def run_videos(
+    jobs: Sequence[VideoJob],
+    weights: str,
+    times: Times,
+    left_out: Sequence[LeftOut] = (),
+    *,
+    as_json: bool,
+) -> None:
+    """Makes the videos; nothing is left of one that is interrupted.
+
+    One of several that fails does not stop the others.
+
+    Args:
+        jobs: All with the same styles.
+        weights: Name or file of the model.
+        times: Of the command.
+        left_out: What folders hold beside what is read.
+        as_json: Whether to print lines of JSON.
 
     Raises:
-        ValueError: The video cannot be read, or what is asked for is not possible.
+        ValueError: The only video cannot be read, or what is asked for is not possible.
         OSError: It cannot be written.
+        typer.Exit: With code 1, if one of several videos failed.
     """
+    if left_out:
+        _warn(describe_left_out(left_out))
+    failed: dict[Path, str] = {}
     with times.watching_compiler(), _sigterm_as_interrupt():
-        reader = VideoReader(job.clip, job.max_megapixels, sound=job.keep_sound)
-        with reader:
+        first = _open(jobs[0]) if len(jobs) == 1 else None  # before the weights
+        with first or contextlib.nullcontext():
             with times.phase("weights"):
                 model, stylizer = load_for_video(weights)
-            stylizer.check_plan(job.plan)
-            with times.phase("run"):
-                styles = [_prepare(source, stylizer, job) for source in job.styles]
-                frames = VideoStylizer(
-                    model,
-                    stylizer,
-                    styles,
-                    job.plan,
-                    smooth_s=job.smooth_s,
-                    steady=job.steady,
-                    keyframes=job.keyframes,
-                    announce=_warn,
-                )
-                made = _make(job, reader, frames)
+            stylizer.check_plan(jobs[0].plan)
+            for job in jobs:
+                try:
+                    with times.phase("run"):
+                        made = _run(job, model, stylizer, first)
+                except (ValueError, OSError, MemoryError) as error:
+                    if len(jobs) == 1:
+                        raise
+                    failed[job.clip] = describe_error(error)
+                    if as_json:
+                        _print_json(job, None, failed[job.clip])
+                    continue
+                _tell(job, made, as_json=as_json)
+    if as_json:
+        _print_summary(len(jobs), len(failed), left_out, times)
+    if failed:
+        lines = [f"  {clip}: {text}" for clip, text in failed.items()]
+        heading = f"styleflax: {len(failed)} of {len(jobs)} videos failed:"
+        print("\n".join([heading, *lines]), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _open(job: VideoJob) -> Clip:
+    return open_clip(job.clip, job.max_megapixels, sound=job.keep_sound, rate=job.rate)
+
+
+def _run(job: VideoJob, model: Model, stylizer: Stylizer, reader: Clip | None) -> Made:
+    """Makes one video, with its reader if that is open already."""
+    opened = contextlib.nullcontext(reader) if reader else _open(job)
+    with opened as clip:
+        styles = [_prepare(source, stylizer, job) for source in job.styles]
+        frames = VideoStylizer(
+            model,
+            stylizer,
+            styles,
+            job.plan,
+            smooth_s=job.smooth_s,
+            steady=job.steady,
+            keyframes=job.keyframes,
+            announce=_warn,
+        )
+        return _make(job, clip, frames)
+
+
+def _tell(job: VideoJob, made: Made, *, as_json: bool) -> None:
     for warning in made.warnings:
         _warn(warning)
     if as_json:
-        _print_json(job, made, times)
+        _print_json(job, made, None)
     else:
         print(job.out)
 
@@ -120,15 +181,23 @@ def _prepare(source: Source, stylizer: Stylizer, job: VideoJob) -> OneStyle:
     if source.data is None and is_style_file(source.path):
         style: OneStyle = source.path
     else:
-        style = read_source(source, job.max_megapixels).on_white()
+        picture = read_source(source, job.max_megapixels)
+        for note in picture.notes:
+            _warn(note)
+        style = picture.on_white()
     mask = read_part(source, job.max_megapixels)
     return stylizer.prepare_style(style, job.plan.color, job.plan.style_size, mask)
 
 
-def _make(job: VideoJob, reader: VideoReader, stylize: VideoStylizer) -> Made:
-    started, count, shape = time.perf_counter(), 0, (0, 0)
-    job.out.parent.mkdir(parents=True, exist_ok=True)
-    writer = VideoWriter(job.out, reader, crf=job.crf, overwrite=job.overwrite)
+def _make(job: VideoJob, reader: Clip, stylize: VideoStylizer) -> Made:
+    started, count = time.perf_counter(), 0
+    writer = open_writer(
+        job.out,
+        reader,
+        crf=job.crf,
+        pixel_format=job.pixel_format,
+        overwrite=job.overwrite,
+    )
     # Frames in a second, and when the last one will be done.
     bar = tqdm(total=reader.num_frames, unit="frame", disable=not sys.stderr.isatty())
     with writer, bar:
@@ -138,36 +207,46 @@ def _make(job: VideoJob, reader: VideoReader, stylize: VideoStylizer) -> Made:
                 continue
             image_u8 = to_u8(stylize(item.rgb_u8, float(item.pts * reader.time_base)))
             writer.write(image_u8, item)
-            count, shape = count + 1, image_u8.shape[:2]
+            count += 1
             bar.update()
-    warnings = []
+    warnings = [*reader.notes, *writer.notes]
     if reader.num_damaged:
         warnings.append(f"{reader.num_damaged} damaged parts of {job.clip} left out")
     if reader.colors.is_hdr:
         warnings.append(f"{job.clip} is HDR: stylized in 8 bits, tags kept")
     seconds = time.perf_counter() - started
-    height, width = shape
-    sizes = (width, height)
-    return Made(count, stylize.num_scenes, *sizes, writer.sound, warnings, seconds)
+    scenes = stylize.num_scenes
+    return Made(count, scenes, *writer.size, writer.sound, warnings, seconds)
 
 
-def _print_json(job: VideoJob, made: Made, times: Times) -> None:
+def _print_json(job: VideoJob, made: Made | None, error: str | None) -> None:
     line: dict[str, Any] = {
         "input": str(job.clip),
         "styles": [str(source.path) for source in job.styles],
-        "output": str(job.out),
-        "size": [made.width, made.height],
-        "frames": made.num_frames,
-        "scenes": made.num_scenes,
-        "audio": made.sound,
-        "frames_per_s": round(made.num_frames / made.seconds, 3),
-        "seconds": round(made.seconds, 3),
-        "warnings": made.warnings,
-        "error": None,
+        "output": str(job.out) if made else None,
+        "size": [made.width, made.height] if made else None,
+        "frames": made.num_frames if made else None,
+        "scenes": made.num_scenes if made else None,
+        "audio": made.sound if made else None,
+        "frames_per_s": round(made.num_frames / made.seconds, 3) if made else None,
+        "seconds": round(made.seconds, 3) if made else None,
+        "warnings": made.warnings if made else [],
+        "error": error,
     }
     print(json.dumps(line))
+
+
+def _print_summary(
+    num_videos: int, num_failed: int, left_out: Sequence[LeftOut], times: Times
+) -> None:
     seconds = {name: round(value, 3) for name, value in times.seconds.items()}
-    print(json.dumps({"summary": {"videos": 1, "failed": 0, "seconds": seconds}}))
+    summary = {
+        "videos": num_videos,
+        "failed": num_failed,
+        "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
+        "seconds": seconds,
+    }
+    print(json.dumps({"summary": summary}))
 
 
 @contextmanager

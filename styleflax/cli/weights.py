@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
+from styleflax.cli.output_paths import check_not_taken, check_out_folder, check_suffix
+from styleflax.cli.tables import print_table
+from styleflax.files import make_folder
+from styleflax.weights.packaged_models import SUFFIX
+
 app = typer.Typer(
     help="List, fetch, check, export, average and convert weights.",
     no_args_is_help=True,
@@ -23,17 +28,13 @@ def list_(
     if as_json:
         print(json.dumps([entry._asdict() for entry in entries], indent=2, default=str))
         return
-    # Late, because every command reads this file, and few want tables.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("name", "kind", "from", "MB", "state")
-    table.add_column("where", overflow="fold")
+    rows = []
     for entry in entries:
         size = "" if entry.num_bytes is None else f"{entry.num_bytes / 1e6:.1f}"
         where = str(entry.path) if entry.path and entry.is_here else ""
-        table.add_row(entry.name, entry.kind, entry.source, size, entry.state, where)
-    Console(markup=False, highlight=False).print(table)
+        row = (entry.name, entry.kind, entry.source, size, entry.state, where)
+        rows.append(row)
+    print_table(("name", "kind", "from", "MB", "state", "where"), rows)
 
 
 @app.command("verify")
@@ -60,15 +61,25 @@ def verify(
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help="vgg19")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="vgg19, or a URL: https://HOST/FILE, hf://USER/REPO[@REVISION]/FILE; "
+            "#sha256=DIGITS after it pins the file."
+        ),
+    ],
     local_path: Annotated[
         Path | None, typer.Option("--from", help="A file that is here already.")
     ] = None,
+    renew: Annotated[
+        bool,
+        typer.Option("--renew", help="Download again, and trust a file that differs."),
+    ] = False,
 ) -> None:
-    """Download published weights into the user's cache folder."""
+    """Download weights into the user's cache folder, and print where they are."""
     from styleflax.weights.fetch import fetch as download  # noqa: PLC0415
 
-    print(download(name, local_path=local_path))
+    print(download(name, local_path=local_path, renew=renew))
 
 
 @app.command("export")
@@ -83,6 +94,7 @@ def export(
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
+    _check_model_target(out)
     digest = save_model(out, read_run(run, complete=complete))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
 
@@ -96,6 +108,7 @@ def average(
     from styleflax.weights.averaging import average_models  # noqa: PLC0415
     from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
 
+    _check_model_target(out)
     models = [load_model(_by_name(file)) for file in files]
     digest = save_model(out, average_models(models))
     print(f"{out} (SHA-256 of its values {digest[:16]}...)")
@@ -116,9 +129,13 @@ def convert(
     ] = "float16",
 ) -> None:
     """Make a model file of published checkpoints, or the other way round."""
-    from styleflax.weights.published.conversion import convert_and_save  # noqa: PLC0415
+    from styleflax.weights.published.conversion import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
+    if to == "model":
+        _check_model_target(out)
+    elif to in EXPORTS:
+        check_out_folder(out)
     for line in convert_and_save(paths, out, preset=preset, to=to, dtype=dtype):
         print(line)
 
@@ -141,6 +158,14 @@ def info(
     print(json.dumps(told, indent=2, default=str))
 
 
+def _check_model_target(out: Path) -> None:
+    """Refuses a path that is no model file's, and makes its folder."""
+    hint = "; `styleflax weights convert --to published` writes .pth files"
+    check_suffix(out, (SUFFIX,), hint)
+    check_not_taken(out, overwrite=True)
+    make_folder(out.parent)
+
+
 def _by_name(file: Path) -> Path:
     """The path of weights that are here already, if `file` is their name."""
     from styleflax.weights import packaged_models, registry  # noqa: PLC0415
@@ -149,4 +174,5 @@ def _by_name(file: Path) -> Path:
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415
 
         return find_cached(str(file))
-    return packaged_models.packaged_models().get(str(file), file)
+    named = packaged_models.packaged_models()
+    return named.get(str(file)) or packaged_models.fetch_if_remote(file)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from styleflax.images.listing import describe_left_out, list_folder
+from styleflax.images.listing import RULES, Rules, describe_left_out, list_folder
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +36,10 @@ class PictureSource(Protocol):
 
 
 def open_source(
-    spec: str, data_dir: Path | str, manual_dir: Path | str | None = None
+    spec: str,
+    data_dir: Path | str,
+    manual_dir: Path | str | None = None,
+    rules: Rules = RULES,
 ) -> PictureSource:
     """Returns the pictures that a line of a config names.
 
@@ -50,6 +53,7 @@ def open_source(
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: Folder of files that the user downloaded; `downloads/manual`
             in `data_dir` if None.
+        rules: Which files of folders are pictures.
 
     Raises:
         ValueError: The spec names no dataset, or a dataset without one usable
@@ -57,12 +61,20 @@ def open_source(
         FileNotFoundError: The folder or the files to prepare from are missing.
         ImportError: This platform has no array_record.
     """
-    parsed = [_parse(part) for part in split_spec(spec)]  # before preparing any
     sources = [
-        open_dataset(name, data_dir, manual_dir=manual_dir, **options)
-        for name, options in parsed
+        open_dataset(name, data_dir, manual_dir=manual_dir, rules=rules, **options)
+        for name, options in parse_spec(spec)  # all of it before preparing any
     ]
     return sources[0] if len(sources) == 1 else Concatenated(sources)
+
+
+def parse_spec(spec: str) -> list[tuple[str, dict[str, Any]]]:
+    """Returns the datasets that a spec names, with their options.
+
+    Raises:
+        ValueError: One of them is not known, or lacks an option.
+    """
+    return [_parse(part) for part in split_spec(spec)]
 
 
 def split_spec(spec: str) -> list[str]:
@@ -76,6 +88,7 @@ def open_dataset(
     data_dir: Path | str,
     *,
     manual_dir: Path | str | None = None,
+    rules: Rules = RULES,
     **options: Any,
 ) -> PictureSource:
     """Returns one dataset's pictures, preparing it first if need be.
@@ -86,6 +99,7 @@ def open_dataset(
         name: One of `DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: See `open_source`.
+        rules: The same.
         **options: `path` for image_folder and pictures, `subset` for coco_images,
             `num_pictures`, `size_px` and `seed` for procedural_art.
 
@@ -97,7 +111,7 @@ def open_dataset(
     if name not in DATASETS:
         raise ValueError(_unknown(name))
     if name == "pictures":
-        return FilePictures(picture_files(options["path"]))
+        return FilePictures(picture_files(options["path"], rules))
     _check_platform()
     from styleflax.datasets.builders import (  # noqa: PLC0415 - they import TFDS
         preparation,
@@ -105,16 +119,20 @@ def open_dataset(
     )
 
     data_dir = Path(data_dir).expanduser().absolute()
-    manual_dir = (
-        data_dir / "downloads" / "manual" if manual_dir is None else Path(manual_dir)
-    )
     folder = preparation.prepared_folder(
-        name, data_dir, manual_dir.expanduser().absolute(), options
+        name, data_dir, find_manual_dir(data_dir, manual_dir), options, rules
     )
     return prepared.PreparedPictures(folder)
 
 
-def picture_files(path: Path | str) -> list[Path]:
+def find_manual_dir(data_dir: Path | str, manual_dir: Path | str | None) -> Path:
+    """Returns the folder of files that the user downloaded; see `open_source`."""
+    if manual_dir is None:
+        manual_dir = Path(data_dir) / "downloads" / "manual"
+    return Path(manual_dir).expanduser().absolute()
+
+
+def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
     """Returns the files of `pictures:PATH`, in order.
 
     Raises:
@@ -124,7 +142,7 @@ def picture_files(path: Path | str) -> list[Path]:
     path = Path(path).expanduser()
     if path.is_file():
         return [path]
-    found, left_out = list_folder(path)
+    found, left_out = list_folder(path, rules.suffixes, rules)
     if not found:
         raise ValueError(f"the folder {str(path)!r} holds no picture")
     if left_out:

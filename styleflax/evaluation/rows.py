@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from styleflax.files import make_folder
+
 ROWS_FILE = "rows.jsonl"
 SETTINGS_FILE = "settings.json"
 PAIR, IDENTITY = "pair", "identity"
@@ -122,7 +124,7 @@ def open_folder(
         ValueError: If the folder's settings are others and `overwrite` is not
             set, or a row is damaged.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     wanted = json.loads(json.dumps(settings, allow_nan=False))
     before = _read_settings(out / SETTINGS_FILE)
     different = _differences(before, wanted)

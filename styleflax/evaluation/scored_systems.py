@@ -17,7 +17,7 @@ from styleflax.evaluation.systems import (
 from styleflax.inference.checks import check_alpha
 from styleflax.inference.model import build_model
 from styleflax.weights.packaged_models import find_model
-from styleflax.weights.store import load_model, model_digest
+from styleflax.weights.store import ModelFile, load_model, model_digest
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Strengths at which models are scored by default."""
@@ -95,9 +95,15 @@ def _load_models(
     names = distinct_names([(path.stem, path.absolute().parent.name) for path in paths])
     for name, path in zip(names, paths, strict=True):
         file = load_model(path)
-        digests[name] = model_digest(file)
+        digests[name] = _describe(file)
         systems.append(make_model_system(name, file, build_model(file), strengths))
     return systems, digests
+
+
+def _describe(file: ModelFile) -> str:
+    """The model's digest, and the controls that its file turns on."""
+    values = [f"{name}={value:g}" for name, value in sorted(file.defaults.items())]
+    return " ".join([model_digest(file), *values])
 
 
 def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:

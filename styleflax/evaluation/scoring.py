@@ -11,6 +11,7 @@ from styleflax.evaluation.inputs import Input, Pair
 from styleflax.evaluation.measure import KnownContent, KnownStyle, Measure
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row, RowKey, append_rows
 from styleflax.evaluation.systems import Made, System, square_path
+from styleflax.files import short_stem
 from styleflax.images.files import save_image
 
 _MAX_STYLES = 256  # at 3 MB each
@@ -127,9 +128,9 @@ def _place(out: Path, key: RowKey, made: Made) -> str:
         text = f"{alpha:.2f}" if round(alpha, 2) == alpha else str(alpha)
         folder /= f"alpha-{text}"
     if kind == PAIR:
-        place = folder / f"{content}__{style}.png"
+        place = folder / f"{short_stem(f'{content}__{style}')}.png"
     else:
-        place = folder / "identity" / f"{content}.png"
+        place = folder / "identity" / f"{short_stem(content)}.png"
     (out / place).parent.mkdir(parents=True, exist_ok=True)
     save_image(made.picture, out / place)
     return place.as_posix()

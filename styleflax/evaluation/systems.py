@@ -14,6 +14,7 @@ from styleflax.evaluation.cache import FirstKept
 from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.outputs import PairNames, load_output_u8
 from styleflax.evaluation.resources import peak_memory
+from styleflax.files import short_stem
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.model import Model, read_arithmetic
@@ -69,7 +70,7 @@ class System(NamedTuple):
 
 def square_path(role: str, name: str) -> Path:
     """Returns where the folder of an evaluation keeps an input's square."""
-    return Path("inputs", role, f"{name}.png")
+    return Path("inputs", role, f"{short_stem(name)}.png")
 
 
 def make_baselines() -> list[System]:
@@ -111,7 +112,9 @@ def make_outputs_system(
 def make_model_system(
     name: str, file: ModelFile, model: Model, alphas: Sequence[float]
 ) -> System:
-    """Returns a model at some strengths.
+    """Returns a model at some strengths, with the defaults that its file has.
+
+    Strength 0 is without detail: what encoder and decoder make of a content.
 
     Its values are `seconds` for a picture whose style is encoded, without the time
     of compiling; `peak_mb`; and, at strength 1, where the model was trained, its
@@ -125,11 +128,11 @@ def make_model_system(
         model: Built of it.
         alphas: In [0, 1].
     """
-    stylizer = Stylizer(model, tile_px=0)
+    stylizer = Stylizer(model, tile_px=0, file=file)
     own_styles = frozenset(model.method.styles)
     losses = None if own_styles else make_training_losses(file)
     encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
-    warm: set[str] = set()
+    warm: set[float] = set()
 
     def encode(style: Input) -> Style:
         if own_styles:
@@ -142,12 +145,14 @@ def make_model_system(
         kept = encoded.get(style.digest, lambda: encode(style))
         kept = jax.block_until_ready(kept)
         picture = content.picture
-        if not warm:
-            stylizer(picture, kept, alpha=alpha)
-            warm.add(name)
+        # Strength 0 would be the photo, which is among the baselines.
+        detail = 0.0 if alpha == 0.0 else None
+        if alpha not in warm:  # they have programs of their own
+            stylizer(picture, kept, alpha=alpha, detail=detail)
+            warm.add(alpha)
         with peak_memory() as peak:
             start = time.perf_counter()
-            made = stylizer(picture, kept, alpha=alpha).array
+            made = stylizer(picture, kept, alpha=alpha, detail=detail).array
             values = {"seconds": time.perf_counter() - start}
         if peak.megabytes is not None:
             values["peak_mb"] = peak.megabytes

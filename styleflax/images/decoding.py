@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 from PIL.Image import Image
 
+from styleflax.files import find_url
 from styleflax.images import tiff
 from styleflax.images.heif import is_avif, is_heif, register_heif, require_avif
 from styleflax.images.pixels import upright_rgb
@@ -104,7 +105,9 @@ def open_image(
         head = _head(source)
         image = _opened(source, head)
     except FileNotFoundError:
-        raise FileNotFoundError(f"no picture at {name}") from None
+        url = None if isinstance(source, bytes) else find_url(source)
+        hint = f": download {url} first" if url else ""
+        raise FileNotFoundError(f"no picture at {name}{hint}") from None
     except UnidentifiedImageError:
         raise ImageError(_why_unread(name, source, head)) from None
     except UnreadLayoutError as error:

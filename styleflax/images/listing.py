@@ -1,10 +1,12 @@
 """Which files of a folder are pictures, judged by their names alone."""
 
+import json
 import os
 from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from styleflax.files import check_folder
 from styleflax.images.unread import unread_by_name
 
 IMAGE_SUFFIXES = frozenset(
@@ -29,6 +31,45 @@ _NEVER_LISTED = frozenset({"thumbs.db", "desktop.ini"})
 # the picture's.
 _APPLE_DOUBLE = "._"
 _SHOWN = 8
+
+
+class Rules(NamedTuple):
+    """Which files of a folder are its pictures; recorded with what is made of them.
+
+    Attributes:
+        suffixes: Those of pictures, in lower case.
+        tool_folders: Names of folders that are passed over, in lower case.
+        hidden: Whether hidden files and folders count as others do.
+    """
+
+    suffixes: Set[str] = IMAGE_SUFFIXES
+    tool_folders: Set[str] = _TOOL_FOLDERS
+    hidden: bool = False
+
+    def describe(self) -> str:
+        """Returns the rules as JSON, which `read_rules` reads."""
+        suffixes, folders = sorted(self.suffixes), sorted(self.tool_folders)
+        return json.dumps([suffixes, folders, self.hidden])
+
+
+def read_rules(text: str) -> Rules:
+    """Returns the rules that `Rules.describe` wrote.
+
+    Raises:
+        ValueError: It wrote something else.
+    """
+    suffixes, folders, hidden = json.loads(text)
+    return Rules(frozenset(suffixes), frozenset(folders), bool(hidden))
+
+
+RULES = Rules()
+"""What holds for whatever begins now."""
+RULES_OF_0_1 = Rules(
+    frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}),
+    frozenset(),
+    hidden=True,
+)
+"""What held in version 0.1, whose runs may go on."""
 
 
 class LeftOut(NamedTuple):
@@ -74,9 +115,7 @@ def list_images(
     return list_folder(folder, suffixes).images
 
 
-def named_as_images(
-    folder: str | os.PathLike[str], suffixes: Set[str] = IMAGE_SUFFIXES
-) -> list[Path]:
+def named_as_images(folder: str | os.PathLike[str], rules: Rules = RULES) -> list[Path]:
     """Returns all paths below a folder with a picture's suffix, whatever they are.
 
     A folder or a dead link with such a name is a mistake that somebody may want
@@ -85,24 +124,27 @@ def named_as_images(
     Raises:
         FileNotFoundError: There is no such folder.
     """
-    files, folders, _ = _walk(folder)
-    found = sorted(files + folders)
-    return [path for path in found if has_image_suffix(path.name, suffixes)]
+    files, folders, _ = _walk(folder, rules)
+    found = sorted(files + folders, key=_parts)
+    return [path for path in found if has_image_suffix(path.name, rules.suffixes)]
 
 
 def list_folder(
-    folder: str | os.PathLike[str], suffixes: Set[str] = IMAGE_SUFFIXES
+    folder: str | os.PathLike[str],
+    suffixes: Set[str] = IMAGE_SUFFIXES,
+    rules: Rules = RULES,
 ) -> Listing:
     """Returns the picture files in a folder and below it, and what is left out.
 
     Args:
         folder: Where to look.
         suffixes: Those of pictures, in lower case.
+        rules: What else is passed over.
 
     Raises:
         FileNotFoundError: There is no such folder.
     """
-    files, _, left_out = _walk(folder)
+    files, _, left_out = _walk(folder, rules)
     images = []
     for path in files:
         if reason := _why_not(path, suffixes):
@@ -117,18 +159,22 @@ def has_image_suffix(name: str, suffixes: Set[str] = IMAGE_SUFFIXES) -> bool:
     return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
 
 
-def is_passed_over(path: PurePath) -> bool:
+def is_passed_over(path: PurePath, rules: Rules = RULES) -> bool:
     """Returns whether a search of the folder above passes over a relative path.
 
     That is so where the file or a folder on the way is hidden, or a folder of a tool.
     """
     *folders, name = path.parts
-    return name.startswith(".") or any(is_tool_folder(part) for part in folders)
+    if not rules.hidden and name.startswith("."):
+        return True
+    return any(is_tool_folder(part, rules) for part in folders)
 
 
-def is_tool_folder(name: str) -> bool:
+def is_tool_folder(name: str, rules: Rules = RULES) -> bool:
     """Returns whether a folder's name is hidden, or known to be a tool's."""
-    return name.startswith(".") or name.lower() in _TOOL_FOLDERS
+    if not rules.hidden and name.startswith("."):
+        return True
+    return name.lower() in rules.tool_folders
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:
@@ -156,11 +202,10 @@ def _why_not(path: Path, suffixes: Set[str]) -> str:
 
 
 def _walk(
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str], rules: Rules
 ) -> tuple[list[Path], list[Path], list[LeftOut]]:
     """The files and folders that a search looks at, and what it does not look into."""
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(folder)!r}")
+    check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
     left_out: list[LeftOut] = []
@@ -175,13 +220,21 @@ def _walk(
             folders.clear()
             continue
         seen.add(real)
-        tools = [name for name in folders if is_tool_folder(name)]
+        tools = [name for name in folders if is_tool_folder(name, rules)]
         left_out += [LeftOut(Path(root, n), "hidden, or of a tool") for n in tools]
         folders[:] = [name for name in folders if name not in tools]
-        left_out += [LeftOut(Path(root, n), "hidden") for n in files if _is_missed(n)]
+        if not rules.hidden:
+            missed = filter(_is_missed, files)
+            left_out += [LeftOut(Path(root, n), "hidden") for n in missed]
+            files[:] = [name for name in files if not _is_of_system(name)]
         below += [Path(root, name) for name in folders]
-        found += [Path(root, name) for name in files if not _is_of_system(name)]
-    return sorted(found), below, left_out
+        found += [Path(root, name) for name in files]
+    return sorted(found, key=_parts), below, left_out
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    """The order of paths themselves, which compare several times as slowly."""
+    return path.parts
 
 
 def _is_missed(name: str) -> bool:

@@ -18,6 +18,7 @@ from styleflax.images.decoding import (
     open_image,
     source_name,
 )
+from styleflax.images.frames import note_of_others
 from styleflax.images.metadata import kept_exif
 from styleflax.images.pixels import colour_and_alpha, exif_orientation, turned_upright
 
@@ -98,6 +99,8 @@ def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
     with decoding(image, name):
         exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
+        if others := note_of_others(image):
+            notes.append(others)
         image.load()
         orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
         colour, alpha = colour_and_alpha(image)

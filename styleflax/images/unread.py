@@ -3,6 +3,8 @@
 import os
 from typing import NamedTuple
 
+from styleflax.files import find_substitute
+
 HEAD_BYTES = 1024
 """How much of a file's beginning `unread_by_content` looks at."""
 
@@ -55,12 +57,6 @@ _HDR = Unread(
 _XCF = Unread("a GIMP file (XCF)", "export it as PNG or TIFF there")
 _VIDEO = Unread("a video", "use `styleflax video` for it")
 _ARCHIVE = Unread("an archive", "unpack it and give the folder")
-_WEB_PAGE = Unread("a web page", "download the picture itself that the page shows")
-_LFS = Unread(
-    "a pointer of Git LFS in place of the file",
-    "run `git lfs pull` where it comes from",
-)
-_EMPTY = Unread("an empty file", "copy or download it again")
 
 _SUFFIXES: dict[str, Unread] = {
     **dict.fromkeys(
@@ -106,7 +102,6 @@ _BEGINNINGS: tuple[tuple[bytes, Unread], ...] = (
     (b"\x1f\x8b", _ARCHIVE),
     (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
     (b"Rar!", _ARCHIVE),
-    (b"version https://git-lfs", _LFS),
 )
 # Major brands of ISO/IEC 14496-12 files and of QuickTime's.
 _VIDEO_BRANDS = (b"iso", b"mp4", b"M4V", b"qt", b"3g", b"avc1", b"dash", b"MSNV")
@@ -125,8 +120,8 @@ def unread_by_content(head: bytes) -> Unread | None:
     Args:
         head: The first `HEAD_BYTES`, or all of a shorter file.
     """
-    if not head:
-        return _EMPTY
+    if substitute := find_substitute(head):
+        return Unread(*substitute)
     known = [kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)]
     return known[0] if known else _of_container(head) or _of_text(head)
 
@@ -141,6 +136,4 @@ def _of_container(head: bytes) -> Unread | None:
 
 def _of_text(head: bytes) -> Unread | None:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text:
-        return _SVG
-    return _WEB_PAGE if text.startswith((b"<!doctype html", b"<html")) else None
+    return _SVG if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text else None

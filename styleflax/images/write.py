@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from styleflax.files import temporary_beside
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.read import Picture
 from styleflax.memory import explained_memory
@@ -123,7 +124,7 @@ def write_whole(path: Path, data: bytes) -> None:
         raise FileNotFoundError(
             f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
         temporary.replace(path)

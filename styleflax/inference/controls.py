@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Self, TypedDict, get_args
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from styleflax.inference.checks import (
     check_alpha,
@@ -153,17 +154,27 @@ class Plan(NamedTuple):
         even = (1 / len(self.shares[0]),) * len(self.shares[0])
         strengths = self.strengths + (0.0,) * kept
         matched = [(self.color_match or 0.0) * match_share(s) for s in strengths]
-        # Where no mask covers, the photo's pixels come back in any case.
-        below = any(strength < 1.0 for strength in self.strengths)
-        detail = [(self.detail or 0.0) * max(1.0 - s, 0.0) * below for s in strengths]
+        detail = self.detail_shares(len(masks))
         return Controls(
             jnp.asarray(strengths, jnp.float32),
             jnp.asarray(self.shares + (even,) * kept, jnp.float32),
             jnp.asarray(masks, jnp.float32),
             {k: jnp.asarray(v, jnp.float32) for k, v in self.extras.items()},
             jnp.asarray(matched, jnp.float32) if any(matched) else None,
-            jnp.asarray(detail, jnp.float32) if any(detail) else None,
+            None if detail is None else jnp.asarray(detail),
         )
+
+    def detail_shares(self, num_masks: int) -> Float[np.ndarray, " r"] | None:
+        """The share of lost detail that comes back under every mask; None for none.
+
+        Args:
+            num_masks: One for every region, or one more for what keeps its pixels.
+        """
+        lacking = [max(1.0 - strength, 0.0) for strength in self.strengths]
+        if not self.detail or not any(lacking):
+            return None
+        kept = [1.0] * (num_masks - len(lacking))
+        return self.detail * np.asarray(lacking + kept, np.float32)
 
 
 def match_share(strength: float) -> float:
@@ -205,16 +216,7 @@ def make_plan(
     for name, side in (("size", size), ("style_size", style_size)):
         if side is not None:
             check_size(side, name)
-    if color not in get_args(ColorMode):
-        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
-    for name, share in (("color_match", color_match), ("detail", detail)):
-        if share is not None:
-            check_alpha(share, name)
-    if color_match and color != "style":
-        raise ValueError(
-            "color_match must be 0 where the photo's colors stay, got "
-            f"{color_match} with color={color!r}"
-        )
+    _check_color(color, color_match, detail)
     masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas need masks")
@@ -237,6 +239,19 @@ def make_plan(
         detail,
         refine,
     )
+
+
+def _check_color(color: str, color_match: float | None, detail: float | None) -> None:
+    if color not in get_args(ColorMode):
+        raise ValueError(f"color must be one of {get_args(ColorMode)}, got {color!r}")
+    for name, share in (("color_match", color_match), ("detail", detail)):
+        if share is not None:
+            check_alpha(share, name)
+    if color_match and color != "style":
+        raise ValueError(
+            "color_match must be 0 where the photo's colors stay, got "
+            f"{color_match} with color={color!r}"
+        )
 
 
 def schedule_weights(

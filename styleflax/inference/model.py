@@ -10,8 +10,9 @@ from jax.typing import DTypeLike
 from styleflax import methods
 from styleflax.compile_cache.jit import kept_shapes
 from styleflax.config import Arithmetic
+from styleflax.forks import refuse_fork
 from styleflax.methods.base import Method, Variables
-from styleflax.models.vgg import VGG, Architecture, Convention
+from styleflax.models.vgg import VGG, Architecture, Convention, scale_widths
 from styleflax.types import Params
 from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
 
@@ -41,6 +42,7 @@ def build_model(
         ValueError: If the file's method, options, encoder or arithmetic are unknown,
             or its parameters are not that method's; lists missing and extra names.
     """
+    refuse_fork()
     if file.method == ENCODER_ONLY:
         raise ValueError(
             "the model file holds an encoder alone and no method: train one on it with "
@@ -88,9 +90,10 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
 
 def _check_options(file: ModelFile) -> dict[str, Any]:
     """The file's options, if its method has them; names are looked up nowhere else."""
+    methods.check_removed(file.method, file.options)
     make = methods.METHODS.get(file.method)
     known = inspect.signature(make).parameters.keys() if make else file.options.keys()
-    reserved = {"losses", "arithmetic", "dtype", "native", "remat"}
+    reserved = {"losses", "arithmetic", "dtype", "native", "remat", "encoder"}
     if unknown := sorted(file.options.keys() - (known - reserved)):
         raise ValueError(f"the model's options {unknown} are unknown to {file.method}")
     return dict(file.options)
@@ -108,10 +111,15 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
                 f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
                 f"{sorted(values)}"
             )
+    if method.styles and not file.encoder_params:
+        return  # it would judge in training alone: the styles are in the network
     if not method.encoder_layers:
         check_params({}, file.encoder_params, "the encoder")
         return
-    encoder = VGG(method.encoder_layers, spec.architecture, spec.convention)
+    encoder = VGG(
+        *(method.encoder_layers, spec.architecture, spec.convention),
+        widths=scale_widths(method.encoder_width),
+    )
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
     shapes = kept_shapes(encoder.init, _KEY, image)
     check_params(shapes["params"], file.encoder_params, "the encoder")

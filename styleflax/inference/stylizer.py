@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
+from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
+from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.color.transfer import color_style, finish
 from styleflax.inference.contents import (
     Content,
@@ -23,7 +26,8 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
+from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render.renderer import Renderer
@@ -88,6 +92,7 @@ class Stylizer:
         self._styles = StyleEncoder(model, kept, encode)
         self._on_step: Callable[[int, int], None] | None = None
         self._defaults = {} if file is None else file.defaults
+        self._knows_palettes = file is not None and bool(file.palettes)
         self._has_warned = False
 
     @classmethod
@@ -101,10 +106,12 @@ class Stylizer:
         """The stylizer of a model file, or of weights that have a name.
 
         Args:
-            weights: A file or a name.
+            weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
+                `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.render.rows`.
-            tile_px: Side of the windows of all pictures, a multiple of 16; 0 for
+            tile_px: Side of the windows of all pictures, with AdaIN a multiple
+                of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
 
         Raises:
@@ -224,7 +231,10 @@ class Stylizer:
                 the method has no such control, a mask's region is empty, a picture
                 is below 16 px, or a style file is of another model.
             FileNotFoundError: If a path leads nowhere.
+            NotEnoughMemoryError: If memory does not suffice; says what to do.
+            ForkedProcessError: If the process was forked after the first use of JAX.
         """
+        refuse_fork()
         several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
@@ -250,7 +260,8 @@ class Stylizer:
 
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
-        check_controls(self._model.method, plan.asked())
+        known = {"color_match"} if self._knows_palettes else set()
+        check_controls(self._model.method, plan.asked() - known)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":
@@ -301,5 +312,21 @@ class Stylizer:
                 self._refiner(picture, content, pixels, plan, masks, self._on_step)
                 for picture, content in zip(made, contents, strict=True)
             ]
+            for picture in made:
+                _match_again(picture, encoded, plan, masks)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
+
+
+def _match_again(
+    picture: Float[np.ndarray, "h w 3"],
+    styles: Sequence[Style],
+    plan: Plan,
+    masks: LaidMasks | None,
+) -> None:
+    """Takes the color step once more, in place: refinement knows nothing of it."""
+    laid = WHOLE if masks is None else masks
+    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
+    if controls.color_match is not None:
+        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
+        match_by_bands(picture, picture, styles, controls, at_pixels)

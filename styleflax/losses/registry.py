@@ -120,9 +120,7 @@ def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
 
     def between_moments(feature: FeatureMap, target: Any, _: Key) -> Array:
         reduction = arithmetic.reduction
-        return mean_std_loss(
-            {"": feature}, {"": target}, reduction=reduction, **statistics
-        )
+        return mean_std_loss(feature, target, reduction=reduction, **statistics)
 
     balanced = _keyless(partial(balanced_mean_std_loss, **statistics))
     of_moments = {
@@ -185,12 +183,8 @@ def _whole(feature: FeatureMap) -> FeatureMap:
     return feature
 
 
-def _relative_gram(feature: FeatureMap, target: Array) -> Float[Array, ""]:
-    return gram_loss({"": feature}, {"": target})
-
-
 _OTHERS: Mapping[str, StyleLoss] = {
-    "gram": StyleLoss(gram_matrix, _keyless(_relative_gram)),
+    "gram": StyleLoss(gram_matrix, _keyless(gram_loss)),
     "gram_balanced": StyleLoss(gram_matrix, _keyless(balanced_gram_loss)),
     "gram_squared": StyleLoss(gram_matrix, _keyless(gram_squared_loss)),
     "covariance": StyleLoss(covariance_matrix, _keyless(covariance_loss)),

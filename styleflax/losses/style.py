@@ -1,33 +1,33 @@
-"""Style losses: distances between statistics of features, over all positions."""
+"""Style losses of one layer: distances between statistics over all positions.
 
-from collections.abc import Mapping
+`losses.registry` sums them over layers.
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
-from styleflax.types import FeatureMap, FeatureMaps
+from styleflax.types import FeatureMap
 
 REDUCTIONS = ("channel_mean", "channel_sum")
 MeanStd = tuple[Float[Array, "b _"], Float[Array, "b _"]]
 
 
 def mean_std_loss(
-    features: FeatureMaps,
-    targets: Mapping[str, MeanStd],
+    feature: FeatureMap,
+    target: MeanStd,
     *,
     reduction: str = "channel_mean",
     ddof: int = 0,
     eps: float = 1e-5,
 ) -> Float[Array, ""]:
-    """Squared differences of channel means and deviations, summed over layers.
+    """Squared differences of channel means and deviations.
 
-    Huang and Belongie 2017, equation 13.
+    Huang and Belongie 2017, equation 13, of one layer.
 
     Args:
-        features: Features of the stylized image.
-        targets: Mean and standard deviation of the style at every layer to
-            compare.
+        feature: Of the stylized image.
+        target: Mean and standard deviation of the style's channels.
         reduction: `channel_mean` averages over channels (naoto0804's code),
             `channel_sum` sums over them (the authors' Lua code), which weighs
             deep layers more. Both average over the batch.
@@ -39,19 +39,14 @@ def mean_std_loss(
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
-    total = jnp.zeros(())
-    for layer, (target_mean, target_std) in targets.items():
-        mean, std = channel_mean_std(features[layer], ddof=ddof, eps=eps)
-        squares = jnp.square(mean - target_mean) + jnp.square(std - target_std)
-        channels = mean.shape[-1] if reduction == "channel_sum" else 1
-        total = total + squares.mean() * channels
-    return total
+    mean, std = channel_mean_std(feature, ddof=ddof, eps=eps)
+    squares = jnp.square(mean - target[0]) + jnp.square(std - target[1])
+    channels = mean.shape[-1] if reduction == "channel_sum" else 1
+    return squares.mean() * channels
 
 
-def gram_loss(
-    features: FeatureMaps, targets: Mapping[str, Float[Array, "b _ _"]]
-) -> Float[Array, ""]:
-    """Distances of Gram matrices relative to the style's, summed over layers.
+def gram_loss(feature: FeatureMap, target: Float[Array, "b c c"]) -> Float[Array, ""]:
+    """Distance of Gram matrices relative to the style's.
 
     Gatys et al. 2016 compare Gram matrices by squared differences, whose size
     depends on how strongly each picture excites each layer. The Frobenius norm of
@@ -59,18 +54,14 @@ def gram_loss(
     weigh alike: 0 where both agree, 1 for a black picture.
 
     Args:
-        features: Features of the stylized image.
-        targets: `gram_matrix` of the style at every layer to compare.
+        feature: Of the stylized image.
+        target: `gram_matrix` of the style.
     """
-    total = jnp.zeros(())
-    for layer, target in targets.items():
-        difference = gram_matrix(features[layer]) - target
-        squares = jnp.square(difference).sum(axis=(1, 2))
-        norms = jnp.square(target).sum(axis=(1, 2))
-        # Both floors are far below any picture's; the inner one keeps the
-        # gradient finite where a picture is its own style.
-        total = total + jnp.sqrt((squares + 1e-12) / (norms + 1e-12)).mean()
-    return total
+    squares = jnp.square(gram_matrix(feature) - target).sum(axis=(1, 2))
+    norms = jnp.square(target).sum(axis=(1, 2))
+    # Both floors are far below any picture's; the inner one keeps the
+    # gradient finite where a picture is its own style.
+    return jnp.sqrt((squares + 1e-12) / (norms + 1e-12)).mean()
 
 
 def gram_squared_loss(

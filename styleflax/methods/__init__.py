@@ -5,8 +5,7 @@ from typing import Any
 
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Method
-from styleflax.methods.cin import make_cin
-from styleflax.methods.cin_style import make_cin_style
+from styleflax.methods.cin import make_cin, make_cin_style
 from styleflax.methods.johnson import make_johnson
 from styleflax.methods.lite import make_lite
 from styleflax.methods.sanet import make_sanet
@@ -23,6 +22,12 @@ METHODS: Mapping[str, Callable[..., Method]] = {
 
 NEW_STYLE: Mapping[str, str] = {"cin": "cin_style"}
 """By method, the one that adds a style to a model of it."""
+
+REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "adain": ("norm", "transform", "content_target"),
+    "sanet": ("levels",),
+}
+"""By method, those of version 0.1 that only experiments used."""
 
 _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
@@ -45,6 +50,20 @@ def build(name: str, **arguments: Any) -> Method:
     return METHODS[name](**arguments)
 
 
+def check_removed(name: str, options: Iterable[str]) -> None:
+    """Refuses options that only older versions have.
+
+    Raises:
+        ValueError: Naming them.
+    """
+    removed = sorted(set(REMOVED_OPTIONS.get(name, ())).intersection(options))
+    if removed:
+        raise ValueError(
+            f"options {removed} of {name!r} were for experiments and were removed in "
+            "version 0.2.0: install styleflax 0.1.0 to use a model or a run with them"
+        )
+
+
 def controls_of(method: Method) -> frozenset[str]:
     """All controls of a method: its own, and those of the shared composition."""
     shared = {
@@ -63,8 +82,9 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
     for name in asked:
         if name not in controls_of(method):
             having = [k for k, make in METHODS.items() if name in controls_of(make())]
-            has = f"{', '.join(having)} has it" if having else "no method has it"
+            has = "have it" if len(having) > 1 else "has it"
             means = f" ({_MEANINGS[name]})" if name in _MEANINGS else ""
             raise ValueError(
-                f"this model's method has no control {name!r}{means}; {has}"
+                f"this model's method has no control {name!r}{means}; "
+                f"{', '.join(having) or 'no method'} {has}"
             )

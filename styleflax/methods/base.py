@@ -1,6 +1,6 @@
 """The record that every style transfer method is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,8 +16,14 @@ from styleflax.methods.finishing import (
 )
 from styleflax.ops.extent import Extent
 from styleflax.ops.partial_attention import PartialAttention
-from styleflax.ops.statistics import Moments
-from styleflax.types import FeatureMaps, Image, Key, Params
+from styleflax.ops.spatial import area_average
+from styleflax.ops.statistics import (
+    Moments,
+    channel_mean_std,
+    moments_mean_std,
+    region_moments,
+)
+from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 Batch = Mapping[str, Any]
 Style = Any
@@ -149,6 +155,9 @@ class Method(NamedTuple):
             encoder. None where parts of the same names are taken.
         frozen_parts: Names of those in `frozen` and in model files, each with
             key -> such a tree.
+        encoder_width: Factor on the channels of that encoder; see `models.vgg`.
+        trains_encoder: Whether `players["model"]["encoder"]` is a trained copy of that
+            encoder, which a training puts there, and which is its model file's.
         judge_layers: What `frozen["encoder"]` must reach in training, where it judges
             the results; () for the same as `encoder_layers`.
     """
@@ -167,6 +176,8 @@ class Method(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
     begin_from: BeginFrom | None = None
     frozen_parts: Mapping[str, Callable[[Key], Params]] = MappingProxyType({})
+    encoder_width: float = 1.0
+    trains_encoder: bool = False
     judge_layers: tuple[str, ...] = ()
 
 
@@ -232,6 +243,45 @@ def stylize(
     return image
 
 
+def feature_moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
+    """Moments of every region at every layer; `Method.moments` of most methods."""
+    found = {}
+    for layer, feature in features.items():
+        cells = area_average(layer_masks(masks, layer), *feature.shape[1:3])
+        found[layer] = region_moments(feature, cells)
+    return found
+
+
+def style_moments(
+    feature: FeatureMap, mask: Float[Array, "1 _ _"] | None, **statistics: Any
+) -> dict[str, Float[Array, "b c"]]:
+    """The mean and std of a style's feature, or of the part of it under a mask.
+
+    Args:
+        feature: Of the style.
+        mask: The part, of any size; None for all.
+        statistics: Of `ops.statistics`.
+    """
+    if mask is None:
+        mean, std = channel_mean_std(feature, **statistics)
+    else:
+        part = area_average(mask, *feature.shape[1:3])
+        by_region = moments_mean_std(region_moments(feature, part), **statistics)
+        mean, std = (value[:, 0] for value in by_region)
+    return {"mean": mean, "std": std}
+
+
+def mix_moments(
+    styles: Sequence[Mapping[str, Float[Array, "_ c"]]], weights: Float[Array, "r s"]
+) -> tuple[Float[Array, "r c"], Float[Array, "r c"]]:
+    """The weighted mean and std of every region; styles as `style_moments` has them."""
+    mean, std = (
+        weights @ jnp.concatenate([style[name] for style in styles])
+        for name in ("mean", "std")
+    )
+    return mean, std
+
+
 def layer_masks(masks: Masks, layer: str) -> Float[Array, "r h w"]:
     """The masks to be averaged over the grid of that layer."""
     return masks[layer] if isinstance(masks, Mapping) else masks
@@ -241,8 +291,13 @@ def weigh_terms(
     weights: Mapping[str, float], terms: Mapping[str, Array]
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
-    total = sum((w * terms[k] for k, w in weights.items()), start=jnp.zeros(()))
+    total = add_terms(w * terms[k] for k, w in weights.items())
     return total, {f"{k}_loss": v for k, v in terms.items()}
+
+
+def add_terms(terms: Iterable[Float[Array, ""]]) -> Float[Array, ""]:
+    """The sum of terms; 0 of none."""
+    return sum(terms, start=jnp.zeros(()))
 
 
 def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:

@@ -3,37 +3,30 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
-from styleflax.methods.cin_networks import (
-    KERNEL_STD,
-    CinNetworks,
-    draw_each,
-    init_network,
-    judge_styles,
-    make_networks,
-    make_tables,
-    modulate_mixed,
-    style_at,
-)
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     STYLE_LAYERS,
-    image_alone,
-    made_image,
+    Perception,
+    make_feed_forward,
     make_perception,
-    no_moments,
-    read_own_index,
 )
+from styleflax.models.transformer_net import Modulate, TransformerNet, check_choices
 from styleflax.models.vgg import Pooling
-from styleflax.types import FeatureMaps, Image, Key, Params
+from styleflax.ops.spatial import area_average
+from styleflax.types import FeatureMap, Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
+KERNEL_STD = 0.01
+"""Of kernels before training: Dumoulin et al.'s published code."""
+NETWORK, STYLES = "network", "styles"
 
 
 def make_cin(
@@ -55,7 +48,7 @@ def make_cin(
     A style is the scale (gamma) and shift (beta) of every channel after every
     normalisation, and mixes of styles are weighted means of those; with masks they
     differ from place to place, while statistics stay those of the whole picture.
-    The convolutions are all styles' own. `methods.cin_style` adds a style.
+    The convolutions are all styles' own. `make_cin_style` adds a style.
 
     Args:
         losses: Weights by term: `content`, those of `losses.regularizers`, and any
@@ -74,85 +67,226 @@ def make_cin(
         pooling: In training, of the encoder that judges; the authors' code averages.
 
     Raises:
-        ValueError: If a term, layer or pooling is unknown, or names are missing or the
-            same.
+        ValueError: If a term, layer or pooling is unknown, names are missing or the
+            same, coefficients are not one for each style and finite and at least 0,
+            or the width is not possible.
     """
     encode = FrozenEncoder(dtype, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
-    of_net = (width, kernel_std, dtype, native)
-    nets = make_networks(perception, styles, *of_net, style_coefficients)
-    return make_record(nets)
+    net = make_network(width, kernel_std, dtype, native)
+    coefficients = check_coefficients(style_coefficients, len(styles))
+    return _make_method(net, perception, styles, coefficients)
 
 
-def make_record(nets: CinNetworks) -> Method:
-    """The method that trains all of it."""
-    return Method(
-        init=partial(_init, nets),
-        losses={
-            "model": partial(_loss, nets),
-            **nets.perception.player_losses(partial(_stylized, nets)),
-        },
-        encode_style=_encode_style,
-        encode_content=image_alone,
-        moments=no_moments,
-        transfer=partial(_transfer, nets),
-        decode=made_image,
-        encoder_layers=nets.perception.layers(),
-        tiling=None,
+def make_cin_style(
+    losses: Mapping[str, float] = FEED_FORWARD_LOSSES,
+    arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
+    dtype: DTypeLike = jnp.float32,
+    native: bool = False,
+    remat: bool = False,
+    styles: Sequence[str] = ("style",),
+    width: float = 1.0,
+    content_layer: str = "relu3_3",
+    style_layers: Sequence[str] = STYLE_LAYERS,
+    pooling: Pooling = "max",
+) -> Method:
+    """`cin` with the convolutions frozen, and one style (Dumoulin et al. 2017).
+
+    The only player that makes pictures is the tree of gammas and betas of the new
+    style; nothing else can thus move. They begin as the mean of those of the model
+    that the training begins from (`init_from`), whose convolutions are
+    `frozen["network"]`.
+
+    Args:
+        losses: As of `make_cin`.
+        arithmetic: The same.
+        dtype: The same.
+        native: The same.
+        remat: The same.
+        styles: The new style's name.
+        width: That of the model begun from.
+        content_layer: As of `make_cin`.
+        style_layers: The same.
+        pooling: The same.
+
+    Raises:
+        ValueError: As `make_cin` does, and if there is not just one style.
+    """
+    if len(styles) != 1:
+        raise ValueError(f"one new style at a time, got {list(styles)}")
+    encode = FrozenEncoder(dtype, remat, pooling)
+    layers = tuple(style_layers)
+    perception = make_perception(encode, losses, arithmetic, content_layer, layers)
+    net = make_network(width, None, dtype, native)
+    method = _make_method(net, perception, styles, is_frozen=True)
+    return method._replace(
+        begin_from=_begin_from, frozen_parts={NETWORK: partial(_init_network, net)}
+    )
+
+
+def make_network(
+    width: float, kernel_std: float | None, dtype: DTypeLike, native: bool
+) -> TransformerNet:
+    """Dumoulin et al.'s network, all but the scales and shifts.
+
+    Raises:
+        ValueError: If the width is not possible.
+    """
+    net = TransformerNet(
+        norm="conditional",
+        width=width,
+        padding="mirror",
+        upsampling="nearest",
+        output="sigmoid",
+        normalise_output=True,
+        kernel_std=kernel_std,
+        dtype=dtype,
+        native=native,
+    )
+    check_choices(net)
+    return net
+
+
+def check_coefficients(
+    coefficients: Sequence[float], num_styles: int
+) -> tuple[float, ...]:
+    """Factors on the style terms of every style; () where all are 1.
+
+    Without them pictures are compared with their styles all at once.
+
+    Raises:
+        ValueError: If they are not one for each style, or not finite and at least 0.
+    """
+    if len(coefficients) not in {0, num_styles}:
+        raise ValueError(
+            f"style_coefficients must be one for each of {num_styles} styles, got "
+            f"{len(coefficients)}"
+        )
+    if any(not 0 <= factor < float("inf") for factor in coefficients):
+        raise ValueError(
+            f"style_coefficients must be finite and at least 0, got {[*coefficients]}"
+        )
+    all_one = all(factor == 1 for factor in coefficients)
+    return () if all_one else tuple(coefficients)
+
+
+def _make_method(
+    net: TransformerNet,
+    perception: Perception,
+    styles: Sequence[str],
+    coefficients: tuple[float, ...] = (),
+    *,
+    is_frozen: bool = False,
+) -> Method:
+    """The method of convolutions and tables, or of tables on frozen convolutions."""
+    if not styles or len(set(styles)) < len(styles):
+        raise ValueError(f"styles must be names, all different, got {list(styles)}")
+
+    def init(key: Key) -> Variables:
+        tables = _make_tables(net, len(styles))
+        if is_frozen:
+            return Variables({"model": tables}, {})
+        network = _init_network(net, key)
+        return Variables({"model": {NETWORK: network, STYLES: tables}}, {})
+
+    def network_of(own: Params, frozen: Params) -> Params:
+        return {"params": (frozen if is_frozen else own)[NETWORK]}
+
+    def rows_of(own: Params, index: Array) -> Style:
+        """Rows of the tables, one for every index."""
+        return jax.tree.map(
+            lambda table: table[index], own if is_frozen else own[STYLES]
+        )
+
+    def draw(
+        own: Params, variables: Variables, frozen: Params, batch: Batch
+    ) -> tuple[Image, Params]:
+        modulate = _modulate_each(rows_of(own, batch["style_index"]))
+        image = net.apply(network_of(own, frozen), batch["content"], modulate)
+        return image, variables.state
+
+    def aims(batch: Batch) -> tuple[Image, Float[Array, " b"] | None]:
+        if not coefficients:
+            return batch["style"], None
+        return batch["style"], jnp.array(coefficients)[batch["style_index"]]
+
+    def encode_style(
+        variables: Variables, _: Params, style: Mapping[str, Array]
+    ) -> Style:
+        index = jnp.asarray(style["style_index"]).reshape(1)
+        return rows_of(variables.players["model"], index)
+
+    def apply(
+        variables: Variables,
+        frozen: Params,
+        image: Image,
+        styles: Sequence[Style],
+        controls: Controls,
+    ) -> Image:
+        network = network_of(variables.players["model"], frozen)
+        return net.apply(network, image, _modulate_mixed(styles, controls))
+
+    return make_feed_forward(
+        perception,
+        init=init,
+        draw=draw,
+        aims=aims,
+        encode_style=encode_style,
+        apply=apply,
+        styles=tuple(styles),
         controls=frozenset({"weights", "masks"}),
-        styles=nets.styles,
-        options={
-            "styles": list(nets.styles),
-            "width": nets.net.width,
-            "content_layer": nets.perception.content_layer,
-            "style_layers": list(nets.perception.style_layers),
-            "pooling": nets.perception.encode.pooling,
-        },
+        options={"width": net.width, "pooling": perception.encode.pooling},
     )
 
 
-def _init(nets: CinNetworks, key: Key) -> Variables:
-    own = {"network": init_network(nets, key), "styles": make_tables(nets)}
-    return Variables({"model": own, **nets.perception.terms.init(key)}, {})
+def _begin_from(
+    method: str, players: Mapping[str, Params]
+) -> tuple[dict[str, Params], dict[str, Params]]:
+    model = players.get("model", {})
+    if not {NETWORK, STYLES} <= model.keys():
+        raise ValueError(f"a style is added to a model of cin, not of {method!r}")
+    means = jax.tree.map(lambda t: t.mean(axis=0, keepdims=True), model[STYLES])
+    return {"model": means}, {NETWORK: model[NETWORK]}
 
 
-def _stylized(
-    nets: CinNetworks, variables: Variables, _: Params, batch: Batch
-) -> Image:
-    own = variables.players["model"]
-    return draw_each(nets, own["network"], own["styles"], batch)
+def _init_network(net: TransformerNet, key: Key) -> Params:
+    """The convolutions before training."""
+    image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+    return net.lazy_init(key, image, lambda _, x: x)["params"]
 
 
-def _loss(
-    nets: CinNetworks,
-    own_params: Params,
-    variables: Variables,
-    frozen: Params,
-    batch: Batch,
-    key: Key,
-) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-    network, tables = own_params["network"], own_params["styles"]
-    total, metrics = judge_styles(
-        nets, network, tables, frozen, batch, variables.players, key
-    )
-    return total, (metrics, variables.state)
+def _make_tables(net: TransformerNet, rows: int) -> Params:
+    """Gamma 1 and beta 0 for every style and channel."""
+    return {
+        name: {"gamma": jnp.ones((rows, c)), "beta": jnp.zeros((rows, c))}
+        for name, c in net.normalised_channels().items()
+    }
 
 
-def _encode_style(variables: Variables, _: Params, style: Mapping[str, Array]) -> Style:
-    return style_at(variables.players["model"]["styles"], read_own_index(style))
+def _modulate_each(style: Style) -> Modulate:
+    """Every picture of a batch by a row of its own."""
+
+    def modulate(name: str, x: FeatureMap) -> FeatureMap:
+        gamma, beta = (style[name][k][:, None, None] for k in ("gamma", "beta"))
+        return x * gamma + beta
+
+    return modulate
 
 
-def _transfer(
-    nets: CinNetworks,
-    variables: Variables,
-    _frozen: Params,
-    features: FeatureMaps,
-    _moments: object,
-    styles: Sequence[Style],
-    controls: Controls,
-    _piece: object = None,
-) -> FeatureMaps:
-    network = variables.players["model"]["network"]
-    modulate = modulate_mixed(styles, controls)
-    return {"image": nets.apply(network, features["image"], modulate)}
+def _modulate_mixed(styles: Sequence[Style], controls: Controls) -> Modulate:
+    """All pictures by a mix of styles, which differs from region to region."""
+
+    def modulate(name: str, x: FeatureMap) -> FeatureMap:
+        rows = (
+            controls.weights @ jnp.concatenate([style[name][k] for style in styles])
+            for k in ("gamma", "beta")
+        )
+        if len(controls.masks) == 1:
+            gamma, beta = rows
+        else:
+            cells = area_average(controls.masks, *x.shape[1:3])
+            gamma, beta = (jnp.einsum("rhw,rc->hwc", cells, row) for row in rows)
+        return x * gamma + beta
+
+    return modulate

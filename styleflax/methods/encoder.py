@@ -1,17 +1,22 @@
-"""The frozen encoder as methods run it: on pictures, and to judge results."""
+"""The encoders of methods: the frozen one that judges, and the one that stylizes."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from styleflax.methods.base import Variables
 from styleflax.models.vgg import BLOCK_INPUT, VGG, Pooling
 from styleflax.ops.extent import Extent
 from styleflax.types import FeatureMaps, Image, Params
 
 Judge = Callable[[FeatureMaps], dict[str, Array]]
+
+
+EncoderKind = Literal["frozen", "trained"]
+"""Whether the encoder that stylizes is the judge itself or a copy that is trained."""
 
 
 class FrozenEncoder(NamedTuple):
@@ -53,3 +58,56 @@ class FrozenEncoder(NamedTuple):
             kept = jax.checkpoint_policies.save_only_these_names(BLOCK_INPUT)
             judged = jax.checkpoint(judged, policy=kept)
         return judged(frozen, image)
+
+
+class StylizingEncoder(NamedTuple):
+    """The encoder whose features are given a style: the judge, or a copy of its own.
+
+    Attributes:
+        judge: Runs `frozen["encoder"]`.
+        layers: Of its features.
+        is_trained: Whether it is `players["model"]["encoder"]`, which is trained.
+    """
+
+    judge: FrozenEncoder
+    layers: tuple[str, ...]
+    is_trained: bool
+
+    def __call__(
+        self, own: Params, frozen: Params, image: Image, extent: Extent | None = None
+    ) -> FeatureMaps:
+        """Features of the image; `own` are the player's parameters."""
+        used = {"encoder": own["encoder"]} if self.is_trained else frozen
+        return self.judge(used, image, self.layers, extent)
+
+    def content(
+        self,
+        variables: Variables,
+        frozen: Params,
+        image: Image,
+        extent: Extent | None = None,
+    ) -> FeatureMaps:
+        """The same, as `Method.encode_content`."""
+        return self(variables.players["model"], frozen, image, extent)
+
+    def with_judge(
+        self, own: Params, frozen: Params, images: Image, layers: tuple[str, ...]
+    ) -> tuple[FeatureMaps, FeatureMaps]:
+        """Its features, and the judge's at `layers`, which hold its own."""
+        seen = self.judge(frozen, images, layers)
+        features = self(own, frozen, images) if self.is_trained else seen
+        return {layer: features[layer] for layer in self.layers}, seen
+
+
+def make_stylizing_encoder(
+    kind: EncoderKind, judge: FrozenEncoder, layers: tuple[str, ...]
+) -> StylizingEncoder:
+    """The encoder of that kind.
+
+    Raises:
+        ValueError: If the kind is unknown.
+    """
+    kinds = get_args(EncoderKind)
+    if kind not in kinds:
+        raise ValueError(f"encoder must be one of {kinds}, got {kind!r}")
+    return StylizingEncoder(judge, layers, kind == "trained")

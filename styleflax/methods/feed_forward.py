@@ -1,6 +1,6 @@
-"""What a feed-forward network of fixed styles is trained on (Johnson et al. 2016)."""
+"""Feed-forward networks of fixed styles, and their losses (Johnson et al. 2016)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
@@ -12,7 +12,14 @@ from jaxtyping import Array, Float
 from styleflax.config import Arithmetic
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
-from styleflax.methods.base import Batch, LossFn, Style, Variables, weigh_terms
+from styleflax.methods.base import (
+    Batch,
+    Controls,
+    Method,
+    Style,
+    Variables,
+    weigh_terms,
+)
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.terms import StyleTerms, make_style_terms
 from styleflax.models.vgg import DEPTHS, Pooling
@@ -25,8 +32,9 @@ FEED_FORWARD_LOSSES: Mapping[str, float] = MappingProxyType(
 )
 _OF_IMAGES = ("content", *REGULARIZERS)
 
-Stylize = Callable[[Variables, Params, Batch], Image]
-"""(variables, frozen, batch) -> the batch's contents in its styles."""
+Draw = Callable[[Params, Variables, Params, Batch], tuple[Image, Params]]
+"""(own_params, variables, frozen, batch) -> the batch's contents in its styles, and the
+state after them."""
 
 
 class Perception(NamedTuple):
@@ -113,18 +121,6 @@ class Perception(NamedTuple):
         of_all = jax.lax.map(of_one, (dict(features), targets, coefficients))
         return {name: terms.mean() for name, terms in of_all.items()}
 
-    def player_losses(self, stylize: Stylize) -> dict[str, LossFn]:
-        """The loss of a critic, if there is one, of the pictures that are made."""
-
-        def make_features(
-            variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
-        ) -> tuple[FeatureMaps, FeatureMaps]:
-            stylized = stylize(variables, frozen, batch)
-            style = self.encode(frozen, batch["style"], layers)
-            return style, self.encode(frozen, stylized, layers)
-
-        return self.terms.player_losses(make_features)
-
 
 def make_perception(
     encode: FrozenEncoder,
@@ -158,25 +154,98 @@ def make_perception(
     return Perception(encode, content_layer, style_layers, weights, terms)
 
 
-def read_own_index(style: Mapping[str, Array]) -> Array:
-    """The index of one of the model's own styles, shape (1,)."""
-    return jnp.asarray(style["style_index"]).reshape(1)
+def make_feed_forward(
+    perception: Perception,
+    *,
+    init: Callable[[Key], Variables],
+    draw: Draw,
+    aims: Callable[[Batch], tuple[Image, Float[Array, " b"] | None]],
+    encode_style: Callable[[Variables, Params, Mapping[str, Array]], Style],
+    apply: Callable[..., Image],
+    styles: tuple[str, ...],
+    controls: frozenset[str],
+    options: Mapping[str, Any],
+) -> Method:
+    """The method of a network that wants pictures themselves, and all of them.
 
+    Args:
+        perception: Judges the pictures in training.
+        init: key -> variables, without critics.
+        draw: Makes the batch's pictures in training.
+        aims: batch -> the pictures of their styles, and factors on the style terms of
+            each or None; see `Perception.judge`.
+        encode_style: Of `Method`.
+        apply: (variables, frozen, image, styles, controls) -> picture.
+        styles: Names of the network's styles.
+        controls: Of `Method`.
+        options: The same, but for those of the perception, which are added.
+    """
+    encode = perception.encode
 
-def image_alone(
-    _variables: object, _frozen: object, image: Image, _extent: object = None
-) -> FeatureMaps:
-    """Features of a method whose network wants the picture itself."""
-    return {"image": image}
+    def init_all(key: Key) -> Variables:
+        variables = init(key)
+        critics = perception.terms.init(key)
+        return variables._replace(players={**variables.players, **critics})
 
+    def loss(
+        own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key
+    ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+        image, state = draw(own, variables, frozen, batch)
+        style, factors = aims(batch)
+        total, metrics = perception.judge(
+            frozen, batch["content"], image, style, variables.players, key, factors
+        )
+        return total, (metrics, state)
 
-def made_image(
-    _variables: object, _frozen: object, features: FeatureMaps, _extent: object = None
-) -> Image:
-    """The picture that the method's `transfer` has made."""
-    return features["image"]
+    def critic_features(
+        variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
+    ) -> tuple[FeatureMaps, FeatureMaps]:
+        image, _ = draw(variables.players["model"], variables, frozen, batch)
+        style = encode(frozen, batch["style"], layers)
+        return style, encode(frozen, image, layers)
 
+    def encode_content(
+        _variables: Variables, _frozen: Params, image: Image, _extent: object = None
+    ) -> FeatureMaps:
+        return {"image": image}
 
-def no_moments(_features: FeatureMaps, _masks: object) -> Style:
-    """What such a method needs of the content's statistics: nothing."""
-    return {}
+    def transfer(
+        variables: Variables,
+        frozen: Params,
+        features: FeatureMaps,
+        _moments: object,
+        styles: Sequence[Style],
+        controls: Controls,
+        _piece: object = None,
+    ) -> FeatureMaps:
+        image = features["image"]
+        return {"image": apply(variables, frozen, image, styles, controls)}
+
+    def decode(
+        _variables: Variables,
+        _frozen: Params,
+        features: FeatureMaps,
+        _extent: object = None,
+    ) -> Image:
+        return features["image"]
+
+    of_critics = perception.terms.player_losses(critic_features)
+    return Method(
+        init=init_all,
+        losses={"model": loss, **of_critics},
+        encode_style=encode_style,
+        encode_content=encode_content,
+        moments=lambda _features, _masks: {},
+        transfer=transfer,
+        decode=decode,
+        encoder_layers=perception.layers(),
+        tiling=None,
+        controls=controls,
+        styles=styles,
+        options={
+            "styles": list(styles),
+            **options,
+            "content_layer": perception.content_layer,
+            "style_layers": list(perception.style_layers),
+        },
+    )

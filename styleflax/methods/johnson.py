@@ -1,31 +1,19 @@
 """One style in one feed-forward network (Johnson et al. 2016, Ulyanov et al. 2017)."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
-from styleflax.methods.base import (
-    Batch,
-    Controls,
-    Method,
-    Style,
-    Variables,
-)
+from styleflax.methods.base import Batch, Controls, Method, Style, Variables
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     STYLE_LAYERS,
-    Perception,
-    image_alone,
-    made_image,
+    make_feed_forward,
     make_perception,
-    no_moments,
 )
 from styleflax.models.transformer_net import (
     Norm,
@@ -35,16 +23,9 @@ from styleflax.models.transformer_net import (
     Upsampling,
     check_choices,
 )
-from styleflax.types import FeatureMaps, Image, Key, Params
+from styleflax.types import Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
-
-
-class _Networks(NamedTuple):
-    """What the functions of the method share."""
-
-    net: TransformerNet
-    perception: Perception
 
 
 def make_johnson(
@@ -89,105 +70,56 @@ def make_johnson(
     Raises:
         ValueError: If a term, layer or part is unknown, or there is not one style.
     """
+    if len(styles) != 1:
+        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
     net = TransformerNet(
         norm, width, padding, upsampling, output, dtype=dtype, native=native
     )
-    _check(net, styles)
+    check_choices(net)
+    if norm == "conditional":
+        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
     encode = FrozenEncoder(dtype, remat)
     at = (content_layer, tuple(style_layers))
     perception = make_perception(encode, losses, arithmetic, *at)
-    return _assemble(_Networks(net, perception), tuple(styles))
 
+    def init(key: Key) -> Variables:
+        image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+        variables = net.lazy_init(key, image)
+        players = {"model": variables["params"]}
+        return Variables(players, variables.get("batch_stats", {}))
 
-def _check(net: TransformerNet, styles: Sequence[str]) -> None:
-    if len(styles) != 1:
-        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
-    check_choices(net)
-    if net.norm == "conditional":
-        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
+    def draw(
+        own: Params, variables: Variables, _: Params, batch: Batch
+    ) -> tuple[Image, Params]:
+        tree = {"params": own, "batch_stats": variables.state}
+        image, changed = net.apply(
+            tree, batch["content"], train=True, mutable=["batch_stats"]
+        )
+        return image, changed.get("batch_stats", {})
 
+    def aims(batch: Batch) -> tuple[Image, None]:
+        return batch["style"][:1], None  # the others are the same
 
-def _assemble(nets: _Networks, styles: tuple[str, ...]) -> Method:
-    """The record of what these networks do."""
+    def apply(
+        variables: Variables,
+        _frozen: Params,
+        image: Image,
+        _styles: Sequence[Style],
+        _controls: Controls,
+    ) -> Image:
+        """The network's picture; where masks leave the content, the stylizer does."""
+        tree = {"params": variables.players["model"], "batch_stats": variables.state}
+        return net.apply(tree, image)
+
     chosen = ("norm", "width", "padding", "upsampling", "output")
-    options = {
-        "styles": list(styles),
-        **{name: getattr(nets.net, name) for name in chosen},
-        "content_layer": nets.perception.content_layer,
-        "style_layers": list(nets.perception.style_layers),
-    }
-    of_critic = nets.perception.player_losses(partial(_stylized, nets))
-    return Method(
-        init=partial(_init, nets),
-        losses={"model": partial(_loss, nets), **of_critic},
-        encode_style=_encode_style,
-        encode_content=image_alone,
-        moments=no_moments,
-        transfer=partial(_transfer, nets),
-        decode=made_image,
-        encoder_layers=nets.perception.layers(),
-        tiling=None,
+    return make_feed_forward(
+        perception,
+        init=init,
+        draw=draw,
+        aims=aims,
+        encode_style=lambda _variables, _frozen, _style: {},
+        apply=apply,
+        styles=tuple(styles),
         controls=frozenset({"masks"}),
-        styles=styles,
-        options=options,
+        options={name: getattr(net, name) for name in chosen},
     )
-
-
-def _init(nets: _Networks, key: Key) -> Variables:
-    image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
-    variables = nets.net.lazy_init(key, image)
-    players = {"model": variables["params"], **nets.perception.terms.init(key)}
-    return Variables(players, variables.get("batch_stats", {}))
-
-
-def _stylized(
-    nets: _Networks, variables: Variables, _frozen: Params, batch: Batch
-) -> Image:
-    own_params = variables.players["model"]
-    return _draw(nets, own_params, variables.state, batch["content"])[0]
-
-
-def _draw(
-    nets: _Networks, own_params: Params, state: Params, content: Image
-) -> tuple[Image, Params]:
-    """Pictures, and the batch statistics after them."""
-    tree = {"params": own_params, "batch_stats": state}
-    made, changed = nets.net.apply(tree, content, train=True, mutable=["batch_stats"])
-    return made, changed.get("batch_stats", {})
-
-
-def _loss(
-    nets: _Networks,
-    own_params: Params,
-    variables: Variables,
-    frozen: Params,
-    batch: Batch,
-    key: Key,
-) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-    """All pictures of the batch against the one style."""
-    content = batch["content"]
-    stylized, state = _draw(nets, own_params, variables.state, content)
-    style = batch["style"][:1]  # the others are the same
-    total, metrics = nets.perception.judge(
-        frozen, content, stylized, style, variables.players, key
-    )
-    return total, (metrics, state)
-
-
-def _encode_style(_: Variables, _frozen: Params, _style: Mapping[str, Any]) -> Style:
-    return {}
-
-
-def _transfer(
-    nets: _Networks,
-    variables: Variables,
-    _frozen: Params,
-    features: FeatureMaps,
-    _moments: object,
-    _styles: Sequence[Style],
-    _controls: Controls,
-    _piece: object = None,
-) -> FeatureMaps:
-    """The network's picture; where masks leave the content, the stylizer does."""
-    tree = {"params": variables.players["model"], "batch_stats": variables.state}
-    return {"image": nets.net.apply(tree, features["image"])}

@@ -19,13 +19,15 @@ from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
-    Masks,
     Method,
     Piece,
     Style,
     Tiling,
     Variables,
-    layer_masks,
+    add_terms,
+    feature_moments,
+    mix_moments,
+    style_moments,
     weigh_terms,
 )
 from styleflax.methods.encoder import FrozenEncoder
@@ -39,7 +41,6 @@ from styleflax.ops.statistics import (
     channel_mean_std,
     mean_variance_norm,
     moments_mean_std,
-    region_moments,
 )
 from styleflax.types import FeatureMaps, Image, Key, Params
 
@@ -113,28 +114,13 @@ def make_lite(
         variables: Variables, _: Params, style: Mapping[str, Array]
     ) -> Style:
         features = encode(variables.players["model"], style["image"])
-        found = {}
-        for level, feature in features.items():
-            if "mask" in style:
-                part = area_average(style["mask"], *feature.shape[1:3])
-                statistics = moments_mean_std(region_moments(feature, part), **of_style)
-                mean, std = (value[:, 0] for value in statistics)
-            else:
-                mean, std = channel_mean_std(feature, **of_style)
-            found[level] = {"mean": mean, "std": std}
-        return found
+        mask = style.get("mask")
+        return {k: style_moments(v, mask, **of_style) for k, v in features.items()}
 
     def encode_content(
         variables: Variables, _: Params, image: Image, extent: Extent | None = None
     ) -> FeatureMaps:
         return encode(variables.players["model"], image, extent)
-
-    def moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
-        found = {}
-        for level, feature in features.items():
-            cells = area_average(layer_masks(masks, level), *feature.shape[1:3])
-            found[level] = region_moments(feature, cells)
-        return found
 
     def transfer(
         _variables: Variables,
@@ -148,14 +134,10 @@ def make_lite(
         moved = {}
         for level, feature in features.items():
             masks = controls.masks if piece is None else piece.masks[level]
-            mean, std = (
-                controls.weights @ jnp.concatenate([s[level][name] for s in styles])
-                for name in ("mean", "std")
-            )
             moved[level] = rescale_regions(
                 feature,
                 moments_mean_std(moments[level], **of_content),
-                (mean, std),
+                mix_moments([style[level] for style in styles], controls.weights),
                 controls.strength,
                 area_average(masks, *feature.shape[1:3]),
             )
@@ -182,7 +164,7 @@ def make_lite(
 
     def content_loss(features: FeatureMaps, targets: FeatureMaps) -> Array:
         distances = (mse_loss(normalize(features[k]), targets[k]) for k in targets)
-        return sum(distances, start=jnp.zeros(()))
+        return add_terms(distances)
 
     def normalize(feature: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         return mean_variance_norm(feature, **of_content)
@@ -227,7 +209,7 @@ def make_lite(
         losses={"model": loss, **terms.player_losses(critic_features)},
         encode_style=encode_style,
         encode_content=encode_content,
-        moments=moments,
+        moments=feature_moments,
         transfer=transfer,
         decode=decode,
         encoder_layers=(),

@@ -2,45 +2,73 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 from jax.typing import DTypeLike
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic
+from styleflax.losses.content import mse_loss
+from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
+    Batch,
     Controls,
+    Found,
     Masks,
     Method,
     Piece,
+    Positions,
     Style,
     Tiling,
     Variables,
-    layer_masks,
+    add_terms,
+    feature_moments,
+    weigh_terms,
 )
-from styleflax.methods.encoder import FrozenEncoder
-from styleflax.methods.sanet_itself import attend_itself, queries_of, split_found
-from styleflax.methods.sanet_losses import (
-    ATTENDED,
-    LOSS_TERMS,
-    PAPER_LOSSES,
-    STYLE_LAYERS,
-    Networks,
-    sanet_loss,
-    styles_and_transfers,
+from styleflax.methods.encoder import (
+    EncoderKind,
+    FrozenEncoder,
+    make_stylizing_encoder,
 )
 from styleflax.methods.terms import make_style_terms
 from styleflax.models.decoder import Decoder
-from styleflax.models.sanet import LEVELS, Regions, SANet, likeness_params, part_of
+from styleflax.models.layers import scale_channels
+from styleflax.models.sanet import (
+    ByRegion,
+    Regions,
+    SANet,
+    attend_partly,
+    likeness_params,
+    maps_of,
+    part_of,
+    whole_picture,
+)
 from styleflax.ops.attention import Path
 from styleflax.ops.extent import Extent
 from styleflax.ops.spatial import area_average
-from styleflax.ops.statistics import Moments, region_moments
+from styleflax.ops.statistics import (
+    Moments,
+    mean_variance_norm,
+    merge_regions,
+    moments_mean_std,
+    normalize_regions,
+)
 from styleflax.types import FeatureMaps, Image, Key, Params
 
+ATTENDED = ("relu4_1", "relu5_1")
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", *ATTENDED)
+PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
+    {"content": 1.0, "style": 3.0, "identity_pixels": 50.0, "identity_features": 1.0}
+)
+"""With the identities' weights of the paper's erratum, 50 and 1; its print has 1 and 50
+(`presets.PRESETS["sanet-paper-print"]`)."""
+IDENTITIES = ("identity_pixels", "identity_features")
+LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
+"""Beside the style losses."""
 PAPER_ARITHMETIC = Arithmetic()
 Start = Literal["likeness", "random"]
 
@@ -54,7 +82,8 @@ def make_sanet(
     path: Path = "auto",
     start: Start = "likeness",
     remat: bool = False,
-    levels: Sequence[str] = LEVELS,
+    width: float = 1.0,
+    encoder: EncoderKind = "frozen",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -78,161 +107,213 @@ def make_sanet(
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         remat: Save memory in training; see `methods.encoder`.
-        levels: Where styles are attended to; the paper's network has both.
+        width: Factor on the channels of encoder, attention, decoder and critics.
+        encoder: As of `make_adain`.
 
     Raises:
-        ValueError: If a term, the start or a level is unknown.
+        ValueError: If a term or a name is unknown, or the width is not possible.
     """
-    _check_choices(start, levels)
-    if native and path == "auto":
-        path = "dense"
-    statistics: Mapping[str, Any] = FrozenDict(arithmetic.style_statistics())
-    transform = SANet(statistics, dtype, path, tuple(levels))
-    encode = FrozenEncoder(dtype, remat)
-    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
-    nets = Networks(arithmetic, transform, Decoder(dtype, native), encode, terms)
-    return _assemble(losses, nets, start, style_dtype)
-
-
-def _check_choices(start: str, levels: Sequence[str]) -> None:
     if start not in get_args(Start):
         raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
-    if not levels or not set(levels) <= set(LEVELS):
-        raise ValueError(f"levels must be some of {LEVELS}, got {list(levels)}")
+    if native and path == "auto":
+        path = "dense"
+    of_content = arithmetic.content_statistics()
+    of_style = arithmetic.style_statistics()
+    judge = FrozenEncoder(dtype, remat)
+    encode = make_stylizing_encoder(encoder, judge, ATTENDED)
+    # Flax takes only what has a hash.
+    network = SANet(FrozenDict(of_style), dtype, path)
+    decoder = Decoder(dtype, native, width)
+    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width)
 
+    def attend(own: Params, content: FeatureMaps, *arguments: Any) -> Array:
+        """The network of `models.sanet`: the decoder's input."""
+        return network.apply({"params": own}, content, *arguments)
 
-def _assemble(
-    losses: Mapping[str, float], nets: Networks, start: Start, style_dtype: DTypeLike
-) -> Method:
-    """The record of what these networks do."""
-    of_critic = nets.style_terms.player_losses(partial(styles_and_transfers, nets))
-    levels = nets.transform.levels
-    has_all = set(levels) == set(LEVELS)
-    # A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1.
-    tiling = Tiling(16, 128, partial(attend_itself, nets))
+    # Inference: encode_style, encode_content -> moments -> transfer -> decode.
+
+    def init(key: Key) -> Variables:
+        """Attention and decoder in one tree, as AdaIN's decoder stands."""
+        channels, keys = scale_channels(512, width), jax.random.split(key)
+        feature = jnp.zeros((1, 2, 2, channels))
+        if start == "likeness":
+            own = likeness_params(keys[0], channels)
+        else:
+            features = dict.fromkeys(ATTENDED, feature)
+            queries = {layer: [feature] for layer in ATTENDED}
+            arguments = features, queries, [features], whole_picture()
+            own = network.init(keys[0], *arguments)["params"]
+        own = {**own, **decoder.init(keys[1], feature)["params"]}
+        return Variables({"model": own, **terms.init(jax.random.fold_in(key, 1))}, {})
+
+    def encode_style(
+        variables: Variables, frozen: Params, style: Mapping[str, Array]
+    ) -> Style:
+        features = encode(variables.players["model"], frozen, style["image"])
+        largest = float(jnp.finfo(style_dtype).max)
+        kept = {k: v.clip(max=largest).astype(style_dtype) for k, v in features.items()}
+        if "mask" in style:
+            for layer, feature in features.items():
+                part = area_average(style["mask"], *feature.shape[1:3])
+                kept[part_of(layer)] = part[..., None].astype(style_dtype)
+        return kept
+
+    def queries_of(features: FeatureMaps, moments: Mapping[str, Moments]) -> ByRegion:
+        return {
+            layer: normalize_regions(features[layer], moment, **of_content)
+            for layer, moment in moments.items()
+        }
+
+    def transfer(
+        variables: Variables,
+        _: Params,
+        features: FeatureMaps,
+        moments: dict[str, Moments],
+        styles: Sequence[Style],
+        controls: Controls,
+        piece: Piece | None = None,
+    ) -> FeatureMaps:
+        """Every region attends to its styles, and below strength 1 to the content.
+
+        A piece's content has done so before; see `attend_itself`.
+        """
+        queries = queries_of(features, moments)
+        balance = controls.extras.get("level_balance", jnp.array(0.5))
+        levels = (2.0 * (1.0 - balance), 2.0 * balance)
+        strength = controls.strength[:, None]
+        shares = strength * controls.weights
+        with_rest = jnp.concatenate([shares, 1.0 - strength], axis=1)
+
+        def merge(
+            attended: Sequence[Style], masks: Masks, shares: Array, *of_piece: Any
+        ) -> Array:
+            own, regions = variables.players["model"], Regions(masks, shares)
+            return attend(own, features, queries, attended, regions, levels, *of_piece)
+
+        if piece is not None:
+            itself = maps_of(piece.itself, features)
+            mixed = with_rest if itself else shares
+            extent = piece.extent.shrunk(8)
+            return {"merged": merge(styles, piece.masks, mixed, itself, extent)}
+        merged = jax.lax.cond(
+            jnp.all(strength == 1.0),
+            lambda: merge(styles, controls.masks, shares),
+            lambda: merge([*styles, features], controls.masks, with_rest),
+        )
+        return {"merged": merged}
+
+    def attend_itself(
+        variables: Variables,
+        features: FeatureMaps,
+        moments: dict[str, Moments],
+        others: Positions,
+        allowed: Positions,
+    ) -> Found:
+        """What a window attends to among some positions of the same content.
+
+        Merged over all of the content's positions, this is what
+        `models.sanet.StyleAttention` finds where the content is its own style. The
+        moments are of regions that together are all of the content.
+        """
+        found = {}
+        for layer, asked in queries_of(features, moments).items():
+            mean, std = moments_mean_std(merge_regions(moments[layer]), **of_style)
+            raw, queries = others[layer], jnp.concatenate(asked)
+            found[layer] = attend_partly(
+                variables.players["model"][layer.replace("relu", "sanet")],
+                queries.reshape(len(queries), -1, queries.shape[-1]),
+                (raw.astype(jnp.float32) - mean[0]) / std[0],
+                raw,
+                allowed[layer],
+                dtype,
+            )
+        return found
+
+    def decode(
+        variables: Variables,
+        _: Params,
+        features: FeatureMaps,
+        extent: Extent | None = None,
+    ) -> Image:
+        params = {"params": variables.players["model"]}
+        cells = None if extent is None else extent.shrunk(8)
+        return decoder.apply(params, features["merged"], cells)
+
+    # Training: contents in styles, and contents and styles in themselves.
+
+    normalize = partial(mean_variance_norm, **of_content)
+
+    def stylize(own: Params, content: FeatureMaps, style: FeatureMaps) -> Image:
+        """Each content in the style beside it, at strength 1."""
+        queries = {layer: [normalize(x)] for layer, x in content.items()}
+        merged = attend(own, content, queries, [style], whole_picture())
+        return decoder.apply({"params": own}, merged)
+
+    def loss(
+        own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key
+    ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+        size = len(batch["content"])
+        both = jnp.concatenate([batch["content"], batch["style"]])
+        features, wanted = encode.with_judge(own, frozen, both, STYLE_LAYERS)
+        targets = terms.targets({k: v[size:] for k, v in wanted.items()})
+        transfers = not losses.keys() <= set(IDENTITIES)
+        identities = any(name in losses for name in IDENTITIES)
+        # All are painted as one batch: here are their positions in `both`.
+        one, two = list(range(size)), list(range(2 * size))
+        contents = jnp.array(one * transfers + two * identities)
+        styles = jnp.array(two[size:] * transfers + two * identities)
+        rest = slice(size * transfers, None)
+        pairs = ({k: v[at] for k, v in features.items()} for at in (contents, styles))
+        images = stylize(own, *pairs)
+        found: dict[str, Array] = {}
+        if transfers:
+            found |= regularize(images[:size], losses)
+        if identities:
+            # A mean over both halves, doubled, is the sum of their means.
+            found["identity_pixels"] = 2.0 * mse_loss(images[rest], both)
+
+        def compare(seen: FeatureMaps) -> dict[str, Array]:
+            found: dict[str, Array] = {}
+            if transfers:
+                made = {k: v[:size] for k, v in seen.items()}
+                found = terms.compare(made, targets, variables.players, key)
+                found["content"] = add_terms(
+                    mse_loss(normalize(made[k]), normalize(wanted[k][:size]))
+                    for k in ATTENDED
+                )
+            if identities:
+                found["identity_features"] = 2.0 * add_terms(
+                    mse_loss(seen[k][rest], wanted[k]) for k in STYLE_LAYERS
+                )
+            return found
+
+        found |= judge.judge(frozen, images, STYLE_LAYERS, compare)
+        total, metrics = weigh_terms(losses, found)
+        return total, (metrics, {})
+
+    def critic_features(
+        variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
+    ) -> tuple[FeatureMaps, FeatureMaps]:
+        own = variables.players["model"]
+        style, seen = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
+        images = stylize(own, encode(own, frozen, batch["content"]), style)
+        return {k: seen[k] for k in layers}, judge(frozen, images, layers)
+
     return Method(
-        init=partial(_init, nets, start),
-        losses={"model": partial(sanet_loss, losses, nets), **of_critic},
-        encode_style=partial(_encode_style, nets, style_dtype),
-        encode_content=partial(_encode_content, nets),
-        moments=_moments,
-        transfer=partial(_transfer, nets),
-        decode=partial(_decode, nets),
+        init=init,
+        losses={"model": loss, **terms.player_losses(critic_features)},
+        encode_style=encode_style,
+        encode_content=encode.content,
+        moments=feature_moments,
+        transfer=transfer,
+        decode=decode,
         encoder_layers=STYLE_LAYERS,
-        tiling=tiling if has_all else None,
+        # A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1.
+        tiling=Tiling(16, 128, attend_itself),
         controls=frozenset(
             {"strength", "weights", "masks", "style_masks", "level_balance"}
         ),
-        options={} if has_all else {"levels": list(levels)},
+        options={} if width == 1 else {"width": width},
+        encoder_width=width,
+        trains_encoder=encode.is_trained,
     )
-
-
-def _encode_style(
-    nets: Networks,
-    dtype: DTypeLike,
-    _: Variables,
-    frozen: Params,
-    style: Mapping[str, Array],
-) -> Style:
-    features = nets.encode(frozen, style["image"], ATTENDED)
-    largest = float(jnp.finfo(dtype).max)
-    kept = {k: v.clip(max=largest).astype(dtype) for k, v in features.items()}
-    if "mask" in style:
-        for layer, feature in features.items():
-            part = area_average(style["mask"], *feature.shape[1:3])
-            kept[part_of(layer)] = part[..., None].astype(dtype)
-    return kept
-
-
-def _encode_content(
-    nets: Networks,
-    _: Variables,
-    frozen: Params,
-    image: Image,
-    extent: Extent | None = None,
-) -> FeatureMaps:
-    return nets.encode(frozen, image, ATTENDED, extent)
-
-
-def _init(nets: Networks, start: Start, key: Key) -> Variables:
-    """Parameters of transform and decoder in one tree, as AdaIN's decoder stands."""
-    feature = jnp.zeros((1, 2, 2, 512))
-    features = dict.fromkeys(ATTENDED, feature)
-    queries = {layer: [feature] for layer in ATTENDED}
-    regions = Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
-    keys = jax.random.split(key)
-    if start == "likeness":
-        missing = set(LEVELS) - set(nets.transform.levels)
-        blocks = {layer.replace("relu", "sanet") for layer in missing}
-        made = likeness_params(keys[0])
-        transform = {k: v for k, v in made.items() if k not in blocks}
-    else:
-        arguments = (features, queries, [features], regions)
-        transform = nets.transform.init(keys[0], *arguments)["params"]
-    decoder = nets.decoder.init(keys[1], feature)["params"]
-    others = nets.style_terms.init(jax.random.fold_in(key, 1))
-    return Variables({"model": {**transform, **decoder}, **others}, {})
-
-
-def _moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
-    return {
-        layer: region_moments(
-            feature, area_average(layer_masks(masks, layer), *feature.shape[1:3])
-        )
-        for layer, feature in features.items()
-    }
-
-
-def _decode(
-    nets: Networks,
-    variables: Variables,
-    _: Params,
-    features: FeatureMaps,
-    extent: Extent | None = None,
-) -> Image:
-    params = {"params": variables.players["model"]}
-    at_feature = None if extent is None else extent.shrunk(8)
-    return nets.decoder.apply(params, features["merged"], at_feature)
-
-
-def _transfer(
-    nets: Networks,
-    variables: Variables,
-    _frozen: Params,
-    features: FeatureMaps,
-    moments: dict[str, Moments],
-    styles: Sequence[Style],
-    controls: Controls,
-    piece: Piece | None = None,
-) -> FeatureMaps:
-    """Every region attends to its styles, and below strength 1 to the content.
-
-    A piece's content has done so before; see `attend_itself`.
-    """
-    params = {"params": variables.players["model"]}
-    queries = queries_of(nets, features, moments)
-    balance = controls.extras.get("level_balance", jnp.array(0.5))
-    levels = (2.0 * (1.0 - balance), 2.0 * balance)
-    strength = controls.strength[:, None]
-    shares = strength * controls.weights
-    with_rest = jnp.concatenate([shares, 1.0 - strength], axis=1)
-
-    def merge(
-        attended: Sequence[Style], masks: Masks, shares: Array, *of_piece: Any
-    ) -> Array:
-        regions = Regions(masks, shares)
-        return nets.transform.apply(
-            params, features, queries, attended, regions, levels, *of_piece
-        )
-
-    if piece is not None:
-        itself = split_found(piece.itself, features)
-        mixed = with_rest if itself else shares
-        extent = piece.extent.shrunk(8)
-        return {"merged": merge(styles, piece.masks, mixed, itself, extent)}
-    merged = jax.lax.cond(
-        jnp.all(strength == 1.0),
-        lambda: merge(styles, controls.masks, shares),
-        lambda: merge([*styles, features], controls.masks, with_rest),
-    )
-    return {"merged": merged}

@@ -22,9 +22,9 @@ from styleflax.losses.registry import (
     base_name,
     find_style_loss,
 )
-from styleflax.methods.base import Batch, LossFn, Variables, check_loss_names
+from styleflax.methods.base import Batch, LossFn, Variables, add_terms, check_loss_names
 from styleflax.models.critic import PatchCritic
-from styleflax.models.vgg import WIDTHS
+from styleflax.models.vgg import scale_widths
 from styleflax.types import FeatureMaps, Key, Params
 
 PLAYER = "critic"
@@ -60,7 +60,7 @@ class StyleTerms(NamedTuple):
         for i, (term, layers) in enumerate(self.critic_layers.items()):
             keys = jax.random.split(jax.random.fold_in(key, i), len(layers))
             made[term] = {
-                layer: self.critic.init(layer_key, _example(layer))["params"]
+                layer: self.critic.init(layer_key, self._example(layer))["params"]
                 for layer, layer_key in zip(layers, keys, strict=True)
             }
         return {PLAYER: made} if made else {}
@@ -83,7 +83,7 @@ class StyleTerms(NamedTuple):
             terms[name] = loss.distance(features, targets[name], own_key)
         for name in self.critic_layers:
             scores = self._scores(players[PLAYER], name, features)
-            terms[name] = _sum(persuasion_loss(score) for score in scores)
+            terms[name] = add_terms(persuasion_loss(score) for score in scores)
         return terms
 
     def player_losses(self, make_features: MakeFeatures) -> dict[str, LossFn]:
@@ -115,8 +115,13 @@ class StyleTerms(NamedTuple):
                 self._scores(own_params, name, output),
                 strict=True,
             )
-            total = total + _sum(critic_loss(*pair) for pair in pairs)
+            total = total + add_terms(critic_loss(*pair) for pair in pairs)
         return total, ({}, {})
+
+    def _example(self, layer: str) -> Float[Array, "1 2 2 c"]:
+        """What a critic of that layer is made for; `reluB_I` is as wide as block B."""
+        widths = scale_widths(self.critic.width)
+        return jnp.zeros((1, 2, 2, widths[int(layer[4]) - 1]))
 
     def _scores(
         self, params: Params, name: str, features: FeatureMaps
@@ -133,6 +138,7 @@ def make_style_terms(
     layers: tuple[str, ...],
     arithmetic: Arithmetic,
     dtype: DTypeLike = jnp.float32,
+    width: float = 1.0,
 ) -> StyleTerms:
     """The style losses among the weights; all other names must be the method's own.
 
@@ -142,6 +148,7 @@ def make_style_terms(
         layers: Those of the encoder that styles are compared at.
         arithmetic: Of `style`.
         dtype: Compute type of critics.
+        width: Factor on the channels of the encoder that judges, and on the critics'.
 
     Raises:
         ValueError: If a term is unknown or asks for a layer that is not there.
@@ -160,18 +167,9 @@ def make_style_terms(
                 f"losses.{name} asks for {', '.join(map(repr, wrong))}; styles are "
                 f"compared at {', '.join(layers)}"
             )
-    return StyleTerms(losses, critics, PatchCritic(dtype=dtype))
+    return StyleTerms(losses, critics, PatchCritic(width, dtype))
 
 
 def _critic_layers(name: str) -> tuple[str, ...]:
     base, at, layers = name.partition("@")
     return tuple(layers.split("+")) if at else CRITIC_LAYERS[base]
-
-
-def _example(layer: str) -> Float[Array, "1 2 2 c"]:
-    """What a critic of that layer is made for; `reluB_I` has the width of block B."""
-    return jnp.zeros((1, 2, 2, WIDTHS[int(layer[4]) - 1]))
-
-
-def _sum(terms: Any) -> Float[Array, ""]:
-    return sum(terms, start=jnp.zeros(()))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import ReflectConv
+from styleflax.models.layers import ReflectConv, scale_channels
 from styleflax.types import FeatureMap
 
 
@@ -16,19 +16,19 @@ class PatchCritic(nn.Module):
     (MGAN); without normalisation, so that a score depends on its patch alone.
 
     Attributes:
-        width: Channels within.
+        width: Factor on the 128 channels within; see `layers.scale_channels`.
         dtype: Compute type; parameters and scores are float32.
     """
 
-    width: int = 128
+    width: float = 1.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, feature: FeatureMap) -> Float[Array, "b h w"]:
         """One score a position, without limits."""
-        x = feature
+        x, channels = feature, scale_channels(128, self.width)
         for name in ("conv1", "conv2"):
-            conv = ReflectConv(self.width, dtype=self.dtype, name=name)
+            conv = ReflectConv(channels, dtype=self.dtype, name=name)
             x = nn.leaky_relu(conv(x), 0.2)
         scores = nn.Dense(1, dtype=self.dtype, name="score")(x)[..., 0]
         return scores.astype(jnp.float32)

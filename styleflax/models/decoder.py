@@ -8,8 +8,7 @@ from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.channel_norm import NORMS
-from styleflax.models.layers import ReflectConv
+from styleflax.models.layers import ReflectConv, scale_channels
 from styleflax.ops.extent import Extent
 
 # Output channels, named as the encoder's layers that they mirror. Those that
@@ -40,38 +39,33 @@ class Decoder(nn.Module):
     Attributes:
         dtype: Compute type; the image is float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
-        layers: Output channels by layer, under the names in `LAYERS`.
-        norm: After every convolution but the last, a name in `channel_norm.NORMS`;
-            the paper's decoder has `none`.
+        width: Factor on the channels; see `layers.scale_channels`.
     """
 
     dtype: DTypeLike = jnp.float32
     native: bool = False
-    layers: Mapping[str, int] = LAYERS
-    norm: str = "none"
+    width: float = 1.0
 
     @nn.compact
     def __call__(
         self,
         features: Float[Array, "b h w c"],
         extent: Extent | None = None,
-        training: bool = False,
     ) -> Float[Array, "b h8 w8 3"]:
         """Images of eight times the height and width of `features`.
 
         Args:
             features: At relu4_1.
             extent: What of `features` is the picture's; None for all of it.
-            training: Normalise by the batch, where that is the norm.
         """
         x = features
-        for name, channels in self.layers.items():
+        for name, full in LAYERS.items():
+            channels = full if name == "conv1_1" else scale_channels(full, self.width)
             upsample = name in UPSAMPLED
             conv = ReflectConv(channels, upsample, self.dtype, self.native, name=name)
             x = conv(x, extent)
             if upsample and extent is not None:
                 extent = extent.grown(2)
             if name != "conv1_1":
-                normed = name.replace("conv", "norm")
-                x = nn.relu(NORMS[self.norm](x, training, self.dtype, normed))
+                x = nn.relu(x)
         return x.astype(jnp.float32)

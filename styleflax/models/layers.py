@@ -14,6 +14,21 @@ from styleflax.ops.conv import (
 from styleflax.ops.extent import Extent, refill
 
 
+def scale_channels(channels: int, width: float) -> int:
+    """The channels of a layer at that width: a multiple of 4, at least 4.
+
+    Args:
+        channels: At width 1; kept as they are there.
+        width: Factor, above 0 and at most 8.
+
+    Raises:
+        ValueError: If the width is not possible.
+    """
+    if not isinstance(width, int | float) or not 0 < width <= 8:
+        raise ValueError(f"width must be above 0 and at most 8, got {width!r}")
+    return channels if width == 1 else max(round(channels * width / 4) * 4, 4)
+
+
 class ReflectConv(nn.Module):
     """3x3 convolution of stride 1 with reflection padding: the size stays.
 
@@ -22,12 +37,15 @@ class ReflectConv(nn.Module):
         upsample: Repeat every position twice along both sides first.
         dtype: Compute type; parameters are float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
+        gain: Variance of the kernel before training, times its inputs: 2 after a ReLU
+            (He et al. 2015), 1 keeps a variance, 0 begins as nothing.
     """
 
     features: int
     upsample: bool = False
     dtype: DTypeLike = jnp.float32
     native: bool = False
+    gain: float = 2.0
 
     @nn.compact
     def __call__(
@@ -42,7 +60,8 @@ class ReflectConv(nn.Module):
         if extent is not None:
             x = refill(x, extent, inner=0 if self.upsample else 1)
         shape = (3, 3, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        kernel = self.param("kernel", init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
         if self.upsample:
@@ -74,7 +93,7 @@ class HalvingConv(nn.Module):
         if extent is not None:
             x = refill(x, extent, inner=1)
         shape = (3, 3, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
         return valid_conv(reflect_pad(x), kernel, 2) + bias

@@ -12,9 +12,13 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import HalvingConv, ReflectConv
+from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
 from styleflax.ops.extent import Extent
 from styleflax.types import FeatureMaps, Image
+
+_SLOPE = 0.1
+"""Of activations below 0: with 0, a network of few channels lost all of them to a large
+step, and painted one gray from then on."""
 
 LEVELS = ("half", "quarter", "eighth")
 """Names of the features, by their share of the image's height and width."""
@@ -28,11 +32,9 @@ def level_channels(width: float) -> tuple[int, ...]:
     """Channels of every level at that width: multiples of 4, at least 4.
 
     Raises:
-        ValueError: If the width is not above 0.
+        ValueError: If the width is not possible; see `layers.scale_channels`.
     """
-    if not width > 0:
-        raise ValueError(f"width must be above 0, got {width}")
-    return tuple(max(round(c * width / 4) * 4, 4) for c in CHANNELS)
+    return tuple(scale_channels(c, width) for c in CHANNELS)
 
 
 class LiteEncoder(nn.Module):
@@ -61,7 +63,9 @@ class LiteEncoder(nn.Module):
             x = HalvingConv(*settings, name=f"{level}_down")(x, extent)
             extent = None if extent is None else extent.shrunk(2)
             if level != "half":  # where a convolution costs most
-                x = _Residual(*settings, name=f"{level}_residual")(nn.relu(x), extent)
+                x = _Residual(*settings, name=f"{level}_residual")(
+                    leaky_relu(x), extent
+                )
             features[level] = x
         return features
 
@@ -102,7 +106,7 @@ class LiteDecoder(nn.Module):
             else:
                 above = None if extent is None else extent.shrunk(2 * factor)
                 enlarge = ReflectConv(
-                    width, True, self.dtype, self.native, name=f"{level}_up"
+                    width, True, self.dtype, self.native, gain=1.0, name=f"{level}_up"
                 )
                 # An odd side was rounded up on the way down.
                 x = enlarge(x, above)[:, : skip.shape[1], : skip.shape[2]] + skip
@@ -110,14 +114,16 @@ class LiteDecoder(nn.Module):
         assert x is not None
         half = None if extent is None else extent.shrunk(2)
         last = max(channels[0] // 2, 4)
-        x = ReflectConv(last, True, self.dtype, self.native, name="image_up")(x, half)
+        x = ReflectConv(last, True, self.dtype, self.native, gain=1.0, name="image_up")(
+            x, half
+        )
         grown = None if half is None else half.grown(2)
-        image = ReflectConv(3, False, self.dtype, name="image")
-        return image(nn.relu(x), grown).astype(jnp.float32) + 0.5
+        image = ReflectConv(3, False, self.dtype, gain=0.1, name="image")
+        return image(leaky_relu(x), grown).astype(jnp.float32) + 0.5
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside what enters them (He et al. 2016)."""
+    """Two convolutions added to what enters them (He et al. 2016)."""
 
     features: int
     dtype: DTypeLike
@@ -126,7 +132,14 @@ class _Residual(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w c"], extent: Extent | None
     ) -> Float[Array, "b h w c"]:
-        def conv(name: str) -> ReflectConv:
-            return ReflectConv(self.features, False, self.dtype, name=name)
+        def conv(name: str, gain: float) -> ReflectConv:
+            return ReflectConv(self.features, False, self.dtype, gain=gain, name=name)
 
-        return x + conv("conv_2")(nn.relu(conv("conv_1")(x, extent)), extent)
+        # Begins as nothing, so that the sums of a deep network do not grow.
+        inner = leaky_relu(conv("conv_1", 1.0)(x, extent))
+        return x + conv("conv_2", 0.0)(inner, extent)
+
+
+def leaky_relu(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """The map with values below 0 shrunk (Maas et al. 2013)."""
+    return nn.leaky_relu(x, _SLOPE)

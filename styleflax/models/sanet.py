@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from styleflax.models.layers import ReflectConv
 from styleflax.ops.attention import Path, attention
 from styleflax.ops.extent import Extent
+from styleflax.ops.partial_attention import PartialAttention, partial_attention
 from styleflax.ops.spatial import area_average, upsample_nearest
 from styleflax.ops.statistics import (
     mean_variance_norm,
@@ -23,6 +24,8 @@ from styleflax.types import Key, Params
 LEVELS = ("relu4_1", "relu5_1")
 """Layers with a block each."""
 FeatureMap = Float[Array, "b h w c"]
+ByRegion = dict[str, list[Float[Array, "b _ _ c"]]]
+"""By layer, a map for every region."""
 Part = Float[Array, "1 _ _ 1"]
 """Weights of a style's positions, from 0 to 1."""
 Itself = Sequence[FeatureMap]
@@ -39,6 +42,11 @@ class Regions(NamedTuple):
 
     masks: Float[Array, "r mh mw"] | Mapping[str, Float[Array, "r _ _"]]
     shares: Float[Array, "r s"]
+
+
+def whole_picture() -> Regions:
+    """One style for all of a picture."""
+    return Regions(jnp.ones((1, 1, 1)), jnp.ones((1, 1)))
 
 
 def part_of(layer: str) -> str:
@@ -117,6 +125,46 @@ def _seen(
     return centred / std[:, :, None], jnp.log(weights).reshape(1, 1, -1)
 
 
+def attend_partly(
+    params: Params,
+    queries: Float[Array, "q n c"],
+    normalized: Float[Array, "m c"],
+    raw: Float[Array, "m c"],
+    allowed: Float[Array, " m"],
+    dtype: DTypeLike = jnp.float32,
+) -> PartialAttention:
+    """What a block's queries attend to among some positions of a style.
+
+    Merged over all of the style's positions (`ops.partial_attention`), this is what
+    `StyleAttention` weighs and sums before `out_conv`.
+
+    Args:
+        params: Of a `StyleAttention`.
+        queries: Normalized features of the content.
+        normalized: The style's features there, normalized as all of the style.
+        raw: The same as they are.
+        allowed: 0 for positions that do not count.
+        dtype: Compute type.
+    """
+
+    def project(name: str, x: Array) -> Array:
+        dense = nn.Dense(params[name]["kernel"].shape[1], dtype=dtype)
+        return dense.apply({"params": params[name]}, x)
+
+    projected = project("f", queries), project("g", normalized), project("h", raw)
+    return partial_attention(*projected, allowed)
+
+
+def maps_of(
+    found: Mapping[str, PartialAttention], features: Mapping[str, FeatureMap]
+) -> ByRegion:
+    """What was found at the places of features, for every region's queries."""
+    return {
+        layer: [part.reshape(features[layer].shape) for part in attention.output]
+        for layer, attention in found.items()
+    }
+
+
 class SANet(nn.Module):
     """Features for the decoder, from content and styles at relu4_1 and relu5_1.
 
@@ -124,13 +172,11 @@ class SANet(nn.Module):
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
         path: Of `ops.attention.attention`.
-        levels: Those of `LEVELS` that are there; the paper's network has both.
     """
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
     path: Path = "auto"
-    levels: tuple[str, ...] = LEVELS
 
     @nn.compact
     def __call__(
@@ -163,8 +209,6 @@ class SANet(nn.Module):
         _, h, w, c = content["relu4_1"].shape
         total = jnp.zeros(())
         for layer, weight in zip(LEVELS, level_weights, strict=True):
-            if layer not in self.levels:
-                continue
             settings = (self.statistics, self.dtype, self.path)
             block = StyleAttention(*settings, name=layer.replace("relu", "sanet"))
             masks = regions.masks

@@ -12,7 +12,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import ReflectConv
+from styleflax.models.layers import ReflectConv, scale_channels
 from styleflax.ops.extent import Extent, refill
 from styleflax.ops.spatial import average_pool_ceil, max_pool_ceil
 from styleflax.types import FeatureMaps, Image, Params
@@ -36,6 +36,11 @@ POOLS = {"max": max_pool_ceil, "average": average_pool_ceil}
 
 BLOCK_INPUT = "encoder block's input"
 """Name, for `jax.checkpoint`, of what each pool gives: all others follow from it."""
+
+
+def scale_widths(width: float) -> tuple[int, ...]:
+    """Channels of the five blocks with that factor; see `layers.scale_channels`."""
+    return tuple(scale_channels(channels, width) for channels in WIDTHS)
 
 
 def conv_names(architecture: Architecture) -> tuple[str, ...]:

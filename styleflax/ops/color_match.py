@@ -25,9 +25,9 @@ TO_CHROMA = np.array(
 """I and Q of RGB; rows sum to 0, so that grays have no chroma."""
 FROM_CHROMA = np.linalg.inv(np.vstack([LUMA, TO_CHROMA]))[:, 1:].astype(np.float32)
 """RGB of I and Q; its luma is 0."""
-MIN_VARIANCE = 1e-5
-"""Chroma that varies less in some direction counts as varying so: its deviation is one
-level of 8 bits, and what noise has is not enlarged to a painting's colors."""
+MIN_VARIANCE = 1e-7
+"""Chroma that varies less in some direction counts as varying so, in order that what
+rounding leaves of a gray picture's chroma is not enlarged to a painting's colors."""
 
 
 class ColorMoments(NamedTuple):

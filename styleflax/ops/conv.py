@@ -18,19 +18,38 @@ ROW_SPLIT = 8
 """A map may be split by rows between this many devices, or a divisor of it."""
 
 
+@jax.custom_jvp
 def reflect_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
     """Returns the map with a border of one position, reflected.
 
     The edge itself is not repeated. A side of length 1 has nothing to reflect but
     its one position, which is repeated.
     """
-    for axis in (1, 2):
-        last = x.shape[axis] - 1
-        inner = min(1, last)
-        before = lax.slice_in_dim(x, inner, inner + 1, axis=axis)
-        after = lax.slice_in_dim(x, last - inner, last - inner + 1, axis=axis)
-        x = lax.concatenate([before, x, after], axis)
-    return x
+    # On CPU a gather and its fusions take 8 % less of three layers of 64 channels at
+    # 512 px than two concatenations, but its gradient, a scatter, takes more. Not of
+    # rows, which may be split over devices.
+    width = x.shape[2]
+    columns = jnp.array([min(1, width - 1), *range(width), max(width - 2, 0)])
+    wide = x.at[:, :, columns].get(
+        mode="promise_in_bounds", wrap_negative_indices=False
+    )
+    return _reflect(wide, 1)
+
+
+@reflect_pad.defjvp
+def _reflect_pad_jvp(
+    primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    return reflect_pad(*primals), _reflect(_reflect(tangents[0], 1), 2)
+
+
+def _reflect(x: Array, axis: int) -> Array:
+    """Returns the map with a reflected border along one side."""
+    last = x.shape[axis] - 1
+    inner = min(1, last)
+    before = lax.slice_in_dim(x, inner, inner + 1, axis=axis)
+    after = lax.slice_in_dim(x, last - inner, last - inner + 1, axis=axis)
+    return lax.concatenate([before, x, after], axis)
 
 
 def edge_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:

@@ -25,6 +25,17 @@ def reflection_pad(x: Float[Array, "b h w c"], width: int = 1) -> Float[Array, "
     return x
 
 
+def middle_half(
+    images: Float[Array, "b h w c"], multiple: int = 8
+) -> Float[Array, "b half_h half_w c"]:
+    """The middle half of both sides, in whole multiples: a quarter of the pixels."""
+    height, width = (
+        max(side // (2 * multiple), 1) * multiple for side in images.shape[1:3]
+    )
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
+
+
 def upsample_nearest(
     x: Float[Array, "b h w c"], factor: int = 2
 ) -> Float[Array, "..."]:

@@ -1,5 +1,6 @@
 """Channel statistics: plain, masked, and merged over the parts of a picture."""
 
+from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -109,6 +110,13 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
     )
 
 
+def merge_regions(moments: Moments) -> Moments:
+    """Moments of all regions together, as of one."""
+    regions = range(moments.count.shape[1])
+    parts = (Moments(*(x[:, r : r + 1] for x in moments)) for r in regions)
+    return reduce(merge_moments, parts)
+
+
 def moments_mean_std(
     moments: Moments, *, ddof: int = 0, eps: float = 1e-5
 ) -> tuple[Float[Array, "b r c"], Float[Array, "b r c"]]:
@@ -119,6 +127,19 @@ def moments_mean_std(
     """
     divisor = jnp.maximum(moments.count - ddof, 1.0)[..., None]
     return moments.mean, safe_sqrt(moments.m2 / divisor + eps)
+
+
+def normalize_regions(
+    x: Float[Array, "b h w c"], moments: Moments, *, ddof: int = 0, eps: float = 1e-5
+) -> list[Float[Array, "b h w c"]]:
+    """The map normalized by the moments of every region, in float32.
+
+    Arguments as in `moments_mean_std`; see `mean_variance_norm` for the whole map's.
+    """
+    statistics = moments_mean_std(moments, ddof=ddof, eps=eps)
+    mean, std = (value[:, :, None, None] for value in statistics)
+    x = x.astype(jnp.float32)
+    return [(x - mean[:, r]) / std[:, r] for r in range(mean.shape[1])]
 
 
 def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:

@@ -22,6 +22,7 @@ def build_method(config: Config, phase: Phase) -> Method:
         "arithmetic": config.arithmetic,
         "dtype": config.compute_dtype,
     }
+    methods.check_removed(config.method, config.options)
     if config.run.remat:
         arguments["remat"] = True
     make = methods.METHODS.get(config.method)

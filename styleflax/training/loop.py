@@ -95,7 +95,7 @@ def train(
         on_first(lambda: held.enter_context(locked(workdir)))
         on_first(lambda: open_workdir(workdir, config))
         check_shared(workdir)
-        pictures = on_all(lambda: cut_validation(config, open_sources(config)))
+        pictures = on_all(lambda: cut_validation(config, open_sources(config, workdir)))
         # Signals are taken until the last checkpoint is on disk.
         request = held.enter_context(stop_on_signals(request))
         run, state = open_run(

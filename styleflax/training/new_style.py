@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.config import Arithmetic, Config, Data, Phase, Run, Schedule
+from styleflax.files import check_file
 from styleflax.methods import NEW_STYLE
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
 from styleflax.weights.packaged_models import find_model
@@ -48,8 +49,7 @@ def new_style_config(asked: NewStyle) -> Config:
         ValueError: If the model is damaged, or of a method to which no style can be
             added.
     """
-    if not asked.painting.is_file():
-        raise FileNotFoundError(f"there is no picture {str(asked.painting)!r}")
+    check_file(asked.painting, "the painting", "a picture")
     path = find_model(asked.weights)
     model = load_model(path)
     if model.method not in NEW_STYLE:

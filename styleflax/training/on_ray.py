@@ -25,7 +25,7 @@ def train_on_ray(
     address: str = "",
     max_failures: int = 3,
     gpus_per_worker: int = 1,
-) -> None:
+) -> str:
     """Runs `work` in the workers of a Ray cluster, which form one JAX runtime.
 
     When a worker dies, all are ended and started again, and go on from the newest
@@ -40,6 +40,9 @@ def train_on_ray(
             or else starts a cluster on this machine alone.
         max_failures: So often workers are started again; -1 for ever.
         gpus_per_worker: GPUs of each, if the cluster has any; 0 trains on CPUs.
+
+    Returns:
+        The name of the signal that stopped it; "" if none did.
 
     Raises:
         ImportError: If Ray is not installed.
@@ -61,11 +64,12 @@ def train_on_ray(
             "board": board,
         }
         trainer = _make_trainer(told, num_workers, gpus, max_failures, is_local)
-        failure = _fit(ray, trainer, board)
+        failure, stopped_by = _fit(ray, trainer, board)
         mistake = ray.get(board.mistake.remote())
     finally:
         ray.shutdown()
     _raise_what_ended_it(mistake, failure, max_failures)
+    return stopped_by
 
 
 def _raise_what_ended_it(
@@ -201,8 +205,12 @@ def _make_trainer(
     )
 
 
-def _fit(ray: Any, trainer: Any, board: Any) -> Exception | None:
-    """Waits for the end, passing signals on; what Ray ended with, if not well."""
+def _fit(ray: Any, trainer: Any, board: Any) -> tuple[Exception | None, str]:
+    """Waits for the end, passing signals on.
+
+    Returns:
+        What Ray ended with, if not well, and the name of the signal, if one came.
+    """
     from ray.train import TrainingFailedError  # noqa: PLC0415
 
     failures: list[Exception] = []
@@ -226,5 +234,4 @@ def _fit(ray: Any, trainer: Any, board: Any) -> Exception | None:
     for failure in failures:
         if not isinstance(failure, TrainingFailedError):
             raise failure
-        return failure
-    return None
+    return (failures[0] if failures else None), request.name

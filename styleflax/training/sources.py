@@ -10,11 +10,15 @@ import numpy as np
 
 from styleflax.config import Config
 from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.manifest import make_manifest
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
+from styleflax.distributed.consensus import on_all, on_first
 from styleflax.images.decoding import ImageError
+from styleflax.images.listing import RULES
 from styleflax.methods.base import Batch, Method
 from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
+from styleflax.training.workdir import check_pictures, recorded_rules
 from styleflax.weights.fetch import find_cache_dir
 
 if TYPE_CHECKING:
@@ -34,13 +38,32 @@ class Pictures(NamedTuple):
 _ENCODER_SEED_OFFSET = 1_000_003
 
 
-def open_sources(config: Config) -> Sources:
-    """Contents and styles, prepared where they have not been before."""
+def open_sources(config: Config, workdir: Path | None = None) -> Sources:
+    """Contents and styles, prepared where they have not been before.
+
+    Args:
+        config: Of the run.
+        workdir: Its folder, in which the pictures are recorded before they are
+            prepared; all processes must call it together then. None records nothing.
+
+    Raises:
+        ValueError: If they are not those that the run began with.
+        FileNotFoundError: If they are missing.
+    """
     data = config.data
     folder = Path(data.data_dir) if data.data_dir else find_cache_dir() / "datasets"
-    manual = data.manual_dir or None
-    content = open_source(data.content, folder, manual)
-    return content, open_source(data.style, folder, manual)
+    places, rules = (folder, data.manual_dir or None), RULES
+    specs = {"content": data.content, "style": data.style}
+
+    def check(workdir: Path) -> None:
+        found = {k: make_manifest(spec, *places, rules) for k, spec in specs.items()}
+        check_pictures(workdir, config, rules, found)
+
+    if workdir is not None:
+        rules = on_all(lambda: recorded_rules(workdir))
+        on_first(lambda: check(workdir))
+    content, style = (open_source(spec, *places, rules) for spec in specs.values())
+    return content, style
 
 
 def cut_validation(config: Config, sources: Sources) -> Pictures:

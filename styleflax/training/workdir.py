@@ -1,8 +1,9 @@
-"""A run's folder: its configuration, and whether it may be gone on with."""
+"""A run's folder: its configuration and pictures, and whether it may be resumed."""
 
 import errno
 import fcntl
 import json
+import logging
 import os
 import secrets
 import time
@@ -12,10 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.config import Config, flatten, from_json, to_json
+from styleflax.datasets.manifest import (
+    Manifest,
+    describe_difference,
+    from_plain,
+    to_plain,
+)
+from styleflax.datasets.sources import split_spec
 from styleflax.distributed.consensus import exchange, is_first, on_all, on_first
+from styleflax.images.listing import RULES, RULES_OF_0_1, Rules, read_rules
 
 FREE = ("run.", "data.data_dir", "data.manual_dir")
 """Fields that change how a run is carried out but not its result."""
+PLACES = ("data.content", "data.style")
+"""Fields that say where pictures lie, which are compared themselves."""
 OWN = (
     "data.data_dir",
     "data.manual_dir",
@@ -25,6 +36,14 @@ OWN = (
     "run.num_threads",
 )
 """Fields that may differ between processes that train together."""
+logger = logging.getLogger(__name__)
+MANIFEST = "pictures.json"
+_MADE_FIRST = (MANIFEST, "encoder.safetensors", "best.safetensors")
+"""What a run makes from its pictures before it trains, beside `config.json`."""
+_MAY_CHANGE = (
+    "may change: fields of run, data.data_dir, data.manual_dir, the place of the same "
+    "pictures, and more steps of a last phase whose schedule is 'inverse' or 'steps'"
+)
 TOKEN_TIMEOUT_S = 15.0
 """How long what process 0 writes may take to be seen; network folders lag."""
 
@@ -57,21 +76,104 @@ def locked(workdir: Path) -> Iterator[None]:
 def open_workdir(workdir: Path, config: Config) -> None:
     """Makes the folder with `config.json`, or checks that it belongs to `config`.
 
-    Fields under `run` and the places of data may differ from what is there.
-    The last phase may become longer where its learning rate does not depend on
-    its length.
+    Fields under `run` and the places of data may differ from what is there; see
+    `check_pictures`. The last phase may become longer where its learning rate does not
+    depend on its length. As long as nothing was trained there, all may differ.
 
     Raises:
         ValueError: If the folder belongs to another configuration; lists the
-            differences.
+            differences, and what to do.
         OSError: If it cannot be written.
     """
     path = workdir / "config.json"
     with _writing(workdir):
         (workdir / "samples").mkdir(parents=True, exist_ok=True)
         if path.exists():
-            _check_same(path, config)
-        write_atomically(path, to_json(config))
+            differences = _find_differences(path, config)
+            if differences and has_begun(workdir):
+                raise ValueError(
+                    f"the workdir {workdir} belongs to another configuration "
+                    f"({'; '.join(differences)}); {_how_to_go_on(workdir)}"
+                )
+            if differences:
+                _begin_anew(workdir, "configuration")
+        if not (has_begun(workdir) and (workdir / MANIFEST).exists()):
+            write_atomically(path, to_json(config))
+        # Else `check_pictures` does, which may refuse the pictures.
+
+
+def has_begun(workdir: Path) -> bool:
+    """Whether there is something trained in the folder, intact or not."""
+    folders = (workdir / "checkpoints", workdir / "checkpoints_damaged")
+    return any(
+        path.name.partition(".")[0].isdecimal()
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+    )
+
+
+def recorded_rules(workdir: Path) -> Rules:
+    """Which files are pictures: as recorded when the run began, else as of now.
+
+    Raises:
+        ValueError: If the record is damaged.
+    """
+    if (workdir / MANIFEST).exists():
+        return _read_manifest(workdir)[0]
+    return RULES_OF_0_1 if has_begun(workdir) else RULES
+
+
+def check_pictures(
+    workdir: Path, config: Config, rules: Rules, found: dict[str, Manifest]
+) -> None:
+    """Records a run's pictures, or checks that they are those that it began with.
+
+    As long as nothing was trained in the folder, they may be others. A run of an
+    older version has no record: it gets one, with a warning.
+
+    Args:
+        workdir: The run's folder, opened by `open_workdir`.
+        config: Of the run.
+        rules: Which files are pictures, see `recorded_rules`.
+        found: The pictures as they are now, by field of `config.data`.
+
+    Raises:
+        ValueError: If they are others; names the changes.
+        OSError: If the folder cannot be written.
+    """
+    begun, path = has_begun(workdir), workdir / MANIFEST
+    recorded = _read_manifest(workdir)[1] if path.exists() else None
+    if recorded is None and begun:
+        logger.warning(
+            "the run in %s is of an older version and has no record of its pictures: "
+            "those of %s and %s are taken for the same, and recorded in %s",
+            *(workdir, config.data.content, config.data.style, MANIFEST),
+        )
+    changes = [] if recorded is None else _find_changes(recorded, found)
+    if changes and begun:
+        raise ValueError(
+            f"the pictures are not those that the run in {workdir} was trained on "
+            f"({'; '.join(changes)}): restore them, or {_how_to_go_on(workdir)}"
+        )
+    if changes:
+        _begin_anew(workdir, "pictures")
+    with _writing(workdir):
+        if recorded is None or changes:
+            plain = {field: to_plain(now) for field, now in found.items()}
+            text = json.dumps({"rules": rules.describe(), **plain})
+            write_atomically(path, text)
+        write_atomically(workdir / "config.json", to_json(config))
+
+
+def _find_changes(
+    recorded: dict[str, Manifest], found: dict[str, Manifest]
+) -> list[str]:
+    return [
+        f"data.{field}: {change}"
+        for field, now in found.items()
+        if (change := describe_difference(recorded.get(field, ()), now))
+    ]
 
 
 def check_shared(workdir: Path) -> None:
@@ -123,32 +225,75 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _check_same(path: Path, config: Config) -> None:
+def _read_manifest(workdir: Path) -> tuple[Rules, dict[str, Manifest]]:
+    path = workdir / MANIFEST
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        rules = read_rules(plain.pop("rules"))
+        return rules, {field: from_plain(parts) for field, parts in plain.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path}, the record of the run's pictures, is damaged ({error}): restore "
+            "it, or delete it if the pictures are the same"
+        ) from error
+
+
+def _how_to_go_on(workdir: Path) -> str:
+    """What to do with what may not change."""
+    return (
+        "train in another workdir, from this run's weights: styleflax weights export "
+        f"{workdir} -o MODEL.safetensors, then --config.init_from=MODEL.safetensors "
+        f"({_MAY_CHANGE})"
+    )
+
+
+def _begin_anew(workdir: Path, what: str) -> None:
+    """Forgets what was made from other pictures or for another configuration."""
+    logger.info("nothing was trained in %s yet: it takes the new %s", workdir, what)
+    for name in _MADE_FIRST:
+        (workdir / name).unlink(missing_ok=True)
+
+
+def _find_differences(path: Path, config: Config) -> list[str]:
+    """What may not differ between the configuration in a file and another one."""
     try:
         text = path.read_text("utf-8")
         old = flatten(json.loads(text))
+        old["method"]  # which every configuration has, and other programs' have not
         with suppress(TypeError, KeyError):  # of a version with other fields
             old = flatten(from_json(text))  # and what was not there yet as it is now
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, KeyError) as error:
         raise ValueError(
             f"{path} is not the configuration of a run ({error}); take another workdir"
         ) from error
     new = flatten(json.loads(to_json(config)))
     last = f"phases[{len(config.phases) - 1}]"
     longer_is_free = config.phases[-1].schedule.kind in ("inverse", "steps")
+    is_recorded = (path.parent / MANIFEST).exists()
     differences = []
     for name in sorted(old.keys() | new.keys()):
         was, now = old.get(name), new.get(name)
         if was == now or name.startswith(FREE):
             continue
+        if name in PLACES and (is_recorded or _whole(was) == _whole(now)):
+            continue
         if name == f"{last}.steps" and longer_is_free and now and was and now > was:
             continue
         differences.append(f"{name}: {was} there, {now} asked for")
-    if differences:
-        raise ValueError(
-            f"the workdir {path.parent} belongs to another configuration "
-            f"({'; '.join(differences)}); take another workdir, or that one"
-        )
+        if name in PLACES:
+            differences[-1] += " (if the same pictures moved, change it in config.json)"
+    return differences
+
+
+def _whole(spec: Any) -> list[str]:
+    """A spec's parts with absolute paths."""
+    parts = [part.partition(":") for part in split_spec(str(spec))]
+    return [
+        f"{name}:{Path(place).expanduser().absolute()}"
+        if name in ("image_folder", "pictures")
+        else f"{name}{colon}{place}"
+        for name, colon, place in parts
+    ]
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from styleflax.files import check_file, find_url
+
 FOLDER = Path(__file__).parent / "files"
 SUFFIX = ".safetensors"
 SUMS = "SHA256SUMS"
@@ -16,6 +18,7 @@ _DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "ee75477184758c48881cfdd345706ccb2a37de3779bd1e7b2d4921e3e087c5fe": _FULL,
 }
 """Defaults of controls by `weights.store.model_digest`, where a file has none."""
+_FOR_FOLDERS = "of a training run's, `styleflax weights export RUN -o FILE` makes one"
 
 
 def packaged_models() -> dict[str, Path]:
@@ -31,6 +34,34 @@ def read_sums() -> dict[str, str]:
     return {name.lstrip("*").removesuffix(SUFFIX): digest for digest, name in pairs}
 
 
+def check_weights(path: Path) -> None:
+    """Refuses a folder or a URL where a file of weights is needed.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if path.is_dir() or find_url(path):
+        check_file(path, "weights", "a name or a file", _FOR_FOLDERS)
+
+
+def fetch_if_remote(name_or_file: str | os.PathLike[str]) -> Path:
+    """The file of weights at a URL, fetched if need be; else the path as given.
+
+    Raises:
+        ValueError: If the URL names no file.
+        WeightsError: If the file cannot be downloaded, or is not the one that was
+            pinned or downloaded first.
+        ImportError: If the Hub's client is needed and not installed.
+    """
+    if find_url(name_or_file):
+        # Late, because it brings in an HTTP library, and imports this module.
+        from styleflax.weights import fetch, remote  # noqa: PLC0415
+
+        if remote.is_remote(name_or_file):
+            return fetch.fetch(os.fspath(name_or_file))
+    return Path(name_or_file)
+
+
 def packaged_defaults(digest: str) -> Mapping[str, float]:
     """Defaults of a packaged model whose file has none; {} for any other model."""
     return _DEFAULTS.get(digest, {})
@@ -40,15 +71,20 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
     """The path of a model file.
 
     Args:
-        name_or_file: A path, or a name in `packaged_models`.
+        name_or_file: A path, a name in `packaged_models`, or a URL, `https://` or
+            `hf://`, whose file is fetched the first time.
 
     Raises:
         FileNotFoundError: If it is neither; lists the names.
+        ValueError: If it is a folder, or a URL that names no file.
+        WeightsError: As `fetch_if_remote` does.
+        ImportError: The same.
     """
     packaged = packaged_models()
     if str(name_or_file) in packaged:
         return packaged[str(name_or_file)]
-    path = Path(name_or_file)
+    path = fetch_if_remote(name_or_file)
+    check_weights(path)
     if not path.is_file():
         names = ", ".join(packaged) or "none"
         raise FileNotFoundError(

@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from styleflax.files import temporary_beside
+
 
 def write_atomically(path: Path, data: bytes, what: str = "the model file") -> None:
     """Write a file whole or not at all.
@@ -16,7 +18,7 @@ def write_atomically(path: Path, data: bytes, what: str = "the model file") -> N
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)

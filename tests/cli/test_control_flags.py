@@ -116,3 +116,15 @@ def test_keyframes_are_times_and_shares():
     for text in ("1", "1:", "a:1,0", "1:1;0"):
         with pytest.raises(ValueError, match="must be TIME:SHARES"):
             read_keyframes([text])
+
+
+def test_color_match_and_detail_reach_the_plan():
+    arguments, plan = control_arguments(1, color_match=0.4, detail=0.0)
+    assert (arguments["color_match"], arguments["detail"]) == (0.4, 0.0)
+    assert (plan.color_match, plan.detail) == (0.4, 0.0)
+    _, plan = control_arguments(1)
+    assert plan.color_match is plan.detail is None  # what the weights say
+    with pytest.raises(ValueError, match=r"color_match must be in \[0, 1\], got 2"):
+        control_arguments(1, color_match=2)
+    with pytest.raises(ValueError, match=r"color_match must be 0.*color='lab'"):
+        control_arguments(1, color=Color.LAB, color_match=1.0)

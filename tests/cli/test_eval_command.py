@@ -105,11 +105,12 @@ def test_mistakes_are_one_line(refuses, arguments, option, message):
 
 
 def test_out_that_is_a_file_is_one_line(refuses, arguments, tmp_path):
-    (tmp_path / "out").touch()
     quick = ("--size=32", "--networks=alexnet", "--outputs=made:" + str(tmp_path))
     assert "lacks 2 of 2" in refuses("eval", *arguments, *quick)
+    (tmp_path / "out").touch()
     quick = (*quick[:2], "--alphas=1", "--no-baselines")
-    assert "out" in refuses("eval", *arguments, *quick)
+    error = refuses("eval", *arguments, *quick)
+    assert f"--out must be a folder, got a file: '{tmp_path / 'out'}'" in error
 
 
 def test_missing_weights_of_networks_are_one_line(

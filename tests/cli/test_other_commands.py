@@ -17,8 +17,9 @@ def test_doctor_names_devices_versions_caches_and_weights(command, monkeypatch):
     monkeypatch.setenv("STYLEFLAX_CACHE", "/some/[red]cache")
     code, output, _ = command("doctor")
     assert code == 0
-    for text in ("python", "jaxlib", "device 0", "vgg16.ckpt", "/some/[red]cache"):
+    for text in ("python", "jaxlib", "device 0", "compiler options", "vgg16.ckpt"):
         assert text in output
+    assert "/some/[red]cache" in output
     assert "weights adain" in output
     assert "to fetch: `styleflax weights fetch vgg19`" in output
 
@@ -54,8 +55,8 @@ def test_export_writes_what_the_run_holds(
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "model.safetensors"
     error = refuses("weights", "export", tmp_path, "-o", below)
-    assert "cannot write the model file" in error
-    assert "1 of 2" in refuses("weights", "export", tmp_path, "--complete", "-o", below)
+    assert "is a file, and must be a folder" in error
+    assert "1 of 2" in refuses("weights", "export", tmp_path, "--complete", "-o", out)
 
 
 def test_export_of_no_run_is_one_line(refuses, tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 from styleflax import methods
 from styleflax.cli.app import run
 from styleflax.inference import model
-from styleflax.methods.cin_style import make_cin_style
+from styleflax.methods.cin import make_cin_style
 from styleflax.models import transformer_net
 from styleflax.weights.store import save_model
 from styleflax.weights.style_names import own_styles

@@ -70,7 +70,7 @@ def test_a_wrong_argument_is_one_line(arguments, line, refused):
         ("phases[0].losses.gram=much", "the weight must be a number"),
         ("phases[9].losses.gram=1", "no field 'phases[9].losses.gram'"),
         ("options.norms=batch", "options ['norms'] unknown to 'adain'; it has"),
-        ("options.norm=[batch", "norm must be one of"),
+        ("options.norm=batch", "options ['norm'] of 'adain' were for experiments"),
         ("options", "no field 'options'"),
         ("phases=3", "no field 'phases'"),
         ("data=3", "no field 'data'"),
@@ -183,7 +183,21 @@ def test_training_gets_the_configuration_and_the_folder(calls):
     assert config.phases[0].crop_px == 64
     assert workdir == Path("runs/x")
     assert callable(make_sampler)
-    assert request is None  # signals ask to stop
+    assert not request  # until a signal asks to stop
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", None)])
+def test_ctrl_c_has_its_own_exit_code_and_a_scheduler_has_none(name, code, monkeypatch):
+    def stopped(config, workdir, make_sampler, request):
+        request.name = name
+
+    monkeypatch.setattr(loop, "train", stopped)
+    try:
+        main(["train.py", "--config=smoke", "--workdir=x"])
+        ended = None
+    except SystemExit as error:
+        ended = error.code
+    assert ended == code
 
 
 def test_arguments_are_the_programs_own_by_default(calls, monkeypatch):

@@ -5,9 +5,11 @@ import signal
 import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
+from PIL import Image
 from tiny_clips import flat_frames, read_clip, read_sound, write_clip
 
 from styleflax.cli import video, video_job
+from styleflax.inference.video.animation import AnimationReader
 from styleflax.inference.video.stylizer import SMOOTH_S, STEADY, VideoStylizer
 
 COLORS = [(200, 60, 60), (60, 60, 200), (90, 160, 90)]
@@ -65,18 +67,31 @@ def test_json_says_what_was_made(call, clip, pictures, tmp_path):
     assert code == 0
     assert line.pop("frames_per_s") > 0
     assert line.pop("seconds") > 0
+    (warning,) = line.pop("warnings")
+    assert "28x20 px for frames of 27x20" in warning
     assert line == {
         "input": str(clip),
         "styles": [str(pictures / "painting.png")],
         "output": str(out),
-        "size": [27, 20],
+        "size": [28, 20],
         "frames": 3,
         "scenes": 3,
         "audio": [],
-        "warnings": [],
         "error": None,
     }
     assert set(summary["summary"]["seconds"]) == {"import", "weights", "compile", "run"}
+
+
+def test_odd_sides_are_told_of_and_kept_where_asked(call, tmp_path):
+    kept, out = tmp_path / "kept.mp4", tmp_path / "out.mp4"
+    code, _, error = call("-o", out, "--size", 21)
+    assert code == 0
+    assert error.startswith("styleflax: warning: ")
+    assert "28x22 px for frames of 28x21" in error
+    call("-o", kept, "--size", 21, "--pixel-format", "yuv444p")
+    made = [read_clip(path) for path in (out, kept)]
+    assert [frames[0].shape for frames, _, _ in made] == [(22, 28, 3), (21, 28, 3)]
+    assert [facts["format"] for _, _, facts in made] == ["yuv420p", "yuv444p"]
 
 
 def test_flags_come_to_what_they_say(call, narrow, pictures, tmp_path, monkeypatch):
@@ -162,7 +177,7 @@ def test_mistakes_are_told_before_anything_is_loaded(
     painting, out = pictures / "painting.png", tmp_path / "out.mp4"
     start = ("video", clip, "--style", painting)
     assert "see --overwrite" in refuses(*start, "-o", clip)
-    assert "suffix of a video" in refuses(*start, "-o", tmp_path / "out.gif")
+    assert "suffix of a video" in refuses(*start, "-o", tmp_path / "out.ogg")
     assert "crf must be in [0, 51]" in refuses(*start, "-o", out, "--crf", 99)
     none = ("video", tmp_path / "none.mp4", "--style", painting, "-o", out)
     assert "VIDEO: there is no" in refuses(*none)
@@ -177,3 +192,108 @@ def test_mistakes_are_told_before_anything_is_loaded(
     assert "cannot read the video" in refuses(*text)
     assert not loaded
     assert not out.exists()
+
+
+def write_animation(path, **options):
+    rng = np.random.default_rng(0)  # flat frames would all become the same one
+    small = rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
+    frames = [Image.fromarray(x).resize((64, 48)) for x in small]
+    rest = {"save_all": True, "append_images": frames[1:], "duration": [80, 200, 120]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames[0].save(path, **rest, **options)
+    return path
+
+
+def durations(path):
+    with AnimationReader(path) as clip:
+        return [frame.duration for frame in clip]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_an_animated_picture_is_stylized_with_its_timing(
+    loaded, command, pictures, tmp_path, suffix
+):
+    path = write_animation(tmp_path / f"in.{suffix}")
+    out = tmp_path / f"out.{suffix}"
+    start = ("video", path, "--style", pictures / "painting.png")
+    code, output, error = command(*start, "-o", out)
+    assert (code, output, error) == (0, f"{out}\n", "")
+    assert durations(out) == [80, 200, 120]
+    code, _, _ = command(*start, "-o", tmp_path / "out.mp4")
+    assert code == 0
+    assert np.allclose(read_clip(tmp_path / "out.mp4")[1], [0, 0.08, 0.28], atol=0.002)
+
+
+def test_numbered_pictures_are_stylized_as_one_clip(
+    loaded, command, pictures, tmp_path
+):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for k, pixels in enumerate(flat_frames(COLORS)):
+        Image.fromarray(pixels).save(folder / f"f{k + 9}.png")
+    start = ("video", folder, "--style", pictures / "painting.png")
+    code, _, error = command(*start, "-o", tmp_path / "o.mp4", "--fps", 10)
+    assert (code, error) == (0, "")
+    assert np.allclose(read_clip(tmp_path / "o.mp4")[1], [0, 0.1, 0.2])
+
+
+def test_every_video_of_a_folder_is_stylized(loaded, command, pictures, tmp_path):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    write_animation(folder / "deep" / "a.gif")
+    write_clip(folder / "b.mp4", flat_frames(COLORS))
+    write_clip(folder / "b.avi", flat_frames(COLORS))
+    (folder / "bad.mov").write_text("no video")
+    (folder / "b.srt").write_text("x")
+    start = ("video", folder, "--style", pictures / "painting.png", "-o", out)
+    code, output, error = command(*start, "--json")
+    assert code == 1
+    names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*"))
+    assert names == ["b-2.mp4", "b.mp4", "deep/a.gif"]
+    *lines, last = map(json.loads, output.splitlines())
+    assert [line["error"] is None for line in lines].count(False) == 1
+    assert (last["summary"]["videos"], last["summary"]["failed"]) == (4, 1)
+    assert last["summary"]["left_out"][0]["path"] == str(folder / "b.srt")
+    assert "1 file or folder left out" in error
+    assert "styleflax: 1 of 4 videos failed:" in error
+    assert f"  {folder / 'bad.mov'}: cannot read the video" in error
+    assert loaded == ["adain"]
+
+
+def test_mistakes_about_folders_are_told_early(
+    refuses, loaded, pictures, tmp_path, clip
+):
+    painting = pictures / "painting.png"
+    folder = tmp_path / "clips"
+    write_animation(folder / "a.gif")
+    start = ("video", folder, "--style", painting)
+    assert "-o must be a folder for the 1 videos" in refuses(*start, "-o", "o.mp4")
+    assert "-o must be outside" in refuses(*start, "-o", folder / "out")
+    text = refuses(*start, "-o", tmp_path / "out", "--crf", 20)
+    assert "crf is for H.264 and VP9; .gif has no such quality" in text
+    one = ("video", clip, "--style", painting, "-o", tmp_path / "o.mp4")
+    assert "--fps is for folders of numbered pictures" in refuses(*one, "--fps", 5)
+    Image.fromarray(flat_frames(COLORS)[0]).save(folder / "1.png")
+    assert "holds videos (1, such as a.gif) and pictures (1" in refuses(
+        *start, "-o", tmp_path / "out"
+    )
+    photos = (
+        "video",
+        pictures / "photos",
+        "--style",
+        painting,
+        "-o",
+        tmp_path / "o.mp4",
+    )
+    text = refuses(*photos)
+    assert "one name with a number, as frame_0001.png; got 'a.png' and 'b.jpg'" in text
+    assert "`styleflax stylize` takes single pictures" in text
+    (folder / "1.png").rename(tmp_path / "1.png")
+    (folder / "a.gif").rename(folder / "1.gif")
+    numbered = tmp_path / "numbered"
+    numbered.mkdir()
+    (tmp_path / "1.png").rename(numbered / "1.png")
+    start = ("video", numbered, "--style", painting, "-o", tmp_path / "o.mp4")
+    assert "--fps must be above 0 and at most 1000, got nan" in refuses(
+        *start, "--fps", "nan"
+    )
+    assert not loaded

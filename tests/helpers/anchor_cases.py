@@ -95,7 +95,9 @@ def make(name: str) -> styleflax.Stylized:
     case = CASES[name]
     styles = [FOLDER / s if "." in s else s for s in case.styles]
     content = FOLDER / case.content
-    return load(case.weights, case.tile_px)(content, styles, **case.controls)
+    # Version 0.1.0 had neither the color step nor the photo's detail.
+    controls = {"color_match": 0, "detail": 0, **case.controls}
+    return load(case.weights, case.tile_px)(content, styles, **controls)
 
 
 def make_by_command(out: Path) -> None:

@@ -38,7 +38,7 @@ def send_signal_after(steps, number):
     Stop.after_step = counting
 
 
-def open_sources(config):
+def open_sources(*_):
     process, steps, name = os.environ.get("ACTION", "-1:0:SIGTERM").split(":")
     if jax.process_index() == int(process):  # now that JAX knows
         send_signal_after(int(steps), signal.Signals[name])
@@ -57,7 +57,7 @@ def print_refusals(arguments):
             if name == "sources":
                 pictures = [make_pictures()[0]] * 2
                 del pictures[0][: jax.process_index()]
-                loop.open_sources = lambda _, p=pictures: p
+                loop.open_sources = lambda *_, p=pictures: p
             else:
                 loop.open_sources = open_sources
             try:

@@ -1,25 +1,20 @@
 """Stylizers of a few channels, whose programs take next to no time."""
 
 import dataclasses
-from functools import partial
 
 import jax
 import numpy as np
 import numpy_adain
 import numpy_sanet
-import pytest
 
 from styleflax import methods
 from styleflax.config import Arithmetic
 from styleflax.inference.model import Model
 from styleflax.inference.stylizer import Stylizer
-from styleflax.methods import adain, sanet
 from styleflax.methods.base import Variables
-from styleflax.models.decoder import Decoder
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile
 
-NARROW = partial(Decoder, layers=numpy_adain.DECODER_WIDTHS)
 # Encoder, trained part, and the factor on its last kernel that makes pictures
 # of mid-grey with some colour, far from the ends of the range.
 NETWORKS = {
@@ -30,10 +25,7 @@ NETWORKS = {
 
 def make_narrow_stylizer(name, seed=0, **ways):
     """A stylizer of random networks, called adain0 or the like."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (adain, sanet):
-            patch.setattr(module, "Decoder", NARROW)
-        method = methods.build(name)
+    method = methods.build(name, width=numpy_adain.WIDTH)
     make_encoder, make_params, contrast = NETWORKS[name]
     encoder, params = make_encoder(), make_params(seed=5 + seed)
     last = params["conv1_1"]
@@ -43,7 +35,9 @@ def make_narrow_stylizer(name, seed=0, **ways):
     }
     spec = EncoderSpec("vgg16", "torchvision")
     arithmetic = dataclasses.asdict(Arithmetic())
-    file = ModelFile(name, spec, encoder, {"model": params}, {}, arithmetic, {})
+    file = ModelFile(
+        *(name, spec, encoder, {"model": params}, {}, arithmetic, {}), method.options
+    )
     variables = jax.device_put(Variables({"model": params}, {}))
     model = Model(method, variables, jax.device_put({"encoder": encoder}))
     return Stylizer(model, jax.devices()[:1], file=file, name=f"{name}{seed}", **ways)

@@ -48,14 +48,16 @@ DECODER = (
     "conv1_2",
     "conv1_1",
 )
-ENCODER_WIDTHS = (4, 5, 6, 7, 8)
+WIDTH = 1 / 32
+"""Of the networks below, as methods have it; no layer has less than 4 channels."""
+ENCODER_WIDTHS = (4, 4, 8, 16, 16)
 DECODER_WIDTHS = {
-    "conv4_1": 6,
-    "conv3_4": 6,
-    "conv3_3": 6,
-    "conv3_2": 6,
-    "conv3_1": 5,
-    "conv2_2": 5,
+    "conv4_1": 8,
+    "conv3_4": 8,
+    "conv3_3": 8,
+    "conv3_2": 8,
+    "conv3_1": 4,
+    "conv2_2": 4,
     "conv2_1": 4,
     "conv1_2": 4,
     "conv1_1": 3,

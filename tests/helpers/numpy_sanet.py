@@ -11,7 +11,7 @@ VGG16_TO_RELU5_1 = (
     "pool",
     "conv5_1",
 )
-ENCODER_WIDTHS = (4, 5, 6, 7, 7)
+ENCODER_WIDTHS = numpy_adain.ENCODER_WIDTHS
 CHANNELS = ENCODER_WIDTHS[4]
 ATTENDED = ("relu4_1", "relu5_1")
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", *ATTENDED)

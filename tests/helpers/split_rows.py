@@ -1,6 +1,6 @@
 """A picture split over eight virtual devices; prints what happened as JSON.
 
-    python split_rows.py METHOD HEIGHT WIDTH
+    python split_rows.py METHOD HEIGHT WIDTH [matched]
 
 A process of its own, since the number of devices stands when JAX starts.
 """
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax import methods
-from styleflax.methods.base import plain_controls, stylize
+from styleflax.methods.base import encode_painting, plain_controls, stylize
 from styleflax.models.vgg import VGG
 from styleflax.parallel_rows import RowSplit
 
@@ -42,7 +42,7 @@ def drawn(init, *arguments):
     return jax.tree.map(draw, jax.eval_shape(init, *arguments))
 
 
-def main(name, height, width):
+def main(name, height, width, *, matched):
     method = methods.build(name, native=True)
     # Narrow where the decoder does not mind, for speed.
     encoder = VGG(method.encoder_layers, widths=(8, 8, 16, 512, 512))
@@ -54,10 +54,14 @@ def main(name, height, width):
         np.float32(rng.uniform(0, 1, (1, *size, 3)))
         for size in ((height, width), (24, 32))
     )
-    encoded = jax.jit(lambda v, f, image: method.encode_style(v, f, {"image": image}))(
-        variables, frozen, style
-    )
-    arguments = (variables, frozen, [encoded], plain_controls())
+    encoded = jax.jit(
+        lambda v, f, image: encode_painting(method, v, f, {"image": image})
+    )(variables, frozen, style)
+    controls = plain_controls()
+    if matched:
+        looks = {"color_match": jnp.full(1, 0.8), "detail": jnp.full(1, 0.4)}
+        controls = plain_controls(0.6)._replace(**looks)
+    arguments = (variables, frozen, [encoded], controls)
 
     def whole(arguments, image):
         variables, frozen, styles, controls = arguments
@@ -81,5 +85,5 @@ def main(name, height, width):
 
 
 if __name__ == "__main__":
-    name, height, width = sys.argv[1:]
-    print(json.dumps(main(name, int(height), int(width))))
+    name, height, width, *looks = sys.argv[1:]
+    print(json.dumps(main(name, int(height), int(width), matched=bool(looks))))

@@ -6,12 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy_adain
 import numpy_sanet
-import pytest
 
 from styleflax.inference.model import Model
-from styleflax.methods import adain, sanet
+from styleflax.methods import build
 from styleflax.methods.base import Method, Variables
-from styleflax.models.decoder import Decoder
 
 DEEPER = ("conv4_2", "conv4_3", "conv4_4", "pool", "conv5_1")
 STYLE_SIZES = ((24, 40), (32, 16))
@@ -73,12 +71,8 @@ def _adain_decoder():
 
 
 def make_narrow(name) -> Method:
-    """The method with a decoder of a few channels."""
-    narrow = partial(Decoder, layers=numpy_adain.DECODER_WIDTHS)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (adain, sanet):
-            patch.setattr(module, "Decoder", narrow)
-        return {"adain": adain.make_adain, "sanet": sanet.make_sanet}[name]()
+    """The method with networks of a few channels."""
+    return build(name, width=numpy_adain.WIDTH)
 
 
 def _kept(name, features):

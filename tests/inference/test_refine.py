@@ -3,13 +3,14 @@ import numpy_adain
 import pytest
 from PIL import Image
 
-from styleflax.images.pixels import to_float
+from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import Content, StylePixels
 from styleflax.inference.controls import make_plan
 from styleflax.inference.gatys import Settings, make_gatys, refine
 from styleflax.inference.gatys.levels import Inputs, Regions, next_image, resized
 from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.methods.gatys import Objective
+from styleflax.ops import color_match
 
 ENCODER = numpy_adain.random_encoder(("conv1_1", "conv1_2", "pool", "conv2_1"))
 NARROW = Objective(content_layers=("relu1_2",), style_layers=("relu1_1", "relu2_1"))
@@ -37,6 +38,17 @@ def test_refinement_is_gatys_from_the_networks_result(stylizer, small_pictures):
     np.testing.assert_array_equal(found, expected.image)
     losses = expected.losses[:, 0]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_after_refinement_the_chroma_is_the_paintings(stylizer, small_pictures):
+    content, style, _ = small_pictures
+    found = stylizer(content, style, refine=3, color_match=1.0).array
+    without = stylizer(content, style, refine=3).array
+    inside = (found > 0).all() and (found < 1).all()
+    chroma = [x @ color_match.TO_CHROMA.T for x in (found, without, to_float(style))]
+    means = [x.mean(axis=(0, 1)) for x in chroma]
+    np.testing.assert_allclose(means[0], means[2], atol=1e-4 if inside else 0.02)
+    assert np.abs(means[1] - means[2]).max() > 0.03
 
 
 def test_no_iterations_leave_the_result_as_it_is(stylizer, small_pictures):
@@ -161,3 +173,9 @@ def test_a_start_keeps_its_details_from_level_to_level():
     np.testing.assert_allclose(found, start, atol=1e-6)
     brighter = next_image(inputs, coarse + 0.1, (40, 48))[0]
     np.testing.assert_allclose(brighter, start + 0.1, atol=1e-5)
+
+
+def test_without_style_the_photo_stays_the_photo(stylizer, small_pictures):
+    content, style, _ = small_pictures
+    found = stylizer(content, style, alpha=0.0, detail=1.0, refine=3).array
+    np.testing.assert_array_equal(to_u8(found), content)

@@ -42,6 +42,14 @@ def test_adain_of_a_split_picture_is_the_wholes_and_gathers_nothing(tmp_path):
     assert kinds["all-reduce"] <= 3  # statistics alone
 
 
+def test_colors_and_detail_of_a_split_picture_are_the_wholes(tmp_path):
+    report = split_in_a_child(tmp_path, "adain", 519, 24, "matched")
+    assert report["shape"] == [1, 519, 24, 3]
+    assert report["deviation"] < 1e-5
+    kinds = {kind for kind, _, _ in report["collectives"]}
+    assert kinds == {"collective-permute", "all-reduce"}
+
+
 @pytest.mark.slow
 def test_sanet_gathers_only_a_content_that_attends_to_itself(tmp_path):
     report = split_in_a_child(tmp_path, "sanet", 512, 24)

@@ -86,16 +86,51 @@ def test_times_count_from_the_beginning_of_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "pixels"), [(".mp4", "yuv444p"), (".webm", "yuv420p")]
+    ("suffix", "pixel_format", "shape"),
+    [
+        (".mp4", "yuv420p", (48, 64, 3)),
+        (".mkv", "yuv420p", (48, 64, 3)),
+        (".mp4", "yuv444p", (47, 63, 3)),
+        (".webm", "yuv420p", (47, 63, 3)),
+    ],
 )
-def test_odd_sizes_stay_as_they_are(tmp_path, suffix, pixels):
+def test_odd_sides_are_made_even_only_where_players_refuse_them(
+    tmp_path, suffix, pixel_format, shape
+):
     clip, out = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
     write_clip(clip, flat_frames(COLORS, 47, 63))
-    copy_clip(clip, out)
+    with (
+        VideoReader(clip) as reader,
+        VideoWriter(out, reader, pixel_format=pixel_format) as writer,
+    ):
+        for frame in reader:
+            writer.write(frame.rgb_u8, frame)
     frames, _, facts = read_clip(out)
-    assert frames[0].shape == (47, 63, 3)
-    assert facts["format"] == pixels
+    assert frames[0].shape == shape
+    assert facts["format"] == pixel_format
     assert worst(frames) <= 4
+    assert writer.size == (shape[1], shape[0])
+    if shape == (47, 63, 3):
+        assert writer.notes == []
+    else:
+        (note,) = writer.notes
+        assert "64x48 px for frames of 63x47" in note
+        assert "--pixel-format yuv444p" in note
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 63), (47, 64)])
+def test_an_odd_side_repeats_its_last_pixels_and_moves_no_others(
+    tmp_path, height, width
+):
+    rows, columns = np.mgrid[:height, :width]
+    frame = np.repeat((2 * rows + columns).astype(np.uint8)[..., None], 3, axis=2)
+    write_clip(tmp_path / "in.mkv", [frame])
+    copy_clip(tmp_path / "in.mkv", tmp_path / "out.mp4", crf=0)
+    ((made,), _, facts) = read_clip(tmp_path / "out.mp4")
+    assert made.shape == (48, 64, 3)
+    assert facts["format"] == "yuv420p"
+    expected = np.pad(frame, ((0, 48 - height), (0, 64 - width), (0, 0)), "edge")
+    assert np.abs(made - expected.astype(np.float32)).max() <= 3
 
 
 def test_sound_is_copied_bit_for_bit(tmp_path):
@@ -149,6 +184,25 @@ def test_what_can_be_seen_through_goes_on_white(tmp_path):
     with VideoReader(tmp_path / "in.mkv") as reader:
         (frame,) = list(reader)
     assert worst([frame.rgb_u8], [(255, 204, 204)]) <= 1
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_opacity_of_webm_goes_on_white(tmp_path, codec):
+    import av
+
+    with av.open(str(tmp_path / "in.webm"), "w") as container:
+        stream = container.add_stream(codec, 25, {"auto-alt-ref": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        for alpha in (255, 51, 51):
+            pixels = np.full((48, 64, 4), (255, 0, 0, alpha), np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
+            container.mux(stream.encode(frame.reformat(format="yuva420p")))
+        container.mux(stream.encode(None))
+    with VideoReader(tmp_path / "in.webm") as reader:
+        frames = list(reader)
+    assert [frame.pts for frame in frames] == [0, 40, 80]
+    seen = [frame.rgb_u8 for frame in frames]
+    assert worst(seen, [(255, 0, 0), (255, 204, 204), (255, 204, 204)]) <= 4
 
 
 def test_nothing_is_left_of_a_writer_that_fails(tmp_path):
@@ -206,6 +260,8 @@ def test_what_cannot_be_written_is_refused(tmp_path):
             VideoWriter(tmp_path / "out.avi", reader)
         with pytest.raises(ValueError, match=r"crf must be in \[0, 51\] for .mp4"):
             VideoWriter(tmp_path / "out.mp4", reader, crf=52)
+        with pytest.raises(ValueError, match="must be one of yuv420p, yuv444p, got"):
+            VideoWriter(tmp_path / "out.mp4", reader, pixel_format="yuv410p")
         with pytest.raises(FileExistsError, match="--overwrite"):
             VideoWriter(clip, reader)
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
-from styleflax.images.pixels import to_float
+from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.controls import make_plan
 from styleflax.inference.video import frame as video_frame
 from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.methods.base import plain_controls, stylize
 
 STEP_S = 0.04
+MATCHED = {"color_match": 1.0, "detail": 1.0, "alpha": 0.8}
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,49 @@ def test_steady_frames_take_over_some_of_the_last_one(adain, frames, small_pictu
     assert np.abs(second - (before + after) / 2).max() < 1e-3
 
 
+def test_colors_and_detail_are_those_of_pictures(adain, frames, small_pictures):
+    masks = [np.tri(32) > 0, np.eye(4) > 0]
+    looks = {**MATCHED, "region_alphas": [1.0, 0.5], "masks": masks}
+    for controls, styles in ((MATCHED, 1), (looks, 2)):
+        paintings = list(small_pictures[1 : 1 + styles])
+        (made,) = play(video_of(adain, paintings, **controls), frames[:1])
+        expected = adain(frames[0], paintings, **controls).array
+        assert np.abs(made - expected).max() < 1e-4
+
+
+def test_strength_0_of_a_video_is_the_video(adain, frames, small_pictures):
+    looks = {**MATCHED, "alpha": 0.0}
+    for sizes in ({}, {"size": 24, "restore_size": True}):
+        video = video_of(adain, small_pictures[1:2], **looks, **sizes)
+        for frame, made in zip(frames, play(video, frames), strict=True):
+            np.testing.assert_array_equal(to_u8(made), frame)
+
+
+def test_color_moments_are_smoothed_and_forgotten_at_cuts(
+    adain, frames, small_pictures
+):
+    seen = {}
+    for smooth_s in (0.0, 1.0):
+        video, noted = (
+            video_of(adain, small_pictures[1:2], smooth_s=smooth_s, **MATCHED),
+            [],
+        )
+        smoother = video._colors
+
+        def noting(now, kept, smoother=smoother, noted=noted):
+            noted.append(smoother(now, kept))
+            return noted[-1]
+
+        video._colors = noting
+        play(video, frames)
+        seen[smooth_s] = [moments.mean for moments in noted]
+    steps = {
+        s: np.square(np.diff(means[:4], axis=0)).mean() for s, means in seen.items()
+    }
+    assert steps[1.0] < 0.1 * steps[0.0]
+    np.testing.assert_array_equal(seen[1.0][4], seen[0.0][4])
+
+
 def test_keyframes_change_the_mix_over_time(adain, frames, small_pictures):
     styles, content = small_pictures[1:], frames[0]
     keyframes = [(0.0, [1, 0]), (0.08, [1, 3])]
@@ -134,7 +178,10 @@ def test_sizes_are_those_of_stylized_pictures(adain, frames, small_pictures):
     assert play(restored, [wide])[0].shape == wide.shape
 
 
-def test_nothing_is_compiled_after_the_second_frame(adain, frames, small_pictures):
+@pytest.mark.parametrize("looks", [{"color": "lab"}, MATCHED])
+def test_nothing_is_compiled_after_the_second_frame(
+    adain, frames, small_pictures, looks
+):
     compiled = []
 
     def note(event, _seconds, **_):
@@ -142,7 +189,7 @@ def test_nothing_is_compiled_after_the_second_frame(adain, frames, small_picture
             compiled.append(event)
 
     keyframes = [(0.0, [1, 0]), (1.0, [0, 1])]
-    video = video_of(adain, small_pictures[1:], keyframes, color="lab")
+    video = video_of(adain, small_pictures[1:], keyframes, **looks)
     play(video, frames[:2])  # the second is the first to be averaged
     jax.monitoring.register_event_duration_secs_listener(note)
     try:
@@ -157,11 +204,12 @@ def test_large_frames_go_through_windows(adain, frames, small_pictures, monkeypa
     monkeypatch.setattr(video_frame, "TILE_PX", 144)
     picture = np.tile(frames[0], (5, 6, 1))[:150, :190]
     style = adain.prepare_style(small_pictures[1])
-    controls = make_plan(1).controls(np.ones((1, 1, 1), np.float32))
-    operands = (adain._model, picture, [style], controls, lambda moments: moments)
-    whole = video_frame.stylize_frame(*operands)
-    tiled = video_frame.stylize_frame(*operands, whole_px=1000)
-    assert np.abs(whole - tiled).max() < 1e-4
+    for looks in ({}, MATCHED):
+        controls = make_plan(1, **looks).controls(np.ones((1, 1, 1), np.float32))
+        operands = (adain._model, picture, [style], controls, lambda moments: moments)
+        whole = video_frame.stylize_frame(*operands)
+        tiled = video_frame.stylize_frame(*operands, whole_px=1000)
+        assert np.abs(whole - tiled).max() < 1e-4
 
 
 def test_mistakes_are_refused(adain, small_pictures):

@@ -22,10 +22,6 @@ def feature_map(height, width, channels=4, number=2):
     return jnp.asarray(RNG.normal(1.0, 2.0, shape), jnp.float32)
 
 
-def targets_of(features, **statistics):
-    return {k: channel_mean_std(v, **statistics) for k, v in features.items()}
-
-
 @pytest.mark.parametrize(
     ("reduction", "ddof", "expected"),
     [
@@ -38,10 +34,10 @@ def targets_of(features, **statistics):
     ],
 )
 def test_published_variants_of_known_values(reduction, ddof, expected):
-    features = {"relu1_1": jnp.array([[0.0, 0.0], [2.0, 2.0]]).reshape(1, 1, 2, 2)}
+    feature = jnp.array([[0.0, 0.0], [2.0, 2.0]]).reshape(1, 1, 2, 2)
     target = jnp.array([[0.0, 1.0]])
     loss = mean_std_loss(
-        features, {"relu1_1": (target, target)}, reduction=reduction, ddof=ddof, eps=0.0
+        feature, (target, target), reduction=reduction, ddof=ddof, eps=0.0
     )
     assert float(loss) == pytest.approx(expected, rel=1e-6)
 
@@ -57,35 +53,34 @@ def test_layers_add_up_and_agree_with_float64():
             strict=True,
         ):
             expected += np.mean((got - aim) ** 2)
-    loss = mean_std_loss(features, targets_of(styles))
+    loss = find_style_loss("style").evaluate(features, styles, KEY)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_only_layers_with_a_target_are_compared():
     features = {"a": feature_map(5, 6), "b": feature_map(3, 3, 7)}
-    targets = targets_of({"a": feature_map(4, 9)})
-    expected = mean_std_loss({"a": features["a"]}, targets)
-    assert float(mean_std_loss(features, targets)) == float(expected)
+    styles = {"a": feature_map(4, 9)}
+    loss = find_style_loss("style").evaluate(features, styles, KEY)
+    expected = mean_std_loss(features["a"], channel_mean_std(styles["a"]))
+    assert float(loss) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_where_features_lie_does_not_matter():
     feature = feature_map(6, 8)
-    targets = targets_of({"a": feature_map(4, 9)})
+    target = channel_mean_std(feature_map(4, 9))
     rolled = jnp.roll(feature, (2, 3), axis=(1, 2))
-    loss = mean_std_loss({"a": rolled}, targets)
-    assert float(loss) == pytest.approx(
-        float(mean_std_loss({"a": feature}, targets)), rel=1e-5
-    )
+    loss = mean_std_loss(rolled, target)
+    assert float(loss) == pytest.approx(float(mean_std_loss(feature, target)), rel=1e-5)
 
 
 @pytest.mark.parametrize("reduction", ["channel_mean", "channel_sum"])
 def test_loss_of_a_batch_is_the_mean_of_its_halves(reduction):
-    features, styles = {"a": feature_map(5, 6)}, {"a": feature_map(4, 9)}
-    loss = mean_std_loss(features, targets_of(styles), reduction=reduction)
+    feature, style = feature_map(5, 6), feature_map(4, 9)
+    loss = mean_std_loss(feature, channel_mean_std(style), reduction=reduction)
     halves = [
         mean_std_loss(
-            {"a": features["a"][i : i + 1]},
-            targets_of({"a": styles["a"][i : i + 1]}),
+            feature[i : i + 1],
+            channel_mean_std(style[i : i + 1]),
             reduction=reduction,
         )
         for i in range(2)
@@ -95,10 +90,10 @@ def test_loss_of_a_batch_is_the_mean_of_its_halves(reduction):
 
 @pytest.mark.parametrize("eps", [0.0, 1e-5])
 def test_gradient_is_finite_where_the_variance_is_zero(eps):
-    targets = targets_of({"a": feature_map(4, 9, 2, 1)})
+    target = channel_mean_std(feature_map(4, 9, 2, 1))
 
     def loss(feature):
-        return mean_std_loss({"a": feature}, targets, eps=eps)
+        return mean_std_loss(feature, target, eps=eps)
 
     for side in (1, 3):
         gradient = jax.grad(loss)(jnp.full((1, side, side, 2), 0.5))
@@ -106,38 +101,38 @@ def test_gradient_is_finite_where_the_variance_is_zero(eps):
 
 
 def test_features_of_the_style_itself_have_no_loss():
-    features = {"a": feature_map(5, 6)}
-    assert float(mean_std_loss(features, targets_of(features))) == 0.0
+    feature = feature_map(5, 6)
+    assert float(mean_std_loss(feature, channel_mean_std(feature))) == 0.0
 
 
 def test_an_unknown_reduction_is_refused_with_those_there_are():
-    features = {"a": feature_map(2, 2)}
+    feature = feature_map(2, 2)
     with pytest.raises(ValueError, match=r"'channel_mean', 'channel_sum'.*'sum'"):
-        mean_std_loss(features, targets_of(features), reduction="sum")
+        mean_std_loss(feature, channel_mean_std(feature), reduction="sum")
 
 
 def test_gram_loss_of_known_values():
     # Gram matrices [[4, 0], [0, 0]] and [[0, 0], [0, 1]] from two positions each.
     made = jnp.array([[2.0, 0.0], [2.0, 0.0]]).reshape(1, 1, 2, 2)
     aim = jnp.array([[0.0, 1.0], [0.0, -1.0]]).reshape(1, 2, 1, 2)
-    loss = gram_loss({"a": made}, {"a": gram_matrix(aim)})
+    loss = gram_loss(made, gram_matrix(aim))
     assert float(loss) == pytest.approx(17**0.5, rel=1e-6)
 
 
 def test_gram_loss_weighs_pictures_and_layers_alike_however_strong():
     made, aim = feature_map(5, 6), feature_map(4, 9)
-    of_one = gram_loss({"a": made}, {"a": gram_matrix(aim)})
+    of_one = gram_loss(made, gram_matrix(aim))
     pairs = {"weak": (0.1 * made, 0.1 * aim), "strong": (9 * made, 9 * aim)}
     features = {name: pair[0] for name, pair in pairs.items()}
-    targets = {name: gram_matrix(pair[1]) for name, pair in pairs.items()}
-    both = gram_loss(features, targets)
+    styles = {name: pair[1] for name, pair in pairs.items()}
+    both = find_style_loss("gram").evaluate(features, styles, KEY)
     assert float(both) == pytest.approx(2 * float(of_one), rel=1e-5)
 
 
 def test_gram_loss_of_the_style_itself_is_nothing_and_has_a_gradient():
     aim = feature_map(4, 9)
-    targets = {"a": gram_matrix(aim)}
-    of_itself = jax.value_and_grad(lambda x: gram_loss({"a": x}, targets))
+    target = gram_matrix(aim)
+    of_itself = jax.value_and_grad(lambda x: gram_loss(x, target))
     value, gradient = of_itself(aim)
     assert float(value) < 1e-5
     assert bool(jnp.isfinite(gradient).all())
@@ -153,7 +148,7 @@ def test_gram_loss_agrees_with_float64_wherever_features_lie():
     apart = np.linalg.norm(grams(made) - grams(aim), axis=(1, 2))
     expected = np.mean(apart / np.linalg.norm(grams(aim), axis=(1, 2)))
     for feature in (made, jnp.roll(made, (2, 3), axis=(1, 2))):
-        loss = gram_loss({"a": feature}, {"a": gram_matrix(aim)})
+        loss = gram_loss(feature, gram_matrix(aim))
         assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 

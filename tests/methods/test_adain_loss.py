@@ -5,10 +5,11 @@ import numpy_adain
 import pytest
 
 from styleflax.config import Arithmetic
-from styleflax.methods import adain_losses as module
+from styleflax.methods import adain as module
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.models.decoder import LAYERS
+from styleflax.ops.spatial import middle_half
 
 ENCODER = numpy_adain.random_encoder()
 DECODER = numpy_adain.random_decoder()
@@ -121,5 +122,5 @@ def test_only_the_decoder_is_trained():
 )
 def test_the_middle_is_half_of_both_sides_in_steps_of_8_px(side, rows, columns):
     images = jnp.asarray(numpy_adain.random_images(*side))
-    middle = module._middle(images)
+    middle = middle_half(images)
     np.testing.assert_array_equal(middle, images[:, rows, columns])

@@ -5,7 +5,7 @@ import pytest
 from styleflax import methods
 from styleflax.losses.registry import STYLE_LOSSES
 from styleflax.methods.base import Variables
-from styleflax.methods.sanet_losses import LOSS_TERMS as SANET_TERMS
+from styleflax.methods.sanet import LOSS_TERMS as SANET_TERMS
 from styleflax.models.vgg import VGG
 
 ADAIN_TERMS = ("content", "style", "pixel", "identity", "total_variation")

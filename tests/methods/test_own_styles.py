@@ -10,7 +10,7 @@ from own_styles import OPTIONS, make_file
 
 from styleflax import methods
 from styleflax.methods.base import Controls, Variables, plain_controls, stylize
-from styleflax.methods.cin_style import make_cin_style
+from styleflax.methods.cin import make_cin_style
 from styleflax.models import transformer_net
 
 RNG = np.random.default_rng(3)

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy_adain
 import numpy_sanet
@@ -6,6 +7,7 @@ import pytest
 
 from styleflax.config import Config, Phase, Run
 from styleflax.methods.base import Variables
+from styleflax.models.vgg import VGG
 from styleflax.training.build import build_method
 
 KEY = jax.random.key(0)
@@ -61,4 +63,16 @@ def test_the_runs_configuration_asks_for_it(name, remat):
     phase = Phase(losses={"content": 1.0, "style": 1.0})
     config = Config(method=name, run=Run(remat=remat), phases=(phase,))
     method = build_method(config, phase)
-    assert method.losses["model"].args[1].encode.remat is remat
+    variables = jax.eval_shape(method.init, KEY)
+    encoder = jax.eval_shape(
+        VGG(method.encoder_layers).init, KEY, jnp.zeros((1, 16, 16, 3))
+    )
+    image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    program = jax.make_jaxpr(method.losses["model"])(
+        variables.players["model"],
+        variables,
+        {"encoder": encoder["params"]},
+        {"content": image, "style": image},
+        KEY,
+    )
+    assert ("remat" in str(program)) is remat

@@ -6,7 +6,7 @@ import numpy_sanet
 import pytest
 
 from styleflax.config import Arithmetic
-from styleflax.methods import sanet_losses
+from styleflax.methods import sanet
 from styleflax.methods.base import Variables
 from styleflax.methods.sanet import make_sanet
 from styleflax.presets import PRESETS
@@ -63,7 +63,7 @@ def check(found, expected, weights, rel=5e-5):
 
 def test_every_term_agrees_with_float64(loss_and_gradient, expected):
     found, _ = loss_and_gradient(BATCH)
-    assert set(WEIGHTS) == {*sanet_losses.LOSS_TERMS, "style", "gram"}
+    assert set(WEIGHTS) == {*sanet.LOSS_TERMS, "style", "gram"}
     assert set(found[1][0]) == {f"{name}_loss" for name in WEIGHTS}
     check(found, expected, WEIGHTS)
 
@@ -79,7 +79,7 @@ def test_the_erratum_and_the_print_of_the_paper_swap_the_identity_weights():
     erratum, printed = (
         PRESETS[name].losses for name in ("sanet-public", "sanet-paper-print")
     )
-    assert dict(sanet_losses.PAPER_LOSSES) == erratum
+    assert dict(sanet.PAPER_LOSSES) == erratum
     assert (erratum["identity_pixels"], erratum["identity_features"]) == (50.0, 1.0)
     assert (printed["identity_pixels"], printed["identity_features"]) == (1.0, 50.0)
     assert {k: v for k, v in erratum.items() if "identity" not in k} == {
@@ -144,4 +144,4 @@ def test_gradient_is_finite_for_constant_pictures(loss_and_gradient):
 def test_unknown_terms_are_refused_with_those_there_are(losses):
     with pytest.raises(ValueError, match="unknown; terms are") as caught:
         make_sanet(losses)
-    assert all(term in str(caught.value) for term in sanet_losses.LOSS_TERMS)
+    assert all(term in str(caught.value) for term in sanet.LOSS_TERMS)

@@ -10,7 +10,7 @@ CHANNELS = numpy_adain.ENCODER_WIDTHS[3]
 
 
 def narrow(**settings):
-    return Decoder(layers=numpy_adain.DECODER_WIDTHS, **settings)
+    return Decoder(width=numpy_adain.WIDTH, **settings)
 
 
 def features_of(height, width, number=1):

@@ -8,11 +8,13 @@ import pytest
 from styleflax.models import inversion
 from styleflax.models.decoder import LAYERS, Decoder
 from styleflax.models.inversion import invert_encoder
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import VGG, scale_widths
+
+WIDTH = 0.125
 
 
 def small_encoder(architecture="vgg16"):
-    encoder = VGG(("relu4_1",), architecture, widths=(16, 24, 32, 48, 48))
+    encoder = VGG(("relu4_1",), architecture, widths=scale_widths(WIDTH))
     return encoder.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
 
 
@@ -27,8 +29,7 @@ def reconstruct(encoder_params, decoder_params, images):
     layer = "relu4_1"
     encoder = VGG.of_params(encoder_params, (layer,))
     feature = encoder.apply({"params": encoder_params}, images)[layer]
-    widths = {name: part["bias"].shape[0] for name, part in decoder_params.items()}
-    return Decoder(layers=widths).apply({"params": decoder_params}, feature)
+    return Decoder(width=WIDTH).apply({"params": decoder_params}, feature)
 
 
 ENCODER = small_encoder()

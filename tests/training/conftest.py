@@ -41,7 +41,7 @@ def tiny_method(monkeypatch):
 @pytest.fixture
 def train_tiny(monkeypatch, tiny_method, pictures):
     """`train(config, workdir)` without data sets and without VGG."""
-    monkeypatch.setattr(loop, "open_sources", lambda config: pictures)
+    monkeypatch.setattr(loop, "open_sources", lambda *_: pictures)
 
     def train(config, workdir, make_sampler=None, make_scorer=None):
         write_encoder(workdir)

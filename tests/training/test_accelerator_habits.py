@@ -4,13 +4,13 @@ import dataclasses
 
 import jax
 import numpy as np
+import numpy_adain
 import numpy_sanet
 import optax
 import pytest
 
-from styleflax.methods import sanet
 from styleflax.methods.base import Variables
-from styleflax.models.decoder import Decoder
+from styleflax.methods.sanet import make_sanet
 from styleflax.parallel import local_devices, map_step, replicate
 from styleflax.training import loop
 from styleflax.training.state import create_state
@@ -64,20 +64,14 @@ def test_values_leave_the_devices_only_to_be_logged_or_saved(
     assert "read" in events
 
 
-def test_sanets_batch_in_parts_is_the_whole_batch(monkeypatch):
-    import functools
-
-    import numpy_adain
-
-    narrow = functools.partial(Decoder, layers=numpy_adain.DECODER_WIDTHS)
-    monkeypatch.setattr(sanet, "Decoder", narrow)
+def test_sanets_batch_in_parts_is_the_whole_batch():
     weights = {
         "content": 1.0,
         "style": 3.0,
         "identity_pixels": 50.0,
         "identity_features": 1.0,
     }
-    method = sanet.make_sanet(weights, native=True)
+    method = make_sanet(weights, native=True, width=numpy_adain.WIDTH)
     params = numpy_sanet.random_model()
     method = method._replace(init=lambda key: Variables({"model": params}, {}))
     devices = local_devices(1)

@@ -112,7 +112,7 @@ def test_signals_kills_and_a_damaged_checkpoint_change_nothing(
     assert steps_of(broken) == [2, 3]
     assert "stopped by a signal to another process" in ended[0][2]
     assert "stopped by SIGTERM" in ended[1][2]
-    assert codes(run_two(broken, ACTION="0:2:SIGINT")) == [0, 0]
+    assert codes(run_two(broken, ACTION="0:2:SIGINT")) == [130, 0]
     assert steps_of(broken) == [3, 4, 5]
     # Whichever is killed, the other ends too, and soon.
     for victim in (1, 0):

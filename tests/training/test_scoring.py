@@ -49,7 +49,7 @@ def train_scored(train_tiny, pictures, monkeypatch):
         seen.append(sources)
         return batches(config, sources, *others)
 
-    monkeypatch.setattr(loop, "open_sources", lambda config: named)
+    monkeypatch.setattr(loop, "open_sources", lambda *_: named)
     monkeypatch.setattr(loop, "phase_batches", watched)
 
     def train(config, workdir, make_scorer=None):

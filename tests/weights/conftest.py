@@ -22,6 +22,7 @@ def _named(module, name):
 
 
 STORAGES = {
+    "|u1": _named("torch", "ByteStorage"),
     "<f2": _named("torch", "HalfStorage"),
     "<f4": _named("torch", "FloatStorage"),
     "<f8": _named("torch", "DoubleStorage"),

@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 from small_model import make_model
 
+from styleflax.weights.packaged_models import packaged_models
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import load_model, model_digest, save_model
 
@@ -72,9 +73,41 @@ def test_numbers_as_keys_do_not_disturb_the_digest(tmp_path):
     assert model_digest(load_model(tmp_path / "m.safetensors")) == digest
 
 
+DEFAULTS = {"color_match": 0.5, "detail": 1.0}
+
+
+def test_defaults_and_palettes_come_back_and_are_no_part_of_the_digest(tmp_path):
+    palettes = {"wave": {"mean": [[0.1, 0.2, 0.3]]}}
+    path = tmp_path / "m.safetensors"
+    digest = save_model(path, make_model(defaults=DEFAULTS, palettes=palettes))
+    assert load_model(path).defaults == DEFAULTS
+    assert load_model(path).palettes == palettes
+    # So that style files of the same values stay those of the model.
+    assert digest == save_model(path, make_model())
+    assert load_model(path).defaults == {}
+
+
+@pytest.mark.parametrize("defaults", [{"alpha": 1.0}, {"detail": 1.5}])
+def test_defaults_of_other_names_or_values_are_refused(tmp_path, defaults):
+    with pytest.raises(ValueError, match=r"defaults must be of color_match, detail"):
+        save_model(tmp_path / "m.safetensors", make_model(defaults=defaults))
+
+
+def test_packaged_models_have_defaults_that_their_files_lack():
+    for name, path in packaged_models().items():
+        model = load_model(path)
+        assert model.defaults == {"color_match": 1.0, "detail": 1.0}, name
+        assert (
+            model_digest(model)
+            == json.loads(safetensors.safe_open(path, "numpy").metadata()["styleflax"])[
+                "sha256"
+            ]
+        )
+
+
 def test_every_flipped_bit_is_refused(tmp_path):
     path = tmp_path / "m.safetensors"
-    save_model(path, make_model())
+    save_model(path, make_model(defaults=DEFAULTS))
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
     everywhere = rng.integers(len(whole), size=200)
@@ -92,7 +125,7 @@ def test_every_truncation_is_refused(tmp_path):
     path = tmp_path / "m.safetensors"
     save_model(path, make_model())
     whole = path.read_bytes()
-    for end in range(0, len(whole), 11):
+    for end in range(1, len(whole), 11):  # empty files have their own message
         path.write_bytes(whole[:end])
         with pytest.raises(ValueError, match="not a whole safetensors file"):
             load_model(path)

@@ -16,6 +16,7 @@ from styleflax.datasets.builders.screening import (
     left_out_of,
     screened,
 )
+from styleflax.images.listing import RULES, Rules
 
 REPORT_NAME = "report.json"
 """Beside a dataset's records: how many pictures it holds, and which it lacks."""
@@ -27,6 +28,8 @@ class PicturesConfig(tfds.core.BuilderConfig):
 
     roots: tuple[Path, ...] = ()
     """Folders or zip files."""
+    rules: Rules = RULES
+    """Which of the files in them are pictures."""
 
 
 class PictureBuilder(  # type: ignore[call-arg]
@@ -62,7 +65,7 @@ class PictureBuilder(  # type: ignore[call-arg]
         del dl_manager
         several = len(self.builder_config.roots) > 1
         for root in self.builder_config.roots:
-            for found in candidates(root):
+            for found in candidates(root, self.builder_config.rules):
                 # train_1 and train_2 may both hold a 1.jpg
                 prefix = f"{root.name}/" if several else ""
                 yield found._replace(name=prefix + found.name)
@@ -82,7 +85,8 @@ class PictureBuilder(  # type: ignore[call-arg]
             name = os.fsencode(picture.name)
             yield name, {"image": picture.encoded, "name": name}
         roots = self.builder_config.roots
-        left_out = [entry for root in roots for entry in left_out_of(root)]
+        rules = self.builder_config.rules
+        left_out = [entry for root in roots for entry in left_out_of(root, rules)]
         report = {
             "num_used": num_used,
             "num_skipped": len(skipped),

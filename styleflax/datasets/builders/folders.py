@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 
 from styleflax.datasets.builders.base import PictureBuilder, PicturesConfig
 from styleflax.datasets.builders.screening import Candidate, candidates
-from styleflax.images.listing import IMAGE_SUFFIXES, named_as_images
+from styleflax.files import check_folder
+from styleflax.images.listing import RULES, RULES_OF_0_1, Rules, named_as_images
 
 COCO_SUBSETS = ("train2014", "train2017", "val2017")
 _COCO_URL = "http://images.cocodataset.org/zips/{}.zip"
@@ -60,7 +61,7 @@ class CocoImages(PictureBuilder):
             ) from None
         finally:
             tfds.disable_progress_bar()
-        yield from candidates(archive)
+        yield from candidates(archive, self.builder_config.rules)
 
 
 class Wikiart(PictureBuilder):
@@ -71,27 +72,25 @@ class Wikiart(PictureBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = WIKIART_INSTRUCTIONS
 
 
-def image_folder_config(path: Path) -> PicturesConfig:
+def image_folder_config(path: Path, rules: Rules = RULES) -> PicturesConfig:
     """Returns the config that stands for the folder as it is now.
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: Nothing in it is named as a picture.
+        ValueError: It is a file or a URL, or nothing in it is named as a picture.
     """
     path = path.expanduser().absolute()
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {str(path)!r}; image_folder:PATH takes an existing one"
-        )
-    if not named_as_images(path):
+    check_folder(path, "image_folder:PATH", "a folder", "pictures:PATH takes a file")
+    files = named_as_images(path, rules)
+    if not files:
         raise ValueError(
             f"the folder {str(path)!r} holds no picture: no file in it or below it "
-            f"ends in {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"ends in {', '.join(sorted(rules.suffixes))}"
         )
-    return PicturesConfig(name=listing_digest([path]), roots=(path,))
+    return PicturesConfig(_files_digest(files), roots=(path,), rules=rules)
 
 
-def coco_config(subset: str, manual_dir: Path) -> PicturesConfig:
+def coco_config(subset: str, manual_dir: Path, rules: Rules = RULES) -> PicturesConfig:
     """Returns the config of a subset, from the manual folder if it is there.
 
     Raises:
@@ -102,11 +101,11 @@ def coco_config(subset: str, manual_dir: Path) -> PicturesConfig:
             f"coco_images has no subset {subset!r}; it has {', '.join(COCO_SUBSETS)}"
         )
     roots = _existing(manual_dir, (subset,))
-    name = f"{subset}-{listing_digest(roots)}" if roots else subset
-    return PicturesConfig(name=name, roots=tuple(roots))
+    name = f"{subset}-{listing_digest(roots, rules)}" if roots else subset
+    return PicturesConfig(name=name, roots=tuple(roots), rules=rules)
 
 
-def wikiart_config(manual_dir: Path) -> PicturesConfig:
+def wikiart_config(manual_dir: Path, rules: Rules = RULES) -> PicturesConfig:
     """Returns the config of the paintings in the manual folder.
 
     Raises:
@@ -120,7 +119,7 @@ def wikiart_config(manual_dir: Path) -> PicturesConfig:
         raise FileNotFoundError(
             WIKIART_INSTRUCTIONS.format(manual_dir=repr(str(manual_dir)))
         )
-    return PicturesConfig(name=listing_digest(roots), roots=tuple(roots))
+    return PicturesConfig(listing_digest(roots, rules), roots=tuple(roots), rules=rules)
 
 
 def _existing(folder: Path, stems: tuple[str, ...]) -> list[Path]:
@@ -134,15 +133,23 @@ def _existing(folder: Path, stems: tuple[str, ...]) -> list[Path]:
     return found
 
 
-def listing_digest(roots: list[Path]) -> str:
+def listing_digest(roots: list[Path], rules: Rules = RULES) -> str:
     """Returns a digest of all paths, sizes and times of change below the roots."""
-    digest = hashlib.sha256()
+    files: list[Path] = []
     for root in roots:
-        for path in named_as_images(root) if root.is_dir() else [root]:
-            try:
-                status = path.stat()
-                state = f"{status.st_size} {status.st_mtime_ns}"
-            except OSError:  # a dead link, and it may come to life
-                state = "missing"
-            digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
+        files += named_as_images(root, rules) if root.is_dir() else [root]
+    if rules == RULES_OF_0_1 or all(root.is_dir() for root in roots):
+        return _files_digest(files)
+    return _files_digest(files, rules.describe())  # names do not say what a zip gives
+
+
+def _files_digest(files: list[Path], salt: str = "") -> str:
+    digest = hashlib.sha256(salt.encode())
+    for path in files:
+        try:
+            status = path.stat()
+            state = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError:  # a dead link, and it may come to life
+            state = "missing"
+        digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
     return digest.hexdigest()[:16]

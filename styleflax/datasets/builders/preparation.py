@@ -18,6 +18,7 @@ from styleflax.datasets.builders.base import (
     PicturesConfig,
 )
 from styleflax.datasets.builders.prepared import quiet_tfds
+from styleflax.images.listing import RULES, Rules
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,7 +32,11 @@ _BUILDERS: dict[str, type[PictureBuilder]] = {
 
 
 def prepared_folder(
-    name: str, data_dir: Path, manual_dir: Path, options: Mapping[str, Any]
+    name: str,
+    data_dir: Path,
+    manual_dir: Path,
+    options: Mapping[str, Any],
+    rules: Rules = RULES,
 ) -> Path:
     """Returns the folder of a dataset's records, which it makes if need be.
 
@@ -40,12 +45,13 @@ def prepared_folder(
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: Folder of files that the user downloaded.
         options: See `styleflax.datasets.sources.open_dataset`.
+        rules: Which files of folders are pictures.
 
     Raises:
         ValueError: Unsuitable options, or not one usable picture.
         FileNotFoundError: The files to prepare it from are missing.
     """
-    config = _config(name, manual_dir, options)
+    config = find_config(name, manual_dir, options, rules)
     with quiet_tfds():
         builder = _BUILDERS[name](data_dir=data_dir, config=config)
         folder = Path(builder.data_dir)
@@ -56,15 +62,36 @@ def prepared_folder(
     return folder
 
 
-def _config(name: str, manual_dir: Path, options: Mapping[str, Any]) -> PicturesConfig:
+def find_config(
+    name: str,
+    manual_dir: Path,
+    options: Mapping[str, Any],
+    rules: Rules = RULES,
+) -> PicturesConfig:
+    """Returns where a dataset's pictures lie, without preparing them.
+
+    Args:
+        name: See `prepared_folder`, as for the other arguments.
+        manual_dir: Folder of files that the user downloaded.
+        options: Of the dataset.
+        rules: Which files of folders are pictures.
+
+    Raises:
+        ValueError: Unsuitable options.
+        FileNotFoundError: The files to prepare it from are missing.
+    """
     try:
         match name:
             case "image_folder":
-                return folders.image_folder_config(**_as_path(options))
+                return folders.image_folder_config(**_as_path(options), rules=rules)
             case "coco_images":
-                return folders.coco_config(manual_dir=manual_dir, **options)
+                return folders.coco_config(
+                    manual_dir=manual_dir, rules=rules, **options
+                )
             case "wikiart":
-                return folders.wikiart_config(manual_dir=manual_dir, **options)
+                return folders.wikiart_config(
+                    manual_dir=manual_dir, rules=rules, **options
+                )
             case "sample_photos":
                 return generated.sample_photos_config(**options)
             case _:

@@ -13,7 +13,9 @@ from PIL.Image import Image, Resampling
 
 from styleflax.images.decoding import ImageError, decoding, one_line, open_image
 from styleflax.images.listing import (
+    RULES,
     LeftOut,
+    Rules,
     has_image_suffix,
     is_passed_over,
     list_folder,
@@ -46,24 +48,24 @@ class Screened(NamedTuple):
     reason: str
 
 
-def candidates(root: Path) -> Iterator[Candidate]:
+def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
     """Yields what is named as a picture in a folder or a zip file, sorted.
 
     Raises:
         ValueError: The zip file is damaged or incomplete.
     """
     if root.is_dir():
-        for path in named_as_images(root):
+        for path in named_as_images(root, rules):
             yield Candidate(path.relative_to(root).as_posix(), _file_reader(path))
         return
     # Left open: the readers outlive this generator and close it with the last.
     archive = _open_zip(root)
-    for name in _visible_names(archive):
-        if has_image_suffix(name):
+    for name in _visible_names(archive, rules):
+        if has_image_suffix(name, rules.suffixes):
             yield Candidate(name, _member_reader(archive, name))
 
 
-def left_out_of(root: Path) -> list[LeftOut]:
+def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
     """Returns what `candidates` passes over in a folder or a zip file.
 
     Dead links and the like that are named as pictures are candidates, which fail.
@@ -72,16 +74,18 @@ def left_out_of(root: Path) -> list[LeftOut]:
         ValueError: The zip file is damaged or incomplete.
     """
     if root.is_dir():
-        return [x for x in list_folder(root).left_out if not _is_candidate(x, root)]
+        left_out = list_folder(root, rules.suffixes, rules).left_out
+        return [x for x in left_out if not _is_candidate(x, root, rules)]
     with _open_zip(root) as archive:
-        names = [n for n in _visible_names(archive) if not n.endswith("/")]
-    reasons = ((name, why_not_by_name(name)) for name in names)
+        names = [n for n in _visible_names(archive, rules) if not n.endswith("/")]
+    reasons = ((name, why_not_by_name(name, rules.suffixes)) for name in names)
     return [LeftOut(Path(name), reason) for name, reason in reasons if reason]
 
 
-def _is_candidate(entry: LeftOut, root: Path) -> bool:
+def _is_candidate(entry: LeftOut, root: Path, rules: Rules) -> bool:
     relative = entry.path.relative_to(root)
-    return has_image_suffix(entry.path.name) and not is_passed_over(relative)
+    named = has_image_suffix(entry.path.name, rules.suffixes)
+    return named and not is_passed_over(relative, rules)
 
 
 def _open_zip(path: Path) -> ZipFile:
@@ -91,8 +95,9 @@ def _open_zip(path: Path) -> ZipFile:
         raise ValueError(f"{str(path)!r} is not a zip file, or incomplete") from None
 
 
-def _visible_names(archive: ZipFile) -> list[str]:
-    return sorted(n for n in archive.namelist() if not is_passed_over(PurePosixPath(n)))
+def _visible_names(archive: ZipFile, rules: Rules) -> list[str]:
+    names = sorted(archive.namelist())
+    return [n for n in names if not is_passed_over(PurePosixPath(n), rules)]
 
 
 def screened(found: Iterable[Candidate]) -> Iterator[Screened]:

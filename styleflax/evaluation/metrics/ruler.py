@@ -74,11 +74,10 @@ def _of_one(
         network.apply({"params": params}, image[None])
         for image in (picture, content, style)
     )
-    moments = {layer: channel_mean_std(x) for layer, x in painted.items()}
-    grams = {layer: gram_matrix(x) for layer, x in painted.items()}
+    of_layers = [(features[layer], x) for layer, x in painted.items()]
     distances = (
         mse_loss(features[CONTENT_LAYER], wanted[CONTENT_LAYER]),
-        mean_std_loss(features, moments),
-        gram_loss(features, grams),
+        jnp.stack([mean_std_loss(x, channel_mean_std(y)) for x, y in of_layers]).sum(),
+        jnp.stack([gram_loss(x, gram_matrix(y)) for x, y in of_layers]).sum(),
     )
     return dict(zip(SCALES, distances, strict=True))

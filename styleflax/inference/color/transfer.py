@@ -82,7 +82,10 @@ def finish(
     has_kept = masks is not None and masks.has_kept
     if not resized and not has_kept and plan.color not in {"luminance", "lab"}:
         return stylized
-    rows = _resizer(stylized, height, width) if resized else _rows_of(stylized)
+    rows = _rows_of(stylized)
+    if resized:
+        rows = _resizer(stylized, height, width)
+        rows = _with_detail(rows, content, masks, plan)
     lab = _match_lab(rows, target, masks) if plan.color == "lab" else []
     in_place = not resized and stylized.flags.writeable
     finished = stylized if in_place else np.empty(target.shape, np.float32)
@@ -97,6 +100,26 @@ def finish(
             made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
         finished[first:last] = made
     return finished
+
+
+def _with_detail(
+    rows: Rows, content: Content, masks: LaidMasks | None, plan: Plan
+) -> Rows:
+    """Rows with what the photo lost when it was resized, where detail comes back."""
+    shares = plan.detail_shares(1 if masks is None else masks.shape[0])
+    if shares is None:
+        return rows
+    target = content.target
+    small = _resizer(as_floats(content.image), *target.shape[:2])
+
+    def detailed(first: int, last: int) -> np.ndarray:
+        lost = as_floats(target[first:last]) - small(first, last)
+        share: np.ndarray = shares
+        if masks is not None:
+            share = np.tensordot(shares, masks[:, first:last], 1)[..., None]
+        return np.clip(rows(first, last) + share * lost, 0.0, 1.0)
+
+    return detailed
 
 
 class _Shift(NamedTuple):

@@ -25,7 +25,7 @@ from styleflax.ops.color_match import Palette, match_chroma
 from styleflax.parallel import map_rows
 from styleflax.types import FeatureMaps, Image, Params
 
-_Numbers = tuple[Array | np.float32, Array | None, Array | None]
+_Numbers = tuple[Array, Array | None, Array | None]
 """Strength, color match and detail of all pictures."""
 
 
@@ -62,7 +62,7 @@ def make_bulk_program(
     ) -> Array:
         plan = make_plan(1, alpha=alpha, color_match=color_match, detail=detail)
         controls = plan.controls(WHOLE)
-        numbers = (np.float32(alpha), controls.color_match, controls.detail)
+        numbers = (controls.strength[0], controls.color_match, controls.detail)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *styles)
         return run(numbers, (contents_u8, stacked))
 

@@ -23,7 +23,7 @@ from styleflax.types import Params
 COARSEST_PX = 512
 """Short side from twice which on refinement begins at half the size."""
 MAX_REFINED_MEGAPIXELS = 2.1
-"""Size up to which pixels are optimized: one of 1920x1080 px takes 8 GB."""
+"""Size up to which pixels are optimized: one of 1920x1080 px takes 7 GB."""
 
 OnStep = Callable[[int, int], None]
 """(iterations done, all of them) for one picture."""

@@ -48,7 +48,10 @@ class Renderer:
         split_rows: bool,
     ) -> None:
         if split_rows and tile_px:
-            raise ValueError("a picture is split by rows or into tiles, not both")
+            raise ValueError(
+                "a picture is split by rows or into tiles, not both: leave out "
+                "--split-rows (split_rows) or --tile (tile_px)"
+            )
         self._model, self._split_rows = model, split_rows
         self.sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
         self.programs = make_programs(model, devices, split_rows=split_rows)

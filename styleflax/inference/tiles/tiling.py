@@ -51,8 +51,8 @@ def stylize_tiled(
             from a file.
         styles: As `Method.encode_style` made them.
         controls: Masks may be arrays of NumPy, mapped from files, or `LaidMasks`.
-        tile_px: Side of a window, a multiple of 16. Large ones take the least time,
-            as margins are computed twice; small ones the least memory.
+        tile_px: Side of a window, see `windows.check_tile`. Large ones take the least
+            time, as margins are computed twice; small ones the least memory.
         out: Where to write, (h, w, 3), uint8 or float32 in [0, 1]; it may be mapped
             from a file. A new uint8 array by default. This is what is returned.
         announce: Told what it will cost if the content attends to itself (SANet

@@ -35,12 +35,25 @@ class FrameMasks(NamedTuple):
     kept: Float[np.ndarray, "h w"] | None
 
 
+class Detail(NamedTuple):
+    """What a frame loses when it is resized, and how much of it comes back.
+
+    Attributes:
+        image: The frame as it is stylized, RGB in [0, 1].
+        shares: Of every region; see `Plan.detail_shares`.
+    """
+
+    image: Float[np.ndarray, "h w 3"]
+    shares: Float[np.ndarray, " r"]
+
+
 def finish_frame(
     stylized: Float[np.ndarray, "h w 3"],
     target: Float[np.ndarray, "th tw 3"],
     masks: FrameMasks,
     color: ColorMode,
     smooth: Callable[[Statistics], Statistics],
+    detail: Detail | None = None,
 ) -> Float[np.ndarray, "th tw 3"]:
     """A frame at its final size, in its final colours, with what it keeps.
 
@@ -50,15 +63,17 @@ def finish_frame(
         masks: Over the target.
         color: Whose colours it has.
         smooth: statistics -> statistics, of colours in CIELAB.
+        detail: What comes back of it if it was resized; None for nothing.
 
     Returns:
         RGB in [0, 1].
     """
     if stylized.shape != target.shape:
-        size = target.shape[1], target.shape[0]
-        small = PillowImage.fromarray(to_u8(stylized))
-        resized = small.resize(size, PillowImage.Resampling.BICUBIC)
-        stylized = to_float(np.asarray(resized))
+        stylized = _resized(stylized, target)
+        if detail is not None:
+            share = np.tensordot(detail.shares, masks.masks, 1)[..., None]
+            lost = target - _resized(detail.image, target)
+            stylized = np.clip(stylized + share * lost, 0.0, 1.0)
     if color == "luminance":
         stylized = np.asarray(_keep_luminance(stylized[None], target[None]))[0]
     elif color == "lab":
@@ -67,6 +82,14 @@ def finish_frame(
         return stylized
     kept = masks.kept[..., None]
     return np.clip(kept * target + (1.0 - kept) * stylized, 0.0, 1.0)
+
+
+def _resized(
+    image: Float[np.ndarray, "h w 3"], target: Float[np.ndarray, "th tw 3"]
+) -> Float[np.ndarray, "th tw 3"]:
+    size = target.shape[1], target.shape[0]
+    small = PillowImage.fromarray(to_u8(image))
+    return to_float(np.asarray(small.resize(size, PillowImage.Resampling.BICUBIC)))
 
 
 def match_lab_smoothly(

@@ -38,6 +38,10 @@ class ColorTags(NamedTuple):
         return self.curve in _HDR_CURVES
 
 
+RGB_TAGS = ColorTags(_BT709, _UNSPECIFIED, _UNSPECIFIED)
+"""Of clips that are no videos, whose frames are RGB."""
+
+
 def tags_of(frame: "VideoFrame") -> ColorTags:
     """The tags of a frame; a matrix is always told.
 

@@ -1,39 +1,28 @@
 """Videos read by PyAV: upright RGB frames with their times, and packets of sound."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-import numpy as np
-from jaxtyping import UInt8
+from typing import TYPE_CHECKING, Any, Self
 
 from styleflax.inference.checks import MIN_SIDE_PX
+from styleflax.inference.video.clip import Frame
 from styleflax.inference.video.colorspace import tags_of, to_rgb
 from styleflax.inference.video.rotation import turn_of
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.audio.stream import AudioStream
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
+__all__ = ["Frame", "VideoReader", "import_av"]
+
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""By codec: those that see the opacity of WebM, which libav's own leave out."""
 _US = 1_000_000  # of libav's times of whole files, per second
-
-
-class Frame(NamedTuple):
-    """A frame as it is to be seen.
-
-    Attributes:
-        rgb_u8: Upright.
-        pts: When it is shown, in units of the reader's `time_base`; they rise.
-        duration: How long, in the same units; 0 where the file does not say.
-    """
-
-    rgb_u8: UInt8[np.ndarray, "h w 3"]
-    pts: int
-    duration: int
 
 
 def import_av() -> Any:
@@ -72,6 +61,7 @@ class VideoReader:
         aspect: Width over height of an upright pixel.
         colors: What the file says of its colours.
         num_damaged: Packets so far that could not be decoded.
+        notes: Empty.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -91,6 +81,7 @@ class VideoReader:
         if not self._path.is_file():
             raise FileNotFoundError(f"there is no video {str(path)!r}")
         self.num_damaged, self._last_pts = 0, -1
+        self.notes: Sequence[str] = ()
         try:
             self._container = self._av.open(str(path))
         except self._av.FFmpegError as error:
@@ -106,11 +97,12 @@ class VideoReader:
         size = stream.codec_context.width, stream.codec_context.height
         _check_size(self._path, *size, max_megapixels)
         stream.thread_type = "AUTO"
+        self._decoder = self._find_decoder(stream)
         audio = self._container.streams.audio if sound else ()
-        self.audio: list[AudioStream] = list(audio)
+        self.audio: Sequence[AudioStream] = list(audio)
         self._stream, self.time_base = stream, stream.time_base or Fraction(1, 90_000)
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        self.num_frames = self._count()
+        self.num_frames: int | None = self._count()
         self._items = self._decode()
         self._first = self._find_first()
         self.colors, turn = tags_of(self._first[0]), turn_of(self._first[0])
@@ -155,10 +147,19 @@ class VideoReader:
 
     def _decode_packet(self, packet: "Packet") -> "list[VideoFrame]":
         try:
-            return packet.decode()
+            return self._decoder.decode(packet)
         except self._av.error.InvalidDataError:
             self.num_damaged += 1
             return []
+
+    def _find_decoder(self, stream: "VideoStream") -> "VideoCodecContext":
+        context = stream.codec_context
+        name = _ALPHA_DECODERS.get(context.name)
+        has_alpha = stream.metadata.get("alpha_mode") == "1"
+        if not has_alpha or name not in self._av.codecs_available:
+            return context
+        decoder: VideoCodecContext = self._av.CodecContext.create(name, "r")
+        return decoder
 
     def _find_first(self) -> "tuple[VideoFrame, list[Packet]]":
         """The first frame, and what came before it."""

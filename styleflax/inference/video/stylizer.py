@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from styleflax.forks import refuse_fork
 from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float
 from styleflax.inference.color.transfer import color_style
@@ -18,7 +19,7 @@ from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
 from styleflax.inference.render.attention_cost import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.color import FrameMasks, finish_frame
+from styleflax.inference.video.color import Detail, FrameMasks, finish_frame
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import Steadier
 from styleflax.inference.video.smoothing import (
@@ -124,6 +125,7 @@ class VideoStylizer:
         Raises:
             ValueError: If a mask's region is empty.
         """
+        refuse_fork()
         image_u8, image, target = self._sizes_of(frame_u8)
         kept = kept_share(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
@@ -148,8 +150,10 @@ class VideoStylizer:
             image_u8, self._controls_at(time_s), smooth_moments, smooth_colors
         )
         stylized = self._steady(stylized, image, cut=cut)
+        shares = self._plan.detail_shares(len(self._masks.masks))
+        detail = None if shares is None else Detail(image, shares)
         looks = (self._target_masks, self._plan.color, smooth_lab)
-        return finish_frame(stylized, target, *looks)
+        return finish_frame(stylized, target, *looks, detail)
 
     def _stylize(
         self,

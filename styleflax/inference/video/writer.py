@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from jaxtyping import UInt8
 
+from styleflax.files import temporary_beside
+from styleflax.inference.video.animation import ANIMATION_SUFFIXES
+from styleflax.inference.video.clip import Clip, Frame
 from styleflax.inference.video.colorspace import from_rgb, tag
-from styleflax.inference.video.reader import Frame, VideoReader, import_av
+from styleflax.inference.video.reader import import_av
 
 if TYPE_CHECKING:
     from av import Packet
@@ -29,8 +32,7 @@ class _Codec(NamedTuple):
         options: The same.
         crf: Constant quality by default; less is better and larger.
         max_crf: The most there is.
-        odd_format: Format of pixels for odd sizes, which not all codecs have with
-            chroma at half the size.
+        even_sides: Whether sides must be even where chroma is at half the size.
         audio: For sound that the container cannot hold.
     """
 
@@ -38,44 +40,62 @@ class _Codec(NamedTuple):
     options: dict[str, str]
     crf: int
     max_crf: int
-    odd_format: str
+    even_sides: bool
     audio: str
 
 
 # Without frames that come later than they are shown, whose last one's time would get
 # lost in MP4 where frames do not come at a steady rate.
-_H264 = _Codec("libx264", {"bf": "0"}, 18, 51, "yuv444p", "aac")
+_H264 = _Codec("libx264", {"bf": "0"}, 18, 51, even_sides=True, audio="aac")
 _VP9 = _Codec(
     "libvpx-vp9",
     {"b": "0", "row-mt": "1", "cpu-used": "4"},
     24,
     63,
-    "yuv420p",
-    "libopus",
+    even_sides=False,
+    audio="libopus",
 )
+PIXEL_FORMATS = ("yuv420p", "yuv444p")
+"""Chroma at half the size, which every player shows, or at full size."""
 _CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
+
+WRITTEN_SUFFIXES = ANIMATION_SUFFIXES | _CODECS.keys()
+"""Of videos, and of animated pictures."""
 
 
 def check_video_target(
-    path: Path, *, overwrite: bool = False, crf: int | None = None
+    path: Path,
+    *,
+    overwrite: bool = False,
+    crf: int | None = None,
+    pixel_format: str = "yuv420p",
 ) -> None:
-    """Refuses what `VideoWriter` could not write.
+    """Refuses what `VideoWriter` and `AnimationWriter` could not write.
 
     Raises:
-        ValueError: Unknown suffix, or a `crf` out of range.
+        ValueError: Unknown suffix or pixel format, a `crf` out of range or for an
+            animated picture, or a folder.
         FileExistsError: There is such a file, and `overwrite` is not set.
     """
-    codec = _CODECS.get(path.suffix.lower())
-    if codec is None:
+    suffix = path.suffix.lower()
+    if suffix not in WRITTEN_SUFFIXES:
         raise ValueError(
             f"cannot write {str(path)!r}: the suffix of a video must be one of "
-            f"{', '.join(sorted(_CODECS))}"
+            f"{', '.join(sorted(WRITTEN_SUFFIXES))}"
         )
-    if crf is not None and not 0 <= crf <= codec.max_crf:
+    max_crf = _CODECS[suffix].max_crf if suffix in _CODECS else -1
+    if crf is not None and max_crf < 0:
+        raise ValueError(f"crf is for H.264 and VP9; {suffix} has no such quality")
+    if crf is not None and not 0 <= crf <= max_crf:
+        raise ValueError(f"crf must be in [0, {max_crf}] for {path.suffix}, got {crf}")
+    if pixel_format not in PIXEL_FORMATS:
         raise ValueError(
-            f"crf must be in [0, {codec.max_crf}] for {path.suffix}, got {crf}"
+            f"pixel_format must be one of {', '.join(PIXEL_FORMATS)}, "
+            f"got {pixel_format!r}"
         )
-    if path.is_dir() or (path.exists() and not overwrite):
+    if path.is_dir():
+        raise ValueError(f"a video must be a file, but {str(path)!r} is a folder")
+    if path.exists() and not overwrite:
         raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
 
 
@@ -91,10 +111,15 @@ class VideoWriter:
         source: Of rate, times, colours, shape of pixels and sound.
         crf: Constant quality; less is better and larger. 18 by default for H.264,
             24 for VP9.
+        pixel_format: "yuv420p", which every player shows, or "yuv444p" with colors
+            at full size. H.264 in yuv420p has even sides only: a frame with an odd
+            side is written with its last row or column twice.
         overwrite: Replace a file that is there.
 
     Attributes:
         sound: By stream, "copied" or "encoded as NAME".
+        size: Width and height as written, in px; (0, 0) before the first frame.
+        notes: What is not as in the frames, one line each.
 
     Raises:
         ValueError: See `check_video_target`; or this PyAV cannot encode.
@@ -113,25 +138,32 @@ class VideoWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        source: VideoReader,
+        source: Clip,
         *,
         crf: int | None = None,
+        pixel_format: str = "yuv420p",
         overwrite: bool = False,
     ) -> None:
         self._av, self._path, self._source = import_av(), Path(path), source
-        check_video_target(self._path, overwrite=overwrite, crf=crf)
+        check_video_target(
+            self._path, overwrite=overwrite, crf=crf, pixel_format=pixel_format
+        )
+        self._pixel_format = pixel_format
         self._codec = _CODECS[self._path.suffix.lower()]
         if self._codec.name not in self._av.codecs_available:
             raise ValueError(f"this PyAV cannot encode by {self._codec.name}")
         self._crf = self._codec.crf if crf is None else crf
         # With the suffix, which names the container.
-        name = f".{self._path.stem}.{os.getpid()}.tmp{self._path.suffix}"
-        self._temporary = self._path.with_name(name)
+        suffix = f".tmp{self._path.suffix}"
+        self._temporary = temporary_beside(self._path, suffix)
         self._container: Any = None
         self._video: Any = None
         self._audio: dict[int, Any] = {}
         self._step = 0
+        self._durations: dict[int, int] = {}
         self.sound: list[str] = []
+        self.size = (0, 0)
+        self.notes: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -166,11 +198,14 @@ class VideoWriter:
         with self._failures():
             if self._container is None:
                 self._open(*rgb_u8.shape[:2])
-            context = self._video.codec_context
-            encoded = from_rgb(rgb_u8, self._source.colors, context.pix_fmt)
+            width, height = self.size
+            added = (height - rgb_u8.shape[0], width - rgb_u8.shape[1])
+            if any(added):
+                rgb_u8 = np.pad(rgb_u8, [(0, n) for n in (*added, 0)], "edge")
+            encoded = from_rgb(rgb_u8, self._source.colors, self._pixel_format)
             encoded.pts, encoded.time_base = frame.pts, self._source.time_base
-            encoded.duration = frame.duration or self._step
-            self._container.mux(self._video.encode(encoded))
+            self._durations[frame.pts] = frame.duration or self._step
+            self._mux(self._video.encode(encoded))
 
     def copy(self, packet: "Packet") -> None:
         """Adds a packet of the source's sound; its first frame comes before.
@@ -197,15 +232,29 @@ class VideoWriter:
         rate = Fraction(source.rate).limit_denominator(100_000)
         self._step = max(1, round(1 / (rate * source.time_base)))
         stream = self._container.add_stream(codec.name, rate, options)
-        stream.width, stream.height = width, height
+        stream.width, stream.height = self._set_size(height, width)
         context = stream.codec_context
-        context.pix_fmt = codec.odd_format if width % 2 or height % 2 else "yuv420p"
+        context.pix_fmt = self._pixel_format
         context.time_base = stream.time_base = source.time_base
         context.sample_aspect_ratio = source.aspect
         tag(context, source.colors)
         self._video = stream
         for audio in source.audio:
             self._add_sound(audio)
+
+    def _set_size(self, height: int, width: int) -> tuple[int, int]:
+        """The width and height to write for frames of these sides."""
+        self.size = width, height
+        if self._codec.even_sides and self._pixel_format == "yuv420p":
+            self.size = width + width % 2, height + height % 2
+        if self.size != (width, height):
+            self.notes.append(
+                f"{self._path} has {self.size[0]}x{self.size[1]} px for frames of "
+                f"{width}x{height}, with the edge pixels repeated: H.264 that every "
+                "player shows has even sides; --pixel-format yuv444p or a .webm file "
+                "keeps odd ones"
+            )
+        return self.size
 
     def _add_sound(self, stream: "AudioStream") -> None:
         try:
@@ -230,12 +279,18 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._container is None:
             raise ValueError(f"cannot write {str(self._path)!r}: there is no frame")
-        self._container.mux(self._video.encode(None))
+        self._mux(self._video.encode(None))
         for target in self._audio.values():
             if target.codec_context.is_encoder:
                 self._container.mux(target.encode(None))
         self._container.close()
         self._temporary.replace(self._path)
+
+    def _mux(self, packets: "list[Packet]") -> None:
+        for packet in packets:
+            # Encoders forget it, and the last frame would be shown for any time.
+            packet.duration = self._durations.pop(packet.pts or 0, self._step)
+            self._container.mux(packet)
 
     @contextlib.contextmanager
     def _failures(self) -> Any:

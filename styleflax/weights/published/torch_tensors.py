@@ -14,6 +14,7 @@ from styleflax.weights.published.safe_pickle import Constructor, Names, load_res
 
 _MAX_AXES = 32
 _STORAGE_DTYPES = {
+    "ByteStorage": "|u1",
     "HalfStorage": "<f2",
     "BFloat16Storage": "bfloat16",
     "FloatStorage": "<f4",

@@ -13,7 +13,8 @@ from styleflax.inference.stylizer import Stylizer
 from styleflax.models.vgg import VGG
 
 
-def test_pictures_in_styles_of_their_own_equal_the_stylizers(model_file):
+@pytest.mark.parametrize("looks", [{}, {"color_match": 0.9, "detail": 0.8}])
+def test_pictures_in_styles_of_their_own_equal_the_stylizers(model_file, looks):
     alpha = 0.7
     rng = np.random.default_rng(0)
     contents, styles = rng.integers(0, 256, (2, 4, 32, 32, 3), np.uint8)
@@ -21,15 +22,17 @@ def test_pictures_in_styles_of_their_own_equal_the_stylizers(model_file):
     encode = make_style_encoder(model)
     encoded = [encode(style) for style in styles]
     program = make_bulk_program(model, jax.local_devices()[:2])
-    made = np.asarray(program(alpha, contents, encoded))
+    made = np.asarray(program(alpha, contents, encoded, **looks))
     assert made.dtype == np.uint8
     stylizer = Stylizer(model, jax.local_devices()[:1])
     for i in (0, 3):
-        expected = stylizer(contents[i], encoded[i], alpha=alpha).array * 255
+        expected = stylizer(contents[i], encoded[i], alpha=alpha, **looks).array * 255
         assert np.abs(made[i] - expected).max() <= 0.51
     # The same batch on one device at a time, as one process would make it.
     one = make_bulk_program(model, jax.local_devices()[:1])
-    halves = [one(alpha, contents[i : i + 2], encoded[i : i + 2]) for i in (0, 2)]
+    halves = [
+        one(alpha, contents[i : i + 2], encoded[i : i + 2], **looks) for i in (0, 2)
+    ]
     np.testing.assert_array_equal(made, np.concatenate(halves))
 
 

@@ -1,0 +1,202 @@
+"""Where commands write: mistakes in the path of -o, found before any work."""
+
+import difflib
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from styleflax.cli.stylize_inputs import Source
+from styleflax.files import is_within
+from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
+from styleflax.images.write import SUFFIXES_WRITTEN
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv"}
+)
+_OTHER_SUFFIXES = VIDEO_SUFFIXES | {
+    *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
+    *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
+}
+_LIKENESS = 0.6
+"""Share of letters by which a suffix counts as another one mistyped."""
+_SUFFIX_LENGTHS = range(3, 7)  # with the dot
+
+
+def check_file_or_folder(out: Path, *, is_one: bool) -> None:
+    """Refuses a path that is neither the name of a picture nor that of a folder.
+
+    Args:
+        out: What is to be written; nothing is there of that name, or a folder.
+        is_one: Whether one picture is to be written, so that a file is likely meant.
+
+    Raises:
+        ValueError: Its suffix is a picture's mistyped, or that of another file.
+    """
+    if out.is_dir():
+        return
+    suffix = _suffix(out)
+    if suffix in VIDEO_SUFFIXES:
+        raise ValueError(
+            f"-o must be a picture or a folder, got the video {str(out)!r}: pictures "
+            "end in .png or .jpg, and `styleflax video` makes videos of videos"
+        )
+    meant = _find_meant(suffix, SUFFIXES_WRITTEN)
+    if meant:
+        raise ValueError(
+            f"-o must be a folder, or a file that ends in {_listed(SUFFIXES_WRITTEN)}; "
+            f"got {str(out)!r}: did you mean {_with_suffix(out, meant)!r}? A folder of "
+            f"this name has to exist before: mkdir {str(out)!r}"
+        )
+    likely = suffix[1:].isalpha() and len(suffix) in _SUFFIX_LENGTHS and is_one
+    if likely or _is_file_suffix(suffix):
+        raise ValueError(
+            f"cannot write {str(out)!r}: the suffix of a file must be one of "
+            f"{_listed(SUFFIXES_WRITTEN)}; a folder of this name has to exist before: "
+            f"mkdir {str(out)!r}"
+        )
+
+
+def check_picture_file(out: Path, *, overwrite: bool) -> None:
+    """Refuses what cannot become the file of a picture.
+
+    Raises:
+        ValueError: Its suffix is none that is written, or it is a folder.
+        FileExistsError: There is such a file, and `overwrite` is not set.
+    """
+    check_suffix(out, SUFFIXES_WRITTEN)
+    check_not_taken(out, overwrite=overwrite)
+
+
+def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
+    """Refuses a file whose name does not end in one of these suffixes.
+
+    Args:
+        out: The file to be written.
+        allowed: Suffixes in lower case.
+        hint: What to do about it, at the end of the message.
+
+    Raises:
+        ValueError: If it does not; names the suffix that was likely meant.
+    """
+    suffix = _suffix(out)
+    if out.suffix.lower() in allowed:
+        return
+    meant = _find_meant(suffix, allowed)
+    guess = f"; did you mean {_with_suffix(out, meant)!r}?" if meant else ""
+    raise ValueError(
+        f"cannot write {str(out)!r}: its suffix must be one of {_listed(allowed)}"
+        f"{guess or hint}"
+    )
+
+
+def check_not_taken(out: Path, *, overwrite: bool) -> None:
+    """Refuses a file that cannot be written because something is there.
+
+    Raises:
+        ValueError: A folder is.
+        FileExistsError: A file is, and `overwrite` is not set.
+    """
+    if out.is_dir():
+        raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+
+
+def check_out_folder(out: Path, flag: str = "-o") -> None:
+    """Refuses the name of a file where a folder is to be written.
+
+    Raises:
+        ValueError: If it ends as files do and is no folder yet, or is a file.
+    """
+    if out.is_dir():
+        return
+    if out.exists() or _is_file_suffix(_suffix(out)):
+        kind = "a file" if out.exists() else "a file's name"
+        raise ValueError(f"{flag} must be a folder, got {kind}: {str(out)!r}")
+
+
+def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
+    """Refuses a result within the folders that it is made of.
+
+    Raises:
+        ValueError: If it is in one of them.
+    """
+    for folder in folders:
+        if folder.is_dir() and is_within(out, folder):
+            raise ValueError(
+                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}: the next "
+                "run would read its own results"
+            )
+
+
+def without_results(
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    out: Path,
+    name: str,
+    left_out: list[LeftOut] | None = None,
+) -> list[Source]:
+    """Returns the pictures without those that earlier runs have written to `out`.
+
+    Pictures that were given by their own names stay.
+
+    Args:
+        sources: What `expand` has made of `given`.
+        given: Files and folders, as they stand on the command line.
+        out: A file or folder to be written.
+        name: How messages call the pictures.
+        left_out: What is not among them is added to this list.
+
+    Raises:
+        ValueError: `out` is one of the folders, or no picture remains.
+    """
+    around = [path for path in given if path.is_dir() and is_within(out, path)]
+    if not around:
+        return list(sources)
+    real = os.path.realpath(out)
+    for folder in around:
+        if os.path.realpath(folder) == real:
+            raise ValueError(
+                f"-o must be another folder than {name} {str(folder)!r}: the next run "
+                f"would read its own results; -o {str(folder / 'stylized')!r} will do"
+            )
+    own = {*given}
+    left = [s for s in sources if s.path in own or not is_within(s.path, out)]
+    if not left:
+        raise ValueError(
+            f"{name}: {str(around[0])!r} holds no picture but those in -o {str(out)!r}"
+        )
+    if left_out is not None and len(left) < len(sources):
+        number = len(sources) - len(left)
+        left_out.append(LeftOut(out, f"{number} of earlier results, as -o is there"))
+    return left
+
+
+def _suffix(path: Path) -> str:
+    """The suffix in lower case, without what slipped in behind it."""
+    return Path(path.name.rstrip(" .")).suffix.lower()
+
+
+def _find_meant(suffix: str, allowed: Collection[str]) -> str | None:
+    if len(suffix) < _SUFFIX_LENGTHS.start:
+        return None
+    known = IMAGE_SUFFIXES | _OTHER_SUFFIXES
+    if suffix in known and suffix not in allowed:
+        return None
+    matches = difflib.get_close_matches(suffix, sorted(allowed), 1, _LIKENESS)
+    return matches[0] if matches else None
+
+
+def _is_file_suffix(suffix: str) -> bool:
+    known = IMAGE_SUFFIXES | _OTHER_SUFFIXES | SUFFIXES_WRITTEN
+    return suffix in known or suffix in PillowImage.registered_extensions()
+
+
+def _with_suffix(path: Path, suffix: str) -> str:
+    return str(Path(str(path).rstrip(" .")).with_suffix(suffix))
+
+
+def _listed(suffixes: Collection[str]) -> str:
+    return ", ".join(sorted(suffixes))

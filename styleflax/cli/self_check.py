@@ -1,0 +1,127 @@
+"""Whether programs of this library give compiled what they give uncompiled.
+
+Compilers have bugs. Without `jax.jit` the same operations run one by one, in programs
+too small for the fusions in which errors have been found.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from styleflax.losses.registry import find_style_loss
+from styleflax.ops.attention import attention
+from styleflax.ops.color import coral_recolor, keep_luminance, match_lab
+from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+from styleflax.ops.statistics import channel_mean_std, region_moments
+
+TOLERANCE = 1e-3
+"""Largest difference that is still rounding, relative to the largest value."""
+KNOWN_ISSUE = "jax-ml/jax #39103"
+KNOWN_ROWS = 32_769
+"""From so many rows on jaxlib 0.10.2 computes the known sum wrong."""
+
+STYLE_LOSSES = ("style", "gram", "covariance", "histogram", "mmd_gaussian")
+"""Those that are checked."""
+
+
+class Program(NamedTuple):
+    """A function to be compiled, and with what."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Verdict(NamedTuple):
+    """How far a compiled program is from the same operations one by one."""
+
+    name: str
+    deviation: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether that is rounding alone; not where a value is not finite."""
+        return self.deviation <= TOLERANCE
+
+
+def compare(program: Program) -> Verdict:
+    """Runs a program in both ways.
+
+    The deviation is the largest difference relative to the largest value, over all
+    arrays of the result.
+    """
+    arguments = jax.tree.map(jnp.asarray, program.arguments)
+    compiled = jax.jit(program.function)(*arguments)
+    plain = program.function(*arguments)
+    pairs = zip(jax.tree.leaves(compiled), jax.tree.leaves(plain), strict=True)
+    return Verdict(program.name, float(np.max([_deviation(*pair) for pair in pairs])))
+
+
+def known_sum() -> Program:
+    """The sum that jaxlib 0.10.2 computes wrong on CPU: `KNOWN_ISSUE`."""
+    rows = np.zeros((KNOWN_ROWS, 3), np.float32)
+    rows[:, 0] = np.arange(KNOWN_ROWS)
+    matrix = jnp.eye(3)
+    squares = jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2))
+    return Program(f"sum of squares ({KNOWN_ISSUE})", squares, (rows,))
+
+
+def own_programs() -> Iterator[Program]:
+    """A handful of the library's own: convolutions, losses, moments, attention, color.
+
+    With gradients where training takes them.
+    """
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.uniform(0.0, 1.0, shape).astype(np.float32)
+
+    feature, other = draw(2, 48, 48, 16), draw(2, 48, 48, 16)
+    kernel, bias = draw(3, 3, 16, 16) - 0.5, draw(16)
+    for convolve in (conv3x3_reflect, upsample_conv3x3_reflect):
+        operands = feature, kernel, bias
+        yield Program(convolve.__name__, _with_gradients(convolve), operands)
+    for name in STYLE_LOSSES:
+        loss = _with_gradients(partial(_style_loss, name))
+        yield Program(f"{name} loss", loss, (feature, other))
+    large, masks = draw(2, 192, 192, 8), draw(2, 192, 192)
+    yield Program("moments", _with_gradients(channel_mean_std), (large,))
+    yield Program("moments of regions", region_moments, (large, masks))
+    tokens = tuple(draw(1, 1024, 32) for _ in range(3))
+    for path in ("dense", "chunked"):
+        attend = _with_gradients(partial(attention, path=path))
+        yield Program(f"attention, {path}", attend, tokens)
+    pictures = draw(1, 192, 192, 3), draw(1, 192, 192, 3)
+    for recolor in (coral_recolor, keep_luminance, match_lab):
+        yield Program(recolor.__name__, recolor, pictures)
+
+
+def _style_loss(name: str, feature: jax.Array, style: jax.Array) -> jax.Array:
+    loss = find_style_loss(name)
+    return loss.compare(feature, loss.summarise(style), jax.random.key(0))
+
+
+def _with_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function's result, and the gradients of a weighted sum of its values."""
+
+    def total(*arguments: Any) -> tuple[jax.Array, Any]:
+        result = function(*arguments)
+        leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(result)]
+        products = [jnp.vdot(jnp.cos(jnp.arange(x.size)), x) for x in leaves]
+        return jnp.stack(products).sum(), result
+
+    def run(*arguments: Any) -> Any:
+        every = tuple(range(len(arguments)))
+        return jax.value_and_grad(total, every, has_aux=True)(*arguments)
+
+    return run
+
+
+def _deviation(actual: jax.Array, expected: jax.Array) -> float:
+    one, other = (np.asarray(x, np.float64) for x in (actual, expected))
+    largest = max(np.abs(other).max(), np.finfo(np.float32).tiny)
+    return float(np.abs(one - other).max() / largest)

@@ -1,0 +1,230 @@
+"""What the pictures of a training are, wherever they lie and however they are named.
+
+A manifest lists every file by its name within its folder, its size and a digest of its
+bytes. Folders may be moved; pictures may not change. Digests are kept beside the
+prepared data sets by size and time of change, so that only new files are read.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from styleflax.datasets.sources import find_manual_dir, parse_spec, picture_files
+from styleflax.images.listing import RULES, Rules, list_folder, named_as_images
+
+_DIGEST_FOLDER = ".digests"
+_BLOCK_BYTES = 2**20
+_NUM_THREADS = min(4, os.cpu_count() or 1)
+_SHOWN = 3
+_UNREADABLE = "unreadable"
+
+
+class PictureFile(NamedTuple):
+    """One file.
+
+    Attributes:
+        name: Within its folder, with forward slashes.
+        size: In bytes; -1 if it cannot be read.
+        digest: The beginning of its SHA-256, in hexadecimal.
+    """
+
+    name: str
+    size: int
+    digest: str
+
+
+class Part(NamedTuple):
+    """One data set of a spec.
+
+    Attributes:
+        name: Its kind, as "image_folder"; with its version, where it has no files of
+            the user's, as "sample_photos/0123abcd".
+        files: Sorted by name.
+    """
+
+    name: str
+    files: tuple[PictureFile, ...]
+
+
+Manifest = tuple[Part, ...]
+"""The data sets that a spec joins, in its order."""
+
+
+def make_manifest(
+    spec: str,
+    data_dir: Path | str,
+    manual_dir: Path | str | None = None,
+    rules: Rules = RULES,
+) -> Manifest:
+    """Returns what a line of a config stands for now; nothing is prepared or checked.
+
+    Args:
+        spec: See `datasets.sources.open_source`, as for the others.
+        data_dir: Folder for prepared datasets, where digests are kept.
+        manual_dir: Folder of files that the user downloaded.
+        rules: Which files of folders are pictures.
+
+    Raises:
+        ValueError: The spec names no dataset, or a folder without pictures.
+        FileNotFoundError: The folder or the files to prepare from are missing.
+    """
+    data_dir = Path(data_dir).expanduser().absolute()
+    manual = find_manual_dir(data_dir, manual_dir)
+    return tuple(
+        _make_part(name, options, data_dir / _DIGEST_FOLDER, manual, rules)
+        for name, options in parse_spec(spec)
+    )
+
+
+def describe_difference(old: Manifest, new: Manifest) -> str:
+    """Returns what has changed between two manifests, in words; "" for nothing."""
+    if old == new:
+        return ""
+    kinds = [[part.name for part in manifest] for manifest in (old, new)]
+    if kinds[0] != kinds[1]:
+        return f"the data sets were {_join(kinds[0])}, and are {_join(kinds[1])}"
+    was, now = _by_name(old), _by_name(new)
+    changes = {
+        "added": sorted(now.keys() - was.keys()),
+        "missing": sorted(was.keys() - now.keys()),
+        "changed": sorted(k for k in was.keys() & now.keys() if was[k] != now[k]),
+    }
+    told = {word: names for word, names in changes.items() if names}
+    return ", ".join(
+        f"{len(names)} {word} ({_join(names)})" for word, names in told.items()
+    )
+
+
+def to_plain(manifest: Manifest) -> list[Any]:
+    """Returns a manifest as JSON has it."""
+    return [[part.name, [list(file) for file in part.files]] for part in manifest]
+
+
+def from_plain(plain: Any) -> Manifest:
+    """Returns the manifest that `to_plain` gave.
+
+    Raises:
+        ValueError: It is not of that form.
+        TypeError: The same.
+    """
+    return tuple(
+        Part(name, tuple(PictureFile(*file) for file in files)) for name, files in plain
+    )
+
+
+def _make_part(
+    name: str, options: dict[str, Any], digests: Path, manual: Path, rules: Rules
+) -> Part:
+    path = Path(options.get("path", "")).expanduser().absolute()
+    if name == "pictures" and path.is_file():
+        return Part(name, tuple(_list_files(path.parent, [path], digests)))
+    if name in ("pictures", "image_folder") and path.is_dir():
+        # An empty list is refused by whoever opens the pictures.
+        if name == "pictures":
+            files = list_folder(path, rules.suffixes, rules).images
+        else:
+            files = named_as_images(path, rules)
+        return Part(name, tuple(_list_files(path, files, digests)))
+    if name == "pictures":
+        picture_files(path, rules)  # which says what is wrong
+    # Imported late, as TFDS takes a second.
+    from styleflax.datasets.builders.preparation import find_config  # noqa: PLC0415
+
+    config = find_config(name, manual, options, rules)
+    if not config.roots:
+        return Part(f"{name}/{config.name}", ())
+    listed: list[PictureFile] = []
+    for root in config.roots:
+        files = named_as_images(root, rules) if root.is_dir() else [root]
+        top = root if root.is_dir() and len(config.roots) == 1 else root.parent
+        listed += _list_files(top, files, digests)
+    return Part(name, tuple(listed))
+
+
+def _list_files(
+    folder: Path, files: Sequence[Path], digests: Path
+) -> list[PictureFile]:
+    """The files with their digests, of which those that are known are not read."""
+    path = digests / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
+    known = _read_known(path)
+    prefix = len(os.fspath(folder)) + len(os.sep)
+    names = [os.fspath(file)[prefix:].replace(os.sep, "/") for file in files]
+    states = [_state(file) for file in files]
+    found = [
+        known.get(name, ["", "", ""])[2] if known.get(name, [])[:2] == state else ""
+        for name, state in zip(names, states, strict=True)
+    ]
+    missing = [i for i, digest in enumerate(found) if not digest]
+    if missing:
+        with ThreadPoolExecutor(_NUM_THREADS) as pool:
+            made = pool.map(_digest, [files[i] for i in missing])
+            for index, digest in zip(missing, made, strict=True):
+                found[index] = digest
+    rows = list(zip(names, states, found, strict=True))
+    if missing:
+        read = [row for row in rows if row[2] != _UNREADABLE]
+        _write_known(path, {name: [*state, digest] for name, state, digest in read})
+    return sorted(
+        PictureFile(name, -1 if digest == _UNREADABLE else state[0], digest)
+        for name, state, digest in rows
+    )
+
+
+def _state(file: Path) -> list[int]:
+    """Size and time of change; a dead link or a folder has none that counts."""
+    try:
+        status = os.stat(file)  # noqa: PTH116  (a hundred thousand of them)
+    except OSError:
+        return [-1, 0]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        if not file.is_file():  # a pipe would block
+            return _UNREADABLE
+        with file.open("rb") as opened:
+            while block := opened.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return _UNREADABLE
+    return digest.hexdigest()[:32]
+
+
+def _read_known(path: Path) -> dict[str, list[Any]]:
+    try:
+        known: Any = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write_known(path: Path, known: dict[str, list[Any]]) -> None:
+    """Keeps what can be kept: without it, files are read again."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In ASCII, as names may hold bytes that are no text.
+        temporary.write_text(json.dumps(known), "ascii")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def _by_name(manifest: Manifest) -> dict[tuple[int, str], PictureFile]:
+    return {
+        (index, file.name): file
+        for index, part in enumerate(manifest)
+        for file in part.files
+    }
+
+
+def _join(names: Sequence[Any]) -> str:
+    first = [name if isinstance(name, str) else name[1] for name in names[:_SHOWN]]
+    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join([*map(repr, first), *more])

@@ -1,0 +1,306 @@
+"""Animated pictures (GIF, WebP, APNG, AVIF) as videos, read and written by Pillow."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image as PillowImage
+
+from styleflax.files import temporary_beside
+from styleflax.images.decoding import ImageError, one_line, open_image
+from styleflax.images.frames import first_frame, is_animated, num_frames
+from styleflax.images.read import read_picture
+from styleflax.inference.video.clip import Clip, Frame
+from styleflax.inference.video.colorspace import RGB_TAGS
+
+MS = Fraction(1, 1000)
+_DEFAULT_MS = 100
+"""What browsers show frames for that name no time, or next to none."""
+_SHORTEST_MS = 10
+
+
+class _Kind(NamedTuple):
+    """How one kind of animated picture is written.
+
+    Attributes:
+        format: Pillow's.
+        options: Pillow's.
+        unit: In which its times are, in ms.
+        least: Shortest time of a frame in that unit.
+    """
+
+    format: str
+    options: dict[str, Any]
+    unit: int
+    least: int
+
+
+# Browsers show frames of GIF that are shorter than 20 ms for 100.
+_GIF = _Kind("GIF", {"optimize": False}, 10, 2)
+_WEBP = _Kind("WEBP", {"quality": 90, "method": 4}, 1, 1)
+_APNG = _Kind("PNG", {}, 1, 1)
+_KINDS = {".gif": _GIF, ".webp": _WEBP, ".png": _APNG, ".apng": _APNG}
+ANIMATION_SUFFIXES = frozenset(_KINDS)
+"""Of animated pictures that `AnimationWriter` writes."""
+
+
+class AnimationReader:
+    """The frames of an animated picture, as `VideoReader` has those of a video.
+
+    Frames are whole, upright, in sRGB and on white. Times are those of the file; a
+    frame that names none is shown for 100 ms, as browsers do.
+
+    Args:
+        path: A picture of several frames.
+        max_megapixels: Limit on the size of a frame.
+
+    Attributes:
+        plays: How often it is played; 0 is without end.
+
+    Other attributes are those of `Clip`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: It cannot be read, or its frames are too small or too large.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], max_megapixels: float = float("inf")
+    ) -> None:
+        self._path = Path(path)
+        self._image: Any = open_image(self._path, max_megapixels=max_megapixels)
+        self.time_base, self.aspect = MS, Fraction(1)
+        self.audio: Sequence[Any] = ()
+        self.width, self.height = self._image.size
+        self.colors, self.num_damaged = RGB_TAGS, 0
+        self.notes: Sequence[str] = ()
+        self.num_frames: int | None = num_frames(self._image)
+        self._times = self._read_times()
+        self.rate = Fraction(len(self._times) * 1000, max(sum(self._times), 1))
+        self.plays = self._read_plays()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._image.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames in order.
+
+        Raises:
+            ImageError: The first frame is damaged. Of a damaged later one and what
+                follows it nothing comes, and `num_damaged` says so.
+        """
+        pts = 0
+        for index, duration in enumerate(self._times):
+            try:
+                self._seek(index)
+                rgb_u8 = read_picture(self._image.copy()).on_white()
+            except Exception as error:  # see one_line
+                if not index:
+                    text = f"{str(self._path)!r} is damaged: {one_line(error)}"
+                    raise ImageError(text) from None
+                self.num_damaged += 1
+                return
+            yield Frame(rgb_u8, pts, duration)
+            pts += duration
+
+    def _seek(self, index: int) -> None:
+        self._image.seek(first_frame(self._image) + index)
+        self._image.load()
+
+    def _read_times(self) -> list[int]:
+        """How long every frame is shown, in ms."""
+        times = []
+        count = num_frames(self._image)
+        for index in range(count):
+            try:
+                self._seek(index)
+            except Exception:  # told when the frame is read
+                times += [_DEFAULT_MS] * (count - index)
+                break
+            given = round(float(self._image.info.get("duration") or 0))
+            times.append(given if given > _SHORTEST_MS else _DEFAULT_MS)
+        return times
+
+    def _read_plays(self) -> int:
+        loop = self._image.info.get("loop")
+        if self._image.format != "GIF":
+            return 0 if loop is None else int(loop)
+        # Of GIF it says how often it is played again.
+        return 1 if loop is None else int(loop) + 1 if loop else 0
+
+
+class AnimationWriter:
+    """Writes frames as an animated picture, as `VideoWriter` writes a video.
+
+    Args:
+        path: Its suffix names the format: .gif, .webp, .png or .apng.
+        source: Of times, and of how often they are played; without end for videos.
+        overwrite: Replace a file that is there.
+
+    Attributes:
+        sound: Empty, as there is none.
+        size: Width and height as written, in px; (0, 0) before the first frame.
+        notes: What is not as in the source, one line each.
+
+    Raises:
+        FileExistsError: There is such a file, and `overwrite` is not set.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], source: Clip, *, overwrite: bool = False
+    ) -> None:
+        self._path, self._source = Path(path), source
+        if self._path.exists() and not overwrite:
+            raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
+        self._kind = _KINDS[self._path.suffix.lower()]
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._path.parent)  # noqa: SIM115
+        self._starts: list[int] = []
+        self._end, self._num_dropped = 0, 0
+        self.sound: list[str] = []
+        self.size = (0, 0)
+        self.notes: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._file:
+            if kind is None:
+                self._finish()
+
+    def write(self, rgb_u8: UInt8[np.ndarray, "h w 3"], frame: Frame) -> None:
+        """Adds a frame, of the size of all others.
+
+        Args:
+            rgb_u8: What to show.
+            frame: When; what the source gave.
+
+        Raises:
+            OSError: There is no room for it.
+        """
+        ms = self._source.time_base / MS
+        start = round(frame.pts * ms / self._kind.unit)
+        duration = frame.duration * ms or 1000 / Fraction(self._source.rate)
+        self._end = round((frame.pts * ms + duration) / self._kind.unit)
+        if self._starts and start - self._starts[-1] < self._kind.least:
+            self._num_dropped += 1
+            return
+        self._starts.append(start)
+        self.size = rgb_u8.shape[1], rgb_u8.shape[0]
+        self._file.write(np.ascontiguousarray(rgb_u8).data)
+
+    def copy(self, packet: Any) -> None:
+        """Leaves a packet of sound out."""
+        del packet
+
+    def _finish(self) -> None:
+        if not self._starts:
+            raise ValueError(f"cannot write {str(self._path)!r}: there is no frame")
+        self._add_notes()
+        least = self._kind.least
+        ends = [*self._starts[1:], max(self._end, self._starts[-1] + least)]
+        pairs = zip(self._starts, ends, strict=True)
+        times = [(end - start) * self._kind.unit for start, end in pairs]
+        stored = _StoredFrames(self._file, self.size, len(times), self._kind.format)
+        options = self._kind.options | _loop(self._kind, self._plays())
+        temporary = temporary_beside(self._path)
+        try:
+            stored.save(
+                temporary,
+                self._kind.format,
+                save_all=True,
+                duration=times if len(times) > 1 else times[0],
+                **options,
+            )
+            temporary.replace(self._path)
+        except (OSError, ValueError) as error:
+            text = f"cannot write {str(self._path)!r}: {one_line(error)}"
+            raise OSError(text) from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _plays(self) -> int:
+        return getattr(self._source, "plays", 0)
+
+    def _add_notes(self) -> None:
+        name = self._kind.format
+        if self._num_dropped:
+            self.notes.append(
+                f"{self._path} has {len(self._starts)} frames, {self._num_dropped} "
+                f"less than its source: {name} shows at most "
+                f"{1000 // (self._kind.unit * self._kind.least)} in a second"
+            )
+        if self._source.audio:
+            self.notes.append(f"the sound is left out: {name} has none")
+        if self._source.aspect != 1:
+            self.notes.append(f"pixels that are not square are square in {name}")
+
+
+class _StoredFrames(PillowImage.Image):
+    """Frames in a file, one of which is in memory at a time, as Pillow saves them."""
+
+    def __init__(
+        self, file: IO[bytes], size: tuple[int, int], count: int, kind: str
+    ) -> None:
+        super().__init__()
+        self._file, self._size, self._with_palette = file, size, kind == "GIF"
+        self.n_frames, self.is_animated = count, count > 1
+        self.seek(0)
+
+    def seek(self, frame: int) -> None:
+        """Brings a frame into memory.
+
+        Raises:
+            EOFError: There is no such frame, as Pillow's readers say it.
+        """
+        if not 0 <= frame < self.n_frames:
+            raise EOFError
+        width, height = self._size
+        num_bytes = width * height * 3
+        self._file.seek(frame * num_bytes)
+        image = PillowImage.frombytes("RGB", self._size, self._file.read(num_bytes))
+        if self._with_palette:
+            palette = image.quantize(256, PillowImage.Quantize.MEDIANCUT)
+            image = image.quantize(palette=palette)  # which dithers
+        self._frame, self._mode = frame, image.mode
+        self.im, self.palette = image.im, image.palette
+
+    def tell(self) -> int:
+        """The number of the frame in memory."""
+        return self._frame
+
+
+def _loop(kind: _Kind, plays: int) -> dict[str, int]:
+    if kind.format != "GIF":
+        return {"loop": plays}
+    return {} if plays == 1 else {"loop": max(plays - 1, 0)}
+
+
+def is_animation(path: Path) -> bool:
+    """Returns whether a file is a picture of several frames that follow in time."""
+    try:
+        with open_image(path, min_side_px=1) as image:
+            return is_animated(image)
+    except (OSError, ValueError):
+        return False

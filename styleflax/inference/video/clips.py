@@ -1,0 +1,259 @@
+"""Clips by what they are: videos, animated pictures, folders of numbered pictures."""
+
+import itertools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from styleflax.images.decoding import ImageError
+from styleflax.images.listing import (
+    IMAGE_SUFFIXES,
+    LeftOut,
+    describe_left_out,
+    has_image_suffix,
+    list_folder,
+)
+from styleflax.images.read import read_picture
+from styleflax.inference.video.animation import (
+    ANIMATION_SUFFIXES,
+    AnimationReader,
+    AnimationWriter,
+    is_animation,
+)
+from styleflax.inference.video.clip import Clip, ClipWriter, Frame
+from styleflax.inference.video.colorspace import RGB_TAGS
+from styleflax.inference.video.reader import VideoReader
+from styleflax.inference.video.writer import VideoWriter
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"),
+        *(".flv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv", ".y4m"),
+    }
+)
+"""What folders are searched for; what a file is, its content says."""
+DEFAULT_RATE = Fraction(25)
+_DIGITS = re.compile(r"(\d+)")
+
+
+def open_clip(
+    path: Path,
+    max_megapixels: float = float("inf"),
+    *,
+    sound: bool = True,
+    rate: Fraction = DEFAULT_RATE,
+) -> Clip:
+    """Returns the reader of a clip.
+
+    Args:
+        path: A video, an animated picture, or a folder of numbered pictures.
+        max_megapixels: Limit on the size of a frame.
+        sound: Whether there are packets of sound.
+        rate: Frames in a second, of numbered pictures.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+        ValueError: It cannot be read, or the pictures are not those of one clip.
+        ImportError: It is a video, and PyAV is not installed.
+    """
+    if path.is_dir():
+        return NumberedPictures(path, rate, max_megapixels)
+    if has_image_suffix(path.name, ANIMATED_SUFFIXES) and is_animation(path):
+        return AnimationReader(path, max_megapixels)
+    return VideoReader(path, max_megapixels, sound=sound)
+
+
+ANIMATED_SUFFIXES = ANIMATION_SUFFIXES | {".avif"}
+"""Of pictures that may be animated."""
+
+
+def open_writer(
+    path: Path,
+    source: Clip,
+    *,
+    crf: int | None = None,
+    pixel_format: str = "yuv420p",
+    overwrite: bool = False,
+) -> ClipWriter:
+    """Returns the writer of a video or animated picture, judged by its suffix.
+
+    Args:
+        path: The file to be written.
+        source: Of what the frames are made.
+        crf: See `VideoWriter`.
+        pixel_format: The same.
+        overwrite: The same.
+
+    Raises:
+        ValueError: See `check_video_target`.
+        FileExistsError: There is such a file.
+    """
+    if path.suffix.lower() in ANIMATION_SUFFIXES:
+        return AnimationWriter(path, source, overwrite=overwrite)
+    ways = {"crf": crf, "pixel_format": pixel_format, "overwrite": overwrite}
+    return VideoWriter(path, source, **ways)  # type: ignore[arg-type]
+
+
+def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
+    """Returns the clips of a folder, and what is left out.
+
+    Returns:
+        Every video and animated picture in the folder and below it; or the folder
+        itself, if it holds the numbered pictures of one clip.
+
+    Raises:
+        ValueError: It holds no clip, or videos and pictures, or pictures that are not
+            those of one clip.
+    """
+    found, left_out = list_folder(folder, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+    videos = [path for path in found if _is_clip(path)]
+    pictures = [path for path in found if path not in set(videos)]
+    if videos and pictures:
+        raise ValueError(
+            f"{str(folder)!r} holds videos ({len(videos)}, such as "
+            f"{videos[0].name}) and pictures ({len(pictures)}, such as "
+            f"{pictures[0].name}): give a folder of one kind"
+        )
+    if not found:
+        held = f": {describe_left_out(left_out)}" if left_out else ""
+        raise ValueError(f"{str(folder)!r} holds no video and no pictures of one{held}")
+    if videos:
+        return videos, left_out
+    in_order(pictures)
+    return [folder], left_out
+
+
+def _is_clip(path: Path) -> bool:
+    if has_image_suffix(path.name, VIDEO_SUFFIXES):
+        return True
+    return has_image_suffix(path.name, ANIMATED_SUFFIXES) and is_animation(path)
+
+
+def in_order(pictures: Sequence[Path]) -> list[Path]:
+    """Returns the numbered pictures of a clip in the order of their numbers.
+
+    Raises:
+        ValueError: They lie in several folders, have no numbers, several names, or two
+            the same number.
+    """
+    folders = sorted({str(path.parent) for path in pictures})
+    if len(folders) > 1:
+        raise ValueError(
+            f"the pictures of a clip must lie in one folder; these are in "
+            f"{len(folders)}, such as {folders[0]!r} and {folders[1]!r}: give one of "
+            "them"
+        )
+    by_words: dict[tuple[str, ...], list[Path]] = {}
+    for path in pictures:
+        by_words.setdefault(tuple(_DIGITS.split(path.stem)[::2]), []).append(path)
+    examples = [f"{paths[0].name!r}" for paths in by_words.values()][:2]
+    if len(by_words) > 1 or all(len(words) == 1 for words in by_words):
+        raise ValueError(
+            "the pictures of a clip must have one name with a number, as "
+            f"frame_0001.png; got {' and '.join(examples)} in {folders[0]!r}. "
+            "`styleflax stylize` takes single pictures"
+        )
+    ordered = sorted(pictures, key=_numbers)
+    for one, other in itertools.pairwise(ordered):
+        if _numbers(one) == _numbers(other):
+            raise ValueError(
+                f"two pictures of the clip have one number: {one.name!r} and "
+                f"{other.name!r} in {folders[0]!r}"
+            )
+    return ordered
+
+
+def _numbers(path: Path) -> tuple[int, ...]:
+    return tuple(int(number) for number in _DIGITS.split(path.stem)[1::2])
+
+
+class NumberedPictures:
+    """The pictures of a folder as the frames of a clip, in the order of their numbers.
+
+    All frames have the size of the first; others are resized. One that cannot be read
+    is left out, and the one before it is shown for longer.
+
+    Args:
+        folder: Of pictures like frame_0001.png.
+        rate: Frames in a second.
+        max_megapixels: Limit on the size of a frame.
+
+    Attributes are those of `Clip`.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: There is no picture, or they are not those of one clip.
+        ImageError: The first one cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        rate: Fraction = DEFAULT_RATE,
+        max_megapixels: float = float("inf"),
+    ) -> None:
+        pictures = list_folder(folder).images
+        if not pictures:
+            raise ValueError(f"{os.fspath(folder)!r} holds no picture")
+        self._paths = in_order(pictures)
+        self._max_megapixels = max_megapixels
+        self.time_base, self.rate = 1 / rate, rate
+        self.num_frames: int | None = len(self._paths)
+        self.num_damaged = 0
+        self.audio: Sequence[Any] = ()
+        self.aspect, self.colors = Fraction(1), RGB_TAGS
+        first = self._read(self._paths[0])
+        self.height, self.width = first.shape[:2]
+        self.notes: Sequence[str] = [*_gaps(self._paths)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames in order."""
+        for index, path in enumerate(self._paths):
+            try:
+                rgb_u8 = self._read(path)
+            except (ImageError, OSError):
+                self.num_damaged += 1
+                continue
+            if rgb_u8.shape != (self.height, self.width, 3):
+                image = PillowImage.fromarray(rgb_u8)
+                size = self.width, self.height
+                rgb_u8 = np.asarray(image.resize(size, PillowImage.Resampling.BICUBIC))
+            yield Frame(rgb_u8, index, 1)
+
+    def _read(self, path: Path) -> np.ndarray:
+        return read_picture(path, max_megapixels=self._max_megapixels).on_white()
+
+
+def _gaps(paths: Sequence[Path]) -> Iterator[str]:
+    """Says where numbers are missing, where one number counts the pictures."""
+    columns = list(zip(*map(_numbers, paths), strict=True))
+    counting = [column for column in columns if len(set(column)) > 1]
+    if len(counting) != 1:
+        return
+    steps = [b - a for a, b in itertools.pairwise(counting[0])]
+    usual = min(steps)
+    missing = sum(step // usual - 1 for step in steps)
+    if missing:
+        before = next(i for i, step in enumerate(steps) if step > usual)
+        yield (
+            f"{missing} numbers are missing, the first after {paths[before].name}: the "
+            "frames follow each other without a pause"
+        )
