@@ -6,6 +6,8 @@ alone: 36 instead of 99 GFLOP/s for each CPU second are what jaxlib 0.10.2 reach
 without them.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -72,7 +74,7 @@ def conv3x3_reflect(
         kernel: The filters (not flipped: a correlation, as everywhere in the field).
         bias: Added to every position.
     """
-    return valid_conv(reflect_pad(x), kernel) + bias
+    return add_bias(valid_conv(reflect_pad(x), kernel), bias)
 
 
 def upsample_conv3x3_reflect(
@@ -99,17 +101,12 @@ def upsample_conv3x3_reflect(
         return conv3x3_reflect(_enlarge(x), kernel, bias)
     b, h, w, channels = x.shape
     o = kernel.shape[3]
-    by_phase = _phase_kernels(kernel).transpose(2, 3, 4, 0, 1, 5)
+    # Odd phases first: then the result is all phases interleaved, less the border.
+    by_phase = _phase_kernels(kernel)[::-1, ::-1].transpose(2, 3, 4, 0, 1, 5)
     stacked = by_phase.reshape(2, 2, channels, 4 * o)
-    y = valid_conv(edge_pad(x), stacked) + jnp.tile(bias, 4)
-    # Split and not indexed: the gradient is then one concatenation, where it was a
-    # sum of four maps of zeros (on CPU 24 instead of 50 ms at 128 channels, 4 x 32 px).
-    phases = iter(lax.split(y, [o] * 4, axis=3))
-    rows = [
-        jnp.stack([next(phases)[:, p : p + h, q : q + w] for q in (0, 1)], axis=3)
-        for p in (0, 1)
-    ]
-    return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, o)
+    y = valid_conv(edge_pad(x), stacked).reshape(b, h + 1, w + 1, 2, 2, o)
+    whole = y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * (h + 1), 2 * (w + 1), o)
+    return add_bias(whole[:, 1:-1, 1:-1], bias)
 
 
 def valid_conv(
@@ -125,6 +122,27 @@ def valid_conv(
     return lax.conv_general_dilated(
         padded, kernel, (stride, stride), "VALID", dimension_numbers=_LAYOUT
     )
+
+
+@jax.custom_jvp
+def add_bias(x: Float[Array, "b h w o"], bias: Float[Array, " o"]) -> Array:
+    """Returns the map with a number added to every channel.
+
+    The bias' gradient is a matrix product, which takes a third to a fifteenth of the
+    time of the sum over positions that it is, on CPU.
+    """
+    return x + bias
+
+
+@add_bias.defjvp
+def _add_bias_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    x, bias = primals
+    x_tangent, bias_tangent = tangents
+    ones = jnp.ones((math.prod(x.shape[:-1]), 1), bias.dtype)
+    spread = jnp.matmul(ones, bias_tangent[None], precision="highest")
+    return x + bias, x_tangent + spread.reshape(x.shape)
 
 
 def _enlarge(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
