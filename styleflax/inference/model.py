@@ -111,6 +111,8 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
                 f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
                 f"{sorted(values)}"
             )
+    if method.styles and not file.encoder_params:
+        return  # it would judge in training alone: the styles are in the network
     if not method.encoder_layers:
         check_params({}, file.encoder_params, "the encoder")
         return

@@ -72,5 +72,10 @@ def load_encoder(
     part = read_part(path)
     if part.spec is None:
         raise ValueError(f"{path} holds a {part.role}, no encoder")
+    if not part.params:
+        raise ValueError(
+            f"{path} holds a model of {part.method} without an encoder: give another "
+            f"file, or one of {', '.join((*models, *ENCODER_NAMES))}"
+        )
     is_trained_on = part.method not in ("", ENCODER_ONLY)
     return LoadedEncoder(part.params, part.spec, is_trained_on)

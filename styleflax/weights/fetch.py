@@ -15,6 +15,7 @@ import requests
 from tqdm import tqdm
 
 from styleflax.files import CACHE_VARIABLE, find_cache_dir
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.registry import NamedWeights, find_download
 from styleflax.weights.remote import (
     FOLDER,
@@ -270,6 +271,8 @@ def fetch(
     path = find_cache_dir(cache_dir) / weights.filename
     if local_path is not None and not Path(local_path).is_file():
         raise FileNotFoundError(f"there is no file {local_path} to take {name} from")
+    if local_path is not None:
+        refuse_foreign(Path(local_path))
     if local_path is None and path.is_file() and not renew:
         if is_remote(name):  # which may have changed, where only a record tells
             return find_cached(name, cache_dir)

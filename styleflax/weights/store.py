@@ -15,6 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
 from styleflax.types import Params
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.packaged_models import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.writing import write_atomically
@@ -163,6 +164,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
+    refuse_foreign(path, converted=True)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -170,7 +172,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except (safetensors.SafetensorError, TypeError) as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     if _METADATA_KEY not in metadata:
-        raise ValueError(f"{path} is a safetensors file, but not a model of styleflax")
+        raise ValueError(
+            f"{path} is a safetensors file, but not a model of styleflax; published "
+            "weights in safetensors have to be saved by PyTorch first: "
+            "torch.save(safetensors.torch.load_file(FILE), 'weights.pth'), then "
+            "`styleflax weights convert weights.pth -o model.safetensors`"
+        )
     try:
         header = json.loads(metadata[_METADATA_KEY])
         version = int(header["version"])

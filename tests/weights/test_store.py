@@ -125,7 +125,7 @@ def test_every_truncation_is_refused(tmp_path):
     path = tmp_path / "m.safetensors"
     save_model(path, make_model())
     whole = path.read_bytes()
-    for end in range(0, len(whole), 11):
+    for end in range(1, len(whole), 11):  # empty files have their own message
         path.write_bytes(whole[:end])
         with pytest.raises(ValueError, match="not a whole safetensors file"):
             load_model(path)
