@@ -1,5 +1,6 @@
 """Files: the user's cache folder, names and folders to be written, what a path is."""
 
+import errno
 import hashlib
 import os
 import re
@@ -83,6 +84,12 @@ def temporary_beside(path: Path, suffix: str = ".tmp") -> Path:
     """Return the hidden name under which this process writes a file at first."""
     stem = short_stem(path.name, MAX_NAME_BYTES - 2 * len(suffix) - 12)
     return path.with_name(f".{stem}.{os.getpid()}{suffix}")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error says that the disk, or the user's share, is full."""
+    code = getattr(error, "errno", None)
+    return isinstance(error, OSError) and code in {errno.ENOSPC, errno.EDQUOT}
 
 
 def is_within(path: Path, folder: Path) -> bool:

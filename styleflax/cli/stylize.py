@@ -10,6 +10,7 @@ import typer
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.pairs import Given, Group, all_rows, group_rows, paired_rows
+from styleflax.cli.resume import Recorder, check_resume
 from styleflax.cli.style_masks import StyleMasks
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -50,6 +51,7 @@ def stylize(
     split_rows: flags.SplitRows = False,
     tile: flags.Tile = None,
     overwrite: flags.Overwrite = False,
+    resume: flags.Resume = False,
     metadata: flags.WhatOfMetadata = flags.Metadata.STRIP,
     format_: flags.FormatOut = None,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
@@ -66,6 +68,7 @@ def stylize(
     photos, style = photos or [], style or []
     refuse_two_inputs(photos, style)
     _check_flags(out, max_megapixels, blend, pairs, as_json=as_json)
+    check_resume(out, resume=resume, overwrite=overwrite)
     looks = (blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels, color_match, detail, refine)
 
@@ -83,15 +86,17 @@ def stylize(
     else:
         rows, num_styles = paired_rows(pairs, given, alpha), 1
     suffix = None if format_ is None else f".{format_}"
-    targets = find_targets(rows, out, suffix=suffix, overwrite=overwrite)
+    targets = find_targets(rows, out, suffix=suffix, overwrite=overwrite or resume)
     groups = group_rows(rows, targets)
 
     def job_of(group: Group) -> "Job":
         controls, _ = controls_for(num_styles, group.alpha)
         reading = (suffix or ".png", max_megapixels)
-        writing = (metadata is flags.Metadata.KEEP, overwrite)
+        writing = (metadata is flags.Metadata.KEEP, overwrite or resume)
         files = (*group.sides, group.targets)
-        return Job(*files, controls, *reading, *writing, given.left_out)
+        records = Recorder(weights, metadata=metadata.value)
+        recorder = records if resume or out.is_dir() else None
+        return Job(*files, controls, *reading, *writing, given.left_out, recorder)
 
     def load() -> "Stylizer":
         stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
@@ -99,7 +104,7 @@ def stylize(
             stylizer.check_plan(controls_for(num_styles, group.alpha)[1])
         return stylizer
 
-    _run([job_of(group) for group in groups], load, times, as_json=as_json)
+    _run([*map(job_of, groups)], load, times, resume=resume, as_json=as_json)
 
 
 def _run(
@@ -107,23 +112,27 @@ def _run(
     load: "Callable[[], Stylizer]",
     times: Times,
     *,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Makes the pictures and ends the program with 1 if some have failed."""
-    from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
+    from styleflax.cli.stylize_job import run_job, skip_complete  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
 
     contents = dict.fromkeys(content for job in jobs for content in job.contents)
     total = sum(len(job.targets) for job in jobs)
+    left, skipped = skip_complete(jobs) if resume else (jobs, {})
     with times.watching_compiler():
         with times.phase("weights"):
-            stylizer = load()
+            stylizer = load() if left else None
         with Report(total, as_json=as_json, left_out=jobs[0].left_out) as report:
-            with times.phase("run"):
+            report.skip(skipped)
+            with times.phase("run"), report.stopping_when_full(left):
                 size = jobs[0].controls.get("size")
-                stylizer.expect(count_sizes([*contents], size))
-                for job in jobs:
-                    run_job(job, stylizer, report)
+                if stylizer is not None:
+                    stylizer.expect(count_sizes([*contents], size))
+                    for job in left:
+                        run_job(job, stylizer, report)
             if report.end(times.seconds):
                 raise typer.Exit(1)
 

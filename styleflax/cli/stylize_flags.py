@@ -97,6 +97,14 @@ Tile = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that are there.")
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with work that was stopped: skip results that are complete, and "
+        "refuse those that were made by other styles, weights or controls.",
+    ),
+]
 WhatOfMetadata = Annotated[
     Metadata,
     typer.Option(help="EXIF (with the place where it was taken) and colour profile."),
@@ -115,5 +123,5 @@ Seed = Annotated[
     int, typer.Option(help="For methods that draw random numbers; AdaIN does not.")
 ]
 
-SWITCHES = frozenset({"--split-rows", "--overwrite", "--json"})
+SWITCHES = frozenset({"--split-rows", "--overwrite", "--resume", "--json"})
 """Flags that have no value."""

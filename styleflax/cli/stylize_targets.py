@@ -120,11 +120,13 @@ def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path 
 def _refuse_existing(paths: Iterable[Path]) -> None:
     existing = [path for path in paths if path.exists()]
     if len(existing) == 1:
-        raise FileExistsError(f"{str(existing[0])!r} exists already; see --overwrite")
+        raise FileExistsError(
+            f"{str(existing[0])!r} exists already; see --resume and --overwrite"
+        )
     if existing:
         raise FileExistsError(
             f"{len(existing)} of the files to write exist already, the first is "
-            f"{str(existing[0])!r}; see --overwrite"
+            f"{str(existing[0])!r}; see --resume and --overwrite"
         )
 
 

@@ -57,6 +57,10 @@ _HDR = Unread(
 _XCF = Unread("a GIMP file (XCF)", "export it as PNG or TIFF there")
 _VIDEO = Unread("a video", "use `styleflax video` for it")
 _ARCHIVE = Unread("an archive", "unpack it and give the folder")
+_WEIGHTS = Unread(
+    "a style file or a model file",
+    "give a style file (*.style) to --style, a model file to --weights",
+)
 
 _SUFFIXES: dict[str, Unread] = {
     **dict.fromkeys(
@@ -76,6 +80,7 @@ _SUFFIXES: dict[str, Unread] = {
     ".xcf": _XCF,
     **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"), _VIDEO),
     **dict.fromkeys((".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp"), _VIDEO),
+    **dict.fromkeys((".style", ".safetensors"), _WEIGHTS),
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"), _ARCHIVE),
 }
 _BEGINNINGS: tuple[tuple[bytes, Unread], ...] = (
@@ -105,6 +110,8 @@ _BEGINNINGS: tuple[tuple[bytes, Unread], ...] = (
 )
 # Major brands of ISO/IEC 14496-12 files and of QuickTime's.
 _VIDEO_BRANDS = (b"iso", b"mp4", b"M4V", b"qt", b"3g", b"avc1", b"dash", b"MSNV")
+# Of safetensors files, whose first eight bytes are the size of a JSON header.
+_MAX_HEADER_BYTES = 100_000_000
 RAW_FILE = _RAW
 """For files that only their tags tell from TIFF."""
 
@@ -129,6 +136,8 @@ def unread_by_content(head: bytes) -> Unread | None:
 def _of_container(head: bytes) -> Unread | None:
     if head[4:8] == b"ftyp" and head[8:11] == b"crx":
         return _RAW
+    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < _MAX_HEADER_BYTES:
+        return _WEIGHTS
     is_film = head[4:8] == b"ftyp" and head[8:12].startswith(_VIDEO_BRANDS)
     is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
     return _VIDEO if is_film or is_avi else None
