@@ -66,7 +66,7 @@ def histories(config: Config, folder: Path) -> dict[str, list[float]]:
         state = create_state(method, optimizer, config.seed)
         variables = start_from(config.init_from, config.method, state.variables)
         states[name] = replicate(state._replace(variables=variables), devices)
-    encoder = open_encoder(config, method.encoder_layers, folder, sources)
+    encoder = open_encoder(config, method, folder, sources)
     frozen = replicate({"encoder": encoder.encoder_params}, devices)
     batches = phase_batches(config, sources, 0, 0)
     for _ in range(phase.steps):

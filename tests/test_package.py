@@ -63,10 +63,11 @@ import numpy as np
 from styleflax.cli.app import run
 from styleflax.config import Config
 from styleflax.images.files import save_image
+from styleflax.methods import build
 from styleflax.training.encoder import open_encoder
 
 folder = Path(FOLDER)
-open_encoder(Config(), ("relu4_1",), folder, None)
+open_encoder(Config(), build("adain"), folder, None)
 a, b, out = (str(folder / name) for name in ("a.png", "b.png", "out.png"))
 for path in (a, b):
     save_image(np.zeros((16, 16, 3), np.uint8), path)

@@ -35,7 +35,9 @@ class Encoder:
     """The frozen feature extractor.
 
     Attributes:
-        weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file.
+        weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file;
+            or `random`, for tests and experiments: a VGG-16 of the width that the
+            method's options give.
         statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
             `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.

@@ -29,6 +29,16 @@ def with_palette(
     return {**style, PALETTE: palette_of(image, part)._asdict()}
 
 
+def add_palette(
+    style: Mapping[str, Any], palette: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """A style with the palette that a model file has of it, if it has one."""
+    if palette is None:
+        return style
+    arrays = {name: jnp.asarray(palette[name], jnp.float32) for name in Palette._fields}
+    return {**style, PALETTE: arrays}
+
+
 def without_palettes(styles: Sequence[Any]) -> list[Any]:
     """What the methods themselves retain of paintings."""
     return [

@@ -3,34 +3,34 @@
 import logging
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.methods.base import BeginFrom, Variables
+from styleflax.methods.base import BeginFrom, Method, Variables
 from styleflax.models.inversion import invert_encoder
 from styleflax.models.normalization import (
     extend_params,
     normalise_activations,
     scale_deepest,
 )
-from styleflax.models.vgg import VGG, cut_params
+from styleflax.models.vgg import VGG, cut_params, scale_widths
 from styleflax.training.sources import Sources, encoder_batch
-from styleflax.types import Params
-from styleflax.weights.encoder import load_encoder
+from styleflax.types import Key, Params
+from styleflax.weights.encoder import LoadedEncoder, load_encoder
 from styleflax.weights.packaged_models import find_model
+from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile, check_params, load_model, save_model
 
 FILE_NAME = "encoder.safetensors"
+RANDOM = "random"
+"""In place of an encoder's weights, for tests and experiments."""
 logger = logging.getLogger(__name__)
 
 
 def open_encoder(
-    config: Config,
-    layers: tuple[str, ...],
-    workdir: Path,
-    sources: Sources,
-    begin_from: BeginFrom | None = None,
+    config: Config, method: Method, workdir: Path, sources: Sources
 ) -> ModelFile:
     """The run's encoder as a model file without trained parts of this run.
 
@@ -41,25 +41,33 @@ def open_encoder(
     """
     path = workdir / FILE_NAME
     if not path.exists():
-        made = _make_encoder(config, layers, sources)
-        if begin_from is not None:
-            made = made._replace(players=_frozen_of(config, begin_from))
+        made = _make_encoder(config, method, sources)
+        if method.begin_from is not None:
+            made = made._replace(players=_frozen_of(config, method.begin_from))
         save_model(path, made, dtype=np.float32)
     return load_model(path)
 
 
-def _make_encoder(
-    config: Config, layers: tuple[str, ...], sources: Sources
-) -> ModelFile:
-    """Of `init_from`, made deeper where it does not reach all layers; else anew."""
+def _make_encoder(config: Config, method: Method, sources: Sources) -> ModelFile:
+    """Of `init_from`, made deeper where it does not reach all layers; else anew.
+
+    Where the encoder is trained, that of `init_from` is what it begins as, and the
+    judge is made anew.
+    """
+    layers = method.judge_layers or method.encoder_layers
     start: Params = {}
-    if config.init_from:
+    if config.init_from and not method.trains_encoder:
         model = load_model(find_model(config.init_from))
         spec, start = model.encoder, model.encoder_params
+        _check_width(start, method, f"the encoder of {config.init_from}")
         needed = VGG(layers, spec.architecture, spec.convention).depth()
         if start.keys() >= set(needed):
             return model._replace(method=config.method, players={}, state={})
-    params, spec, is_trained_on = load_encoder(config.encoder.weights)
+    if config.encoder.weights == RANDOM:
+        params, spec, is_trained_on = _random_encoder(config, method, layers)
+    else:
+        params, spec, is_trained_on = load_encoder(config.encoder.weights)
+    _check_width(params, method, f"encoder.weights={config.encoder.weights!r}")
     needed = VGG(layers, spec.architecture, spec.convention).depth()
     if missing := [name for name in needed if name not in params]:
         raise ValueError(
@@ -90,6 +98,43 @@ def _make_encoder(
     return ModelFile(config.method, spec, params, {}, {}, {}, {})
 
 
+def _random_encoder(
+    config: Config, method: Method, layers: tuple[str, ...]
+) -> LoadedEncoder:
+    """A VGG-16 of random filters, of the method's width."""
+    network = VGG(layers, widths=scale_widths(method.encoder_width))
+    image = jnp.zeros((1, 16, 16, 3))
+    params = network.init(jax.random.key(config.seed), image)["params"]
+    spec = EncoderSpec("vgg16", "torchvision")
+    return LoadedEncoder(jax.tree.map(np.asarray, params), spec, is_trained_on=False)
+
+
+def _check_width(params: Params, method: Method, what: str) -> None:
+    for block, wanted in enumerate(scale_widths(method.encoder_width), start=1):
+        name = f"conv{block}_1"
+        if name in params and (found := len(params[name]["bias"])) != wanted:
+            raise ValueError(
+                f"{what} must have {wanted} channels at {name} for a method with an "
+                f"encoder of width {method.encoder_width:g}, got {found}: set the "
+                f"option `width`, or take --config.encoder.weights={RANDOM}"
+            )
+
+
+def with_encoder(method: Method, encoder: ModelFile) -> Method:
+    """The method whose first variables hold a copy of the encoder, if it trains one."""
+    if not method.trains_encoder:
+        return method
+
+    def init(key: Key) -> Variables:
+        variables = method.init(key)
+        copy = cut_params(encoder.encoder_params, method.encoder_layers)
+        model = {**variables.players["model"], "encoder": copy}
+        players = {**variables.players, "model": model}
+        return variables._replace(players=players)
+
+    return method._replace(init=init)
+
+
 def _frozen_of(config: Config, begin_from: BeginFrom) -> dict[str, Params]:
     if not config.init_from:
         raise ValueError(
@@ -104,6 +149,8 @@ def start_from(
     method: str,
     variables: Variables,
     begin_from: BeginFrom | None = None,
+    *,
+    trains_encoder: bool = False,
 ) -> Variables:
     """Variables that begin as those of a model file.
 
@@ -115,12 +162,15 @@ def start_from(
         method: That the variables are of.
         variables: Those of a run that begins anew.
         begin_from: See `Method`.
+        trains_encoder: The same.
 
     Raises:
         FileNotFoundError: If there is neither a file nor a model of that name.
         ValueError: If the file holds parts that the method has not.
     """
     model = load_model(find_model(path))
+    if trains_encoder:
+        model = _with_encoder_inside(path, model, variables)
     if begin_from is not None:
         begun, _ = begin_from(model.method, model.players)
         same = {name: variables.players[name] for name in begun}
@@ -145,6 +195,24 @@ def start_from(
         players[player] = {**own, **parts}
         logger.info("%s begins as in %s", ", ".join(sorted(parts)), path)
     return Variables(players, variables.state)
+
+
+def _with_encoder_inside(
+    path: str, model: ModelFile, variables: Variables
+) -> ModelFile:
+    """A model file whose trained part holds its encoder, as deep as the variables'."""
+    own = variables.players["model"]["encoder"]
+    encoder = {k: v for k, v in model.encoder_params.items() if k in own}
+    if encoder.keys() != own.keys():
+        try:
+            encoder = dict(extend_params(encoder, own))
+        except ValueError as error:
+            raise ValueError(
+                f"the encoder of {path} ends too early, and cannot be extended from "
+                f"the one that judges: {error}"
+            ) from error
+    part = {**model.players.get("model", {}), "encoder": encoder}
+    return model._replace(players={**model.players, "model": part})
 
 
 def start_anew(

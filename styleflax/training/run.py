@@ -23,10 +23,16 @@ from styleflax.distributed.consensus import (
 from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import replicate
 from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.encoder import open_encoder, start_anew, start_from
+from styleflax.training.encoder import (
+    open_encoder,
+    start_anew,
+    start_from,
+    with_encoder,
+)
 from styleflax.training.environment import describe_environment, warn_of_differences
 from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
+from styleflax.training.palettes import read_palettes
 from styleflax.training.sources import (
     Pictures,
     Sources,
@@ -104,10 +110,8 @@ def open_run(
     check_same("validation pictures", describe_split(config, validation))
     check_styles(config, method, sources)
     encoder = _read_encoder(config, method, workdir, sources)
-    environment = describe_environment(devices, config.run.parallel)
-    notes = {"environment": environment, "encoder": model_digest(encoder)}
-    if validation is not None:
-        notes["validation"] = describe_split(config, validation)
+    method = with_encoder(method, encoder)
+    notes = _notes(config, devices, pictures, method, encoder)
     optimizer = make_optimizer(config.optimizer)
     create = functools.partial(
         create_state,
@@ -141,6 +145,24 @@ def open_run(
     return run, replicate(broadcast(state), devices)
 
 
+def _notes(
+    config: Config,
+    devices: Sequence[jax.Device],
+    pictures: Pictures,
+    method: Method,
+    encoder: ModelFile,
+) -> dict[str, Any]:
+    """What checkpoints record beside the state."""
+    sources, validation = pictures
+    environment = describe_environment(devices, config.run.parallel)
+    notes = {"environment": environment, "encoder": model_digest(encoder)}
+    if method.styles:
+        notes["palettes"] = read_palettes(method, sources[1], config.data.style_px)
+    if validation is not None:
+        notes["validation"] = describe_split(config, validation)
+    return notes
+
+
 def _begin(
     options: RunOptions,
     workdir: Path,
@@ -163,8 +185,7 @@ def _read_encoder(
     config: Config, method: Method, workdir: Path, sources: Sources
 ) -> ModelFile:
     def read() -> ModelFile:
-        layers = method.judge_layers or method.encoder_layers
-        return open_encoder(config, layers, workdir, sources, method.begin_from)
+        return open_encoder(config, method, workdir, sources)
 
     first = on_first(read)  # makes it; the others find it there
     encoder = on_all(lambda: first or read())
@@ -214,7 +235,11 @@ def _start(
 ) -> TrainState:
     if config.init_from:
         variables = start_from(
-            config.init_from, config.method, state.variables, method.begin_from
+            config.init_from,
+            config.method,
+            state.variables,
+            method.begin_from,
+            trains_encoder=method.trains_encoder,
         )
     else:
         variables = start_anew(config, encoder, sources, state.variables)

@@ -15,8 +15,7 @@ from styleflax.weights import packaged, packaged_models
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.store import ModelFile, load_model, save_model
 
-ADAIN_LAYERS = methods.build("adain").encoder_layers
-SANET_LAYERS = methods.build("sanet").encoder_layers
+ADAIN, SANET = methods.build("adain"), methods.build("sanet")
 
 
 @pytest.fixture
@@ -48,21 +47,21 @@ def assert_same(one, other):
 
 
 def test_by_default_it_is_the_packaged_model_s_as_it_is(without_lpips, tmp_path):
-    made = open_encoder(Config(), ADAIN_LAYERS, tmp_path, None)
+    made = open_encoder(Config(), ADAIN, tmp_path, None)
     assert_same(made.encoder_params, load_encoder("adain").params)
 
 
 def test_an_encoder_that_no_model_was_trained_on_is_scaled(pictures, tmp_path):
     config = Config(encoder=Encoder(weights="vgg16"))
-    made = open_encoder(config, ADAIN_LAYERS, tmp_path, None).encoder_params
-    original = cut_params(load_encoder("vgg16").params, ADAIN_LAYERS)
+    made = open_encoder(config, ADAIN, tmp_path, None).encoder_params
+    original = cut_params(load_encoder("vgg16").params, ADAIN.encoder_layers)
     assert made.keys() == original.keys()
     assert np.abs(made["conv1_1"]["kernel"] - original["conv1_1"]["kernel"]).max() > 0.1
 
 
 def test_a_statistic_that_is_asked_for_is_measured(pictures, tmp_path):
     config = Config(encoder=Encoder(statistic="mean"))
-    made = open_encoder(config, ADAIN_LAYERS, tmp_path, None).encoder_params
+    made = open_encoder(config, ADAIN, tmp_path, None).encoder_params
     shipped = load_encoder("adain").params
     assert np.abs(made["conv1_1"]["kernel"] - shipped["conv1_1"]["kernel"]).max() > 0.01
 
@@ -71,7 +70,7 @@ def test_an_encoder_that_ends_too_early_is_named(without_lpips, tmp_path):
     config = Config(method="sanet")
     message = r"'adain' lacks conv4_2, .*conv5_1, which sanet needs: .*weights=vgg16"
     with pytest.raises(ValueError, match=message):
-        open_encoder(config, SANET_LAYERS, tmp_path, None)
+        open_encoder(config, SANET, tmp_path, None)
     assert not list(tmp_path.iterdir())
 
 
@@ -93,7 +92,8 @@ def test_a_shipped_deeper_encoder_continues_that_of_a_start(
     config = Config(
         method="sanet", init_from=str(start), encoder=Encoder(weights="sanet")
     )
-    made = open_encoder(config, SANET_LAYERS, tmp_path, None).encoder_params
+    method = methods.build("sanet", **model_file.options)
+    made = open_encoder(config, method, tmp_path, None).encoder_params
     kept = load_model(start).encoder_params
     assert_same({name: made[name] for name in kept}, kept)
     deeper = load_model(sanet_path).encoder_params
@@ -170,8 +170,8 @@ def test_the_deepest_layer_can_be_made_small(pictures, tmp_path):
     (tmp_path / "small").mkdir()
     large = Config(method="sanet", encoder=Encoder(weights="vgg16"))
     small = Config(method="sanet", encoder=Encoder(weights="vgg16", deepest_scale=0.25))
-    whole = open_encoder(large, SANET_LAYERS, tmp_path, None).encoder_params
-    scaled = open_encoder(small, SANET_LAYERS, tmp_path / "small", None).encoder_params
+    whole = open_encoder(large, SANET, tmp_path, None).encoder_params
+    scaled = open_encoder(small, SANET, tmp_path / "small", None).encoder_params
     for leaf in ("kernel", "bias"):
         np.testing.assert_allclose(
             scaled["conv5_1"][leaf], 0.25 * whole["conv5_1"][leaf], rtol=1e-6

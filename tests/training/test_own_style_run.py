@@ -4,13 +4,12 @@ import dataclasses
 
 import jax
 import numpy as np
-import numpy_sanet
 import pytest
-from own_styles import SMALL, make_stylizer
+from own_styles import SMALL, make_stylizer, random_encoder
 
 from styleflax.config import Config, Data, Phase, Run, Schedule
 from styleflax.inference.samples import make_sampler
-from styleflax.models import transformer_net
+from styleflax.ops.color_match import TO_CHROMA
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.export import read_run
@@ -21,14 +20,6 @@ from styleflax.weights.store import ModelFile, load_model, save_model
 
 class KilledError(Exception):
     """Stands for a kill."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shallow():
-    """One residual block instead of five, which compiles sooner."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformer_net, "NUM_RESIDUAL", 1)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +53,11 @@ def make_config(write_picture, tmp_path_factory):
 
 
 def trained(config, workdir, make_sampler=None):
-    """The last state; the encoder is one of a few channels."""
+    """The last state; the encoder is a random one."""
     path = workdir / "encoder.safetensors"
     if not path.exists() and not config.init_from:
         spec = EncoderSpec("vgg16", "torchvision")
-        encoder = numpy_sanet.random_encoder()
+        encoder = random_encoder()
         workdir.mkdir(parents=True, exist_ok=True)
         file = ModelFile(config.method, spec, encoder, {}, {}, {}, {})
         save_model(path, file, dtype=np.float32)
@@ -126,6 +117,17 @@ def test_a_model_file_holds_its_styles_and_makes_their_pictures(cin, cin_path):
     one, other = (stylizer(photo, name).array for name in "ab")
     assert one.shape == (17, 20, 3)
     assert np.abs(one - other).max() > 0
+    # The style pictures' palettes are in the file, which turns the color step on.
+    assert file.defaults == {"color_match": 1.0}
+    assert file.palettes.keys() == {"a", "b"}
+
+    def distance(image, name):
+        wanted = np.ravel(file.palettes[name]["mean"])
+        return np.abs(TO_CHROMA @ (image.mean(axis=(0, 1)) - wanted)).max()
+
+    for made, name in ((one, "a"), (other, "b")):
+        plain = stylizer(photo, name, color_match=0).array
+        assert distance(made, name) < 0.5 * distance(plain, name)
 
 
 def test_a_new_style_moves_its_own_tree_and_nothing_else(
