@@ -24,7 +24,7 @@ def nested_functions(node):
 
 
 def own_lines(function):
-    """The length of a function without its docstring and the functions that it holds."""
+    """The length of a function without docstring and the functions that it holds."""
 
     def length(node):
         return node.end_lineno - node.lineno + 1

@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import subprocess
@@ -113,9 +114,7 @@ def test_attention_on_parts_is_never_in_blocks():
 
 def path_of(method):
     """The path of the network that a method's transfer closes over."""
-    cells = zip(
-        method.transfer.__code__.co_freevars, method.transfer.__closure__, strict=True
-    )
-    held = {name: cell.cell_contents for name, cell in cells}
-    (network,) = (value for value in held.values() if isinstance(value, SANet))
+    cells = inspect.unwrap(method.transfer).__closure__
+    held = [cell.cell_contents for cell in cells]
+    (network,) = (value for value in held if isinstance(value, SANet))
     return network.path
