@@ -113,8 +113,13 @@ def test_attention_on_parts_is_never_in_blocks():
 
 
 def path_of(method):
-    """The path of the network that a method's transfer closes over."""
-    cells = inspect.unwrap(method.transfer).__closure__
-    held = [cell.cell_contents for cell in cells]
-    (network,) = (value for value in held if isinstance(value, SANet))
-    return network.path
+    """The path of the network that a method's transfer holds, perhaps indirectly."""
+    found, functions = set(), [method.transfer]
+    while functions:
+        for cell in inspect.unwrap(functions.pop()).__closure__ or ():
+            if isinstance(cell.cell_contents, SANet):
+                found.add(cell.cell_contents.path)
+            elif inspect.isfunction(cell.cell_contents):
+                functions.append(cell.cell_contents)
+    (path,) = found
+    return path
