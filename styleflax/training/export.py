@@ -156,7 +156,9 @@ def _newest_state(
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """The state, and the notes beside it."""
     folder = workdir / "checkpoints"
-    method = with_encoder(build_methods(config)[-1], load_model(workdir / FILE_NAME))
+    method = build_methods(config)[-1]
+    if method.trains_encoder:
+        method = with_encoder(method, load_model(workdir / FILE_NAME))
     optimizer = make_optimizer(config.optimizer)
 
     def create() -> Any:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from styleflax.models.decoder import LAYERS
-from styleflax.models.transformer_net import NUM_RESIDUAL, TransformerNet
+from styleflax.models.transformer_net import TransformerNet
 from styleflax.models.vgg import WIDTHS, Architecture, conv_names
 from styleflax.weights.registry import EncoderSpec
 
@@ -142,8 +142,9 @@ def _transformer() -> Format:
 
 
 def _transformer_net() -> Format:
-    channels = TransformerNet().channels()
-    blocks = range(1, NUM_RESIDUAL + 1)
+    net = TransformerNet()
+    channels = net.channels()
+    blocks = range(1, net.residual_blocks + 1)
     # The layer here, its convolution there, and what normalises that.
     layers = [(f"conv{i}", f"conv{i}", f"in{i}") for i in (1, 2, 3)]
     layers += [
