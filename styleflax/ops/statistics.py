@@ -54,20 +54,11 @@ def channel_mean_std(
     """
     x = x.astype(jnp.float32)
     positions = x.shape[1] * x.shape[2]
-    mean = _sum_positions(x) / positions
-    squares = _sum_positions(jnp.square(x - mean[:, None, None]))
+    # Not as products with ones, which are three times as fast on CPU, but add in an
+    # order that leaves the deviation of 256 x 256 positions wrong by 1e-4.
+    mean = x.mean(axis=(1, 2))
+    squares = jnp.square(x - mean[:, None, None]).sum(axis=(1, 2))
     return mean, safe_sqrt(squares / max(positions - ddof, 1) + eps)
-
-
-def _sum_positions(x: Float[Array, "b h w c"]) -> Float[Array, "b c"]:
-    """Returns sums over positions, as products with ones.
-
-    XLA on CPU takes three times as long (2.0 and 5.9 ms at 4 x 128 px and 64 channels)
-    for a sum that is not YNNPACK's: see `compile_cache.options`.
-    """
-    b, h, w, c = x.shape
-    ones = jnp.ones((b, 1, h * w), x.dtype)
-    return jnp.matmul(ones, x.reshape(b, h * w, c), precision="highest")[:, 0]
 
 
 def mean_variance_norm(
