@@ -48,21 +48,28 @@ def shared_programs():
     reset_cache()
 
 
+WIDTH = 1 / 16
+"""Of the model files below, by the public option."""
+
+
 @pytest.fixture(scope="session")
 def make_model_file(shared_programs):
-    """`make(method)`: the true encoder and untrained rest, as a model file's."""
+    """`make(method, width=WIDTH)`: untrained, as a model file's.
+
+    Its pictures are of about a middle gray. The encoder is random, too, and that of
+    SANet the same as AdaIN's but deeper; at width 1 it is torchvision's.
+    """
     import jax
     import numpy as np
 
     from styleflax import methods
     from styleflax.config import Arithmetic
-    from styleflax.models.vgg import cut_params
+    from styleflax.models.vgg import VGG, cut_params, scale_widths
     from styleflax.weights.packaged import load_packaged_vgg16
     from styleflax.weights.registry import EncoderSpec
     from styleflax.weights.store import ModelFile
 
-    def make(name):
-        method = methods.build(name)
+    def drawn(shapes):
         rng = np.random.default_rng(7)
 
         def draw(leaf):  # He's initialisation; faster than Flax's, which compiles
@@ -70,12 +77,27 @@ def make_model_file(shared_programs):
             scale = np.sqrt(2 / fan_in) if leaf.ndim > 1 else 0.1
             return (rng.standard_normal(leaf.shape) * scale).astype(np.float32)
 
-        shapes = jax.eval_shape(method.init, jax.random.key(0)).players
-        params = jax.tree.map(draw, shapes)
-        encoder = cut_params(load_packaged_vgg16(), method.encoder_layers)
+        return jax.tree.map(draw, shapes)
+
+    def make(name, width=WIDTH):
+        method = methods.build(name, width=width)
+        key = jax.random.key(0)
+        params = drawn(jax.eval_shape(method.init, key).players)
+        last = params["model"]["conv1_1"]
+        last["kernel"] *= np.float32({"adain": 0.1, "sanet": 0.5}[name])
+        last["bias"] += np.float32(0.5)
+        if width == 1:
+            encoder = cut_params(load_packaged_vgg16(), method.encoder_layers)
+        else:
+            network = VGG(method.encoder_layers, widths=scale_widths(width))
+            image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
+            encoder = drawn(jax.eval_shape(network.init, key, image)["params"])
         spec = EncoderSpec("vgg16", "torchvision")
         arithmetic = dataclasses.asdict(Arithmetic())
-        return ModelFile(name, spec, encoder, params, {}, arithmetic, {"steps": 0})
+        notes, options = {"steps": 0}, method.options
+        return ModelFile(
+            name, spec, encoder, params, {}, arithmetic, notes, options=options
+        )
 
     return make
 
@@ -84,6 +106,12 @@ def make_model_file(shared_programs):
 def model_file(make_model_file):
     """That of AdaIN."""
     return make_model_file("adain")
+
+
+@pytest.fixture(scope="session")
+def full_model_file(make_model_file):
+    """The same at full width, as published files are."""
+    return make_model_file("adain", 1.0)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ def make_cin(
     remat: bool = False,
     styles: Sequence[str] = ("style",),
     width: float = 1.0,
+    residual_blocks: int = 5,
     kernel_std: float | None = KERNEL_STD,
     content_layer: str = "relu3_3",
     style_layers: Sequence[str] = STYLE_LAYERS,
@@ -59,6 +60,7 @@ def make_cin(
         remat: Save memory in training; see `methods.encoder`.
         styles: Their names, in the order of the style pictures.
         width: Factor on the network's channels.
+        residual_blocks: How many the network has.
         kernel_std: Of kernels before training; None for He's by size.
         content_layer: Where pictures must agree with their contents.
         style_layers: Where they are compared with their styles.
@@ -74,7 +76,7 @@ def make_cin(
     encode = FrozenEncoder(dtype, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
-    net = make_network(width, kernel_std, dtype, native)
+    net = make_network(width, residual_blocks, kernel_std, dtype, native)
     coefficients = check_coefficients(style_coefficients, len(styles))
     return _make_method(net, perception, styles, coefficients)
 
@@ -87,6 +89,7 @@ def make_cin_style(
     remat: bool = False,
     styles: Sequence[str] = ("style",),
     width: float = 1.0,
+    residual_blocks: int = 5,
     content_layer: str = "relu3_3",
     style_layers: Sequence[str] = STYLE_LAYERS,
     pooling: Pooling = "max",
@@ -106,6 +109,7 @@ def make_cin_style(
         remat: The same.
         styles: The new style's name.
         width: That of the model begun from.
+        residual_blocks: The same.
         content_layer: As of `make_cin`.
         style_layers: The same.
         pooling: The same.
@@ -118,7 +122,7 @@ def make_cin_style(
     encode = FrozenEncoder(dtype, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
-    net = make_network(width, None, dtype, native)
+    net = make_network(width, residual_blocks, None, dtype, native)
     method = _make_method(net, perception, styles, is_frozen=True)
     return method._replace(
         begin_from=_begin_from, frozen_parts={NETWORK: partial(_init_network, net)}
@@ -126,16 +130,21 @@ def make_cin_style(
 
 
 def make_network(
-    width: float, kernel_std: float | None, dtype: DTypeLike, native: bool
+    width: float,
+    residual_blocks: int,
+    kernel_std: float | None,
+    dtype: DTypeLike,
+    native: bool,
 ) -> TransformerNet:
     """Dumoulin et al.'s network, all but the scales and shifts.
 
     Raises:
-        ValueError: If the width is not possible.
+        ValueError: If the width or the number of blocks is not possible.
     """
     net = TransformerNet(
         norm="conditional",
         width=width,
+        residual_blocks=residual_blocks,
         padding="mirror",
         upsampling="nearest",
         output="sigmoid",
@@ -227,6 +236,7 @@ def _make_method(
         network = network_of(variables.players["model"], frozen)
         return net.apply(network, image, _modulate_mixed(styles, controls))
 
+    blocks = net.residual_blocks
     return make_feed_forward(
         perception,
         init=init,
@@ -236,7 +246,11 @@ def _make_method(
         apply=apply,
         styles=tuple(styles),
         controls=frozenset({"weights", "masks"}),
-        options={"width": net.width, "pooling": perception.encode.pooling},
+        options={
+            "width": net.width,
+            "pooling": perception.encode.pooling,
+            **({} if blocks == 5 else {"residual_blocks": blocks}),
+        },
     )
 
 

@@ -37,6 +37,7 @@ def make_johnson(
     styles: Sequence[str] = ("style",),
     norm: Norm = "batch",
     width: float = 1.0,
+    residual_blocks: int = 5,
     padding: Padding = "reflect-start",
     upsampling: Upsampling = "transposed",
     output: Output = "tanh",
@@ -59,6 +60,7 @@ def make_johnson(
         styles: The one style's name.
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
         width: Factor on the network's channels.
+        residual_blocks: How many the network has.
         padding: Of the network, as also the next two; see `models.transformer_net`.
         upsampling: By what its pictures grow again.
         output: What maps to colours.
@@ -73,7 +75,14 @@ def make_johnson(
     if len(styles) != 1:
         raise ValueError(f"johnson has one style in one network, got {list(styles)}")
     net = TransformerNet(
-        norm, width, padding, upsampling, output, dtype=dtype, native=native
+        norm,
+        width,
+        residual_blocks,
+        padding,
+        upsampling,
+        output,
+        dtype=dtype,
+        native=native,
     )
     check_choices(net)
     if norm == "conditional":
@@ -121,5 +130,8 @@ def make_johnson(
         apply=apply,
         styles=tuple(styles),
         controls=frozenset({"masks"}),
-        options={name: getattr(net, name) for name in chosen},
+        options={
+            **{name: getattr(net, name) for name in chosen},
+            **({} if residual_blocks == 5 else {"residual_blocks": residual_blocks}),
+        },
     )

@@ -22,10 +22,9 @@ Output = Literal["tanh", "sigmoid"]
 Modulate = Callable[[str, Float[Array, "b h w c"]], Float[Array, "b h w c"]]
 """(layer, normalised map) -> the map with the scale and shift of a style."""
 
-NUM_RESIDUAL = 5
-START_PAD_PX = 40
-"""Border of `reflect-start`: what ten unpadded convolutions at a quarter of the size
-take away again."""
+START_PAD_PX = 8
+"""Border of `reflect-start` for a residual block: what its two unpadded convolutions at
+a quarter of the size take away again."""
 TANH_RANGE = 150.0
 """Of the output around Caffe's mean, in [0, 255]; fast-neural-style's."""
 EPS = 1e-5
@@ -47,7 +46,8 @@ class TransformerNet(nn.Module):
             from outside), `none`.
         width: Factor on the 32, 64 and 128 channels; the published networks with
             instance normalisation have 0.5.
-        padding: `reflect-start` reflects 40 px around the image; after that
+        residual_blocks: How many; the papers have 5.
+        padding: `reflect-start` reflects 8 px a block around the image; after that
             convolutions in residual blocks are not padded and others with zeros.
             `mirror` reflects at every convolution (Dumoulin et al.).
         upsampling: `transposed` convolutions, or `nearest` and a convolution, which
@@ -62,6 +62,7 @@ class TransformerNet(nn.Module):
 
     norm: Norm = "batch"
     width: float = 1.0
+    residual_blocks: int = 5
     padding: Padding = "reflect-start"
     upsampling: Upsampling = "transposed"
     output: Output = "tanh"
@@ -101,11 +102,11 @@ class TransformerNet(nn.Module):
 
         x = images.astype(self.dtype)
         if self.padding == "reflect-start":
-            x = reflection_pad(x, START_PAD_PX)
+            x = reflection_pad(x, START_PAD_PX * self.residual_blocks)
         x = layer("conv1", x, 9)
         x = layer("conv2", x, kind="halve")
         x = layer("conv3", x, kind="halve")
-        for i in range(1, NUM_RESIDUAL + 1):
+        for i in range(1, self.residual_blocks + 1):
             y = layer(f"residual{i}_1", x, border=inner)
             y = layer(f"residual{i}_2", y, border=inner, active=False)
             cut = (x.shape[1] - y.shape[1]) // 2
@@ -119,7 +120,7 @@ class TransformerNet(nn.Module):
     def channels(self) -> dict[str, int]:
         """Output channels by layer."""
         small, middle, wide = (max(round(c * self.width), 1) for c in (32, 64, 128))
-        blocks = range(1, NUM_RESIDUAL + 1)
+        blocks = range(1, self.residual_blocks + 1)
         residual = {f"residual{i}_{j}": wide for i in blocks for j in (1, 2)}
         begin = {"conv1": small, "conv2": middle, "conv3": wide}
         return {**begin, **residual, "up1": middle, "up2": small, "conv_out": 3}
@@ -176,6 +177,11 @@ def check_choices(net: TransformerNet) -> None:
             raise ValueError(
                 f"{name} must be one of {get_args(allowed)}, got {getattr(net, name)!r}"
             )
+    blocks = net.residual_blocks
+    if not isinstance(blocks, int) or not 1 <= blocks <= 64:
+        raise ValueError(
+            f"residual_blocks must be a whole number from 1 to 64, got {blocks!r}"
+        )
     if not 0 < net.width <= 8:
         raise ValueError(f"width must be above 0 and at most 8, got {net.width}")
 

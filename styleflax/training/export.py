@@ -149,7 +149,9 @@ def _read_config(path: Path) -> Config:
 
 def _newest_state(workdir: Path, config: Config) -> TrainState:
     folder = workdir / "checkpoints"
-    method = with_encoder(build_methods(config)[-1], load_model(workdir / FILE_NAME))
+    method = build_methods(config)[-1]
+    if method.trains_encoder:
+        method = with_encoder(method, load_model(workdir / FILE_NAME))
     optimizer = make_optimizer(config.optimizer)
 
     def create() -> Any:

@@ -8,11 +8,11 @@ from styleflax.weights.store import load_model, save_model
 
 
 @pytest.fixture
-def keras_path(model_file, tmp_path):
+def keras_path(full_model_file, tmp_path):
     """The encoder of the tests as Keras would save it, named after nothing."""
     arrays = {
         f"block{name[4]}_conv{name[6]}/{leaf}": array
-        for name, layer in model_file.encoder_params.items()
+        for name, layer in full_model_file.encoder_params.items()
         for leaf, array in layer.items()
     }
     path = tmp_path / "some.bin"

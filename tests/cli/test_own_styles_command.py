@@ -9,23 +9,13 @@ from PIL import Image
 
 from styleflax import methods
 from styleflax.cli.app import run
-from styleflax.inference import model
 from styleflax.methods.cin import make_cin_style
-from styleflax.models import transformer_net
 from styleflax.weights.store import save_model
 from styleflax.weights.style_names import own_styles
 
 
-@pytest.fixture(scope="module", autouse=True)
-def shallow():
-    """One residual block instead of five, which compiles sooner."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformer_net, "NUM_RESIDUAL", 1)
-        yield
-
-
 @pytest.fixture(scope="module")
-def files(shallow, tmp_path_factory, write_picture):
+def files(tmp_path_factory, write_picture):
     """Folder with a photograph, a painting, and a model of either method."""
     folder = tmp_path_factory.mktemp("own")
     write_picture(folder / "photo.png", 24, 20)
@@ -33,12 +23,6 @@ def files(shallow, tmp_path_factory, write_picture):
     for name in ("johnson", "cin"):
         save_model(folder / f"{name}.safetensors", make_file(name), dtype=np.float32)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def narrow_encoder(monkeypatch, shared_programs):
-    """Its width is no mistake here."""
-    monkeypatch.setattr(model, "_check_encoder", lambda file, method: None)
 
 
 def call(*arguments, code=0):

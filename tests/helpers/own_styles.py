@@ -2,18 +2,19 @@
 
 import jax
 import numpy as np
-import numpy_sanet
+import numpy_adain
 
 from styleflax import methods
-from styleflax.inference.model import Model
+from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
-from styleflax.methods.base import Variables
+from styleflax.models.vgg import WIDTHS
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile
 
 # Programs that judge by shallow layers compile sooner.
 SMALL = {
     "width": 0.05,
+    "residual_blocks": 1,
     "content_layer": "relu1_2",
     "style_layers": ["relu1_1", "relu2_1"],
 }
@@ -28,8 +29,14 @@ OPTIONS = {
 }
 
 
+def random_encoder():
+    """As deep as the layers above, and as wide as a VGG-16."""
+    names = ("conv1_1", "conv1_2", "conv2_1")
+    return numpy_adain.random_network(names, WIDTHS, 3)
+
+
 def make_file(name, seed=0):
-    """A model file of random parameters, its encoder of a few channels."""
+    """A model file of random parameters."""
     method = methods.build(name, **OPTIONS[name])
     rng = np.random.default_rng(seed)
 
@@ -38,7 +45,7 @@ def make_file(name, seed=0):
 
     shapes = jax.eval_shape(method.init, jax.random.key(0))
     players, state = jax.tree.map(draw, (shapes.players, shapes.state))
-    encoder = numpy_sanet.random_encoder()
+    encoder = random_encoder()
     spec = EncoderSpec("vgg16", "torchvision")
     options = method.options
     return ModelFile(name, spec, encoder, players, state, {}, {}, options)
@@ -46,7 +53,4 @@ def make_file(name, seed=0):
 
 def make_stylizer(file, name):
     """The stylizer of such a file."""
-    method = methods.build(file.method, **file.options)
-    variables = jax.device_put(Variables(file.players, file.state))
-    model = Model(method, variables, jax.device_put({"encoder": file.encoder_params}))
-    return Stylizer(model, jax.devices()[:1], file=file, name=name)
+    return Stylizer(build_model(file), jax.devices()[:1], file=file, name=name)

@@ -5,18 +5,9 @@ import pytest
 from own_styles import make_file, make_stylizer
 
 from styleflax.inference.styles.cache import find_style
-from styleflax.models import transformer_net
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (19, 24, 3), dtype=np.uint8)
 NAMES = ("wave", "starry", "2")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shallow():
-    """One residual block instead of five, which compiles sooner."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformer_net, "NUM_RESIDUAL", 1)
-        yield
 
 
 @pytest.mark.parametrize(

@@ -4,26 +4,16 @@ import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
-import numpy_sanet
 import pytest
-from own_styles import OPTIONS, make_file
+from own_styles import OPTIONS, make_file, random_encoder
 
 from styleflax import methods
 from styleflax.methods.base import Controls, Variables, plain_controls, stylize
 from styleflax.methods.cin import make_cin_style
-from styleflax.models import transformer_net
 
 RNG = np.random.default_rng(3)
 IMAGE = jnp.asarray(RNG.uniform(size=(1, 17, 22, 3)), jnp.float32)
-FROZEN = {"encoder": numpy_sanet.random_encoder()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shallow():
-    """One residual block instead of five, which compiles sooner."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformer_net, "NUM_RESIDUAL", 1)
-        yield
+FROZEN = {"encoder": random_encoder()}
 
 
 def whole(name):

@@ -4,11 +4,11 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from styleflax.models import transformer_net
 from styleflax.models.transformer_net import TransformerNet, check_choices
 
 # Programs of XLA's own convolutions and of one residual block compile sooner.
 QUICK = {"width": 0.03, "native": True}
+ONE_BLOCK = {**QUICK, "residual_blocks": 1}
 MIRROR = {"padding": "mirror", "upsampling": "nearest", "output": "sigmoid"}
 IMAGE = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
 RNG = np.random.default_rng(0)
@@ -62,11 +62,6 @@ def test_half_the_width_has_half_the_channels():
     assert channels["conv_out"] == 3
 
 
-@pytest.fixture
-def one_block(monkeypatch):
-    monkeypatch.setattr(transformer_net, "NUM_RESIDUAL", 1)
-
-
 @pytest.mark.parametrize(
     ("options", "size"),
     [({}, (17, 22)), ({**MIRROR, "native": False}, (19, 16))],
@@ -83,8 +78,8 @@ def test_pictures_of_any_size_keep_it(options, size):
         assert jax.eval_shape(net.apply, variables, images).shape == images.shape
 
 
-def test_batch_statistics_move_towards_the_batch_s_and_serve_afterwards(one_block):
-    net = TransformerNet(**QUICK, **MIRROR)
+def test_batch_statistics_move_towards_the_batch_s_and_serve_afterwards():
+    net = TransformerNet(**ONE_BLOCK, **MIRROR)
     variables, batch = drawn(net), pictures(16, 16, number=3)
 
     @jax.jit
@@ -101,8 +96,8 @@ def test_batch_statistics_move_towards_the_batch_s_and_serve_afterwards(one_bloc
     assert float(jnp.abs(apply(variables, batch) - seen).max()) > 0.01
 
 
-def test_instance_norm_makes_contrasts_and_brightnesses_alike(one_block):
-    net = TransformerNet(norm="instance", **QUICK, **MIRROR)
+def test_instance_norm_makes_contrasts_and_brightnesses_alike():
+    net = TransformerNet(norm="instance", **ONE_BLOCK, **MIRROR)
     variables, image = drawn(net), pictures(24, 16)
     apply = jax.jit(net.apply)
     np.testing.assert_allclose(
@@ -110,8 +105,8 @@ def test_instance_norm_makes_contrasts_and_brightnesses_alike(one_block):
     )
 
 
-def test_conditional_norm_with_the_instance_norm_s_numbers_is_that(one_block):
-    instance = TransformerNet(norm="instance", **QUICK, **MIRROR)
+def test_conditional_norm_with_the_instance_norm_s_numbers_is_that():
+    instance = TransformerNet(norm="instance", **ONE_BLOCK, **MIRROR)
     variables, image = drawn(instance), pictures(16, 16)
     params = variables["params"]
 

@@ -17,6 +17,7 @@ from styleflax.weights.store import load_model, save_model
 
 SECRET = "somebodys_machine"
 CONFIG = Config(
+    options={"width": 1 / 16},  # that of `model_file`
     init_from=f"/{SECRET}/start.safetensors",
     encoder=Encoder(weights=f"/{SECRET}/encoder.pth"),
     data=Data(

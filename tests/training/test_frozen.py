@@ -92,7 +92,8 @@ def test_a_shipped_deeper_encoder_continues_that_of_a_start(
     config = Config(
         method="sanet", init_from=str(start), encoder=Encoder(weights="sanet")
     )
-    made = open_encoder(config, SANET, tmp_path, None).encoder_params
+    method = methods.build("sanet", **model_file.options)
+    made = open_encoder(config, method, tmp_path, None).encoder_params
     kept = load_model(start).encoder_params
     assert_same({name: made[name] for name in kept}, kept)
     deeper = load_model(sanet_path).encoder_params

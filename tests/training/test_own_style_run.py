@@ -4,13 +4,11 @@ import dataclasses
 
 import jax
 import numpy as np
-import numpy_sanet
 import pytest
-from own_styles import SMALL, make_stylizer
+from own_styles import SMALL, make_stylizer, random_encoder
 
 from styleflax.config import Config, Data, Phase, Run, Schedule
 from styleflax.inference.samples import make_sampler
-from styleflax.models import transformer_net
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.export import read_run
@@ -21,14 +19,6 @@ from styleflax.weights.store import ModelFile, load_model, save_model
 
 class KilledError(Exception):
     """Stands for a kill."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shallow():
-    """One residual block instead of five, which compiles sooner."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformer_net, "NUM_RESIDUAL", 1)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +52,11 @@ def make_config(write_picture, tmp_path_factory):
 
 
 def trained(config, workdir, make_sampler=None):
-    """The last state; the encoder is one of a few channels."""
+    """The last state; the encoder is a random one."""
     path = workdir / "encoder.safetensors"
     if not path.exists() and not config.init_from:
         spec = EncoderSpec("vgg16", "torchvision")
-        encoder = numpy_sanet.random_encoder()
+        encoder = random_encoder()
         workdir.mkdir(parents=True, exist_ok=True)
         file = ModelFile(config.method, spec, encoder, {}, {}, {}, {})
         save_model(path, file, dtype=np.float32)

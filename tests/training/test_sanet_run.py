@@ -18,14 +18,18 @@ from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.encoder import start_from
 from styleflax.training.export import read_run
 from styleflax.training.metrics import read_metrics
-from styleflax.weights.packaged import load_packaged_vgg16
 from styleflax.weights.store import load_model, save_model
 
 # relu4_1 of a crop is 3x3: odd.
 SMALL = """phases[0].steps=3 phases[0].batch_size=2 phases[0].crop_px=24
     phases[0].resize_px=32 phases[0].schedule.warmup_steps=1 encoder.num_images=2
+    encoder.statistic=rms
     run.num_devices=1 run.checkpoint_every_steps=1 run.sample_every_steps=2
     run.tensorboard=false"""
+
+
+WIDTH = 1 / 16
+"""That of the model files."""
 
 
 class KilledError(Exception):
@@ -33,22 +37,21 @@ class KilledError(Exception):
 
 
 @pytest.fixture(scope="module")
-def config(model_path, write_picture, tmp_path_factory):
+def config(model_path, sanet_path, write_picture, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     for seed in range(2):
         write_picture(folder / f"{seed}.png", 40, 40, seed=seed)
     fields = [
         *SMALL.split(),
         f"init_from={model_path}",
-        "encoder.weights=vgg16",
+        f"encoder.weights={sanet_path}",
         f"data.content=image_folder:{folder}",
         f"data.style=image_folder:{folder}",
         f"data.data_dir={tmp_path_factory.mktemp('data')}",
     ]
     flags = [f"--config.{field}" for field in fields]
     made = parse_arguments(["--config=sanet", "--workdir=unused", *flags])[0]
-    # The library's own gradient of a convolution compiles for long.
-    return dataclasses.replace(made, options={"native": True})
+    return dataclasses.replace(made, options={"native": True, "width": WIDTH})
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def test_metrics_are_finite_and_hold_every_term(run):
         assert values["skipped_in_row"] == 0
 
 
-def test_the_encoder_is_the_model_s_and_deeper(run, model_path):
+def test_the_encoder_is_the_model_s_and_deeper(run, model_path, sanet_path):
     encoder, start = load_model(run[0] / "encoder.safetensors"), load_model(model_path)
     for name, layer in start.encoder_params.items():
         for leaf, array in layer.items():
@@ -80,7 +83,9 @@ def test_the_encoder_is_the_model_s_and_deeper(run, model_path):
         return np.asarray(features) == 0
 
     # Rescaled filters fire where the originals do.
-    agree = zeros(encoder.encoder_params) == zeros(load_packaged_vgg16())
+    agree = zeros(encoder.encoder_params) == zeros(
+        load_model(sanet_path).encoder_params
+    )
     assert agree.mean() > 0.99
 
 
@@ -117,7 +122,7 @@ def test_an_exported_run_stylizes_and_starts_another(config, run, tmp_path):
 
 @pytest.fixture(scope="module")
 def zeros():
-    method = methods.build("sanet")
+    method = methods.build("sanet", width=WIDTH)
     shapes = jax.eval_shape(method.init, jax.random.key(0))
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
 
@@ -155,6 +160,6 @@ def test_an_encoder_of_another_kind_cannot_be_made_deeper(
     path = tmp_path / "other.safetensors"
     save_model(path, file._replace(encoder_params=turned))
     other = dataclasses.replace(config, init_from=str(path))
-    message = "ends before relu5_1 and cannot be extended from encoder.weights='vgg16'"
+    message = "ends before relu5_1 and cannot be extended from encoder.weights='.*sanet"
     with pytest.raises(ValueError, match=message):
         loop.train(other, tmp_path / "run")

@@ -121,14 +121,14 @@ def test_a_keras_encoder_goes_back_to_its_names(make_state, tmp_path, to, dtype)
 
 
 def test_the_models_of_this_library_keep_their_vgg16_in_torchvision_s_names(
-    without_torch, model_file, tmp_path
+    without_torch, full_model_file, tmp_path
 ):
-    written = export_published(model_file, tmp_path)
+    written = export_published(full_model_file, tmp_path)
     assert [path.name for path in written] == ["vgg16.pth", "decoder.pth"]
     loaded = load_state_dict(written[0])
     names = conv_names("vgg16")
     assert len(loaded) == 2 * (names.index("conv4_1") + 1)
-    kernel = model_file.encoder_params["conv4_1"]["kernel"]
+    kernel = full_model_file.encoder_params["conv4_1"]["kernel"]
     np.testing.assert_array_equal(
         loaded["features.17.weight"], np.transpose(kernel, (3, 2, 0, 1))
     )
