@@ -23,6 +23,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 
 INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 
+# Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
+
 .PHONY: demo smoke weights check-data test lint pytest slow clean
 .DELETE_ON_ERROR:
 

@@ -9,12 +9,14 @@ the training loop's own step on the same, from bytes, with clipping and Adam. Pl
 pads by `jnp.pad`, upsamples before it convolves and pools by `reduce_window`, under the
 same compiler options. PyTorch (not a dependency; left out if absent) runs eagerly in
 its default layout and in channels_last. All run in turn, the median of seven counts;
-nothing else should run meanwhile.
+nothing else should run meanwhile. Where it must, `--cpu` counts the process's CPU
+seconds (with OMP_WAIT_POLICY=PASSIVE, or PyTorch's threads count while they wait).
 """
 
 import argparse
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -192,7 +194,7 @@ def jax_calls(task: str, arguments: tuple) -> dict[str, Call]:
     }
 
 
-def run(task: str, repeats: int) -> bool:
+def run(task: str, repeats: int, clock: Callable[[], float]) -> bool:
     """Prints one task's table; returns whether all its bars are met."""
     shape = SHAPES[task]
     keys = jax.random.split(jax.random.key(0), 4)
@@ -207,7 +209,7 @@ def run(task: str, repeats: int) -> bool:
         from torch_network import torch_calls  # noqa: PLC0415, only where present
 
         calls |= torch_calls(task, arguments, STYLE_LAYERS, LEARNING_RATE)
-    seconds = measure(calls, repeats)
+    seconds = measure(calls, repeats, clock)
     peak = MATMUL_GFLOP / seconds.pop("matmul")
     size = f"{shape[0]} x {shape[1]} px, {gflop(task):.0f} GFLOP"
     print(f"\n{task} {size}; matmul peak {peak:.0f} GFLOP/s")
@@ -228,10 +230,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--only", choices=sorted(BARS))
     parser.add_argument("--repeats", type=int, default=7, help="an odd number")
+    parser.add_argument("--cpu", action="store_true", help="count CPU seconds")
     flags = parser.parse_args()
     only = flags.only
+    clock = time.process_time if flags.cpu else time.perf_counter
     print(f"{jax.devices()[0].device_kind}, float32")
-    results = [run(task, flags.repeats) for task in BARS if only in {None, task}]
+    results = [run(task, flags.repeats, clock) for task in BARS if only in {None, task}]
     if not importlib.util.find_spec("torch"):
         print("\nPyTorch is not installed: its bars are not tested.")
     return 0 if all(results) else 1

@@ -10,19 +10,28 @@ import jax.numpy as jnp
 Call = Callable[[], object]
 
 
-def measure(calls: Mapping[str, Call], repeats: int = 7) -> dict[str, float]:
+def measure(
+    calls: Mapping[str, Call],
+    repeats: int = 7,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Median seconds of every call, all run in turn so that noise hits all alike.
 
     Each call must return when its work is done. The first round, which compiles,
     does not count.
+
+    Args:
+        calls: By name.
+        repeats: Rounds that count.
+        clock: `time.process_time` for CPU seconds of the whole process.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for round_number in range(repeats + 1):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock()
             call()
             if round_number:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

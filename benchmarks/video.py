@@ -92,13 +92,13 @@ def measure(
     views: list[View],
     smooth_s: float,
     steady: float,
-    alpha: float,
+    controls: dict[str, float | None],
 ) -> tuple[float, float]:
     """Warping error and frames a second, compilation not counted."""
     model, stylizer = load_for_video(name)
     style = stylizer.prepare_style(load_image_u8(training_photos()[2]))
     how = {"smooth_s": smooth_s, "steady": steady}
-    stylize = VideoStylizer(model, stylizer, [style], make_plan(1, alpha=alpha), **how)
+    stylize = VideoStylizer(model, stylizer, [style], make_plan(1, **controls), **how)
     made = [stylize(frames[0], 0.0)]
     started = time.perf_counter()
     made += [stylize(frame, k / RATE) for k, frame in enumerate(frames) if k]
@@ -117,10 +117,11 @@ def main(options: argparse.Namespace) -> None:
     table = Table(*columns, title=title)
     own = warping_error([frame / np.float32(LEVELS) for frame in frames], views)
     table.add_row("(the clip itself)", "", "", f"{own:.3f}", "")
+    controls = {"alpha": options.alpha, "color_match": options.color_match}
     for name in options.models:
         for smooth_s in options.smooth:
             for steady in options.steady:
-                how = (smooth_s, steady, options.alpha)
+                how = (smooth_s, steady, controls)
                 error, speed = measure(name, frames, views, *how)
                 cells = (f"{smooth_s:g} s", f"{steady:g}", f"{error:.3f}")
                 table.add_row(name, *cells, f"{speed:.2f}")
@@ -136,4 +137,5 @@ if __name__ == "__main__":
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--noise", type=float, default=0.0, help="8-bit levels")
     parser.add_argument("--alpha", type=float, default=1.0)
+    parser.add_argument("--color-match", type=float, help="by default the model's")
     main(parser.parse_args())

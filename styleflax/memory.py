@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from styleflax.forks import refuse_fork
+
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 SMALL_BYTES = 64 * 2**20
 """Needs below this are not compared with what is free, which takes a while to find."""
@@ -114,6 +116,7 @@ def guard_jit(function: Any) -> Callable[..., Any]:
         return typed.shape, typed.dtype, typed.weak_type
 
     def run(*arguments: Any) -> Any:
+        refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
         if jax.default_backend() != "cpu" or any(
             isinstance(leaf, jax.core.Tracer) for leaf in leaves

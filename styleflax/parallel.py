@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from styleflax.forks import refuse_fork
 from styleflax.memory import guard_jit
 
 AXIS = "data"
@@ -29,6 +30,7 @@ def local_devices(num_devices: int = 0) -> list[jax.Device]:
     Raises:
         ValueError: If there are fewer.
     """
+    refuse_fork()
     return _first(jax.local_devices(), num_devices)
 
 
@@ -38,6 +40,7 @@ def all_devices(num_devices: int = 0) -> list[jax.Device]:
     Raises:
         ValueError: If there are fewer, or if one process has more than another.
     """
+    refuse_fork()
     by_process = collections.defaultdict(list)
     for device in jax.devices():
         by_process[device.process_index].append(device)

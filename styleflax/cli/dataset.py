@@ -1,7 +1,6 @@
 """`styleflax dataset`: a stylized copy of a data set, for training classifiers."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,13 +34,15 @@ def dataset(
     alpha: Alpha = 1.0,
     color_match: ColorMatch = None,
     detail: Detail = None,
-    size: flags.Size = 256,
-    crop: flags.Crop = True,
+    format_: flags.FormatOut = "tfds",
+    styles_per_picture: flags.StylesPerPicture = 1,
+    size: flags.Size = None,
+    crop: flags.Crop = None,
     style_size: flags.StyleSize = 256,
     batch: flags.Batch = 16,
     seed: flags.Seed = 0,
     classes: flags.Classes = None,
-    encoding: flags.Encoding = "jpeg",
+    encoding: flags.Encoding = None,
     threads: flags.Threads = 4,
     launcher: flags.Launcher = "jax",
     workers: flags.Workers = 1,
@@ -73,6 +74,8 @@ def dataset(
         seed=seed,
         encoding=encoding,
         num_threads=threads,
+        format=format_,
+        styles_per_picture=styles_per_picture,
         classes=None if classes is None else read_classes(classes),
     )
     if launcher == "ray":
@@ -106,47 +109,55 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
 
     from styleflax.distributed import consensus as agreement  # noqa: PLC0415
     from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
-    from styleflax.inference.datasets.job import count_parts, open_job  # noqa: PLC0415
+    from styleflax.inference.datasets.finish import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.job import (  # noqa: PLC0415
+        count_parts,
+        open_job,
+        parts_folder,
+    )
     from styleflax.inference.datasets.maker import Maker  # noqa: PLC0415
-    from styleflax.inference.datasets.output import parts_folder  # noqa: PLC0415
     from styleflax.inference.datasets.parts import wait_for_parts  # noqa: PLC0415
     from styleflax.parallel import local_devices  # noqa: PLC0415
 
     with joined_processes(run), contextlib.ExitStack() as held:
         job = agreement.on_all(lambda: open_job(settings))
         agreement.on_first(lambda: held.enter_context(_claimed(job, out)))
-        if agreement.on_all((out / "dataset_info.json").is_file):
-            return agreement.on_first(lambda: _finish(job, out))
+        if agreement.on_all(lambda: is_finished(job, out)):
+            return agreement.on_first(lambda: finish(job, out))
         parts = range(jax.process_index(), count_parts(job), jax.process_count())
 
         def make() -> None:
-            maker = Maker(job, parts_folder(out), local_devices())
+            maker = Maker(job, parts_folder(out, job), local_devices())
             notes = maker.make(parts)
             for _ in tqdm(notes, "stylizing", len(parts), unit="part", disable=None):
                 pass
-            wait_for_parts(parts_folder(out), count_parts(job))
+            wait_for_parts(parts_folder(out, job), count_parts(job))
 
         agreement.on_all(make)
-        return agreement.on_first(lambda: _finish(job, out))
+        return agreement.on_first(lambda: finish(job, out))
 
 
 def make_on_ray(
     settings: "Settings", out: Path, num_workers: int, address: str | None
 ) -> dict[str, Any]:
     """The report of a data set that Ray's actors have made."""
-    from styleflax.inference.datasets.job import count_parts, open_job  # noqa: PLC0415
+    from styleflax.inference.datasets.finish import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.job import (  # noqa: PLC0415
+        count_parts,
+        open_job,
+        parts_folder,
+    )
     from styleflax.inference.datasets.on_ray import make_parts  # noqa: PLC0415
-    from styleflax.inference.datasets.output import parts_folder  # noqa: PLC0415
 
     job = open_job(settings)
     with _claimed(job, out):
-        if not (out / "dataset_info.json").is_file():
+        if not is_finished(job, out):
             parts = range(count_parts(job))
-            folder = parts_folder(out).absolute()
+            folder = parts_folder(out, job).absolute()
             made = make_parts(settings, folder, parts, num_workers, address)
             for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
                 pass
-        return _finish(job, out)
+        return finish(job, out)
 
 
 @contextlib.contextmanager
@@ -157,21 +168,6 @@ def _claimed(job: "Job", out: Path) -> Iterator[None]:
     with locked(out):
         claim(out, describe(job))
         yield
-
-
-def _finish(job: "Job", out: Path) -> dict[str, Any]:
-    """The report of the data set, which is put together if it has not been."""
-    from styleflax.inference.datasets import job as jobs  # noqa: PLC0415
-    from styleflax.inference.datasets.output import assemble, read_report  # noqa: PLC0415
-
-    return read_report(out) or assemble(
-        out,
-        jobs.count_parts(job),
-        jobs.features_of(job),
-        job.source.split,
-        f"Stylized by styleflax: {json.dumps(jobs.describe(job))}",
-        jobs.notes_of(job),
-    )
 
 
 def _tell(report: dict[str, Any] | None, out: Path) -> None:

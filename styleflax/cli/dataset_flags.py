@@ -12,9 +12,34 @@ Style = Annotated[Path, typer.Option(help="Folder of paintings to draw from.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder of the data set.")]
 Split = Annotated[str, typer.Option(help="Of a TFDS data set.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where TFDS data sets are.")]
-Size = Annotated[int, typer.Option(help="Short side of the pictures.")]
+FormatOut = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="Write tfds, a data set for tensorflow_datasets, or images, a folder with "
+        "the source's tree, names and sizes and a table, metadata.csv.",
+    ),
+]
+StylesPerPicture = Annotated[
+    int,
+    typer.Option(
+        help="Stylize each picture so many times, in as many different paintings."
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Short side of the pictures; default 256 for tfds, each one's own for "
+        "images."
+    ),
+]
 Crop = Annotated[
-    bool, typer.Option(help="Take the middle square; else pictures run one by one.")
+    bool | None,
+    typer.Option(
+        "--crop/--no-crop",
+        help="Take the middle square of --size, or whole pictures; default whole for "
+        "images only.",
+    ),
 ]
 StyleSize = Annotated[int, typer.Option(help="Side of the paintings.")]
 Batch = Annotated[
@@ -28,7 +53,12 @@ Classes = Annotated[
         "numbers; by default those of the folders, without pictures, too."
     ),
 ]
-Encoding = Annotated[str, typer.Option(help="jpeg or png.")]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        help="Write jpeg or png; default jpeg for tfds, the source's for images."
+    ),
+]
 Threads = Annotated[int, typer.Option(help="Read and write, per process.")]
 Launcher = Annotated[str, typer.Option(help="jax, or ray for Ray Data.")]
 Workers = Annotated[int, typer.Option(help="Actors of --launcher=ray.")]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from styleflax.files import is_disk_full
 from styleflax.memory import describe_lack, is_out_of_memory
 
 EXIT_FAILED = 1
@@ -36,7 +37,7 @@ def one_line_errors() -> Iterator[None]:
     except MemoryError as error:
         _fail(error, EXIT_FAILED)
     except (ValueError, OSError, ImportError) as error:
-        _fail(error)
+        _fail(error, EXIT_FAILED if is_disk_full(error) else EXIT_MISTAKE)
     except RuntimeError as error:
         if is_out_of_memory(error):
             _fail(error, EXIT_FAILED)

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from styleflax.cli.stylize_inputs import Source
 from styleflax.files import is_within
-from styleflax.images.listing import IMAGE_SUFFIXES
+from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
 from styleflax.images.write import SUFFIXES_WRITTEN
 
 VIDEO_SUFFIXES = frozenset(
@@ -132,7 +132,11 @@ def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
 
 
 def without_results(
-    sources: Sequence[Source], given: Sequence[Path], out: Path, name: str
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    out: Path,
+    name: str,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
     """Returns the pictures without those that earlier runs have written to `out`.
 
@@ -143,6 +147,7 @@ def without_results(
         given: Files and folders, as they stand on the command line.
         out: A file or folder to be written.
         name: How messages call the pictures.
+        left_out: What is not among them is added to this list.
 
     Raises:
         ValueError: `out` is one of the folders, or no picture remains.
@@ -163,6 +168,9 @@ def without_results(
         raise ValueError(
             f"{name}: {str(around[0])!r} holds no picture but those in -o {str(out)!r}"
         )
+    if left_out is not None and len(left) < len(sources):
+        number = len(sources) - len(left)
+        left_out.append(LeftOut(out, f"{number} of earlier results, as -o is there"))
     return left
 
 

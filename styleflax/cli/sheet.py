@@ -1,6 +1,7 @@
 """`styleflax sheet`: photographs by paintings on one page."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
 from styleflax.cli.output_paths import check_picture_file, without_results
+from styleflax.cli.resume import Recorder, check_resume
 from styleflax.cli.style_masks import StyleMasks, masked_styles
 from styleflax.cli.stylize_inputs import (
     DASH,
@@ -25,13 +27,13 @@ from styleflax.cli.stylize_inputs import (
 )
 from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.files import save_image
 from styleflax.images.listing import LeftOut
 from styleflax.memory import explained_memory
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
     from styleflax.cli.stylize_targets import Pair
+    from styleflax.images.read import Picture
     from styleflax.inference.stylizer import Stylizer
 
 MIN_CELL_PX = 16
@@ -60,6 +62,7 @@ def sheet(
     cell: Annotated[int, typer.Option(help="Side in px of a picture's square.")] = 256,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
+    resume: flags.Resume = False,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Put every photograph in every style on one page, with captions.
@@ -70,45 +73,60 @@ def sheet(
     from styleflax.cli.stylize_job import Job  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
-    _check_page(out, cell, overwrite=overwrite)
+    check_resume(out, resume=resume, overwrite=overwrite)
+    _check_page(out, cell, overwrite=overwrite or resume)
     check_max_megapixels(max_megapixels)
     refuse_two_inputs(photos, style or ())
     left_out: list[LeftOut] = []
-    found = expand(photos, "PHOTO", left_out=left_out)
-    contents = without_results(found, photos, out, "PHOTO")
+    contents = expand(photos, "PHOTO", left_out=left_out)
+    contents = without_results(contents, photos, out, "PHOTO", left_out)
     repeats = bool(mask or blend)
     styles = masked_styles(
         *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, False, style_size, level_balance, max_megapixels)
-    controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, color_match=color_match, detail=detail
-    )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, False, style_size)
+    more = (level_balance, max_megapixels, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing, left_out)
-    stylizer = Stylizer.load(weights)
-    stylizer.check_plan(plan)
-    _make_page(job, stylizer, out, cell)
+    beside = (left_out, Recorder(weights))
+    job = Job(contents, mixes, targets, controls, *reading, *writing, *beside)
+
+    def load() -> Stylizer:
+        stylizer = Stylizer.load(weights)
+        stylizer.check_plan(plan)
+        return stylizer
+
+    _make_page(job, load, out, cell, resume=resume)
 
 
-def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
+def _make_page(
+    job: "Job", load: "Callable[[], Stylizer]", out: Path, cell: int, *, resume: bool
+) -> None:
     """Writes the page, and ends the program with 1 if pictures on it are missing."""
+    from styleflax.cli.sheet_cells import Cells  # noqa: PLC0415
     from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
     from styleflax.images.grid import image_grid  # noqa: PLC0415
 
-    made: dict[Pair, np.ndarray] = {}
+    cells = Cells(job, out, {"cell": cell})
+    if not resume:
+        cells.begin()
+    elif cells.is_complete():
+        print(f"styleflax: {out} is complete", file=sys.stderr)
+        return
+    made, stylizer = cells.read(), load()
+    left = {pair: target for pair, target in job.targets.items() if pair not in made}
+
+    def keep(_: "Job", pair: "Pair", picture: "Picture", __: Report) -> None:
+        made[pair] = picture.on_white()
+        cells.keep(pair, made[pair])
+
     stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
     with Report(len(job.targets), left_out=job.left_out) as report:
-        run_job(
-            job,
-            stylizer,
-            report,
-            lambda _, pair, picture, __: made.update({pair: picture.on_white()}),
-        )
+        report.skip({pair: job.targets[pair] for pair in made})
+        run_job(job._replace(targets=left), stylizer, report, keep)
         failed = report.end({})
     limit = job.max_megapixels
     rows = [[None, *(_painting(mix, limit) for mix in job.mixes)]]
@@ -119,7 +137,8 @@ def _make_page(job: "Job", stylizer: "Stylizer", out: Path, cell: int) -> None:
         captions = _captions(job.contents, job.mixes)
         doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
         with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
-            save_image(image_grid(rows, captions=captions, cell_px=cell), out)
+            page = image_grid(rows, captions=captions, cell_px=cell)
+            cells.write_page(page, complete=not failed)
         print(out)
     if failed:
         raise typer.Exit(1)

@@ -50,7 +50,7 @@ def masked_styles(
     """
     repeats = repeats or bool(flags)
     styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
-    styles = without_results(styles, paths or (), out, "--style")
+    styles = without_results(styles, paths or (), out, "--style", left_out)
     return add_style_masks(styles, flags)
 
 
@@ -119,7 +119,7 @@ def check_style_masks(masks: Sequence[Path | None]) -> None:
         ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
         FileNotFoundError: If one is not there.
     """
-    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415
+    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
     from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
 
     for mask in filter(None, masks):

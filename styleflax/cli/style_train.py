@@ -81,6 +81,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
 
     from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
+    from styleflax.methods.finishing import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
@@ -97,5 +98,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
                 file=sys.stderr,
             )
             raise typer.Exit(EXIT_FAILED)
-        method, variables, frozen = build_model(read_run(folder, complete=True))
-    return method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})
+        file = read_run(folder, complete=True)
+    method, variables, frozen = build_model(file)
+    style = method.encode_style(variables, frozen, {"style_index": jnp.zeros(1, int)})
+    return add_palette(style, file.palettes.get(method.styles[0]))

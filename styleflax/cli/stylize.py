@@ -1,36 +1,38 @@
 """`styleflax stylize`: photographs in the styles of paintings."""
 
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from styleflax.cli import control_flags
 from styleflax.cli import stylize_flags as flags
-from styleflax.cli.output_paths import without_results
-from styleflax.cli.style_masks import StyleMasks, masked_styles
+from styleflax.cli.pairs import Given, Group, all_rows, group_rows, paired_rows
+from styleflax.cli.resume import Recorder, check_resume
+from styleflax.cli.style_masks import StyleMasks
 from styleflax.cli.stylize_inputs import (
     DASH,
     check_max_megapixels,
     count_sizes,
-    expand,
-    mixes_of,
     refuse_two_inputs,
 )
 from styleflax.cli.stylize_targets import find_targets
 from styleflax.cli.stylize_times import Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.listing import LeftOut
 
 if TYPE_CHECKING:
     from styleflax.cli.stylize_job import Job
+    from styleflax.inference.controls import Plan
     from styleflax.inference.stylizer import Stylizer
 
 
 def stylize(
-    photos: flags.Photos,
     out: flags.Out,
+    photos: flags.PhotosIfAny = None,
     style: flags.Paintings = None,
+    pairs: flags.Pairs = None,
     alpha: flags.Alpha = 1.0,
     blend: flags.Blend = None,
     exaggerate: control_flags.Exaggerate = None,
@@ -49,6 +51,7 @@ def stylize(
     split_rows: flags.SplitRows = False,
     tile: flags.Tile = None,
     overwrite: flags.Overwrite = False,
+    resume: flags.Resume = False,
     metadata: flags.WhatOfMetadata = flags.Metadata.STRIP,
     format_: flags.FormatOut = None,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
@@ -62,45 +65,91 @@ def stylize(
         from styleflax.cli.stylize_job import Job  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
-    refuse_two_inputs(photos, style or ())
-    _check_flags(out, max_megapixels, as_json=as_json)
-    left_out: list[LeftOut] = []
-    found = expand(photos, "PHOTO", left_out=left_out)
-    contents = without_results(found, photos, out, "PHOTO")
-    repeats = bool(mask or blend)
-    styles = masked_styles(
-        *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
-    )
-    looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
+    photos, style = photos or [], style or []
+    refuse_two_inputs(photos, style)
+    _check_flags(out, max_megapixels, blend, pairs, as_json=as_json)
+    check_resume(out, resume=resume, overwrite=overwrite)
+    looks = (blend, exaggerate, mask, feather, color, size, restore_size)
     more = (style_size, level_balance, max_megapixels, color_match, detail, refine)
-    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
-    mixes = mixes_of(styles, together=control_flags.one_picture(controls))
+
+    @functools.cache  # so that masks are read once
+    def controls_for(num_styles: int, strength: float) -> "tuple[Any, Plan]":
+        return control_flags.control_arguments(num_styles, strength, *looks, *more)
+
+    def together(num_styles: int) -> bool:
+        return control_flags.one_picture(controls_for(num_styles, alpha)[0])
+
+    given = Given(photos, style, style_mask, weights, out, [])
+    if pairs is None:
+        repeats = bool(mask or blend)
+        rows, num_styles = all_rows(given, alpha, together, repeats=repeats)
+    else:
+        rows, num_styles = paired_rows(pairs, given, alpha), 1
     suffix = None if format_ is None else f".{format_}"
-    targets = find_targets(contents, mixes, out, suffix=suffix, overwrite=overwrite)
-    reading = (suffix or ".png", max_megapixels)
-    writing = (metadata is flags.Metadata.KEEP, overwrite)
-    job = Job(contents, mixes, targets, controls, *reading, *writing, left_out)
-    with times.watching_compiler():
-        with times.phase("weights"):
-            stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
-        stylizer.check_plan(plan)
-        _run(job, stylizer, times, as_json=as_json)
+    targets = find_targets(rows, out, suffix=suffix, overwrite=overwrite or resume)
+    groups = group_rows(rows, targets)
+
+    def job_of(group: Group) -> "Job":
+        controls, _ = controls_for(num_styles, group.alpha)
+        reading = (suffix or ".png", max_megapixels)
+        writing = (metadata is flags.Metadata.KEEP, overwrite or resume)
+        files = (*group.sides, group.targets)
+        records = Recorder(weights, metadata=metadata.value)
+        recorder = records if resume or out.is_dir() else None
+        return Job(*files, controls, *reading, *writing, given.left_out, recorder)
+
+    def load() -> "Stylizer":
+        stylizer = Stylizer.load(weights, split_rows=split_rows, tile_px=tile)
+        for group in groups:
+            stylizer.check_plan(controls_for(num_styles, group.alpha)[1])
+        return stylizer
+
+    _run([*map(job_of, groups)], load, times, resume=resume, as_json=as_json)
 
 
-def _run(job: "Job", stylizer: "Stylizer", times: Times, *, as_json: bool) -> None:
+def _run(
+    jobs: "Sequence[Job]",
+    load: "Callable[[], Stylizer]",
+    times: Times,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
     """Makes the pictures and ends the program with 1 if some have failed."""
-    from styleflax.cli.stylize_job import run_job  # noqa: PLC0415
+    from styleflax.cli.stylize_job import run_job, skip_complete  # noqa: PLC0415
     from styleflax.cli.stylize_report import Report  # noqa: PLC0415
 
-    with Report(len(job.targets), as_json=as_json, left_out=job.left_out) as report:
-        with times.phase("run"):
-            stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
-            run_job(job, stylizer, report)
-        if report.end(times.seconds):
-            raise typer.Exit(1)
+    contents = dict.fromkeys(content for job in jobs for content in job.contents)
+    total = sum(len(job.targets) for job in jobs)
+    left, skipped = skip_complete(jobs) if resume else (jobs, {})
+    with times.watching_compiler():
+        with times.phase("weights"):
+            stylizer = load() if left else None
+        with Report(total, as_json=as_json, left_out=jobs[0].left_out) as report:
+            report.skip(skipped)
+            with times.phase("run"), report.stopping_when_full(left):
+                size = jobs[0].controls.get("size")
+                if stylizer is not None:
+                    stylizer.expect(count_sizes([*contents], size))
+                    for job in left:
+                        run_job(job, stylizer, report)
+            if report.end(times.seconds):
+                raise typer.Exit(1)
 
 
-def _check_flags(out: Path, max_megapixels: float, *, as_json: bool) -> None:
+def _check_flags(
+    out: Path,
+    max_megapixels: float,
+    blend: str | None,
+    pairs: str | None,
+    *,
+    as_json: bool,
+) -> None:
     check_max_megapixels(max_megapixels)
+    if pairs is not None and blend is not None:
+        raise ValueError(
+            "--blend puts all styles into one picture, and --pairs one into each: give "
+            "one of them"
+        )
     if as_json and out == DASH:
         raise ValueError("--json and -o - both write to standard output")

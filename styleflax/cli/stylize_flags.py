@@ -38,6 +38,21 @@ Paintings = Annotated[
         "its own their names or numbers, nothing if it has one."
     ),
 ]
+PhotosIfAny = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Photographs, or folders; - is standard input. None with a CSV file of "
+        "--pairs.",
+    ),
+]
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        help="Make chosen pairs instead of all: zip for photograph 1 in style 1 and so "
+        "on, or a CSV file with the columns content, style and perhaps alpha, output.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -63,7 +78,10 @@ Refine = Annotated[
         "20; slow. A picture of 1024 px or more takes that many at each of its levels."
     ),
 ]
-Weights = Annotated[str, typer.Option(help="A name or a model file.")]
+Weights = Annotated[
+    str,
+    typer.Option(help="A name, a model file, or its URL: hf://USER/REPO/FILE, https."),
+]
 SplitRows = Annotated[
     bool, typer.Option("--split-rows", help="Each picture over all devices.")
 ]
@@ -78,6 +96,14 @@ Tile = Annotated[
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that are there.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with work that was stopped: skip results that are complete, and "
+        "refuse those that were made by other styles, weights or controls.",
+    ),
 ]
 WhatOfMetadata = Annotated[
     Metadata,
@@ -97,5 +123,5 @@ Seed = Annotated[
     int, typer.Option(help="For methods that draw random numbers; AdaIN does not.")
 ]
 
-SWITCHES = frozenset({"--split-rows", "--overwrite", "--json"})
+SWITCHES = frozenset({"--split-rows", "--overwrite", "--resume", "--json"})
 """Flags that have no value."""

@@ -11,16 +11,24 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
+from styleflax.cli.resume import DiskFullError, Recorder, find_states
 from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
 from styleflax.cli.stylize_report import Report
 from styleflax.cli.stylize_targets import Pair
 from styleflax.cli.window_progress import WindowProgress
+from styleflax.files import is_disk_full
 from styleflax.images.listing import LeftOut
 from styleflax.images.read import Picture
-from styleflax.images.write import encode_picture, keeps_alpha, write_picture
+from styleflax.images.write import (
+    encode_picture,
+    keeps_alpha,
+    write_picture,
+    write_whole,
+)
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.grouping import group_by_shape
+from styleflax.inference.records import Asked, digest_bytes, write_record
 from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylized import rounded
 from styleflax.inference.stylizer import OneStyle, Stylizer
@@ -35,14 +43,15 @@ class Job(NamedTuple):
 
     Attributes:
         contents: The photographs.
-        mixes: The styles, every mix for every photograph.
-        targets: The file of every pair, or `DASH`.
+        mixes: Their styles.
+        targets: The file of every pair that is to be made, or `DASH`.
         controls: Keyword arguments of `Stylizer.__call__`.
         suffix: The format of what goes to standard output, as ".png".
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
         left_out: What folders hold beside pictures.
+        recorder: Of what results follow from, which is then written beside them.
     """
 
     contents: Sequence[Source]
@@ -54,6 +63,12 @@ class Job(NamedTuple):
     keep_metadata: bool
     overwrite: bool
     left_out: Sequence[LeftOut] = ()
+    recorder: Recorder | None = None
+
+    def asked(self, pair: Pair) -> Asked:
+        """Everything that the result of a pair follows from; there is a recorder."""
+        assert self.recorder is not None
+        return self.recorder.asked(*pair, self.controls)
 
 
 Write = Callable[[Job, Pair, Picture, Report], None]
@@ -92,14 +107,17 @@ def run_job(
     """
     stylizer.watch(report.warn, WindowProgress(), WindowProgress("iteration"))
     unreadable: dict[Source, Exception] = {}
-    for mix in job.mixes:
+    contents: dict[Mix, list[Source]] = {}
+    for content, mix in job.targets:
+        contents.setdefault(mix, []).append(content)
+    for mix, photos in contents.items():
         try:
             styles = _read_styles(job, mix, stylizer, report)
         except _FAILURES as error:
-            for content in job.contents:
+            for content in photos:
                 report.fail((content, mix), error)
             continue
-        loaded = _load(job, mix, unreadable, report)
+        loaded = _load(job, mix, photos, unreadable, report)
         for group in group_by_shape(loaded, stylizer.num_devices):
             batch = _Batch(mix, styles, [item for item, _ in group])
             _make_batch(job, batch, stylizer, report, write or _write)
@@ -128,9 +146,13 @@ def _read_styles(
 
 
 def _load(
-    job: Job, mix: Mix, unreadable: dict[Source, Exception], report: Report
+    job: Job,
+    mix: Mix,
+    photos: Sequence[Source],
+    unreadable: dict[Source, Exception],
+    report: Report,
 ) -> Iterator[tuple[_Loaded, np.ndarray]]:
-    for content in job.contents:
+    for content in photos:
         started = time.perf_counter()
         if content not in unreadable:
             try:
@@ -165,6 +187,8 @@ def _make_batch(
         pair = loaded.source, mix
         try:
             write(job, pair, _finish(job, loaded.picture, image), report)
+        except DiskFullError:
+            raise  # nor would there be room for another
         except _FAILURES as error:
             report.fail(pair, error)
             continue
@@ -193,5 +217,37 @@ def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
         sys.stdout.buffer.write(encode_picture(picture, suffix))
         sys.stdout.buffer.flush()
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(picture, target, overwrite=job.overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if job.recorder is None:
+            write_picture(picture, target, overwrite=job.overwrite)
+            return
+        if not job.overwrite and target.exists():
+            raise FileExistsError(f"{str(target)!r} exists already; see --overwrite")
+        data = encode_picture(picture, suffix)
+        write_record(target, job.asked(pair), digest_bytes(data))
+        write_whole(target, data)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(error.errno, "the disk is full", str(target)) from error
+        raise
+
+
+def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], dict[Pair, Path]]:
+    """Jobs of what is not complete yet, and the files of what is.
+
+    Raises:
+        ValueError: Results were made otherwise than is asked for now.
+        FileExistsError: Files are there that have no record.
+    """
+    asked = {target: job.asked(p) for job in jobs for p, target in job.targets.items()}
+    states = find_states(asked)
+    left: list[Job] = []
+    skipped: dict[Pair, Path] = {}
+    for job in jobs:
+        done = {p: t for p, t in job.targets.items() if states[t] == "complete"}
+        targets = {p: t for p, t in job.targets.items() if p not in done}
+        skipped |= done
+        if targets:
+            left.append(job._replace(targets=targets))
+    return left, skipped

@@ -2,15 +2,21 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
 from styleflax.cli.errors import describe_error
+from styleflax.cli.resume import DiskFullError, describe_missing
 from styleflax.cli.stylize_inputs import DASH
 from styleflax.cli.stylize_targets import Pair
 from styleflax.images.listing import LeftOut, describe_left_out
+
+if TYPE_CHECKING:
+    from styleflax.cli.stylize_job import Job
 
 
 class Report:
@@ -30,6 +36,8 @@ class Report:
         self._total, self._as_json = total, as_json
         self._raises = total == 1 and not as_json
         self._said: set[str] = set()
+        self._written: set[Any] = set()
+        self.num_skipped = 0
         self._left_out = left_out
         shown = total > 1 and sys.stderr.isatty()
         self._bar = tqdm(total=total, unit="picture", disable=not shown)
@@ -61,11 +69,42 @@ class Report:
         """
         for note in notes:
             self.warn(note)
+        self._written.add(target)
         if self._as_json:
             self._say_json(pair, str(target), size, seconds, None, notes)
         elif target != DASH:
             self._say(str(target))
         self._bar.update()
+
+    def skip(self, skipped: Mapping[Pair, Path]) -> None:
+        """Says which pictures were there before, and complete."""
+        self.num_skipped = len(skipped)
+        for pair, target in skipped.items():
+            if self._as_json:
+                self._say_json(pair, str(target), None, None, None, (), skipped=True)
+            self._bar.update()
+        if skipped and not self._as_json:
+            text = f"styleflax: {len(skipped)} of {self._total} pictures are complete"
+            self._say(text, sys.stderr)
+
+    @contextmanager
+    def stopping_when_full(self, jobs: "Sequence[Job]") -> Iterator[None]:
+        """Within the block, a full disk ends the program and says what is missing.
+
+        Raises:
+            OSError: What is missing, and what to do.
+        """
+        try:
+            yield
+        except DiskFullError as error:
+            targets = [target for job in jobs for target in job.targets.values()]
+            missing = [target for target in targets if target not in self._written]
+            can_resume = any(job.recorder is not None for job in jobs)
+            written = self.num_skipped + len(self._written)
+            text = describe_missing(written, missing, can_resume=can_resume)
+            failure = OSError(text)
+            failure.errno = error.errno
+            raise failure from None
 
     def fail(self, pair: Pair, error: Exception) -> None:
         """Says that a picture could not be made.
@@ -99,7 +138,11 @@ class Report:
         self._bar.close()
         if self._as_json:
             rounded = {name: round(value, 3) for name, value in seconds.items()}
-            counts = {"pictures": self._total, "failed": self.num_failed}
+            counts = {
+                "pictures": self._total,
+                "failed": self.num_failed,
+                "skipped": self.num_skipped,
+            }
             rest = [{"path": str(p), "reason": reason} for p, reason in self._left_out]
             summary = {**counts, "left_out": rest, "seconds": rounded}
             self._say(json.dumps({"summary": summary}))
@@ -118,6 +161,8 @@ class Report:
         seconds: float | None,
         error: str | None,
         notes: tuple[str, ...],
+        *,
+        skipped: bool = False,
     ) -> None:
         content, mix = pair
         line = {
@@ -129,6 +174,8 @@ class Report:
             "warnings": notes,
             "error": error,
         }
+        if skipped:
+            line["skipped"] = True
         self._say(json.dumps(line))
 
     def _say(self, text: str, file: Any = None) -> None:

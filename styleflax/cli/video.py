@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from styleflax.cli import control_flags, video_flags
 from styleflax.cli import stylize_flags as flags
+from styleflax.cli.resume import Recorder, check_resume
 from styleflax.cli.style_masks import StyleMasks, add_style_masks
 from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
 from styleflax.cli.stylize_times import Times
@@ -44,6 +45,7 @@ def video(
     audio: video_flags.Audio = video_flags.Sound.KEEP,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
+    resume: flags.Resume = False,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
     as_json: video_flags.AsJson = False,
 ) -> None:
@@ -58,24 +60,24 @@ def video(
 
     check_exists(clip, "VIDEO", "a video file or a folder")
     left_out: list[LeftOut] = []
+    check_resume(out, resume=resume, overwrite=overwrite)
+    overwrite |= resume  # which is more careful
     targets = find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
     rate = read_rate(fps, [source for source, _ in targets])
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
-    looks = (alpha, blend, exaggerate, mask, feather, color)
-    sizes = (size, restore_size, style_size, level_balance, max_megapixels)
-    controls, plan = control_flags.control_arguments(
-        len(styles), *looks, *sizes, color_match=color_match, detail=detail
-    )
+    looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
+    more = (style_size, level_balance, max_megapixels, color_match, detail)
+    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)
     writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
-    jobs = [
-        VideoJob(source, styles, target, *asked, *writing, rate)
-        for source, target in targets
-    ]
-    run_videos(jobs, weights, times, left_out, as_json=as_json)
+    jobs = [VideoJob(one, styles, to, *asked, *writing, rate) for one, to in targets]
+    if resume or out.is_dir():
+        ways = {"audio": audio.value, "fps": fps, **controls}
+        jobs = [job.recorded(Recorder(weights), ways) for job in jobs]
+    run_videos(jobs, weights, times, left_out, resume=resume, as_json=as_json)
 
 
 def _read_keyframes(

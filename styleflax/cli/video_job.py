@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -17,13 +17,16 @@ import typer
 from tqdm import tqdm
 
 from styleflax.cli.errors import describe_error
+from styleflax.cli.resume import Recorder, describe_missing, find_states
 from styleflax.cli.style_masks import read_part
 from styleflax.cli.stylize_inputs import Source, read_source
 from styleflax.cli.stylize_times import Times
+from styleflax.files import is_disk_full
 from styleflax.images.listing import LeftOut, describe_left_out
 from styleflax.images.pixels import to_u8
 from styleflax.inference.controls import Plan
 from styleflax.inference.model import Model
+from styleflax.inference.records import Asked, publish, staged_path
 from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.clip import Clip, Frame
@@ -48,6 +51,7 @@ class VideoJob(NamedTuple):
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
         rate: Frames in a second, of numbered pictures.
+        asked: Everything that the result follows from, if that is to be recorded.
     """
 
     clip: Path
@@ -63,6 +67,19 @@ class VideoJob(NamedTuple):
     keep_sound: bool
     overwrite: bool
     rate: Fraction = DEFAULT_RATE
+    asked: Asked | None = None
+
+    def recorded(self, recorder: Recorder, ways: Mapping[str, Any]) -> "VideoJob":
+        """The job with everything that its result follows from.
+
+        Args:
+            recorder: Of the model.
+            ways: Controls, and what else the command line says of results.
+        """
+        own = ("keyframes", "smooth_s", "steady", "crf", "pixel_format")
+        more = {name: getattr(self, name) for name in own}
+        asked = recorder.asked(self.clip, self.styles, {**more, **ways})
+        return self._replace(asked=asked)
 
 
 class Made(NamedTuple):
@@ -93,6 +110,7 @@ def run_videos(
     times: Times,
     left_out: Sequence[LeftOut] = (),
     *,
+    resume: bool = False,
     as_json: bool,
 ) -> None:
     """Makes the videos; nothing is left of one that is interrupted.
@@ -104,6 +122,7 @@ def run_videos(
         weights: Name or file of the model.
         times: Of the command.
         left_out: What folders hold beside what is read.
+        resume: Whether videos that are complete are left out.
         as_json: Whether to print lines of JSON.
 
     Raises:
@@ -113,6 +132,19 @@ def run_videos(
     """
     if left_out:
         _warn(describe_left_out(left_out))
+    jobs = _without_complete(jobs) if resume else jobs
+    if jobs:
+        _run_all(jobs, weights, times, left_out, as_json=as_json)
+
+
+def _run_all(
+    jobs: Sequence[VideoJob],
+    weights: str,
+    times: Times,
+    left_out: Sequence[LeftOut],
+    *,
+    as_json: bool,
+) -> None:
     failed: dict[Path, str] = {}
     with times.watching_compiler(), _sigterm_as_interrupt():
         first = _open(jobs[0]) if len(jobs) == 1 else None  # before the weights
@@ -127,6 +159,7 @@ def run_videos(
                 except (ValueError, OSError, MemoryError) as error:
                     if len(jobs) == 1:
                         raise
+                    _stop_when_full(error, job, jobs)
                     failed[job.clip] = describe_error(error)
                     if as_json:
                         _print_json(job, None, failed[job.clip])
@@ -139,6 +172,28 @@ def run_videos(
         heading = f"styleflax: {len(failed)} of {len(jobs)} videos failed:"
         print("\n".join([heading, *lines]), file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _without_complete(jobs: Sequence[VideoJob]) -> list[VideoJob]:
+    states = find_states({job.out: job.asked for job in jobs if job.asked is not None})
+    left = [job for job in jobs if states.get(job.out) != "complete"]
+    if num_complete := len(jobs) - len(left):
+        text = f"styleflax: {num_complete} of {len(jobs)} videos are complete"
+        print(text, file=sys.stderr)
+    return left
+
+
+def _stop_when_full(
+    error: Exception, failed: VideoJob, jobs: Sequence[VideoJob]
+) -> None:
+    """Raises what is missing if there is no room for any other video either."""
+    if not isinstance(error, OSError) or not is_disk_full(error):
+        return
+    num_done = next(k for k, job in enumerate(jobs) if job is failed)
+    missing = [job.out for job in jobs[num_done:]]
+    failure = OSError(describe_missing(num_done, missing, can_resume=True))
+    failure.errno = error.errno
+    raise failure from None
 
 
 def _open(job: VideoJob) -> Clip:
@@ -191,12 +246,15 @@ def _prepare(source: Source, stylizer: Stylizer, job: VideoJob) -> OneStyle:
 
 def _make(job: VideoJob, reader: Clip, stylize: VideoStylizer) -> Made:
     started, count = time.perf_counter(), 0
+    # A result is recorded before it gets its name, so that it is written beside.
+    place = job.out if job.asked is None else staged_path(job.out)
+    place.parent.mkdir(parents=True, exist_ok=True)
     writer = open_writer(
-        job.out,
+        place,
         reader,
         crf=job.crf,
         pixel_format=job.pixel_format,
-        overwrite=job.overwrite,
+        overwrite=job.overwrite or job.asked is not None,
     )
     # Frames in a second, and when the last one will be done.
     bar = tqdm(total=reader.num_frames, unit="frame", disable=not sys.stderr.isatty())
@@ -209,6 +267,8 @@ def _make(job: VideoJob, reader: Clip, stylize: VideoStylizer) -> Made:
             writer.write(image_u8, item)
             count += 1
             bar.update()
+    if job.asked is not None:
+        publish(job.out, job.asked)
     warnings = [*reader.notes, *writer.notes]
     if reader.num_damaged:
         warnings.append(f"{reader.num_damaged} damaged parts of {job.clip} left out")

@@ -61,15 +61,25 @@ def verify(
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help="vgg19")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="vgg19, or a URL: https://HOST/FILE, hf://USER/REPO[@REVISION]/FILE; "
+            "#sha256=DIGITS after it pins the file."
+        ),
+    ],
     local_path: Annotated[
         Path | None, typer.Option("--from", help="A file that is here already.")
     ] = None,
+    renew: Annotated[
+        bool,
+        typer.Option("--renew", help="Download again, and trust a file that differs."),
+    ] = False,
 ) -> None:
-    """Download published weights into the user's cache folder."""
+    """Download weights into the user's cache folder, and print where they are."""
     from styleflax.weights.fetch import fetch as download  # noqa: PLC0415
 
-    print(download(name, local_path=local_path))
+    print(download(name, local_path=local_path, renew=renew))
 
 
 @app.command("export")
@@ -164,4 +174,5 @@ def _by_name(file: Path) -> Path:
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415
 
         return find_cached(str(file))
-    return packaged_models.packaged_models().get(str(file), file)
+    named = packaged_models.packaged_models()
+    return named.get(str(file)) or packaged_models.fetch_if_remote(file)

@@ -31,6 +31,7 @@ from styleflax.compile_cache.keys import (
     environment_digest,
     jax_options,
 )
+from styleflax.forks import refuse_fork
 from styleflax.memory import guard_program, is_out_of_memory
 
 RETRIEVED = "/styleflax/compile/retrieval"
@@ -70,6 +71,7 @@ class KeptFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         """The function's result."""
+        refuse_fork()
         folder = program_folder()
         # Without a folder, only programs for CPU are compiled here: to know their need.
         if folder is None and jax.default_backend() != "cpu":

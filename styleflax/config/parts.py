@@ -88,6 +88,8 @@ class Phase:
         resize_px: Short side that pictures are resized to before cropping.
         losses: Weights by term of the method.
         schedule: Learning rate.
+        color_match: Strength of the color step before the losses judge a picture, 0 to
+            1; only `adain` has it.
     """
 
     steps: int = 160_000
@@ -96,6 +98,7 @@ class Phase:
     resize_px: int = 512
     losses: dict[str, float] = dataclasses.field(default_factory=_paper_losses)
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    color_match: float = 0.0
 
 
 @dataclasses.dataclass

@@ -41,6 +41,8 @@ class LabelledSource(Protocol):
         description: One line that differs where the pictures do.
         left_out: What lies beside the pictures and is none.
         empty_classes: Names of classes without a picture.
+        file_names: Paths of all pictures within the source; None if they are not
+            files.
     """
 
     classes: Mapping[str, Sequence[str] | int]
@@ -48,6 +50,7 @@ class LabelledSource(Protocol):
     description: str
     left_out: Sequence[LeftOut]
     empty_classes: Sequence[str]
+    file_names: Sequence[str] | None
 
     def __len__(self) -> int: ...
 
@@ -115,6 +118,7 @@ class LabelledFolder:
         self._folder, self.split = folder, split
         self.left_out: Sequence[LeftOut]
         self._names, self.left_out = relative_names(folder)
+        self.file_names: Sequence[str] | None = self._names
         if not self._names:
             raise ValueError(f"the folder {str(folder)!r} holds no picture")
         tops = [os.path.dirname(name).partition(os.sep)[0] for name in self._names]  # noqa: PTH120
@@ -127,10 +131,10 @@ class LabelledFolder:
             )
         known = _check_classes(folder, found, classes)
         self.classes: Mapping[str, Sequence[str] | int] = (
-            {"label": [_printable(name) for name in known]} if known else {}
+            {"label": [printable(name) for name in known]} if known else {}
         )
         self.empty_classes: Sequence[str] = [
-            _printable(name) for name in known if name not in found
+            printable(name) for name in known if name not in found
         ]
         number = {name: i for i, name in enumerate(known)}
         self._labels = [number[top] for top in tops] if known else []
@@ -179,6 +183,7 @@ class TfdsSplit:
         self.description = f"{builder.info.full_name}, {split}: {len(self)} pictures"
         self.left_out: Sequence[LeftOut] = ()
         self.empty_classes: Sequence[str] = ()
+        self.file_names: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self._source)
@@ -333,6 +338,6 @@ def _first_of(features: Mapping[str, Any], kind: type, name: str) -> str:
     raise ValueError(f"{name} has no picture among its features {sorted(features)}")
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """Returns a file's name that was no UTF-8 with its odd bytes escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

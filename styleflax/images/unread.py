@@ -3,6 +3,8 @@
 import os
 from typing import NamedTuple
 
+from styleflax.files import find_substitute
+
 HEAD_BYTES = 1024
 """How much of a file's beginning `unread_by_content` looks at."""
 
@@ -55,12 +57,10 @@ _HDR = Unread(
 _XCF = Unread("a GIMP file (XCF)", "export it as PNG or TIFF there")
 _VIDEO = Unread("a video", "use `styleflax video` for it")
 _ARCHIVE = Unread("an archive", "unpack it and give the folder")
-_WEB_PAGE = Unread("a web page", "download the picture itself that the page shows")
-_LFS = Unread(
-    "a pointer of Git LFS in place of the file",
-    "run `git lfs pull` where it comes from",
+_WEIGHTS = Unread(
+    "a style file or a model file",
+    "give a style file (*.style) to --style, a model file to --weights",
 )
-_EMPTY = Unread("an empty file", "copy or download it again")
 
 _SUFFIXES: dict[str, Unread] = {
     **dict.fromkeys(
@@ -80,6 +80,7 @@ _SUFFIXES: dict[str, Unread] = {
     ".xcf": _XCF,
     **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"), _VIDEO),
     **dict.fromkeys((".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp"), _VIDEO),
+    **dict.fromkeys((".style", ".safetensors"), _WEIGHTS),
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"), _ARCHIVE),
 }
 _BEGINNINGS: tuple[tuple[bytes, Unread], ...] = (
@@ -106,10 +107,11 @@ _BEGINNINGS: tuple[tuple[bytes, Unread], ...] = (
     (b"\x1f\x8b", _ARCHIVE),
     (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
     (b"Rar!", _ARCHIVE),
-    (b"version https://git-lfs", _LFS),
 )
 # Major brands of ISO/IEC 14496-12 files and of QuickTime's.
 _VIDEO_BRANDS = (b"iso", b"mp4", b"M4V", b"qt", b"3g", b"avc1", b"dash", b"MSNV")
+# Of safetensors files, whose first eight bytes are the size of a JSON header.
+_MAX_HEADER_BYTES = 100_000_000
 RAW_FILE = _RAW
 """For files that only their tags tell from TIFF."""
 
@@ -125,8 +127,8 @@ def unread_by_content(head: bytes) -> Unread | None:
     Args:
         head: The first `HEAD_BYTES`, or all of a shorter file.
     """
-    if not head:
-        return _EMPTY
+    if substitute := find_substitute(head):
+        return Unread(*substitute)
     known = [kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)]
     return known[0] if known else _of_container(head) or _of_text(head)
 
@@ -134,6 +136,8 @@ def unread_by_content(head: bytes) -> Unread | None:
 def _of_container(head: bytes) -> Unread | None:
     if head[4:8] == b"ftyp" and head[8:11] == b"crx":
         return _RAW
+    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < _MAX_HEADER_BYTES:
+        return _WEIGHTS
     is_film = head[4:8] == b"ftyp" and head[8:12].startswith(_VIDEO_BRANDS)
     is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
     return _VIDEO if is_film or is_avi else None
@@ -141,6 +145,4 @@ def _of_container(head: bytes) -> Unread | None:
 
 def _of_text(head: bytes) -> Unread | None:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text:
-        return _SVG
-    return _WEB_PAGE if text.startswith((b"<!doctype html", b"<html")) else None
+    return _SVG if text.startswith((b"<svg", b"<?xml")) and b"<svg" in text else None

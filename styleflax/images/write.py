@@ -129,6 +129,8 @@ def write_whole(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        raise type(error)(f"cannot write {str(path)!r}: {one_line(error)}") from None
+        failure = type(error)(f"cannot write {str(path)!r}: {one_line(error)}")
+        failure.errno = error.errno  # by which a full disk is known
+        raise failure from None
     finally:
         temporary.unlink(missing_ok=True)

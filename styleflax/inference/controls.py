@@ -180,7 +180,8 @@ class Plan(NamedTuple):
 def match_share(strength: float) -> float:
     """The factor on `color_match` at a strength: 0 at 0, and 1 from 1 on.
 
-    Of the functions that docs/controls.md compares, the one ...
+    Of the functions that docs/controls.md compares, the one that brings the painting's
+    colors along with its texture: not after it, and not before.
     """
     return 1.0 - (1.0 - min(strength, 1.0)) ** 2
 

@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 from styleflax import methods
 from styleflax.compile_cache.jit import kept_shapes
 from styleflax.config import Arithmetic
+from styleflax.forks import refuse_fork
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention, scale_widths
 from styleflax.types import Params
@@ -41,6 +42,7 @@ def build_model(
         ValueError: If the file's method, options, encoder or arithmetic are unknown,
             or its parameters are not that method's; lists missing and extra names.
     """
+    refuse_fork()
     if file.method == ENCODER_ONLY:
         raise ValueError(
             "the model file holds an encoder alone and no method: train one on it with "
@@ -109,6 +111,8 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
                 f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
                 f"{sorted(values)}"
             )
+    if method.styles and not file.encoder_params:
+        return  # it would judge in training alone: the styles are in the network
     if not method.encoder_layers:
         check_params({}, file.encoder_params, "the encoder")
         return

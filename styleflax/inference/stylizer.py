@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.color.transfer import color_style, finish
@@ -91,6 +92,7 @@ class Stylizer:
         self._styles = StyleEncoder(model, kept, encode)
         self._on_step: Callable[[int, int], None] | None = None
         self._defaults = {} if file is None else file.defaults
+        self._knows_palettes = file is not None and bool(file.palettes)
         self._has_warned = False
 
     @classmethod
@@ -104,7 +106,8 @@ class Stylizer:
         """The stylizer of a model file, or of weights that have a name.
 
         Args:
-            weights: A file or a name.
+            weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
+                `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
                 process, for pictures too large for one; see `inference.render.rows`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
@@ -228,7 +231,10 @@ class Stylizer:
                 the method has no such control, a mask's region is empty, a picture
                 is below 16 px, or a style file is of another model.
             FileNotFoundError: If a path leads nowhere.
+            NotEnoughMemoryError: If memory does not suffice; says what to do.
+            ForkedProcessError: If the process was forked after the first use of JAX.
         """
+        refuse_fork()
         several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
         plan = make_plan(len(styles), **controls)
@@ -254,7 +260,8 @@ class Stylizer:
 
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
-        check_controls(self._model.method, plan.asked())
+        known = {"color_match"} if self._knows_palettes else set()
+        check_controls(self._model.method, plan.asked() - known)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":

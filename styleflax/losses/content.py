@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from styleflax.ops.statistics import mean_square
 from styleflax.types import Image
 
 # From RGB to luma and the two colour differences of ITU-R BT.601, as in JPEG.
@@ -20,8 +21,7 @@ def mse_loss(x: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array
     the AdaIN output they were decoded from (Huang and Belongie 2017, equation
     12).
     """
-    difference = x.astype(jnp.float32) - target.astype(jnp.float32)
-    return jnp.square(difference).mean()
+    return mean_square(x.astype(jnp.float32) - target.astype(jnp.float32))
 
 
 def pixel_loss(

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from styleflax.ops.statistics import mean_square
 from styleflax.types import Image
 
 
@@ -14,8 +15,8 @@ def total_variation_loss(image: Image) -> Float[Array, ""]:
 
     Images of a single row or column have no neighbours there and add 0.
     """
-    terms = [jnp.square(jnp.diff(image, axis=axis)) for axis in (1, 2)]
-    return sum((t.mean() for t in terms if t.size), start=jnp.zeros(()))
+    steps = [jnp.diff(image, axis=axis) for axis in (1, 2)]
+    return sum((mean_square(x) for x in steps if x.size), start=jnp.zeros(()))
 
 
 def out_of_range_loss(image: Image) -> Float[Array, ""]:
@@ -24,7 +25,7 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
     A network without a limit at its output can please an encoder by values that no
     picture has; cut off, they are spots of pure colour.
     """
-    return jnp.square(image - jnp.clip(image, 0.0, 1.0)).mean()
+    return mean_square(image - jnp.clip(image, 0.0, 1.0))
 
 
 REGULARIZERS: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyType(

@@ -30,6 +30,7 @@ from styleflax.methods.encoder import (
     FrozenEncoder,
     make_stylizing_encoder,
 )
+from styleflax.methods.finishing import match_pairs
 from styleflax.methods.terms import make_style_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.layers import scale_channels
@@ -56,6 +57,7 @@ def make_adain(
     remat: bool = False,
     width: float = 1.0,
     encoder: EncoderKind = "frozen",
+    color_match: float = 0.0,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -76,6 +78,8 @@ def make_adain(
         width: Factor on the channels of encoder, decoder and critics.
         encoder: `trained` trains the encoder that stylizes, too, which begins as the
             frozen one; that judges the pictures.
+        color_match: Strength of the color step before content and style losses judge a
+            picture in training; its map has a gradient, too.
 
     Raises:
         ValueError: If a term or an encoder is unknown, or the width is not possible.
@@ -151,7 +155,8 @@ def make_adain(
         if {"identity", "identity_features"} & losses.keys():
             found |= identity_terms(own, frozen, middle_half(images))
         if not losses.keys() <= set(RECONSTRUCTIONS):
-            found |= transfer_terms(own, variables, frozen, feature, seen, key)
+            style = batch["style"]
+            found |= transfer_terms(own, variables, frozen, feature, seen, style, key)
         total, metrics = weigh_terms(losses, found)
         return total, (metrics, {})
 
@@ -161,6 +166,7 @@ def make_adain(
         frozen: Params,
         feature: FeatureMap,
         seen: FeatureMaps,
+        paintings: Float[Array, "_ _ _ 3"],
         key: Key,
     ) -> dict[str, Array]:
         """Content, style and image terms; features are of contents, then styles."""
@@ -175,7 +181,8 @@ def make_adain(
             styles = terms.compare(seen, targets, variables.players, key)
             return {"content": mse_loss(seen[DEEPEST], wanted), **styles}
 
-        judged = judge.judge(frozen, image, STYLE_LAYERS, compare)
+        shown = match_pairs(image, paintings, color_match) if color_match else image
+        judged = judge.judge(frozen, shown, STYLE_LAYERS, compare)
         return {**judged, **regularize(image, losses)}
 
     def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:

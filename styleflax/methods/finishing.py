@@ -6,7 +6,13 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from styleflax.ops.color_match import Palette, match_chroma, mix_palettes, palette_of
+from styleflax.ops.color_match import (
+    Palette,
+    color_moments,
+    match_chroma,
+    mix_palettes,
+    palette_of,
+)
 from styleflax.ops.spatial import area_average
 from styleflax.types import Image
 
@@ -27,6 +33,16 @@ def with_palette(
     if part is not None:
         part = area_average(part, *image.shape[1:3])
     return {**style, PALETTE: palette_of(image, part)._asdict()}
+
+
+def add_palette(
+    style: Mapping[str, Any], palette: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """A style with the palette that a model file has of it, if it has one."""
+    if palette is None:
+        return style
+    arrays = {name: jnp.asarray(palette[name], jnp.float32) for name in Palette._fields}
+    return {**style, PALETTE: arrays}
 
 
 def without_palettes(styles: Sequence[Any]) -> list[Any]:
@@ -100,6 +116,20 @@ def match_colors(
     palette = mixed_palette(styles, weights)
     at_pixels = pixel_masks(masks, *image.shape[1:3])
     return match_chroma(image, palette, color_match, at_pixels)
+
+
+def match_pairs(
+    image: Image, style: Image, strength: Float[Array, ""] | float
+) -> Image:
+    """Pictures with the chroma of the paintings beside them, for training.
+
+    Args:
+        image: As decoded.
+        style: As many paintings, of any size.
+        strength: 0 to 1; see `ops.color_match.color_map`.
+    """
+    moments = color_moments(style)
+    return match_chroma(image, Palette(moments.mean, moments.covariance), strength)
 
 
 def pixel_masks(

@@ -18,7 +18,7 @@ from styleflax.types import Image
 Norm = Literal["batch", "instance", "conditional", "none"]
 Padding = Literal["reflect-start", "mirror"]
 Upsampling = Literal["transposed", "nearest"]
-Output = Literal["tanh", "sigmoid"]
+Output = Literal["tanh", "sigmoid", "linear"]
 Modulate = Callable[[str, Float[Array, "b h w c"]], Float[Array, "b h w c"]]
 """(layer, normalised map) -> the map with the scale and shift of a style."""
 
@@ -53,7 +53,8 @@ class TransformerNet(nn.Module):
         upsampling: `transposed` convolutions, or `nearest` and a convolution, which
             leaves no checkerboard.
         output: `tanh` of a range of 150 around Caffe's mean, of 255, so that pixels
-            may leave [0, 1]; `sigmoid`.
+            may leave [0, 1]; `sigmoid`; `linear` of [0, 255], which pixels may leave,
+            too (fast_neural_style of pytorch/examples).
         normalise_output: Normalise the last convolution, too (Dumoulin et al.).
         kernel_std: Of kernels before training; None for He's by size.
         dtype: Compute type; the image and statistics are float32.
@@ -156,6 +157,8 @@ class TransformerNet(nn.Module):
     def _colors(self, x: Image) -> Image:
         if self.output == "sigmoid":
             return nn.sigmoid(x)
+        if self.output == "linear":
+            return x / 255.0
         mean_rgb = jnp.array(CAFFE_MEAN_BGR[::-1])
         return (TANH_RANGE * jnp.tanh(x) + mean_rgb) / 255.0
 

@@ -6,6 +6,9 @@ alone: 36 instead of 99 GFLOP/s for each CPU second are what jaxlib 0.10.2 reach
 without them.
 """
 
+import math
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -15,19 +18,38 @@ ROW_SPLIT = 8
 """A map may be split by rows between this many devices, or a divisor of it."""
 
 
+@jax.custom_jvp
 def reflect_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
     """Returns the map with a border of one position, reflected.
 
     The edge itself is not repeated. A side of length 1 has nothing to reflect but
     its one position, which is repeated.
     """
-    for axis in (1, 2):
-        last = x.shape[axis] - 1
-        inner = min(1, last)
-        before = lax.slice_in_dim(x, inner, inner + 1, axis=axis)
-        after = lax.slice_in_dim(x, last - inner, last - inner + 1, axis=axis)
-        x = lax.concatenate([before, x, after], axis)
-    return x
+    # On CPU a gather and its fusions take 8 % less of three layers of 64 channels at
+    # 512 px than two concatenations, but its gradient, a scatter, takes more. Not of
+    # rows, which may be split over devices.
+    width = x.shape[2]
+    columns = jnp.array([min(1, width - 1), *range(width), max(width - 2, 0)])
+    wide = x.at[:, :, columns].get(
+        mode="promise_in_bounds", wrap_negative_indices=False
+    )
+    return _reflect(wide, 1)
+
+
+@reflect_pad.defjvp
+def _reflect_pad_jvp(
+    primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    return reflect_pad(*primals), _reflect(_reflect(tangents[0], 1), 2)
+
+
+def _reflect(x: Array, axis: int) -> Array:
+    """Returns the map with a reflected border along one side."""
+    last = x.shape[axis] - 1
+    inner = min(1, last)
+    before = lax.slice_in_dim(x, inner, inner + 1, axis=axis)
+    after = lax.slice_in_dim(x, last - inner, last - inner + 1, axis=axis)
+    return lax.concatenate([before, x, after], axis)
 
 
 def edge_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
@@ -52,7 +74,7 @@ def conv3x3_reflect(
         kernel: The filters (not flipped: a correlation, as everywhere in the field).
         bias: Added to every position.
     """
-    return valid_conv(reflect_pad(x), kernel) + bias
+    return add_bias(valid_conv(reflect_pad(x), kernel), bias)
 
 
 def upsample_conv3x3_reflect(
@@ -79,15 +101,12 @@ def upsample_conv3x3_reflect(
         return conv3x3_reflect(_enlarge(x), kernel, bias)
     b, h, w, channels = x.shape
     o = kernel.shape[3]
-    by_phase = _phase_kernels(kernel).transpose(2, 3, 4, 0, 1, 5)
+    # Odd phases first: then the result is all phases interleaved, less the border.
+    by_phase = _phase_kernels(kernel)[::-1, ::-1].transpose(2, 3, 4, 0, 1, 5)
     stacked = by_phase.reshape(2, 2, channels, 4 * o)
-    y = valid_conv(edge_pad(x), stacked) + jnp.tile(bias, 4)
-    y = y.reshape(b, h + 1, w + 1, 2, 2, o)
-    rows = [
-        jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in (0, 1)], axis=3)
-        for p in (0, 1)
-    ]
-    return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, o)
+    y = valid_conv(edge_pad(x), stacked).reshape(b, h + 1, w + 1, 2, 2, o)
+    whole = y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * (h + 1), 2 * (w + 1), o)
+    return add_bias(whole[:, 1:-1, 1:-1], bias)
 
 
 def valid_conv(
@@ -103,6 +122,27 @@ def valid_conv(
     return lax.conv_general_dilated(
         padded, kernel, (stride, stride), "VALID", dimension_numbers=_LAYOUT
     )
+
+
+@jax.custom_jvp
+def add_bias(x: Float[Array, "b h w o"], bias: Float[Array, " o"]) -> Array:
+    """Returns the map with a number added to every channel.
+
+    The bias' gradient is a matrix product, which takes a third to a fifteenth of the
+    time of the sum over positions that it is, on CPU.
+    """
+    return x + bias
+
+
+@add_bias.defjvp
+def _add_bias_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    x, bias = primals
+    x_tangent, bias_tangent = tangents
+    ones = jnp.ones((math.prod(x.shape[:-1]), 1), bias.dtype)
+    spread = jnp.matmul(ones, bias_tangent[None], precision="highest")
+    return x + bias, x_tangent + spread.reshape(x.shape)
 
 
 def _enlarge(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:

@@ -52,7 +52,11 @@ def refill(
     for axis, size in ((1, extent.rows), (2, extent.columns)):
         source = jnp.maximum(size - 1 - inner, 0)
         copy = lax.dynamic_slice_in_dim(x, source, 1, axis)
-        index = lax.broadcasted_iota(jnp.int32, (x.shape[axis],), 0)
-        beyond = jnp.expand_dims(index == size, [a for a in range(4) if a != axis])
-        x = jnp.where(beyond, copy, x)
+        # One line is written, not the whole map: its own last one, if the picture ends
+        # no sooner, as a start beyond the array would be moved back into it.
+        last = x.shape[axis] - 1
+        target = jnp.minimum(size, last)
+        own = lax.dynamic_slice_in_dim(x, target, 1, axis)
+        line = jnp.where(size > last, own, copy)
+        x = lax.dynamic_update_slice_in_dim(x, line, target, axis)
     return x

@@ -26,7 +26,15 @@ def build_method(config: Config, phase: Phase) -> Method:
     if config.run.remat:
         arguments["remat"] = True
     make = methods.METHODS.get(config.method)
-    allowed = inspect.signature(make).parameters.keys() - arguments if make else set()
+    parameters = inspect.signature(make).parameters.keys() if make else set()
+    if phase.color_match:
+        arguments["color_match"] = phase.color_match
+        if make and "color_match" not in parameters:
+            raise ValueError(
+                f"phases' color_match must be 0 for {config.method!r}, whose losses "
+                f"judge the picture before the color step, got {phase.color_match}"
+            )
+    allowed = parameters - arguments.keys() - {"color_match"}
     if make and (unknown := sorted(config.options.keys() - allowed)):
         raise ValueError(
             f"options {unknown} unknown to {config.method!r}; it has {sorted(allowed)}"

@@ -42,20 +42,21 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
             f"{workdir} holds no run; one is made by train.py --workdir={workdir}"
         )
     config = _read_config(path)
-    state = _newest_state(workdir, config)
+    state, notes = _newest_state(workdir, config)
     num_steps = sum(phase.steps for phase in config.phases)
     if complete and state.step < num_steps:
         raise ValueError(
             f"the run in {workdir} has taken {int(state.step)} of {num_steps} steps: "
             "start it again, and it goes on"
         )
-    return model_file(workdir, config, state)
+    return model_file(workdir, config, state, notes)
 
 
 def model_file(
     workdir: Path,
     config: Config,
     state: TrainState,
+    notes: Mapping[str, Any],
     scores: Mapping[str, float] | None = None,
 ) -> ModelFile:
     """The weights of a state as a model file: the running average, if there is one.
@@ -64,6 +65,7 @@ def model_file(
         workdir: The run's folder.
         config: Of the run.
         state: On the host or on devices.
+        notes: Beside it in its checkpoint.
         scores: On validation pictures, for the provenance.
     """
     encoder = load_model(workdir / FILE_NAME)
@@ -72,6 +74,9 @@ def model_file(
     provenance = _provenance(config, int(state.step), method)
     if scores:
         provenance["scores"] = dict(scores)
+    palettes = notes.get("palettes", {})
+    known = methods.controls_of(method) | ({"color_match"} if palettes else set())
+    on = [name for name in DEFAULTS if name in known]
     players = {
         **encoder.players,  # what the method kept frozen
         **{k: variables.players[k] for k in trained_players(config)},
@@ -91,9 +96,8 @@ def model_file(
         arithmetic=dataclasses.asdict(config.arithmetic),
         provenance=provenance,
         options=method.options,
-        defaults={
-            name: 1.0 for name in DEFAULTS if name in methods.controls_of(method)
-        },
+        defaults=dict.fromkeys(on, 1.0),
+        palettes=palettes,
     )
 
 
@@ -147,7 +151,10 @@ def _read_config(path: Path) -> Config:
         ) from error
 
 
-def _newest_state(workdir: Path, config: Config) -> TrainState:
+def _newest_state(
+    workdir: Path, config: Config
+) -> tuple[TrainState, Mapping[str, Any]]:
+    """The state, and the notes beside it."""
     folder = workdir / "checkpoints"
     method = build_methods(config)[-1]
     if method.trains_encoder:
@@ -174,5 +181,4 @@ def _newest_state(workdir: Path, config: Config) -> TrainState:
             f"{workdir} holds no checkpoint that can be read; train.py "
             f"--workdir={workdir} goes on and writes one"
         )
-    state: TrainState = restored[0]
-    return state
+    return restored

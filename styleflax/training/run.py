@@ -32,6 +32,7 @@ from styleflax.training.encoder import (
 from styleflax.training.environment import describe_environment, warn_of_differences
 from styleflax.training.metrics import MetricWriter
 from styleflax.training.optimizer import make_optimizer
+from styleflax.training.palettes import read_palettes
 from styleflax.training.sources import (
     Pictures,
     Sources,
@@ -110,10 +111,7 @@ def open_run(
     check_styles(config, method, sources)
     encoder = _read_encoder(config, method, workdir, sources)
     method = with_encoder(method, encoder)
-    environment = describe_environment(devices, config.run.parallel)
-    notes = {"environment": environment, "encoder": model_digest(encoder)}
-    if validation is not None:
-        notes["validation"] = describe_split(config, validation)
+    notes = _notes(config, devices, pictures, method, encoder)
     optimizer = make_optimizer(config.optimizer)
     create = functools.partial(
         create_state,
@@ -145,6 +143,24 @@ def open_run(
         make_scorer=make_scorer,
     )
     return run, replicate(broadcast(state), devices)
+
+
+def _notes(
+    config: Config,
+    devices: Sequence[jax.Device],
+    pictures: Pictures,
+    method: Method,
+    encoder: ModelFile,
+) -> dict[str, Any]:
+    """What checkpoints record beside the state."""
+    sources, validation = pictures
+    environment = describe_environment(devices, config.run.parallel)
+    notes = {"environment": environment, "encoder": model_digest(encoder)}
+    if method.styles:
+        notes["palettes"] = read_palettes(method, sources[1], config.data.style_px)
+    if validation is not None:
+        notes["validation"] = describe_split(config, validation)
+    return notes
 
 
 def _begin(

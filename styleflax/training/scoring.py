@@ -50,7 +50,7 @@ def make_phase_scorer(
         value = _best_value(named, wanted)
         if value < lowest:
             lowest = value
-            best = model_file(run.workdir, run.config, state, scores=values)
+            best = model_file(run.workdir, run.config, state, run.notes, scores=values)
             save_model(run.workdir / BEST_NAME, best)
         return named
 

@@ -103,7 +103,14 @@ def _validate_phase(name: str, phase: Phase, parts: int) -> None:
         raise ValueError(
             f"{name}.resize_px must be at least crop_px, got {phase.resize_px}"
         )
-    schedule = phase.schedule
+    if not 0 <= phase.color_match <= 1:
+        raise ValueError(
+            f"{name}.color_match must be between 0 and 1, got {phase.color_match}"
+        )
+    _validate_schedule(name, phase.schedule, phase.steps)
+
+
+def _validate_schedule(name: str, schedule: Schedule, steps: int) -> None:
     if schedule.kind not in ("inverse", "cosine", "steps"):
         raise ValueError(
             f"{name}.schedule.kind must be 'inverse', 'cosine' or 'steps', "
@@ -120,7 +127,7 @@ def _validate_phase(name: str, phase: Phase, parts: int) -> None:
         raise ValueError(
             f"{name}.schedule.decay must be at least 0, got {schedule.decay}"
         )
-    if not 0 <= schedule.warmup_steps < max(phase.steps, 1):
+    if not 0 <= schedule.warmup_steps < max(steps, 1):
         raise ValueError(
             f"{name}.schedule.warmup_steps must be in [0, steps), "
             f"got {schedule.warmup_steps}"

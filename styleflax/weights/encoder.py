@@ -1,13 +1,16 @@
 """Encoders by name or from a file, as parameter trees."""
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
 from styleflax.weights.packaged import load_packaged_vgg16
-from styleflax.weights.packaged_models import check_weights, packaged_models
+from styleflax.weights.packaged_models import (
+    check_weights,
+    fetch_if_remote,
+    packaged_models,
+)
 from styleflax.weights.published.mapping import read_part
 from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
 from styleflax.weights.store import ENCODER_ONLY
@@ -59,7 +62,7 @@ def load_encoder(
     if name in DOWNLOADS:
         path = find_cached(name, cache_dir)
     else:
-        path = models.get(name, Path(name))
+        path = models[name] if name in models else fetch_if_remote(name)
         check_weights(path)
     if not path.is_file():
         names = ", ".join((*models, *ENCODER_NAMES))
@@ -69,5 +72,10 @@ def load_encoder(
     part = read_part(path)
     if part.spec is None:
         raise ValueError(f"{path} holds a {part.role}, no encoder")
+    if not part.params:
+        raise ValueError(
+            f"{path} holds a model of {part.method} without an encoder: give another "
+            f"file, or one of {', '.join((*models, *ENCODER_NAMES))}"
+        )
     is_trained_on = part.method not in ("", ENCODER_ONLY)
     return LoadedEncoder(part.params, part.spec, is_trained_on)

@@ -1,9 +1,10 @@
 """All weights that this installation knows: where they are, and whether intact."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.weights import fetch, packaged, packaged_models
+from styleflax.weights import fetch, packaged, packaged_models, remote
 from styleflax.weights.packaged import EVAL_COMMAND
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS
@@ -16,7 +17,7 @@ class Entry(NamedTuple):
     Attributes:
         name: By which commands take them.
         kind: `model METHOD`, `encoder` or `metric network`.
-        source: `package`, `download` or `extra eval`.
+        source: `package`, `download`, `extra eval` or `URL`.
         path: Where they are, or would be; None if nowhere.
         num_bytes: Their size; None if unknown.
         is_here: Whether they can be used.
@@ -55,6 +56,7 @@ def list_weights() -> list[Entry]:
         *map(_packaged_model, _model_names()),
         *map(_download, DOWNLOADS),
         *map(_metric_network, packaged.NETWORKS),
+        *(_fetched(url, path) for url, path in fetch.list_fetched().items()),
     ]
 
 
@@ -68,13 +70,16 @@ def verify(name_or_file: str) -> Verdict:
         FileNotFoundError: There are no weights of that name, nor such a file; or they
             have to be fetched or installed first.
     """
-    find = {
+    find: Callable[[str], Path] = {
         **dict.fromkeys(packaged.NETWORKS, packaged.find_packaged_file),
         **dict.fromkeys(DOWNLOADS, _cached_path),
         **dict.fromkeys(_model_names(), _model_path),
     }.get(name_or_file, Path)
+    if remote.is_remote(name_or_file):
+        find = _fetched_path
     path = find(name_or_file)
-    if name_or_file in DOWNLOADS and not path.is_file():
+    is_download = name_or_file in DOWNLOADS or remote.is_remote(name_or_file)
+    if is_download and not path.is_file():
         fetch.find_cached(name_or_file)  # says how to get it
     packaged_models.check_weights(path)
     if not path.is_file() and name_or_file not in _model_names():
@@ -99,7 +104,7 @@ def _find_problem(name: str, path: Path, sha256: str) -> str:
             return f"{packaged_models.SUMS} beside it does not list it"
         if recorded != sha256:
             return f"its SHA-256 is {sha256}, {packaged_models.SUMS} has {recorded}"
-    elif name in DOWNLOADS:
+    elif name in DOWNLOADS or remote.is_remote(name):
         fetch.find_cached(name)
     elif name in packaged.NETWORKS:
         packaged.read_packaged_file(name)
@@ -122,6 +127,10 @@ def _cached_path(name: str) -> Path:
     return fetch.find_cache_dir() / DOWNLOADS[name].filename
 
 
+def _fetched_path(url: str) -> Path:
+    return fetch.find_cache_dir() / remote.remote_weights(url).filename
+
+
 def _packaged_model(name: str) -> Entry:
     path = _model_path(name)
     if not path.is_file():
@@ -142,6 +151,11 @@ def _download(name: str) -> Entry:
     state = "ready" if is_here else f"to fetch: `styleflax weights fetch {name}`"
     size = path.stat().st_size if is_here else known.num_bytes
     return Entry(name, "encoder", "download", path, size, is_here, state)
+
+
+def _fetched(url: str, path: Path) -> Entry:
+    size = path.stat().st_size
+    return Entry(url, "weights", "URL", path, size, is_here=True, state="ready")
 
 
 def _metric_network(name: str) -> Entry:

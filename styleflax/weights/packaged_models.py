@@ -44,20 +44,46 @@ def check_weights(path: Path) -> None:
         check_file(path, "weights", "a name or a file", _FOR_FOLDERS)
 
 
+def fetch_if_remote(name_or_file: str | os.PathLike[str]) -> Path:
+    """The file of weights at a URL, fetched if need be; else the path as given.
+
+    Raises:
+        ValueError: If the URL names no file.
+        WeightsError: If the file cannot be downloaded, or is not the one that was
+            pinned or downloaded first.
+        ImportError: If the Hub's client is needed and not installed.
+    """
+    if find_url(name_or_file):
+        # Late, because it brings in an HTTP library, and imports this module.
+        from styleflax.weights import fetch, remote  # noqa: PLC0415
+
+        if remote.is_remote(name_or_file):
+            return fetch.fetch(os.fspath(name_or_file))
+    return Path(name_or_file)
+
+
+def packaged_defaults(digest: str) -> Mapping[str, float]:
+    """Defaults of a packaged model whose file has none; {} for any other model."""
+    return _DEFAULTS.get(digest, {})
+
+
 def find_model(name_or_file: str | os.PathLike[str]) -> Path:
     """The path of a model file.
 
     Args:
-        name_or_file: A path, or a name in `packaged_models`.
+        name_or_file: A path, a name in `packaged_models`, or a URL, `https://` or
+            `hf://`, whose file is fetched the first time.
 
     Raises:
         FileNotFoundError: If it is neither; lists the names.
-        ValueError: If it is a folder or a URL.
+        ValueError: If it is a folder, or a URL that names no file.
+        WeightsError: As `fetch_if_remote` does.
+        ImportError: The same.
     """
     packaged = packaged_models()
     if str(name_or_file) in packaged:
         return packaged[str(name_or_file)]
-    path = Path(name_or_file)
+    path = fetch_if_remote(name_or_file)
     check_weights(path)
     if not path.is_file():
         names = ", ".join(packaged) or "none"
@@ -66,8 +92,3 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
             f"are {names}); `styleflax weights export RUN -o FILE` makes one"
         )
     return path
-
-
-def packaged_defaults(digest: str) -> Mapping[str, float]:
-    """Defaults of a packaged model whose file has none; {} for any other model."""
-    return _DEFAULTS.get(digest, {})

@@ -15,6 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
 from styleflax.types import Params
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.packaged_models import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.writing import write_atomically
@@ -51,6 +52,8 @@ class ModelFile(NamedTuple):
         options: the method's own arguments, see `methods.base.Method`.
         defaults: values of the controls `DEFAULTS` where nobody asks for others; {}
             has all of them off. No part of the digest, as they change no style.
+        palettes: by the names of the method's own styles, mean and covariance of the
+            colors of their pictures, for the color step. No part of it either.
     """
 
     method: str
@@ -62,6 +65,7 @@ class ModelFile(NamedTuple):
     provenance: dict[str, Any]
     options: Mapping[str, Any] = MappingProxyType({})
     defaults: Mapping[str, float] = MappingProxyType({})
+    palettes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 def _flatten(model: ModelFile) -> dict[str, np.ndarray]:
@@ -149,9 +153,8 @@ def save_model(
     except (TypeError, ValueError) as error:
         raise ValueError(f"arithmetic or provenance is not JSON: {error}") from error
     header = {"version": FORMAT_VERSION, "sha256": digest, **description}
-    if model.defaults:
-        header["defaults"] = _checked_defaults(model.defaults)
-        header["defaults_sha256"] = _digest({}, header["defaults"])
+    header |= _beside({"defaults": _checked_defaults(model.defaults)})
+    header |= _beside({"palettes": dict(model.palettes)})
     metadata = {_METADATA_KEY: json.dumps(header, sort_keys=True)}
     write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
     return digest
@@ -161,6 +164,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
+    refuse_foreign(path, converted=True)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -168,7 +172,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except (safetensors.SafetensorError, TypeError) as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     if _METADATA_KEY not in metadata:
-        raise ValueError(f"{path} is a safetensors file, but not a model of styleflax")
+        raise ValueError(
+            f"{path} is a safetensors file, but not a model of styleflax; published "
+            "weights in safetensors have to be saved by PyTorch first: "
+            "torch.save(safetensors.torch.load_file(FILE), 'weights.pth'), then "
+            "`styleflax weights convert weights.pth -o model.safetensors`"
+        )
     try:
         header = json.loads(metadata[_METADATA_KEY])
         version = int(header["version"])
@@ -180,6 +189,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             f"{FORMAT_VERSION}: run `pip install --upgrade styleflax`"
         )
     return tensors, header
+
+
+def _beside(part: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What stands in a header beside the description, with a digest of its own."""
+    ((name, values),) = part.items()
+    return {**part, f"{name}_sha256": _digest({}, values)} if values else {}
 
 
 def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, float]:
@@ -199,7 +214,7 @@ def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, float]:
 
 def _require_kinds(model: ModelFile) -> None:
     trees = (model.encoder_params, model.state, *model.players.values())
-    described = (model.arithmetic, model.provenance, model.options)
+    described = (model.arithmetic, model.provenance, model.options, model.palettes)
     if not all(isinstance(text, str) for text in (model.method, *model.encoder)):
         raise TypeError("a name is no text")
     if not all(isinstance(tree, dict) for tree in (*trees, *described)):
@@ -231,14 +246,16 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
             provenance=header["provenance"],
             options=header.get("options", {}),
             defaults=_checked_defaults(header.get("defaults", {})),
+            palettes=header.get("palettes", {}),
         )
         _require_kinds(model)
         digest = _digest(flat, _describe(model))
     except _DAMAGE as error:
         raise ValueError(f"the metadata of {path} are damaged: {error}") from error
-    of_defaults = _digest({}, dict(model.defaults)) if model.defaults else None
-    if header.get("defaults_sha256") != of_defaults:
-        raise ValueError(f"the defaults of {path} are damaged: their SHA-256 differs")
+    for name, part in (("defaults", model.defaults), ("palettes", model.palettes)):
+        recorded = f"{name}_sha256"
+        if _beside({name: dict(part)}).get(recorded) != header.get(recorded):
+            raise ValueError(f"{name} of {path} are damaged: their SHA-256 differs")
     if not model.defaults:
         model = model._replace(defaults=packaged_defaults(digest))
     if digest != header.get("sha256"):

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from styleflax.weights.published.keras_file import dump_arrays
 from styleflax.weights.published.mapping import caffe_preprocess
@@ -110,3 +111,39 @@ def test_info_says_what_a_file_holds(command, refuses, keras_path, model_path):
     assert json.loads(output)["trained_parts"] == ["model"]
     assert "there is no weight file" in refuses("weights", "info", "none.pth")
     assert "not a PyTorch state dict" in refuses("weights", "info", __file__)
+
+
+@pytest.mark.parametrize("command_name", ["stylize", "video", "sheet", "dataset"])
+def test_published_weights_given_to_weights_are_to_be_converted(
+    refuses, pictures, tmp_path, command_name
+):
+    weights = tmp_path / "decoder.pth"
+    weights.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")  # as torch.save's
+    clip = tmp_path / "a.gif"
+    with Image.open(pictures / "photo.png") as image:
+        image.save(clip, save_all=True, append_images=[image.rotate(90)])
+    photo = {"video": clip, "dataset": pictures / "photos"}
+    style = {"dataset": pictures / "arts"}.get(command_name, pictures / "painting.png")
+    out = {"video": "o.gif", "dataset": "o"}.get(command_name, "o.png")
+    error = refuses(
+        *(command_name, photo.get(command_name, pictures / "photo.png")),
+        *("--style", style, "-o", tmp_path / out, "--weights", weights),
+    )
+    assert "decoder.pth is a PyTorch file, not a model file of styleflax" in error
+    assert f"`styleflax weights convert {weights} -o model.safetensors`" in error
+
+
+def test_a_pointer_of_git_lfs_is_named_by_every_command_of_weights(refuses, tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    out = tmp_path / "o.safetensors"
+    for arguments in (
+        ("info", path),
+        ("convert", path, "-o", out),
+        ("average", path, path, "-o", out),
+        ("fetch", "vgg19", "--from", path),
+    ):
+        assert "run `git lfs pull`" in refuses("weights", *arguments)
+    style = tmp_path / "a.style"
+    style.write_bytes(path.read_bytes())
+    assert "run `git lfs pull`" in refuses("style", "info", style)

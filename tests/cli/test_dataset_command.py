@@ -118,6 +118,44 @@ def test_killed_run_is_finished_by_two_processes_with_the_same_bytes(
     assert reports[0] == reports[1]
 
 
+def test_images_are_made_by_the_command_and_finished_after_a_kill(
+    command, arguments, folders, tmp_path
+):
+    images = [
+        *(*arguments[:4], *arguments[6:8], "--batch", "2", "--format", "images"),
+        *("--styles-per-picture", "2"),
+    ]
+
+    def files(out):
+        found = (p for p in out.rglob("*") if p.is_file())
+        return {str(p.relative_to(out)): p.read_bytes() for p in found}
+
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    code, output, _ = command(*images, "-o", whole)
+    assert (code, output) == (0, f"{whole}: 10 pictures\n")
+    assert sorted(p.name for p in whole.iterdir()) == [
+        *(".lock", "a", "b", "metadata.csv", "report.json", "settings.json")
+    ]
+    script = str(Path(tiny_styles.__file__))
+    call = [sys.executable, script, *images, "-o", str(out)]
+    killed = subprocess.run(call, env={**os.environ, "STOP_AFTER": "2"}, check=False)
+    assert killed.returncode == 9
+    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 pictures\n")
+    assert files(out) == files(whole)
+    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 pictures\n")
+    code, _, error = command(*images, "-o", out, "--seed", "1")
+    assert code == 2
+    assert "seed: 0 there, 1 asked for" in error
+    # What was made is a source with the same labels.
+    again = ("dataset", out, *images[2:-2], "-o", tmp_path / "again")
+    assert command(*again)[0] == 0
+    table = (tmp_path / "again" / "metadata.csv").read_text().splitlines()
+    assert [line.split(",")[1:3] for line in table[1:]] == [
+        *([["0", "a"]] * 6),
+        *([["1", "b"]] * 4),
+    ]
+
+
 def test_ray_that_is_not_installed_is_one_line(
     refuses, arguments, tmp_path, monkeypatch
 ):

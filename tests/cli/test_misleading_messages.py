@@ -155,3 +155,13 @@ def test_doctor_has_a_line_or_an_entry_for_everything(command):
     assert len(lines) == 1 + sum(len(dict(v)) for k, v in told.items() if k != "python")
     for name, text in told["weights"].items():
         assert any(x.startswith(f"weights {name} ") and x.endswith(text) for x in lines)
+
+
+@pytest.mark.parametrize("name", ["x.style", "x.safetensors", "x.png"])
+def test_a_style_or_model_file_given_as_a_picture_is_called_one(
+    refuses, pictures, tmp_path, model_path, name
+):
+    (tmp_path / name).write_bytes(model_path.read_bytes())
+    style = ("--style", pictures / "painting.png", "-o", tmp_path / "out.png")
+    error = refuses("stylize", tmp_path / name, *style, "--weights", model_path)
+    assert "is a style file or a model file; give a style file" in error

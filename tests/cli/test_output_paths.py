@@ -176,7 +176,7 @@ def test_a_file_in_the_way_of_a_folder_is_named(
 ):
     taken = tmp_path / "file.jpg"
     taken.touch()
-    style = ("--style", pictures / "painting.png")
+    style, folder = (("--style", pictures / x) for x in ("painting.png", "arts"))
     commands = [
         ("stylize", pictures / "photo.png", *style, "-o", taken / below),
         ("stylize", pictures / "photos", *style, "-o", taken),
@@ -188,7 +188,8 @@ def test_a_file_in_the_way_of_a_folder_is_named(
             ("gatys", pictures / "photo.png", painting, "-o", taken / below),
             ("style", "save", painting, "-o", taken / "x.style"),
             ("weights", "average", "adain", "-o", taken / "x.safetensors"),
-            ("dataset", pictures / "photos", *style, "-o", taken / below),
+            ("demo", "-o", taken / "x"),
+            ("dataset", pictures / "photos", *folder, "-o", taken / below),
         ]
     for arguments in commands:
         error = refuses(*arguments)

@@ -19,13 +19,13 @@ class Painter:
     def expect(self, num_sizes):
         pass
 
-    def watch(self, announce, on_window):
+    def watch(self, announce, on_window, on_step):
         pass
 
     def check_plan(self, plan):
         pass
 
-    def prepare_style(self, style, color, size, mask):
+    def prepare_style(self, style, color, size, mask, *, refine=False):
         self.calls.append(("prepare", color, size))
         self.masks.append(mask)
         if isinstance(style, np.ndarray):

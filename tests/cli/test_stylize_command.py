@@ -20,7 +20,7 @@ def stylize(pictures, model_path):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 def test_pair_goes_to_a_file_of_the_contents_size(command, stylize, tmp_path):

@@ -67,7 +67,7 @@ def test_a_painting_can_be_piped_and_names_its_file(
     pipe((pictures / "painting.png").read_bytes())
     photo = pictures / "photo.png"
     code, _, _ = command("stylize", photo, "--style", "-", "-o", tmp_path / "out")
-    assert (code, [p.name for p in (tmp_path / "out").iterdir()]) == (
+    assert (code, [p.name for p in (tmp_path / "out").glob("[!.]*")]) == (
         0,
         ["photo_stdin.png"],
     )

@@ -13,7 +13,7 @@ from styleflax.images.read import read_picture
 
 def files(folder):
     return sorted(
-        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()
+        p.relative_to(folder).as_posix() for p in folder.rglob("[!.]*") if p.is_file()
     )
 
 

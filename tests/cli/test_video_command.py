@@ -247,7 +247,7 @@ def test_every_video_of_a_folder_is_stylized(loaded, command, pictures, tmp_path
     start = ("video", folder, "--style", pictures / "painting.png", "-o", out)
     code, output, error = command(*start, "--json")
     assert code == 1
-    names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*"))
+    names = sorted(p.relative_to(out).as_posix() for p in out.rglob("[!.]*.*"))
     assert names == ["b-2.mp4", "b.mp4", "deep/a.gif"]
     *lines, last = map(json.loads, output.splitlines())
     assert [line["error"] is None for line in lines].count(False) == 1
@@ -257,6 +257,40 @@ def test_every_video_of_a_folder_is_stylized(loaded, command, pictures, tmp_path
     assert "styleflax: 1 of 4 videos failed:" in error
     assert f"  {folder / 'bad.mov'}: cannot read the video" in error
     assert loaded == ["adain"]
+
+
+def test_a_stopped_folder_of_videos_goes_on(
+    loaded, command, pictures, tmp_path, monkeypatch
+):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    for name in "ab":
+        write_clip(folder / f"{name}.mp4", flat_frames(COLORS))
+    start = ("video", folder, "--style", pictures / "painting.png", "-o", out)
+    make, calls = video_job._make, []
+
+    def stopping(*arguments):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(0)
+        return make(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(video_job, "_make", stopping)
+        assert command(*start)[0] == 130
+    first = (out / "a.mp4").stat().st_mtime_ns
+    assert not (out / "b.mp4").exists()
+    assert "--overwrite" in command(*start)[2]
+    assert (
+        "alpha: 1.0 there, 0.5 asked for"
+        in command(*start, "--resume", "--alpha=0.5")[2]
+    )
+    code, output, error = command(*start, "--resume")
+    assert (code, output) == (0, f"{out / 'b.mp4'}\n")
+    assert "1 of 2 videos are complete" in error
+    assert (out / "a.mp4").stat().st_mtime_ns == first
+    assert not list(out.glob(".*.part.*"))
+    assert command(*start, "--resume")[:2] == (0, "")
 
 
 def test_mistakes_about_folders_are_told_early(

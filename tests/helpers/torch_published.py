@@ -167,3 +167,72 @@ def sanet_losses(encoder, decoder, transform, content, style):
         "identity_pixels_loss": pixels,
         "identity_features_loss": features,
     }
+
+
+class PaddedConv(nn.Module):
+    """A convolution of pytorch/examples: reflected around, its weights in `conv2d`."""
+
+    def __init__(self, ins, outs, size, stride=1, upsample=None):
+        super().__init__()
+        self.upsample = upsample
+        self.reflection_pad = nn.ReflectionPad2d(size // 2)
+        self.conv2d = nn.Conv2d(ins, outs, size, stride)
+
+    def forward(self, x):
+        if self.upsample:
+            x = nn.functional.interpolate(x, scale_factor=self.upsample)
+        return self.conv2d(self.reflection_pad(x))
+
+
+class Residual(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv1, self.conv2 = (
+            PaddedConv(width, width, 3),
+            PaddedConv(width, width, 3),
+        )
+        self.in1 = nn.InstanceNorm2d(width, affine=True)
+        self.in2 = nn.InstanceNorm2d(width, affine=True)
+
+    def forward(self, x):
+        inner = torch.relu(self.in1(self.conv1(x)))
+        return x + self.in2(self.conv2(inner))
+
+
+class TransformerNet(nn.Module):
+    """fast_neural_style of pytorch/examples: RGB of [0, 255] in and out."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = PaddedConv(3, 32, 9)
+        self.conv2, self.conv3 = PaddedConv(32, 64, 3, 2), PaddedConv(64, 128, 3, 2)
+        for i in range(1, 6):
+            setattr(self, f"res{i}", Residual(128))
+        self.deconv1 = PaddedConv(128, 64, 3, upsample=2)
+        self.deconv2 = PaddedConv(64, 32, 3, upsample=2)
+        self.deconv3 = PaddedConv(32, 3, 9)
+        for i, width in enumerate((32, 64, 128, 64, 32), 1):
+            setattr(self, f"in{i}", nn.InstanceNorm2d(width, affine=True))
+        randomise(self)
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, nn.InstanceNorm2d):
+                    module.weight.uniform_(0.5, 1.5)
+                    module.bias.normal_(0.0, 0.2)
+            self.conv1.conv2d.weight.mul_(0.01)  # its inputs reach 255
+            self.deconv3.conv2d.weight.mul_(20.0)
+            self.deconv3.conv2d.bias.fill_(120.0)
+
+    def forward(self, x):
+        layers = (
+            (self.conv1, self.in1),
+            (self.conv2, self.in2),
+            (self.conv3, self.in3),
+        )
+        for conv, norm in layers:
+            x = torch.relu(norm(conv(x)))
+        for i in range(1, 6):
+            x = getattr(self, f"res{i}")(x)
+        for conv, norm in ((self.deconv1, self.in4), (self.deconv2, self.in5)):
+            x = torch.relu(norm(conv(x)))
+        return self.deconv3(x)

@@ -5,6 +5,7 @@ from narrow_stylizer import make_narrow_stylizer
 
 from styleflax.inference.masks import layout as laid_masks
 from styleflax.inference.render import sizes
+from styleflax.inference.tiles.windows import count_windows, cut_windows
 from styleflax.methods.base import Tiling
 
 TILE = {"adain": 144, "sanet": 272}
@@ -80,6 +81,7 @@ def test_after_a_folder_of_3_pictures_50_of_other_sizes_compile_nothing(
     name, monkeypatch, shared_programs
 ):
     monkeypatch.setattr(sizes, "SMALL_TILE_PX", TILE[name])
+    monkeypatch.setattr(sizes, "LADDER", (TILE[name],))
     stylizer = make_narrow_stylizer(name)
     controls = CONTROLS["lab" if name == "sanet" else "coral"]
     styles = [stylizer.prepare_style(x, controls["color"]) for x in PAINTINGS]
@@ -112,6 +114,34 @@ def test_small_pictures_of_two_sizes_and_batches_are_seen_whole():
     assert seen.tile_for(1, 301, 200) == sizes.SMALL_TILE_PX
     assert seen.tile_for(8, 301, 200) == 0
     assert seen.tile_for(1, 200, 300) == 0
+
+
+@pytest.mark.parametrize("tiling", [Tiling(8, 64), Tiling(16, 128)], ids=str)
+def test_windows_are_of_four_sizes_and_small_pictures_of_small_ones(tiling):
+    seen, chosen = sizes.Sizes(None, tiling), set()
+    seen.expect(3)
+    for height in (*range(16, 600, 23), 1200, 2000, 4000):
+        for width in (*range(16, 600, 17), 1000, 3000):
+            tile_px = seen.tile_for(1, height, width)
+            chosen.add(tile_px)
+            count = count_windows(height, width, tile_px, tiling)
+            assert count == len(cut_windows(height, width, tile_px, tiling))
+    assert chosen == set(sizes.LADDER)
+    assert len(sizes.LADDER) <= 4
+    for height, width in ((120, 160), (160, 120), (128, 128), (224, 224), (192, 256)):
+        tile_px = seen.tile_for(1, height, width)
+        assert tile_px**2 < 1.75 * height * width
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 160), (160, 97), (33, 16)])
+def test_a_window_of_a_whole_picture_may_be_small(name, whole, height, width):
+    stylizer = make_narrow_stylizer(name)
+    stylizer.expect(3)
+    content = picture(height, width)
+    assert stylizer._renderer.sizes.tile_for(1, height, width) == 160
+    styles = PAINTINGS[0]
+    expected, got = (one(content, styles).array for one in (whole, stylizer))
+    np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
 
 
 def test_where_many_sizes_will_come_none_is_seen_whole():

@@ -6,7 +6,12 @@ from tiled_models import make_case
 
 from styleflax.images.pixels import to_float
 from styleflax.inference.tiles.tiling import stylize_tiled
-from styleflax.methods.base import Controls, plain_controls, stylize
+from styleflax.methods.base import (
+    Controls,
+    encode_painting,
+    plain_controls,
+    stylize,
+)
 
 
 @pytest.fixture(scope="module", params=["adain", "sanet"])
@@ -91,6 +96,33 @@ def test_masks_mixes_and_strengths_are_those_of_the_whole_picture(name, case):
     # What only SANet does is announced with its cost.
     assert len(told) == (name == "sanet")
     assert all(f"{width} x {height} px in 4 windows" in line for line in told)
+
+
+def test_colors_are_those_of_the_whole_picture_in_8_bits_too(name, case):
+    if name == "sanet":
+        pytest.skip("the same code")
+    content_u8 = picture(case.tile_px + 9, 40)
+    method, *params = case.model
+    image = jnp.asarray(picture(24, 40)[None] / np.float32(255))
+    style = encode_painting(method, *params, {"image": image})
+    masks = np.zeros((3, 5, 8), np.float32)  # of a region without a pixel, too
+    masks[0, :2], masks[1, 2:] = 1.0, 1.0
+    controls = Controls(
+        jnp.array([0.9, 0.5, 1.0]),
+        jnp.ones((3, 1)),
+        jnp.asarray(masks),
+        {},
+        color_match=jnp.array([1.0, 0.4, 1.0]),
+        detail=jnp.array([0.1, 0.5, 0.0]),
+    )
+    photo = jnp.asarray(content_u8[None] / np.float32(255))
+    expected = stylize(method, *params, photo, [style], controls)[0].clip(0, 1)
+    for dtype, atol in ((np.float32, 1e-4), (np.uint8, 0.51)):
+        out = np.empty(content_u8.shape, dtype)
+        arguments = (case.model, content_u8, [style], controls)
+        got = stylize_tiled(*arguments, tile_px=case.tile_px, out=out)
+        scale = 255 if dtype == np.uint8 else 1
+        assert np.abs(got - scale * np.asarray(expected)).max() < atol
 
 
 def test_pictures_may_be_mapped_from_files_and_are_written_by_window(

@@ -8,7 +8,9 @@ from styleflax.config import Arithmetic
 from styleflax.methods import adain as module
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
+from styleflax.methods.finishing import match_pairs
 from styleflax.models.decoder import LAYERS
+from styleflax.ops.color_match import match_chroma, palette_of
 from styleflax.ops.spatial import middle_half
 
 ENCODER = numpy_adain.random_encoder()
@@ -124,3 +126,28 @@ def test_the_middle_is_half_of_both_sides_in_steps_of_8_px(side, rows, columns):
     images = jnp.asarray(numpy_adain.random_images(*side))
     middle = middle_half(images)
     np.testing.assert_array_equal(middle, images[:, rows, columns])
+
+
+def test_losses_may_judge_the_picture_after_the_color_step(make_narrow):
+    def metrics(**arguments):
+        loss = make_narrow({"gram": 1.0, "out_of_range": 0.0}, **arguments).losses
+        own, call = DECODER, jax.value_and_grad(loss["model"], has_aux=True)
+        (_, (found, _)), gradient = jax.jit(call)(own, *CONSTANTS, BATCH, KEY)
+        return found, gradient
+
+    plain, _ = metrics()
+    none, _ = metrics(color_match=0.0)
+    moved, gradient = metrics(color_match=1.0)
+    assert none == plain
+    assert abs(float(moved["gram_loss"] - plain["gram_loss"])) > 1e-3
+    # What the decoder itself makes is what must stay within range.
+    assert moved["out_of_range_loss"] == plain["out_of_range_loss"]
+    assert all(bool(jnp.isfinite(x).all()) for x in jax.tree.leaves(gradient))
+
+
+def test_pictures_of_a_batch_get_the_chroma_of_the_painting_beside_them():
+    image, style = BATCH["content"], BATCH["style"]
+    matched = match_pairs(image, style, 1.0)
+    for one, painting, made in zip(image, style, matched, strict=True):
+        alone = match_chroma(one[None], palette_of(painting[None]))
+        np.testing.assert_allclose(made, alone[0], atol=1e-5)

@@ -81,6 +81,7 @@ def test_exported_parameters_are_the_newest_checkpoints_in_float16(
     assert exported.method == "adain"
     assert exported.encoder == model_file.encoder
     assert exported.arithmetic == dataclasses.asdict(CONFIG.arithmetic)
+    assert exported.defaults == {"color_match": 1.0, "detail": 1.0}
 
 
 def test_provenance_says_how_but_not_on_which_machine(run):

@@ -9,6 +9,7 @@ from own_styles import SMALL, make_stylizer, random_encoder
 
 from styleflax.config import Config, Data, Phase, Run, Schedule
 from styleflax.inference.samples import make_sampler
+from styleflax.ops.color_match import TO_CHROMA
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.export import read_run
@@ -116,6 +117,17 @@ def test_a_model_file_holds_its_styles_and_makes_their_pictures(cin, cin_path):
     one, other = (stylizer(photo, name).array for name in "ab")
     assert one.shape == (17, 20, 3)
     assert np.abs(one - other).max() > 0
+    # The style pictures' palettes are in the file, which turns the color step on.
+    assert file.defaults == {"color_match": 1.0}
+    assert file.palettes.keys() == {"a", "b"}
+
+    def distance(image, name):
+        wanted = np.ravel(file.palettes[name]["mean"])
+        return np.abs(TO_CHROMA @ (image.mean(axis=(0, 1)) - wanted)).max()
+
+    for made, name in ((one, "a"), (other, "b")):
+        plain = stylizer(photo, name, color_match=0).array
+        assert distance(made, name) < 0.5 * distance(plain, name)
 
 
 def test_a_new_style_moves_its_own_tree_and_nothing_else(

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from styleflax.config import Config, Phase, Schedule
+from styleflax.training.build import build_method
 from styleflax.training.validation import validate
 
 
@@ -59,6 +60,8 @@ def test_the_default_is_valid():
         ("data.validation_share", 1.0),
         ("data.validation_share", -0.1),
         ("phases[0].steps", 0),
+        ("phases[0].color_match", 1.5),
+        ("phases[0].color_match", -0.1),
         ("phases[0].batch_size", 0),
         ("phases[0].crop_px", 8),
         ("phases[0].crop_px", 60),
@@ -87,6 +90,15 @@ def test_a_rule_of_names_is_checked():
 def test_scores_need_validation_pictures():
     with pytest.raises(ValueError, match=r"data\.validation_share must be above 0"):
         validate(changed("run.score_every_steps", 100))
+
+
+def test_the_color_step_is_refused_for_methods_that_do_not_train_with_it():
+    phase = Phase(losses={"content": 1.0, "style": 1.0}, color_match=0.5)
+    build_method(Config(), phase)
+    with pytest.raises(ValueError, match="color_match must be 0 for 'sanet'"):
+        build_method(Config(method="sanet"), phase)
+    with pytest.raises(ValueError, match=r"options \['color_match'\] unknown"):
+        build_method(Config(options={"color_match": 1.0}), phase)
 
 
 def test_a_run_needs_a_phase():

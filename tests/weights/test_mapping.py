@@ -15,6 +15,7 @@ TORCH_FORMATS = {
     "torchvision vgg19": "encoder",
     "decoder": "decoder",
     "SANet transformer": "transformer",
+    formats.TRANSFORMER_NET: "network",
 }
 
 
@@ -52,13 +53,26 @@ def test_published_networks_have_their_published_names():
 
 
 @pytest.mark.parametrize(("name", "role"), TORCH_FORMATS.items())
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize(
+    ("prefix", "wrappers"),
+    [
+        ("", ()),
+        ("module.", ("state_dict",)),
+        ("decoder.", ()),
+        ("module.decoder.", ()),
+        ("", ("decoder",)),
+        ("", ("net",)),
+        ("net.", ("model",)),
+        ("module.", ("state_dict", "decoder")),
+    ],
+)
 def test_a_format_is_told_by_names_and_shapes(
-    tmp_path, write_zip, make_state, name, role, prefix
+    tmp_path, write_zip, make_state, name, role, prefix, wrappers
 ):
     state = {prefix + key: value for key, value in make_state(name).items()}
-    wrapped = {"epoch": 1, "state_dict": state} if prefix else state
-    write_zip(tmp_path / "anything", wrapped)
+    for key in reversed(wrappers):
+        state = {"epoch": 1, key: state}
+    write_zip(tmp_path / "anything", state)
     part = read_part(tmp_path / "anything")
     assert (part.format, part.role) == (name, role)
 
@@ -170,7 +184,7 @@ def test_names_are_listed_as_the_file_has_them():
 
 def test_batch_normalisation_is_named_as_the_reason():
     shapes = shapes_of("torchvision vgg19") | {"features.1.running_mean": (64,)}
-    with pytest.raises(ValueError, match="batch normalisation"):
+    with pytest.raises(ValueError, match="batch normalization"):
         recognise(shapes, "x")
 
 
@@ -218,10 +232,57 @@ def test_any_floating_type_becomes_float32(tmp_path, write_zip, make_state, dtyp
 def test_a_missing_file_is_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no weight file"):
         read_part(tmp_path / "none.pth")
-    with pytest.raises(FileNotFoundError, match="there is no weight file"):
+    with pytest.raises(ValueError, match="got the folder"):
         read_part(tmp_path)
 
 
 def test_a_digest_is_that_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_decoder_among_other_networks_is_found_by_its_prefix(
+    tmp_path, write_zip, make_state
+):
+    decoder = make_state("decoder")
+    state = {f"decoder.{key}": value for key, value in decoder.items()}
+    state |= {f"enc_1.{i}.weight": np.ones((2, 3, 3, 3), np.float32) for i in (0, 2)}
+    write_zip(tmp_path / "whole.pth", state)
+    part = read_part(tmp_path / "whole.pth")
+    assert part.role == "decoder"
+    kernel = part.params["conv1_1"]["kernel"]
+    np.testing.assert_array_equal(kernel.transpose(3, 2, 0, 1), decoder["28.weight"])
+
+
+def test_several_networks_in_one_file_are_named(tmp_path, write_zip, make_state):
+    both = {"decoder": make_state("decoder"), "encoder": make_state("vgg_normalised")}
+    write_zip(tmp_path / "both.pth", both)
+    with pytest.raises(
+        ValueError, match=r"holds several networks \(decoder, encoder\)"
+    ):
+        read_part(tmp_path / "both.pth")
+
+
+def test_statistics_of_an_instance_norm_and_undone_biases_are_left_out(
+    tmp_path, write_zip, make_state
+):
+    state = make_state(formats.TRANSFORMER_NET)
+    assert sum(value.size for value in state.values()) == 1_677_635
+    rest = {"in1.running_mean": (32,), "res3.in2.running_var": (128,)}
+    rest |= {"conv1.conv2d.bias": (32,), "res5.conv1.conv2d.bias": (128,)}
+    extra = {name: np.ones(shape, np.float32) for name, shape in rest.items()}
+    write_zip(tmp_path / "mosaic.pth", state | extra)
+    part = read_part(tmp_path / "mosaic.pth")
+    assert part.role == "network"
+    assert part.params["residual3_2_norm"].keys() == {"scale", "bias"}
+    assert part.params["conv1"].keys() == {"kernel"}
+    assert part.params["conv_out"].keys() == {"kernel", "bias"}
+
+
+def test_a_part_of_a_transformer_net_lists_what_is_missing():
+    shapes = {"conv1.conv2d.weight": (32, 3, 9, 9), "conv1.conv2d.bias": (32,)}
+    shapes |= {f"in1.{n}": (32,) for n in ("weight", "bias", "running_mean")}
+    with pytest.raises(ValueError, match=r"TransformerNet .* missing") as error:
+        recognise(shapes, "mosaic.pth")
+    assert "batch" not in str(error.value)
+    assert "extra" not in str(error.value)

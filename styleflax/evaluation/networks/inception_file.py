@@ -15,6 +15,7 @@ from styleflax.evaluation.networks.inception_blocks import (
     conv_shapes,
 )
 from styleflax.types import Params
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.published import torch_file
 from styleflax.weights.published.mapping import is_model_file, sha256_of
 from styleflax.weights.store import check_params
@@ -135,6 +136,7 @@ _Load = Callable[[set[str]], dict[str, np.ndarray]]
 
 
 def _open(path: Path) -> tuple[dict[str, Shape], _Load]:
+    refuse_foreign(path)
     shapes = torch_file.load_shapes(path)
     return shapes, lambda names: torch_file.load_state_dict(path, names.__contains__)
 

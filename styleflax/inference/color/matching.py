@@ -15,6 +15,7 @@ from styleflax.methods.base import Controls, Style
 from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color_match
 
+_NOTHING = ColorMoments(weight=1.0)
 _map_of = kept_jit(color_match.color_map)
 _palette_of = kept_jit(mixed_palette)
 
@@ -60,10 +61,11 @@ def _each(masks: np.ndarray | None) -> Iterator[np.ndarray | None]:
 
 
 def _stacked(totals: Sequence[ColorMoments]) -> color_match.ColorMoments:
-    """The moments of all regions, in float32."""
-    count = [total.weight for total in totals]
-    mean = [total.mean for total in totals]
-    m2 = [total.weight * total.covariance for total in totals]
+    """The moments of all regions, in float32; zeros where a region has no pixel."""
+    count = np.array([total.weight for total in totals])
+    filled = [total if total.weight else _NOTHING for total in totals]
+    mean = np.array([total.mean for total in filled])
+    m2 = count[:, None, None] * [total.covariance for total in filled]
     return color_match.ColorMoments(
         *(jnp.asarray(x, jnp.float32) for x in (count, mean, m2))
     )

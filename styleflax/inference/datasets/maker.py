@@ -1,12 +1,12 @@
 """Making the parts of a stylized data set, on all devices of a process."""
 
-import dataclasses
 import io
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -14,12 +14,19 @@ from PIL import Image as PillowImage
 
 from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.builders.screening import jpeg
-from styleflax.datasets.labelled import Picture
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
-from styleflax.inference.datasets.job import Job, features_of, part_indices
-from styleflax.inference.datasets.paintings import Painting
+from styleflax.inference.controls import ControlArguments
+from styleflax.inference.datasets.image_files import ImageParts
+from styleflax.inference.datasets.job import (
+    IMAGES,
+    Job,
+    count_pictures,
+    features_of,
+    part_indices,
+)
 from styleflax.inference.datasets.parts import (
+    Loaded,
     Note,
     Skipped,
     forget_part,
@@ -28,19 +35,72 @@ from styleflax.inference.datasets.parts import (
 )
 from styleflax.inference.datasets.program import make_bulk_program
 from styleflax.inference.datasets.tfds_files import Serializer
+from styleflax.inference.render.sizes import WHOLE_SIZES
+from styleflax.inference.stylized import rounded
+from styleflax.inference.stylizer import Stylizer
 from styleflax.memory import explained_memory
 
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A picture of the source, ready to be stylized."""
+UNIFORM_MAX_PX = 2**18
+"""Pictures that are not cropped are stylized a part at once where all of it have one
+size of at most so many pixels."""
 
-    index: int
-    picture: Picture
-    pixels_u8: np.ndarray
-    painting: Painting
+
+class PartFiles(Protocol):
+    """What parts are on disk."""
+
+    def read(self, part: int) -> Note | None:  # noqa: D102
+        ...
+
+    def write(  # noqa: D102
+        self,
+        pool: Executor,
+        part: int,
+        rows: Sequence[Loaded | Skipped],
+        images_u8: Sequence[np.ndarray],
+    ) -> Note: ...
+
+
+class RecordParts:
+    """Parts as files of records, for TFDS."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self._job, self._folder = job, folder
+        self._serialize = Serializer(features_of(job))
+        self._encode = jpeg if job.settings.encoding == "jpeg" else _png
+
+    def read(self, part: int) -> Note | None:
+        """The note of a part that is finished; see `parts.read_note`."""
+        return read_note(self._folder, part)
+
+    def write(
+        self,
+        pool: Executor,
+        part: int,
+        rows: Sequence[Loaded | Skipped],
+        images_u8: Sequence[np.ndarray],
+    ) -> Note:
+        """Writes a part whole or not at all; see `parts.write_part`."""
+        sound = [row for row in rows if isinstance(row, Loaded)]
+        records = list(pool.map(self._record, sound, images_u8))
+        skipped = [row for row in rows if isinstance(row, Skipped)]
+        damaged = sorted({name for row in sound for name in row.painting.damaged})
+        return write_part(self._folder, part, records, skipped, damaged)
+
+    def _record(self, row: Loaded, image_u8: np.ndarray) -> bytes:
+        return self._serialize(
+            {
+                "image": self._encode(PillowImage.fromarray(image_u8)),
+                **row.picture.labels,
+                "name": row.picture.name,
+                "index": row.index,
+                "style": row.painting.name.encode("utf-8", "backslashreplace"),
+                "seed": self._job.settings.seed,
+                "weights_sha256": self._job.weights_sha256,
+            }
+        )
 
 
 class Maker:
@@ -55,8 +115,11 @@ class Maker:
         self._num_devices = len(devices) if job.settings.crop else 1
         used = devices[: self._num_devices]
         self._program = make_bulk_program(job.model, used)
-        self._serialize = Serializer(features_of(job))
-        self._encode = jpeg if job.settings.encoding == "jpeg" else _png
+        kind = ImageParts if job.settings.format == IMAGES else RecordParts
+        self._parts: PartFiles = kind(job, folder)
+        # Of many sizes, so that how a picture is seen depends on nothing before it.
+        self._stylizer = Stylizer(job.model, used)
+        self._stylizer.expect(WHOLE_SIZES + 1)
 
     def make(self, parts: Sequence[int]) -> Iterator[Note]:
         """Makes the parts that are not finished; yields the notes of all.
@@ -75,8 +138,9 @@ class Maker:
             else:
                 missing.append(part)
         settings = self._job.settings
-        doing = f"stylizing batches of {settings.batch_size} pictures of "
-        doing += f"{settings.size_px} px"
+        doing = f"stylizing batches of {settings.batch_size} pictures"
+        if settings.size_px is not None:
+            doing += f" of {settings.size_px} px"
         with explained_memory(doing, "use a smaller --batch or --size"):
             yield from self._make_missing(missing)
 
@@ -92,11 +156,11 @@ class Maker:
                 for part, rows, images_u8 in zip(
                     group, loaded, stylized(), strict=True
                 ):
-                    yield self._write(pool, part, rows, images_u8)
+                    yield self._parts.write(pool, part, rows, images_u8)
 
     def _find(self, part: int) -> Note | None:
         try:
-            return read_note(self._folder, part)
+            return self._parts.read(part)
         except ValueError as error:
             logger.warning("%s; it is made again", error)
             forget_part(self._folder, part)
@@ -110,11 +174,14 @@ class Maker:
             for part in group
         ]
 
-    def _load(self, index: int) -> Loaded | Skipped:
+    def _load(self, number: int) -> Loaded | Skipped:
         settings, source = self._job.settings, self._job.source
+        index, copy = divmod(number, settings.styles_per_picture)
         try:
             picture = source[index]
-            if settings.crop:
+            if settings.size_px is None:
+                pixels_u8 = decode_image_u8(picture.encoded)
+            elif settings.crop:
                 pixels_u8 = centre_crop(picture.encoded, settings.size_px)
             else:
                 whole_u8 = decode_image_u8(picture.encoded)
@@ -122,8 +189,8 @@ class Maker:
         except (ImageError, OSError, RuntimeError, ValueError) as error:
             name = source.name(index).decode("utf-8", "backslashreplace")
             return Skipped(index, name, one_line(error))
-        painting = self._job.paintings.draw(settings.seed, index)
-        return Loaded(index, picture, pixels_u8, painting)
+        painting = self._job.paintings.draw(settings.seed, index, copy)
+        return Loaded(index, copy, picture, pixels_u8, painting)
 
     def _start_stylizing(
         self, loaded: Sequence[Sequence[Loaded | Skipped]]
@@ -137,23 +204,32 @@ class Maker:
         first = next(itertools.chain.from_iterable(sound), None)
         if first is None:
             return lambda: [[] for _ in loaded]
+        if not self._job.settings.crop:
+            return lambda: [self._stylize_uncropped(rows) for rows in sound]
+        return self._start_batches(sound, first)
+
+    def _stylize_uncropped(self, rows: Sequence[Loaded]) -> list[np.ndarray]:
+        """The pictures of a part in uint8, however many sizes they have."""
+        shapes = {row.pixels_u8.shape for row in rows}
+        is_small = all(h * w <= UNIFORM_MAX_PX for h, w, _ in shapes)
+        if len(rows) > 1 and len(shapes) == 1 and is_small:
+            return self._start_batches([rows], rows[0])()[0]
+        settings = self._job.settings
+        looks: ControlArguments = {
+            "alpha": settings.alpha,
+            "color_match": settings.color_match,
+            "detail": settings.detail,
+        }
+        made = (self._stylizer(r.pixels_u8, r.painting.style, **looks) for r in rows)
+        return [rounded(one.array) for one in made]
+
+    def _start_batches(
+        self, sound: Sequence[Sequence[Loaded]], first: Loaded
+    ) -> Callable[[], list[list[np.ndarray]]]:
+        """Sets the devices to work on parts of pictures of one size."""
         settings = self._job.settings
         looks = {"color_match": settings.color_match, "detail": settings.detail}
-        size = min(settings.batch_size, len(self._job.source))
-        if not settings.crop:
-            made = [
-                [
-                    self._program(
-                        settings.alpha,
-                        row.pixels_u8[None],
-                        [row.painting.style],
-                        **looks,
-                    )
-                    for row in rows
-                ]
-                for rows in sound
-            ]
-            return lambda: [[np.asarray(x)[0] for x in row] for row in made]
+        size = min(settings.batch_size, count_pictures(self._job))
         # Filled up with any picture, so that the program is always the same.
         short = self._num_devices - len(sound)
         filled = [
@@ -173,32 +249,6 @@ class Maker:
             ]
 
         return fetch
-
-    def _write(
-        self,
-        pool: ThreadPoolExecutor,
-        part: int,
-        rows: Sequence[Loaded | Skipped],
-        images_u8: Sequence[np.ndarray],
-    ) -> Note:
-        sound = [row for row in rows if isinstance(row, Loaded)]
-        records = list(pool.map(self._record, sound, images_u8))
-        skipped = [row for row in rows if isinstance(row, Skipped)]
-        damaged = sorted({name for row in sound for name in row.painting.damaged})
-        return write_part(self._folder, part, records, skipped, damaged)
-
-    def _record(self, row: Loaded, image_u8: np.ndarray) -> bytes:
-        return self._serialize(
-            {
-                "image": self._encode(PillowImage.fromarray(image_u8)),
-                **row.picture.labels,
-                "name": row.picture.name,
-                "index": row.index,
-                "style": row.painting.name.encode("utf-8", "backslashreplace"),
-                "seed": self._job.settings.seed,
-                "weights_sha256": self._job.weights_sha256,
-            }
-        )
 
 
 def _png(image: PillowImage.Image) -> bytes:

@@ -23,12 +23,7 @@ from styleflax.inference.datasets.tfds_files import NAME, write_info
 
 SHARD_BYTES = 256 * 2**20
 """A file of the data set takes whole parts up to this size."""
-_PARTS, _SETTINGS, _REPORT = "parts", "settings.json", "report.json"
-
-
-def parts_folder(out: Path) -> Path:
-    """Where the parts of a data set in the making are."""
-    return out / _PARTS
+_SETTINGS, _REPORT = "settings.json", "report.json"
 
 
 @contextmanager
@@ -62,7 +57,7 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"the folder {out} is not empty ({others[0]}): give a new one"
             )
-        _write_json(path, settings)
+        write_json(path, settings)
         return
     try:
         old = dict(json.loads(path.read_text("utf-8")))
@@ -124,9 +119,11 @@ def assemble(
     Raises:
         ValueError: A part is missing or damaged, or all pictures were skipped.
     """
-    folder = parts_folder(out)
+    folder = out / "parts"
     notes = [_finished(folder, part) for part in range(num_parts)]
-    skipped = [dataclasses.asdict(entry) for note in notes for entry in note.skipped]
+    entries = [dataclasses.asdict(entry) for note in notes for entry in note.skipped]
+    # Once, however many styles a picture was to have.
+    skipped = list({entry["index"]: entry for entry in entries}.values())
     if not any(note.num_records for note in notes):
         raise ValueError(
             f"not one of {len(skipped)} pictures can be used; the first, "
@@ -149,7 +146,7 @@ def assemble(
         **sources,
         "files": files,
     }
-    _write_json(out / _REPORT, report)
+    write_json(out / _REPORT, report)
     num_bytes = sum(note.num_bytes for note in notes)
     write_info(out, features, split, lengths, num_bytes, description)
     shutil.rmtree(folder)
@@ -173,7 +170,8 @@ def _shards(notes: Sequence[Note]) -> list[list[Note]]:
     return [[note for _, note in group] for _, group in groups]
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file of JSON, whole or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
     temporary.replace(path)

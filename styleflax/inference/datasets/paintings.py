@@ -52,17 +52,32 @@ class Paintings:
         self._kept: collections.OrderedDict[int, Painting] = collections.OrderedDict()
         self._lock = threading.Lock()
 
-    def draw(self, seed: int, index: int) -> Painting:
-        """The style of a picture: a pure function of the seed and its number.
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def draw(self, seed: int, index: int, copy: int = 0) -> Painting:
+        """The style of a picture: a pure function of the seed and its numbers.
 
         A painting that is damaged is replaced by the next in order.
+
+        Args:
+            seed: Of the data set.
+            index: The picture's place in the source.
+            copy: Which of its styles, from 0, no two the same.
 
         Raises:
             ValueError: Not one painting can be used.
         """
-        # The words of SeedSequence are the same in all versions of NumPy.
-        words = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)
-        number = int(words[0] % len(self._names))
+        # The words of SeedSequence are the same in all versions of NumPy, and its
+        # first ones do not depend on how many are asked for.
+        sequence = np.random.SeedSequence([seed, index])
+        drawn: list[int] = []
+        for word in sequence.generate_state(copy + 1, np.uint64):
+            number = int(word % len(self._names))
+            while number in drawn:
+                number = (number + 1) % len(self._names)
+            drawn.append(number)
+        number = drawn[-1]
         with self._lock:
             if number in self._kept:
                 self._kept.move_to_end(number)

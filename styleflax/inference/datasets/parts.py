@@ -14,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from array_record.python import array_record_module
+
+from styleflax.datasets.labelled import Picture
+from styleflax.inference.datasets.paintings import Painting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Note(NamedTuple):
         sha256: Of the file.
         skipped: Pictures that could not be used.
         damaged_styles: Paintings that could not be used and were replaced.
+        files: Where pictures are files of their own, what is known of each.
     """
 
     part: int
@@ -44,6 +49,26 @@ class Note(NamedTuple):
     sha256: str
     skipped: Sequence[Skipped]
     damaged_styles: Sequence[str]
+    files: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A picture of the source, ready to be stylized.
+
+    Attributes:
+        index: Its place in the source.
+        copy: Which of its stylized pictures this is, from 0.
+        picture: As in the source.
+        pixels_u8: At the size at which it is stylized.
+        painting: Its style.
+    """
+
+    index: int
+    copy: int
+    picture: Picture
+    pixels_u8: np.ndarray
+    painting: Painting
 
 
 def write_part(
@@ -68,13 +93,23 @@ def write_part(
     )
     _sync(aside)
     aside.replace(path)
-    text = json.dumps(
-        {**note._asdict(), "skipped": [dataclasses.asdict(s) for s in skipped]}
-    )
-    aside.write_text(text + "\n", "utf-8")
-    _sync(aside)
-    aside.replace(_note_path(folder, part))
+    write_note(folder, note)
     return note
+
+
+def write_note(folder: Path, note: Note) -> None:
+    """Writes the note of a part, whole or not at all: the part is finished then.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = _note_path(folder, note.part)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    skipped = [dataclasses.asdict(entry) for entry in note.skipped]
+    values = {**note._asdict(), "skipped": skipped, "files": list(note.files)}
+    aside.write_text(json.dumps(values) + "\n", "utf-8")
+    _sync(aside)
+    aside.replace(path)
 
 
 def read_note(folder: Path, part: int) -> Note | None:
@@ -86,19 +121,33 @@ def read_note(folder: Path, part: int) -> Note | None:
     Raises:
         ValueError: The part is damaged.
     """
-    path = _note_path(folder, part)
-    try:
-        values: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-        skipped = [Skipped(**entry) for entry in values["skipped"]]
-        note = Note(**{**values, "skipped": skipped})
-    except FileNotFoundError:
+    note = load_note(folder, part)
+    if note is None:
         return None
-    except (ValueError, TypeError, KeyError):
-        raise ValueError(f"part {part}: its note is damaged") from None
     records = _records_path(folder, part)
     if not records.is_file() or file_digest(records) != note.sha256:
         raise ValueError(f"part {part}: its records are not those that were written")
     return note
+
+
+def load_note(folder: Path, part: int) -> Note | None:
+    """The note of a part, whatever has become of its pictures.
+
+    Returns:
+        None for a part that has not been made.
+
+    Raises:
+        ValueError: The note is damaged.
+    """
+    path = _note_path(folder, part)
+    try:
+        values: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        skipped = [Skipped(**entry) for entry in values["skipped"]]
+        return Note(**{**values, "skipped": skipped})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f"part {part}: its note is damaged") from None
 
 
 def read_part(folder: Path, part: int) -> list[bytes]:

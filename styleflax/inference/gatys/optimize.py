@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from styleflax.forks import refuse_fork
 from styleflax.inference.gatys.checkpoint import Kept, fingerprint, load_kept, save_kept
 from styleflax.inference.gatys.descent import (
     Descent,
@@ -76,6 +77,7 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
     """
     # What is compiled does not depend on the rest.
     programs = _programs(settings._replace(init="content", iterations=(1,), levels=1))
+    refuse_fork()
     encoder = jax.device_put(encoder)
 
     def gatys(
@@ -87,6 +89,7 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
         heard: Heard | None = None,
         start: Picture | None = None,
     ) -> Optimised:
+        refuse_fork()
         even = np.full((1, len(styles)), 1 / max(1, len(styles)), np.float32)
         inputs = Inputs(content, styles, regions or Regions(even), start)
         check_settings(settings, guided=inputs.regions.are_guided)

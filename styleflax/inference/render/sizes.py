@@ -5,7 +5,11 @@ memory for all of it; a window's serves pictures of any size.
 """
 
 from styleflax.inference.tiles.tiling import TILE_PX
-from styleflax.inference.tiles.windows import check_tile, smallest_tile
+from styleflax.inference.tiles.windows import (
+    check_tile,
+    count_windows,
+    smallest_tile,
+)
 from styleflax.methods.base import Tiling
 
 WHOLE_MAX_PX = 2**21
@@ -13,8 +17,11 @@ WHOLE_MAX_PX = 2**21
 WHOLE_SIZES = 2
 """Of so many sizes pictures are seen whole, as in a folder of one camera's, upright and
 not. Where there are more, windows take less time than compiling would."""
-SMALL_TILE_PX = 512
-"""Side of the windows of pictures of up to `SMALL_MAX_PX`; of larger ones `TILE_PX`."""
+LADDER = (160, 256, 512, TILE_PX)
+"""Sides of windows that are chosen: few, as each compiles its own programs, and close
+enough that a small picture does not fill a small part of its window."""
+SMALL_TILE_PX = LADDER[-2]
+"""The largest for pictures of up to `SMALL_MAX_PX`; the smallest for larger ones."""
 SMALL_MAX_PX = 2**22
 
 
@@ -63,13 +70,25 @@ class Sizes:
         if self._forced is not None:
             return self._forced
         if height * width > self._whole_max_px:
-            small = height * width <= SMALL_MAX_PX
-            return min(SMALL_TILE_PX if small else TILE_PX, self._tile_max_px)
+            return self._choose(height, width)
         if number == 1 and (height, width) not in self._whole:
             if self._is_expecting_many or len(self._whole) == WHOLE_SIZES:
-                return min(SMALL_TILE_PX, self._tile_max_px)
+                return self._choose(height, width)
             self._whole.add((height, width))
         return 0
+
+    def _choose(self, height: int, width: int) -> int:
+        """The side of windows that show the fewest px in all."""
+        tiling = self._tiling
+        assert tiling is not None  # or the choice would be forced
+        if height * width > SMALL_MAX_PX:
+            return min(LADDER[-1], self._tile_max_px)
+        most = min(SMALL_TILE_PX, self._tile_max_px)
+        allowed = [side for side in (*LADDER, most) if side <= most]
+        counts = {s: count_windows(height, width, s, tiling) for s in allowed}
+        costs = {s: count * s**2 for s, count in counts.items() if count is not None}
+        # A larger window that shows as much has less of it margin.
+        return min(costs, key=lambda side: (costs[side], -side), default=most)
 
     def shrink(self, tile_px: int, height: int, width: int) -> bool:
         """Takes note that memory did not suffice; whether a retry may do with less.

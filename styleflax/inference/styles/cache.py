@@ -17,7 +17,7 @@ from styleflax.inference.styles.file import (
     save_style,
 )
 from styleflax.methods.base import Method, Style, encode_painting
-from styleflax.methods.finishing import has_palette
+from styleflax.methods.finishing import add_palette, has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 _SHORT = 12  # digits of a digest in messages
@@ -81,8 +81,11 @@ class KeptStyles:
             if style is None:
                 raise ValueError("style is missing: this model takes paintings")
             return None
-        index = {"style_index": jnp.array([find_style(method.styles, style)])}
-        return method.encode_style(variables, frozen, index)
+        place = find_style(method.styles, style)
+        index = {"style_index": jnp.array([place])}
+        encoded = method.encode_style(variables, frozen, index)
+        palettes = {} if self._described is None else self._described.palettes
+        return add_palette(encoded, palettes.get(method.styles[place]))
 
     def load(self, path: str | os.PathLike[str]) -> Style:
         """The style in a file.

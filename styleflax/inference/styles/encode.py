@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from styleflax.forks import refuse_fork
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.controls import ColorMode
 from styleflax.inference.masks.read import Mask
@@ -85,6 +86,7 @@ class StyleEncoder:
 
     def _known(self, style: Any, size: int | None, mask: Mask | None) -> Style | None:
         """A style that needs no pixels, which then none may ask for."""
+        refuse_fork()  # the first thing that is done with every style
         known = self._kept.find(style)
         asked = {"style_size": size, "a mask of the style": mask}
         for control, value in asked.items():

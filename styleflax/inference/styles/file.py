@@ -14,6 +14,7 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from styleflax.methods.base import Style
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.writing import write_atomically
 
 FORMAT_VERSION = 2
@@ -156,6 +157,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise FileNotFoundError(
             f"there is no style file {path}: make one by `styleflax style save`"
         )
+    refuse_foreign(path)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -1,5 +1,6 @@
 """Where windows of one size lie in a picture of any size."""
 
+import math
 from typing import NamedTuple
 
 from styleflax.methods.base import Tiling
@@ -33,6 +34,18 @@ class Window(NamedTuple):
     columns: Span
 
 
+def count_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> int | None:
+    """How many windows of that side a picture takes; None if they cannot serve it."""
+    if tile_px % tiling.stride_px:
+        return None
+    if max(height, width) <= tile_px:
+        return 1
+    if tile_px < smallest_tile(tiling):
+        return None
+    step = tile_px - 2 * tiling.halo_px
+    return math.prod(_count(size, tile_px, step) for size in (height, width))
+
+
 def check_tile(tile_px: int, tiling: Tiling) -> None:
     """Refuses a tile of which nothing or no whole number of positions would be left.
 
@@ -53,7 +66,7 @@ def smallest_tile(tiling: Tiling) -> int:
 
 
 def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[Window]:
-    """The windows of a picture.
+    """The windows of a picture; one that shows all of it may be of any size.
 
     Args:
         height: Of the picture, in px.
@@ -64,7 +77,8 @@ def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[W
     Raises:
         ValueError: As `check_tile`.
     """
-    check_tile(tile_px, tiling)
+    if count_windows(height, width, tile_px, tiling) is None:
+        check_tile(tile_px, tiling)
     rows, columns = (cut_spans(s, tile_px, tiling.halo_px) for s in (height, width))
     return [Window(tile_px, r, c) for r in rows for c in columns]
 
@@ -75,9 +89,14 @@ def cut_spans(size: int, side: int, halo: int) -> list[Span]:
     The first begins where the picture does, the last reaches to its end or beyond.
     """
     step = side - 2 * halo
-    count = 1 if size <= side else -(-(size - 2 * halo) // step)
+    count = _count(size, side, step)
     starts = [step * k for k in range(count)]
     begins = [0, *(start + halo for start in starts[1:])]
     return [
         Span(*span) for span in zip(starts, begins, [*begins[1:], size], strict=True)
     ]
+
+
+def _count(size: int, side: int, step: int) -> int:
+    """How many windows lie along a side of that size; margins are what no step is."""
+    return 1 if size <= side else -(-(size - (side - step)) // step)

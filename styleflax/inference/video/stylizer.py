@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from styleflax.forks import refuse_fork
 from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float
 from styleflax.inference.color.transfer import color_style
@@ -124,6 +125,7 @@ class VideoStylizer:
         Raises:
             ValueError: If a mask's region is empty.
         """
+        refuse_fork()
         image_u8, image, target = self._sizes_of(frame_u8)
         kept = kept_share(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s

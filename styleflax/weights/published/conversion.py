@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.models.vgg import conv_names
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published.convert import (
     convert_files,
@@ -80,7 +81,9 @@ def _convert_back(files: Sequence[Path], folder: Path, to: str) -> list[str]:
 def _describe_encoder(model: ModelFile) -> str:
     names = [n for n in conv_names("vgg19") if n in model.encoder_params]
     architecture, convention = model.encoder
-    return f"{convention} {architecture} up to {names[-1] if names else 'nothing'}"
+    if not names:
+        return "no encoder"
+    return f"{convention} {architecture} up to {names[-1]}"
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -94,6 +97,7 @@ def describe_file(path: Path) -> dict[str, Any]:
     check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
+    refuse_foreign(path)
     if not is_model_file(path):
         known = find_format_of(path)
         return {

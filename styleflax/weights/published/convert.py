@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
+from styleflax.config import Arithmetic
 from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
@@ -32,6 +33,17 @@ DEEPEST_LAYERS: Mapping[str, str] = {"adain": "relu4_1", "sanet": "relu5_1"}
 DEFAULT_PRESETS: Mapping[str, str] = {"adain": "adain-naoto", "sanet": "sanet-public"}
 """Those of the repositories whose files are recognised."""
 
+JOHNSON = "johnson"
+_TRAINED_ON = EncoderSpec("vgg16", "torchvision")
+_NETWORK_OPTIONS: Mapping[str, Any] = {
+    "norm": "instance",
+    "width": 1.0,
+    "padding": "mirror",
+    "upsampling": "nearest",
+    "output": "linear",
+    "content_layer": "relu2_2",
+}
+"""Of `make_johnson`, by which it is the network of pytorch/examples."""
 _EXAMPLES: Mapping[Role, str] = {
     "encoder": "the encoder that it was trained with (vgg_normalised.pth)",
     "decoder": "its decoder (decoder.pth, decoder_iter_*.pth)",
@@ -43,8 +55,10 @@ def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile
     """Return the model that published files make together.
 
     An encoder alone makes a file that `load_encoder` reads; encoder and decoder make
-    AdaIN; with a transformer they make SANet. What a file is, is recognised from the
-    names and shapes in it. The encoder is cut to the deepest layer that is needed.
+    AdaIN; with a transformer they make SANet. A TransformerNet alone makes Johnson's
+    method, with the file's name as that of its style. What a file is, is recognised
+    from the names and shapes in it. The encoder is cut to the deepest layer that is
+    needed.
 
     Args:
         paths: The files in any order; the encoder may be a model file of this library.
@@ -60,6 +74,8 @@ def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile
     parts = _read_parts(paths)
     method = _find_method(parts)
     chosen = _find_preset(preset, method)
+    if method == JOHNSON:
+        return _make_johnson(parts["network"])
     encoder = parts["encoder"]
     assert encoder.spec is not None  # every encoder has one
     encoder_params = encoder.params
@@ -90,6 +106,26 @@ def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile
     )
 
 
+def _make_johnson(network: Part) -> ModelFile:
+    """The network of pytorch/examples, whose pixels are of [0, 255] on both sides."""
+    params = dict(network.params)
+    first: dict[str, Any] = dict(params["conv1"])
+    params["conv1"] = {**first, "kernel": first["kernel"] * np.float32(255)}
+    return ModelFile(
+        method=JOHNSON,
+        encoder=_TRAINED_ON,
+        encoder_params={},
+        players={"model": params},
+        state={},
+        arithmetic=dataclasses.asdict(Arithmetic()),
+        provenance={
+            "sources": [_describe(network)],
+            "styleflax": importlib.metadata.version("styleflax"),
+        },
+        options={"styles": [network.path.stem], **_NETWORK_OPTIONS},
+    )
+
+
 def _read_parts(paths: Sequence[Path]) -> dict[Role, Part]:
     if not paths:
         raise ValueError("no files to convert")
@@ -108,6 +144,13 @@ def _read_parts(paths: Sequence[Path]) -> dict[Role, Part]:
 def _find_method(parts: Mapping[Role, Part]) -> str:
     if parts.keys() == {"encoder"}:
         return ENCODER_ONLY
+    if "network" in parts:
+        if others := [str(p.path) for r, p in parts.items() if r != "network"]:
+            raise ValueError(
+                f"{parts['network'].path} is a whole model: convert it without "
+                f"{', '.join(others)}"
+            )
+        return JOHNSON
     lacking = [example for role, example in _EXAMPLES.items() if role not in parts]
     if lacking:
         held = " and ".join(f"{p.path} ({p.role})" for p in parts.values())

@@ -1,8 +1,9 @@
 """The published formats: names, shapes and layouts of their tensors.
 
 The tables follow the networks of naoto0804/pytorch-AdaIN (net.py), GlebSBrykin/SANET
-(Eval.py), torchvision (models/vgg.py), Keras (applications/vgg16.py, vgg19.py) and
-PyPI's pastiche 1.6.0 (vgg19.py).
+(Eval.py), torchvision (models/vgg.py), Keras (applications/vgg16.py, vgg19.py),
+pytorch/examples (fast_neural_style/neural_style/transformer_net.py) and PyPI's
+pastiche 1.6.0 (vgg19.py).
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from styleflax.models.decoder import LAYERS
+from styleflax.models.transformer_net import TransformerNet
 from styleflax.models.vgg import WIDTHS, Architecture, conv_names
 from styleflax.weights.registry import EncoderSpec
 
 Shape = tuple[int, ...]
-Role = Literal["encoder", "decoder", "transformer"]
+Role = Literal["encoder", "decoder", "transformer", "network"]
+TRANSFORMER_NET = "TransformerNet (fast_neural_style)"
 Layout = Literal["same", "oihw", "oi11"]
 """Of a tensor in the file: as here, a kernel (out, in, height, width), or a 1x1 kernel
 that is a matrix (in, out) here."""
@@ -47,7 +50,7 @@ class Format(NamedTuple):
         role: What its weights are for.
         entries: Its tensors, shallow to deep; kernel and bias by turns.
         spec: Of an encoder.
-        ignored: Beginnings of names that an encoder has no use for.
+        ignored: Beginnings of names that there is no use for.
     """
 
     name: str
@@ -138,6 +141,38 @@ def _transformer() -> Format:
     return Format("SANet transformer", "transformer", tuple(entries))
 
 
+def _transformer_net() -> Format:
+    net = TransformerNet()
+    channels = net.channels()
+    blocks = range(1, net.residual_blocks + 1)
+    # The layer here, its convolution there, and what normalises that.
+    layers = [(f"conv{i}", f"conv{i}", f"in{i}") for i in (1, 2, 3)]
+    layers += [
+        (f"residual{i}_{j}", f"res{i}.conv{j}", f"res{i}.in{j}")
+        for i in blocks
+        for j in (1, 2)
+    ]
+    layers += [("up1", "deconv1", "in4"), ("up2", "deconv2", "in5")]
+    layers.append(("conv_out", "deconv3", ""))
+    entries: list[Entry] = []
+    ignored: list[str] = []
+    ins = 3
+    for name, conv, norm in layers:
+        outs, size = channels[name], 9 if name in {"conv1", "conv_out"} else 3
+        kernel, bias = _torch_conv(f"{conv}.conv2d", (name,), outs, ins, size, size)
+        entries.append(kernel)
+        if norm:
+            # The mean of every channel, and so the bias, is taken away again.
+            ignored += [bias.name, f"{norm}.running_", f"{norm}.num_batches"]
+            for leaf, part in (("scale", "weight"), ("bias", "bias")):
+                path = (f"{name}_norm", leaf)
+                entries.append(Entry(f"{norm}.{part}", (outs,), path, "same"))
+        else:
+            entries.append(bias)
+        ins = outs
+    return Format(TRANSFORMER_NET, "network", tuple(entries), None, tuple(ignored))
+
+
 def list_formats() -> tuple[Format, ...]:
     """All published formats; of two that a file fits equally, the first is meant."""
     architectures = get_args(Architecture)
@@ -145,6 +180,7 @@ def list_formats() -> tuple[Format, ...]:
         _vgg_normalised(),
         _decoder(),
         _transformer(),
+        _transformer_net(),
         *(_torchvision(name, "features.") for name in architectures),
         *(_torchvision(name, "") for name in architectures),
         *(_keras(name, numbered=False) for name in architectures),

@@ -1,6 +1,7 @@
 """Outside weight files, recognised by what they hold, as parameter trees."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -12,6 +13,7 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
@@ -24,9 +26,9 @@ from styleflax.weights.published.formats import (
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import check_params, load_model
 
-DATA_PARALLEL = "module."
-"""What PyTorch's DataParallel writes before every name."""
-
+_NAMED = re.compile(r"(?:\w+\.)*?(?:decoder|transformer|net|network|model|generator)\.")
+"""Beginnings of names by which a file says whose they are, among those of others."""
+_BATCH_MEANS = ("running_mean", "moving_mean")
 _MAX_NAMES = 6
 _SPECS = [
     EncoderSpec(architecture, convention)
@@ -87,6 +89,7 @@ def read_part(path: Path) -> Part:
     check_weights(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no weight file {path}")
+    refuse_foreign(path)
     if is_model_file(path):
         model = load_model(path)
         if model.encoder not in _SPECS:
@@ -169,28 +172,39 @@ def recognise(shapes: Mapping[str, Shape], what: str) -> Format:
         ValueError: The file is of no known format; or it lacks tensors of the one that
             it is most like, has others or other shapes: all are listed.
     """
-    if any(name.endswith(("running_mean", "moving_mean")) for name in shapes):
+    candidates = [
+        (prefix, _with_prefix(known, prefix))
+        for prefix in _prefixes(shapes)
+        for known in list_formats()
+    ]
+    prefix, best = max(candidates, key=lambda known: _likeness(known[1], shapes))
+    if best.role != "network" and any(name.endswith(_BATCH_MEANS) for name in shapes):
         raise ValueError(
-            f"{what} has batch normalisation, which no network here has; the plain "
+            f"{what} has batch normalization, which no network here has; the plain "
             "VGG-16 and VGG-19 are supported"
         )
-    is_parallel = bool(shapes) and all(n.startswith(DATA_PARALLEL) for n in shapes)
-    prefix = DATA_PARALLEL if is_parallel else ""
-    candidates = [_with_prefix(known, prefix) for known in list_formats()]
-    best = max(candidates, key=lambda known: _likeness(known, shapes))
     if _likeness(best, shapes)[0] == 0:
         raise ValueError(f"{what} {_describe_unknown(shapes)}")
     if best.role == "encoder":
         best = _cut(best, shapes)
-    ignored = best.ignored or ("\0",)
     expected = {e.name: jax.ShapeDtypeStruct(e.shape, np.float32) for e in best.entries}
     found = {
         name: jax.ShapeDtypeStruct(shape, np.float32)
         for name, shape in shapes.items()
-        if not name.startswith(ignored)
+        # Names without the prefix are those of other networks in the same file.
+        if name.startswith(prefix) and not name.startswith(best.ignored or ("\0",))
     }
     check_params(expected, found, f"{what}, taken for {best.name} weights,")
     return best
+
+
+def _prefixes(shapes: Mapping[str, Shape]) -> list[str]:
+    """What may stand before the names of a format, the likeliest first."""
+    first, last = min(shapes, default=""), max(shapes, default="")
+    shared = [first[: dot.end()] for dot in re.finditer(r"\.", first)]
+    shared = [prefix for prefix in shared if last.startswith(prefix)]
+    named = {name[: match.end()] for name in shapes if (match := _NAMED.match(name))}
+    return list(dict.fromkeys(["", *shared, *sorted(named)]))
 
 
 def _cut(known: Format, shapes: Mapping[str, Shape]) -> Format:

@@ -29,8 +29,12 @@ from styleflax.weights.published.torch_tensors import (
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
-WRAPPERS = ("state_dict", "model_state_dict")
+WRAPPERS = (
+    *("state_dict", "model_state_dict", "model", "net", "network", "decoder"),
+    *("encoder", "transformer", "generator", "weights", "params"),
+)
 """Keys under which training scripts keep the weights beside other things."""
+_MAX_WRAPPERS = 4
 
 _MAX_REASON = 300
 ReadStorage = Callable[[Storage], bytes]
@@ -41,8 +45,17 @@ def _find_tensors(value: Any) -> dict[str, Tensor]:
     """The tensors of a state dict, also of one that is wrapped."""
     if not isinstance(value, dict):
         raise ValueError(f"it holds no state dict but a {type(value).__name__}")  # noqa: TRY004
-    wrapped = [value[key] for key in WRAPPERS if isinstance(value.get(key), dict)]
-    tensors = wrapped[0] if wrapped else value
+    tensors = value
+    for _ in range(_MAX_WRAPPERS):
+        wrapped = [key for key in WRAPPERS if isinstance(tensors.get(key), dict)]
+        if not wrapped:
+            break
+        if len(wrapped) > 1:
+            raise ValueError(
+                f"it holds several networks ({', '.join(wrapped)}): save each to its "
+                f"own file, as by torch.save(torch.load(FILE)[{wrapped[0]!r}], NEW)"
+            )
+        tensors = tensors[wrapped[0]]
     if tensors.keys() == {"state", "param_groups"}:
         raise ValueError("it holds the state of an optimizer, no weights")
     for name, tensor in tensors.items():

@@ -1,0 +1,303 @@
+"""A stylized data set as a folder of pictures, like the source, and a table of them.
+
+The pictures keep the source's tree and names. `metadata.csv` has a line for each with
+its labels and style; it comes last, so that a folder without it is not finished.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from styleflax.datasets.labelled import printable
+from styleflax.files import short_stem
+from styleflax.images.read import Picture
+from styleflax.images.write import SUFFIXES_WRITTEN, encode_picture
+from styleflax.inference.datasets.job import (
+    Job,
+    count_parts,
+    describe,
+    notes_of,
+    parts_folder,
+)
+from styleflax.inference.datasets.output import write_json
+from styleflax.inference.datasets.parts import (
+    Loaded,
+    Note,
+    Skipped,
+    file_digest,
+    load_note,
+    write_note,
+)
+
+TABLE = "metadata.csv"
+"""The table of pictures; loaders of image folders read `file_name` and the rest."""
+_REPORT = "report.json"
+_PHOTO_SUFFIXES = frozenset({".jfif", ".mpo", ".heic", ".heif", ".hif", ".avif"})
+_MAX_NAME_BYTES = 240
+
+
+class ImageNames:
+    """Where each stylized picture goes, relative to the folder of the data set.
+
+    Names and suffixes are the source's; a format that is not written becomes JPEG, if
+    photographs come in it, or PNG. With several styles for a picture their numbers
+    follow its name.
+
+    Raises:
+        ValueError: Two pictures would have one name.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._encoding = job, job.settings.encoding
+        self._copies = job.settings.styles_per_picture
+        self._names: list[str] | None = None
+        if job.source.file_names is not None:
+            self._names = self._rename([*map(printable, job.source.file_names)])
+
+    def __call__(self, row: Loaded) -> str:
+        """The path of a picture."""
+        if self._names is not None:
+            name = self._names[row.index]
+        else:  # of a TFDS data set
+            name = f"{row.index:08d}{self._suffix('.jpg')}"
+            for label, value in row.picture.labels.items():
+                names = self._job.source.classes[label]
+                folder = str(value if isinstance(names, int) else names[value])
+                name = f"{folder.replace(os.sep, '_')}/{name}"
+                break
+        return self._numbered(name, row.copy)
+
+    def _rename(self, sources: Sequence[str]) -> list[str]:
+        kept = {name for name in sources if self._renamed(name) == name}
+        taken, names = set(kept), []
+        for source in sources:
+            name = self._renamed(source)
+            if name != source:
+                if name in taken:  # as a.gif beside a.png
+                    name = f"{source}{Path(name).suffix}"
+                if name in taken:
+                    raise ValueError(
+                        f"two pictures of the source would be {name!r}: rename "
+                        f"{source!r}"
+                    )
+                taken.add(name)
+            names.append(name)
+        return names
+
+    def _renamed(self, name: str) -> str:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        return f"{stem}{self._suffix(suffix)}"
+
+    def _suffix(self, suffix: str) -> str:
+        lower = suffix.lower()
+        if self._encoding == "png":
+            return suffix if lower == ".png" else ".png"
+        if self._encoding == "jpeg":
+            return suffix if lower in {".jpg", ".jpeg"} else ".jpg"
+        if lower in SUFFIXES_WRITTEN:
+            return suffix
+        return ".jpg" if lower in _PHOTO_SUFFIXES else ".png"
+
+    def _numbered(self, name: str, copy: int) -> str:
+        if self._copies == 1:
+            return name
+        path = Path(name)
+        number = f"_{copy + 1}{path.suffix}"
+        stem = short_stem(path.stem, _MAX_NAME_BYTES - len(number))
+        return str(path.with_name(f"{stem}{number}"))
+
+
+class ImageParts:
+    """Parts whose pictures are files in the folder of the data set.
+
+    Each file is written aside and renamed; the note of a part, with the digests of
+    its files, comes last.
+    """
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self._job, self._folder, self._out = job, folder, folder.parent
+        self._name = ImageNames(job)
+
+    def read(self, part: int) -> Note | None:
+        """The note of a part if it is finished and its files are as written.
+
+        Raises:
+            ValueError: The part is damaged.
+        """
+        note = load_note(self._folder, part)
+        if note is not None:
+            for file in note.files:
+                if not _is_intact(self._out, file["file_name"], file["sha256"]):
+                    raise ValueError(
+                        f"part {part}: {file['file_name']} is not as it was written"
+                    )
+        return note
+
+    def write(
+        self,
+        pool: Executor,
+        part: int,
+        rows: Sequence[Loaded | Skipped],
+        images_u8: Sequence[np.ndarray],
+    ) -> Note:
+        """Writes the pictures of a part, and its note.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        sound = [row for row in rows if isinstance(row, Loaded)]
+        written = list(pool.map(self._write_file, sound, images_u8))
+        note = Note(
+            part,
+            len(written),
+            sum(size for _, size in written),
+            "",
+            [row for row in rows if isinstance(row, Skipped)],
+            sorted({name for row in sound for name in row.painting.damaged}),
+            [file for file, _ in written],
+        )
+        write_note(self._folder, note)
+        return note
+
+    def _write_file(
+        self, row: Loaded, image_u8: np.ndarray
+    ) -> tuple[dict[str, Any], int]:
+        name = self._name(row)
+        path = self._out / name
+        encoded = encode_picture(Picture(image_u8), path.suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Aside in the folder of parts, which goes when all is done.
+        aside = self._folder / f".{secrets.token_hex(8)}.tmp"
+        try:
+            with aside.open("wb") as file:
+                file.write(encoded)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
+        described = {
+            "file_name": name,
+            "source": row.picture.name.decode("utf-8", "backslashreplace"),
+            "index": row.index,
+            "style": printable(row.painting.name),
+            "labels": dict(row.picture.labels),
+            "sha256": hashlib.sha256(encoded).hexdigest(),
+        }
+        return described, len(encoded)
+
+
+def finish_images(job: Job, out: Path) -> dict[str, Any]:
+    """Writes the table and the report of a data set, and deletes notes of parts.
+
+    Returns:
+        The report, which is also in the folder.
+
+    Raises:
+        ValueError: A part is missing or damaged, or all pictures were skipped.
+    """
+    parts = ImageParts(job, parts_folder(out, job))
+    notes = []
+    for part in range(count_parts(job)):
+        note = parts.read(part)
+        if note is None:
+            raise ValueError(
+                f"part {part} is missing; the folder must be one that all processes "
+                "share"
+            )
+        notes.append(note)
+    entries = [dataclasses.asdict(entry) for note in notes for entry in note.skipped]
+    skipped = list({entry["index"]: entry for entry in entries}.values())
+    files = [file for note in notes for file in note.files]
+    if not files:
+        raise ValueError(
+            f"not one of {len(skipped)} pictures can be used; the first, "
+            f"{skipped[0]['name']!r}: {skipped[0]['reason']}"
+        )
+    _make_class_folders(job, out)
+    table = _table(job, files).encode()
+    report = {
+        "num_pictures": len(files),
+        "skipped": skipped,
+        "damaged_styles": sorted({s for note in notes for s in note.damaged_styles}),
+        **notes_of(job),
+        "classes": {
+            k: v if isinstance(v, int) else list(v)
+            for k, v in job.source.classes.items()
+        },
+        "made_by": describe(job),
+        "files": {TABLE: hashlib.sha256(table).hexdigest()},
+    }
+    write_json(out / _REPORT, report)
+    aside = out / f".{TABLE}.tmp"
+    aside.write_bytes(table)
+    aside.replace(out / TABLE)
+    shutil.rmtree(parts_folder(out, job))
+    return report
+
+
+def read_images_report(out: Path) -> dict[str, Any] | None:
+    """The report of a finished data set, its files checked; None for one that is not.
+
+    Raises:
+        ValueError: A file is not as it was written.
+    """
+    if not (out / TABLE).is_file():
+        return None
+    report = dict(json.loads((out / _REPORT).read_text("utf-8")))
+    advice = f"delete {out / TABLE}, and the next run makes all pictures again"
+    if not _is_intact(out, TABLE, report["files"][TABLE]):
+        raise ValueError(f"{out / TABLE} is not as it was written: {advice}")
+    for name, digest in _read_digests(out / TABLE):
+        if not _is_intact(out, name, digest):
+            raise ValueError(
+                f"{out / name} is missing or not as it was written: {advice}"
+            )
+    return report
+
+
+def _read_digests(table: Path) -> Iterator[tuple[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["file_name"], row["sha256"]
+
+
+def _is_intact(out: Path, name: str, digest: str) -> bool:
+    return (out / name).is_file() and file_digest(out / name) == digest
+
+
+def _table(job: Job, files: Sequence[Mapping[str, Any]]) -> str:
+    """The lines of all pictures; every label as its number and its name."""
+    labels = job.source.classes
+    columns = [part for name in labels for part in (name, f"{name}_name")]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file_name", *columns, "style", "source", "index", "sha256"])
+    for file in files:
+        cells = []
+        for name, classes in labels.items():
+            number = file["labels"][name]
+            cells += [number, number if isinstance(classes, int) else classes[number]]
+        rest = [file[k] for k in ("style", "source", "index", "sha256")]
+        writer.writerow([file["file_name"], *cells, *rest])
+    return text.getvalue()
+
+
+def _make_class_folders(job: Job, out: Path) -> None:
+    """Makes folders of classes without a picture, so that numbers by name agree."""
+    for name in job.source.empty_classes:
+        (out / name).mkdir(exist_ok=True)

@@ -1,0 +1,156 @@
+"""What a result was made of and how, beside it: so that stopped work can go on.
+
+The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
+programs would take for a class of pictures. It is written before the result gets its
+name, and holds the result's digest: a result is complete if it is the one that its
+record describes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from styleflax.files import temporary_beside
+
+Asked = Mapping[str, Any]
+"""What a result follows from, by name, as JSON has it."""
+State = Literal["missing", "complete", "damaged", "stale"]
+PHOTO = "photo"
+"""Name of what may change: a result of another photograph is stale, not refused."""
+_BLOCK_BYTES = 2**20
+
+
+def record_path(target: Path) -> Path:
+    """Returns the file of a result's record."""
+    return target.with_name(f".{target.name}.json")
+
+
+def staged_path(target: Path) -> Path:
+    """Returns where a result may be written before it is recorded and published."""
+    return target.with_name(f".{target.stem}.part{target.suffix}")
+
+
+def write_record(target: Path, asked: Asked, digest: str) -> None:
+    """Writes a result's record, whole or not at all.
+
+    Args:
+        target: The result, which is to get its name next.
+        asked: What it follows from.
+        digest: Of its bytes, see `digest_bytes`.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = record_path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        temporary.write_text(json.dumps({"asked": asked, "sha256": digest}), "ascii")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish(target: Path, asked: Asked) -> None:
+    """Records a result that is complete at `staged_path`, and gives it its name.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    staged = staged_path(target)
+    write_record(target, asked, digest_file(staged))
+    staged.replace(target)
+
+
+def find_state(target: Path, asked: Asked) -> State:
+    """Returns how far a result is.
+
+    Args:
+        target: Where it is, or will be.
+        asked: What it is to follow from.
+
+    Returns:
+        "missing"; "complete"; "damaged" if it is not what its record describes; or
+        "stale" if it was made of another photograph.
+
+    Raises:
+        FileExistsError: There is a file without a record, which may be somebody's own.
+        ValueError: It was made otherwise than asked for; says in what.
+    """
+    try:
+        record = json.loads(record_path(target).read_text("utf-8"))
+        recorded, digest = dict(record["asked"]), str(record["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        if os.path.lexists(target):
+            raise FileExistsError(
+                f"{str(target)!r} has no record beside it, so it may be yours: move it "
+                "away, give another -o, or replace it by --overwrite"
+            ) from None
+        return "missing"
+    if not target.is_file():
+        return "missing"
+    now = json.loads(json.dumps(dict(asked)))
+    different = sorted(
+        k for k in recorded.keys() | now.keys() if recorded.get(k) != now.get(k)
+    )
+    if others := [name for name in different if name != PHOTO]:
+        told = "; ".join(_difference(k, recorded.get(k), now.get(k)) for k in others)
+        raise ValueError(
+            f"{str(target)!r} was made otherwise ({told}): --resume goes on with the "
+            "same work only; ask for the same, give another -o, or make all of it "
+            "again by --overwrite"
+        )
+    if digest_file(target) != digest:
+        return "damaged"
+    return "stale" if different else "complete"
+
+
+def digest_bytes(data: bytes) -> str:
+    """Returns the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Returns the SHA-256 of a file; "" if it cannot be read.
+
+    A folder's is that of the names and digests of all files below it.
+    """
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for below in sorted(p for p in path.rglob("*") if p.is_file()):
+            name = os.fsencode(below.relative_to(path))
+            digest.update(name + b"\0" + digest_file(below).encode())
+        return digest.hexdigest()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Returns a control as JSON has it: arrays and pictures by their digests."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, os.PathLike):
+        return digest_file(Path(value))
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    array = np.ascontiguousarray(value)
+    return digest_bytes(f"{array.dtype} {array.shape} ".encode() + array.tobytes())
+
+
+def _difference(name: str, was: Any, now: Any) -> str:
+    texts = [json.dumps(value) for value in (was, now)]
+    if max(map(len, texts)) > 40:  # digests say nothing to people
+        return f"{name} differ" if name.endswith("s") else f"{name} differs"
+    return f"{name}: {texts[0]} there, {texts[1]} asked for"
