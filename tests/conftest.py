@@ -56,8 +56,9 @@ WIDTH = 1 / 16
 def make_model_file(shared_programs):
     """`make(method, width=WIDTH)`: untrained, as a model file's.
 
-    At width 1/16 its pictures are grays with some color, hardly clipped. The encoder is random, too, and that of
-    SANet the same as AdaIN's but deeper; at width 1 it is torchvision's.
+    At width 1/16 its pictures are grays with some color, hardly clipped. The encoder is
+    random, too, and that of SANet the same as AdaIN's but deeper; at width 1 it is
+    torchvision's.
     """
     import jax
     import numpy as np
