@@ -15,6 +15,8 @@ ADAIN_FLAGS ?=
 ADAIN_LAST_FLAGS ?=
 SANET_FLAGS ?=
 EXTRAS ?=
+# make test COVER=1 measures branch coverage, too, as .ci/run does.
+COVER ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CHECK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -69,10 +71,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" $(if $(COVER),--cov --cov-report=term:skip-covered --cov-fail-under=90)
 
 slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(CHECK)' || { echo "styleflax needs \

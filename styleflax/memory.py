@@ -102,7 +102,9 @@ def guard_program(program: Any) -> Callable[..., Any]:
 def guard_jit(function: Any) -> Callable[..., Any]:
     """Returns a jitted or mapped function that, on CPU, is refused if it does not fit.
 
-    It compiles once for each kind of arguments, as the function itself does.
+    It compiles once for each kind of arguments, as the function itself does. With
+    several processes nothing is refused: one alone must not leave the others waiting,
+    and a mapped function's own program is not one of the arguments of this process.
 
     Args:
         function: What `jax.jit` or `jax.pmap` returned, without static arguments.
@@ -118,9 +120,8 @@ def guard_jit(function: Any) -> Callable[..., Any]:
     def run(*arguments: Any) -> Any:
         refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
-        if jax.default_backend() != "cpu" or any(
-            isinstance(leaf, jax.core.Tracer) for leaf in leaves
-        ):
+        is_guarded = jax.default_backend() == "cpu" and jax.process_count() == 1
+        if not is_guarded or any(isinstance(x, jax.core.Tracer) for x in leaves):
             return function(*arguments)
         key = tree, tuple(map(kind, leaves))
         if key not in programs:

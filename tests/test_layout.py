@@ -24,12 +24,14 @@ def nested_functions(node):
 
 
 def own_lines(function):
-    """The length of a function without the functions that it holds."""
+    """The length of a function without docstring and the functions that it holds."""
 
     def length(node):
         return node.end_lineno - node.lineno + 1
 
-    return length(function) - sum(map(length, nested_functions(function)))
+    documented = ast.get_docstring(function, clean=False) is not None
+    docstring = length(function.body[0]) if documented else 0
+    return length(function) - docstring - sum(map(length, nested_functions(function)))
 
 
 def too_long(name, text):
@@ -60,6 +62,13 @@ def test_a_function_of_61_lines_is_too_long():
     (told,) = too_long("a.py", f"x = 1\ndef f():\n{body}    pass\n")
     assert told == "a.py:2: f has 61 lines"
     assert list(too_long("a.py", "x = 1\n" * 401)) == ["a.py: 401 lines"]
+
+
+def test_docstrings_are_not_counted():
+    body = '    """One.\n\n    Two.\n    """\n' + "    pass\n" * 59
+    assert not list(too_long("a.py", f"def f():\n{body}"))
+    (told,) = too_long("a.py", f"def f():\n{body}    pass\n")
+    assert told == "a.py:1: f has 61 lines"
 
 
 def test_nested_functions_are_counted_alone():

@@ -28,7 +28,7 @@ def test_help_ends_well(command, arguments):
         (["stylise"], "No such command 'stylise'"),
         (["stylize", "--styl"], "No such option: --styl"),
         (["stylize", "a.png", "--style", "b.png"], "Missing option '-o'"),
-        (["stylize", "--style", "a.png", "-o", "b.png"], "Missing argument"),
+        (["stylize", "--style", "a.png", "-o", "b.png"], "PHOTO is missing"),
         (["weights", "export", "run"], "Missing option '-o'"),
         (["weights", "fetch"], "Missing argument"),
         (["weights", "fetch", "vgg11"], "no weights 'vgg11'"),

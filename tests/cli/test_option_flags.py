@@ -20,9 +20,9 @@ def test_losses_whose_names_no_parser_knows_can_be_given_another_weight():
 @pytest.mark.parametrize(
     ("config", "flag", "value"),
     [
-        ("smoke", "norm=batch", "batch"),
-        ("smoke_sanet", 'levels=["relu4_1"]', ["relu4_1"]),
-        ("smoke_sanet", "levels=('relu4_1',)", ("relu4_1",)),
+        ("smoke", "encoder=trained", "trained"),
+        ("smoke_cin", 'styles=["one"]', ["one"]),
+        ("smoke_cin", "styles=('one',)", ("one",)),
         ("smoke_cin", "pooling=average", "average"),
         ("smoke_cin", "kernel_std=None", None),
         ("cin_published", f"style_coefficients={[2.0] * 10}", [2.0] * 10),

@@ -1,5 +1,6 @@
 import json
 
+import numpy_adain
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
@@ -36,10 +37,16 @@ def test_a_style_is_saved_and_described(command, pictures, tmp_path, loaded):
     assert found["painting"] == "painting.png"
     assert (found["method"], found["model"]) == ("adain", "adain0")
     assert found["model_sha256"] == make_narrow_stylizer("adain")._styles._kept.digest
-    assert found["arrays"] == {"mean": "float32 1x7", "std": "float32 1x7"}
+    channels = 512 * numpy_adain.WIDTH
+    assert found["arrays"] == {
+        "mean": f"float32 1x{channels:.0f}",
+        "palette/covariance": "float32 1x3x3",
+        "palette/mean": "float32 1x3",
+        "std": f"float32 1x{channels:.0f}",
+    }
     assert found["bytes"] == path.stat().st_size
     code, output, _ = command("style", "info", path)
-    assert "mean (float32 1x7), std (float32 1x7)" in output
+    assert f"mean (float32 1x{channels:.0f})" in output
 
 
 def test_a_style_file_is_not_overwritten_unasked(command, refuses, pictures, tmp_path):

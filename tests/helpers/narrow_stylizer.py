@@ -15,19 +15,20 @@ from styleflax.methods.base import Variables
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile
 
-# Encoder, trained part, and the factor on its last kernel that makes pictures
-# of mid-grey with some colour, far from the ends of the range.
+# Encoder, trained part with the first seed whose ReLUs are not all dead, and the factor
+# on its last kernel that makes pictures of mid-grey with some colour, far from the
+# ends of the range.
 NETWORKS = {
-    "adain": (numpy_adain.random_encoder, numpy_adain.random_decoder, 0.05),
-    "sanet": (numpy_sanet.random_encoder, numpy_sanet.random_model, 0.5),
+    "adain": (numpy_adain.random_encoder, numpy_adain.random_decoder, 5, 0.05),
+    "sanet": (numpy_sanet.random_encoder, numpy_sanet.random_model, 7, 0.5),
 }
 
 
 def make_narrow_stylizer(name, seed=0, **ways):
     """A stylizer of random networks, called adain0 or the like."""
     method = methods.build(name, width=numpy_adain.WIDTH)
-    make_encoder, make_params, contrast = NETWORKS[name]
-    encoder, params = make_encoder(), make_params(seed=5 + seed)
+    make_encoder, make_params, first, contrast = NETWORKS[name]
+    encoder, params = make_encoder(), make_params(seed=first + seed)
     last = params["conv1_1"]
     params["conv1_1"] = {
         "kernel": last["kernel"] * np.float32(contrast),

@@ -52,7 +52,8 @@ def make_case(name):
     encoder = numpy_adain.random_network(names, numpy_sanet.ENCODER_WIDTHS, 3)
     params = numpy_sanet.random_model() if name == "sanet" else _adain_decoder()
     last = params["conv1_1"]
-    grey = {"kernel": 0.2 * last["kernel"], "bias": np.full(3, 0.5, np.float32)}
+    contrast = {"adain": 0.2, "sanet": 0.04}[name]
+    grey = {"kernel": contrast * last["kernel"], "bias": np.full(3, 0.5, np.float32)}
     variables = Variables({"model": params | {"conv1_1": grey}}, {})
     encode = partial(numpy_adain.encode, encoder, names=names)
     features = [

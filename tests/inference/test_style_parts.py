@@ -88,8 +88,8 @@ def test_a_style_file_keeps_the_part(narrow_stylizer, small_pictures, tmp_path):
     np.testing.assert_array_equal(made, expected)
     arrays = load_style(path).style
     assert set(arrays) in (
-        {"mean", "std"},
-        {"relu4_1", "relu5_1", "relu4_1_part", "relu5_1_part"},
+        {"mean", "std", "palette"},
+        {"relu4_1", "relu5_1", "relu4_1_part", "relu5_1_part", "palette"},
     )
 
 

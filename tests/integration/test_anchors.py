@@ -13,8 +13,13 @@ import pytest
 from PIL import Image
 
 import styleflax
+from styleflax.compile_cache.options import SWITCH
 
 BITS = os.environ.get("STYLEFLAX_ANCHORS") == "bits"
+# Version 0.1.0 told XLA nothing; what the compiler is told since then adds in another
+# order, which attention enlarges. .ci/run asks for 1e-5 as version 0.1.0 compiled.
+SAME_COMPILER = os.environ.get(SWITCH) == "off"
+ATOL = 1e-5 if SAME_COMPILER else 5e-5
 CONFIGS = sorted(path.parent for path in cases.FOLDER.glob("configs/*/config.json"))
 
 
@@ -36,10 +41,7 @@ def assert_close(got, wanted, atol):
 @pytest.mark.parametrize("name", cases.CASES)
 def test_a_picture_is_what_it_was(expected, name):
     made = cases.make(name)
-    # The softmax of unscaled scores makes rounding larger: one such attention is off by
-    # 2e-5 from float64, whatever compiled it.
-    atol = 5e-5 if name.startswith("sanet/") else 1e-5
-    assert_close(made.array, expected[name], atol)
+    assert_close(made.array, expected[name], ATOL)
     of_file = np.asarray(made.to_pillow(), np.float64)
     assert np.abs(of_file - 255 * expected[name]).max() <= 1
 
