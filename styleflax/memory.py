@@ -89,8 +89,6 @@ def guard_program(program: Any) -> Callable[..., Any]:
     if jax.default_backend() != "cpu":
         return program
     need = program_bytes(program)
-    if need < SMALL_BYTES:
-        return program
 
     def run(*arguments: Any) -> Any:
         check_fits(need)

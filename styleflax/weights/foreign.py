@@ -85,7 +85,8 @@ def _find_zip_kind(path: Path) -> tuple[str, str] | None:
         return None
     if any(name.endswith("/constants.pkl") for name in names):
         return _TORCH_SCRIPT
-    if any(name.endswith("data.pkl") for name in names):
+    # PyTorch's own, or a wheel, in which `published.codebook_file` looks for weights.
+    if any(name.endswith(("data.pkl", ".dist-info/WHEEL")) for name in names):
         return None
     if names and all(name.endswith(".npy") for name in names):
         return _ARRAYS

@@ -67,7 +67,7 @@ def test_two_dashes_say_which_are_the_photos(command, fake, pictures, tmp_path):
     a, b, photo = (pictures / n for n in ("painting.png", "arts/s.png", "photo.png"))
     out = tmp_path / "out"
     assert command("stylize", "-o", out, "--style", a, "--", b, photo)[0] == 0
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert sorted(p.name for p in out.glob("[!.]*")) == [
         "photo_painting.png",
         "s_painting.png",
     ]

@@ -24,7 +24,7 @@ def test_a_blend_makes_one_picture_named_after_all_styles(
     code, output, _ = command(*arguments, "--blend", "3,1", "--weights", model_path)
     out = tmp_path / "out" / "photo_painting+s.png"
     assert (code, output) == (0, f"{out}\n")
-    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    assert [path.name for path in out.parent.glob("[!.]*")] == [out.name]
     stylizer = styleflax.Stylizer.load(model_path)
     paintings = [pictures / "painting.png", pictures / "arts" / "s.png"]
     expected = stylizer(pictures / "photo.png", paintings, weights=[0.75, 0.25])
@@ -36,7 +36,7 @@ def test_without_a_blend_every_style_has_its_picture(
 ):
     code, _, _ = command(*arguments, "--weights", model_path)
     assert code == 0
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
     assert names == ["photo_painting.png", "photo_s.png"]
 
 

@@ -50,7 +50,7 @@ def test_one_style_needs_no_flag(files, tmp_path):
 
 def test_styles_are_named_numbered_and_blended(files, tmp_path):
     stylize(files, "cin", tmp_path, "--style", "starry", "--style", "1")
-    names = {path.name for path in tmp_path.iterdir()}
+    names = {path.name for path in tmp_path.glob("[!.]*")}
     assert names == {"photo_starry.png", "photo_wave.png"}
     both = ("--style", "wave", "--style", "night", "--blend", "0.5,0.5")
     stylize(files, "cin", tmp_path / "blend.png", *both)

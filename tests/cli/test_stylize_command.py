@@ -189,9 +189,17 @@ def test_weights_of_another_architecture_are_listed(
     assert "2 extra: dense/bias, dense/kernel" in error
 
 
-@pytest.mark.parametrize("content", [b"", b"junk" * 100])
-def test_weights_that_are_no_model_are_one_line(refuses, stylize, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is an empty file: copy or download it again"),
+        (b"junk" * 100, "is not a whole safetensors file"),
+    ],
+)
+def test_weights_that_are_no_model_are_one_line(
+    refuses, stylize, tmp_path, content, message
+):
     path = tmp_path / "junk.safetensors"
     path.write_bytes(content)
     error = refuses(*stylize, "-o", tmp_path / "out.png", "--weights", path)
-    assert "is not a whole safetensors file" in error
+    assert message in error

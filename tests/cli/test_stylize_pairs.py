@@ -17,7 +17,7 @@ def many(write_picture, pictures):
 
 
 def names(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("[!.]*.*"))
 
 
 def write_csv(path, *rows, encoding="utf-8", separator=","):
