@@ -1,7 +1,7 @@
 r"""The training step of two checkouts in one interleaved run, and whether they agree.
 
-    git worktree add /tmp/before af91bda
-    python benchmarks/step_of_two.py /tmp/before . [--repeats 15] \
+    git worktree add ../before af91bda
+    python benchmarks/step_of_two.py ../before . [--repeats 15] \
         [--second GLIBC_TUNABLES=glibc.malloc.hugetlb=1]
 
 Each checkout runs in a process of its own, as it sets up JAX itself, with the packages
