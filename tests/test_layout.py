@@ -11,6 +11,9 @@ ROOT = Path(styleflax.__file__).parents[1]
 FOLDERS = ("styleflax", "configs", "benchmarks", "docs", "tests")
 MOST_OF_A_FILE, MOST_OF_A_FUNCTION = 400, 60
 FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
+# Factories whose arguments take as much room to explain as they have code; a ceiling
+# for each, which may only come down.
+CEILINGS = {"make_adain": 71, "make_johnson": 82, "make_lite": 65, "make_sanet": 87}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -24,14 +27,12 @@ def nested_functions(node):
 
 
 def own_lines(function):
-    """The length of a function without docstring and the functions that it holds."""
+    """The length of a function without the functions that it holds."""
 
     def length(node):
         return node.end_lineno - node.lineno + 1
 
-    documented = ast.get_docstring(function, clean=False) is not None
-    docstring = length(function.body[0]) if documented else 0
-    return length(function) - docstring - sum(map(length, nested_functions(function)))
+    return length(function) - sum(map(length, nested_functions(function)))
 
 
 def too_long(name, text):
@@ -40,7 +41,9 @@ def too_long(name, text):
     if lines > MOST_OF_A_FILE:
         yield f"{name}: {lines} lines"
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, FUNCTIONS) and own_lines(node) > MOST_OF_A_FUNCTION:
+        if not isinstance(node, FUNCTIONS):
+            continue
+        if own_lines(node) > CEILINGS.get(node.name, MOST_OF_A_FUNCTION):
             yield f"{name}:{node.lineno}: {node.name} has {own_lines(node)} lines"
 
 
@@ -64,8 +67,8 @@ def test_a_function_of_61_lines_is_too_long():
     assert list(too_long("a.py", "x = 1\n" * 401)) == ["a.py: 401 lines"]
 
 
-def test_docstrings_are_not_counted():
-    body = '    """One.\n\n    Two.\n    """\n' + "    pass\n" * 59
+def test_docstrings_are_counted():
+    body = '    """One.\n\n    Two.\n    """\n' + "    pass\n" * 55
     assert not list(too_long("a.py", f"def f():\n{body}"))
     (told,) = too_long("a.py", f"def f():\n{body}    pass\n")
     assert told == "a.py:1: f has 61 lines"

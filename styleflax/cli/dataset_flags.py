@@ -22,9 +22,7 @@ FormatOut = Annotated[
 ]
 StylesPerPicture = Annotated[
     int,
-    typer.Option(
-        help="Stylize each picture so many times, in as many different paintings."
-    ),
+    typer.Option(help="Number of results for each picture, each in another painting."),
 ]
 Size = Annotated[
     int | None,

@@ -25,7 +25,7 @@ from styleflax.weights.style_names import own_styles
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""
 COLUMNS = ("content", "style", "alpha", "output")
-"""Of a file given as `--pairs`; the last two may be missing, or empty."""
+"""Columns of a file for `--pairs`; the last two may be missing, or empty."""
 _DELIMITERS = ",;\t"
 
 
@@ -91,8 +91,8 @@ def all_rows(
 
     Args:
         given: See there.
-        alpha: Of all.
-        together: Whether so many styles belong into one picture.
+        alpha: Strength of all rows, 0 to 1.
+        together: Whether that number of styles belongs into one picture.
         repeats: Whether a style that is given again comes again.
 
     Raises:
