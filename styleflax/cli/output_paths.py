@@ -10,11 +10,9 @@ from PIL import Image as PillowImage
 from styleflax.cli.stylize_inputs import Source
 from styleflax.files import is_within
 from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
+from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.images.write import SUFFIXES_WRITTEN
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv"}
-)
 _OTHER_SUFFIXES = VIDEO_SUFFIXES | {
     *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
     *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),

@@ -43,7 +43,9 @@ def test_a_mistyped_suffix_names_the_one_that_was_meant(
     assert "did you mean" in refuses(*gatys, "-o", tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.MOV"])
+@pytest.mark.parametrize(
+    "name", ["out.mp4", "out.webm", "out.MOV", "out.m2ts", "out.ogv"]
+)
 def test_a_videos_name_is_not_a_folder_of_pictures(
     refuses, fake, pictures, tmp_path, name
 ):

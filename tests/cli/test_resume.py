@@ -198,7 +198,7 @@ def test_a_full_disk_stops_at_once_and_says_what_is_missing(
         exit_code, _, error = stylize()
     assert exit_code == 1
     assert tried == ["a_painting.png", "b_painting.png"]
-    assert "the disk is full: 1 results are written, 1 are missing" in error
+    assert "the disk is full: 1 result is written, 1 is missing" in error
     assert "b_painting.png" in error
     assert "--resume" in error
     assert error.count("\n") == 1
