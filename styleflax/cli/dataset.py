@@ -199,6 +199,14 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
         left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
         text = describe_left_out(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
-    for name in report.get("empty_classes", [])[:_SHOWN]:
-        text = f"the class {name!r} has no picture; it keeps its number"
+    empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
+    lines = [
+        f"the class {name!r} has no picture; it keeps its number" for name in empty
+    ]
+    for text in [*lines[:_SHOWN], *remarks[:_SHOWN]]:
         print(f"styleflax: warning: {text}", file=sys.stderr)
+    if len(remarks) > _SHOWN:
+        print(
+            f"styleflax: {len(remarks)} remarks in all, see report.json",
+            file=sys.stderr,
+        )

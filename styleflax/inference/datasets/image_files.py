@@ -38,6 +38,7 @@ from styleflax.inference.datasets.parts import (
     Skipped,
     file_digest,
     load_note,
+    remarks_on,
     write_note,
 )
 
@@ -168,6 +169,7 @@ class ImageParts:
             [row for row in rows if isinstance(row, Skipped)],
             sorted({name for row in sound for name in row.painting.damaged}),
             [file for file, _ in written],
+            remarks_on(sound),
         )
         write_note(self._folder, note)
         return note
@@ -234,6 +236,7 @@ def finish_images(job: Job, out: Path) -> dict[str, Any]:
         "num_pictures": len(files),
         "skipped": skipped,
         "damaged_styles": sorted({s for note in notes for s in note.damaged_styles}),
+        "remarks": sorted({text for note in notes for text in note.remarks}),
         **notes_of(job),
         "classes": {
             k: v if isinstance(v, int) else list(v)

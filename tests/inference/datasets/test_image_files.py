@@ -183,6 +183,23 @@ def test_skipped_pictures_are_listed_once(tiny, wanted, folders, tmp_path):
     assert report["num_pictures"] == 18
 
 
+@pytest.mark.parametrize("kind", ["images", "tfds"])
+def test_frames_and_pages_that_are_left_out_are_told(
+    kind, tiny, wanted, settings, folders, tmp_path
+):
+    content, style = folders
+    frames = [Image.new("RGB", (40, 40), (9 * i, 0, 0)) for i in range(3)]
+    for path in (content / "cat" / "0.gif", content / "cat" / "1.tif", style / "r.png"):
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    wanted = wanted if kind == "images" else settings
+    make(wanted, tmp_path / "out", [0, 2])  # told again after a stop
+    report = make(wanted, tmp_path / "out")
+    gif, tif, painting = report["remarks"]
+    assert gif.startswith("cat/0.gif: only the first of its 3 frames is taken")
+    assert tif.startswith("cat/1.tif: only the first of its 3 pages is taken")
+    assert painting.startswith("r.png: only the first of its 3 frames is taken")
+
+
 def test_a_class_without_pictures_and_one_called_parts_stay(
     tiny, wanted, folders, tmp_path
 ):
