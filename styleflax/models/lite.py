@@ -18,7 +18,7 @@ from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
 from styleflax.ops.extent import Extent
 from styleflax.types import FeatureMaps, Image
 
-_SLOPE = 0.1
+SLOPE = 0.1
 """Of activations below 0: with 0, a network of few channels lost all of them to a large
 step, and painted one gray from then on."""
 
@@ -142,4 +142,4 @@ class _Residual(nn.Module):
 
 def leaky_relu(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """The map with values below 0 shrunk (Maas et al. 2013)."""
-    return nn.leaky_relu(x, _SLOPE)
+    return nn.leaky_relu(x, SLOPE)
