@@ -13,7 +13,11 @@ from jaxtyping import Float
 from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.matching import match_by_bands
-from styleflax.inference.color.transfer import color_style, finish
+from styleflax.inference.color.transfer import (
+    color_style,
+    finish,
+    lay_over_target,
+)
 from styleflax.inference.contents import (
     Content,
     Picture,
@@ -314,6 +318,7 @@ class Stylizer:
             ]
             for picture in made:
                 _match_again(picture, encoded, plan, masks)
+        masks = lay_over_target(masks, first, plan)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
 

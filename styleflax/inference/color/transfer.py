@@ -31,7 +31,7 @@ _LAB_EPS = 1e-2  # as in `ops.color.match_lab`
 def color_style(
     style: AnyStyle,
     content: Shaped[np.ndarray, "h w 3"],
-    masks: LaidMasks | Float[np.ndarray, "m h w"] | None,
+    masks: LaidMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
     """A style in the colours of the content where the style goes, if it has pixels.
@@ -56,19 +56,34 @@ def color_style(
     return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
 
 
+class ColorStatistics(NamedTuple):
+    """Mean and variance of CIELAB's channels: of a result and of its target, by region.
+
+    Attributes:
+        mean: Of each channel.
+        variance: Of each channel, biased.
+    """
+
+    mean: Float[np.ndarray, "2 r 3"]
+    variance: Float[np.ndarray, "2 r 3"]
+
+
 def finish(
     stylized: Float[np.ndarray, "h w 3"],
     content: Content,
     masks: LaidMasks | None,
     plan: Plan,
+    smooth: Callable[[ColorStatistics], ColorStatistics] | None = None,
 ) -> Float[np.ndarray, "th tw 3"]:
-    """A result at its final size, in its final colours, with what it keeps.
+    """Returns a result at its final size, in its final colors, with what it retains.
 
     Args:
-        stylized: RGB in [0, 1] at the size of `content.image`; may be overwritten.
-        content: What it was made of.
-        masks: Laid over `content.image`.
-        plan: What was asked for.
+        stylized: RGB in [0, 1] at the size of `content.image`; overwritten if it can
+            be written and has its final size.
+        content: The photo or frame that it was made of.
+        masks: Laid over `content.target`, see `lay_over_target`.
+        plan: The controls of the result.
+        smooth: Statistics -> statistics, for a video with `color="lab"`.
 
     Returns:
         RGB in [0, 1].
@@ -76,9 +91,6 @@ def finish(
     target = content.target
     height, width = target.shape[:2]
     resized = stylized.shape != target.shape
-    if resized and plan.masking is not None:
-        scale = height / stylized.shape[0]
-        masks = lay_masks(plan.masking, height, width, content.alpha, scale=scale)
     has_kept = masks is not None and masks.has_kept
     if not resized and not has_kept and plan.color not in {"luminance", "lab"}:
         return stylized
@@ -86,7 +98,10 @@ def finish(
     if resized:
         rows = _resizer(stylized, height, width)
         rows = _with_detail(rows, content, masks, plan)
-    lab = _match_lab(rows, target, masks) if plan.color == "lab" else []
+    lab = []
+    if plan.color == "lab":
+        statistics = _lab_statistics(rows, target, masks)
+        lab = _lab_shifts(statistics if smooth is None else smooth(statistics))
     in_place = not resized and stylized.flags.writeable
     finished = stylized if in_place else np.empty(target.shape, np.float32)
     for first, last in row_bands(height, width):
@@ -100,6 +115,35 @@ def finish(
             made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
         finished[first:last] = made
     return finished
+
+
+def lay_over_target(
+    masks: LaidMasks | None,
+    content: Content,
+    plan: Plan,
+    *,
+    cached_bands: int | None = 2,
+) -> LaidMasks | None:
+    """Returns masks at the size of `content.target`.
+
+    Args:
+        masks: The masks at the size of `content.image`.
+        content: A photo.
+        plan: The controls that the masks belong to.
+        cached_bands: See `LaidMasks`.
+    """
+    height, width = content.target.shape[:2]
+    if content.image.shape == content.target.shape:
+        return masks
+    scale = height / content.image.shape[0]
+    return lay_masks(
+        plan.masking,
+        height,
+        width,
+        content.alpha,
+        scale=scale,
+        cached_bands=cached_bands,
+    )
 
 
 def _with_detail(
@@ -130,10 +174,10 @@ class _Shift(NamedTuple):
     mean: np.ndarray
 
 
-def _match_lab(
+def _lab_statistics(
     rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: LaidMasks | None
-) -> list[_Shift]:
-    """What gives every region the mean and deviation that the target has there."""
+) -> ColorStatistics:
+    """Of the result and of its target, in every region."""
     num_regions = 1 if masks is None else masks.shape[0]
     moments = [[ColorMoments()] * num_regions, [ColorMoments()] * num_regions]
     for first, last in row_bands(*target.shape[:2]):
@@ -143,13 +187,18 @@ def _match_lab(
             lab = map_pixels(rgb_to_lab, picture)
             pairs = zip(moments[which], regions, strict=True)
             moments[which] = [region.plus(lab, mask) for region, mask in pairs]
-    shifts = []
-    for own, wanted in zip(*moments, strict=True):
-        spreads = [np.maximum(np.diag(x.covariance), 0.0) for x in (own, wanted)]
-        scale = np.sqrt((spreads[1] + _LAB_EPS) / (spreads[0] + _LAB_EPS))
-        numbers = (own.mean, scale, wanted.mean)
-        shifts.append(_Shift(*(x.astype(np.float32) for x in numbers)))
-    return shifts
+    return ColorStatistics(
+        np.array([[x.mean for x in of_one] for of_one in moments]),
+        np.array([[np.diag(x.covariance) for x in of_one] for of_one in moments]),
+    )
+
+
+def _lab_shifts(statistics: ColorStatistics) -> list[_Shift]:
+    """What gives every region the mean and deviation that the target has there."""
+    own, wanted = np.maximum(statistics.variance, 0.0)
+    scales = np.sqrt((wanted + _LAB_EPS) / (own + _LAB_EPS))
+    numbers = zip(statistics.mean[0], scales, statistics.mean[1], strict=True)
+    return [_Shift(*(np.asarray(x, np.float32) for x in one)) for one in numbers]
 
 
 def _moved(
