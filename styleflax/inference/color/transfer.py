@@ -1,26 +1,103 @@
-"""Keeping a content's colours, and what else is done to a result's pixels.
+"""Color: what a result takes from the photo, and what else is done to its pixels.
 
 All of it by bands of rows, so that large pictures take no more memory, and in NumPy or
 blocks of one size, so that no size of picture is compiled for.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
-from styleflax.inference.color.bands import (
-    keep_luminance,
-    lab_to_rgb,
-    map_pixels,
-    rgb_to_lab,
-)
-from styleflax.inference.color.moments import ColorMoments, coral_transform
+from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import LaidMasks, lay_masks, row_bands
+from styleflax.ops import color
+
+
+class ColorMoments(NamedTuple):
+    """Sums over pixels in float64, which hold any picture's.
+
+    Attributes:
+        weight: Of all pixels.
+        first: Of their colours.
+        second: Of all products of two channels.
+    """
+
+    weight: float = 0.0
+    first: Float[np.ndarray, "3"] = np.zeros(3)
+    second: Float[np.ndarray, "3 3"] = np.zeros((3, 3))
+
+    def plus(
+        self,
+        colors: Float[np.ndarray, "h w 3"],
+        weights: Float[np.ndarray, "h w"] | None = None,
+    ) -> Self:
+        """These and more pixels, which count as much as their weights; 1 by default."""
+        flat = colors.reshape(-1, 3).astype(np.float64)
+        counted = flat if weights is None else flat * weights.reshape(-1, 1)
+        weight = len(flat) if weights is None else weights.sum(dtype=np.float64)
+        return self._replace(
+            weight=self.weight + float(weight),
+            first=self.first + counted.sum(axis=0),
+            second=self.second + counted.T @ flat,
+        )
+
+    @property
+    def mean(self) -> Float[np.ndarray, "3"]:
+        """Of the colours."""
+        return self.first / self.weight
+
+    @property
+    def covariance(self) -> Float[np.ndarray, "3 3"]:
+        """Of the colours, biased."""
+        return self.second / self.weight - np.outer(self.mean, self.mean)
+
+
+def coral_transform(
+    moments: ColorMoments, wanted: ColorMoments, eps: float = 1e-5
+) -> Float[np.ndarray, "3 3"]:
+    """What centred colours are multiplied by to have the wanted covariance.
+
+    See `ops.color.coral_recolor`.
+    """
+    whitening = _power(moments.covariance, -0.5, eps)
+    return whitening @ _power(wanted.covariance, 0.5, eps)
+
+
+def _power(covariance: np.ndarray, exponent: float, eps: float) -> np.ndarray:
+    values, axes = np.linalg.eigh(covariance)
+    return (axes * (np.maximum(values, 0.0) + eps) ** exponent) @ axes.T
+
+
+BLOCK_PX = 2**16
+
+PixelFunction = Callable[..., jax.Array]
+"""(1, 1, n, 3) of each argument -> the same."""
+
+keep_luminance = kept_jit(color.keep_luminance)
+rgb_to_lab = kept_jit(color.rgb_to_lab)
+lab_to_rgb = kept_jit(color.lab_to_rgb)
+
+
+def map_pixels(
+    function: PixelFunction, *pictures: Float[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """What the function gives for all pixels, block by block."""
+    flat = [picture.reshape(-1, 3) for picture in pictures]
+    made = np.empty(flat[0].shape, np.float32)
+    for first in range(0, len(made), BLOCK_PX):
+        size = min(BLOCK_PX, len(made) - first)
+        blocks = np.zeros((len(flat), 1, 1, BLOCK_PX, 3), np.float32)
+        for block, pixels in zip(blocks, flat, strict=True):
+            block[0, 0, :size] = pixels[first : first + size]
+        made[first : first + size] = np.asarray(function(*blocks))[0, 0, :size]
+    return made.reshape(pictures[0].shape)
+
 
 AnyStyle = TypeVar("AnyStyle")
 Rows = Callable[[int, int], Float[np.ndarray, "n w 3"]]

@@ -25,7 +25,7 @@ from styleflax.inference.gatys.levels import Regions
 from styleflax.inference.gatys.optimize import Heard, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
-from styleflax.inference.styles.pixels import see_style
+from styleflax.inference.styles.encode import see_style
 from styleflax.inference.stylized import Stylized
 
 ENCODER = "sanet"

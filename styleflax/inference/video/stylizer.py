@@ -23,7 +23,7 @@ from styleflax.inference.controls import Plan, schedule_weights
 from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
-from styleflax.inference.render.attention_cost import notable_cost
+from styleflax.inference.render.sizes import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import Steadier
