@@ -52,7 +52,10 @@ def dataset(
     process_id: flags.ProcessId = -1,
     distributed: flags.Distributed = "",
 ) -> None:
-    """Stylize every picture of a data set; run it again to go on where it stopped."""
+    """Stylize every image of a data set.
+
+    After an interruption, the same command continues.
+    """
     from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
@@ -86,11 +89,11 @@ def dataset(
 
 
 def _check_folders(content: str, style: Path, out: Path) -> None:
-    painting = "`styleflax stylize` takes a single painting"
+    painting = "`styleflax stylize` takes single paintings"
     check_folder(style, "--style", "a folder of paintings", painting)
     if not content.startswith("tfds:"):
-        picture = "`styleflax stylize` takes single pictures"
-        wanted = "a folder of pictures, or tfds:NAME"
+        picture = "`styleflax stylize` takes single photos"
+        wanted = "a folder of images, or tfds:NAME"
         check_folder(Path(content), "CONTENT", wanted, picture)
     check_out_folder(out)
     check_outside(out, [Path(content), style])
@@ -186,11 +189,12 @@ def _tell(report: dict[str, Any] | None, out: Path) -> None:
     """
     if report is None:
         return
-    print(f"{out}: {report['num_pictures']} pictures")
+    print(f"{out}: {report['num_pictures']} images")
     skipped, damaged = report["skipped"], report["damaged_styles"]
     lines = [f"skipped {entry['name']}: {entry['reason']}" for entry in skipped]
     lines += [
-        f"painting {name} cannot be used; the next one replaced it" for name in damaged
+        f"painting {name} cannot be used and was replaced by the next one"
+        for name in damaged
     ]
     _tell_of_sources(report)
     for line in lines[:_SHOWN]:
@@ -209,9 +213,7 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
         text = describe_left_out(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
     empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
-    lines = [
-        f"the class {name!r} has no picture; it keeps its number" for name in empty
-    ]
+    lines = [f"the class {name!r} has no image; it keeps its number" for name in empty]
     for text in [*lines[:_SHOWN], *remarks[:_SHOWN]]:
         print(f"styleflax: warning: {text}", file=sys.stderr)
     if len(remarks) > _SHOWN:

@@ -39,22 +39,22 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
     suffix = _suffix(out)
     if suffix in VIDEO_SUFFIXES:
         raise ValueError(
-            f"-o must be a picture or a folder, got the video {str(out)!r}: pictures "
-            "end in .png or .jpg, and `styleflax video` makes videos of videos"
+            f"-o must be an image file or a folder, got the video {str(out)!r}; use "
+            "`styleflax video` to stylize videos"
         )
     meant = _find_meant(suffix, SUFFIXES_WRITTEN)
     if meant:
         raise ValueError(
             f"-o must be a folder, or a file that ends in {_listed(SUFFIXES_WRITTEN)}; "
-            f"got {str(out)!r}: did you mean {_with_suffix(out, meant)!r}? A folder of "
-            f"this name has to exist before: mkdir {str(out)!r}"
+            f"got {str(out)!r}; did you mean {_with_suffix(out, meant)!r}? To write to "
+            f"a folder of this name, create it first: mkdir {str(out)!r}"
         )
     likely = suffix[1:].isalpha() and len(suffix) in _SUFFIX_LENGTHS and is_one
     if likely or _is_file_suffix(suffix):
         raise ValueError(
             f"cannot write {str(out)!r}: the suffix of a file must be one of "
-            f"{_listed(SUFFIXES_WRITTEN)}; a folder of this name has to exist before: "
-            f"mkdir {str(out)!r}"
+            f"{_listed(SUFFIXES_WRITTEN)}; to write to a folder of this name, create "
+            f"it first: mkdir {str(out)!r}"
         )
 
 
@@ -101,7 +101,7 @@ def check_not_taken(out: Path, *, overwrite: bool) -> None:
     if out.is_dir():
         raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")
     if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+        raise FileExistsError(f"{out} exists already; use --overwrite to replace it")
 
 
 def check_out_folder(out: Path, flag: str = "-o") -> None:
@@ -126,8 +126,8 @@ def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
     for folder in folders:
         if folder.is_dir() and is_within(out, folder):
             raise ValueError(
-                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}: the next "
-                "run would read its own results"
+                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}, as the "
+                "next run would read its own results"
             )
 
 
@@ -162,18 +162,18 @@ def without_results(
     for folder in around:
         if os.path.realpath(folder) == real:
             raise ValueError(
-                f"-o must be another folder than {name} {str(folder)!r}: the next run "
-                f"would read its own results; -o {str(folder / 'stylized')!r} will do"
+                f"-o must be a folder other than {name} {str(folder)!r}, as the next "
+                f"run would read its own results; use -o {str(folder / 'stylized')!r}"
             )
     own = {*given}
     left = [s for s in sources if s.path in own or not is_within(s.path, out)]
     if not left:
         raise ValueError(
-            f"{name}: {str(around[0])!r} holds no picture but those in -o {str(out)!r}"
+            f"{name}: {str(around[0])!r} has no image outside -o {str(out)!r}"
         )
     if left_out is not None and len(left) < len(sources):
         number = len(sources) - len(left)
-        left_out.append(LeftOut(out, f"{number} of earlier results, as -o is there"))
+        left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
     return left
 
 

@@ -119,8 +119,8 @@ def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
     if not resume:
         return
     if out == DASH:
-        raise ValueError("--resume goes on with files, but -o is standard output")
+        raise ValueError("--resume requires files, but -o is standard output")
     if overwrite:
         raise ValueError(
-            "--resume keeps what is complete, and --overwrite replaces it: give one"
+            "--resume and --overwrite cannot be combined; give one of them"
         )

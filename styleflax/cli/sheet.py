@@ -42,7 +42,7 @@ MIN_CELL_PX = 16
 def sheet(
     photos: flags.Photos,
     style: flags.Paintings = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A file.")] = Path(
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the page.")] = Path(
         "sheet.png"
     ),
     alpha: flags.Alpha = 1.0,
@@ -57,9 +57,11 @@ def sheet(
     level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
-        int, typer.Option(help="Short side at which photographs are stylized.")
+        int, typer.Option(help="Short side in pixels at which photos are stylized.")
     ] = 384,
-    cell: Annotated[int, typer.Option(help="Side in px of a picture's square.")] = 256,
+    cell: Annotated[
+        int, typer.Option(help="Side in pixels of each cell of the page.")
+    ] = 256,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
     resume: flags.Resume = False,
@@ -136,7 +138,7 @@ def _make_page(
     if made:
         captions = _captions(job.contents, job.mixes)
         doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
-        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+        with explained_memory(doing, "use a smaller --cell, or fewer images"):
             page = image_grid(rows, captions=captions, cell_px=cell)
             cells.write_page(page, complete=not failed)
         print(out)

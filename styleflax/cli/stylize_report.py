@@ -84,8 +84,8 @@ class Report:
                 self._say_json(pair, str(target), None, None, None, (), skipped=True)
             self._bar.update()
         if skipped and not self._as_json:
-            text = f"styleflax: {len(skipped)} of {self._total} pictures are complete"
-            self._say(text, sys.stderr)
+            counts = f"{len(skipped)} of {self._total} results"
+            self._say(f"styleflax: {counts} are complete already", sys.stderr)
 
     @contextmanager
     def stopping_when_full(self, jobs: "Sequence[Job]") -> Iterator[None]:
@@ -149,7 +149,7 @@ class Report:
         if not self.failed:
             return 0
         lines = [f"  {name}: {text}" for name, text in self.failed.items()]
-        heading = f"styleflax: {self.num_failed} of {self._total} pictures failed:"
+        heading = f"styleflax: {self.num_failed} of {self._total} results failed:"
         self._say("\n".join([heading, *lines]), sys.stderr)
         return 1
 

@@ -142,14 +142,14 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: The folder holds no picture.
+        ValueError: The folder has no image.
     """
     path = Path(path).expanduser()
     if path.is_file():
         return [path]
     found, left_out = list_folder(path, rules.suffixes, rules)
     if not found:
-        raise ValueError(f"the folder {str(path)!r} holds no picture")
+        raise ValueError(f"the folder {str(path)!r} has no image")
     if left_out:
         _LOGGER.warning("pictures: %s", describe_left_out(left_out))
     return found

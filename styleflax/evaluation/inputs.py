@@ -56,11 +56,11 @@ def load_inputs(folder: Path, size_px: int) -> list[Input]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no picture, or a file is damaged.
+        ValueError: If it has no image, or a file is damaged.
     """
     paths, left_out = list_folder(folder)
     if not paths:
-        raise ValueError(f"{folder} holds no picture")
+        raise ValueError(f"{folder} has no image")
     if left_out:
         logger.warning("%s: %s", folder, describe_left_out(left_out))
     for path in paths:

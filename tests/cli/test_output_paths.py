@@ -131,7 +131,7 @@ def test_the_photographs_folder_itself_is_refused(
     out = f"{pictures / 'photos'}/{end}"
     style = ("--style", pictures / "painting.png")
     error = refuses("stylize", ".", *style, "-o", out)
-    assert "-o must be another folder than PHOTO" in error
+    assert "-o must be a folder other than PHOTO" in error
     assert names(pictures / "photos") == ["a.png", "b.jpg"]
 
 

@@ -57,11 +57,11 @@ def test_after_ctrl_c_resume_makes_the_rest_and_the_same(
     first = results()
     assert list(first) == ["a_painting.png"]
     code, _, error = stylize()
-    assert (code, "see --resume and --overwrite" in error) == (2, True)
+    assert (code, "use --resume or --overwrite" in error) == (2, True)
     code, said, error = stylize("--resume")
     assert code == 0, error
     assert said.split() == [str(tmp_path / "out" / "b_painting.png")]
-    assert "1 of 2 pictures are complete" in error
+    assert "1 of 2 results are complete" in error
     assert results()["a_painting.png"] == first["a_painting.png"]
     assert {name: data for name, (data, _) in results().items()} == whole
 
@@ -71,7 +71,7 @@ def test_what_is_complete_loads_no_model(stylize, fake, results):
     before, fake.loads[:] = results(), []
     code, said, error = stylize("--resume")
     assert (code, said) == (0, "")
-    assert "2 of 2 pictures are complete" in error
+    assert "2 of 2 results are complete" in error
     assert fake.loads == []
     assert results() == before
 
@@ -285,7 +285,7 @@ def test_a_stopped_page_goes_on_with_its_pictures(sheet, tmp_path, monkeypatch):
     )
     code, _, error = sheet("--resume")
     assert (code, len(calls)) == (0, 1)
-    assert "3 of 4 pictures are complete" in error
+    assert "3 of 4 results are complete" in error
     assert (tmp_path / "page.png").read_bytes() == whole
     code, _, error = sheet("--resume")
     assert (code, len(calls)) == (0, 1)

@@ -199,7 +199,7 @@ def test_folders_without_a_usable_picture_are_refused(tmp_path):
     folder.mkdir()
     with pytest.raises(FileNotFoundError, match="no folder"):
         open_source(f"image_folder:{tmp_path / 'none'}", tmp_path / "data")
-    with pytest.raises(ValueError, match="holds no picture"):
+    with pytest.raises(ValueError, match="has no image"):
         open_source(f"image_folder:{folder}", tmp_path / "data")
     (folder / "bad.jpg").write_bytes(b"")
     for _ in range(2):  # nothing half-made is found the second time

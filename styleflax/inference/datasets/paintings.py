@@ -50,7 +50,7 @@ class Paintings:
         self._limit_bytes, self._bytes = limit_bytes, 0
         self._names, self.left_out = relative_names(folder)
         if not self._names:
-            raise ValueError(f"the folder {str(folder)!r} holds no picture")
+            raise ValueError(f"the folder {str(folder)!r} has no image")
         self.description = describe_files(folder, self._names)
         self._kept: collections.OrderedDict[int, Painting] = collections.OrderedDict()
         self._lock = threading.Lock()

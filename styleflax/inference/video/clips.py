@@ -159,7 +159,7 @@ def in_order(pictures: Sequence[Path]) -> list[Path]:
         raise ValueError(
             "the pictures of a clip must have one name with a number, as "
             f"frame_0001.png; got {' and '.join(examples)} in {folders[0]!r}. "
-            "`styleflax stylize` takes single pictures"
+            "`styleflax stylize` takes single photos"
         )
     ordered = sorted(pictures, key=_numbers)
     for one, other in itertools.pairwise(ordered):
@@ -202,7 +202,7 @@ class NumberedPictures:
     ) -> None:
         pictures = list_folder(folder).images
         if not pictures:
-            raise ValueError(f"{os.fspath(folder)!r} holds no picture")
+            raise ValueError(f"{os.fspath(folder)!r} has no image")
         self._paths = in_order(pictures)
         self._max_megapixels = max_megapixels
         self.time_base, self.rate = 1 / rate, rate
