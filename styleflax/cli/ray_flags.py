@@ -43,13 +43,13 @@ def split_ray(arguments: Sequence[str]) -> tuple[RayFlags | None, list[str]]:
         else:
             given[match["name"]] = match["value"]
     if waiting:
-        raise ValueError(f"--{waiting} lacks its value; see --help")
+        raise ValueError(f"--{waiting} needs a value; see --help")
     launcher = given.pop("launcher", "jax")
     if launcher not in _LAUNCHERS:
         raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
     if launcher == "jax":
         for name in given:
-            raise ValueError(f"--{name} needs --launcher=ray")
+            raise ValueError(f"--{name} requires --launcher=ray")
         return None, rest
     return _parse(given), rest
 
@@ -58,5 +58,5 @@ def _parse(given: dict[str, str]) -> RayFlags:
     fields = [(name.removeprefix("ray."), text) for name, text in given.items()]
     flags = override(RayFlags(), fields, "--ray")
     if "ray.num_workers" not in given:
-        raise ValueError("--launcher=ray needs --ray.num_workers, as in 2")
+        raise ValueError("--launcher=ray requires --ray.num_workers, for example 2")
     return flags

@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
 
-  --config   a file of configs/, or the name of one: {names}
-  --workdir  folder of the run; a run that is there already goes on
+  --config   configuration file, or the name of a packaged one: {names}
+  --workdir  folder of the run; an interrupted run continues there
 
-On several hosts, the same in each process but for the last:
+On several hosts, the same in each process but for the last flag:
   --coordinator    HOST:PORT of process 0
-  --num_processes  how many there are
-  --process_id     which of them this is, from 0
+  --num_processes  number of processes
+  --process_id     number of this process, from 0
 or --config.run.distributed=auto under Slurm, Open MPI, GKE or on Cloud TPU.
 
 On a Ray cluster, once, on any of its nodes:
-  --launcher             ray; jax by default
-  --ray.num_workers      processes, each with a share of every batch
-  --ray.address          HOST:PORT or auto; without, one on this machine is started
-  --ray.gpus_per_worker  1 by default, where the cluster has any
-  --ray.max_failures     restarts after a worker's death; 3 by default
+  --launcher             ray; default: jax
+  --ray.num_workers      number of processes; each gets a share of every batch
+  --ray.address          HOST:PORT or auto; default: start a cluster on this machine
+  --ray.gpus_per_worker  GPUs per process; default: 1 if the cluster has any
+  --ray.max_failures     number of restarts after a worker dies; default: 3
 
 Options of the method, and losses by name (lists are JSON, words need no quotes):
   --config.options.NAME=VALUE
   --config.phases[I].losses.NAME=WEIGHT
 {options}
 
-Fields and their defaults (those of a file differ):
+Fields and their defaults (a configuration file may change them):
 """
 EXIT_DIVERGED = 3
 _FLAG = re.compile(
@@ -105,12 +105,12 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
             without_value = "false" if match["no"] else "true"
             fields.append((match["field"], without_value if value is None else value))
         elif value is None:
-            raise ValueError(f"{argument} lacks its value; see --help")
+            raise ValueError(f"{argument} needs a value; see --help")
         else:
             plain[match["name"]] = value
     for name, example in (("config", "configs/adain.py"), ("workdir", "runs/adain")):
         if name not in plain or (name == "workdir" and not plain[name]):
-            raise ValueError(f"--{name} is missing, as in --{name}={example}")
+            raise ValueError(f"--{name} is missing; for example --{name}={example}")
     config = override(_load_config(plain["config"]), fields, "--config")
     if any(".losses." in path or path.startswith("options.") for path, _ in fields):
         _check_method(config)
@@ -133,8 +133,8 @@ def resolve_config(spec: str) -> str:
     path = Path(name) if Path(name).is_file() else packaged.get(name)
     if path is None:
         raise FileNotFoundError(
-            f"--config: there is no file {name!r}; packaged configurations are "
-            f"{', '.join(sorted(packaged))}"
+            f"--config must be a file or a packaged configuration, got {name!r}; "
+            f"packaged are {', '.join(sorted(packaged))}"
         )
     return f"{path}{colon}{argument}"
 

@@ -126,6 +126,8 @@ def from_json(text: str) -> Config:
     tree = json.loads(text)
     if not isinstance(tree, dict):
         raise ValueError(f"the configuration must be an object, got {tree!r:.40}")  # noqa: TRY004
+    if missing := sorted({"method", "phases"} - tree.keys()):
+        raise ValueError(f"the configuration lacks {', '.join(missing)}")
     return read_record(Config, tree, "")
 
 

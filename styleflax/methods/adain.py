@@ -37,7 +37,11 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", DEEPEST)
 PAPER_LOSSES: Losses = MappingProxyType({"content": 1.0, "style": 10.0})
 RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
 LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
-"""Beside the style losses."""
+"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
+`style`: `pixel` makes an autoencoder of contents and styles alike; `identity` asks the
+same of the middle of every picture, `identity_features` asks it of the encoder's
+layers, which keeps edges sharp; `total_variation` smooths; `out_of_range` keeps values
+in [0, 1]."""
 PAPER_ARITHMETIC = Arithmetic()
 DEFAULTS = AdaINOptions()
 
@@ -56,12 +60,7 @@ def make_adain(
     reproduces it from its own relu4_1; in between, features are mixed (equation 14).
 
     Args:
-        losses: Weights by term. `content` and `style` are the paper's, any of
-            `methods.terms` may be beside or in place of `style`; `pixel` makes
-            an autoencoder of contents and styles alike; `identity` asks the same of
-            the middle of every picture, `identity_features` asks it of the encoder's
-            layers, which keeps edges sharp; `total_variation` smooths;
-            `out_of_range` keeps values in [0, 1].
+        losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
         options: Of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.

@@ -1,4 +1,4 @@
-"""Arbitrary styles in real time: AdaIN at three depths of a small network of its own.
+"""Arbitrary styles in real time: AdaIN at two depths of a small network of its own.
 
 The transfer is Huang and Belongie's (2017) with an encoder that is trained together
 with the decoder, as in MicroAST (Wang et al. 2023); a frozen VGG judges the results in
@@ -47,6 +47,10 @@ DEFAULT_LOSSES: Losses = MappingProxyType(
     {"content": 1.0, "gram": 1.0, "identity": 10.0}
 )
 LOSS_TERMS = ("content", "identity", *REGULARIZERS)
+"""Terms beside the style losses (`methods.terms`): `content` compares the judge's
+features of result and content, each channel less its mean over its deviation, so that
+the style may change both; `identity` asks for the picture itself in its own style;
+`total_variation` and `out_of_range` are penalties."""
 DEFAULT_ARITHMETIC = Arithmetic()
 DEFAULTS = LiteOptions()
 
@@ -60,15 +64,11 @@ def make_lite(
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
-    Strength 1 replaces the content's statistics by the style's at all depths; strength
+    Strength 1 replaces the content's statistics by the style's at both depths; strength
     0 is the content as the network reproduces it; in between, features are mixed.
 
     Args:
-        losses: Weights by term. `content` compares the judge's features of result and
-            content, each channel less its mean over its deviation, so that the style
-            may change both; `identity` asks for the picture itself in its own style;
-            `total_variation` and `out_of_range` are penalties; any style loss of
-            `methods.terms` may be there.
+        losses: Weights by term; see `LOSS_TERMS`.
         options: Of the network.
         arithmetic: Variances, and the reduction of the loss `style`.
         dtype: Compute type of the networks; statistics are float32.

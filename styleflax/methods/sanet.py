@@ -61,7 +61,8 @@ PAPER_LOSSES: Losses = MappingProxyType(
 (`presets.PRESETS["sanet-paper-print"]`)."""
 IDENTITIES = ("identity_pixels", "identity_features")
 LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
-"""Beside the style losses."""
+"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
+`style`: identities compare pictures in their own style with themselves."""
 PAPER_ARITHMETIC = Arithmetic()
 DEFAULTS = SANetOptions()
 
@@ -82,9 +83,7 @@ def make_sanet(
     did (coarse ones); 0.5 is the paper's sum.
 
     Args:
-        losses: Weights by term: `content`, `identity_pixels`, `identity_features` (see
-            `PAPER_LOSSES`), those of `losses.regularizers`, and any of
-            `methods.terms`.
+        losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
         options: Of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.

@@ -31,10 +31,10 @@ def test_without_the_flag_nothing_is_started_on_ray():
     ("arguments", "line"),
     [
         (["--launcher=slurm"], "--launcher must be jax or ray, got 'slurm'"),
-        (["--launcher"], "--launcher lacks its value"),
-        (["--launcher", "--ray.address=x"], "--launcher lacks its value"),
-        (["--ray.num_workers=2"], "--ray.num_workers needs --launcher=ray"),
-        (["--launcher=ray"], "--launcher=ray needs --ray.num_workers"),
+        (["--launcher"], "--launcher needs a value"),
+        (["--launcher", "--ray.address=x"], "--launcher needs a value"),
+        (["--ray.num_workers=2"], "--ray.num_workers requires --launcher=ray"),
+        (["--launcher=ray"], "--launcher=ray requires --ray.num_workers"),
         (
             [*ON_RAY, "--ray.workers=2"],
             "no field 'workers'; close to it are num_wo",
