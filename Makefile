@@ -1,6 +1,7 @@
 # make demo: a photograph in painted styles by the weights that come along, in seconds.
 # make smoke: the same by weights trained from nothing, in two minutes.
 # make weights DATA=DIR: the recipe of the weights that come along; goes on after a kill.
+# make site: the page into styleflax/web/built, for wheels and `styleflax site`; needs npm.
 # make test: every check.
 # Each creates .venv and installs into it what it needs; EXTRAS=cuda13 adds to that.
 
@@ -28,7 +29,7 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 # Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo smoke weights check-data test lint pytest slow clean
+.PHONY: demo smoke weights site check-data test lint pytest slow clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -57,6 +58,16 @@ weights: check-data $(INSTALLED)
 	"$(OUT)/adain-4.safetensors" "$(OUT)/adain-5.safetensors" -o "$(OUT)/adain.safetensors"
 	$(call stage,sanet,sanet,--config.init_from="$(OUT)/adain.safetensors" $(SANET_FLAGS))
 	$(BIN)/styleflax weights verify "$(OUT)/adain.safetensors" "$(OUT)/sanet.safetensors"
+
+site: $(VENV)/.installed-export
+	@command -v npm >/dev/null || { echo "make site needs node and npm: install them \
+	(on Debian: apt install nodejs npm)" >&2; exit 2; }
+	cd styleflax/web/npm && npm ci --ignore-scripts --no-audit --no-fund
+	$(BIN)/python -m styleflax.web.build
+
+$(VENV)/.installed-export: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".[export]"
+	@touch $@
 
 check-data:
 	@test -d "$(DATA)/content" && test -d "$(DATA)/style" || { echo "make weights \
