@@ -1,4 +1,4 @@
-"""What a person meets on the page: pictures, errors, no network, keys, small screens."""
+"""What a person meets on the page: pictures, errors, no network, keys, phones."""
 
 import http.client
 import urllib.parse
@@ -62,6 +62,7 @@ def test_dropped_and_pasted_pictures(visit):
     wait_for(visit, "(s) => s.slots.current.name", "dropped.png")
     visit.page.evaluate(DROP, ["#stage", data, "photo.png"])
     wait_for(visit, "(s) => s.photo.name", "photo.png")
+    visit.page.click("#photo-title")
     visit.page.evaluate(PASTE, [data, "pasted.png"])
     wait_for(visit, "(s) => s.photo.name", "pasted.png")
     visit.page.click("#painting-title")
@@ -138,6 +139,7 @@ def test_style_files_are_those_of_the_library(visit, stylizer, tmp_path):
     painting = np.ascontiguousarray(art.paint("cutouts", 3, 90)[:70])
     visit.open("photo", PHOTO, "photo.png")
     visit.open("painting", painting, "Bäume.png")
+    visit.slide("alpha", 100)
     expected = visit.result()
     with visit.page.expect_download() as saved:
         visit.page.click("#save-style")
@@ -173,6 +175,7 @@ def test_everything_has_a_name_and_can_be_reached_by_keys(visit):
 
 def test_licenses_are_shown(visit):
     visit.page.click("#licenses-open")
+    visit.page.locator("#licenses-text pre").wait_for()
     text = visit.page.inner_text("#licenses-text")
     for words in ("Apache License", "Microsoft Corporation", "CC0", "Soumith Chintala"):
         assert words in text
