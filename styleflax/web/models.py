@@ -39,7 +39,6 @@ PAGE_MODELS = {
     ),
 }
 """By name, which is that of the method, too; the page begins with the first."""
-_OTHER = PageModel("", "A model of your own.", 512, 640 * 640)
 
 
 def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
@@ -62,16 +61,18 @@ def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
     method = load_model(path).method
     if method not in PAGE_MODELS:
         raise ValueError(
-            f"the page takes models of {', '.join(PAGE_MODELS)}, got {name!r} of {method}"
+            f"the page takes models of {', '.join(PAGE_MODELS)}, got {name!r} of "
+            f"{method}"
         )
     target = folder / "models" / name
     manifest = export_model(path, target, "onnx", "float16")
     manifest["name"] = name
     (target / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    described = PAGE_MODELS.get(name, _OTHER)._asdict()
+    described = PAGE_MODELS[method]
+    if name != method:
+        described = described._replace(title=name, words=f"A model of {method}.")
     return {
-        **described,
-        "title": described["title"] or name,
+        **described._asdict(),
         "name": name,
         "folder": f"models/{name}/",
         "bytes": sum(file["bytes"] for file in manifest["files"].values()),

@@ -179,7 +179,8 @@ def test_licenses_are_shown(visit):
     text = visit.page.inner_text("#licenses-text")
     for words in ("Apache License", "Microsoft Corporation", "CC0", "Soumith Chintala"):
         assert words in text
-    visit.page.click("#licenses >> text=Close")
+    visit.page.click("#licenses form button")
+    assert not visit.page.locator("#licenses").is_visible()
 
 
 def test_memory_that_ran_out_is_told_with_what_to_do(visit):
