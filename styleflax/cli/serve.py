@@ -75,7 +75,7 @@ def serve(
         ) from None
     from styleflax.parallel import local_devices  # noqa: PLC0415
     from styleflax.web.limits import Limits  # noqa: PLC0415
-    from styleflax.web.models import offer_models  # noqa: PLC0415
+    from styleflax.web.offers import offer_models  # noqa: PLC0415
 
     limits = Limits(
         max_body_bytes=max_upload_mb * 1_000_000,

@@ -1,1 +1,1 @@
-"""The page in the browser, and the local app that puts this machine behind it."""
+"""The page: style transfer in a browser, without a server, or with the local app."""

@@ -1,131 +1,85 @@
-"""The models that the local app offers, and those that a worker holds ready."""
+"""Models of the page: which it offers, and their files."""
 
-import os
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+import json
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import jax
-
-from styleflax import methods
-from styleflax.inference.model import Model, build_model
-from styleflax.inference.stylizer import Stylizer
 from styleflax.weights.packaged_models import find_model, packaged_models
-from styleflax.weights.store import ModelFile, load_model
-
-_KEPT_MODELS, _KEPT_STYLIZERS = 3, 6
-T = TypeVar("T")
 
 
-class Offered(NamedTuple):
-    """A model that can be asked for.
+class PageModel(NamedTuple):
+    """A model that the page offers, and how large a picture it takes there.
 
     Attributes:
-        path: Its file.
-        description: What `api/info` says of it.
+        title: For people.
+        words: What it is good for, a sentence.
+        tile_px: Side of the windows of large pictures.
+        whole_px: Pictures of up to this number of pixels are one window.
+        max_px: The largest picture, in pixels; None for any.
     """
 
-    path: Path
-    description: Mapping[str, Any]
+    title: str
+    words: str
+    tile_px: int
+    whole_px: int
+    max_px: int | None = None
 
 
-def offer_models(more: Iterable[str | os.PathLike[str]] = ()) -> dict[str, Offered]:
-    """Returns the models of the package, and others, by name.
+PAGE_MODELS = {
+    "lite": PageModel(
+        "lite, fast", "A small network for every device.", 768, 1024 * 1024
+    ),
+    "adain": PageModel(
+        "AdaIN (2017)", "Larger and slower than lite.", 512, 640 * 640
+    ),
+    "sanet": PageModel(
+        "SANet (2019)",
+        "Attends to the painting place by place; the slowest.",
+        512,
+        768 * 768,
+        768 * 768,
+    ),
+}
+"""By name; the first is the one that the page begins with."""
+_OTHER = PageModel("", "A model of your own.", 512, 640 * 640)
 
-    A client can ask for these alone: never for a path or a URL.
+
+def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
+    """What `site.json` says of a model whose files are now in the page's folder.
 
     Args:
-        more: Files, names or URLs of others; a file is called by its stem, and one
-            that is called like a model of the package takes its place.
+        folder: Of the page.
+        name_or_file: As `Stylizer.load` takes it.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A file is damaged, or no model.
+        FileNotFoundError: If there is no such model.
+        ImportError: If the extra `export` is not installed.
+        ValueError: If the model's method is not one of the page.
     """
-    paths = {**packaged_models(), **{Path(x).stem: find_model(x) for x in more}}
-    offered = {}
-    for name, path in paths.items():
-        offered[name] = offer(name, path)
-    return offered
+    # Late, since it brings in JAX.
+    from styleflax.export import export_model  # noqa: PLC0415
 
-
-def offer(name: str, path: Path) -> Offered:
-    """Returns a model that can be asked for.
-
-    Args:
-        name: By which it is asked for.
-        path: Its file.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or no model.
-    """
-    file = load_model(path)
-    method = build_model(file).method
-    description = {
+    name = Path(name_or_file).stem
+    target = folder / "models" / name
+    manifest = export_model(find_model(name_or_file), target, "onnx", "float16")
+    if manifest["style"] not in {"moments", "features"}:
+        raise ValueError(
+            f"the page takes models of adain, lite and sanet, got {name!r} of "
+            f"{manifest['method']}"
+        )
+    manifest["name"] = name
+    (target / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    described = PAGE_MODELS.get(name, _OTHER)._asdict()
+    return {
+        **described,
+        "title": described["title"] or name,
         "name": name,
-        "method": file.method,
-        "styles": list(method.styles),
-        "controls": sorted(methods.controls_of(method)),
-        "defaults": dict(file.defaults),
+        "folder": f"models/{name}/",
+        "bytes": sum(file["bytes"] for file in manifest["files"].values()),
     }
-    return Offered(path, description)
 
 
-class Models:
-    """Models of one worker, the last few of which stay in memory.
-
-    Args:
-        offered: All that there are.
-        device: On which they run.
-    """
-
-    def __init__(self, offered: Mapping[str, Offered], device: jax.Device) -> None:
-        self._offered, self._device = offered, device
-        self._models: OrderedDict[str, tuple[Model, ModelFile]] = OrderedDict()
-        self._stylizers: OrderedDict[tuple[str, int | None], Stylizer] = OrderedDict()
-
-    def stylizer(self, name: str, tile_px: int | None = None) -> Stylizer:
-        """Returns the stylizer of a model.
-
-        Raises:
-            ValueError: There is no such model, or the windows are not possible.
-        """
-
-        def make() -> Stylizer:
-            model, file = self._load(name)
-            devices, looks = [self._device], {"tile_px": tile_px, "file": file}
-            return Stylizer(model, devices, **looks, name=name)  # type: ignore[arg-type]
-
-        return _kept(self._stylizers, (name, tile_px), make, _KEPT_STYLIZERS)
-
-    def model(self, name: str) -> Model:
-        """Returns a model, for videos.
-
-        Raises:
-            ValueError: There is no such model.
-        """
-        return self._load(name)[0]
-
-    def _load(self, name: str) -> tuple[Model, ModelFile]:
-        if name not in self._offered:
-            raise ValueError(
-                f"model must be one of {', '.join(self._offered)}, got {name!r}"
-            )
-
-        def load() -> tuple[Model, ModelFile]:
-            file = load_model(self._offered[name].path)
-            return build_model(file), file
-
-        return _kept(self._models, name, load, _KEPT_MODELS)
-
-
-def _kept(kept: OrderedDict[Any, T], key: Any, make: Callable[[], T], most: int) -> T:
-    """Returns what is kept under a key, made if need be; the oldest goes."""
-    if key not in kept:
-        kept[key] = make()
-        while len(kept) > most:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
+def default_models() -> list[str]:
+    """The models of `PAGE_MODELS` that are in the package."""
+    packaged = packaged_models()
+    return [name for name in PAGE_MODELS if name in packaged]

@@ -26,7 +26,7 @@ from styleflax.inference.gatys.presets import PRESETS
 from styleflax.web.guard import API, LOOPBACK, MARKER, Guard
 from styleflax.web.jobs import Job, Jobs
 from styleflax.web.limits import Limits, RefusedError, refuse_full
-from styleflax.web.models import Offered
+from styleflax.web.offers import Offered
 from styleflax.web.options import check_asked, read_options
 from styleflax.web.protocol import HEADER_BYTES, make_protocol
 from styleflax.web.uploads import check_length, receive_upload

@@ -25,7 +25,7 @@ from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.memory import describe_lack, is_out_of_memory
 from styleflax.web.jobs import Job, Result
 from styleflax.web.limits import Limits, RefusedError
-from styleflax.web.models import Models, Offered
+from styleflax.web.offers import Models, Offered
 from styleflax.web.options import (
     Files,
     Options,

@@ -9,7 +9,7 @@ from app_client import ADDRESS, Client
 from starlette.testclient import TestClient
 
 from styleflax.web.limits import Limits
-from styleflax.web.models import offer
+from styleflax.web.offers import offer
 from styleflax.web.server import App, create_app
 from styleflax.weights.store import save_model
 
