@@ -2,6 +2,7 @@
 
 import sys
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -84,7 +85,7 @@ def serve(
     )
     listening = server.listen(host, port)
     offered = offer_models(weights or ())
-    parts = server.App(offered, local_devices(), None, hosts, limits)
+    parts = server.App(offered, local_devices(), _find_page(), hosts, limits)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
 
@@ -94,6 +95,17 @@ def serve(
             webbrowser.open(address)
 
     server.run_app(parts, listening, tell)
+
+
+def _find_page() -> Path | None:
+    """Returns the folder of the page; None, with a warning, if it is not built."""
+    from styleflax.web.site import page_folder  # noqa: PLC0415
+
+    try:
+        return page_folder()
+    except FileNotFoundError as error:
+        print(f"styleflax: warning: the API alone is served: {error}", file=sys.stderr)
+        return None
 
 
 def _check_address(

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine for itself."""
-API, MARKER = "/api/", "/server.json"
+API = "/api/"
 _OWN_SITES = frozenset({"same-origin", "none"})
 _POLICY = "; ".join(
     (
@@ -64,7 +64,7 @@ class Guard:
             return
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is served, got {scope['type']}")
-        is_private = scope["path"].startswith(API) or scope["path"] == MARKER
+        is_private = scope["path"].startswith(API)
 
         async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -29,9 +29,7 @@ PAGE_MODELS = {
     "lite": PageModel(
         "lite, fast", "A small network for every device.", 768, 1024 * 1024
     ),
-    "adain": PageModel(
-        "AdaIN (2017)", "Larger and slower than lite.", 512, 640 * 640
-    ),
+    "adain": PageModel("AdaIN (2017)", "Larger and slower than lite.", 512, 640 * 640),
     "sanet": PageModel(
         "SANet (2019)",
         "Attends to the painting place by place; the slowest.",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib.util
+import json
 import mimetypes
 import shutil
 import socket
@@ -23,12 +24,13 @@ from starlette.staticfiles import StaticFiles
 import styleflax
 from styleflax.files import is_disk_full
 from styleflax.inference.gatys.presets import PRESETS
-from styleflax.web.guard import API, LOOPBACK, MARKER, Guard
+from styleflax.web.guard import API, LOOPBACK, Guard
 from styleflax.web.jobs import Job, Jobs
 from styleflax.web.limits import Limits, RefusedError, refuse_full
 from styleflax.web.offers import Offered
 from styleflax.web.options import check_asked, read_options
 from styleflax.web.protocol import HEADER_BYTES, make_protocol
+from styleflax.web.site import SITE, WORKER, mark_version
 from styleflax.web.uploads import check_length, receive_upload
 from styleflax.web.work import Asked, check_pictures, describe_failure, make_worker
 
@@ -112,11 +114,6 @@ def _add_api(app: fastapi.FastAPI, parts: App) -> None:
     own_styles = {
         name: offered.description["styles"] for name, offered in parts.offered.items()
     }
-
-    @app.get(MARKER)
-    async def find_server() -> dict[str, str]:
-        """Tells the page where the API is."""
-        return {"api": API.lstrip("/")}
 
     @app.get(f"{API}info")
     async def describe_app() -> dict[str, Any]:
@@ -234,20 +231,34 @@ async def _forget_always(jobs: Jobs) -> None:
 
 
 def _add_page(app: fastapi.FastAPI, page: Path | None) -> None:
-    if page is not None:
-        for suffix, media_type in _TYPES.items():
-            mimetypes.add_type(media_type, suffix)
-        app.mount("/", StaticFiles(directory=page, html=True))
-        return
+    if page is None:
 
-    @app.get("/")
-    async def say_missing() -> None:
-        """Says what to do where the page is not built."""
-        raise RefusedError(
-            404,
-            "the page is not built: run `make site` in the checkout, or use the API, "
-            f"which begins at {API}info",
-        )
+        @app.get("/")
+        async def say_missing() -> None:
+            """Says what to do where the page is not built."""
+            raise RefusedError(
+                404,
+                "the page is not built: run `make site` in the checkout, or use the "
+                f"API, which begins at {API}info",
+            )
+
+        return
+    site = {**json.loads((page / SITE).read_text("utf-8")), "api": API.lstrip("/")}
+    worker = mark_version((page / WORKER).read_text("utf-8"), "-app")
+
+    @app.get(f"/{SITE}")
+    async def describe_page() -> dict[str, Any]:
+        """Tells what the page offers, and where the API is."""
+        return site
+
+    @app.get(f"/{WORKER}")
+    async def keep_page() -> Response:
+        """Sends the service worker, which takes this page for another version."""
+        return Response(worker, media_type=_TYPES[".js"])
+
+    for suffix, media_type in _TYPES.items():
+        mimetypes.add_type(media_type, suffix)
+    app.mount("/", StaticFiles(directory=page, html=True))
 
 
 async def _refused(_: fastapi.Request, error: Any) -> Response:

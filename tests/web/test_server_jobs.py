@@ -171,7 +171,6 @@ def test_info_describes_the_models(client):
     assert "level_balance" in by_name["sanet"]["controls"]
     assert info["devices"] == [{"platform": "cpu", "kind": "cpu"}]
     assert info["limits"]["queue"] == 8
-    assert client.http.get("/server.json").json() == {"api": "api/"}
 
 
 def test_every_device_has_a_worker_of_its_own(start, adain):
@@ -187,3 +186,20 @@ def test_every_device_has_a_worker_of_its_own(start, adain):
             answer = client.http.get(record["result"]["url"])
             found = read_picture(answer.content).rgb_u8
             np.testing.assert_array_equal(found, rounded(adain(PHOTO_U8, ONE_U8)))
+
+
+def test_the_page_is_told_where_the_api_is(start, tmp_path):
+    (tmp_path / "index.html").write_text("page")
+    (tmp_path / "run.mjs").write_text("1")
+    (tmp_path / "run.wasm").write_bytes(b"")
+    (tmp_path / "site.json").write_text('{"models": []}')
+    (tmp_path / "sw.js").write_text('const VERSION = "12ab";')
+    with start(tmp_path) as client:
+        assert client.http.get("/").text == "page"
+        found = client.http.get("/site.json").json()
+        assert found == {"models": [], "api": "api/"}
+        # So that a browser does not take the cached page of a static host for this.
+        assert client.http.get("/sw.js").text == 'const VERSION = "12ab-app";'
+        for name, kind in (("mjs", "text/javascript"), ("wasm", "application/wasm")):
+            answer = client.http.get(f"/run.{name}")
+            assert answer.headers["content-type"].partition(";")[0] == kind

@@ -37,7 +37,7 @@ def refused(answer, status, words):
     ],
 )
 def test_a_foreign_host_is_refused_as_after_dns_rebinding(client, host):
-    for path in ("/api/info", "/", "/server.json"):
+    for path in ("/api/info", "/", "/api/jobs/x/result"):
         answer = client.http.get(path, headers={"Host": host})
         refused(answer, 403, "the header Host must name this app")
 
@@ -78,7 +78,7 @@ def test_the_pages_own_origin_is_served(client):
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_other_sites_cannot_even_embed_what_the_api_answers(client, site):
-    for path in ("/api/info", "/api/jobs/x/result", "/server.json"):
+    for path in ("/api/info", "/api/jobs/x/result"):
         answer = client.http.get(path, headers={"Sec-Fetch-Site": site})
         refused(answer, 403, "pages of other sites")
 
@@ -112,6 +112,8 @@ def test_nothing_outside_of_the_page_is_served(start, tmp_path, path):
     page = tmp_path / "page"
     page.mkdir()
     (page / "index.html").write_text("<h1>page</h1>")
+    (page / "site.json").write_text("{}")
+    (page / "sw.js").write_text("")
     (page / "link.txt").symlink_to(tmp_path / "secret.txt")
     with start(page) as client:
         assert client.http.get("/").text == "<h1>page</h1>"
