@@ -213,9 +213,7 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
         text = describe_left_out(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
     empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
-    lines = [
-        f"the class {name!r} has no image; it keeps its number" for name in empty
-    ]
+    lines = [f"the class {name!r} has no image; it keeps its number" for name in empty]
     for text in [*lines[:_SHOWN], *remarks[:_SHOWN]]:
         print(f"styleflax: warning: {text}", file=sys.stderr)
     if len(remarks) > _SHOWN:

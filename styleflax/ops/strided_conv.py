@@ -7,7 +7,6 @@ from jaxtyping import Array, Float
 from styleflax.ops.conv import valid_conv
 
 
-
 def doubling_conv3x3(
     x: Float[Array, "b h w i"],
     kernel: Float[Array, "3 3 i o"],
