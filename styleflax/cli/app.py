@@ -14,7 +14,7 @@ from styleflax.cli.errors import one_line_errors
 
 _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "serve", "dataset", "eval", "demo"),
-    *("doctor", "train", "style", "weights", "export"),
+    *("doctor", "train", "style", "weights", "export", "site"),
 )
 """In the order of --help."""
 
