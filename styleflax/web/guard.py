@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine for itself."""
 API = "/api/"
+HEADER_BYTES = 16 * 1024
+"""Size of the headers of a request."""
 _OWN_SITES = frozenset({"same-origin", "none"})
 _POLICY = "; ".join(
     (
@@ -76,10 +78,17 @@ class Guard:
             async with asyncio.timeout(self._send_s):
                 await send(message)
 
-        reason = self._why_foreign(Headers(scope=scope), is_private=is_private)
         answer: Any = self._app
-        if reason is not None:
-            answer = JSONResponse({"error": reason}, 403, {"Connection": "close"})
+        reason = self._why_foreign(Headers(scope=scope), is_private=is_private)
+        if (
+            sum(len(name) + len(value) for name, value in scope["headers"])
+            > HEADER_BYTES
+        ):
+            answer = _refusal(
+                431, f"headers must be at most {HEADER_BYTES} bytes in all"
+            )
+        elif reason is not None:
+            answer = _refusal(403, reason)
         await answer(scope, receive, send_completed)
 
     def _why_foreign(self, headers: Headers, *, is_private: bool) -> str | None:
@@ -98,6 +107,10 @@ class Guard:
         if is_private and site not in _OWN_SITES:
             return "requests of pages of other sites are refused"
         return None
+
+
+def _refusal(status: int, reason: str) -> JSONResponse:
+    return JSONResponse({"error": reason}, status, {"Connection": "close"})
 
 
 def _host_name(host: str) -> str | None:

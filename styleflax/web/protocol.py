@@ -6,9 +6,6 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_BYTES = 16 * 1024
-"""Size of the headers of a request, its first line included."""
-
 
 def make_protocol(header_s: float) -> type[H11Protocol]:
     """Returns uvicorn's protocol, which closes connections whose headers are late.

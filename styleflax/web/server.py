@@ -24,18 +24,19 @@ from starlette.staticfiles import StaticFiles
 import styleflax
 from styleflax.files import is_disk_full
 from styleflax.inference.gatys.presets import PRESETS
-from styleflax.web.guard import API, LOOPBACK, Guard
+from styleflax.web.guard import API, HEADER_BYTES, LOOPBACK, Guard
 from styleflax.web.jobs import Job, Jobs
 from styleflax.web.limits import Limits, RefusedError, refuse_full
 from styleflax.web.offers import Offered
 from styleflax.web.options import check_asked, read_options
-from styleflax.web.protocol import HEADER_BYTES, make_protocol
+from styleflax.web.protocol import make_protocol
 from styleflax.web.site import SITE, WORKER, mark_version
 from styleflax.web.uploads import check_length, receive_upload
 from styleflax.web.work import Asked, check_pictures, describe_failure, make_worker
 
 _FORGET_EVERY_S = 5.0
 _DRAINED_BYTES, _DRAINED_S = 4 << 20, 2.0
+_HUNG_UP_ON = frozenset({408})
 _FORMATS = ("png", "jpg", "webp", "tif", "bmp")
 _TYPES = {
     ".mjs": "text/javascript",
@@ -133,9 +134,11 @@ def _add_api(app: fastapi.FastAPI, parts: App) -> None:
                 await asyncio.to_thread(check_pictures, asked, limits)
                 jobs.submit(job, asked)
                 return _record(jobs, job)
-        except RefusedError:
+        except RefusedError as error:
             # So that the client has sent everything when it is answered, and reads it.
-            await _drain(request)
+            if error.status not in _HUNG_UP_ON:
+                await _drain(request)
+            error.headers["Connection"] = "close"
             raise
 
     @app.get(f"{API}jobs/{{job_id}}")

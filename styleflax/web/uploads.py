@@ -10,8 +10,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from styleflax.images.listing import IMAGE_SUFFIXES
+from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.inference.styles.file import STYLE_SUFFIX
-from styleflax.inference.video.clips import VIDEO_SUFFIXES
 from styleflax.web.limits import Limits, RefusedError
 
 OPTIONS = "options"
