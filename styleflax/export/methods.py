@@ -18,7 +18,7 @@ from styleflax.export.transfers import (
     style_statistics,
 )
 from styleflax.methods.cin import NETWORK, STYLES, make_network
-from styleflax.models.lite import FACTORS, LEVELS
+from styleflax.models.lite import LEVELS
 from styleflax.models.transformer_net import EPS, START_PAD_PX, TransformerNet
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile
@@ -101,10 +101,9 @@ def _write_adain(file: ModelFile, storage: Storage) -> Graphs:
 
 def _write_lite(file: ModelFile, storage: Storage) -> Graphs:
     own = file.players["model"]
-    pairs = zip(LEVELS, FACTORS, strict=True)
     levels = tuple(
-        Level(name, _channels(own["encoder"][f"{name}_down"]), factor)
-        for name, factor in pairs
+        Level(name, _channels(own["encoder"][f"{name}_down"]), stride)
+        for name, stride in zip(LEVELS, (4, 8), strict=True)
     )
 
     def encode(g: Graph, image: str) -> networks.Maps:
@@ -144,7 +143,8 @@ def _write_sanet(file: ModelFile, storage: Storage) -> Graphs:
 
     def encode(g: Graph, image: str) -> networks.Maps:
         names = tuple(level.name for level in levels)
-        return networks.vgg(g, file.encoder_params, names, image)
+        # The softmax of queries and keys enlarges what weights lack in digits.
+        return networks.vgg(g, file.encoder_params, names, image, sensitive="conv4_1")
 
     g = Graph(storage)
     features = {level: _feature_input(g, level) for level in levels}
