@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from styleflax import methods
-from styleflax.config import Config, Data, from_json
+from styleflax.config import Config, Data, from_json, to_tree
 from styleflax.datasets.sources import split_spec
 from styleflax.methods.base import Method
 from styleflax.parallel import local_view
@@ -109,7 +109,7 @@ def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
         "content": describe_spec(config.data.content),
         "style": describe_spec(config.data.style),
         **_held_out(config.data),
-        "phases": dataclasses.asdict(config)["phases"],
+        "phases": to_tree(config.phases),
         "encoder": {
             **dataclasses.asdict(config.encoder),
             "weights": Path(config.encoder.weights).name,
