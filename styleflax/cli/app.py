@@ -14,7 +14,7 @@ from styleflax.cli.errors import one_line_errors
 
 _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "dataset", "eval", "demo", "doctor"),
-    *("train", "style", "weights"),
+    *("train", "style", "weights", "export"),
 )
 """In the order of --help."""
 

@@ -112,7 +112,11 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
 
     from styleflax.distributed import consensus as agreement  # noqa: PLC0415
     from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
-    from styleflax.inference.datasets.finish import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.finish import (  # noqa: PLC0415
+        finish,
+        is_finished,
+        read_finished,
+    )
     from styleflax.inference.datasets.job import (  # noqa: PLC0415
         count_parts,
         open_job,
@@ -125,8 +129,9 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
     with joined_processes(run), contextlib.ExitStack() as held:
         job = agreement.on_all(lambda: open_job(settings))
         agreement.on_first(lambda: held.enter_context(_claimed(job, out)))
+        report = agreement.on_first(lambda: read_finished(job, out))
         if agreement.on_all(lambda: is_finished(job, out)):
-            return agreement.on_first(lambda: finish(job, out))
+            return report
         parts = range(jax.process_index(), count_parts(job), jax.process_count())
 
         def make() -> None:
@@ -144,7 +149,10 @@ def make_on_ray(
     settings: "Settings", out: Path, num_workers: int, address: str | None
 ) -> dict[str, Any]:
     """The report of a data set that Ray's actors have made."""
-    from styleflax.inference.datasets.finish import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.finish import (  # noqa: PLC0415
+        finish,
+        read_finished,
+    )
     from styleflax.inference.datasets.job import (  # noqa: PLC0415
         count_parts,
         open_job,
@@ -154,12 +162,13 @@ def make_on_ray(
 
     job = open_job(settings)
     with _claimed(job, out):
-        if not is_finished(job, out):
-            parts = range(count_parts(job))
-            folder = parts_folder(out, job).absolute()
-            made = make_parts(settings, folder, parts, num_workers, address)
-            for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
-                pass
+        if report := read_finished(job, out):
+            return report
+        parts = range(count_parts(job))
+        folder = parts_folder(out, job).absolute()
+        made = make_parts(settings, folder, parts, num_workers, address)
+        for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
+            pass
         return finish(job, out)
 
 
@@ -203,6 +212,12 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
         left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
         text = describe_left_out(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
-    for name in report.get("empty_classes", [])[:_SHOWN]:
-        text = f"the class {name!r} has no image; it keeps its number"
+    empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
+    lines = [f"the class {name!r} has no image; it keeps its number" for name in empty]
+    for text in [*lines[:_SHOWN], *remarks[:_SHOWN]]:
         print(f"styleflax: warning: {text}", file=sys.stderr)
+    if len(remarks) > _SHOWN:
+        print(
+            f"styleflax: {len(remarks)} remarks in all, see report.json",
+            file=sys.stderr,
+        )

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,11 +11,10 @@ from PIL import Image as PillowImage
 from styleflax.cli.stylize_inputs import Source
 from styleflax.files import is_within
 from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
+from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.images.write import SUFFIXES_WRITTEN
+from styleflax.inference.records import record_path
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv"}
-)
 _OTHER_SUFFIXES = VIDEO_SUFFIXES | {
     *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
     *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
@@ -138,9 +138,11 @@ def without_results(
     name: str,
     left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
-    """Returns the pictures without those that earlier runs have written to `out`.
+    """Returns the pictures without those that earlier runs have written.
 
-    Pictures that were given by their own names stay.
+    These are what is in `out`, and pictures that have a record beside them. Pictures
+    that were given by their own names stay, as do those of a folder of nothing but
+    results.
 
     Args:
         sources: What `expand` has made of `given`.
@@ -152,6 +154,7 @@ def without_results(
     Raises:
         ValueError: `out` is one of the folders, or no picture remains.
     """
+    sources = _without_recorded(sources, given, left_out)
     around = [path for path in given if path.is_dir() and is_within(out, path)]
     if not around:
         return list(sources)
@@ -172,6 +175,26 @@ def without_results(
         number = len(sources) - len(left)
         left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
     return left
+
+
+def _without_recorded(
+    sources: Sequence[Source], given: Sequence[Path], left_out: list[LeftOut] | None
+) -> Sequence[Source]:
+    """The pictures without results of earlier runs, wherever in a folder these are."""
+    folders = [path for path in given if path.is_dir()]
+    results: set[Path] = set()
+    for folder in folders:
+        inside = {s.path for s in sources if s.path.is_relative_to(folder)}
+        found = {path for path in inside if record_path(path).is_file()}
+        if found != inside:
+            results |= found
+    results -= {*given}
+    if left_out is not None:
+        for folder, number in sorted(Counter(p.parent for p in results).items()):
+            several = "s" if number > 1 else ""
+            reason = f"{number} result{several} of an earlier run"
+            left_out.append(LeftOut(folder, reason))
+    return [s for s in sources if s.path not in results]
 
 
 def _suffix(path: Path) -> str:

@@ -127,7 +127,7 @@ def _make_page(
 
     stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
     with Report(len(job.targets), left_out=job.left_out) as report:
-        report.skip({pair: job.targets[pair] for pair in made})
+        report.skip([(pair, job.targets[pair]) for pair in made])
         run_job(job._replace(targets=left), stylizer, report, keep)
         failed = report.end({})
     limit = job.max_megapixels

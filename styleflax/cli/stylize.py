@@ -121,7 +121,7 @@ def _run(
 
     contents = dict.fromkeys(content for job in jobs for content in job.contents)
     total = sum(len(job.targets) for job in jobs)
-    left, skipped = skip_complete(jobs) if resume else (jobs, {})
+    left, skipped = skip_complete(jobs) if resume else (jobs, [])
     with times.watching_compiler():
         with times.phase("weights"):
             stylizer = load() if left else None

@@ -154,7 +154,7 @@ def expand_styles(
         return expand(
             paths, "--style", STYLE_SUFFIXES, repeats=repeats, left_out=left_out
         )
-    from styleflax.inference.styles.cache import find_style  # noqa: PLC0415  (JAX)
+    from styleflax.inference.styles.encode import find_style  # noqa: PLC0415  (JAX)
 
     sources: list[Source] = []
     given: list[Path | None] = [*paths] if paths else [None]

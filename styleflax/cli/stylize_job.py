@@ -233,7 +233,7 @@ def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
         raise
 
 
-def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], dict[Pair, Path]]:
+def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path]]]:
     """Jobs of what is not complete yet, and the files of what is.
 
     Raises:
@@ -243,11 +243,11 @@ def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], dict[Pair, Path]]:
     asked = {target: job.asked(p) for job in jobs for p, target in job.targets.items()}
     states = find_states(asked)
     left: list[Job] = []
-    skipped: dict[Pair, Path] = {}
+    skipped: list[tuple[Pair, Path]] = []  # a pair may come with several strengths
     for job in jobs:
         done = {p: t for p, t in job.targets.items() if states[t] == "complete"}
         targets = {p: t for p, t in job.targets.items() if p not in done}
-        skipped |= done
+        skipped += done.items()
         if targets:
             left.append(job._replace(targets=targets))
     return left, skipped

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -76,10 +76,10 @@ class Report:
             self._say(str(target))
         self._bar.update()
 
-    def skip(self, skipped: Mapping[Pair, Path]) -> None:
+    def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
         """Says which pictures were there before, and complete."""
         self.num_skipped = len(skipped)
-        for pair, target in skipped.items():
+        for pair, target in skipped:
             if self._as_json:
                 self._say_json(pair, str(target), None, None, None, (), skipped=True)
             self._bar.update()

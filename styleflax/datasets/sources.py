@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from styleflax.images.listing import RULES, Rules, describe_left_out, list_folder
+from styleflax.images.read import other_frames
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -111,7 +112,11 @@ def open_dataset(
     if name not in DATASETS:
         raise ValueError(_unknown(name))
     if name == "pictures":
-        return FilePictures(picture_files(options["path"], rules))
+        files = picture_files(options["path"], rules)
+        for path in files:
+            if remark := other_frames(path):
+                _LOGGER.warning("pictures: %s: %s", path, remark)
+        return FilePictures(files)
     _check_platform()
     from styleflax.datasets.builders import (  # noqa: PLC0415 - they import TFDS
         preparation,

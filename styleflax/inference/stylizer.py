@@ -13,7 +13,11 @@ from jaxtyping import Float
 from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.matching import match_by_bands
-from styleflax.inference.color.transfer import color_style, finish
+from styleflax.inference.color.transfer import (
+    color_style,
+    finish,
+    lay_over_target,
+)
 from styleflax.inference.contents import (
     Content,
     Picture,
@@ -31,10 +35,8 @@ from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render.renderer import Renderer
-from styleflax.inference.styles.cache import KeptStyles
-from styleflax.inference.styles.encode import StyleEncoder
+from styleflax.inference.styles.encode import STYLE_SIZE_PX, KeptStyles, StyleEncoder
 from styleflax.inference.styles.file import StyleFile
-from styleflax.inference.styles.pixels import STYLE_SIZE_PX
 from styleflax.inference.stylized import Stylized
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
@@ -109,7 +111,7 @@ class Stylizer:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
                 `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
-                process, for pictures too large for one; see `inference.render.rows`.
+                process, for pictures too large for one; see `inference.render.renderer`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
                 of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
@@ -314,6 +316,7 @@ class Stylizer:
             ]
             for picture in made:
                 _match_again(picture, encoded, plan, masks)
+        masks = lay_over_target(masks, first, plan)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
 

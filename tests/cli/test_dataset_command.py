@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 import tiny_styles
+from PIL import Image
 
 
 @pytest.fixture
@@ -200,11 +201,14 @@ def test_what_is_left_out_and_empty_classes_are_told(
     (content / "aa").mkdir()
     (content / "__MACOSX").mkdir()
     (style / "art.svg").write_text("<svg/>")
+    frames = [Image.new("RGB", (40, 40), (9 * i, 0, 0)) for i in range(3)]
+    frames[0].save(content / "a" / "x.gif", save_all=True, append_images=frames[1:])
     code, _, error = command(*arguments, "-o", tmp_path / "out")
     assert code == 0
     assert "warning: 2 files or folders left out: " in error
     assert "art.svg (an SVG drawing: draw it as PNG" in error
     assert "warning: the class 'aa' has no image; it keeps its number" in error
+    assert "warning: a/x.gif: only the first of its 3 frames is taken" in error
     names = (tmp_path / "out" / "label.labels.txt").read_text().split()
     assert names == ["a", "aa", "b"]
     report = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -20,7 +20,7 @@ from styleflax.evaluation.systems import (
 from styleflax.images.files import save_image
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.model import Model, build_model
-from styleflax.inference.styles import pixels as style_pixels
+from styleflax.inference.styles import encode as style_pixels
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Method, Variables
 from styleflax.ops.color import coral_recolor

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from own_styles import make_file, make_stylizer
 
-from styleflax.inference.styles.cache import find_style
+from styleflax.inference.styles.encode import find_style
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (19, 24, 3), dtype=np.uint8)
 NAMES = ("wave", "starry", "2")

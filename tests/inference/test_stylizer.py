@@ -85,7 +85,7 @@ def test_style_encoded_once_gives_the_same_picture(stylizer, photo, painting, ex
 def test_large_styles_are_shrunk(stylizer, painting, monkeypatch):
     from styleflax.images.files import resize_short_side
 
-    monkeypatch.setattr("styleflax.inference.styles.pixels.STYLE_SIZE_PX", 32)
+    monkeypatch.setattr("styleflax.inference.styles.encode.STYLE_SIZE_PX", 32)
     large = np.asarray(Image.fromarray(painting).resize((64, 64)))
     shrunk, given = (
         stylizer.encode_style(image) for image in (large, resize_short_side(large, 32))

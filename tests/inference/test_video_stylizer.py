@@ -178,6 +178,25 @@ def test_sizes_are_those_of_stylized_pictures(adain, frames, small_pictures):
     assert play(restored, [wide])[0].shape == wide.shape
 
 
+@pytest.mark.parametrize(
+    "looks",
+    [{}, {"color": "lab"}, {"color": "luminance"}, {"alpha": 0.7, "detail": 1.0}],
+    ids=["style", "lab", "luminance", "detail"],
+)
+def test_a_frame_is_enlarged_in_floats_as_a_picture_is(
+    adain, frames, small_pictures, looks
+):
+    wide = np.concatenate([frames[0], frames[0][:, :13]], axis=1)
+    mask = np.zeros(wide.shape[:2], np.float32)
+    mask[:, :20] = 1.0
+    controls = {"size": 24, "restore_size": True, "masks": mask, **looks}
+    picture = adain(wide, small_pictures[1], **controls).array
+    video = video_of(adain, small_pictures[1:2], **controls)
+    (frame,) = play(video, [wide])
+    # A step of 8 bits is 4e-3.
+    assert np.abs(frame - picture).max() < 1e-4
+
+
 @pytest.mark.parametrize("looks", [{"color": "lab"}, MATCHED])
 def test_nothing_is_compiled_after_the_second_frame(
     adain, frames, small_pictures, looks

@@ -71,7 +71,7 @@ class PictureBuilder(  # type: ignore[call-arg]
                 yield found._replace(name=prefix + found.name)
 
     def _generate_examples(self, found: Iterator[Candidate]) -> Iterator[Any]:
-        skipped = []
+        skipped, remarks = [], []
         num_used = 0
         progress = tqdm(
             screened(found), f"preparing {self.name}", unit=" pictures", delay=3
@@ -81,6 +81,8 @@ class PictureBuilder(  # type: ignore[call-arg]
                 skipped.append({"path": picture.name, "reason": picture.reason})
                 continue
             num_used += 1
+            if picture.remark:
+                remarks.append({"path": picture.name, "remark": picture.remark})
             # File names that are not UTF-8 reach Python as lone surrogates.
             name = os.fsencode(picture.name)
             yield name, {"image": picture.encoded, "name": name}
@@ -91,6 +93,7 @@ class PictureBuilder(  # type: ignore[call-arg]
             "num_used": num_used,
             "num_skipped": len(skipped),
             "skipped": skipped,
+            "remarks": remarks,
             "num_left_out": len(left_out),
             "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
         }

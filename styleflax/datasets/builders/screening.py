@@ -23,6 +23,7 @@ from styleflax.images.listing import (
     why_not_by_name,
 )
 from styleflax.images.pixels import exif_orientation, upright_rgb
+from styleflax.images.read import other_frames
 
 MAX_SHORT_SIDE_PX = 1024
 """Larger pictures are scaled down once, at preparation: training crops from 256
@@ -46,6 +47,8 @@ class Screened(NamedTuple):
     name: str
     encoded: bytes | None
     reason: str
+    remark: str = ""
+    """What is not stored of it, or ""."""
 
 
 def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
@@ -164,12 +167,13 @@ def jpeg(image: Image) -> bytes:
 
 def _screen(candidate: Candidate) -> Screened:
     try:
-        encoded = storable(candidate.read(), repr(candidate.name))
+        given = candidate.read()
+        encoded = storable(given, repr(candidate.name))
     except MemoryError:
         raise  # it is no fault of the picture, which would be left out for good
     except Exception as error:  # reading from disk and zip files fails in many ways
         return Screened(candidate.name, None, one_line(error))
-    return Screened(candidate.name, encoded, "")
+    return Screened(candidate.name, encoded, "", other_frames(given))
 
 
 def _file_reader(path: Path) -> Callable[[], bytes]:

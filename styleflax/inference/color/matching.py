@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.images.pixels import to_u8
-from styleflax.inference.color.moments import ColorMoments
+from styleflax.inference.color.transfer import ColorMoments
 from styleflax.inference.masks.layout import row_bands
 from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.methods.base import Controls, Style

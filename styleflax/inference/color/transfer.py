@@ -1,26 +1,103 @@
-"""Keeping a content's colours, and what else is done to a result's pixels.
+"""Color: what a result takes from the photo, and what else is done to its pixels.
 
 All of it by bands of rows, so that large pictures take no more memory, and in NumPy or
 blocks of one size, so that no size of picture is compiled for.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
-from styleflax.inference.color.bands import (
-    keep_luminance,
-    lab_to_rgb,
-    map_pixels,
-    rgb_to_lab,
-)
-from styleflax.inference.color.moments import ColorMoments, coral_transform
+from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import LaidMasks, lay_masks, row_bands
+from styleflax.ops import color
+
+
+class ColorMoments(NamedTuple):
+    """Sums over pixels in float64, which hold any picture's.
+
+    Attributes:
+        weight: Of all pixels.
+        first: Of their colours.
+        second: Of all products of two channels.
+    """
+
+    weight: float = 0.0
+    first: Float[np.ndarray, "3"] = np.zeros(3)
+    second: Float[np.ndarray, "3 3"] = np.zeros((3, 3))
+
+    def plus(
+        self,
+        colors: Float[np.ndarray, "h w 3"],
+        weights: Float[np.ndarray, "h w"] | None = None,
+    ) -> Self:
+        """These and more pixels, which count as much as their weights; 1 by default."""
+        flat = colors.reshape(-1, 3).astype(np.float64)
+        counted = flat if weights is None else flat * weights.reshape(-1, 1)
+        weight = len(flat) if weights is None else weights.sum(dtype=np.float64)
+        return self._replace(
+            weight=self.weight + float(weight),
+            first=self.first + counted.sum(axis=0),
+            second=self.second + counted.T @ flat,
+        )
+
+    @property
+    def mean(self) -> Float[np.ndarray, "3"]:
+        """Of the colours."""
+        return self.first / self.weight
+
+    @property
+    def covariance(self) -> Float[np.ndarray, "3 3"]:
+        """Of the colours, biased."""
+        return self.second / self.weight - np.outer(self.mean, self.mean)
+
+
+def coral_transform(
+    moments: ColorMoments, wanted: ColorMoments, eps: float = 1e-5
+) -> Float[np.ndarray, "3 3"]:
+    """What centred colours are multiplied by to have the wanted covariance.
+
+    See `ops.color.coral_recolor`.
+    """
+    whitening = _power(moments.covariance, -0.5, eps)
+    return whitening @ _power(wanted.covariance, 0.5, eps)
+
+
+def _power(covariance: np.ndarray, exponent: float, eps: float) -> np.ndarray:
+    values, axes = np.linalg.eigh(covariance)
+    return (axes * (np.maximum(values, 0.0) + eps) ** exponent) @ axes.T
+
+
+BLOCK_PX = 2**16
+
+PixelFunction = Callable[..., jax.Array]
+"""(1, 1, n, 3) of each argument -> the same."""
+
+keep_luminance = kept_jit(color.keep_luminance)
+rgb_to_lab = kept_jit(color.rgb_to_lab)
+lab_to_rgb = kept_jit(color.lab_to_rgb)
+
+
+def map_pixels(
+    function: PixelFunction, *pictures: Float[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """What the function gives for all pixels, block by block."""
+    flat = [picture.reshape(-1, 3) for picture in pictures]
+    made = np.empty(flat[0].shape, np.float32)
+    for first in range(0, len(made), BLOCK_PX):
+        size = min(BLOCK_PX, len(made) - first)
+        blocks = np.zeros((len(flat), 1, 1, BLOCK_PX, 3), np.float32)
+        for block, pixels in zip(blocks, flat, strict=True):
+            block[0, 0, :size] = pixels[first : first + size]
+        made[first : first + size] = np.asarray(function(*blocks))[0, 0, :size]
+    return made.reshape(pictures[0].shape)
+
 
 AnyStyle = TypeVar("AnyStyle")
 Rows = Callable[[int, int], Float[np.ndarray, "n w 3"]]
@@ -31,7 +108,7 @@ _LAB_EPS = 1e-2  # as in `ops.color.match_lab`
 def color_style(
     style: AnyStyle,
     content: Shaped[np.ndarray, "h w 3"],
-    masks: LaidMasks | Float[np.ndarray, "m h w"] | None,
+    masks: LaidMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
     """A style in the colours of the content where the style goes, if it has pixels.
@@ -56,19 +133,34 @@ def color_style(
     return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
 
 
+class ColorStatistics(NamedTuple):
+    """Mean and variance of CIELAB's channels: of a result and of its target, by region.
+
+    Attributes:
+        mean: Of each channel.
+        variance: Of each channel, biased.
+    """
+
+    mean: Float[np.ndarray, "2 r 3"]
+    variance: Float[np.ndarray, "2 r 3"]
+
+
 def finish(
     stylized: Float[np.ndarray, "h w 3"],
     content: Content,
     masks: LaidMasks | None,
     plan: Plan,
+    smooth: Callable[[ColorStatistics], ColorStatistics] | None = None,
 ) -> Float[np.ndarray, "th tw 3"]:
-    """A result at its final size, in its final colours, with what it keeps.
+    """Returns a result at its final size, in its final colors, with what it retains.
 
     Args:
-        stylized: RGB in [0, 1] at the size of `content.image`; may be overwritten.
-        content: What it was made of.
-        masks: Laid over `content.image`.
-        plan: What was asked for.
+        stylized: RGB in [0, 1] at the size of `content.image`; overwritten if it can
+            be written and has its final size.
+        content: The photo or frame that it was made of.
+        masks: Laid over `content.target`, see `lay_over_target`.
+        plan: The controls of the result.
+        smooth: Statistics -> statistics, for a video with `color="lab"`.
 
     Returns:
         RGB in [0, 1].
@@ -76,9 +168,6 @@ def finish(
     target = content.target
     height, width = target.shape[:2]
     resized = stylized.shape != target.shape
-    if resized and plan.masking is not None:
-        scale = height / stylized.shape[0]
-        masks = lay_masks(plan.masking, height, width, content.alpha, scale=scale)
     has_kept = masks is not None and masks.has_kept
     if not resized and not has_kept and plan.color not in {"luminance", "lab"}:
         return stylized
@@ -86,7 +175,10 @@ def finish(
     if resized:
         rows = _resizer(stylized, height, width)
         rows = _with_detail(rows, content, masks, plan)
-    lab = _match_lab(rows, target, masks) if plan.color == "lab" else []
+    lab = []
+    if plan.color == "lab":
+        statistics = _lab_statistics(rows, target, masks)
+        lab = _lab_shifts(statistics if smooth is None else smooth(statistics))
     in_place = not resized and stylized.flags.writeable
     finished = stylized if in_place else np.empty(target.shape, np.float32)
     for first, last in row_bands(height, width):
@@ -100,6 +192,35 @@ def finish(
             made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
         finished[first:last] = made
     return finished
+
+
+def lay_over_target(
+    masks: LaidMasks | None,
+    content: Content,
+    plan: Plan,
+    *,
+    cached_bands: int | None = 2,
+) -> LaidMasks | None:
+    """Returns masks at the size of `content.target`.
+
+    Args:
+        masks: The masks at the size of `content.image`.
+        content: A photo.
+        plan: The controls that the masks belong to.
+        cached_bands: See `LaidMasks`.
+    """
+    height, width = content.target.shape[:2]
+    if content.image.shape == content.target.shape:
+        return masks
+    scale = height / content.image.shape[0]
+    return lay_masks(
+        plan.masking,
+        height,
+        width,
+        content.alpha,
+        scale=scale,
+        cached_bands=cached_bands,
+    )
 
 
 def _with_detail(
@@ -130,10 +251,10 @@ class _Shift(NamedTuple):
     mean: np.ndarray
 
 
-def _match_lab(
+def _lab_statistics(
     rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: LaidMasks | None
-) -> list[_Shift]:
-    """What gives every region the mean and deviation that the target has there."""
+) -> ColorStatistics:
+    """Of the result and of its target, in every region."""
     num_regions = 1 if masks is None else masks.shape[0]
     moments = [[ColorMoments()] * num_regions, [ColorMoments()] * num_regions]
     for first, last in row_bands(*target.shape[:2]):
@@ -143,13 +264,18 @@ def _match_lab(
             lab = map_pixels(rgb_to_lab, picture)
             pairs = zip(moments[which], regions, strict=True)
             moments[which] = [region.plus(lab, mask) for region, mask in pairs]
-    shifts = []
-    for own, wanted in zip(*moments, strict=True):
-        spreads = [np.maximum(np.diag(x.covariance), 0.0) for x in (own, wanted)]
-        scale = np.sqrt((spreads[1] + _LAB_EPS) / (spreads[0] + _LAB_EPS))
-        numbers = (own.mean, scale, wanted.mean)
-        shifts.append(_Shift(*(x.astype(np.float32) for x in numbers)))
-    return shifts
+    return ColorStatistics(
+        np.array([[x.mean for x in of_one] for of_one in moments]),
+        np.array([[np.diag(x.covariance) for x in of_one] for of_one in moments]),
+    )
+
+
+def _lab_shifts(statistics: ColorStatistics) -> list[_Shift]:
+    """What gives every region the mean and deviation that the target has there."""
+    own, wanted = np.maximum(statistics.variance, 0.0)
+    scales = np.sqrt((wanted + _LAB_EPS) / (own + _LAB_EPS))
+    numbers = zip(statistics.mean[0], scales, statistics.mean[1], strict=True)
+    return [_Shift(*(np.asarray(x, np.float32) for x in one)) for one in numbers]
 
 
 def _moved(

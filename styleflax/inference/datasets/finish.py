@@ -26,15 +26,32 @@ def is_finished(job: Job, out: Path) -> bool:
     return (out / last).is_file()
 
 
-def finish(job: Job, out: Path) -> dict[str, Any]:
-    """Returns the report of the data set, which is put together if it has not been.
+def read_finished(job: Job, out: Path) -> dict[str, Any] | None:
+    """Returns the report of a finished data set, its files checked.
+
+    Pictures that are damaged or missing make the data set one that is not finished, in
+    which their parts alone have to be made again.
+
+    Returns:
+        None for a data set that is not finished, or not any more.
 
     Raises:
-        ValueError: A part is missing, a file is damaged, or no picture can be used.
+        ValueError: A file is damaged that cannot be made again alone.
     """
     if job.settings.format == IMAGES:
-        return read_images_report(out) or finish_images(job, out)
-    return read_report(out) or assemble(
+        return read_images_report(job, out)
+    return read_report(out)
+
+
+def finish(job: Job, out: Path) -> dict[str, Any]:
+    """Returns the report of the data set, which is put together of its parts.
+
+    Raises:
+        ValueError: A part is missing or damaged, or no picture can be used.
+    """
+    if job.settings.format == IMAGES:
+        return finish_images(job, out)
+    return assemble(
         out,
         count_parts(job),
         features_of(job),

@@ -16,6 +16,7 @@ from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.builders.screening import jpeg
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
+from styleflax.images.read import other_frames
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.datasets.image_files import ImageParts
 from styleflax.inference.datasets.job import (
@@ -31,6 +32,7 @@ from styleflax.inference.datasets.parts import (
     Skipped,
     forget_part,
     read_note,
+    remarks_on,
     write_part,
 )
 from styleflax.inference.datasets.program import make_bulk_program
@@ -87,7 +89,8 @@ class RecordParts:
         records = list(pool.map(self._record, sound, images_u8))
         skipped = [row for row in rows if isinstance(row, Skipped)]
         damaged = sorted({name for row in sound for name in row.painting.damaged})
-        return write_part(self._folder, part, records, skipped, damaged)
+        remarks = remarks_on(sound)
+        return write_part(self._folder, part, records, skipped, damaged, remarks)
 
     def _record(self, row: Loaded, image_u8: np.ndarray) -> bytes:
         return self._serialize(
@@ -190,7 +193,8 @@ class Maker:
             name = source.name(index).decode("utf-8", "backslashreplace")
             return Skipped(index, name, one_line(error))
         painting = self._job.paintings.draw(settings.seed, index, copy)
-        return Loaded(index, copy, picture, pixels_u8, painting)
+        remark = other_frames(picture.encoded)
+        return Loaded(index, copy, picture, pixels_u8, painting, remark)
 
     def _start_stylizing(
         self, loaded: Sequence[Sequence[Loaded | Skipped]]

@@ -12,6 +12,7 @@ import numpy as np
 from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.labelled import describe_files, relative_names
 from styleflax.images.decoding import ImageError
+from styleflax.images.read import other_frames
 from styleflax.methods.base import Style
 
 MEMORY_LIMIT_BYTES = 2**30
@@ -26,11 +27,13 @@ class Painting(NamedTuple):
         name: Its path within the folder.
         style: What the model keeps of it, as NumPy arrays.
         damaged: Names of the paintings before it that could not be used.
+        remark: What was left out of it, or "".
     """
 
     name: str
     style: Style
     damaged: tuple[str, ...]
+    remark: str = ""
 
 
 class Paintings:
@@ -103,5 +106,6 @@ class Paintings:
             except (ImageError, OSError):
                 damaged.append(name)
                 continue
-            return Painting(name, self._encode(picture_u8), tuple(damaged))
+            style = self._encode(picture_u8)
+            return Painting(name, style, tuple(damaged), other_frames(encoded))
         raise ValueError(f"not one painting in {str(self._folder)!r} can be used")

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax.images.read import Picture as PictureFile
-from styleflax.inference.color.transfer import color_style, finish
+from styleflax.inference.color.transfer import color_style, finish, lay_over_target
 from styleflax.inference.contents import (
     Content,
     Picture,
@@ -25,7 +25,7 @@ from styleflax.inference.gatys.levels import Regions
 from styleflax.inference.gatys.optimize import Heard, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
-from styleflax.inference.styles.pixels import see_style
+from styleflax.inference.styles.encode import see_style
 from styleflax.inference.stylized import Stylized
 
 ENCODER = "sanet"
@@ -109,7 +109,8 @@ def optimise_picture(
         watch.heard,
         None if start is None else as_floats(load_pixels(start)),
     )
-    return Result(Stylized(finish(made.image, one, masks, plan)), made.losses)
+    at_target = lay_over_target(masks, one, plan)
+    return Result(Stylized(finish(made.image, one, at_target, plan)), made.losses)
 
 
 def _load_content(content: Picture, plan: Plan) -> Content:

@@ -45,6 +45,7 @@ class LaidMasks:
         width: The same.
         alpha: The content's opacity, of any size; None is opaque.
         scale: Pixels of this picture for each one that the feather is told in.
+        cached_bands: How many bands are cached; None for all, as for a video's frames.
 
     Raises:
         ValueError: If a region is empty, naming it.
@@ -57,6 +58,7 @@ class LaidMasks:
         width: int,
         alpha: np.ndarray | None = None,
         scale: float = 1.0,
+        cached_bands: int | None = 2,
     ) -> None:
         self._masking, self._size = masking, (height, width)
         opaque = np.ones((1, 1), np.float32)
@@ -65,8 +67,8 @@ class LaidMasks:
         self._sources = [of_kind.get(kind, source) for kind, source in given]
         # Two deviations on either side hold 95 % of the change from 0 to 1.
         self._sigma = masking.feather_px * scale / 2
-        # Two, as neighbours in turn may need the end of one and the next.
-        self._band = functools.lru_cache(maxsize=2)(self._make_band)
+        # Two or more, as neighbors in turn may need the end of one and the next.
+        self._band = functools.lru_cache(maxsize=cached_bands)(self._make_band)
         self._rows = max(1, BAND_PX // width)
         self.has_kept = False
         rest, areas = 0.0, np.zeros(len(masking.names))
@@ -124,11 +126,12 @@ def lay_masks(
     alpha: np.ndarray | None = None,
     *,
     scale: float = 1.0,
+    cached_bands: int | None = 2,
 ) -> LaidMasks | None:
     """Masks over a picture, or None for the whole of it; see `LaidMasks`."""
     if masking is None:
         return None
-    return LaidMasks(masking, height, width, alpha, scale)
+    return LaidMasks(masking, height, width, alpha, scale, cached_bands)
 
 
 def spread(

@@ -1,22 +1,128 @@
-"""Contents and encoded styles to stylized pictures, whole or through windows."""
+"""Whole pictures, batches, rows over devices or windows: one program for each."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.contents import Content, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import WHOLE, LaidMasks
 from styleflax.inference.model import Model
-from styleflax.inference.render.attention_cost import notable_cost
-from styleflax.inference.render.programs import make_programs
-from styleflax.inference.render.sizes import SMALL_TILE_PX, Sizes
+from styleflax.inference.render.sizes import SMALL_TILE_PX, Sizes, notable_cost
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.memory import NotEnoughMemoryError, explained_memory
-from styleflax.methods.base import Style
+from styleflax.methods.base import (
+    Controls,
+    Method,
+    Style,
+    Variables,
+    encode_painting,
+    stylize,
+)
+from styleflax.parallel import map_rows
+from styleflax.parallel_rows import RowSplit, devices_for
+from styleflax.types import Image, Params
+
+
+class Programs(NamedTuple):
+    """What a stylizer runs; each is compiled once for a size.
+
+    Attributes:
+        encode: (variables, frozen, inputs) -> style; see `encode_painting`.
+        run: (variables, frozen, contents, styles, controls) -> RGB in [0, 1].
+        run_batch: ((styles, controls), contents) -> the same, dealt out over the
+            devices.
+    """
+
+    encode: Callable[[Variables, Params, Mapping[str, Any]], Style]
+    run: Run
+    run_batch: Callable[[Any, np.ndarray], jax.Array | np.ndarray]
+
+
+def make_programs(
+    model: Model, devices: Sequence[jax.Device], *, split_rows: bool
+) -> Programs:
+    """The programs of a model on these devices; rows split as in `split`."""
+    method = model.method
+
+    @kept_jit
+    def encode(
+        variables: Variables, frozen: Params, inputs: Mapping[str, Any]
+    ) -> Style:
+        return encode_painting(method, variables, frozen, inputs)
+
+    @kept_jit
+    def run(
+        variables: Variables,
+        frozen: Params,
+        content: Image,
+        styles: Sequence[Style],
+        controls: Controls,
+    ) -> Image:
+        image = stylize(method, variables, frozen, content, styles, controls)
+        return jnp.clip(image, 0.0, 1.0)
+
+    if split_rows:
+        split_run = make_split_run(method, devices)
+        return Programs(
+            encode,
+            split_run,
+            lambda applied, content: split_run(*model[1:], content, *applied),
+        )
+    # A picture by itself runs on the first device, without a detour.
+    run_batch = map_rows(
+        lambda model, applied, content: run(*model, content, *applied),
+        model[1:],
+        devices,
+    )
+    return Programs(encode, run, run_batch)
+
+
+Run = Callable[
+    [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
+    jax.Array | np.ndarray,
+]
+
+
+def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:
+    """`run(variables, frozen, content, styles, controls)` -> RGB in [0, 1].
+
+    Contents are split by rows, and the result is that of the whole picture: halos
+    and statistics are exchanged at every layer. Encoded styles, and all parameters,
+    are on every device. Small pictures use fewer devices; see `devices_for`.
+
+    Args:
+        method: Built with `native=True`.
+        devices: Of this process.
+    """
+    splits: dict[int, RowSplit] = {}
+
+    def whole(arguments: Any, content: Image) -> Image:
+        variables, frozen, styles, controls = arguments
+        image = stylize(method, variables, frozen, content, styles, controls)
+        return jnp.clip(image, 0.0, 1.0)
+
+    def run(
+        variables: Variables,
+        frozen: Params,
+        content: Image | np.ndarray,
+        styles: Sequence[Style],
+        controls: Controls,
+    ) -> np.ndarray:
+        used = devices_for(content.shape[1], devices)
+        if len(used) not in splits:
+            splits[len(used)] = RowSplit(whole, used)
+        arguments = (variables, frozen, list(styles), controls)
+        return splits[len(used)](arguments, np.asarray(content))
+
+    return run
+
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +131,7 @@ class Renderer:
     """One model's programs, and which of them serves which picture.
 
     Attributes:
-        programs: See `inference.render.programs`.
+        programs: See `inference.render.renderer`.
         announce: Told what takes long, before it begins.
         on_window: Called with the number of windows done, and of all.
 
@@ -33,7 +139,7 @@ class Renderer:
         model: As built.
         devices: To use.
         tile_px: See `inference.render.sizes`.
-        split_rows: See `inference.render.rows`; pictures are then whole ones.
+        split_rows: See `inference.render.renderer`; pictures are then whole ones.
 
     Raises:
         ValueError: If windows cannot be of that size, or rows are to be split, too.

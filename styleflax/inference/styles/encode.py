@@ -1,24 +1,243 @@
-"""Styles of one model, from whatever stands for them to what its method keeps."""
+"""Styles on their way into a model: read, encoded, cached, saved."""
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from styleflax.forks import refuse_fork
-from styleflax.inference.contents import StylePixels
+from styleflax.inference.contents import (
+    Picture,
+    StylePixels,
+    as_floats,
+    load_pixels,
+    resize,
+)
 from styleflax.inference.controls import ColorMode
-from styleflax.inference.masks.read import Mask
+from styleflax.inference.masks.layout import spread
+from styleflax.inference.masks.read import Mask, check_style_mask
 from styleflax.inference.model import Model
-from styleflax.inference.styles.cache import KeptStyles, needs_pixels
-from styleflax.inference.styles.file import StyleFile
-from styleflax.inference.styles.pixels import see_style
+from styleflax.inference.styles.file import (
+    StyleFile,
+    check_style,
+    is_style_file,
+    load_style,
+    save_style,
+)
 from styleflax.memory import explained_memory
 from styleflax.methods import check_controls
-from styleflax.methods.base import Style
+from styleflax.methods.base import Method, Style, encode_painting
+from styleflax.methods.finishing import add_palette, has_palette
+from styleflax.weights.store import ModelFile, model_digest
+
+STYLE_SIZE_PX = 512
+"""Styles are shrunk to this short side, the one the published programs use."""
+
+
+def see_style(
+    style: Picture | StylePixels, size: int | None, mask: Mask | None = None
+) -> StylePixels:
+    """A painting at the short side asked for; one that has been seen may stay so.
+
+    Args:
+        style: Of any size.
+        size: In px; None shrinks pictures to `STYLE_SIZE_PX` if they are larger.
+        mask: The part of it that counts, scaled to at most 1; None for all, or for
+            what it had.
+
+    Raises:
+        ValueError: If it cannot be used, or is a style file.
+        FileNotFoundError: If a path leads nowhere.
+    """
+    if isinstance(style, StylePixels):
+        if size is None and mask is None:
+            return style
+        pixels, values = style.image, style.mask
+    elif is_style_file(style):  # whoever has a model has found it before
+        raise needs_pixels("gatys", style)
+    else:
+        pixels, values = load_pixels(style), None
+        if size is None and min(pixels.shape[:2]) > STYLE_SIZE_PX:
+            size = STYLE_SIZE_PX
+    if mask is not None:
+        values = check_style_mask(mask, "the mask of the style")
+    image = as_floats(pixels) if size is None else _resized(pixels, size)
+    if values is not None:
+        values = spread(values, image.shape[:2], "the mask of the style")
+        values = values / values.max()  # so that an even grey is as white
+    return StylePixels(image, values)
+
+
+def _resized(pixels: np.ndarray, size: int) -> np.ndarray:
+    return as_floats(resize(pixels, size))
+
+
+_SHORT = 12  # digits of a digest in messages
+
+
+class KeptStyles:
+    """Style files of one model.
+
+    Attributes:
+        name: What the model is called; for people.
+    """
+
+    def __init__(self, model: Model, file: ModelFile | None, name: str) -> None:
+        self._model, self.name = model, name
+        # Its parameters are the model's: a second copy of them is not kept.
+        self._described = file and file._replace(encoder_params={}, players={})
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of the model, see `weights.store.model_digest`.
+
+        Raises:
+            ValueError: If the model did not come from a file.
+        """
+        if self._described is None:
+            raise ValueError(
+                "style files need to know their model: use Stylizer.load, or give "
+                "the model's file to Stylizer"
+            )
+        _, variables, frozen = self._model
+        parts = {name: part for name, part in frozen.items() if name != "encoder"}
+        parts |= variables.players
+        params, players = jax.device_get((frozen["encoder"], parts))
+        described = self._described
+        return model_digest(described._replace(encoder_params=params, players=players))
+
+    def find(self, style: object) -> Style | None:
+        """The encoded style that something stands for; None if it has pixels.
+
+        Args:
+            style: What a method encoded, a style file, a picture; with a model that
+                has styles of its own the name or number of one, from 1, or None if
+                there is only one.
+
+        Raises:
+            ValueError: If the model has no such style, or takes no pictures, or as
+                `load` does.
+            FileNotFoundError: If there is no such style file.
+        """
+        if isinstance(style, Mapping):
+            if not all(hasattr(leaf, "shape") for leaf in jax.tree.leaves(dict(style))):
+                raise ValueError(
+                    "a style must be an image, a style file or what encode_style "
+                    f"returned, got {type(style).__name__}"
+                )
+            return style
+        if is_style_file(style):
+            return self.load(style)  # type: ignore[arg-type]
+        method, variables, frozen = self._model
+        if not method.styles:
+            if style is None:
+                raise ValueError("style is missing: this model takes paintings")
+            return None
+        place = find_style(method.styles, style)
+        index = {"style_index": jnp.array([place])}
+        encoded = method.encode_style(variables, frozen, index)
+        palettes = {} if self._described is None else self._described.palettes
+        return add_palette(encoded, palettes.get(method.styles[place]))
+
+    def load(self, path: str | os.PathLike[str]) -> Style:
+        """The style in a file.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged, or of another model; names both.
+        """
+        file = load_style(path)
+        if file.model_digest != self.digest:
+            raise ValueError(
+                f"{os.fspath(path)} belongs to the model {file.model!r} "
+                f"({file.method}, {file.model_digest[:_SHORT]}), not to {self.name!r} "
+                f"({self.digest[:_SHORT]}): make it again from the painting by "
+                "`styleflax style save`"
+            )
+        check_style(file, self._expected(file.style), path)
+        return jax.tree.map(jnp.asarray, dict(file.style))
+
+    def save(
+        self, path: str | os.PathLike[str], style: Style, painting: str
+    ) -> StyleFile:
+        """Writes a style of this model.
+
+        Args:
+            path: The file; an older one is replaced.
+            style: What the method's `encode_style` returned.
+            painting: What the picture is called; for people.
+
+        Raises:
+            ValueError: If the path does not end in `style_file.STYLE_SUFFIX`.
+            OSError: If the file cannot be written.
+        """
+        assert self.digest
+        assert self._described is not None
+        method = self._described.method
+        file = StyleFile(style, method, self.name, self.digest, painting)
+        save_style(path, file)
+        return file
+
+    def _expected(self, style: Mapping[str, Any]) -> Style:
+        """Shapes of the style of a small picture, or of a part of it as that is."""
+        inputs = {
+            "image": jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32),
+            "style_index": jax.ShapeDtypeStruct((1,), jnp.int32),
+        }
+        mask = {"mask": jax.ShapeDtypeStruct((1, 16, 16), jnp.float32)}
+        method, variables, frozen = self._model
+        take = encode_painting if has_palette(style) else _encode_without_palette
+        encode = functools.partial(
+            jax.eval_shape, functools.partial(take, method), variables, frozen
+        )
+        whole = encode(inputs)
+        return whole if whole.keys() == style.keys() else encode(inputs | mask)
+
+
+def _encode_without_palette(method: Method, *arguments: Any) -> Style:
+    """As style files of before the color step have it."""
+    return method.encode_style(*arguments)
+
+
+def find_style(names: Sequence[str], style: object) -> int:
+    """The index of one of a model's own styles.
+
+    Args:
+        names: Of all of them.
+        style: A name, a number from 1 (also as text), or None if there is only one.
+
+    Raises:
+        ValueError: If there is no such style; lists those that there are.
+    """
+    text = "" if style is None else str(style)
+    if text in names:
+        return list(names).index(text)
+    if text.isdecimal() and 1 <= int(text) <= len(names):
+        return int(text) - 1
+    if style is None and len(names) == 1:
+        return 0
+    given = "" if style is None else f", not {_short(style)}"
+    raise ValueError(
+        f"this model's styles are its own ({', '.join(names)}){given}; to a model of "
+        "cin, `styleflax style train` adds a painting"
+    )
+
+
+def _short(style: object) -> str:
+    """A text for a message, whatever was given."""
+    text = isinstance(style, str | os.PathLike | int)
+    return repr(str(style)) if text else "a picture"
+
+
+def needs_pixels(control: str, style: object) -> ValueError:
+    """The error of a control that an encoded style, or its file, cannot obey."""
+    what = style if isinstance(style, str | os.PathLike) else "an encoded style"
+    return ValueError(f"{control} needs the painting's pixels; {what} has none")
 
 
 class StyleEncoder:

@@ -19,7 +19,7 @@ from styleflax.inference.masks.cells import (
 )
 from styleflax.inference.masks.pixels import PixelMasks
 from styleflax.inference.model import Model
-from styleflax.inference.render.attention_cost import attends_to_itself
+from styleflax.inference.render.sizes import attends_to_itself
 from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
 from styleflax.inference.tiles.keys import key_blocks
 from styleflax.inference.tiles.windows import Window

@@ -19,13 +19,12 @@ from jaxtyping import Shaped
 from styleflax.images.pixels import to_u8
 from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.model import Model
-from styleflax.inference.render.attention_cost import in_teraflops, of_picture
+from styleflax.inference.render.sizes import in_teraflops, of_picture
 from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
 from styleflax.inference.tiles.passes import Passes, begin_passes, encode_window
-from styleflax.inference.tiles.windows import Window, cut_windows
+from styleflax.inference.tiles.windows import TILE_PX, Window, cut_windows
 from styleflax.methods.base import Controls, Style, Tiling
 
-TILE_PX = 1024
 logger = logging.getLogger(__name__)
 
 

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from styleflax.methods.base import Tiling
 
+TILE_PX = 1024
+"""Side of windows where none is given."""
+
 
 class Span(NamedTuple):
     """A window along one side of the picture, in px.

@@ -21,6 +21,7 @@ from styleflax.images.listing import (
     list_folder,
 )
 from styleflax.images.read import read_picture
+from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.inference.video.animation import (
     ANIMATION_SUFFIXES,
     AnimationReader,
@@ -32,13 +33,6 @@ from styleflax.inference.video.colorspace import RGB_TAGS
 from styleflax.inference.video.reader import VideoReader
 from styleflax.inference.video.writer import VideoWriter
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"),
-        *(".flv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv", ".y4m"),
-    }
-)
-"""What folders are searched for; what a file is, its content says."""
 DEFAULT_RATE = Fraction(25)
 _DIGITS = re.compile(r"(\d+)")
 

@@ -12,14 +12,19 @@ from jaxtyping import Float, UInt8
 from styleflax.forks import refuse_fork
 from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float
-from styleflax.inference.color.transfer import color_style
+from styleflax.inference.color.transfer import (
+    ColorStatistics,
+    color_style,
+    finish,
+    lay_over_target,
+)
+from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, schedule_weights
-from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.regions import Shares
-from styleflax.inference.render.attention_cost import notable_cost
+from styleflax.inference.render.sizes import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.color import Detail, FrameMasks, finish_frame
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import Steadier
 from styleflax.inference.video.smoothing import (
@@ -98,12 +103,13 @@ class VideoStylizer:
         self._announce, self._whole_px = announce, WHOLE_PX
         self._scenes, self._time_s = CutFinder(), 0.0
         self._moments: Smoother[Statistics] = Smoother()
-        self._lab: Smoother[Statistics] = Smoother()
+        self._lab: Smoother[ColorStatistics] = Smoother()
         self._colors: Smoother[ColorMoments] = Smoother()
         self._steady = Steadier(steady)
         self._styles: list[Style] = []
         self._controls: Controls | None = None
-        self._masks = self._target_masks = FrameMasks(np.ones((1, 1, 1)), None)
+        self._masks: LaidMasks | None = None
+        self._target_masks: LaidMasks | None = None
 
     @property
     def num_scenes(self) -> int:
@@ -126,11 +132,12 @@ class VideoStylizer:
             ValueError: If a mask's region is empty.
         """
         refuse_fork()
-        image_u8, image, target = self._sizes_of(frame_u8)
+        content = self._sizes_of(frame_u8)
+        image = to_float(content.image)
         kept = kept_share(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
         if self._controls is None:
-            self._lay(image, target)
+            self._lay(content)
         cut = self._scenes(frame_u8)
         if cut:
             kept = 0.0
@@ -143,17 +150,15 @@ class VideoStylizer:
         def smooth_colors(colors: ColorMoments) -> ColorMoments:
             return self._colors(colors, kept)
 
-        def smooth_lab(colors: Statistics) -> Statistics:
+        def smooth_lab(colors: ColorStatistics) -> ColorStatistics:
             return self._lab(colors, kept)
 
         stylized = self._stylize(
-            image_u8, self._controls_at(time_s), smooth_moments, smooth_colors
+            content.image, self._controls_at(time_s), smooth_moments, smooth_colors
         )
         stylized = self._steady(stylized, image, cut=cut)
-        shares = self._plan.detail_shares(len(self._masks.masks))
-        detail = None if shares is None else Detail(image, shares)
-        looks = (self._target_masks, self._plan.color, smooth_lab)
-        return finish_frame(stylized, target, *looks, detail)
+        stylized.flags.writeable = False  # the next frame is mixed with it
+        return finish(stylized, content, self._target_masks, self._plan, smooth_lab)
 
     def _stylize(
         self,
@@ -178,24 +183,24 @@ class VideoStylizer:
                 self._whole_px = 0
                 self._announce(f"{error.doing} {error.lack}; it goes through windows")
 
-    def _sizes_of(
-        self, frame_u8: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A frame as it is stylized, the same in [0, 1], and as the result is."""
+    def _sizes_of(self, frame_u8: UInt8[np.ndarray, "h w 3"]) -> Content:
+        """A frame as it is stylized, and as the result is."""
         size, image_u8 = self._plan.size, frame_u8
         if size is not None:
             image_u8 = np.asarray(resize_short_side(frame_u8, size))
-        image = to_float(image_u8)
-        restored = size is not None and self._plan.restore_size
-        return image_u8, image, to_float(frame_u8) if restored else image
+        return Content(
+            image_u8, frame_u8 if self._plan.restore_size else image_u8, None
+        )
 
-    def _lay(self, image: np.ndarray, target: np.ndarray) -> None:
+    def _lay(self, content: Content) -> None:
         """Masks over all frames, which are of one size."""
-        scale = target.shape[0] / image.shape[0]
-        self._masks = _frame_masks(self._plan, image.shape)
-        self._target_masks = _frame_masks(self._plan, target.shape, scale)
-        self._controls = self._plan.controls(self._masks.masks)
-        height, width, _ = image.shape
+        height, width, _ = content.image.shape
+        self._masks = lay_masks(self._plan.masking, height, width, cached_bands=None)
+        self._target_masks = lay_over_target(
+            self._masks, content, self._plan, cached_bands=None
+        )
+        masks = WHOLE if self._masks is None else self._masks[:, :height]
+        self._controls = self._plan.controls(masks)
         cost = notable_cost(self._model, 1, height, width, self._controls)
         if cost is not None:
             self._announce(f"every frame, at least: {cost}")
@@ -219,8 +224,8 @@ class VideoStylizer:
             if isinstance(style, Mapping):
                 encoded.append(style)
                 continue
-            masks = None if self._plan.masking is None else self._masks.masks
-            encoded.append(self._encode(color_style(style, content, masks, of_style)))
+            colored = color_style(style, content, self._masks, of_style)
+            encoded.append(self._encode(colored))
         return encoded
 
 
@@ -259,11 +264,3 @@ def _check(
                     f"the keyframe at {time_s:g} s has {len(weights)} weights for "
                     f"{num_styles} styles"
                 )
-
-
-def _frame_masks(plan: Plan, shape: tuple[int, ...], scale: float = 1.0) -> FrameMasks:
-    laid = lay_masks(plan.masking, shape[0], shape[1], scale=scale)
-    if laid is None:
-        return FrameMasks(np.ones((1, 1, 1), np.float32), None)
-    masks = laid[:, : shape[0]]
-    return FrameMasks(masks, masks[-1] if laid.has_kept else None)
