@@ -97,7 +97,7 @@ def _check_arguments(
         if getattr(config.run, name) != getattr(type(config.run)(), name):
             raise ValueError(
                 f"run.{name} is {getattr(config.run, name)!r}, but --launcher=ray "
-                "joins the processes by itself; leave it out"
+                "joins the processes; leave it out"
             )
     for i, phase in enumerate(config.phases):
         parts = num_workers * config.optimizer.accumulate_steps
