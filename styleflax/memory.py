@@ -175,10 +175,8 @@ def describe_lack(error: BaseException) -> str:
     """Returns one line for an error of memory, also where nobody has explained it."""
     if isinstance(error, NotEnoughMemoryError):
         return str(error)
-    return (
-        f"this {_lack(error)}: use a smaller picture (--size), a smaller batch, or a "
-        "machine with more memory"
-    )
+    advice = "use a smaller image (--size), a smaller batch, or more memory"
+    return f"this {_lack(error)}: {advice}"
 
 
 def in_bytes(number: float) -> str:

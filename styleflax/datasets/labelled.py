@@ -82,7 +82,7 @@ def open_labelled(
     """
     is_tfds = spec.startswith(TFDS_PREFIX) or _is_prepared(Path(spec))
     if is_tfds and classes is not None:
-        raise ValueError(f"{spec} has its own classes; give none")
+        raise ValueError(f"{spec} has its own classes; omit --classes")
     if spec.startswith(TFDS_PREFIX):
         return _open_tfds(spec.removeprefix(TFDS_PREFIX), split, data_dir)
     if is_tfds:
@@ -233,7 +233,9 @@ def read_classes(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except UnicodeDecodeError:
-        raise ValueError(f"the list of classes {str(path)!r} is no text") from None
+        raise ValueError(
+            f"the list of classes {str(path)!r} is not a text file"
+        ) from None
     names = tuple(line.strip() for line in lines if line.strip())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:

@@ -240,9 +240,9 @@ def _numbers(spec: str, argument: str) -> dict[str, int]:
 
 def _unknown(spec: str) -> str:
     return (
-        f"no dataset is called {spec!r}; there are image_folder:PATH, pictures:PATH, "
-        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, "
-        "several joined by +"
+        "the data set must be one of image_folder:PATH, pictures:PATH, "
+        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, or several "
+        f"joined by +, got {spec!r}"
     )
 
 

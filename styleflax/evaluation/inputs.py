@@ -117,7 +117,7 @@ def choose_pairs(
     total = num_contents * num_styles
     wanted = total if num_pairs is None else min(num_pairs, total)
     if wanted < 1:
-        raise ValueError(f"num_pairs is {num_pairs}; allowed is 1 or more")
+        raise ValueError(f"num_pairs must be at least 1, got {num_pairs}")
     # Both run in circles side by side. They meet again after the least common
     # multiple, from where on styles are one further.
     circle = math.lcm(num_contents, num_styles)

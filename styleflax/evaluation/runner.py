@@ -98,7 +98,7 @@ def evaluate(
     """
     check_extras()
     if (options.inception or options.art_inception) and not options.keep_pictures:
-        raise ValueError("FID and ArtFID need the pictures to be kept")
+        raise ValueError("FID and ArtFID require --keep-pictures")
     size_px, keep = options.size_px, options.keep_pictures
     measure = Measure(size_px, options.networks)
     pairs = _load_pairs(content_folder, style_folder, size_px, options.num_pairs)

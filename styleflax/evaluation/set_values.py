@@ -81,7 +81,7 @@ def _collect(networks: dict[str, Features], pictures: Pictures) -> dict[str, Mom
         for name, features in networks.items():
             found[name].append(np.asarray(features(batch)))
     if not all(found.values()):
-        raise ValueError("there are 0 pictures; at least 2 are needed")
+        raise ValueError("FID must have at least 2 images, got 0")
     # Eight kilobytes a picture: cheaper to keep than to add up one by one.
     return {
         name: add_features(None, np.concatenate(rows)) for name, rows in found.items()

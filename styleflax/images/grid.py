@@ -37,7 +37,7 @@ def image_grid(
     """
     num_columns = max((len(row) for row in rows), default=0)
     if num_columns == 0:
-        raise ValueError("rows has no image")
+        raise ValueError("rows must have at least one image, got none")
     caption_px = 0 if captions is None else _CAPTION_PX + 4
     heights = [cell_px * any(image is not None for image in row) for row in rows]
     pitch_x = cell_px + gap_px
@@ -59,7 +59,7 @@ def _paste(
 ) -> None:
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"a picture has shape {image.shape}; it must be (h, w, 3)")
+        raise ValueError(f"every image must have shape (h, w, 3), got {image.shape}")
     picture = PillowImage.fromarray(np.ascontiguousarray(to_u8(image)))
     scale = cell_px / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)

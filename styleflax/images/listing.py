@@ -191,14 +191,14 @@ def why_not_by_name(name: str, suffixes: Set[str] = IMAGE_SUFFIXES) -> str:
     if has_image_suffix(name, suffixes):
         return ""
     foreign = unread_by_name(name)
-    return foreign.in_words() if foreign else "not named as a picture"
+    return foreign.in_words() if foreign else "without the suffix of an image"
 
 
 def _why_not(path: Path, suffixes: Set[str]) -> str:
     reason = why_not_by_name(path.name, suffixes)
     if path.is_file():
         return reason
-    return "a link that leads nowhere" if path.is_symlink() else "not a regular file"
+    return "a dead link" if path.is_symlink() else "not a regular file"
 
 
 def _walk(

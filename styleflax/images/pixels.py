@@ -169,8 +169,8 @@ def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
         return image
     # NumPy does not count bfloat16 as a float, so the test is on the others.
     if image.dtype == np.bool_ or np.issubdtype(image.dtype, np.integer):
-        raise ValueError(f"image has dtype {image.dtype}; it must be uint8 or float")
+        raise ValueError(f"image must have dtype uint8 or float, got {image.dtype}")
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
-        raise ValueError("image has values that are not finite")
+        raise ValueError("image must be finite, got NaN or an infinity")
     return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)

@@ -12,7 +12,7 @@ def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[
         ValueError: Naming the weights and what they must be.
     """
     if not num_styles:
-        raise ValueError("style is a list of no styles")
+        raise ValueError("style must have at least one style, got none")
     given = [1.0] * num_styles if weights is None else [float(w) for w in weights]
     if len(given) != num_styles:
         raise ValueError(

@@ -95,10 +95,10 @@ def load_contents(
         alpha = _alpha(picture) if with_alpha else None
         contents.append(Content(image, original if restore_size else image, alpha))
     if not contents:
-        raise ValueError("content is a batch of no pictures")
+        raise ValueError("content must have at least one image, got none")
     sizes = sorted({one.target.shape[1::-1] for one in contents})
     if len(sizes) > 1:
-        raise ValueError(f"a batch must be of one size, got pictures of {sizes} px")
+        raise ValueError(f"images of a batch must have one size, got {sizes} px")
     return contents, is_batch
 
 
@@ -128,8 +128,8 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(
-            f"the picture is {width}x{height} pixels; "
-            f"at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
+            f"the image must have at least {MIN_SIDE_PX}x{MIN_SIDE_PX} pixels, got "
+            f"{width}x{height}"
         )
     return pixels
 

@@ -220,7 +220,7 @@ def make_plan(
     _check_color(color, color_match, detail)
     masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
-        raise ValueError("region_styles and region_alphas need masks")
+        raise ValueError("region_styles and region_alphas require masks")
     if masking is None:
         shares = [check_weights(weights, num_styles)]
     else:
@@ -250,7 +250,7 @@ def _check_color(color: str, color_match: float | None, detail: float | None) ->
             check_alpha(share, name)
     if color_match and color != "style":
         raise ValueError(
-            "color_match must be 0 where the photo's colors stay, got "
+            "color_match must be 0 if the photo's colors are kept, got "
             f"{color_match} with color={color!r}"
         )
 
@@ -274,11 +274,11 @@ def schedule_weights(
             are not as `check_weights` wants them.
     """
     if not keyframes:
-        raise ValueError("keyframes is empty")
+        raise ValueError("keyframes must have at least one keyframe, got none")
     times = [float(time) for time, _ in keyframes]
     rising = all(a < b for a, b in itertools.pairwise(times))
     if not rising or not all(map(math.isfinite, [*times, t])):
-        raise ValueError(f"times of keyframes must be finite and rise, got {times}")
+        raise ValueError(f"times of keyframes must be finite and increase, got {times}")
     rows = [check_weights(weights, len(keyframes[0][1])) for _, weights in keyframes]
     position = float(np.interp(t, times, range(len(times))))
     before = min(int(position), len(rows) - 2) if len(rows) > 1 else 0
@@ -302,6 +302,6 @@ def _exaggeration(exaggerate: float | None) -> float:
     if not 1.0 < exaggerate <= MAX_EXAGGERATION:
         raise ValueError(
             f"exaggerate must be above 1 and at most {MAX_EXAGGERATION:g}, got "
-            f"{exaggerate}; alpha is for 0 to 1"
+            f"{exaggerate}; use alpha from 0 to 1"
         )
     return float(exaggerate)

@@ -82,8 +82,8 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
     known = {field.name for field in dataclasses.fields(Arithmetic)}
     if unknown := sorted(file.arithmetic.keys() - known):
         raise ValueError(
-            f"the model's arithmetic has unknown fields {unknown}; there are "
-            f"{sorted(known)}"
+            f"fields of the model's arithmetic must be among {sorted(known)}, got "
+            f"{unknown}"
         )
     return Arithmetic(**file.arithmetic)
 
@@ -108,8 +108,8 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
     for name, values in allowed.items():
         if getattr(spec, name) not in values:
             raise ValueError(
-                f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
-                f"{sorted(values)}"
+                f"the encoder's {name} must be one of {sorted(values)}, got "
+                f"{getattr(spec, name)!r}"
             )
     if method.styles and not file.encoder_params:
         return  # it would judge in training alone: the styles are in the network

@@ -46,7 +46,10 @@ def region_shares(
         ValueError: If these do not fit the masks or the styles.
     """
     if weights is not None and given is not None:
-        raise ValueError("give weights (for all regions) or region_styles, not both")
+        raise ValueError(
+            "weights (for all regions) and region_styles cannot be combined; give one "
+            "of them"
+        )
     if weights is not None or num_styles == 1:
         everywhere = check_weights(weights, num_styles)
         given = [everywhere] * len(masks) if given is None else given

@@ -41,7 +41,8 @@ class Stylized:
     def _single(self) -> np.ndarray:
         if self.array.ndim != 3:
             raise ValueError(
-                f"a batch of {len(self.array)} pictures: take one of .array"
+                f"save requires one image, got a batch of {len(self.array)}; use one "
+                "of .array"
             )
         return self.array
 

@@ -81,7 +81,7 @@ class StyleLoss(NamedTuple):
         names = self.layers or tuple(style_features)
         if missing := [name for name in names if name not in style_features]:
             raise ValueError(
-                f"no features of {', '.join(missing)} to compare; there are those of "
+                f"style_features must have {', '.join(missing)}, got "
                 f"{', '.join(style_features)}"
             )
         return {name: self.summarise(style_features[name]) for name in names}
@@ -145,7 +145,7 @@ def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLos
     family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
     base = base_name(name)
     if base not in family:
-        raise ValueError(f"style loss {base!r} unknown; there are {sorted(family)}")
+        raise ValueError(f"style loss must be one of {sorted(family)}, got {base!r}")
     loss = family[base]
     whole, at, layers = name.partition("@")
     if whole != base:

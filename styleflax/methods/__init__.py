@@ -46,7 +46,7 @@ def build(name: str, **arguments: Any) -> Method:
         ValueError: If there is none, or an argument is not possible.
     """
     if name not in METHODS:
-        raise ValueError(f"method {name!r} unknown; there are {sorted(METHODS)}")
+        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")
     return METHODS[name](**arguments)
 
 

@@ -308,6 +308,8 @@ def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> No
     """
     wrong = sorted(set(weights) - set(allowed))
     if wrong or not weights:
-        raise ValueError(f"losses {wrong or '{}'} unknown; terms are {sorted(allowed)}")
+        raise ValueError(f"losses must be among {sorted(allowed)}, got {wrong or '{}'}")
     if any(not 0 <= w < float("inf") for w in weights.values()):
-        raise ValueError(f"loss weights must be finite and >= 0, got {dict(weights)}")
+        raise ValueError(
+            f"loss weights must be finite and at least 0, got {dict(weights)}"
+        )

@@ -118,7 +118,7 @@ def make_cin_style(
         ValueError: As `make_cin` does, and if there is not just one style.
     """
     if len(styles) != 1:
-        raise ValueError(f"one new style at a time, got {list(styles)}")
+        raise ValueError(f"styles must have exactly one new style, got {list(styles)}")
     encode = FrozenEncoder(dtype, remat, pooling)
     layers = tuple(style_layers)
     perception = make_perception(encode, losses, arithmetic, content_layer, layers)
@@ -190,7 +190,7 @@ def _make_method(
 ) -> Method:
     """The method of convolutions and tables, or of tables on frozen convolutions."""
     if not styles or len(set(styles)) < len(styles):
-        raise ValueError(f"styles must be names, all different, got {list(styles)}")
+        raise ValueError(f"styles must be distinct names, got {list(styles)}")
 
     def init(key: Key) -> Variables:
         tables = _make_tables(net, len(styles))
@@ -259,7 +259,7 @@ def _begin_from(
 ) -> tuple[dict[str, Params], dict[str, Params]]:
     model = players.get("model", {})
     if not {NETWORK, STYLES} <= model.keys():
-        raise ValueError(f"a style is added to a model of cin, not of {method!r}")
+        raise ValueError(f"the model must be of method cin, got {method!r}")
     means = jax.tree.map(lambda t: t.mean(axis=0, keepdims=True), model[STYLES])
     return {"model": means}, {NETWORK: model[NETWORK]}
 

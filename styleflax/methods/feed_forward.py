@@ -147,7 +147,7 @@ def make_perception(
     ]
     for layer in (content_layer, *style_layers):
         if layer not in known:
-            raise ValueError(f"layer {layer!r} unknown; there are {', '.join(known)}")
+            raise ValueError(f"layer must be one of {', '.join(known)}, got {layer!r}")
     terms = make_style_terms(
         weights, _OF_IMAGES, style_layers, arithmetic, encode.dtype
     )

@@ -73,7 +73,10 @@ def make_johnson(
         ValueError: If a term, layer or part is unknown, or there is not one style.
     """
     if len(styles) != 1:
-        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
+        raise ValueError(
+            f"johnson must have exactly one style, got {list(styles)}; use method cin "
+            "for several"
+        )
     net = TransformerNet(
         norm,
         width,
@@ -86,7 +89,7 @@ def make_johnson(
     )
     check_choices(net)
     if norm == "conditional":
-        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
+        raise ValueError("norm must be 'batch', 'instance' or 'none'")
     encode = FrozenEncoder(dtype, remat)
     at = (content_layer, tuple(style_layers))
     perception = make_perception(encode, losses, arithmetic, *at)

@@ -57,14 +57,16 @@ class LiteEncoder(nn.Module):
             extent: What of `images` is the picture's; None for all of it.
         """
         half, *channels = level_channels(self.width)
-        x: Array = images.astype(self.dtype) - 0.5
-        x = leaky_relu(HalvingConv(half, self.dtype, name="half_down")(x, extent))
+
+        def halve(x: Array, width: int, name: str, extent: Extent | None) -> Array:
+            conv = HalvingConv(width, self.dtype, gain=2.0, name=f"{name}_down")
+            return leaky_relu(conv(x, extent))
+
+        x = halve(images.astype(self.dtype) - 0.5, half, "half", extent)
         features = {}
         for level, width in zip(LEVELS, channels, strict=True):
             extent = None if extent is None else extent.shrunk(2)
-            x = leaky_relu(
-                HalvingConv(width, self.dtype, name=f"{level}_down")(x, extent)
-            )
+            x = halve(x, width, level, extent)
             within = None if extent is None else extent.shrunk(2)
             x = _Residual(width, self.dtype, name=f"{level}_residual")(x, within)
             features[level] = x
@@ -97,7 +99,7 @@ class LiteDecoder(nn.Module):
         half, quarter, eighth = level_channels(self.width)
 
         def enlarge(x: Array, width: int, name: str, within: Extent | None) -> Array:
-            conv = ReflectConv(width, True, self.dtype, self.native, 1.0, name=name)
+            conv = ReflectConv(width, True, self.dtype, self.native, name=name)
             return conv(x, within)
 
         def residual(x: Array, width: int, name: str, within: Extent | None) -> Array:

@@ -150,7 +150,7 @@ class TransformerNet(nn.Module):
         elif self.norm == "instance":
             y = _Affine(name=f"{name}_norm")(mean_variance_norm(x, eps=EPS))
         else:
-            assert modulate is not None, "the conditional norm needs a style"
+            assert modulate is not None, "the conditional norm requires a style"
             y = modulate(name, mean_variance_norm(x, eps=EPS))
         return y.astype(self.dtype)
 

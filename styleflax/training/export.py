@@ -39,15 +39,15 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
     path = workdir / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{workdir} holds no run; one is made by train.py --workdir={workdir}"
+            f"{workdir} has no run; start one with --workdir={workdir}"
         )
     config = _read_config(path)
     state, notes = _newest_state(workdir, config)
     num_steps = sum(phase.steps for phase in config.phases)
     if complete and state.step < num_steps:
         raise ValueError(
-            f"the run in {workdir} has taken {int(state.step)} of {num_steps} steps: "
-            "start it again, and it goes on"
+            f"the run in {workdir} has taken {int(state.step)} of {num_steps} steps; "
+            "start it again to continue"
         )
     return model_file(workdir, config, state, notes)
 
@@ -178,7 +178,7 @@ def _newest_state(
             checkpoints.close()
     if restored is None:
         raise FileNotFoundError(
-            f"{workdir} holds no checkpoint that can be read; train.py "
-            f"--workdir={workdir} goes on and writes one"
+            f"{workdir} has no readable checkpoint; start it again to continue and "
+            "write one"
         )
     return restored

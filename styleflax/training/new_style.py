@@ -54,8 +54,8 @@ def new_style_config(asked: NewStyle) -> Config:
     model = load_model(path)
     if model.method not in NEW_STYLE:
         raise ValueError(
-            f"no style can be added to a model of {model.method!r}, but to one of "
-            f"{', '.join(NEW_STYLE)}; `styleflax style save` keeps those that need no "
+            f"the model must be of method {', '.join(NEW_STYLE)}, got "
+            f"{model.method!r}; use `styleflax style save` for methods that need no "
             "training"
         )
     options: dict[str, Any] = {**model.options, "styles": [asked.painting.stem]}

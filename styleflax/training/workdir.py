@@ -68,7 +68,7 @@ def locked(workdir: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise ValueError(
-                    f"another training is using the workdir {workdir}"
+                    f"another training uses the workdir {workdir}"
                 ) from error
         yield
 
@@ -92,7 +92,7 @@ def open_workdir(workdir: Path, config: Config) -> None:
             differences = _find_differences(path, config)
             if differences and has_begun(workdir):
                 raise ValueError(
-                    f"the workdir {workdir} belongs to another configuration "
+                    f"the workdir {workdir} was started with another configuration "
                     f"({'; '.join(differences)}); {_how_to_go_on(workdir)}"
                 )
             if differences:
@@ -279,7 +279,7 @@ def _find_differences(path: Path, config: Config) -> list[str]:
             continue
         if name == f"{last}.steps" and longer_is_free and now and was and now > was:
             continue
-        differences.append(f"{name}: {was} there, {now} asked for")
+        differences.append(f"{name}: was {was}, now {now}")
         if name in PLACES:
             differences[-1] += " (if the same pictures moved, change it in config.json)"
     return differences

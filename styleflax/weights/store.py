@@ -140,7 +140,7 @@ def save_model(
     """
     stored_dtype = np.dtype(dtype)
     if stored_dtype not in _STORED_DTYPES:
-        raise ValueError(f"dtype is {stored_dtype}; allowed are float16 and float32")
+        raise ValueError(f"dtype must be float16 or float32, got {stored_dtype}")
     exact = _flatten(model)
     _require_finite(exact, "values that are not finite are not saved")
     with np.errstate(over="ignore"):
@@ -216,9 +216,9 @@ def _require_kinds(model: ModelFile) -> None:
     trees = (model.encoder_params, model.state, *model.players.values())
     described = (model.arithmetic, model.provenance, model.options, model.palettes)
     if not all(isinstance(text, str) for text in (model.method, *model.encoder)):
-        raise TypeError("a name is no text")
+        raise TypeError("method and encoder names must be strings")
     if not all(isinstance(tree, dict) for tree in (*trees, *described)):
-        raise TypeError("a part of it is no tree")
+        raise TypeError("parameters must be nested dicts")
 
 
 def load_model(path: str | os.PathLike[str]) -> ModelFile:

@@ -49,7 +49,7 @@ def border_difference(picture: Array | np.ndarray) -> float:
     x = np.asarray(check_pictures("picture", picture))
     if len(x) != 1 or min(x.shape[1:3]) < 32:
         raise ValueError(
-            f"picture has the shape {x.shape}; allowed is one of 32 px or more"
+            f"picture must be one image of at least 32 px, got the shape {x.shape}"
         )
     lab = rgb2lab(np.clip(x[0], 0.0, 1.0))
     sides = (lab, lab[::-1], lab.swapaxes(0, 1), lab.swapaxes(0, 1)[::-1])

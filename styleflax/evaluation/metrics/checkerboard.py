@@ -54,8 +54,8 @@ def grid_prominence(pictures: Array | np.ndarray) -> Float[Array, " b"]:
     x = check_pictures("pictures", pictures)
     if min(x.shape[1:3]) < _WINDOW_PX:
         raise ValueError(
-            f"pictures have {x.shape[1]}x{x.shape[2]} px; sides of {_WINDOW_PX} px or "
-            "more are needed"
+            f"images must have sides of at least {_WINDOW_PX} px, got "
+            f"{x.shape[1]}x{x.shape[2]} px"
         )
     return _prominence(x)
 

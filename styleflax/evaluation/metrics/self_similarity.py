@@ -47,7 +47,7 @@ def self_similarity_distance(
         ValueError: If the stride is below 1.
     """
     if stride < 1:
-        raise ValueError(f"stride is {stride}; allowed is 1 or more")
+        raise ValueError(f"stride must be at least 1, got {stride}")
     return jax.vmap(lambda x, y: _divergence(x, y, stride))(feature, content_feature)
 
 

@@ -81,8 +81,8 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
 def _check_size(shape: tuple[int, ...], least_px: int) -> None:
     if min(shape[1:3]) < least_px:
         raise ValueError(
-            f"pictures have {shape[1]}x{shape[2]} px; sides of {least_px} px or more "
-            "are needed"
+            f"images must have sides of at least {least_px} px, got "
+            f"{shape[1]}x{shape[2]} px"
         )
 
 

@@ -84,10 +84,12 @@ def load_kept(
         level, done = (int(x) for x in arrays["progress"])
         losses, size = arrays["losses"], leaves[0].shape[1:3]
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no checkpoint, or damaged: {error}") from error
+        raise ValueError(
+            f"{path} is not a checkpoint, or is damaged: {error}"
+        ) from error
     if found != origin:
         raise ValueError(
-            f"{path} is of other pictures or settings: delete it to begin anew, or "
+            f"{path} belongs to other images or settings; delete it to start over, or "
             "name another checkpoint"
         )
     tree = jax.tree.structure(jax.eval_shape(lambda: begin(size)))

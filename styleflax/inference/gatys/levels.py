@@ -62,8 +62,8 @@ def level_sizes(size: Size, levels: int) -> list[Size]:
     ]
     if min(sizes[0]) < MIN_SIDE_PX:
         raise ValueError(
-            f"levels={levels} of a picture of {size[1]}x{size[0]} px begin below "
-            f"{MIN_SIDE_PX} px; take fewer levels"
+            f"levels={levels} of an image of {size[1]}x{size[0]} px start below "
+            f"{MIN_SIDE_PX} px; use fewer levels"
         )
     return sizes
 
@@ -93,7 +93,7 @@ def first_image(inputs: Inputs, init: str, size: Size, key: Array) -> Image:
     if init == "content":
         return resized(inputs.content[None], size)
     if not inputs.styles:
-        raise ValueError("init='style' needs a style")
+        raise ValueError("init='style' requires a style")
     return resized(inputs.styles[0][None], size)
 
 

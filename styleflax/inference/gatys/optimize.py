@@ -176,7 +176,7 @@ def _descend_all(
         if kept.done > settings.iterations_at(level):
             continue
         height, width = sizes[level]
-        doing = f"optimizing the pixels of a picture of {width} x {height} px"
+        doing = f"optimizing the pixels of an image of {width} x {height} px"
         with explained_memory(doing, "use a smaller --size"):
             targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
             level_key = jax.random.fold_in(key, level)

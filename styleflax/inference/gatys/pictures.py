@@ -88,12 +88,16 @@ def optimise_picture(
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
     styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
     if not styles and settings.objective.style_weight:
-        raise ValueError("style is missing; only style_weight 0 goes without one")
+        raise ValueError("style is missing; only style_weight 0 works without one")
     plan = make_plan(max(1, len(styles)), **controls)
     if plan.refine:
-        raise ValueError("refine is of trained methods only; iterations are settings")
+        raise ValueError(
+            "refine is available for trained methods only; set iterations instead"
+        )
     if plan.extras:
-        raise ValueError(f"{', '.join(plan.extras)}: of trained methods only")
+        raise ValueError(
+            f"{', '.join(plan.extras)}: available for trained methods only"
+        )
     check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
@@ -119,7 +123,7 @@ def _load_content(content: Picture, plan: Plan) -> Content:
         content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
     )
     if is_batch:
-        raise ValueError("content must be one picture, got a batch")
+        raise ValueError("content must be one image, got a batch")
     return contents[0]
 
 

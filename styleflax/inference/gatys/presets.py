@@ -126,7 +126,9 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
         if len(set(layers)) < len(layers):
             raise ValueError(f"{name} must differ from one another, got {layers}")
     if not objective.layers():
-        raise ValueError("content_weight and style_weight are both 0, or have no layer")
+        raise ValueError(
+            "content_weight or style_weight must be above 0 and have a layer"
+        )
     weights = objective.layer_weights
     if weights is not None and len(weights) != len(objective.style_layers):
         raise ValueError(
@@ -168,8 +170,8 @@ def _check_choices(settings: Settings) -> None:
 def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> None:
     if base_name(name) in CRITIC_LAYERS:
         raise ValueError(
-            f"style loss {name!r} needs a critic that learns beside a network, and "
-            "here is none"
+            f"style loss {name!r} requires a critic that is trained with a network, so "
+            "it is not available here"
         )
     loss = find_style_loss(name)
     if missing := [layer for layer in loss.layers if layer not in layers]:
@@ -179,6 +181,5 @@ def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> No
         )
     if guided and base_name(name) not in GUIDED:
         raise ValueError(
-            f"style loss {name!r} cannot be of a masked part; these can: "
-            f"{', '.join(GUIDED)}"
+            f"style loss {name!r} does not support masks; these do: {', '.join(GUIDED)}"
         )

@@ -122,7 +122,7 @@ def _numbers(image: PillowImage.Image, name: str) -> np.ndarray:
     color = values[..., :1] if image.mode in {"LA", "La"} else values[..., :3]
     if (color != color[..., :1]).any():
         raise ValueError(
-            f"{name} has colors, not numbers: give a color as in [#ff0000]; it has "
+            f"{name} has colors, not numbers: give a color such as [#ff0000]; it has "
             f"{_listed(_colors(image))}"
         )
     return color[..., 0]

@@ -80,7 +80,7 @@ class LaidMasks:
         self.shape = (len(areas) + self.has_kept, height, width)
         for name, area in zip(masking.names, areas, strict=True):
             if area < _MIN_AREA_PX:
-                raise ValueError(f"{name} is empty: no pixel is left for it")
+                raise ValueError(f"{name} is empty: other masks leave no pixel for it")
 
     def __getitem__(self, index: tuple[slice, slice]) -> Float[np.ndarray, "r n w"]:
         regions, rows = index
@@ -144,7 +144,7 @@ def spread(
     """
     laid = _stretch(values, size, 0, size[0])
     if laid.sum() < _MIN_AREA_PX:
-        raise ValueError(f"{name} is empty: no pixel is left for it")
+        raise ValueError(f"{name} is empty: other masks leave no pixel for it")
     return laid
 
 

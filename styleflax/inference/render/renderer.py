@@ -29,6 +29,11 @@ from styleflax.parallel import map_rows
 from styleflax.parallel_rows import RowSplit, devices_for
 from styleflax.types import Image, Params
 
+Run = Callable[
+    [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
+    jax.Array | np.ndarray,
+]
+
 
 class Programs(NamedTuple):
     """What a stylizer runs; each is compiled once for a size.
@@ -82,12 +87,6 @@ def make_programs(
         devices,
     )
     return Programs(encode, run, run_batch)
-
-
-Run = Callable[
-    [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
-    jax.Array | np.ndarray,
-]
 
 
 def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:

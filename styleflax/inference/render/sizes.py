@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.inference.model import Model
-from styleflax.inference.tiles.windows import TILE_PX
 from styleflax.inference.tiles.windows import (
+    TILE_PX,
     check_tile,
     count_windows,
     smallest_tile,
@@ -168,4 +168,4 @@ def of_picture(height: int, width: int) -> str:
 
 def in_teraflops(flops: float) -> str:
     """Their end."""
-    return f"{flops / 1e12:.3g} teraflops beside all else"
+    return f"{flops / 1e12:.3g} teraflops in addition"

@@ -90,7 +90,9 @@ def _check(
 ) -> tuple[Tiling, np.ndarray]:
     tiling = model.method.tiling
     if tiling is None:
-        raise ValueError("the model's method needs the whole picture: it has no tiles")
+        raise ValueError(
+            "the model's method processes whole images only and has no tiles"
+        )
     shape, types = content.shape, (np.uint8, np.float32)
     if content.dtype not in types or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(

@@ -58,8 +58,8 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
     stride, least = tiling.stride_px, smallest_tile(tiling)
     if tile_px % stride or tile_px < least:
         raise ValueError(
-            f"tile_px must be a multiple of {stride} and at least {least} with this "
-            f"model's method, got {tile_px}; 0 is for whole pictures (--tile)"
+            f"tile_px must be a multiple of {stride} and at least {least} for this "
+            f"model's method, got {tile_px}; 0 (--tile 0) disables tiles"
         )
 
 

@@ -166,7 +166,7 @@ class AnimationWriter:
     ) -> None:
         self._path, self._source = Path(path), source
         if self._path.exists() and not overwrite:
-            raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
+            raise FileExistsError(f"{str(path)!r} exists already; use --overwrite")
         self._kind = _KINDS[self._path.suffix.lower()]
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._path.parent)  # noqa: SIM115
         self._starts: list[int] = []
@@ -252,9 +252,9 @@ class AnimationWriter:
                 f"{1000 // (self._kind.unit * self._kind.least)} in a second"
             )
         if self._source.audio:
-            self.notes.append(f"the sound is left out: {name} has none")
+            self.notes.append(f"the sound is dropped: {name} has none")
         if self._source.aspect != 1:
-            self.notes.append(f"pixels that are not square are square in {name}")
+            self.notes.append(f"pixels that are not square become square in {name}")
 
 
 class _StoredFrames(PillowImage.Image):

@@ -216,8 +216,8 @@ class VideoReader:
 def _check_size(path: Path, width: int, height: int, max_megapixels: float) -> None:
     if min(width, height) < MIN_SIDE_PX:
         raise ValueError(
-            f"{str(path)!r} has frames of {width}x{height} px; {MIN_SIDE_PX} px a side "
-            "are needed"
+            f"frames of {str(path)!r} must have sides of at least {MIN_SIDE_PX} px, "
+            f"got {width}x{height} px"
         )
     if width * height > max_megapixels * 1e6:
         raise ValueError(

@@ -247,20 +247,21 @@ def _check(
     if not 0.0 <= smooth_s < math.inf:  # so that NaN fails too
         raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
     if plan.refine:
-        raise ValueError(
-            f"refine must be 0 for a video, got {plan.refine}: it is for pictures"
-        )
+        raise ValueError(f"refine must be 0 for a video, got {plan.refine}")
     if plan.masking is not None and plan.masking.need_alpha:
-        raise ValueError("the mask 'alpha' is of pictures: a video has no opacity")
+        raise ValueError(
+            "the mask 'alpha' is not available for a video, which has no opacity"
+        )
     if len(plan.shares[0]) != num_styles:
         raise ValueError(
-            f"the plan is for {len(plan.shares[0])} styles, got {num_styles}"
+            f"styles must be as many as in the plan, {len(plan.shares[0])}, got "
+            f"{num_styles}"
         )
     if keyframes is not None:
         schedule_weights(keyframes, 0.0)
         for time_s, weights in keyframes:
             if len(weights) != num_styles:
                 raise ValueError(
-                    f"the keyframe at {time_s:g} s has {len(weights)} weights for "
-                    f"{num_styles} styles"
+                    f"the keyframe at {time_s:g} s must have {num_styles} weights, got "
+                    f"{len(weights)}"
                 )

@@ -85,7 +85,9 @@ def check_video_target(
         )
     max_crf = _CODECS[suffix].max_crf if suffix in _CODECS else -1
     if crf is not None and max_crf < 0:
-        raise ValueError(f"crf is for H.264 and VP9; {suffix} has no such quality")
+        raise ValueError(
+            f"crf must be omitted for {suffix}: only H.264 and VP9 have this quality"
+        )
     if crf is not None and not 0 <= crf <= max_crf:
         raise ValueError(f"crf must be in [0, {max_crf}] for {path.suffix}, got {crf}")
     if pixel_format not in PIXEL_FORMATS:
@@ -96,7 +98,7 @@ def check_video_target(
     if path.is_dir():
         raise ValueError(f"a video must be a file, but {str(path)!r} is a folder")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
+        raise FileExistsError(f"{str(path)!r} exists already; use --overwrite")
 
 
 class VideoWriter:

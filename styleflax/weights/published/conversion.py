@@ -52,12 +52,16 @@ def convert_and_save(
     """
     if to != "model":
         if preset is not None:
-            raise ValueError("preset is for --to model; a model file has its own")
+            raise ValueError(
+                "preset is allowed with --to model only: a model file has its own"
+            )
         return _convert_back(files, out, to)
     if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r} unknown; there are {', '.join(DTYPES)}")
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     if any(path.exists() and out.exists() and path.samefile(out) for path in files):
-        raise ValueError(f"{out} is one of the files to convert: give another name")
+        raise ValueError(
+            f"{out} must not be one of the files to convert; give another name"
+        )
     model = convert_files(files, preset)
     digest = save_model(out, model, dtype)
     kind = model.provenance.get("preset", "no preset")
@@ -70,7 +74,7 @@ def convert_and_save(
 def _convert_back(files: Sequence[Path], folder: Path, to: str) -> list[str]:
     if to not in EXPORTS:
         allowed = ", ".join(("model", *EXPORTS))
-        raise ValueError(f"to {to!r} unknown; there are {allowed}")
+        raise ValueError(f"to must be one of {allowed}, got {to!r}")
     if len(files) != 1:
         raise ValueError(f"--to {to} takes one model file, got {len(files)} files")
     model = load_model(files[0])

@@ -165,7 +165,7 @@ def _find_preset(name: str | None, method: str) -> tuple[str, Preset] | None:
         name = DEFAULT_PRESETS.get(method)
         return (name, PRESETS[name]) if name else None
     if name not in PRESETS:
-        raise ValueError(f"preset {name!r} unknown; there are {', '.join(PRESETS)}")
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     if PRESETS[name].method != method:
         made = f"make {method}" if method != ENCODER_ONLY else "are an encoder alone"
         raise ValueError(
