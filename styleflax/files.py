@@ -10,7 +10,7 @@ from pathlib import Path
 CACHE_VARIABLE = "STYLEFLAX_CACHE"
 """Environment variable that moves the cache."""
 MAX_NAME_BYTES = 240
-"""Of a file to be written. File systems take 255; some names get additions."""
+"""Longest name of a file to write. File systems allow 255; some names get suffixes."""
 _DIGEST_DIGITS = 8
 _URL = re.compile(r"(?P<scheme>https?|ftp|s3|gs|hf|file):/+(?P<rest>.*)", re.I | re.S)
 

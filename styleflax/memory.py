@@ -63,7 +63,7 @@ def check_fits(need_bytes: float) -> None:
     """Refuses work that needs more memory than is free.
 
     Args:
-        need_bytes: Of the work.
+        need_bytes: Memory in bytes of the work.
 
     Raises:
         MemoryError: If it does not fit; see `explained_memory`.

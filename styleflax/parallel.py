@@ -119,7 +119,7 @@ def map_rows(
         function: `(constants, arguments, rows)` -> rows, for one device; what it
             makes of a row must not depend on the others.
         constants: Kept on every device.
-        devices: Of this process.
+        devices: Devices of this process.
 
     Returns:
         The function on any number of rows from the host. Every device takes as

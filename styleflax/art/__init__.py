@@ -60,6 +60,10 @@ def paint(
 
     Raises:
         ValueError: if the family is unknown, the seed negative or the size too small.
+
+    Example:
+        >>> paint("mosaic", seed=0, size_px=32).shape
+        (32, 32, 3)
     """
     if family not in _PAINTERS:
         known = ", ".join(FAMILIES)

@@ -143,7 +143,7 @@ class _Progress:
     """A bar on standard error, if that is a terminal, with the losses.
 
     Args:
-        settings: Of the picture; they tell how many iterations there are.
+        settings: Settings of the picture; they tell how many iterations there are.
         resumed: Whether what is heard first was done by an earlier run.
     """
 

@@ -143,7 +143,7 @@ def read_settings(
     Args:
         preset: Its name.
         how: Optimiser, learning rate, memory, start, levels, pooling.
-        weights: Of content, style and variation.
+        weights: Weights of content, style and variation.
         lists: Iterations, content layers, style layers, their weights, style losses;
             each as on the command line.
 

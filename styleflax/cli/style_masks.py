@@ -38,11 +38,11 @@ def masked_styles(
 
     Args:
         paths: As for `expand_styles`.
-        weights: The same.
-        flags: Of `StyleMasks`; where there are any, repeats count.
+        weights: As for `expand_styles`.
+        flags: Flags of `StyleMasks`; where there are any, repeats count.
         out: What is to be written; no style is taken from there.
-        repeats: The same.
-        left_out: The same.
+        repeats: As for `expand_styles`.
+        left_out: As for `expand_styles`.
 
     Raises:
         ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a

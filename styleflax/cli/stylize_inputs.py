@@ -95,8 +95,8 @@ def expand(
         paths: As they stand on the command line.
         name: How messages call them.
         suffixes: What to take of a folder.
-        repeats: Whether a picture that is given again comes again.
-        left_out: What folders hold beside pictures is added to this list.
+        repeats: Whether an image that is given twice counts twice.
+        left_out: List to which files that are not images are added, with reasons.
 
     Raises:
         FileNotFoundError: One of them is not there.

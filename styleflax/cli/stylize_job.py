@@ -51,7 +51,7 @@ class Job(NamedTuple):
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
         left_out: What folders hold beside pictures.
-        recorder: Of what results follow from, which is then written beside them.
+        recorder: Writes the record of each result.
     """
 
     contents: Sequence[Source]

@@ -202,7 +202,7 @@ def train_here(
     The process has joined those that take part.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Its folder.
         request: To stop, if not by a signal to this process.
     """

@@ -24,7 +24,7 @@ def find_video_targets(
         out: A file; a folder for a folder of videos.
         left_out: What a folder holds beside its clips is added to this list.
         crf: See `check_video_target`.
-        overwrite: The same.
+        overwrite: See `check_video_target`.
 
     Raises:
         ValueError: The folder holds no clip, several kinds or several series of

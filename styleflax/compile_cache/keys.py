@@ -1,4 +1,4 @@
-"""What a compiled program follows from, as text and as a digest."""
+"""Cache keys of compiled programs."""
 
 import dataclasses
 import enum

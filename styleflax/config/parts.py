@@ -13,7 +13,7 @@ class Arithmetic:
             (naoto0804's PyTorch code).
         eps: Added to the content's variances.
         style_eps: The same for the style's, and in the style loss; 0 in Lua.
-        reduction: Of the style loss: `channel_mean` or `channel_sum`.
+        reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
     """
 
     ddof: int = 0
@@ -38,8 +38,8 @@ class Encoder:
         weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file;
             or `random`, for tests and experiments: a VGG-16 of the width that the
             method's options give.
-        statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
-            `auto`: `none` for a trained model's encoder, else `rms`.
+        statistic: Statistic of each filter's activations, scaled to 1: `rms`, `mean`,
+            `none`, or `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.
         deepest_scale: Factor of the deepest layer's activations, where they are not
             those of a trained model. SANet adds relu5_1 to relu4_1, and begins
@@ -61,9 +61,9 @@ class Schedule:
             `cosine`: a cosine to 0 at the phase's end; `steps`: the rate times
             `decay` after every `every_steps` (Ulyanov et al.'s published code).
         learning_rate: Its highest value.
-        decay: Of `inverse`, per step; of `steps`, a factor.
+        decay: Decay of `inverse`, per step; of `steps`, a factor.
         warmup_steps: Linear, before each kind.
-        every_steps: Of `steps`.
+        every_steps: Number of steps between changes of the rate, for `steps`.
     """
 
     kind: str = "inverse"
@@ -218,7 +218,7 @@ class Config:
 
     Attributes:
         method: A name in `styleflax.methods.METHODS`.
-        seed: Of parameters and of the order of pictures.
+        seed: Seed of parameters and of the order of pictures.
         decoder: Begins `random`, or as `inverse` of the encoder (`models.inversion`).
         init_from: A model's file or name; its encoder and trained parts begin it.
         compute_dtype: `float32` or `bfloat16`; all but features is float32.

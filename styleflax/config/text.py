@@ -58,5 +58,11 @@ def from_json(text: str) -> Config:
 
 
 def to_json(config: Config) -> str:
-    """The whole configuration as JSON text."""
+    """The whole configuration as JSON text.
+
+    Example:
+        >>> from styleflax.config import Config
+        >>> from_json(to_json(Config())) == Config()
+        True
+    """
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"

@@ -71,7 +71,7 @@ def open_labelled(
     Args:
         spec: A folder of pictures; the folder of one version of a TFDS data set;
             or `tfds:NAME`, as `tfds.builder` takes names.
-        split: Of a TFDS data set, perhaps with a slice; of a folder, its name.
+        split: Split of a TFDS data set, perhaps with a slice; of a folder, its name.
         data_dir: Where TFDS data sets are; TFDS's own default if None.
         classes: See `LabelledFolder`; TFDS data sets have their own.
 

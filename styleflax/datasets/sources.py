@@ -100,7 +100,7 @@ def open_dataset(
         name: One of `DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: See `open_source`.
-        rules: The same.
+        rules: See `open_source`.
         **options: `path` for image_folder and pictures, `subset` for coco_images,
             `num_pictures`, `size_px` and `seed` for procedural_art.
 

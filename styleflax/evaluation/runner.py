@@ -85,10 +85,10 @@ def evaluate(
 
     Args:
         weights: Names or model files.
-        content_folder: Searched recursively for pictures.
-        style_folder: The same.
+        content_folder: Folder of photos, searched recursively.
+        style_folder: Folder of paintings, searched recursively.
         out: Folder for the results; made if missing.
-        options: The rest.
+        options: All other settings.
 
     Raises:
         FileNotFoundError: If a folder, a model file or a package is not there.

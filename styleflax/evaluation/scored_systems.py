@@ -28,7 +28,7 @@ class Lineup(NamedTuple):
 
     Attributes:
         systems: Models as given, optimisations, outputs, baselines.
-        digests: Of files, by kind and name; see `rows.open_folder`.
+        digests: Digests of files, by kind and name; see `rows.open_folder`.
     """
 
     systems: list[System]

@@ -80,7 +80,8 @@ class Graph:
 
         Args:
             values: The weights.
-            axis: Of the output channels, each of which has a scale of its own in int8.
+            axis: Axis of the output channels, each of which has a scale of its own in
+                int8.
         """
         array = np.asarray(values, np.float32)
         if self._storage == "float32":
@@ -211,7 +212,7 @@ class Graph:
         """The graph as a model, checked.
 
         Args:
-            name: Of the graph; for people.
+            name: Name of the graph; for people.
             metadata: Goes into the file.
         """
         graph = helper.make_graph(

@@ -32,8 +32,8 @@ class Level(NamedTuple):
     """A feature map between the two files.
 
     Attributes:
-        name: Of the layer.
-        channels: Of the map.
+        name: Name of the layer.
+        channels: Channels of the map.
         stride: Pixels of a position along each side.
     """
 
@@ -57,7 +57,7 @@ class Graphs(NamedTuple):
         files: Graphs by name.
         style: What is retained of a painting.
         levels: What the encoder returns.
-        grids: Of the inputs for masks.
+        grids: Grids of the inputs for masks.
         min_px: The smallest side of a photo.
     """
 

@@ -98,7 +98,7 @@ def transformer_net(
     Args:
         g: The graph.
         net: Says which parts the network has.
-        params: Of the network.
+        params: Parameters of the network.
         image: (b, 3, h, w).
         normalize: (layer, map) -> the normalized map, for layers that are.
     """

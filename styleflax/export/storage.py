@@ -24,8 +24,8 @@ def quantize(
     """Weights in 8 bits, and what each output channel is multiplied by.
 
     Args:
-        weights: Of any shape.
-        axis: Of the output channels.
+        weights: Weights of any shape.
+        axis: Axis of the output channels.
     """
     others = tuple(a for a in range(weights.ndim) if a != axis)
     scale = np.abs(weights).max(axis=others, keepdims=True) / 127.0

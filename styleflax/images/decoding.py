@@ -76,7 +76,7 @@ def path_or_bytes(source: Encoded) -> Path | bytes:
     data: Any = source.read()
     if not isinstance(data, bytes):
         raise ValueError(  # noqa: TRY004
-            'the file of an image must be open in binary mode ("rb"), got one that gives '
+            'the file of an image must be open in binary mode ("rb"), got one of '
             f"{type(data).__name__}"
         )
     return data

@@ -152,6 +152,11 @@ def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.nda
 
     Raises:
         ValueError: `size_px` is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> resize_short_side(np.zeros((40, 80, 3), np.uint8), 20).shape
+        (20, 40, 3)
     """
     if size_px < 1:
         raise ValueError(f"size_px must be at least 1, got {size_px}")

@@ -34,6 +34,12 @@ def image_grid(
 
     Raises:
         ValueError: There is nothing to show, or a picture of another shape.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> image_grid([[image, image]], cell_px=16).shape[2]
+        3
     """
     num_columns = max((len(row) for row in rows), default=0)
     if num_columns == 0:

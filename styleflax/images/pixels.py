@@ -7,7 +7,7 @@ from PIL.Image import Image, Transpose
 
 _EXIF_ORIENTATION = 0x0112
 _SHARE_IN_RANGE = 0.99
-"""Of floats that are taken as [0, 1]: lights of scenes are brighter than white."""
+"""Share of values in [0, 1] from which on floats count as [0, 1]."""
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,

@@ -94,8 +94,8 @@ class Plan(NamedTuple):
     """Arguments of a stylizer, checked and completed.
 
     Attributes:
-        strengths: Of every region; one where there are no masks.
-        shares: Of every style in every region; rows sum to 1.
+        strengths: Strengths of every region; one where there are no masks.
+        shares: Shares of every style in every region; rows sum to 1.
         masking: The regions, or None for the whole picture.
         color: Whose colours the result has.
         size: Short side to which contents are resized, or None.
@@ -104,7 +104,7 @@ class Plan(NamedTuple):
         extras: Controls that only some methods have.
         style_masks: For every style the part of it that counts, or None.
         color_match: See `ControlArguments`; None is the model's own.
-        detail: The same.
+        detail: See `ControlArguments`; None is the model's own.
         refine: Iterations of optimization that follow the network.
     """
 
@@ -272,6 +272,10 @@ def schedule_weights(
     Raises:
         ValueError: If there are no keyframes, their times do not rise, or weights
             are not as `check_weights` wants them.
+
+    Example:
+        >>> schedule_weights([(0.0, [1, 0]), (2.0, [0, 1])], t=0.5)
+        [0.75, 0.25]
     """
     if not keyframes:
         raise ValueError("keyframes must have at least one keyframe, got none")

@@ -41,7 +41,7 @@ def write_record(target: Path, asked: Asked, digest: str) -> None:
     Args:
         target: The result, which is to get its name next.
         asked: What it follows from.
-        digest: Of its bytes, see `digest_bytes`.
+        digest: Digest of its bytes, see `digest_bytes`.
 
     Raises:
         OSError: The file cannot be written.

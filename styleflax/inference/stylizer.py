@@ -66,7 +66,7 @@ class Stylizer:
         model: As built.
         devices: To use; by default all of this process.
         split_rows: See `load`.
-        tile_px: The same.
+        tile_px: See `load`.
         file: What the model was built of, for style files and the defaults of
             controls; without it these are off.
         name: What messages and style files call the model.
@@ -177,7 +177,7 @@ class Stylizer:
         Args:
             style: As for `encode_style`.
             path: Ends in ".style"; an older file is replaced.
-            size: The same.
+            size: As for `encode_style`.
             painting: What to call the picture; by default its file's name.
             mask: As for `encode_style`.
 
@@ -204,7 +204,7 @@ class Stylizer:
             style: As for `encode_style`.
             color: As in the calls to come.
             size: Their `style_size`, which is then not to be given.
-            mask: Of their `style_masks`, which are then not to be given.
+            mask: Mask of their `style_masks`, which are then not to be given.
             refine: Whether their results will be refined.
 
         Raises:

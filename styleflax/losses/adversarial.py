@@ -12,8 +12,8 @@ def critic_loss(
     Of MGAN's patches (Li and Wand 2016): the mean over positions of both, as hinges.
 
     Args:
-        style_scores: Of the style's patches.
-        output_scores: Of the stylized image's, any number of them.
+        style_scores: Scores of the patches of the style.
+        output_scores: Scores of the patches of the stylized image, in any number.
     """
     of_style = jnp.maximum(1.0 - style_scores.astype(jnp.float32), 0.0)
     of_output = jnp.maximum(1.0 + output_scores.astype(jnp.float32), 0.0)

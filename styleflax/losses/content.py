@@ -20,6 +20,11 @@ def mse_loss(x: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array
     As content loss: between the features of the stylized image at relu4_1 and
     the AdaIN output they were decoded from (Huang and Belongie 2017, equation
     12).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(mse_loss(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
+        2.0
     """
     return mean_square(x.astype(jnp.float32) - target.astype(jnp.float32))
 
@@ -35,8 +40,8 @@ def pixel_loss(
     Args:
         image: RGB, here not limited to [0, 1].
         target: RGB in [0, 1].
-        chroma_weight: Of each of the two colour differences; about the ratio of
-            luma's variance to theirs evens out the three.
+        chroma_weight: Weight of each of the two colour differences; about the
+            ratio of luma's variance to theirs evens out the three.
     """
     difference = (image - target).astype(jnp.float32)
     components = difference @ jnp.array(LUMA_CHROMA).T

@@ -28,7 +28,7 @@ def covariance_loss(
     are free: pair it with a term that holds the means, such as `mmd_linear`.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `covariance_matrix` of the style.
     """
     difference = covariance_matrix(feature) - target

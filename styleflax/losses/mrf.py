@@ -24,13 +24,20 @@ def mrf_loss(
     where this is a mean over patches and their values.
 
     Args:
-        feature: Of the stylized image.
-        style: Of the style, of any size.
+        feature: Feature map of the stylized image.
+        style: Feature map of the style, of any size.
         stride: Between patches of either map; 1 in the paper, 2 in the authors'
             code, with a sixteenth of the work.
 
     Raises:
         ValueError: If the stride is not at least 1.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jax
+        >>> feature = jax.random.normal(jax.random.key(0), (1, 4, 4, 2))
+        >>> float(mrf_loss(feature, feature))
+        0.0
     """
     if stride < 1:
         raise ValueError(f"stride must be at least 1, got {stride}")

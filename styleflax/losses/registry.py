@@ -55,7 +55,7 @@ NUMBERS: Mapping[str, str] = MappingProxyType(
         "mmd_gaussian_sampled": "gamma",
     }
 )
-"""What may be told of a loss by the end of its name; see `losses.mmd`."""
+"""Parameters that the end of a name may set; see `losses.mmd`."""
 
 
 class StyleLoss(NamedTuple):
@@ -136,11 +136,18 @@ def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLos
     Args:
         name: A name in `STYLE_LOSSES`, or `NAME@LAYER` or `NAME@LAYER+LAYER`; those in
             `NUMBERS` may end in theirs, as in `mmd_polynomial_offset0.5`.
-        arithmetic: Of the method; None for the default.
+        arithmetic: Arithmetic of the method; None for the default.
 
     Raises:
         ValueError: If there is no such loss, a layer is given as an empty word, or a
             gamma is 0, by which all positions would be alike.
+
+    Example:
+        >>> import jax
+        >>> features = {"relu1_1": jax.random.normal(jax.random.key(0), (1, 4, 4, 2))}
+        >>> loss = find_style_loss("gram@relu1_1")
+        >>> round(float(loss.evaluate(features, features, jax.random.key(1))), 3)
+        0.0
     """
     family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
     base = base_name(name)

@@ -14,6 +14,11 @@ def total_variation_loss(image: Image) -> Float[Array, ""]:
     """Mean squared difference of vertical and of horizontal neighbours, summed.
 
     Images of a single row or column have no neighbours there and add 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(total_variation_loss(jnp.array([[[[0.0] * 3, [0.5] * 3]]])))
+        0.25
     """
     steps = [jnp.diff(image, axis=axis) for axis in (1, 2)]
     return sum((mean_square(x) for x in steps if x.size), start=jnp.zeros(()))
@@ -24,6 +29,11 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
 
     A network without a limit at its output can please an encoder by values that no
     picture has; cut off, they are spots of pure colour.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(out_of_range_loss(jnp.full((1, 2, 2, 3), 1.5)))
+        0.25
     """
     return mean_square(image - jnp.clip(image, 0.0, 1.0))
 

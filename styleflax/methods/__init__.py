@@ -21,13 +21,13 @@ METHODS: Mapping[str, Callable[..., Method]] = {
 
 
 NEW_STYLE: Mapping[str, str] = {"cin": "cin_style"}
-"""By method, the one that adds a style to a model of it."""
+"""The method that adds a style to a model, by the model's method."""
 
 REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "adain": ("norm", "transform", "content_target"),
     "sanet": ("levels",),
 }
-"""By method, those of version 0.1 that only experiments used."""
+"""Options of version 0.1 that were removed, by method."""
 
 _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
@@ -44,6 +44,11 @@ def build(name: str, **arguments: Any) -> Method:
 
     Raises:
         ValueError: If there is none, or an argument is not possible.
+
+    Example:
+        >>> method = build("adain", losses={"content": 1.0, "gram": 3.0})
+        >>> sorted(method.losses)
+        ['model']
     """
     if name not in METHODS:
         raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")

@@ -45,7 +45,7 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", DEEPEST)
 PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
 RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
 LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
-"""Beside the style losses."""
+"""Terms of the loss other than the style losses."""
 PAPER_ARITHMETIC = Arithmetic()
 
 

@@ -85,8 +85,8 @@ class Piece(NamedTuple):
 
     Attributes:
         extent: Rows and columns of the window, in px, that are the picture's.
-        masks: Of `Controls`, on the grids of this window; there those of `Controls`
-            are not looked at.
+        masks: Masks of `Controls`, on the grids of this window; there those of
+            `Controls` are not looked at.
         itself: What the window's positions attended to in the whole content; {}
             where strength is 1, and with a method that has no `Tiling.attend`.
     """
@@ -150,9 +150,9 @@ class Method(NamedTuple):
             batches hold that of every style picture.
         options: Its own arguments, as JSON has them, by which a model file's method
             is built again.
-        begin_from: Of the method and players of the model file that a training
-            begins from: the players to begin with, and what stays frozen beside the
-            encoder. None where parts of the same names are taken.
+        begin_from: Function of the method and players of the model file that a
+            training begins from: the players to begin with, and what stays frozen
+            beside the encoder. None where parts of the same names are taken.
         frozen_parts: Names of those in `frozen` and in model files, each with
             key -> such a tree.
         encoder_width: Factor on the channels of that encoder; see `models.vgg`.
@@ -258,9 +258,9 @@ def style_moments(
     """The mean and std of a style's feature, or of the part of it under a mask.
 
     Args:
-        feature: Of the style.
+        feature: Feature of the style.
         mask: The part, of any size; None for all.
-        statistics: Of `ops.statistics`.
+        statistics: Arguments of `ops.statistics`.
     """
     if mask is None:
         mean, std = channel_mean_std(feature, **statistics)

@@ -54,14 +54,15 @@ def make_cin(
     Args:
         losses: Weights by term: `content`, those of `losses.regularizers`, and any
             style loss (`methods.terms`).
-        arithmetic: Of the style loss `style`.
+        arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
         styles: Their names, in the order of the style pictures.
         width: Factor on the network's channels.
         residual_blocks: How many the network has.
-        kernel_std: Of kernels before training; None for He's by size.
+        kernel_std: Standard deviation of kernels before training; None for He's by
+            size.
         content_layer: Where pictures must agree with their contents.
         style_layers: Where they are compared with their styles.
         style_coefficients: In training, factors on the style terms of every style, in
@@ -103,16 +104,16 @@ def make_cin_style(
 
     Args:
         losses: As of `make_cin`.
-        arithmetic: The same.
-        dtype: The same.
-        native: The same.
-        remat: The same.
+        arithmetic: As of `make_cin`.
+        dtype: As of `make_cin`.
+        native: As of `make_cin`.
+        remat: As of `make_cin`.
         styles: The new style's name.
         width: That of the model begun from.
-        residual_blocks: The same.
+        residual_blocks: Number of blocks of the model begun from.
         content_layer: As of `make_cin`.
-        style_layers: The same.
-        pooling: The same.
+        style_layers: As of `make_cin`.
+        pooling: As of `make_cin`.
 
     Raises:
         ValueError: As `make_cin` does, and if there is not just one style.

@@ -44,7 +44,7 @@ class Perception(NamedTuple):
         encode: The encoder.
         content_layer: Where a picture must agree with its content.
         style_layers: Where it is compared with its style.
-        weights: Of all terms.
+        weights: Weights of all terms.
         terms: Those among them that compare styles.
     """
 
@@ -73,7 +73,7 @@ class Perception(NamedTuple):
         Args:
             frozen: Holds the encoder.
             content: Pictures.
-            stylized: Of the same size; what is differentiated.
+            stylized: Results of the same size; the losses are differentiated by them.
             style: One for every picture, or one for all, of any size; with
                 coefficients one for every picture.
             players: Hold the critic, if there is one.
@@ -174,10 +174,10 @@ def make_feed_forward(
         draw: Makes the batch's pictures in training.
         aims: batch -> the pictures of their styles, and factors on the style terms of
             each or None; see `Perception.judge`.
-        encode_style: Of `Method`.
+        encode_style: Field of `Method`.
         apply: (variables, frozen, image, styles, controls) -> picture.
         styles: Names of the network's styles.
-        controls: Of `Method`.
+        controls: Field of `Method`.
         options: The same, but for those of the perception, which are added.
     """
     encode = perception.encode

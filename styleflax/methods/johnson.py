@@ -53,7 +53,7 @@ def make_johnson(
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
             Caffe's), `losses.regularizers`, and any style loss (`methods.terms`).
-        arithmetic: Of the style loss `style`.
+        arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
@@ -61,7 +61,8 @@ def make_johnson(
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
         width: Factor on the network's channels.
         residual_blocks: How many the network has.
-        padding: Of the network, as also the next two; see `models.transformer_net`.
+        padding: Padding of the network, as also the next two; see
+            `models.transformer_net`.
         upsampling: By what its pictures grow again.
         output: What maps to colours.
         content_layer: Where pictures must agree with their contents. Of the authors'

@@ -68,7 +68,7 @@ PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
 (`presets.PRESETS["sanet-paper-print"]`)."""
 IDENTITIES = ("identity_pixels", "identity_features")
 LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
-"""Beside the style losses."""
+"""Terms of the loss other than the style losses."""
 PAPER_ARITHMETIC = Arithmetic()
 Start = Literal["likeness", "random"]
 
@@ -103,7 +103,7 @@ def make_sanet(
             attention where `path` is `auto`.
         style_dtype: In which a style's features are kept: 5 MB in float16 for a
             picture of 512 px.
-        path: Of `ops.attention.attention`.
+        path: Argument of `ops.attention.attention`.
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         remat: Save memory in training; see `methods.encoder`.

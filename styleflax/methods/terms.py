@@ -46,7 +46,7 @@ class StyleTerms(NamedTuple):
 
     Attributes:
         losses: Style losses by term.
-        critic_layers: Of terms with critics, one critic a layer.
+        critic_layers: Layers of terms with critics, one critic per layer.
         critic: The network of each.
     """
 
@@ -146,7 +146,7 @@ def make_style_terms(
         weights: By term.
         own_terms: Names of the method's other losses.
         layers: Those of the encoder that styles are compared at.
-        arithmetic: Of `style`.
+        arithmetic: Arithmetic of `style`.
         dtype: Compute type of critics.
         width: Factor on the channels of the encoder that judges, and on the critics'.
 

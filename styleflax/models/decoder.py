@@ -40,6 +40,15 @@ class Decoder(nn.Module):
         dtype: Compute type; the image is float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
         width: Factor on the channels; see `layers.scale_channels`.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> feature = jnp.zeros((1, 2, 3, 512))
+        >>> decoder = Decoder()
+        >>> init = decoder.init_with_output
+        >>> jax.eval_shape(init, jax.random.key(0), feature)[0].shape
+        (1, 16, 24, 3)
     """
 
     dtype: DTypeLike = jnp.float32

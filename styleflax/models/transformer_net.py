@@ -26,7 +26,7 @@ START_PAD_PX = 8
 """Border of `reflect-start` for a residual block: what its two unpadded convolutions at
 a quarter of the size take away again."""
 TANH_RANGE = 150.0
-"""Of the output around Caffe's mean, in [0, 255]; fast-neural-style's."""
+"""Range of the output around Caffe's mean, in [0, 255], as in fast-neural-style."""
 EPS = 1e-5
 
 
@@ -56,7 +56,8 @@ class TransformerNet(nn.Module):
             may leave [0, 1]; `sigmoid`; `linear` of [0, 255], which pixels may leave,
             too (fast_neural_style of pytorch/examples).
         normalise_output: Normalise the last convolution, too (Dumoulin et al.).
-        kernel_std: Of kernels before training; None for He's by size.
+        kernel_std: Standard deviation of kernels before training; None for He's by
+            size.
         dtype: Compute type; the image and statistics are float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
     """
@@ -209,8 +210,8 @@ class _Conv(nn.Module):
         border: `mirror`, `zero`, or `none`, which takes positions away.
         biased: Whether there is a bias.
         kernel_std: See `TransformerNet`.
-        dtype: The same.
-        native: The same.
+        dtype: See `TransformerNet`.
+        native: See `TransformerNet`.
     """
 
     features: int

@@ -123,7 +123,7 @@ class VGG(nn.Module):
         """Features of RGB images in [0, 1], any height and width from 1 px.
 
         Args:
-            images: Of an even size at every pool, if there is an extent.
+            images: Images of an even size at every pool, if there is an extent.
             extent: What of `images` is the picture's; None for all of it.
         """
         pool = POOLS[self.pooling]

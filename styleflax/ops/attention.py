@@ -36,9 +36,9 @@ def attention(
     two blocks where the dense one needs it for n times m scores.
 
     Args:
-        query: One per position of the content.
-        key: One per position of the style.
-        value: The same.
+        query: Queries, one per position of the content.
+        key: Keys, one per position of the style.
+        value: Values, one per position of the style.
         mask: Where a query may attend to a key. A query that may attend to
             nothing gives 0.
         bias: Added to the scores.
@@ -50,6 +50,12 @@ def attention(
 
     Raises:
         ValueError: If the path is unknown or a block is not positive.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> query = key = 20 * jnp.eye(2)[None]
+        >>> attention(query, key, jnp.array([[[1.0], [5.0]]]))[0, :, 0]
+        Array([1., 5.], dtype=float32)
     """
     if path not in get_args(Path):
         raise ValueError(f"path must be one of {get_args(Path)}, got {path!r}")

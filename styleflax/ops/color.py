@@ -70,6 +70,12 @@ def keep_luminance(
 
     Returns:
         RGB in [0, 1].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> gray, red = jnp.full((1, 1, 1, 3), 0.2), jnp.array([[[[0.6, 0.1, 0.1]]]])
+        >>> keep_luminance(gray, red).round(2)[0, 0, 0]
+        Array([0.59..., 0.09..., 0.09...], dtype=float32)
     """
     luma = jnp.clip(_luma(image), 0.0, 1.0)
     chroma = colors - _luma(colors)
@@ -116,7 +122,13 @@ def match_lab(
 
 
 def rgb_to_lab(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """Returns CIELAB (white D65) of sRGB: L in [0, 100], a and b around 0."""
+    """Returns CIELAB (white D65) of sRGB: L in [0, 100], a and b around 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> rgb_to_lab(jnp.ones((1, 1, 1, 3)))[0, 0, 0, 0].round(1)
+        Array(100., dtype=float32)
+    """
     xyz = jnp.matmul(_to_linear(image), _normalised_xyz().T, precision="highest")
     root = jnp.cbrt(jnp.maximum(xyz, _EDGE**3))
     f = jnp.where(xyz > _EDGE**3, root, xyz / (3 * _EDGE**2) + 4.0 / 29.0)

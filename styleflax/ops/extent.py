@@ -21,7 +21,7 @@ class Extent(NamedTuple):
 
     Attributes:
         rows: At least 1.
-        columns: The same.
+        columns: At least 1.
     """
 
     rows: Int[Array, ""]

@@ -35,8 +35,8 @@ def partial_attention(
 
     Args:
         query: Sets of queries.
-        key: Of the part.
-        value: The same.
+        key: Keys of the part.
+        value: Values of the part.
         allowed: 0 for keys that do not count.
         blocks: As in `ops.chunked_attention`.
     """

@@ -39,7 +39,14 @@ def middle_half(
 def upsample_nearest(
     x: Float[Array, "b h w c"], factor: int = 2
 ) -> Float[Array, "..."]:
-    """Map with every position repeated `factor` times along both sides."""
+    """Map with every position repeated `factor` times along both sides.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> upsample_nearest(jnp.arange(2.0).reshape(1, 1, 2, 1))[0, :, :, 0]
+        Array([[0., 0., 1., 1.],
+               [0., 0., 1., 1.]], dtype=float32)
+    """
     b, h, w, c = x.shape
     shape = (b, h, factor, w, factor, c)
     repeated = jnp.broadcast_to(x[:, :, None, :, None, :], shape)
@@ -81,6 +88,11 @@ def area_average(
 
     Returns:
         Array of shape (r, height, width).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> area_average(jnp.array([[[0.0, 0.0, 1.0]]]), 1, 2)
+        Array([[[0.        , 0.66...]]], dtype=float32)
     """
     rows = _overlap(masks.shape[1], height)
     columns = _overlap(masks.shape[2], width)

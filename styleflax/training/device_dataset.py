@@ -24,7 +24,7 @@ from styleflax.memory import check_fits, explained_memory
 from styleflax.methods.base import Batch
 
 MAX_ASPECT = 2.0
-"""Of pictures that are longer the middle is held."""
+"""Largest ratio of sides; of longer images only the middle is used."""
 _SEED_OFFSETS = {"content": 0, "style": 1_000_003}
 _logger = logging.getLogger(__name__)
 

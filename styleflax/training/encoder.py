@@ -162,7 +162,7 @@ def start_from(
         method: That the variables are of.
         variables: Those of a run that begins anew.
         begin_from: See `Method`.
-        trains_encoder: The same.
+        trains_encoder: See `Method`.
 
     Raises:
         FileNotFoundError: If there is neither a file nor a model of that name.

@@ -63,7 +63,7 @@ def model_file(
 
     Args:
         workdir: The run's folder.
-        config: Of the run.
+        config: Configuration of the run.
         state: On the host or on devices.
         notes: Beside it in its checkpoint.
         scores: On validation pictures, for the provenance.

@@ -66,7 +66,7 @@ def train(
     the same configuration and a folder that all share.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Holds all of it: configuration, encoder, checkpoints, metrics,
             samples.
         make_sampler: Draws how far training has come; see `MakeSampler`.

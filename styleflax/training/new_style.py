@@ -21,7 +21,7 @@ class NewStyle:
         painting: A picture.
         weights: Name or file of the model.
         photos: Contents, as `datasets.sources.open_source` has them.
-        steps: Of training.
+        steps: Number of training steps.
         batch_size: Photographs in a step.
         crop_px: Side of their crops.
         style_px: Side at which the painting's middle square is seen.

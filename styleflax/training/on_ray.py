@@ -32,12 +32,12 @@ def train_on_ray(
     intact checkpoint. SIGTERM or SIGINT to this process makes them save and end.
 
     Args:
-        config: Of the run; Ray fills in who is the coordinator.
+        config: Configuration of the run; Ray fills in who is the coordinator.
         workdir: A folder that all nodes share.
         work: Called in every worker.
         num_workers: Processes, one JAX process each.
-        address: Of the cluster, `HOST:PORT` or `auto`; empty takes `RAY_ADDRESS`,
-            or else starts a cluster on this machine alone.
+        address: Address of the cluster, `HOST:PORT` or `auto`; empty takes
+            `RAY_ADDRESS`, or else starts a cluster on this machine alone.
         max_failures: So often workers are started again; -1 for ever.
         gpus_per_worker: GPUs of each, if the cluster has any; 0 trains on CPUs.
 

@@ -18,7 +18,7 @@ def read_palettes(
     """The palettes of a method's own styles by their names, as JSON has them.
 
     Args:
-        method: Of a method that takes paintings there are none.
+        method: The method; those that take paintings have none.
         styles: The pictures of its styles, in order.
         style_px: Side of the squares at which they are seen.
     """

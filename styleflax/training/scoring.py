@@ -19,7 +19,7 @@ from styleflax.types import Params
 from styleflax.weights.store import save_model
 
 PREFIX = "val_"
-"""Of the names of scores in metrics.jsonl."""
+"""Prefix of the names of scores in metrics.jsonl."""
 BEST_NAME = "best.safetensors"
 
 

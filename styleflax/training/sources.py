@@ -42,7 +42,7 @@ def open_sources(config: Config, workdir: Path | None = None) -> Sources:
     """Contents and styles, prepared where they have not been before.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Its folder, in which the pictures are recorded before they are
             prepared; all processes must call it together then. None records nothing.
 

@@ -48,8 +48,8 @@ def create_state(
 
     Args:
         method: Makes the variables.
-        optimizer: Of every player.
-        seed: Of the variables and of the run.
+        optimizer: Optimizer of every player.
+        seed: Seed of the variables and of the run.
         with_average: Hold a running average of the variables, too.
     """
     init_key, run_key = jax.random.split(jax.random.key(seed))

@@ -134,7 +134,7 @@ def check_pictures(
 
     Args:
         workdir: The run's folder, opened by `open_workdir`.
-        config: Of the run.
+        config: Configuration of the run.
         rules: Which files are pictures, see `recorded_rules`.
         found: The pictures as they are now, by field of `config.data`.
 

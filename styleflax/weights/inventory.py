@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         name: Name or file.
-        sha256: Of the file's bytes; "" if they could not be read.
+        sha256: SHA-256 of the file's bytes; "" if they could not be read.
         problem: "" if the file is as it should be.
     """
 

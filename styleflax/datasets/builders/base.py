@@ -19,7 +19,7 @@ from styleflax.datasets.builders.screening import (
 from styleflax.images.listing import RULES, Rules
 
 REPORT_NAME = "report.json"
-"""Beside a dataset's records: how many pictures it holds, and which it lacks."""
+"""File of a data set: the number of its images, and which ones are missing."""
 
 
 @dataclasses.dataclass(eq=False)

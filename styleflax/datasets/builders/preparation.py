@@ -73,7 +73,7 @@ def find_config(
     Args:
         name: See `prepared_folder`, as for the other arguments.
         manual_dir: Folder of files that the user downloaded.
-        options: Of the dataset.
+        options: Options of the dataset.
         rules: Which files of folders are pictures.
 
     Raises:

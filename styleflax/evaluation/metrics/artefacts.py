@@ -38,7 +38,7 @@ def detect_artefacts(
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3), sides of 64 px or more.
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), sides of 64 px or more, of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
 
     Raises:

@@ -30,7 +30,7 @@ class Blobs(NamedTuple):
 
     Attributes:
         num_blobs: How many there are.
-        share: Of the picture's area, in [0, 1].
+        share: Share of the picture's area, in [0, 1].
         found: Whether the share is more than `BLOB_LIMIT`.
     """
 
@@ -63,7 +63,7 @@ def detect_blobs(
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size.
         limit: Share of the area from which on blobs are reported.
 

@@ -10,7 +10,7 @@ class Interval(NamedTuple):
     """A mean and where it may lie.
 
     Attributes:
-        mean: Of the values.
+        mean: Mean of the values.
         low: Lower end of the interval.
         high: Upper end.
     """
@@ -40,6 +40,10 @@ def bootstrap_mean(
     Raises:
         ValueError: If there is no value or one that is not finite, if there are
             more than two axes, or if `level` or `draws` is out of range.
+
+    Example:
+        >>> bootstrap_mean([1.0, 1.0, 1.0]).mean
+        1.0
     """
     x = np.asarray(values, np.float64)
     if x.ndim not in (1, 2) or x.size == 0:

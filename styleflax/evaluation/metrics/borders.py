@@ -78,7 +78,7 @@ def detect_border(
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 32 px.
         limit: Excess from which on it is reported.
 

@@ -71,7 +71,7 @@ def detect_checkerboard(
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
         limit: Excess in dB from which on it is reported.
 

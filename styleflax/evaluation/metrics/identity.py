@@ -16,13 +16,19 @@ def psnr(
 
     Args:
         picture: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
-        original: The same, equally large.
+        original: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), of the same size.
 
     Returns:
         inf for equal pictures; 0 between black and white.
 
     Raises:
         ValueError: If the shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((16, 16, 3), 0.5, np.float32)
+        >>> psnr(image + 0.1, image).round(2)
+        array([20.], dtype=float32)
     """
     a, b = check_pair("picture", picture, "original", original)
     difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)

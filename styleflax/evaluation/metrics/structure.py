@@ -32,7 +32,8 @@ def ssim(
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more.
-        second: The same, equally large.
+        second: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more, of the
+            same size.
 
     Returns:
         In [-1, 1]; 1 for equal pictures.
@@ -65,7 +66,8 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more.
-        second: The same, equally large.
+        second: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more, of
+            the same size.
 
     Returns:
         (b,), in [0, 1]; 1 for equal pictures.

@@ -31,7 +31,7 @@ class Moments(NamedTuple):
 
     Attributes:
         num_pictures: How many.
-        mean: Of their features.
+        mean: Mean of their features.
         scatter: Sum over the pictures of the outer product of each deviation from the
             mean with itself.
     """
@@ -155,9 +155,9 @@ def frechet_distance(mean1: Vector, cov1: Matrix, mean2: Vector, cov2: Matrix) -
     than features.
 
     Args:
-        mean1: Of the first distribution.
+        mean1: Mean of the first distribution.
         cov1: Its covariance, symmetric.
-        mean2: Of the second.
+        mean2: Mean of the second.
         cov2: Its covariance.
 
     Raises:

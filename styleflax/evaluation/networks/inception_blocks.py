@@ -22,8 +22,8 @@ class Conv(NamedTuple):
     Attributes:
         name: Within its block.
         outs: Output channels.
-        height: Of the kernel.
-        width: Of the kernel.
+        height: Height of the kernel.
+        width: Width of the kernel.
         stride: Along both sides.
         padded: With zeros, so that stride 1 keeps the size; otherwise not at all.
     """

@@ -175,10 +175,11 @@ def fold(
 
     Args:
         kernel: (out, in, height, width), as PyTorch keeps it.
-        scale: Of the normalised values; this and the rest have one value per output.
+        scale: Scale of the normalised values; this and the rest have one value per
+            output.
         shift: Added to them.
-        mean: Of the training's activations.
-        variance: Of the same.
+        mean: Mean of the training's activations.
+        variance: Variance of the training's activations.
     """
     exact = [array.astype(np.float64) for array in (scale, shift, mean, variance)]
     gain = exact[0] / np.sqrt(exact[3] + _EPS)

@@ -23,9 +23,9 @@ class ColorMoments(NamedTuple):
     """Sums over pixels in float64, which hold any picture's.
 
     Attributes:
-        weight: Of all pixels.
-        first: Of their colours.
-        second: Of all products of two channels.
+        weight: Sum of weights of all pixels.
+        first: Sum of their colors.
+        second: Sum of all products of two channels.
     """
 
     weight: float = 0.0
@@ -117,7 +117,7 @@ def color_style(
         style: Only what is `StylePixels` is changed.
         content: uint8, or RGB in [0, 1].
         masks: Laid over the content; None for all of it.
-        shares: Of this style in every region that is stylized.
+        shares: Shares of this style in every region that is stylized.
     """
     if not isinstance(style, StylePixels) or not shares.any():
         return style
@@ -137,8 +137,8 @@ class ColorStatistics(NamedTuple):
     """Mean and variance of CIELAB's channels: of a result and of its target, by region.
 
     Attributes:
-        mean: Of each channel.
-        variance: Of each channel, biased.
+        mean: Mean of each channel.
+        variance: Variance of each channel, biased.
     """
 
     mean: Float[np.ndarray, "2 r 3"]

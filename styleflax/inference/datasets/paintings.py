@@ -64,7 +64,7 @@ class Paintings:
         A painting that is damaged is replaced by the next in order.
 
         Args:
-            seed: Of the data set.
+            seed: Seed of the data set.
             index: The picture's place in the source.
             copy: Which of its styles, from 0, no two the same.
 

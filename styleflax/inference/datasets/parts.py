@@ -36,8 +36,8 @@ class Note(NamedTuple):
     Attributes:
         part: Its number.
         num_records: Pictures in it.
-        num_bytes: Of all records, without the file's own.
-        sha256: Of the file.
+        num_bytes: Number of bytes of all records, without the file's own.
+        sha256: SHA-256 of the file.
         skipped: Pictures that could not be used.
         damaged_styles: Paintings that could not be used and were replaced.
         files: Where pictures are files of their own, what is known of each.

@@ -40,7 +40,7 @@ def make_bulk_program(
 
     Args:
         model: Its parameters are kept on every device.
-        devices: Of this process; each takes an equal share of a batch.
+        devices: Devices of this process; each takes an equal share of a batch.
     """
     method = model.method
 
@@ -106,14 +106,14 @@ def stylize_each(
     """Content images, each in its own style; see `methods.base.stylize`.
 
     Args:
-        method: Of the model.
-        variables: See there.
-        frozen: See there.
+        method: Method of the model.
+        variables: As for `Method`.
+        frozen: As for `Method`.
         content: A batch.
         styles: The tree of a style, its leaves stacked over the batch.
         alpha: Strength for all.
         color_match: See `methods.base.Controls`.
-        detail: The same.
+        detail: See `methods.base.Controls`.
 
     Returns:
         RGB of exactly the size of `content`, not clipped.

@@ -20,7 +20,7 @@ class Kept(NamedTuple):
 
     Attributes:
         descent: The picture, and all that the optimiser remembers.
-        level: Of the pyramid.
+        level: Level of the pyramid.
         done: Calls of the optimiser at this level.
         losses: So far, of all levels.
     """

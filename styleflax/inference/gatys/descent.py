@@ -25,8 +25,8 @@ class Descent(NamedTuple):
     Attributes:
         image: RGB, not limited to [0, 1].
         value: The loss of it; inf before the first iteration.
-        gradient: Of the loss at the image.
-        terms: Of the loss.
+        gradient: Gradient of the loss at the image.
+        terms: Terms of the loss.
         memory: The optimiser's own.
     """
 

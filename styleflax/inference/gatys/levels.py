@@ -19,8 +19,8 @@ class Regions(NamedTuple):
     """Where each style goes.
 
     Attributes:
-        weights: Of every style in every region.
-        masks: Of the regions; they sum to 1. None for one region that is all.
+        weights: Weights of every style in every region.
+        masks: Masks of the regions; they sum to 1. None for one region that is all.
         style_masks: The part of every style that counts, or () for all of them.
     """
 
@@ -38,8 +38,8 @@ class Inputs(NamedTuple):
     """What an optimised picture is made of; RGB in [0, 1].
 
     Attributes:
-        content: Of the size that the result has.
-        styles: Of any sizes.
+        content: Content of the size that the result has.
+        styles: Styles of any sizes.
         regions: Where they go.
         start: What the result begins as, of any size; None for what `Settings.init`
             says.
@@ -105,9 +105,9 @@ def next_image(inputs: Inputs, image: Image, size: Size) -> Image:
     enlarged.
 
     Args:
-        inputs: Of the whole picture.
+        inputs: Inputs of the whole picture.
         image: The result of the level before.
-        size: Of the finer level.
+        size: Size of the finer level.
     """
     if inputs.start is None:
         return resized(image, size)

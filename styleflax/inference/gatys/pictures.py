@@ -37,7 +37,7 @@ class Watch:
     """What a long optimisation is told beside its pictures.
 
     Attributes:
-        seed: Of noise, and of style losses that sample.
+        seed: Seed of noise, and of style losses that sample.
         checkpoint: File to go on from; see `make_gatys`.
         heard: Called with level and losses of every chunk.
     """

@@ -21,8 +21,8 @@ class Settings(NamedTuple):
         optimizer: `lbfgs` or `adam`.
         iterations: At each level of the pyramid, coarse to fine; one number is for
             all levels.
-        levels: Of the pyramid; each has twice the side of the one before.
-        learning_rate: Of Adam, in units of the range of a pixel.
+        levels: Levels of the pyramid; each has twice the side of the one before.
+        learning_rate: Learning rate of Adam, in units of the range of a pixel.
         memory_size: Pairs that L-BFGS remembers; each takes two pictures.
     """
 

@@ -16,7 +16,7 @@ def average_cells(
     """What `ops.spatial.area_average` gives, in little memory and compiling nothing.
 
     Args:
-        masks: Of any size; they may be mapped from a file.
+        masks: Masks of any size; they may be mapped from a file.
         height: Cells along the first side.
         width: Along the second.
     """
@@ -46,9 +46,9 @@ def layer_cells(
     """The masks on every layer's grid over the whole picture.
 
     Args:
-        masks: Of any size.
+        masks: Masks of any size.
         picture: Height and width, in px.
-        strides: Of every layer's positions, in px.
+        strides: Strides of every layer's positions, in px.
     """
     height, width = picture
     return {

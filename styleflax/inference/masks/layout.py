@@ -14,7 +14,7 @@ from styleflax.inference.masks.read import ALPHA, REST, Masking
 WHOLE = np.ones((1, 1, 1), np.float32)
 """One region, of any size."""
 BAND_PX = 2**20
-"""Of a picture are looked at at once, where that can be chosen."""
+"""Pixels processed at a time."""
 _NEGLIGIBLE = 0.02
 """Masks of 8 bits that should sum to 1 may miss it by their rounding."""
 _MIN_AREA_PX = 1.0
@@ -41,8 +41,8 @@ class LaidMasks:
 
     Args:
         masking: The masks.
-        height: Of the picture in px.
-        width: The same.
+        height: Height of the picture in px.
+        width: Width of the picture in px.
         alpha: The content's opacity, of any size; None is opaque.
         scale: Pixels of this picture for each one that the feather is told in.
         cached_bands: How many bands are cached; None for all, as for a video's frames.

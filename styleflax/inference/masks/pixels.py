@@ -12,7 +12,7 @@ class PixelMasks:
     """`masks.rows(first, last)`: regions at the pixels of these rows.
 
     Args:
-        masks: Of any height and width, or `LaidMasks` of the picture's.
+        masks: Masks of any height and width, or `LaidMasks` of the picture's.
         picture: Height and width of the picture, in px.
     """
 

@@ -98,7 +98,7 @@ def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:
 
     Args:
         method: Built with `native=True`.
-        devices: Of this process.
+        devices: Devices of this process.
     """
     splits: dict[int, RowSplit] = {}
 
@@ -173,7 +173,7 @@ class Renderer:
         """The contents in the styles, RGB in [0, 1].
 
         Args:
-            contents: Of one size.
+            contents: Contents of one size.
             styles: As the method encoded them.
             plan: What was asked for.
             masks: Laid over the contents; None for all of them.

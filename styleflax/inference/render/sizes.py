@@ -32,7 +32,7 @@ class Sizes:
     Args:
         tile_px: Side of the windows of all pictures, 0 for none at all, or None to
             choose for each picture.
-        tiling: Of the method.
+        tiling: Tiling of the method.
 
     Raises:
         ValueError: If the method has no such windows.
@@ -64,9 +64,9 @@ class Sizes:
         """Side of the windows of pictures of that size, or 0 for whole ones.
 
         Args:
-            number: Of pictures at once; a batch is one program.
-            height: Of each, in px.
-            width: The same.
+            number: Number of pictures at once; a batch is one program.
+            height: Height of each, in px.
+            width: Width of each, in px.
         """
         if self._forced is not None:
             return self._forced
@@ -96,8 +96,8 @@ class Sizes:
 
         Args:
             tile_px: Side of the windows that did not fit, or 0 for the whole picture.
-            height: Of the picture, in px.
-            width: The same.
+            height: Height of the picture, in px.
+            width: Width of the picture, in px.
         """
         if self._forced is not None:
             return False
@@ -138,10 +138,10 @@ def notable_cost(
     """A warning of what that costs for whole pictures; None if it costs little.
 
     Args:
-        model: Of any method.
-        count: Of pictures.
-        height: Of each in px.
-        width: The same.
+        model: Model of any method.
+        count: Number of pictures.
+        height: Height of each in px.
+        width: Width of each in px.
         controls: Of which the strengths count.
     """
     if not attends_to_itself(model, controls):

@@ -45,7 +45,7 @@ def see_style(
     """A painting at the short side asked for; one that has been seen may stay so.
 
     Args:
-        style: Of any size.
+        style: Style of any size.
         size: In px; None shrinks pictures to `STYLE_SIZE_PX` if they are larger.
         mask: The part of it that counts, scaled to at most 1; None for all, or for
             what it had.
@@ -208,7 +208,7 @@ def find_style(names: Sequence[str], style: object) -> int:
     """The index of one of a model's own styles.
 
     Args:
-        names: Of all of them.
+        names: Names of all of them.
         style: A name, a number from 1 (also as text), or None if there is only one.
 
     Raises:

@@ -38,8 +38,8 @@ class StyleFile(NamedTuple):
         style: What `methods.base.encode_painting` returned, as a tree of arrays.
         method: A key of `methods.METHODS`.
         model: What the model was called; for people.
-        model_digest: Of the model, see `weights.store.model_digest`; by it alone
-            is decided whether the style fits.
+        model_digest: Digest of the model, see `weights.store.model_digest`; by it
+            alone is decided whether the style fits.
         painting: What the picture was called; for people.
     """
 

@@ -12,7 +12,7 @@ from styleflax.memory import available_bytes
 
 Features = dict[str, np.ndarray]
 IN_MEMORY_BYTES = 2**29
-"""Of features in memory; more are in files."""
+"""Bytes of features in memory; more are stored in files."""
 
 
 class KeptFeatures:

@@ -33,7 +33,7 @@ def key_blocks(
 
     Args:
         windows: All of a picture, with their features.
-        strides: Of every layer's positions, in px.
+        strides: Strides of every layer's positions, in px.
     """
     waiting: dict[str, np.ndarray] = {}
     sizes: dict[str, int] = {}

@@ -37,11 +37,11 @@ class Passes(NamedTuple):
     """A picture through windows.
 
     Attributes:
-        model: Of a method that can be tiled.
+        model: Model of a method that can be tiled.
         content: The picture.
         windows: What `inference.tiles.windows.cut_windows` made of its size.
         kept: Features of the windows.
-        strides: Of every layer's positions, in px.
+        strides: Strides of every layer's positions, in px.
         cells: Masks on the layers' grids over the whole picture.
         controls: With masks that nobody looks at.
         masks: At the picture's pixels.

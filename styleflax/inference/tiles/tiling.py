@@ -45,7 +45,7 @@ def stylize_tiled(
     styles and of regions, and each size of what is kept of a style; not of picture.
 
     Args:
-        model: Of a method that can be tiled.
+        model: Model of a method that can be tiled.
         content: A picture of any size, uint8 or float32 in [0, 1]; it may be mapped
             from a file.
         styles: As `Method.encode_style` made them.

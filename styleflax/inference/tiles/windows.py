@@ -28,8 +28,8 @@ class Window(NamedTuple):
 
     Attributes:
         side: In px.
-        rows: Where it lies.
-        columns: The same.
+        rows: First row of the image in it.
+        columns: First column of the image in it.
     """
 
     side: int
@@ -72,10 +72,10 @@ def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[W
     """The windows of a picture; one that shows all of it may be of any size.
 
     Args:
-        height: Of the picture, in px.
-        width: The same.
+        height: Height of the picture, in px.
+        width: Width of the picture, in px.
         tile_px: Side of a window.
-        tiling: Of the method.
+        tiling: Tiling of the method.
 
     Raises:
         ValueError: As `check_tile`.

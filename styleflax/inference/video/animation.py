@@ -22,7 +22,7 @@ from styleflax.inference.video.colorspace import RGB_TAGS
 
 MS = Fraction(1, 1000)
 _DEFAULT_MS = 100
-"""What browsers show frames for that name no time, or next to none."""
+"""Time for which browsers show frames without a time, or with almost none."""
 _SHORTEST_MS = 10
 
 
@@ -48,7 +48,7 @@ _WEBP = _Kind("WEBP", {"quality": 90, "method": 4}, 1, 1)
 _APNG = _Kind("PNG", {}, 1, 1)
 _KINDS = {".gif": _GIF, ".webp": _WEBP, ".png": _APNG, ".apng": _APNG}
 ANIMATION_SUFFIXES = frozenset(_KINDS)
-"""Of animated pictures that `AnimationWriter` writes."""
+"""Suffixes of animated images that `AnimationWriter` writes."""
 
 
 class AnimationReader:
@@ -149,7 +149,8 @@ class AnimationWriter:
 
     Args:
         path: Its suffix names the format: .gif, .webp, .png or .apng.
-        source: Of times, and of how often they are played; without end for videos.
+        source: Source of times, and of how often they are played; without end for
+            videos.
         overwrite: Replace a file that is there.
 
     Attributes:

@@ -65,7 +65,7 @@ def open_clip(
 
 
 ANIMATED_SUFFIXES = ANIMATION_SUFFIXES | {".avif"}
-"""Of pictures that may be animated."""
+"""Suffixes of images that may be animated."""
 
 
 def open_writer(
@@ -80,10 +80,10 @@ def open_writer(
 
     Args:
         path: The file to be written.
-        source: Of what the frames are made.
+        source: Source of what the frames are made.
         crf: See `VideoWriter`.
-        pixel_format: The same.
-        overwrite: The same.
+        pixel_format: See `VideoWriter`.
+        overwrite: See `VideoWriter`.
 
     Raises:
         ValueError: See `check_video_target`.
@@ -175,7 +175,7 @@ class NumberedPictures:
     is left out, and the one before it is shown for longer.
 
     Args:
-        folder: Of pictures like frame_0001.png.
+        folder: Folder of pictures like frame_0001.png.
         rate: Frames in a second.
         max_megapixels: Limit on the size of a frame.
 

@@ -39,7 +39,7 @@ class ColorTags(NamedTuple):
 
 
 RGB_TAGS = ColorTags(_BT709, _UNSPECIFIED, _UNSPECIFIED)
-"""Of clips that are no videos, whose frames are RGB."""
+"""Color space of clips that are not videos, whose frames are RGB."""
 
 
 def tags_of(frame: "VideoFrame") -> ColorTags:

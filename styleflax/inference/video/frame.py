@@ -54,7 +54,7 @@ def stylize_frame(
     Compiled once for a size of frame.
 
     Args:
-        model: Of any method.
+        model: Model of any method.
         frame_u8: As it is to be stylized.
         styles: As `Method.encode_style` made them.
         controls: With masks of any size.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "VideoReader", "import_av"]
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""By codec: those that see the opacity of WebM, which libav's own leave out."""
+"""Decoders by codec that read the opacity of WebM, which libav's own ignore."""
 _US = 1_000_000  # of libav's times of whole files, per second
 
 
@@ -47,7 +47,7 @@ class VideoReader:
     the size and colours of the first; should the file change them, they are resized.
 
     Args:
-        path: Of any container and codec that PyAV reads.
+        path: File in any container and codec that PyAV reads.
         max_megapixels: Limit on the size of a frame.
         sound: Whether there are packets of sound.
 
@@ -56,8 +56,8 @@ class VideoReader:
         rate: Frames in a second, on the average.
         num_frames: About how many there are, or None.
         audio: The streams of sound.
-        width: Of upright frames, in px.
-        height: The same.
+        width: Width of upright frames, in px.
+        height: Height of upright frames, in px.
         aspect: Width over height of an upright pixel.
         colors: What the file says of its colours.
         num_damaged: Packets so far that could not be decoded.

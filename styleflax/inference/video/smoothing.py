@@ -12,7 +12,7 @@ from styleflax.ops.statistics import Moments
 
 Statistics = dict[str, Moments]
 Tree = TypeVar("Tree")
-"""Of arrays: the statistics of a frame."""
+"""Tree of arrays: the statistics of a frame."""
 CUT_DISTANCE = 0.4
 """Histograms further apart than this, of at most 1, are of two scenes."""
 _BINS = 8  # for each of red, green and blue

@@ -56,7 +56,7 @@ class VideoStylizer:
 
     Args:
         model: As built.
-        stylizer: Of that model; it encodes styles.
+        stylizer: Stylizer of that model; it encodes styles.
         styles: What its `prepare_style` returned for this plan.
         plan: What is asked for.
         smooth_s: Time constant in seconds of the exponential average over the
@@ -122,7 +122,7 @@ class VideoStylizer:
         """The next frame, stylized.
 
         Args:
-            frame_u8: Of the size of all the others.
+            frame_u8: Frame (uint8) of the size of all the others.
             time_s: When it is shown, since the video's beginning.
 
         Returns:

@@ -39,7 +39,7 @@ def convert_and_save(
         preset: As for `convert_files`.
         to: `model`, or what to turn a model file back into: `published`,
             `torchvision` or `keras`.
-        dtype: Of the model file.
+        dtype: Data type of the model file.
 
     Returns:
         Lines that say what was written.

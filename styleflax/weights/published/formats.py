@@ -49,7 +49,7 @@ class Format(NamedTuple):
         name: As messages call it.
         role: What its weights are for.
         entries: Its tensors, shallow to deep; kernel and bias by turns.
-        spec: Of an encoder.
+        spec: Description of an encoder.
         ignored: Beginnings of names that there is no use for.
     """
 

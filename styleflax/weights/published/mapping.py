@@ -45,8 +45,8 @@ class Part(NamedTuple):
         format: The format's name; "styleflax" for a model file of this library.
         role: What the weights are for.
         params: As this library keeps them, float32.
-        spec: Of an encoder.
-        method: Of a model file; "" for others.
+        spec: Description of an encoder.
+        method: Method of a model file; "" for others.
     """
 
     path: Path
