@@ -10,7 +10,7 @@ The encoder is Caffe's VGG-16 on pixels of 0 to 255 (Keras has it), to which the
 weights belong: in fast-neural-style (train.lua, StyleLoss.lua, TotalVariation.lua) a
 Gram matrix is divided by c h w, its squared differences are averaged over c^2 entries
 and weigh 5 a layer; total variation is half a sum over the batch, times 1e-6, which
-`VARIATION` is for this batch and crop alone. Beside it `configs/johnson_full.py` has
+`VARIATION` is for this batch and crop only. `configs/johnson_full.py` has
 losses that fit the packaged encoder. For a GPU.
 
 Not as in the program: the encoder pads by reflection where Caffe's pads with zeros; the

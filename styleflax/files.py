@@ -23,7 +23,7 @@ def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
             else the user's cache folder of the operating system.
 
     Raises:
-        RuntimeError: the folder begins with ~, and nobody knows the user's home.
+        RuntimeError: the folder begins with ~, and the home is unknown.
     """
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE)
     if not chosen:

@@ -130,7 +130,7 @@ def guard_jit(function: Any) -> Callable[..., Any]:
 
 
 def program_bytes(program: Any) -> float:
-    """Returns what a compiled program needs beside its arguments; 0 if unknown."""
+    """Returns the bytes that a program needs beyond its arguments; 0 if unknown."""
     try:
         found = program.memory_analysis()
         return float(_RESERVE * found.temp_size_in_bytes + found.output_size_in_bytes)
@@ -172,7 +172,7 @@ def explained_memory(doing: str, advice: str, instead_of: str = "") -> Iterator[
 
 
 def describe_lack(error: BaseException) -> str:
-    """Returns one line for an error of memory, also where nobody has explained it."""
+    """Returns one line for an error of memory, also if it has no explanation."""
     if isinstance(error, NotEnoughMemoryError):
         return str(error)
     advice = "use a smaller image (--size), a smaller batch, or more memory"

@@ -240,7 +240,7 @@ def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
 
 def _map_by_shard_map(step: Step, devices: Sequence[jax.Device]) -> Step:
     mesh = _mesh(devices)
-    # check_vma=True would sum gradients of replicated parameters by itself, and
+    # check_vma=True would sum gradients of replicated parameters, too, and
     # pmean would leave them as many times too large as there are devices.
     mapped = guard_jit(
         jax.jit(

@@ -67,7 +67,7 @@ class RowSplit:
         return np.asarray(made)[:, :height]
 
     def compile(self, arguments: Any, image: np.ndarray) -> jax.stages.Compiled:
-        """The program for images of that size, to be looked at."""
+        """The program for images of that size, for inspection."""
         placed = self._placed(arguments, image)
         return self._program.lower(*placed, image.shape[1]).compile()
 

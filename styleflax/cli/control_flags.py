@@ -177,7 +177,7 @@ def control_arguments(
 def one_picture(arguments: "ControlArguments") -> bool:
     """Whether all styles belong into one picture, by shares or by masks.
 
-    A single mask that names no style is of every style by itself.
+    A single mask that names no style is combined with every style in turn.
     """
     return any(arguments.get(k) is not None for k in ("weights", "region_styles"))
 

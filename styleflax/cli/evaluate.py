@@ -119,7 +119,7 @@ def evaluate(
         keep_pictures=keep_pictures,
         overwrite=overwrite,
     )
-    # Whoever brings pictures need not have a model scored beside them.
+    # With results of other programs, no model needs to be scored.
     names = weights or ([] if outputs or gatys else ["adain"])
     _show(runner.evaluate(names, content, style, out, options))
 

@@ -144,7 +144,7 @@ class _Progress:
 
     Args:
         settings: Settings of the picture; they tell how many iterations there are.
-        resumed: Whether what is heard first was done by an earlier run.
+        resumed: Whether the first losses reported are those of an earlier run.
     """
 
     def __init__(self, settings: "Settings", *, resumed: bool) -> None:

@@ -39,10 +39,10 @@ def set_options(config: Config, flags: Sequence[OptionFlag]) -> None:
 
 
 def check_method(config: Config) -> None:
-    """Refuses options and losses that the method has not got, or not so.
+    """Raises if an option or loss is unknown to the method or has the wrong type.
 
     Raises:
-        ValueError: Naming them, and what there is.
+        ValueError: With the unknown names and the known ones.
     """
     # Late, because it brings JAX.
     from styleflax.training.build import build_method  # noqa: PLC0415

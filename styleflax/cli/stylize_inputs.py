@@ -57,7 +57,7 @@ Mix = tuple[Source, ...]
 
 
 def mixes_of(styles: Sequence[Source], *, together: bool) -> list[Mix]:
-    """What every photograph is put into: all styles at once, or each by itself."""
+    """The mixes of every photo: all styles at once, or each style alone."""
     return [tuple(styles)] if together else [(one,) for one in styles]
 
 
@@ -67,7 +67,7 @@ def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
     Those whose header cannot be read are left out: reading them says why.
 
     Args:
-        photos: To be looked at.
+        photos: Photos to check.
         size_px: Short side that they will be resized to, or None.
     """
     sizes = set()

@@ -222,7 +222,7 @@ def train_here(
 
 
 def _packaged_configs() -> dict[str, Path]:
-    """Configurations by name: inside the wheel, or beside the package in a checkout."""
+    """Configurations by name: in the wheel, or next to the package in a checkout."""
     package = Path(styleflax.__file__).parent
     inside, beside = package / "configs", package.parent / "configs"
     folder = inside if inside.is_dir() else beside

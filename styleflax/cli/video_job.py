@@ -121,7 +121,7 @@ def run_videos(
         jobs: All with the same styles.
         weights: Name or file of the model.
         times: Times of the command.
-        left_out: What folders hold beside what is read.
+        left_out: Files in folders that are not read.
         resume: Whether videos that are complete are left out.
         as_json: Whether to print lines of JSON.
 

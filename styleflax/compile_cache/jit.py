@@ -35,12 +35,12 @@ from styleflax.forks import refuse_fork
 from styleflax.memory import guard_program, is_out_of_memory
 
 RETRIEVED = "/styleflax/compile/retrieval"
-"""Name by which `jax.monitoring` is told the seconds of reading a program."""
+"""Name under which `jax.monitoring` gets the seconds of reading a program."""
 
 _SWITCHING = threading.Lock()
 _UNUSABLE = Exception
 """What JAX and the pickle module may raise of a program that does not fit this
-process; it is compiled anew then."""
+process; it is then compiled again."""
 
 
 def kept_jit(

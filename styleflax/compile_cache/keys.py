@@ -89,7 +89,7 @@ def jax_options() -> str:
 
 
 def environment_digest() -> str:
-    """A digest of all that programs follow from beside functions and arguments."""
+    """A digest of all that programs depend on other than functions and arguments."""
     device = jax.local_devices()[0]
     parts = (
         *(FORMAT, _source_digest()),

@@ -146,7 +146,7 @@ class Optimizer:
         ema: Decay of a running average of the weights, such as 0.999, which samples,
             validation and exports then show; 0 for none.
         accumulate_steps: Parts that a batch is computed in, one after another.
-        max_nonfinite_steps: So many skipped steps in a row (loss or gradient not
+        max_nonfinite_steps: Number of skipped steps in a row (loss or gradient not
             finite) stop training.
     """
 
@@ -174,10 +174,10 @@ class Run:
         remat: Spare memory by computing the loss's encoder twice.
         num_workers: Processes that decode pictures; 0 decodes in threads.
         num_threads: Threads that read ahead.
-        log_every_steps: Metrics leave the device so often.
-        checkpoint_every_steps: A checkpoint is written so often.
+        log_every_steps: Log metrics every this many steps.
+        checkpoint_every_steps: Write a checkpoint every this many steps.
         keep_checkpoints: Newest ones kept.
-        sample_every_steps: A grid of sample pictures so often; 0 for never.
+        sample_every_steps: Write a grid of samples every this many steps; 0 for never.
         num_samples: Contents and styles in that grid.
         score_every_steps: Validation pictures are stylized and scored so often; 0 for
             never. The numbers go to metrics.jsonl, with `val_` before their names.

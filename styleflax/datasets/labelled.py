@@ -39,7 +39,7 @@ class LabelledSource(Protocol):
             where they have no names.
         split: What the source calls itself: `train`, `test`, ...
         description: One line that differs where the pictures do.
-        left_out: What lies beside the pictures and is none.
+        left_out: Files in the folder that are not images.
         empty_classes: Names of classes without a picture.
         file_names: Paths of all pictures within the source; None if they are not
             files.

@@ -141,7 +141,7 @@ def make_pair_stream(
 ) -> PairStream:
     """Returns the stream of content and style crops of one process.
 
-    Each source is shuffled anew in every epoch, independently of the other. What
+    Each source is shuffled again in every epoch, independently of the other. What
     all processes read together in a step depends on `seed` and the step alone.
 
     Args:

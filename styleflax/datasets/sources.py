@@ -156,7 +156,7 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
 
 
 class FilePictures:
-    """The encoded pictures in files, read anew each time."""
+    """The encoded images in files, read again each time."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = list(files)

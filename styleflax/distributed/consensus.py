@@ -1,7 +1,7 @@
 """What processes that train together settle with one another.
 
 Every function must be called by all of them in the same order. With one process
-there is nobody to ask, and each returns at once.
+each returns at once.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def on_all(action: Callable[[], T]) -> T:
     failure: Exception | None = None
     try:
         result = action()
-    except Exception as error:  # all must hear of it first
+    except Exception as error:  # all processes must know first
         failure = error
     told = "" if failure is None else str(failure) or type(failure).__name__
     outcomes = exchange(told)

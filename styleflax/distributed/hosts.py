@@ -89,7 +89,7 @@ def _initialize(run: Run, arguments: dict[str, Any]) -> bool:
         except Exception as error:  # raised by the thread that waits
             failures.append(error)
 
-    # A thread, because JAX kills the process when nobody answers.
+    # A thread, because JAX kills the process if there is no answer.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(run.connect_timeout_s)

@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class FirstKept(Generic[T]):
-    """Keeps the first few results and makes the others anew each time.
+    """Caches the first few results and computes the others each time.
 
     Styles come round in a circle, where keeping the newest ones instead would
     find none of them again.

@@ -36,7 +36,7 @@ class Input(NamedTuple):
 
     @property
     def picture(self) -> Float[np.ndarray, "h w 3"]:
-        """The square as RGB in [0, 1]; made anew, so that memory holds bytes."""
+        """The square as RGB in [0, 1]; computed on access, as memory holds bytes."""
         return to_float(self.square_u8)
 
 

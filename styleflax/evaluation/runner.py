@@ -46,7 +46,7 @@ class Options(NamedTuple):
             `outputs.find_outputs`.
         baselines: Whether to score the three of `systems.BASELINES`.
         networks: That measure, of "vgg16" and "alexnet".
-        num_pairs: So many pairs, spread evenly; all of them if None.
+        num_pairs: Number of pairs to score, evenly spaced; all if None.
         gatys: Iterations of optimisations of pixels, each a system; see
             `gatys_system`.
         inception: Weights of the FID network; see `fid`.
@@ -135,7 +135,7 @@ def _note_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> list[str]:
 
 
 def _squares(pairs: Sequence[Pair]) -> dict[str, dict[str, np.ndarray]]:
-    """What the report shows beside the pictures, by role and name."""
+    """The inputs that the report shows, by role and name."""
     return {
         "content": {pair.content.name: pair.content.square_u8 for pair in pairs},
         "style": {pair.style.name: pair.style.square_u8 for pair in pairs},

@@ -75,7 +75,7 @@ def score_with(networks: dict[str, Features], style_pictures: Pictures) -> Score
 
 
 def _collect(networks: dict[str, Features], pictures: Pictures) -> dict[str, Moments]:
-    """The moments of every network's features, the pictures looked at once."""
+    """The moments of every network's features, with each image read once."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for batch in pictures if networks else ():
         for name, features in networks.items():

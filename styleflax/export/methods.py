@@ -43,7 +43,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Where masks are laid: sides of `repeat * ceil(px / stride)`."""
+    """Grids of the masks: sides of `repeat * ceil(px / stride)`."""
 
     name: str
     stride: int

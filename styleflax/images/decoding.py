@@ -217,7 +217,7 @@ def load_rgb(
 
 @contextmanager
 def decoding(image: Image, name: str) -> Iterator[None]:
-    """Within the block, a picture is decoded: what fails is told in one line.
+    """Turns errors of decoding within the block into one line.
 
     Args:
         image: Of which only the header has been read; it is refused if its pixels do

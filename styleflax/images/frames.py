@@ -1,4 +1,4 @@
-"""Frames and pages: what a picture file holds beside its first picture."""
+"""Frames and pages of image files after the first."""
 
 from typing import Any
 

@@ -21,7 +21,7 @@ def image_grid(
     cell_px: int = 256,
     gap_px: int = 4,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns the pictures laid out in rows on white, each fitted into its cell.
+    """Returns the images arranged in rows on white, each fitted into its cell.
 
     Args:
         rows: Arrays of shape (h, w, 3), uint8 or float in [0, 1], of any sizes;

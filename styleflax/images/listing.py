@@ -102,7 +102,7 @@ def list_images(
 ) -> list[Path]:
     """Returns the picture files in a folder and below it, sorted by path.
 
-    Only names are looked at; links to folders are followed, each folder once. Hidden
+    Only names count; links to folders are followed, each folder once. Hidden
     files and folders, and folders of tools, are passed over.
 
     Args:
@@ -204,7 +204,7 @@ def _why_not(path: Path, suffixes: Set[str]) -> str:
 def _walk(
     folder: str | os.PathLike[str], rules: Rules
 ) -> tuple[list[Path], list[Path], list[LeftOut]]:
-    """The files and folders that a search looks at, and what it does not look into."""
+    """The files and folders that a search visits, and those that it skips."""
     check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []

@@ -98,7 +98,7 @@ def read_picture(
 def other_frames(source: Encoded) -> str:
     """Returns what to say of frames and pages that nothing is made of, or "".
 
-    Only headers are read. Whoever decodes by `load_rgb`, which has no notes, asks this.
+    Only headers are read. Complements `load_rgb`, which returns no notes.
 
     Args:
         source: A path, bytes, or an open binary file; "" if it is no picture.

@@ -88,7 +88,7 @@ def load_contents(
     pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment, list-item]
     contents = []
     for given in pictures:
-        # Once, as the opacity is looked at again and a pipe cannot be.
+        # Once, as the opacity is read again and a pipe cannot be.
         picture = path_or_bytes(given) if is_encoded(given) else given
         original = load_pixels(picture)
         image = original if size is None else resize(original, size)
@@ -105,7 +105,7 @@ def load_contents(
 def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     """A picture as uint8 if it is, else as float32 RGB in [0, 1].
 
-    Floats take four times the memory, which a large picture has not got to spare.
+    Floats take four times the memory, which is too much for a large image.
 
     Raises:
         ValueError: If it cannot be used.

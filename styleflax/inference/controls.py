@@ -1,4 +1,4 @@
-"""What can be asked of a stylizer beside content and style, checked and completed."""
+"""The controls of a stylizer, checked and completed."""
 
 import itertools
 import math

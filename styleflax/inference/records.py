@@ -1,4 +1,4 @@
-"""What a result was made of and how, beside it: so that stopped work can go on.
+"""Records of what results were made from, so that stopped work can continue.
 
 The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
 programs would take for a class of pictures. It is written before the result gets its

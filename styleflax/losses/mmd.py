@@ -88,7 +88,7 @@ def gaussian_mmd_loss(
     """Full statistic of the kernel exp(-gamma |x - y|^2 / bandwidth).
 
     The bandwidth is the mean squared distance over all pairs, within both sets and
-    between them, in every step anew and for every picture; no gradient goes through
+    between them, computed in every step and for every image; no gradient goes through
     it. Time grows with the square of the number of positions, memory does not.
 
     Args:

@@ -5,7 +5,7 @@
 
 Where a style stays the same over many steps, `loss.targets(style_features)` is
 computed once, and `loss.distance(output_features, targets, key)` in every step;
-`loss.by_layer` gives the parts of that sum, for whoever weighs layers.
+`loss.by_layer` gives the terms of that sum, for layer weights.
 
 `STYLE_LOSSES` holds all of them, of which some take a number at the end of their name
 (`mmd_gaussian_gamma2`); `style_losses(arithmetic)` the same, computed as a method's

@@ -1,4 +1,4 @@
-"""Losses that look at the image alone."""
+"""Losses of the result alone."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -79,7 +79,7 @@ def controls_of(method: Method) -> frozenset[str]:
 
 
 def check_controls(method: Method, asked: Iterable[str]) -> None:
-    """Refuses controls that a method has not got.
+    """Raises if a method lacks one of the controls.
 
     Raises:
         ValueError: Naming the methods that have the control.

@@ -141,7 +141,7 @@ def make_adain(
     # Training: equations 11 to 13, and what keeps the decoder on course.
 
     def move(content: FeatureMap, style: FeatureMap) -> FeatureMap:
-        """The transfer above of a batch, each content with the style beside it."""
+        """The transfer of a batch, each content with its own style."""
         return adain(content, *channel_mean_std(style, **of_style), **of_content)
 
     def loss(

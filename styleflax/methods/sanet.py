@@ -244,7 +244,7 @@ def make_sanet(
     normalize = partial(mean_variance_norm, **of_content)
 
     def stylize(own: Params, content: FeatureMaps, style: FeatureMaps) -> Image:
-        """Each content in the style beside it, at strength 1."""
+        """Each content in its own style, at strength 1."""
         queries = {layer: [normalize(x)] for layer, x in content.items()}
         merged = attend(own, content, queries, [style], whole_picture())
         return decoder.apply({"params": own}, merged)

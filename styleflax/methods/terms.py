@@ -31,7 +31,7 @@ PLAYER = "critic"
 CRITIC_LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"adversarial": ("relu3_1",)}
 )
-"""Terms that are scored by critics, and the layers that these look at."""
+"""Terms that critics score, and the layers of these critics."""
 REPORTED: Mapping[str, float] = MappingProxyType({"style": 0.0})
 """Computed as a metric whatever the weights are: the ruler for all of them."""
 
@@ -55,7 +55,7 @@ class StyleTerms(NamedTuple):
     critic: PatchCritic
 
     def init(self, key: Key) -> dict[str, Params]:
-        """Players beside the model, by name; {} without a term that has critics."""
+        """Players other than the model, by name; {} without a term that has critics."""
         made = {}
         for i, (term, layers) in enumerate(self.critic_layers.items()):
             keys = jax.random.split(jax.random.fold_in(key, i), len(layers))
@@ -87,7 +87,7 @@ class StyleTerms(NamedTuple):
         return terms
 
     def player_losses(self, make_features: MakeFeatures) -> dict[str, LossFn]:
-        """Losses of the players beside the model; {} where there are none.
+        """Losses of the players other than the model; {} if there are none.
 
         Pictures are made once more for the critic, as the model was before the step:
         both players move at the same time.

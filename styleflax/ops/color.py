@@ -97,7 +97,7 @@ def match_lab(
 ) -> Float[Array, "b h w 3"]:
     """Returns a picture with the mean and deviation of another's colours in CIELAB.
 
-    Each of L, a and b is shifted and scaled by itself, as by Reinhard et al. (2001),
+    L, a and b are shifted and scaled separately, as by Reinhard et al. (2001),
     who did so in a space of their own.
 
     Args:

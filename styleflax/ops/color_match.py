@@ -149,7 +149,7 @@ def color_map(
 
     Args:
         moments: Moments of the picture.
-        palette: Whose chroma is wanted; of a shape that broadcasts.
+        palette: Target of the chroma; its shape must broadcast.
         strength: 0 leaves all as it is; at 1 mean and covariance of chroma are the
             palette's, but for a picture whose chroma hardly varies, which gets the
             mean, and less than the covariance. Between, the map is mixed with

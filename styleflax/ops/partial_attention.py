@@ -1,7 +1,7 @@
 """Attention to keys that come in parts, such as the positions of a picture's tiles.
 
 Parts are merged as moments are (`ops.statistics.merge_moments`): exactly, in any
-order, and each by itself.
+order.
 """
 
 from typing import NamedTuple

@@ -81,7 +81,7 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
 def area_average(
     masks: Float[Array, "r h w"], height: int, width: int
 ) -> Float[Array, "..."]:
-    """Masks averaged over the cells of a (height, width) grid laid over them.
+    """Masks averaged over the cells of a (height, width) grid.
 
     Each output cell is the exact mean over the area it covers, so a partition
     of unity stays one.

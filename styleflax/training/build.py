@@ -15,7 +15,7 @@ def build_method(config: Config, phase: Phase) -> Method:
     """The configured method, with the losses of one phase.
 
     Raises:
-        ValueError: If the method has not got one of the options.
+        ValueError: If the method lacks one of the options.
     """
     arguments: dict[str, Any] = {
         "losses": phase.losses,

@@ -128,7 +128,7 @@ class HeldPairs:
     def batch_at(self, step: int) -> Batch:
         """The batch of a step: uint8 on the device.
 
-        Every source is shuffled anew in every epoch.
+        Every source is shuffled again in every epoch.
         """
         batch = {"content": self._crops("content", step, self._crop_px)}
         if not self._fixed_styles:

@@ -1,4 +1,4 @@
-"""What a run's bits depend on beside its configuration."""
+"""The environment that a run's bits depend on, other than its configuration."""
 
 import importlib.metadata
 import logging

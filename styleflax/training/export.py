@@ -65,7 +65,7 @@ def model_file(
         workdir: The run's folder.
         config: Configuration of the run.
         state: On the host or on devices.
-        notes: Beside it in its checkpoint.
+        notes: Notes in its checkpoint.
         scores: On validation pictures, for the provenance.
     """
     encoder = load_model(workdir / FILE_NAME)
@@ -154,7 +154,7 @@ def _read_config(path: Path) -> Config:
 def _newest_state(
     workdir: Path, config: Config
 ) -> tuple[TrainState, Mapping[str, Any]]:
-    """The state, and the notes beside it."""
+    """The state, and its notes."""
     folder = workdir / "checkpoints"
     method = build_methods(config)[-1]
     if method.trains_encoder:

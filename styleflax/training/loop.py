@@ -60,7 +60,7 @@ def train(
     request: StopRequest | None = None,
     make_scorer: MakeScorer | None = None,
 ) -> TrainState:
-    """Trains until the last phase ends or a signal asks to stop; resumes by itself.
+    """Trains until the last phase ends or a signal asks to stop; resumes if it can.
 
     Where `jax.distributed` has been initialised, every process must call it, with
     the same configuration and a folder that all share.
@@ -70,8 +70,8 @@ def train(
         workdir: Holds all of it: configuration, encoder, checkpoints, metrics,
             samples.
         make_sampler: Draws how far training has come; see `MakeSampler`.
-        request: To stop, for whoever sets it in another way than by a signal.
-        make_scorer: Scores validation pairs, beside the terms of the loss; see
+        request: Request to stop, if it can be set other than by a signal.
+        make_scorer: Scores validation pairs in addition to the terms of the loss; see
             `MakeScorer`.
 
     Returns:

@@ -38,7 +38,7 @@ def train_on_ray(
         num_workers: Processes, one JAX process each.
         address: Address of the cluster, `HOST:PORT` or `auto`; empty takes
             `RAY_ADDRESS`, or else starts a cluster on this machine alone.
-        max_failures: So often workers are started again; -1 for ever.
+        max_failures: Number of restarts of workers; -1 for no limit.
         gpus_per_worker: GPUs of each, if the cluster has any; 0 trains on CPUs.
 
     Returns:
@@ -123,7 +123,7 @@ def _connect(ray: Any, address: str, num_workers: int) -> bool:
     """Joins the cluster, or starts one of this machine; whether it did the latter.
 
     Raises:
-        OSError: If nobody answers.
+        OSError: If there is no answer.
     """
     address = address or os.environ.get("RAY_ADDRESS", "")
     options: dict[str, Any] = {"log_to_driver": True}

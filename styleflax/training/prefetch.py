@@ -8,7 +8,7 @@ from typing import Any
 from styleflax.methods.base import Batch
 
 AHEAD = 1
-"""Batches on the devices beside the one in use; each costs its uint8 pixels."""
+"""Batches on the devices in addition to the one in use; each costs its uint8 pixels."""
 
 
 class DeviceBatches:

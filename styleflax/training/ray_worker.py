@@ -30,11 +30,11 @@ _MISTAKES = (
     *(ValueError, FileNotFoundError, ImportError),
     *(NotEnoughMemoryError, TrainingDivergedError),
 )
-"""What would come again if the workers were started again."""
+"""Errors that restarted workers would raise again."""
 
 
 class Board:
-    """An actor beside the driver: what it and the workers tell one another."""
+    """An actor for messages between the driver and the workers."""
 
     def __init__(self) -> None:
         self._signal = ""

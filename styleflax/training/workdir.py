@@ -39,7 +39,7 @@ OWN = (
 logger = logging.getLogger(__name__)
 MANIFEST = "pictures.json"
 _MADE_FIRST = (MANIFEST, "encoder.safetensors", "best.safetensors")
-"""What a run makes from its pictures before it trains, beside `config.json`."""
+"""Files that a run makes from its images before it trains."""
 _MAY_CHANGE = (
     "may change: fields of run, data.data_dir, data.manual_dir, the place of the same "
     "pictures, and more steps of a last phase whose schedule is 'inverse' or 'steps'"

@@ -19,7 +19,7 @@ RUNTIME = (
 
 
 def build_page(folder: Path, node_modules: Path, model: str) -> None:
-    """Makes the page's folder anew.
+    """Builds the page's folder from scratch.
 
     Args:
         folder: What is there of that name is removed first.

@@ -64,7 +64,7 @@ def verify(name_or_file: str) -> Verdict:
     """Compares digests with those recorded.
 
     The values of a model file have their digest in its header; for a model in the
-    package, the file's must also be the one in the list beside it.
+    package, the digest of the file must also be the one in SHA256SUMS.
 
     Raises:
         FileNotFoundError: There are no weights of that name, nor such a file; or they

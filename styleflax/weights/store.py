@@ -50,7 +50,7 @@ class ModelFile(NamedTuple):
         provenance: how it came about; for people. The program reads but the losses of
             its last phase, for a style that is added (`training.new_style`).
         options: the method's own arguments, see `methods.base.Method`.
-        defaults: values of the controls `DEFAULTS` where nobody asks for others; {}
+        defaults: values of the controls `DEFAULTS` that apply by default; {}
             has all of them off. No part of the digest, as they change no style.
         palettes: by the names of the method's own styles, mean and covariance of the
             colors of their pictures, for the color step. No part of it either.
@@ -192,7 +192,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _beside(part: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What stands in a header beside the description, with a digest of its own."""
+    """A part of the header other than the description, with its own digest."""
     ((name, values),) = part.items()
     return {**part, f"{name}_sha256": _digest({}, values)} if values else {}
 

@@ -125,7 +125,7 @@ def _prepare(builder: PictureBuilder, data_dir: Path, manual_dir: Path) -> None:
 
 
 def _warn_of_skipped(name: str, folder: Path) -> None:
-    """Says on every opening what the dataset lacks, so that nobody misses it."""
+    """Warns on every opening about images that the data set lacks."""
     report_path = folder / REPORT_NAME
     try:
         report = json.loads(report_path.read_text(encoding="utf-8"))

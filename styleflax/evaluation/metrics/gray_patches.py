@@ -1,6 +1,6 @@
 """Detects the patch of another color that a network makes of a large flat area.
 
-A network with a limited view knows what lies beside a flat area up to some distance;
+A network with a limited view sees the surroundings of a flat area up to some distance;
 beyond it all that it sees is flat. Where it was trained on crops in which nothing is
 flat for long, the inside of a sky becomes one patch, with a halo along the horizon:
 the result's color jumps where the distance from the area's border passes a constant.

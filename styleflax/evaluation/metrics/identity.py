@@ -12,7 +12,7 @@ def psnr(
     """Returns the peak signal-to-noise ratio over all channels, in dB.
 
     Ten times the decimal logarithm of 1 over the mean squared difference. The
-    identity error is this of the picture stylized by itself, beside its LPIPS.
+    identity error is the PSNR and LPIPS of an image stylized with itself.
 
     Args:
         picture: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).

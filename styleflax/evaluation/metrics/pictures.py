@@ -16,7 +16,7 @@ def check_pictures(
 
     Raises:
         ValueError: If they have another shape or are no floating-point numbers.
-            The range is not looked at: that would wait for the device.
+            The range is not checked, as that would wait for the device.
     """
     if not isinstance(pictures, jax.Array):
         pictures = np.asarray(pictures)

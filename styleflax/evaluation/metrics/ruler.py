@@ -1,4 +1,4 @@
-"""Content and style loss of any picture, whoever made it, by one ruler.
+"""Content and style loss of images from any source, measured in the same way.
 
 The ruler is that of AdaIN's training (Huang and Belongie 2017), with the content's
 own features as the target of all systems; Gram matrices are its second scale.

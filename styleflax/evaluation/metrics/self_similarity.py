@@ -35,7 +35,7 @@ def self_similarity_distance(
     Args:
         feature: Feature map of the results.
         content_feature: Feature map of their contents, the same layer and size.
-        stride: Rows of the similarities are taken at every so many positions along
+        stride: Rows of the similarities are taken at every this many positions along
             both sides, and stand for those between: an estimate in 1 / stride^2 of
             the time. 1 is the definition. Columns are always all positions.
 

@@ -134,7 +134,7 @@ def _write_texts(
     *,
     below: bool,
 ) -> None:
-    """Writes strengths beside points, names beside those that have none.
+    """Writes strengths next to points, and names next to points without one.
 
     Of neighbouring curves one has them above and one below, so that they collide
     less.

@@ -61,7 +61,7 @@ class ColorMoments(NamedTuple):
 def coral_transform(
     moments: ColorMoments, wanted: ColorMoments, eps: float = 1e-5
 ) -> Float[np.ndarray, "3 3"]:
-    """What centred colours are multiplied by to have the wanted covariance.
+    """The matrix that gives centered colors the target covariance.
 
     See `ops.color.coral_recolor`.
     """
@@ -116,7 +116,7 @@ def color_style(
     Args:
         style: Only what is `StylePixels` is changed.
         content: uint8, or RGB in [0, 1].
-        masks: Laid over the content; None for all of it.
+        masks: Masks at the size of the content; None for all of it.
         shares: Shares of this style in every region that is stylized.
     """
     if not isinstance(style, StylePixels) or not shares.any():

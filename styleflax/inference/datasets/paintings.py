@@ -16,8 +16,8 @@ from styleflax.images.read import other_frames
 from styleflax.methods.base import Style
 
 MEMORY_LIMIT_BYTES = 2**30
-"""Encoded styles beyond this are encoded again when they come again. AdaIN's take 4
-kB each; SANet's of 256 px take 2.5 MB."""
+"""Bytes of encoded styles in memory; others are encoded again when needed. AdaIN's take
+4 kB each; SANet's of 256 px take 2.5 MB."""
 
 
 class Painting(NamedTuple):

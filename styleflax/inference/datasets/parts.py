@@ -188,7 +188,7 @@ def forget_part(folder: Path, part: int) -> None:
 
 
 def wait_for_parts(folder: Path, num_parts: int) -> None:
-    """Returns when all parts are there, whoever makes them.
+    """Waits until all parts exist, made by any process.
 
     Files are looked for, since a collective operation of JAX gives up on a process
     that is behind by more than its patience.

@@ -35,7 +35,7 @@ from styleflax.methods.gatys import TERMS, Targets, find_targets, picture_loss
 from styleflax.types import Image, Params
 
 CHUNK = 10
-"""Iterations on the device until the host hears of them."""
+"""Iterations on the device between reports to the host."""
 SAVE_EVERY_S = 20.0
 Picture = Float[np.ndarray, "_ _ 3"]
 
@@ -54,7 +54,7 @@ class Optimised(NamedTuple):
 
 
 Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
-"""(level, losses since it heard last; at first those of the checkpoint, if any)."""
+"""(level, losses since the last report; first those of the checkpoint, if any)."""
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:

@@ -34,7 +34,7 @@ ENCODER = "sanet"
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
-    """What a long optimisation is told beside its pictures.
+    """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
         seed: Seed of noise, and of style losses that sample.
@@ -75,7 +75,7 @@ def optimise_picture(
         style: One or several; none where the style has no weight.
         settings: How.
         encoder: As for `load_encoder`.
-        watch: Seed, checkpoint and what hears of progress.
+        watch: Seed, checkpoint and the receiver of progress.
         start: A picture to begin with in place of what the settings say, such as a
             trained model's result; of any size.
         controls: As for `Stylizer`, but for those of single methods; strengths are
@@ -152,7 +152,7 @@ def style_regions(
 
     Args:
         plan: What was asked for; strengths are factors on the weights.
-        masks: Laid over the content; None for all of it.
+        masks: Masks at the size of the content; None for all of it.
         parts: The part of every style that counts, or None.
     """
     weights = np.asarray(plan.shares) * np.asarray(plan.strengths)[:, None]

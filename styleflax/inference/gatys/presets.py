@@ -104,7 +104,7 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
     """Refuses what is not possible; gives the settings back.
 
     Args:
-        settings: To be looked at.
+        settings: Settings to check.
         guided: Whether there are masks.
 
     Raises:

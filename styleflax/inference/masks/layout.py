@@ -1,4 +1,4 @@
-"""Masks laid over a picture, band by band: those of large pictures take much memory."""
+"""Masks at the size of an image, band by band, as large ones take much memory."""
 
 import functools
 import math
@@ -44,7 +44,7 @@ class LaidMasks:
         height: Height of the picture in px.
         width: Width of the picture in px.
         alpha: The content's opacity, of any size; None is opaque.
-        scale: Pixels of this picture for each one that the feather is told in.
+        scale: Pixels of this image per pixel of the feather.
         cached_bands: How many bands are cached; None for all, as for a video's frames.
 
     Raises:
@@ -101,7 +101,7 @@ class LaidMasks:
         return (masks / masks.sum(axis=0)).astype(np.float32)
 
     def _laid(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """The masks in these rows, and what is left beside those that have values."""
+        """The masks in these rows, and the rest that those with values leave."""
         values = [
             None if source is None else self._spread(source, first, last)
             for source in self._sources

@@ -80,7 +80,7 @@ def make_programs(
             split_run,
             lambda applied, content: split_run(*model[1:], content, *applied),
         )
-    # A picture by itself runs on the first device, without a detour.
+    # A single image runs on the first device directly.
     run_batch = map_rows(
         lambda model, applied, content: run(*model, content, *applied),
         model[1:],
@@ -176,7 +176,7 @@ class Renderer:
             contents: Contents of one size.
             styles: As the method encoded them.
             plan: What was asked for.
-            masks: Laid over the contents; None for all of them.
+            masks: Masks at the size of the contents; None for all of them.
 
         Raises:
             NotEnoughMemoryError: If they do not fit into memory. Where windows were

@@ -16,8 +16,8 @@ from styleflax.methods.base import Controls, Tiling
 WHOLE_MAX_PX = 2**21
 """Larger pictures are never seen whole of themselves: this takes about 3 GB."""
 WHOLE_SIZES = 2
-"""Of so many sizes pictures are seen whole, as in a folder of one camera's, upright and
-not. Where there are more, windows take less time than compiling would."""
+"""Images are processed whole only if there are at most this many distinct sizes (for
+example of one camera, portrait and landscape), as every size is compiled anew."""
 LADDER = (160, 256, 512, TILE_PX)
 """Sides of windows that are chosen: few, as each compiles its own programs, and close
 enough that a small picture does not fill a small part of its window."""
@@ -53,7 +53,7 @@ class Sizes:
         self._is_expecting_many = False
 
     def expect(self, num_sizes: int) -> None:
-        """Takes note that pictures of so many sizes will come.
+        """Prepares for images of this many sizes.
 
         Where they are more than `WHOLE_SIZES`, none is seen whole, not even the first,
         so that the programs are those that any later picture needs, too.

@@ -58,7 +58,7 @@ def see_style(
         if size is None and mask is None:
             return style
         pixels, values = style.image, style.mask
-    elif is_style_file(style):  # whoever has a model has found it before
+    elif is_style_file(style):  # with a model it was found before
         raise needs_pixels("gatys", style)
     else:
         pixels, values = load_pixels(style), None

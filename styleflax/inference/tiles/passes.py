@@ -43,7 +43,7 @@ class Passes(NamedTuple):
         kept: Features of the windows.
         strides: Strides of every layer's positions, in px.
         cells: Masks on the layers' grids over the whole picture.
-        controls: With masks that nobody looks at.
+        controls: The masks in it are ignored; `cells` is used instead.
         masks: At the picture's pixels.
     """
 

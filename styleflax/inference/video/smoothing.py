@@ -1,4 +1,4 @@
-"""Statistics of a video's frames: smoothed over time, begun anew at cuts."""
+"""Statistics of a video's frames, smoothed over time and reset at cuts."""
 
 import math
 from typing import Generic, TypeVar

@@ -61,7 +61,7 @@ class VideoStylizer:
         plan: What is asked for.
         smooth_s: Time constant in seconds of the exponential average over the
             content's moments, the result's color moments if they are matched and,
-            with `color="lab"`, the colours' statistics; it begins anew at cuts (see
+            with `color="lab"`, the colors' statistics; it is reset at cuts (see
             `CutFinder`). 0 is none.
         steady: Share of the last result that is moved along and mixed into a frame,
             see `Steadier`; 0 is none.

@@ -1,4 +1,4 @@
-"""A look at a pickle's instructions before any of them is carried out.
+"""A check of a pickle's instructions before any of them is executed.
 
 A few bytes can ask for much: a memo slot makes Python allocate all below it, and a
 tuple that holds one tuple twice, which holds one twice, and so on, takes years to hash.
