@@ -14,7 +14,9 @@ from styleflax.evaluation.metrics.color import channel_histograms, color_distanc
 from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.images.pixels import to_float
+from styleflax.methods import controls_of
 from styleflax.methods.base import Batch, Method, Variables, plain_controls, stylize
+from styleflax.methods.finishing import match_pairs
 from styleflax.training.run import Scorer
 from styleflax.types import Image, Params
 
@@ -24,7 +26,8 @@ logger = logging.getLogger(__name__)
 def make_scorer(method: Method, batch: Batch) -> Scorer:
     """Means over validation pairs of what training shall improve.
 
-    All are better the lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
+    Pictures are made at strength 1, color step included. All values are better the
+    lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
     (AlexNet), both only with the extra `eval`; `color`; and by each detector of
     artefacts the share of pictures in which it finds some.
 
@@ -44,6 +47,9 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
     ) -> Image:
         encoded = method.encode_style(variables, frozen, style)
         image = stylize(method, variables, frozen, content, [encoded], plain_controls())
+        if "color_match" in controls_of(method):
+            # As the exported model file shows pictures by default.
+            image = match_pairs(image, style["image"], strength=1.0)
         return jnp.clip(image, 0.0, 1.0)
 
     def score(variables: Variables, frozen: Params) -> dict[str, float]:
