@@ -52,10 +52,7 @@ def dataset(
     process_id: flags.ProcessId = -1,
     distributed: flags.Distributed = "",
 ) -> None:
-    """Stylize every image of a data set.
-
-    After an interruption, the same command continues.
-    """
+    """Stylize every image of a data set; run it again after an interruption."""
     from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 

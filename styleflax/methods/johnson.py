@@ -60,12 +60,11 @@ def make_johnson(
         styles: The one style's name.
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
         width: Factor on the network's channels.
-        residual_blocks: How many the network has.
-        padding: Padding of the network, as also the next two; see
-            `models.transformer_net`.
-        upsampling: By what its pictures grow again.
-        output: What maps to colours.
-        content_layer: Where pictures must agree with their contents. Of the authors'
+        residual_blocks: Number of residual blocks.
+        padding: Border of the network; see `models.transformer_net`.
+        upsampling: How the network doubles its maps.
+        output: Function that maps to colors.
+        content_layer: Layer of the content loss. Of the authors'
             published code one version has relu3_3 and another, which pystiche's
             table follows, relu2_2.
         style_layers: Where they are compared with the style.
@@ -74,10 +73,7 @@ def make_johnson(
         ValueError: If a term, layer or part is unknown, or there is not one style.
     """
     if len(styles) != 1:
-        raise ValueError(
-            f"johnson must have exactly one style, got {list(styles)}; use method cin "
-            "for several"
-        )
+        raise ValueError(f"johnson must have one style, got {list(styles)}; use cin")
     net = TransformerNet(
         norm,
         width,
@@ -90,7 +86,7 @@ def make_johnson(
     )
     check_choices(net)
     if norm == "conditional":
-        raise ValueError("norm must be 'batch', 'instance' or 'none'")
+        raise ValueError("norm must be 'batch', 'instance' or 'none'; use cin")
     encode = FrozenEncoder(dtype, remat)
     at = (content_layer, tuple(style_layers))
     perception = make_perception(encode, losses, arithmetic, *at)
