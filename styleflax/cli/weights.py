@@ -9,7 +9,7 @@ import typer
 from styleflax.cli.output_paths import check_not_taken, check_out_folder, check_suffix
 from styleflax.cli.tables import print_table
 from styleflax.files import make_folder
-from styleflax.weights.packaged_models import SUFFIX
+from styleflax.weights.packaged import SUFFIX
 
 app = typer.Typer(
     help="List, fetch, check, export, average and convert weights.",
@@ -105,7 +105,7 @@ def average(
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file to write.")],
 ) -> None:
     """Write the mean of models that were trained from one start."""
-    from styleflax.weights.averaging import average_models  # noqa: PLC0415
+    from styleflax.weights.encoder import average_models  # noqa: PLC0415
     from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
 
     _check_model_target(out)
@@ -129,7 +129,7 @@ def convert(
     ] = "float16",
 ) -> None:
     """Make a model file of published checkpoints, or the other way round."""
-    from styleflax.weights.published.conversion import EXPORTS, convert_and_save  # noqa: PLC0415
+    from styleflax.weights.published.convert import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
     if to == "model":
@@ -148,7 +148,7 @@ def info(
 ) -> None:
     """Print what a weight file holds, as JSON."""
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
-    from styleflax.weights.published.conversion import describe_file  # noqa: PLC0415
+    from styleflax.weights.published.convert import describe_file  # noqa: PLC0415
 
     named = {e.name: e for e in list_weights() if e.source == "extra eval"}
     if str(file) in named and not file.is_file():  # of no format that others write
@@ -168,7 +168,8 @@ def _check_model_target(out: Path) -> None:
 
 def _by_name(file: Path) -> Path:
     """The path of weights that are here already, if `file` is their name."""
-    from styleflax.weights import packaged_models, registry  # noqa: PLC0415
+    from styleflax.weights import packaged as packaged_models  # noqa: PLC0415
+    from styleflax.weights import registry  # noqa: PLC0415
 
     if str(file) in registry.DOWNLOADS and not file.is_file():
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from styleflax.evaluation import validation
+from styleflax.evaluation import scoring as validation
 from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.methods.base import Method, Variables

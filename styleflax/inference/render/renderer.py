@@ -25,9 +25,13 @@ from styleflax.methods.base import (
     encode_painting,
     stylize,
 )
-from styleflax.parallel import map_rows
-from styleflax.parallel_rows import RowSplit, devices_for
+from styleflax.parallel import RowSplit, devices_for, map_rows
 from styleflax.types import Image, Params
+
+Run = Callable[
+    [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
+    jax.Array | np.ndarray,
+]
 
 
 class Programs(NamedTuple):
@@ -82,12 +86,6 @@ def make_programs(
         devices,
     )
     return Programs(encode, run, run_batch)
-
-
-Run = Callable[
-    [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
-    jax.Array | np.ndarray,
-]
 
 
 def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.inference.model import Model
-from styleflax.inference.tiles.windows import TILE_PX
 from styleflax.inference.tiles.windows import (
+    TILE_PX,
     check_tile,
     count_windows,
     smallest_tile,
