@@ -1,15 +1,16 @@
-# make demo: a photograph in painted styles by the weights that come along, in seconds.
-# make smoke: the same by weights trained from nothing, in two minutes.
-# make weights DATA=DIR: the recipe of the weights that come along; goes on after a kill.
-# make test: every check.
-# Each creates .venv and installs into it what it needs; EXTRAS=cuda13 adds to that.
+# make demo: stylize a photo with the packaged weights, in seconds.
+# make smoke: train a small model from scratch in two minutes, and stylize with it.
+# make weights DATA=DIR: train the packaged weights; continues after an interruption.
+# make test: all checks and the default tests.
+# make docs: build the documentation site in build/site; any warning is an error.
+# Each target creates .venv and installs its dependencies; EXTRAS=cuda13 adds an extra.
 
 OUT ?= $(if $(filter weights,$(MAKECMDGOALS)),runs/weights,demo)
-# Pictures for make weights, in the folders content and style of DATA.
+# Images for make weights, in the folders content and style of DATA.
 DATA ?=
 CONTENT ?= image_folder:$(DATA)/content
 STYLE ?= image_folder:$(DATA)/style+procedural_art
-# More flags for training: for all that train, and for one of the three of make weights.
+# More flags for training: for every training, and for each of the three of make weights.
 FLAGS ?=
 ADAIN_FLAGS ?=
 ADAIN_LAST_FLAGS ?=
@@ -28,7 +29,7 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 # Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo smoke weights check-data test lint pytest slow clean
+.PHONY: demo smoke weights check-data test lint pytest slow docs clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -60,7 +61,7 @@ weights: check-data $(INSTALLED)
 
 check-data:
 	@test -d "$(DATA)/content" && test -d "$(DATA)/style" || { echo "make weights \
-	DATA=DIR: a folder with photographs in content and paintings in style" >&2; exit 2; }
+	DATA=DIR: a folder with photos in content and paintings in style" >&2; exit 2; }
 
 test: lint pytest
 
@@ -76,6 +77,9 @@ pytest: $(VENV)/.installed-test
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(CHECK)' || { echo "styleflax needs \
 	Python 3.11, 3.12 or 3.13: install one (on Debian: apt install python3.11 \
@@ -89,6 +93,10 @@ $(INSTALLED): pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e ".[test]"
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".[docs]"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) $(OUT)

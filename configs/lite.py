@@ -4,61 +4,52 @@ r"""The small network of its own encoder and decoder, for arbitrary styles in re
         --config.data.content=image_folder:PHOTOS \
         --config.data.style=image_folder:PAINTINGS
 
-It learns to reproduce pictures first, which needs no judge and takes minutes; then
-styles, on crops that grow. VGG-16 judges as torchvision has it (extra `eval`): only
-Gram matrices relative to the style's and normalized features are compared, for which
-the scale of its filters does not count.
+VGG-16 judges as torchvision has it (extra `eval`): only Gram matrices relative to the
+style's and normalized features are compared, for which the scale of its filters does
+not count. The network begins with random weights: one that had learned to reproduce
+pictures first kept the photograph for 600 steps and more.
 """
 
 from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
 
 LOSSES = {
-    "content": 2.0,
-    "gram": 2.0,
-    "identity": 10.0,
+    "content": 1.0,
+    "gram": 4.0,
     "total_variation": 2.0,
     "out_of_range": 100.0,
 }
+WITH_IDENTITY = {**LOSSES, "identity": 10.0}
 
 
 def get_config(which: str = "1-3") -> Config:
-    """Crops of 128 px, then of 192 px.
+    """Crops of 128 px, then of 192 px and 256 px.
 
     Args:
         which: Numbers of the first and the last phase, 1 to 3.
     """
     first, _, last = which.partition("-")
-    phases = _phases()[int(first) - 1 : int(last or first)]
+    phases = (
+        _phase(4_500, 128, 4, LOSSES, 1e-3),
+        _phase(1_000, 192, 2, WITH_IDENTITY, 4e-4),
+        _phase(300, 256, 2, WITH_IDENTITY, 2e-4),
+    )
     return Config(
         method="lite",
         encoder=Encoder(weights="vgg16", statistic="none"),
         data=Data(content="sample_photos", style="procedural_art"),
-        phases=phases,
+        phases=phases[int(first) - 1 : int(last or first)],
         optimizer=Optimizer(ema=0.998),
     )
 
 
-def _phases() -> tuple[Phase, ...]:
-    return (
-        Phase(
-            steps=150,
-            batch_size=8,
-            crop_px=128,
-            resize_px=320,
-            losses={"identity": 10.0},
-            schedule=Schedule("cosine", 2e-3, warmup_steps=50),
-        ),
-        _phase(steps=900, batch_size=4, crop_px=128, rate=1e-3),
-        _phase(steps=200, batch_size=2, crop_px=192, rate=3e-4),
-    )
-
-
-def _phase(steps: int, batch_size: int, crop_px: int, rate: float) -> Phase:
+def _phase(
+    steps: int, crop_px: int, batch_size: int, losses: dict[str, float], rate: float
+) -> Phase:
     return Phase(
         steps=steps,
         batch_size=batch_size,
         crop_px=crop_px,
-        resize_px=384,
-        losses=dict(LOSSES),
+        resize_px=max(384, 2 * crop_px),
+        losses=dict(losses),
         schedule=Schedule("cosine", rate, warmup_steps=50),
     )

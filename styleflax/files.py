@@ -128,7 +128,9 @@ def check_file(
     if path.is_dir():
         hint = f": {for_folders}" if for_folders else ""
         raise ValueError(f"{name} must be {wanted}, got the folder {str(path)!r}{hint}")
-    check_exists(path, name, wanted, wanted.removeprefix("a ") + " ")
+    check_exists(
+        path, name, wanted, wanted.removeprefix("a ").removeprefix("an ") + " "
+    )
 
 
 def check_folder(path: Path, name: str, wanted: str, for_files: str = "") -> None:

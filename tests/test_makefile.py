@@ -144,4 +144,4 @@ def test_weights_takes_no_half_of_a_training_that_was_stopped(weights):
 def test_weights_without_pictures_says_what_it_needs(make, argument):
     code, error, calls = make("weights", argument)
     assert (code, calls) == (2, [])
-    assert "photographs in content and paintings in style" in error
+    assert "photos in content and paintings in style" in error

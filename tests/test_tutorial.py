@@ -15,12 +15,14 @@ NOTEBOOK = json.loads((DOCS / "tutorial.ipynb").read_text("utf-8"))
 
 
 def test_the_notebook_is_what_the_page_makes():
-    spec = importlib.util.spec_from_file_location("maker", DOCS / "make_notebook.py")
+    spec = importlib.util.spec_from_file_location(
+        "maker", DOCS.parent / "tools" / "make_notebook.py"
+    )
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
     page = (DOCS / "tutorial.md").read_text("utf-8")
     made = maker.as_text(maker.make_notebook(page))
-    message = "run `python docs/make_notebook.py`"
+    message = "run `python tools/make_notebook.py`"
     assert (DOCS / "tutorial.ipynb").read_text("utf-8") == made, message
 
 

@@ -14,7 +14,7 @@ from styleflax.cli.errors import one_line_errors
 
 _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "dataset", "eval", "demo", "doctor"),
-    *("train", "style", "weights"),
+    *("train", "style", "weights", "export"),
 )
 """In the order of --help."""
 
@@ -29,9 +29,8 @@ def _make_app(names: Collection[str]) -> typer.Typer:
     """The program with these commands; modules of others are not imported."""
     app = typer.Typer(
         name="styleflax",
-        help="Arbitrary style transfer in JAX.",
+        help="Put photos into the style of paintings, with JAX.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -54,7 +53,7 @@ _ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _train(context: typer.Context) -> None:
-    """Train: --config=FILE --workdir=DIR, and any --config.FIELD=VALUE."""
+    """Train a model as a configuration file says; see `styleflax train --help`."""
     from styleflax.cli import train as training  # noqa: PLC0415  (defines absl flags)
 
     training.main(["styleflax train", *context.args])
@@ -73,7 +72,7 @@ def _options(
             "--version",
             callback=_print_version,
             is_eager=True,
-            help="Print it and end.",
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:

@@ -88,10 +88,10 @@ def _refuse_two_readings(words: Sequence[_Word], command: str) -> None:
     painting, last = shlex.quote(words[first - 1].text), names[-1]
     others = _shown(names[:-1])
     raise ValueError(
-        f"{_shown(names, ' and ')} after --style {painting} can be read in two ways. "
-        f"If only {last} is a {subject}, put it first: styleflax {command} {last} "
-        f"--style {painting} {others}. If all of them are {subject}s, put -- before "
-        f"them: styleflax {command} --style {painting} -- {others} {last}"
+        f"{_shown(names, ' and ')} after --style {painting} may be paintings or "
+        f"{subject}s. If only {last} is a {subject}, put it first: styleflax {command} "
+        f"{last} --style {painting} {others}. If all of them are {subject}s, put -- "
+        f"before them: styleflax {command} --style {painting} -- {others} {last}"
     )
 
 

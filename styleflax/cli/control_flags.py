@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imported late, as it takes a second
 
 
 class Color(StrEnum):
-    """Whose colours a picture has: the style's, or in one of three ways its own."""
+    """Where colors come from: the style, or in one of three ways the photo."""
 
     STYLE = "style"
     CORAL = "coral"
@@ -24,47 +24,71 @@ class Color(StrEnum):
 
 
 Exaggerate = Annotated[
-    float | None, typer.Option(help="Factor above 1 on the strength, beyond alpha 1.")
+    float | None,
+    typer.Option(
+        help="Multiply the strength by this factor, from 1 to 10, to go beyond "
+        "--alpha 1."
+    ),
 ]
 Masks = Annotated[
     list[str] | None,
     typer.Option(
         "--mask",
-        help="Where a style goes: FILE[:STYLE][@ALPHA], white is in; may be repeated. "
-        "FILE can be 'alpha', the photograph's own, or 'rest', what others leave. "
-        "STYLE is the number of a --style, or shares of all: 0.3,0.7. Of a label map "
-        "one thing by its number or color: 'labels.png[3]' or 'labels.png[#ff0000]'.",
+        help="Mask of a region, white inside, as FILE[:STYLE][@ALPHA]; may be "
+        "repeated. FILE can be the word 'alpha' (the opacity of the photo) or "
+        "'rest' (all that other masks leave). STYLE is the number of a --style "
+        "from 1, or a share of each: 0.3,0.7. ALPHA is the strength. Select one "
+        "label of a label map by its number or color: 'labels.png[3]' or "
+        "'labels.png[#ff0000]'.",
     ),
 ]
-Feather = Annotated[float, typer.Option(help="Px over which edges of masks fade.")]
+Feather = Annotated[
+    float, typer.Option(help="Width in pixels over which the edges of masks fade.")
+]
 WhatColor = Annotated[
-    Color, typer.Option("--color", help="Keep the photograph's colours, or not.")
+    Color,
+    typer.Option(
+        "--color",
+        help="Take the colors from the style, or keep those of the photo: coral and "
+        "lab match color statistics, luminance keeps hues exactly.",
+    ),
 ]
 ColorMatch = Annotated[
     float | None,
     typer.Option(
-        help="Move the colors of the result to those of the painting, from 0 (leave "
-        "them) to 1 (fully); default: what the weights say."
+        help="Move the colors of the result toward those of the painting, from 0 "
+        "(not at all) to 1 (fully). Default: set by the weights."
     ),
 ]
 Detail = Annotated[
     float | None,
     typer.Option(
-        help="Restore what the network loses of the photo below strength 1, from 0 to "
-        "1; with 1, --alpha 0 is the photo; default: what the weights say."
+        help="Restore fine detail of the photo below strength 1, from 0 (none) to 1 "
+        "(all, so that --alpha 0 returns the photo). Default: set by the "
+        "weights."
     ),
 ]
 StyleSize = Annotated[
-    int | None, typer.Option(help="Short side at which paintings are seen.")
+    int | None,
+    typer.Option(
+        help="Resize paintings to this short side in pixels before they are encoded. "
+        "Default: their own size, at most 512."
+    ),
 ]
 RestoreSize = Annotated[
-    bool, typer.Option("--restore-size", help="Back to the size before --size.")
+    bool,
+    typer.Option(
+        "--restore-size",
+        help="Scale the result back to the size of the photo after --size.",
+    ),
 ]
 Keyframes = Annotated[
     list[str] | None,
     typer.Option(
         "--keyframe",
-        help="TIME:SHARES in seconds, as 0:1,0 and then 2.5:0,1; may be repeated.",
+        help="Shares of the styles at a time in seconds, as TIME:SHARES, for example "
+        "0:1,0 and 2.5:0,1; may be repeated. Shares between keyframes are "
+        "interpolated.",
     ),
 ]
 SWITCHES = frozenset({"--restore-size"})
@@ -213,7 +237,7 @@ def _add_masks(
 
     if not masks:
         if feather:
-            raise ValueError("--feather is of masks: give --mask")
+            raise ValueError("--feather requires --mask")
         return
     flags = [read_mask_flag(text) for text in masks]
     blended = arguments["weights"] is not None

@@ -52,7 +52,10 @@ def dataset(
     process_id: flags.ProcessId = -1,
     distributed: flags.Distributed = "",
 ) -> None:
-    """Stylize every picture of a data set; run it again to go on where it stopped."""
+    """Stylize every image of a data set.
+
+    After an interruption, the same command continues.
+    """
     from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
@@ -86,11 +89,11 @@ def dataset(
 
 
 def _check_folders(content: str, style: Path, out: Path) -> None:
-    painting = "`styleflax stylize` takes a single painting"
+    painting = "`styleflax stylize` takes single paintings"
     check_folder(style, "--style", "a folder of paintings", painting)
     if not content.startswith("tfds:"):
-        picture = "`styleflax stylize` takes single pictures"
-        wanted = "a folder of pictures, or tfds:NAME"
+        picture = "`styleflax stylize` takes single photos"
+        wanted = "a folder of images, or tfds:NAME"
         check_folder(Path(content), "CONTENT", wanted, picture)
     check_out_folder(out)
     check_outside(out, [Path(content), style])
@@ -114,10 +117,11 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
         open_job,
         parts_folder,
     )
-    from styleflax.inference.datasets.maker import (  # noqa: PLC0415
+    from styleflax.inference.datasets.maker import (  # noqa: PLC0415  # noqa: PLC0415
         Maker,
         finish,
         is_finished,
+        read_finished,
     )
     from styleflax.inference.datasets.parts import wait_for_parts  # noqa: PLC0415
     from styleflax.parallel import local_devices  # noqa: PLC0415
@@ -125,8 +129,9 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
     with joined_processes(run), contextlib.ExitStack() as held:
         job = agreement.on_all(lambda: open_job(settings))
         agreement.on_first(lambda: held.enter_context(_claimed(job, out)))
+        report = agreement.on_first(lambda: read_finished(job, out))
         if agreement.on_all(lambda: is_finished(job, out)):
-            return agreement.on_first(lambda: finish(job, out))
+            return report
         parts = range(jax.process_index(), count_parts(job), jax.process_count())
 
         def make() -> None:
@@ -149,17 +154,21 @@ def make_on_ray(
         open_job,
         parts_folder,
     )
-    from styleflax.inference.datasets.maker import finish, is_finished  # noqa: PLC0415
+    from styleflax.inference.datasets.maker import (  # noqa: PLC0415
+        finish,
+        read_finished,
+    )
     from styleflax.inference.datasets.on_ray import make_parts  # noqa: PLC0415
 
     job = open_job(settings)
     with _claimed(job, out):
-        if not is_finished(job, out):
-            parts = range(count_parts(job))
-            folder = parts_folder(out, job).absolute()
-            made = make_parts(settings, folder, parts, num_workers, address)
-            for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
-                pass
+        if report := read_finished(job, out):
+            return report
+        parts = range(count_parts(job))
+        folder = parts_folder(out, job).absolute()
+        made = make_parts(settings, folder, parts, num_workers, address)
+        for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
+            pass
         return finish(job, out)
 
 
@@ -180,11 +189,12 @@ def _tell(report: dict[str, Any] | None, out: Path) -> None:
     """
     if report is None:
         return
-    print(f"{out}: {report['num_pictures']} pictures")
+    print(f"{out}: {report['num_pictures']} images")
     skipped, damaged = report["skipped"], report["damaged_styles"]
     lines = [f"skipped {entry['name']}: {entry['reason']}" for entry in skipped]
     lines += [
-        f"painting {name} cannot be used; the next one replaced it" for name in damaged
+        f"painting {name} cannot be used and was replaced by the next one"
+        for name in damaged
     ]
     _tell_of_sources(report)
     for line in lines[:_SHOWN]:
@@ -202,6 +212,12 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
         left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
         text = describe_left_out(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
-    for name in report.get("empty_classes", [])[:_SHOWN]:
-        text = f"the class {name!r} has no picture; it keeps its number"
+    empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
+    lines = [f"the class {name!r} has no image; it keeps its number" for name in empty]
+    for text in [*lines[:_SHOWN], *remarks[:_SHOWN]]:
         print(f"styleflax: warning: {text}", file=sys.stderr)
+    if len(remarks) > _SHOWN:
+        print(
+            f"styleflax: {len(remarks)} remarks in all, see report.json",
+            file=sys.stderr,
+        )

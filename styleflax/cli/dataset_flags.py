@@ -6,68 +6,92 @@ from typing import Annotated
 import typer
 
 Content = Annotated[
-    str, typer.Argument(help="Folder of pictures or of classes, or tfds:NAME.")
+    str,
+    typer.Argument(
+        help="Folder of images, folder with one subfolder per class, or tfds:NAME."
+    ),
 ]
-Style = Annotated[Path, typer.Option(help="Folder of paintings to draw from.")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Folder of the data set.")]
-Split = Annotated[str, typer.Option(help="Of a TFDS data set.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where TFDS data sets are.")]
+Style = Annotated[
+    Path,
+    typer.Option(help="Folder of paintings from which one is drawn for each image."),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the new data set.")]
+Split = Annotated[str, typer.Option(help="Split to read from a TFDS data set.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder that holds the TFDS data sets.")
+]
 FormatOut = Annotated[
     str,
     typer.Option(
         "--format",
-        help="Write tfds, a data set for tensorflow_datasets, or images, a folder with "
-        "the source's tree, names and sizes and a table, metadata.csv.",
+        help="Output format: tfds (a data set for tensorflow_datasets) or images (a "
+        "folder with the subfolders, names and sizes of the source, and a table "
+        "metadata.csv).",
     ),
 ]
 StylesPerPicture = Annotated[
     int,
-    typer.Option(help="Number of results for each picture, each in another painting."),
+    typer.Option(help="Number of results per image, each with a different painting."),
 ]
 Size = Annotated[
     int | None,
     typer.Option(
-        help="Short side of the pictures; default 256 for tfds, each one's own for "
-        "images."
+        help="Short side of the results in pixels. Default: 256 for tfds, the size "
+        "of each image for images."
     ),
 ]
 Crop = Annotated[
     bool | None,
     typer.Option(
         "--crop/--no-crop",
-        help="Take the middle square of --size, or whole pictures; default whole for "
-        "images only.",
+        help="Crop each image to a centered square of --size, or keep it whole. "
+        "Default: crop for tfds, keep for images.",
     ),
 ]
-StyleSize = Annotated[int, typer.Option(help="Side of the paintings.")]
+StyleSize = Annotated[int, typer.Option(help="Side of the paintings in pixels.")]
 Batch = Annotated[
-    int, typer.Option(help="Pictures of a device at a time; a crash loses so many.")
+    int,
+    typer.Option(
+        help="Number of images per device and batch; a crash loses at most one batch."
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Of the styles that are drawn.")]
+Seed = Annotated[int, typer.Option(help="Seed for drawing the paintings.")]
 Classes = Annotated[
     Path | None,
     typer.Option(
-        help="File with the names of all classes, one in a line, in the order of their "
-        "numbers; by default those of the folders, without pictures, too."
+        help="File with the names of all classes in the order of their numbers, one "
+        "per line. Default: the names of the subfolders, including empty ones."
     ),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(
-        help="Write jpeg or png; default jpeg for tfds, the source's for images."
+        help="Encoding of the results: jpeg or png. Default: jpeg for tfds, that of "
+        "the source for images."
     ),
 ]
-Threads = Annotated[int, typer.Option(help="Read and write, per process.")]
-Launcher = Annotated[str, typer.Option(help="jax, or ray for Ray Data.")]
-Workers = Annotated[int, typer.Option(help="Actors of --launcher=ray.")]
+Threads = Annotated[
+    int, typer.Option(help="Number of threads that read and write, per process.")
+]
+Launcher = Annotated[str, typer.Option(help="Launcher: jax, or ray for Ray Data.")]
+Workers = Annotated[
+    int, typer.Option(help="Number of Ray actors; requires --launcher=ray.")
+]
 RayAddress = Annotated[
-    str | None, typer.Option(help="Of a Ray cluster; else one is started.")
+    str | None,
+    typer.Option(
+        help="Address of a running Ray cluster. Default: start one on this machine."
+    ),
 ]
 Coordinator = Annotated[
-    str, typer.Option(help="HOST:PORT of process 0, if there are several.")
+    str,
+    typer.Option(help="HOST:PORT of process 0 when several processes work together."),
 ]
-NumProcesses = Annotated[int, typer.Option(help="How many there are.")]
-ProcessId = Annotated[int, typer.Option(help="Which one this is, from 0.")]
+NumProcesses = Annotated[int, typer.Option(help="Number of processes.")]
+ProcessId = Annotated[int, typer.Option(help="Number of this process, from 0.")]
 Distributed = Annotated[
-    str, typer.Option(help="auto: ask Slurm, Open MPI, GKE or Cloud TPU.")
+    str,
+    typer.Option(
+        help="Set to auto to read the processes from Slurm, Open MPI, GKE or Cloud TPU."
+    ),
 ]

@@ -16,14 +16,19 @@ STYLE_SIZE_PX = 384
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the results.")
+    ] = Path("demo"),
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="A name or a model file; may be repeated; all by default."),
+        typer.Option(
+            help="Name of a model or a model file; may be repeated. Default: all "
+            "packaged models."
+        ),
     ] = None,
-    size: Annotated[int, typer.Option(help="Short side of the pictures.")] = 384,
+    size: Annotated[
+        int, typer.Option(help="Short side of the results in pixels.")
+    ] = 384,
 ) -> None:
     """Stylize a photograph with procedural paintings; needs no data."""
     from styleflax.art import FAMILIES, paint  # noqa: PLC0415
@@ -60,6 +65,6 @@ def demo(
     captions = [["", *paintings], *([model] for model in stylizers)]
     save_image(image_grid(rows, captions=captions, cell_px=320), out / "demo.png")
     print(
-        f"Look at {out / 'demo.png'}: a photograph, four paintings, and it in them, "
+        f"Wrote {out / 'demo.png'}: a photo in the style of four paintings, "
         f"by {' and by '.join(stylizers)}."
     )

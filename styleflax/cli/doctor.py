@@ -39,19 +39,17 @@ def doctor(
         bool,
         typer.Option(
             "--check",
-            help="Compare compiled programs with the same operations one by one, "
-            "which takes about half a minute; code 1 if one differs.",
+            help="Check that compiled programs agree with the same operations run one "
+            "by one (about half a minute). The exit code is 1 if one differs.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON.")
+    ] = False,
 ) -> None:
-    """Print devices, versions, compiler options, caches and weights.
-
-    Raises:
-        ValueError: If a check is asked for as JSON.
-    """
+    """Print devices, versions, compiler options, caches and weights."""
     if check and as_json:
-        raise ValueError("--check prints no JSON: give --check or --json alone")
+        raise ValueError("--check cannot be combined with --json; give one of them")
     found: dict[str, Any] = {
         "python": f"{platform.python_version()} on {platform.platform()}",
         "packages": {package: _version(package) for package in PACKAGES},
@@ -116,7 +114,7 @@ def _folders() -> dict[str, str]:
     programs = program_folder()
     return {
         "cache folder": str(find_cache_dir()),
-        "compiled programs": "not kept" if programs is None else str(programs),
+        "compiled programs": "not cached" if programs is None else str(programs),
     }
 
 

@@ -19,45 +19,64 @@ _Outputs = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME:DIR",
-        help="Pictures of another program, CONTENT__STYLE.*; may be repeated.",
+        help="Score results of another program: a folder of files named "
+        "CONTENT__STYLE.*; may be repeated.",
     ),
 ]
 _Baselines = Annotated[
-    bool, typer.Option(help="Untouched inputs and recoloured contents.")
+    bool,
+    typer.Option(
+        help="Also score the untouched photos and paintings, and photos recolored by "
+        "CORAL."
+    ),
 ]
 _Gatys = Annotated[
     str | None,
-    typer.Option(help="Optimised pictures as systems: iterations, joined by commas."),
+    typer.Option(
+        help="Also score images optimized by Gatys' method after these numbers of "
+        "iterations, separated by commas."
+    ),
 ]
 _NumPairs = Annotated[
-    int | None, typer.Option(help="So many pairs, spread evenly; default all.")
+    int | None,
+    typer.Option(help="Number of pairs to score, evenly spaced. Default: all."),
 ]
 _Networks = Annotated[
-    str, typer.Option(help="Networks that measure, joined by commas.")
+    str,
+    typer.Option(
+        help="Networks that measure distances, separated by commas: vgg16, alexnet."
+    ),
 ]
 _Inception = Annotated[
-    Path | None, typer.Option(help="The weights of FID's network, for FID.")
+    Path | None, typer.Option(help="Weights file of the Inception network; adds FID.")
 ]
 _ArtInception = Annotated[
-    Path | None, typer.Option(help="Those of ArtFID's, for ArtFID.")
+    Path | None,
+    typer.Option(help="Weights file of ArtFID's Inception network; adds ArtFID."),
 ]
 
 _SHOWN = ("gram_vgg16", "gram_alexnet", "lpips_alexnet", "lpips_vgg16", "ssim")
 
 
 def evaluate(
-    content: Annotated[Path, typer.Option(help="Folder of contents.")],
-    style: Annotated[Path, typer.Option(help="Folder of styles.")],
-    out: Annotated[Path, typer.Option(help="Folder for results.")],
+    content: Annotated[Path, typer.Option(help="Folder of photos.")],
+    style: Annotated[Path, typer.Option(help="Folder of paintings.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
     weights: Annotated[
-        list[str] | None, typer.Option(help="A name or a model file; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Name of a model or a model file; may be repeated."),
     ] = None,
     outputs: _Outputs = None,
     alphas: Annotated[
-        str, typer.Option(help="Strengths, joined by commas.")
+        str, typer.Option(help="Strengths to score, separated by commas.")
     ] = "0,0.25,0.5,0.75,1",
     alpha: Annotated[float | None, typer.Option(hidden=True)] = None,
-    size: Annotated[int, typer.Option(help="Side of the square pictures.")] = 512,
+    size: Annotated[
+        int,
+        typer.Option(
+            help="Side in pixels to which photos and paintings are cropped and resized."
+        ),
+    ] = 512,
     baselines: _Baselines = True,
     networks: _Networks = "vgg16,alexnet",
     num_pairs: _NumPairs = None,
@@ -65,10 +84,14 @@ def evaluate(
     inception: _Inception = None,
     art_inception: _ArtInception = None,
     keep_pictures: Annotated[
-        bool, typer.Option(help="Write all pictures to OUT/pictures.")
+        bool, typer.Option(help="Write all results to OUT/pictures.")
     ] = True,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Lose numbers of other settings.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Discard scores in OUT that were made with other settings.",
+        ),
     ] = False,
 ) -> None:
     """Score every pair of contents and styles, and write a report.
@@ -79,7 +102,7 @@ def evaluate(
     from styleflax.evaluation.systems import parse_outputs  # noqa: PLC0415
 
     for folder, flag in ((content, "--content"), (style, "--style")):
-        check_folder(folder, flag, "a folder of pictures")
+        check_folder(folder, flag, "a folder of images")
     check_out_folder(out, "--out")
     check_outside(out, [content, style], "--out")
     strengths = parse_strengths(alphas) if alpha is None else (alpha,)
@@ -146,7 +169,7 @@ def _show(result: "Result") -> None:
     for note in result.notes:
         print(note)
     others = "results.json, results.md, pairs.csv and identity.csv"
-    print(f"{result.report}, and {others} beside it")
+    print(f"{result.report}, and {others} in the same folder")
 
 
 def main() -> None:

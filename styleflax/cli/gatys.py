@@ -95,8 +95,8 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
     controls, _ = control_flags.control_arguments(max(1, number), *job.looks)
     if number > 1 and "masks" in controls and not control_flags.one_picture(controls):
         raise ValueError(
-            f"there are {number} paintings for one --mask: say which go there, as "
-            "--mask FILE:STYLE, or how they are blended"
+            f"one --mask must have one painting, got {number}; name the painting with "
+            "--mask FILE:STYLE, or blend them with --mask FILE:SHARES"
         )
     controls["style_masks"] = read_style_masks(job.style_masks, max(1, number))
     start = None if job.start is None else _begin(job, controls)
@@ -131,7 +131,7 @@ def _begin(job: _Job, controls: "ControlArguments") -> np.ndarray:
 
     assert job.start is not None
     if not job.paintings:
-        raise ValueError("--init with a model needs a painting")
+        raise ValueError("--init with a model requires a painting")
     changes: ControlArguments = {"restore_size": False}
     if controls.get("color") != "coral":
         changes["color"] = "style"  # the photo's colors return after optimization
@@ -187,6 +187,6 @@ def _check_files(
     check_picture_file(out, overwrite=overwrite)
     names = ["PHOTO", *["PAINTING"] * (len(pictures) - 1)]
     for path, name in zip(pictures, names, strict=True):
-        check_file(path, name, "a picture", "`styleflax stylize` takes folders")
+        check_file(path, name, "an image", "`styleflax stylize` takes folders")
     for file in filter(None, written):
         make_folder(file.parent)

@@ -12,78 +12,120 @@ if TYPE_CHECKING:  # imported late, as it takes a second
 
 
 class Optimizer(StrEnum):
-    """How pixels are optimised."""
+    """Optimizer of the pixels."""
 
     LBFGS = "lbfgs"
     ADAM = "adam"
 
 
 class Pooling(StrEnum):
-    """How the network's maps are halved."""
+    """Pooling of the encoder."""
 
     MAX = "max"
     AVERAGE = "average"
 
 
-Photo = Annotated[Path, typer.Argument(help="A photograph; it gives the size.")]
+Photo = Annotated[Path, typer.Argument(help="Photo; the result has its size.")]
 Paintings = Annotated[
     list[Path] | None,
-    typer.Argument(help="One or several; none with --style-weight 0."),
+    typer.Argument(help="Paintings, one or more; none with --style-weight 0."),
 ]
-Out = Annotated[Path, typer.Option("-o", "--out", help="A file.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="File for the result.")]
 Preset = Annotated[
     str,
     typer.Option(
-        help="default, paper, notebook, notebook-pyramid, neural-style or cnnmrf."
+        help="Settings to start from: default, paper, notebook, notebook-pyramid, "
+        "neural-style or cnnmrf."
     ),
 ]
 Iterations = Annotated[
-    str | None, typer.Option(help="How many; for each level of a pyramid: 500,200.")
+    str | None,
+    typer.Option(
+        help="Number of iterations, or one number per level of a pyramid: 500,200."
+    ),
 ]
 Levels = Annotated[
     int | None,
-    typer.Option("--pyramid", help="Levels, each of twice the side; 1 is the size."),
+    typer.Option(
+        "--pyramid",
+        help="Number of resolution levels; each level doubles the side. 1 optimizes "
+        "at full size only.",
+    ),
 ]
-WhichOptimizer = Annotated[Optimizer | None, typer.Option("--optimizer")]
-LearningRate = Annotated[float | None, typer.Option(help="Of Adam; a pixel is 0 to 1.")]
-Memory = Annotated[int | None, typer.Option(help="Pairs that L-BFGS remembers.")]
+WhichOptimizer = Annotated[
+    Optimizer | None,
+    typer.Option(
+        "--optimizer", help="Optimizer of the pixels. Default: set by --preset."
+    ),
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help="Learning rate of Adam, for pixels in [0, 1].")
+]
+Memory = Annotated[
+    int | None, typer.Option(help="Number of past steps that L-BFGS stores.")
+]
 InitAs = Annotated[
     str | None,
     typer.Option(
-        help="What the picture begins as: content, noise, style, or the result of a "
-        "model: adain, sanet, lite or a model file. The default is that of the "
-        "preset, and noise where the content or the style has no weight."
+        help="Start from content, noise, style, or the result of a model (adain, "
+        "sanet, lite or a model file). Default: set by --preset, or noise if "
+        "the weight of content or style is 0."
     ),
 ]
-WhichPooling = Annotated[Pooling | None, typer.Option("--pooling")]
+WhichPooling = Annotated[
+    Pooling | None,
+    typer.Option("--pooling", help="Pooling of the encoder. Default: set by --preset."),
+]
 ContentWeight = Annotated[
-    float | None, typer.Option(help="0 makes a texture of the style alone.")
+    float | None,
+    typer.Option(
+        help="Weight of the content loss; 0 synthesizes a texture from the painting."
+    ),
 ]
 StyleWeight = Annotated[
-    float | None, typer.Option(help="0 shows what layers know of the content.")
+    float | None,
+    typer.Option(help="Weight of the style loss; 0 inverts the content features."),
 ]
-VariationWeight = Annotated[float | None, typer.Option(help="Of total variation.")]
+VariationWeight = Annotated[
+    float | None, typer.Option(help="Weight of total variation.")
+]
 ContentLayers = Annotated[
-    str | None, typer.Option("--content-layer", help="One, or several: relu4_2.")
+    str | None,
+    typer.Option(
+        "--content-layer", help="Content layers, separated by commas: relu4_2."
+    ),
 ]
 StyleLayers = Annotated[
-    str | None, typer.Option("--style-layers", help="Joined by commas: relu1_1,relu2_1")
+    str | None,
+    typer.Option(
+        "--style-layers", help="Style layers, separated by commas: relu1_1,relu2_1."
+    ),
 ]
 LayerWeights = Annotated[
-    str | None, typer.Option(help="Of the style layers, joined by commas.")
+    str | None, typer.Option(help="Weights of the style layers, separated by commas.")
 ]
 StyleLoss = Annotated[
-    str | None, typer.Option(help="Of docs/losses.md: gram, or gram:1,mrf:0.1")
+    str | None,
+    typer.Option(
+        help="Style loss by its name in docs/losses.md, or several with weights: "
+        "gram:1,mrf:0.1."
+    ),
 ]
 Encoder = Annotated[
-    str, typer.Option(help="A VGG: sanet (of the package), vgg16, vgg19 or a file.")
+    str,
+    typer.Option(
+        help="Encoder: sanet (the packaged VGG-16), vgg16, vgg19 or a weight file."
+    ),
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(help="A file; the same command goes on from it after a kill."),
+    typer.Option(
+        help="File that saves progress; after an interruption, the same command "
+        "continues from it."
+    ),
 ]
-Plot = Annotated[Path | None, typer.Option(help="A file for the losses as a plot.")]
-Seed = Annotated[int, typer.Option(help="Of the noise.")]
+Plot = Annotated[Path | None, typer.Option(help="File for a plot of the losses.")]
+Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
 
 
 _HOW = ("optimizer", "learning_rate", "memory_size", "init", "levels", "pooling")

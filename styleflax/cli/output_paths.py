@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,11 +11,10 @@ from PIL import Image as PillowImage
 from styleflax.cli.stylize_inputs import Source
 from styleflax.files import is_within
 from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
+from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.images.write import SUFFIXES_WRITTEN
+from styleflax.inference.records import record_path
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv"}
-)
 _OTHER_SUFFIXES = VIDEO_SUFFIXES | {
     *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
     *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
@@ -39,22 +39,22 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
     suffix = _suffix(out)
     if suffix in VIDEO_SUFFIXES:
         raise ValueError(
-            f"-o must be a picture or a folder, got the video {str(out)!r}: pictures "
-            "end in .png or .jpg, and `styleflax video` makes videos of videos"
+            f"-o must be an image file or a folder, got the video {str(out)!r}; use "
+            "`styleflax video` to stylize videos"
         )
     meant = _find_meant(suffix, SUFFIXES_WRITTEN)
     if meant:
         raise ValueError(
             f"-o must be a folder, or a file that ends in {_listed(SUFFIXES_WRITTEN)}; "
-            f"got {str(out)!r}: did you mean {_with_suffix(out, meant)!r}? A folder of "
-            f"this name has to exist before: mkdir {str(out)!r}"
+            f"got {str(out)!r}; did you mean {_with_suffix(out, meant)!r}? To write to "
+            f"a folder of this name, create it first: mkdir {str(out)!r}"
         )
     likely = suffix[1:].isalpha() and len(suffix) in _SUFFIX_LENGTHS and is_one
     if likely or _is_file_suffix(suffix):
         raise ValueError(
             f"cannot write {str(out)!r}: the suffix of a file must be one of "
-            f"{_listed(SUFFIXES_WRITTEN)}; a folder of this name has to exist before: "
-            f"mkdir {str(out)!r}"
+            f"{_listed(SUFFIXES_WRITTEN)}; to write to a folder of this name, create "
+            f"it first: mkdir {str(out)!r}"
         )
 
 
@@ -101,7 +101,7 @@ def check_not_taken(out: Path, *, overwrite: bool) -> None:
     if out.is_dir():
         raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")
     if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already; --overwrite replaces it")
+        raise FileExistsError(f"{out} exists already; use --overwrite to replace it")
 
 
 def check_out_folder(out: Path, flag: str = "-o") -> None:
@@ -126,8 +126,8 @@ def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
     for folder in folders:
         if folder.is_dir() and is_within(out, folder):
             raise ValueError(
-                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}: the next "
-                "run would read its own results"
+                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}, as the "
+                "next run would read its own results"
             )
 
 
@@ -138,9 +138,11 @@ def without_results(
     name: str,
     left_out: list[LeftOut] | None = None,
 ) -> list[Source]:
-    """Returns the pictures without those that earlier runs have written to `out`.
+    """Returns the pictures without those that earlier runs have written.
 
-    Pictures that were given by their own names stay.
+    These are what is in `out`, and pictures that have a record beside them. Pictures
+    that were given by their own names stay, as do those of a folder of nothing but
+    results.
 
     Args:
         sources: What `expand` has made of `given`.
@@ -152,6 +154,7 @@ def without_results(
     Raises:
         ValueError: `out` is one of the folders, or no picture remains.
     """
+    sources = _without_recorded(sources, given, left_out)
     around = [path for path in given if path.is_dir() and is_within(out, path)]
     if not around:
         return list(sources)
@@ -159,19 +162,39 @@ def without_results(
     for folder in around:
         if os.path.realpath(folder) == real:
             raise ValueError(
-                f"-o must be another folder than {name} {str(folder)!r}: the next run "
-                f"would read its own results; -o {str(folder / 'stylized')!r} will do"
+                f"-o must be a folder other than {name} {str(folder)!r}, as the next "
+                f"run would read its own results; use -o {str(folder / 'stylized')!r}"
             )
     own = {*given}
     left = [s for s in sources if s.path in own or not is_within(s.path, out)]
     if not left:
         raise ValueError(
-            f"{name}: {str(around[0])!r} holds no picture but those in -o {str(out)!r}"
+            f"{name}: {str(around[0])!r} has no image outside -o {str(out)!r}"
         )
     if left_out is not None and len(left) < len(sources):
         number = len(sources) - len(left)
-        left_out.append(LeftOut(out, f"{number} of earlier results, as -o is there"))
+        left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
     return left
+
+
+def _without_recorded(
+    sources: Sequence[Source], given: Sequence[Path], left_out: list[LeftOut] | None
+) -> Sequence[Source]:
+    """The pictures without results of earlier runs, wherever in a folder these are."""
+    folders = [path for path in given if path.is_dir()]
+    results: set[Path] = set()
+    for folder in folders:
+        inside = {s.path for s in sources if s.path.is_relative_to(folder)}
+        found = {path for path in inside if record_path(path).is_file()}
+        if found != inside:
+            results |= found
+    results -= {*given}
+    if left_out is not None:
+        for folder, number in sorted(Counter(p.parent for p in results).items()):
+            several = "s" if number > 1 else ""
+            reason = f"{number} result{several} of an earlier run"
+            left_out.append(LeftOut(folder, reason))
+    return [s for s in sources if s.path not in results]
 
 
 def _suffix(path: Path) -> str:

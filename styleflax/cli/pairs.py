@@ -100,9 +100,7 @@ def all_rows(
         FileNotFoundError: The same.
     """
     if not given.photos:
-        raise ValueError(
-            "PHOTO is missing: give photographs, or a CSV file of pairs by --pairs"
-        )
+        raise ValueError("PHOTO is missing: give photos, or a CSV file with --pairs")
     contents, styles = _expand(given, repeats=False, repeats_styles=repeats)
     mixes = mixes_of(styles, together=together(len(styles)))
     rows = [Row(content, mix, alpha) for mix in mixes for content in contents]
@@ -125,11 +123,13 @@ def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
         return _read_csv(Path(pairs), given, alpha)
     if not given.photos or not given.styles:
         missing = "--style" if given.photos else "PHOTO"
-        raise ValueError(f"{missing} is missing: --pairs zip pairs it with the other")
+        raise ValueError(
+            f"{missing} is missing: --pairs zip requires photos and --style"
+        )
     contents, styles = _expand(given, repeats=True, repeats_styles=True)
     if len(contents) != len(styles):
         raise ValueError(
-            "--pairs zip must have as many styles as photographs, got "
+            "--pairs zip must have as many photos as styles, got "
             f"{len(contents)} of PHOTO and {len(styles)} of --style"
         )
     return [Row(c, (s,), alpha) for c, s in zip(contents, styles, strict=True)]
@@ -182,8 +182,8 @@ def _read_csv(file: Path, given: Given, alpha: float) -> list[Row]:
     check_file(file, "--pairs", "a CSV file")
     if given.photos or given.styles or given.style_masks:
         raise ValueError(
-            f"PHOTO, --style and --style-mask must be left out: {file} has them in its "
-            "columns content and style; --pairs zip is for those on the command line"
+            "PHOTO, --style and --style-mask must be omitted with a CSV file of pairs: "
+            f"{file} names photos and styles; use --pairs zip to pair the arguments"
         )
     lines = list(_read_lines(file))
     own = own_styles(given.weights)
@@ -222,7 +222,7 @@ def _read_lines(file: Path) -> Iterator[_Line]:
             name = f"{file}, line {reader.line_num}"
             if len(cells) != len(names):
                 raise ValueError(
-                    f"{name} must have {len(names)} cells as the first, got "
+                    f"{name} must have {len(names)} cells, as the first line has, got "
                     f"{len(cells)}"
                 )
             empty = False
@@ -231,7 +231,7 @@ def _read_lines(file: Path) -> Iterator[_Line]:
     except csv.Error as error:
         raise ValueError(f"{file}, line {reader.line_num}: {error}") from None
     if empty:
-        raise ValueError(f"--pairs {file} has no row below the names of columns")
+        raise ValueError(f"--pairs {file} must have a row below its header, got none")
 
 
 def _check_columns(file: Path, names: Sequence[str]) -> None:
@@ -240,7 +240,8 @@ def _check_columns(file: Path, names: Sequence[str]) -> None:
     if missing or unknown or len({*names}) < len(names):
         raise ValueError(
             f"the first line of --pairs {file} must name its columns: content and "
-            f"style, and perhaps alpha and output; got {', '.join(names) or 'nothing'}"
+            "style, and optionally alpha and output; got "
+            f"{', '.join(names) or 'nothing'}"
         )
 
 
@@ -255,7 +256,7 @@ def _find(
     if or_one_of and path.suffix.lower() != STYLE_SUFFIX:
         return path
     found = beside if not path.exists() and beside.exists() else path
-    check_file(found, f"{line.name}, {column}", "a picture", "each row has one file")
+    check_file(found, f"{line.name}, {column}", "an image", "each row names one file")
     return found
 
 

@@ -41,13 +41,13 @@ def split_ray(arguments: Sequence[str]) -> tuple[RayFlags | None, list[str]]:
         else:
             given[match["name"]] = match["value"]
     if waiting:
-        raise ValueError(f"--{waiting} lacks its value; see --help")
+        raise ValueError(f"--{waiting} needs a value; see --help")
     launcher = given.pop("launcher", "jax")
     if launcher not in _LAUNCHERS:
         raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
     if launcher == "jax":
         for name in given:
-            raise ValueError(f"--{name} needs --launcher=ray")
+            raise ValueError(f"--{name} requires --launcher=ray")
         return None, rest
     return _parse(given), rest
 
@@ -58,12 +58,12 @@ def _parse(given: dict[str, str]) -> RayFlags:
         field = name.removeprefix("ray.")
         if not hasattr(RayFlags, field) or field.startswith("_"):
             names = ", ".join(f.name for f in dataclasses.fields(RayFlags))
-            raise ValueError(f"there is no --{name}; --ray has {names}")
+            raise ValueError(f"--ray has no option {name!r}; its options are {names}")
         try:
             value = type(getattr(fields, field))(text)
         except ValueError:
             raise ValueError(f"--{name} must be a whole number, got {text!r}") from None
         setattr(fields, field, value)
     if "ray.num_workers" not in given:
-        raise ValueError("--launcher=ray needs --ray.num_workers, as in 2")
+        raise ValueError("--launcher=ray requires --ray.num_workers, for example 2")
     return fields

@@ -102,8 +102,10 @@ def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool)
     how = "free space and run the same command with --resume"
     if not can_resume:
         how = "free space and run the same command again"
+    results = "1 result is" if written == 1 else f"{written} results are"
+    verb = "is" if len(paths) == 1 else "are"
     return (
-        f"the disk is full: {written} results are written, {len(paths)} are missing "
+        f"the disk is full: {results} written, {len(paths)} {verb} missing "
         f"({shown}); {how}"
     )
 
@@ -117,8 +119,8 @@ def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
     if not resume:
         return
     if out == DASH:
-        raise ValueError("--resume goes on with files, but -o is standard output")
+        raise ValueError("--resume requires files, but -o is standard output")
     if overwrite:
         raise ValueError(
-            "--resume keeps what is complete, and --overwrite replaces it: give one"
+            "--resume and --overwrite cannot be combined; give one of them"
         )

@@ -42,7 +42,7 @@ MIN_CELL_PX = 16
 def sheet(
     photos: flags.Photos,
     style: flags.Paintings = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A file.")] = Path(
+    out: Annotated[Path, typer.Option("-o", "--out", help="File for the page.")] = Path(
         "sheet.png"
     ),
     alpha: flags.Alpha = 1.0,
@@ -57,9 +57,11 @@ def sheet(
     level_balance: flags.LevelBalance = None,
     style_size: control_flags.StyleSize = None,
     size: Annotated[
-        int, typer.Option(help="Short side at which photographs are stylized.")
+        int, typer.Option(help="Short side in pixels at which photos are stylized.")
     ] = 384,
-    cell: Annotated[int, typer.Option(help="Side in px of a picture's square.")] = 256,
+    cell: Annotated[
+        int, typer.Option(help="Side in pixels of each cell of the page.")
+    ] = 256,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
     resume: flags.Resume = False,
@@ -125,7 +127,7 @@ def _make_page(
 
     stylizer.expect(count_sizes(job.contents, job.controls.get("size")))
     with Report(len(job.targets), left_out=job.left_out) as report:
-        report.skip({pair: job.targets[pair] for pair in made})
+        report.skip([(pair, job.targets[pair]) for pair in made])
         run_job(job._replace(targets=left), stylizer, report, keep)
         failed = report.end({})
     limit = job.max_megapixels
@@ -136,7 +138,7 @@ def _make_page(
     if made:
         captions = _captions(job.contents, job.mixes)
         doing = f"laying out {len(rows)} x {len(rows[0])} cells of {cell} px"
-        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+        with explained_memory(doing, "use a smaller --cell, or fewer images"):
             page = image_grid(rows, captions=captions, cell_px=cell)
             cells.write_page(page, complete=not failed)
         print(out)

@@ -14,7 +14,7 @@ from styleflax.files import check_file, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 
 app = typer.Typer(
-    help="Keep styles in files that serve instead of paintings.", no_args_is_help=True
+    help="Save styles as small files that replace paintings.", no_args_is_help=True
 )
 
 
@@ -23,21 +23,28 @@ app.command("train")(style_train.train)
 
 @app.command("save")
 def save(
-    painting: Annotated[Path, typer.Argument(help="A picture.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="A file *.style.")],
-    weights: Annotated[str, typer.Option(help="A name or a model file.")] = "adain",
+    painting: Annotated[Path, typer.Argument(help="Painting.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="Style file; the name must end in .style."),
+    ],
+    weights: Annotated[
+        str, typer.Option(help="Name of a model or a model file.")
+    ] = "adain",
     style_size: Annotated[
-        int | None, typer.Option(help="Short side at which it is seen.")
+        int | None,
+        typer.Option(help="Resize the painting to this short side in pixels first."),
     ] = None,
     style_mask: Annotated[
-        Path | None, typer.Option(help="The part of it that counts; white is in.")
+        Path | None,
+        typer.Option(help="Mask of the part of the painting to use, white inside."),
     ] = None,
     max_megapixels: stylize_flags.MaxMegapixels = MAX_MEGAPIXELS,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Write a style file, which serves this model wherever a painting does."""
+    """Write a style file, which this model accepts wherever it accepts a painting."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.checks import check_size  # noqa: PLC0415
     from styleflax.inference.styles.file import is_style_file  # noqa: PLC0415
@@ -46,10 +53,10 @@ def save(
     if style_size is not None:
         check_size(style_size, "--style-size")
     if is_style_file(painting):
-        raise ValueError(f"{str(painting)!r} is a style file already")
+        raise ValueError(f"{str(painting)!r} is a style file already; give a painting")
     check_target(out, overwrite=overwrite)
     source = Source(painting, mask=style_mask)
-    check_file(painting, "PAINTING", "a picture", "give its pictures one by one")
+    check_file(painting, "PAINTING", "an image", "give its images one by one")
     check_style_masks([style_mask])
     read = read_source(source, max_megapixels)
     for note in read.notes:
@@ -82,10 +89,12 @@ def check_target(out: Path, *, overwrite: bool) -> None:
 
 @app.command("info")
 def info(
-    file: Annotated[Path, typer.Argument(help="A file *.style.")],
+    file: Annotated[
+        Path, typer.Argument(help="Style file; the name must end in .style.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which painting and model a style file is of, after checking it."""
+    """Check a style file, and print its painting and model."""
     from flax.traverse_util import flatten_dict  # noqa: PLC0415
 
     from styleflax.inference.styles.file import load_style  # noqa: PLC0415

@@ -17,9 +17,10 @@ StyleMasks = Annotated[
     list[str] | None,
     typer.Option(
         "--style-mask",
-        help="The part of a painting that counts, white is in: FILE[:STYLE], by the "
-        "number of its --style, or in their order (a folder's by name); may be "
-        "repeated. Labels are as for --mask.",
+        help="Mask of the part of a painting to use, white inside, as FILE[:STYLE]; "
+        "may be repeated. STYLE is the number of its --style from 1. Default: "
+        "masks belong to the styles in order (those of a folder by name). "
+        "Labels are selected as for --mask.",
     ),
 ]
 
@@ -68,8 +69,8 @@ def add_style_masks(
         kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
         if mask is not None and (source.is_own or kept):
             raise ValueError(
-                f"--style-mask {mask} needs the painting's pixels; {source.path} has "
-                "none"
+                f"--style-mask {mask} requires a painting with pixels; {source.path} "
+                "has none"
             )
     pairs = zip(styles, masks, strict=True)
     return [source._replace(mask=mask) for source, mask in pairs]
@@ -99,14 +100,16 @@ def read_style_masks(flags: Sequence[str] | None, num_styles: int) -> list[Path 
     for number, text in enumerate(flags or (), 1):
         flag = read_mask_flag(text)
         if flag.alpha != 1.0:
-            raise ValueError(f"--style-mask {text}: @ALPHA is of --mask alone")
+            raise ValueError(f"--style-mask {text}: @ALPHA is allowed in --mask only")
         style = number if flag.style is None else flag.style
         if not isinstance(style, int) or not 1 <= style <= num_styles:
             raise ValueError(
                 f"--style-mask {text}: STYLE must be from 1 to {num_styles}"
             )
         if masks[style - 1] is not None:
-            raise ValueError(f"--style-mask {text}: painting {style} has one already")
+            raise ValueError(
+                f"--style-mask {text}: painting {style} has a mask already"
+            )
         masks[style - 1] = Path(flag.mask)
     check_style_masks(masks)
     return masks
@@ -128,8 +131,8 @@ def check_style_masks(masks: Sequence[Path | None]) -> None:
     for mask in filter(None, masks):
         if str(mask) in {ALPHA, REST} and not mask.exists():
             raise ValueError(
-                f"--style-mask must be a picture, got {str(mask)!r}: that is a word "
-                "of --mask, about the photograph. For a painting's own opacity, save "
-                "it as a picture of its own, white where the painting counts"
+                f"--style-mask must be an image file, got {str(mask)!r}, a word for "
+                "--mask alone; to use the opacity of a painting, save it as an image "
+                "that is white where the painting counts"
             )
-        check_file(mask_file(mask), "--style-mask", "a picture")
+        check_file(mask_file(mask), "--style-mask", "an image")

@@ -20,31 +20,37 @@ if TYPE_CHECKING:
 
 
 def train(
-    painting: Annotated[Path, typer.Argument(help="A picture.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="A file *.style.")],
-    weights: Annotated[str, typer.Option(help="A model file of cin.")],
+    painting: Annotated[Path, typer.Argument(help="Painting.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="Style file; the name must end in .style."),
+    ],
+    weights: Annotated[str, typer.Option(help="Model file of method cin.")],
     photos: Annotated[
         str,
-        typer.Option(help="A folder of photographs, or a data set by name."),
+        typer.Option(help="Folder of photos, or the name of a data set."),
     ] = "sample_photos",
-    steps: Annotated[int, typer.Option(help="Of training.")] = 200,
-    batch: Annotated[int, typer.Option(help="Photographs in a step.")] = 2,
-    crop: Annotated[int, typer.Option(help="Side in px of their crops.")] = 128,
+    steps: Annotated[int, typer.Option(help="Number of training steps.")] = 200,
+    batch: Annotated[int, typer.Option(help="Number of photos per step.")] = 2,
+    crop: Annotated[int, typer.Option(help="Side in pixels of the crops.")] = 128,
     style_size: Annotated[
-        int, typer.Option(help="Side in px at which the painting is seen.")
+        int, typer.Option(help="Side in pixels to which the painting is resized.")
     ] = 256,
-    learning_rate: Annotated[float, typer.Option(help="Its highest value.")] = 1e-2,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-2,
     workdir: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run, which goes on there if interrupted."),
+        typer.Option(
+            help="Folder of the run; after an interruption, the same command continues "
+            "there."
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Train a painting's scales and shifts, and write them as a style file.
+    """Train the scales and shifts of a new painting, and write them as a style file.
 
-    The network stays as it is: all its other styles do, too.
+    The network and its other styles do not change.
     """
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.cli.style import check_target  # noqa: PLC0415
@@ -54,13 +60,13 @@ def train(
     )
     from styleflax.training.validation import validate  # noqa: PLC0415
 
-    check_file(painting, "PAINTING", "a picture", "train its pictures one by one")
+    check_file(painting, "PAINTING", "an image", "train its images one by one")
     check_target(out, overwrite=overwrite)
     if workdir is not None:
         check_out_folder(workdir, "--workdir")
         check_outside(workdir, [Path(photos)], "--workdir")
     if find_url(photos) or Path(photos).is_file():
-        check_folder(Path(photos), "--photos", "a folder of photographs")
+        check_folder(Path(photos), "--photos", "a folder of photos")
     if Path(photos).is_dir():
         photos = f"image_folder:{photos}"
     asked = NewStyle(
@@ -92,7 +98,11 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
         if request.name == signal.SIGINT.name:
             raise KeyboardInterrupt
         if request:
-            what = f"goes on in {workdir}" if workdir else "begins anew: no --workdir"
+            what = (
+                f"continues in {workdir}"
+                if workdir
+                else "starts over without --workdir"
+            )
             print(
                 f"styleflax: stopped by {request.name}; the same command {what}",
                 file=sys.stderr,

@@ -58,7 +58,7 @@ def stylize(
     as_json: flags.AsJson = False,
     seed: flags.Seed = 0,
 ) -> None:
-    """Stylize photographs with paintings."""
+    """Stylize photos with paintings."""
     del seed
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
@@ -121,7 +121,7 @@ def _run(
 
     contents = dict.fromkeys(content for job in jobs for content in job.contents)
     total = sum(len(job.targets) for job in jobs)
-    left, skipped = skip_complete(jobs) if resume else (jobs, {})
+    left, skipped = skip_complete(jobs) if resume else (jobs, [])
     with times.watching_compiler():
         with times.phase("weights"):
             stylizer = load() if left else None
@@ -148,8 +148,10 @@ def _check_flags(
     check_max_megapixels(max_megapixels)
     if pairs is not None and blend is not None:
         raise ValueError(
-            "--blend puts all styles into one picture, and --pairs one into each: give "
-            "one of them"
+            "--blend and --pairs cannot be combined: --blend puts all styles into one "
+            "result, --pairs one style into each"
         )
     if as_json and out == DASH:
-        raise ValueError("--json and -o - both write to standard output")
+        raise ValueError(
+            "--json and -o - cannot be combined, as both write to standard output"
+        )

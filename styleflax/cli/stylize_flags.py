@@ -8,7 +8,7 @@ import typer
 
 
 class Metadata(StrEnum):
-    """What becomes of a photograph's EXIF block and colour profile."""
+    """What happens to the EXIF data and the color profile of a photo."""
 
     KEEP = "keep"
     STRIP = "strip"
@@ -27,100 +27,130 @@ class Format(StrEnum):
 Photos = Annotated[
     list[Path],
     typer.Argument(
-        help="Photographs, or folders; - is standard input. They stand before --style, "
-        "or after --."
+        help="Photos or folders; - is standard input. Put them before --style, or "
+        "after --."
     ),
 ]
 Paintings = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Paintings, or folders; every pair is made. Of a model that has styles of "
-        "its own their names or numbers, nothing if it has one."
+        help="Paintings or folders; every photo is combined with every painting. For "
+        "models with built-in styles: the name or number of a style (optional "
+        "if there is only one)."
     ),
 ]
 PhotosIfAny = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Photographs, or folders; - is standard input. None with a CSV file of "
-        "--pairs.",
+        help="Photos or folders; - is standard input. Omit them if --pairs is a CSV "
+        "file.",
     ),
 ]
 Pairs = Annotated[
     str | None,
     typer.Option(
         "--pairs",
-        help="Make chosen pairs instead of all: zip for photograph 1 in style 1 and so "
-        "on, or a CSV file with the columns content, style and perhaps alpha, output.",
+        help="Make selected pairs instead of all: zip pairs the first photo with the "
+        "first style and so on; a CSV file has the columns content and style, "
+        "and optionally alpha and output.",
     ),
 ]
 Out = Annotated[
     Path,
     typer.Option(
-        "-o", "--out", help="A file for one pair, else a folder; - is standard output."
+        "-o",
+        "--out",
+        help="File for one pair, folder for several; - is standard output.",
     ),
 ]
-Alpha = Annotated[float, typer.Option(help="Strength of the style, 0 to 1.")]
+Alpha = Annotated[
+    float, typer.Option(help="Strength of the style, from 0 (photo) to 1.")
+]
 Blend = Annotated[
     str | None,
-    typer.Option(help="All styles in one picture, by these shares: 0.7,0.3"),
+    typer.Option(help="Blend all styles in one result by these shares: 0.7,0.3."),
 ]
 LevelBalance = Annotated[
     float | None,
-    typer.Option(help="SANet: 0 for relu4_1 alone, 1 for relu5_1; 0.5 is both."),
+    typer.Option(
+        help="Balance of SANet's layers: 0 uses relu4_1 only (fine strokes), 1 "
+        "relu5_1 only (coarse strokes), 0.5 both."
+    ),
 ]
 Size = Annotated[
-    int | None, typer.Option(help="Short side of the result; default its own.")
+    int | None,
+    typer.Option(
+        help="Length of the short side of the result in pixels. Default: same as the "
+        "photo."
+    ),
 ]
 Refine = Annotated[
     int,
     typer.Option(
-        help="Iterations of Gatys' optimization that follow the network, for instance "
-        "20; slow. A picture of 1024 px or more takes that many at each of its levels."
+        help="Refine the result by this many iterations of Gatys' optimization, for "
+        "example 20 (slow). Images of 1024 px or more take as many at each "
+        "resolution level."
     ),
 ]
 Weights = Annotated[
     str,
-    typer.Option(help="A name, a model file, or its URL: hf://USER/REPO/FILE, https."),
+    typer.Option(
+        help="Name of a model, a model file, or its URL (https://... or "
+        "hf://USER/REPO/FILE)."
+    ),
 ]
 SplitRows = Annotated[
-    bool, typer.Option("--split-rows", help="Each picture over all devices.")
+    bool,
+    typer.Option("--split-rows", help="Split each image by rows across all devices."),
 ]
 Tile = Annotated[
     int | None,
     typer.Option(
         "--tile",
-        help="Side in px of the windows through which pictures are seen: with AdaIN a "
-        "multiple of 8 from 136 on, with SANet of 16 from 272 on; 0 is for whole "
-        "pictures; chosen for each picture by default.",
+        help="Side in pixels of the tiles in which images are processed: for AdaIN a "
+        "multiple of 8, at least 136; for SANet a multiple of 16, at least 272; "
+        "0 disables tiling. Default: chosen for each image.",
     ),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that are there.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on with work that was stopped: skip results that are complete, and "
-        "refuse those that were made by other styles, weights or controls.",
+        help="Continue interrupted work: skip results that are complete. Results "
+        "made with other styles, weights or controls are refused.",
     ),
 ]
 WhatOfMetadata = Annotated[
     Metadata,
-    typer.Option(help="EXIF (with the place where it was taken) and colour profile."),
+    typer.Option(
+        help="Keep or strip the EXIF data (which may contain the location) and the "
+        "color profile."
+    ),
 ]
 FormatOut = Annotated[
     Format | None,
-    typer.Option("--format", help="Of what goes to a folder or -; default png."),
+    typer.Option(
+        "--format",
+        help="Format of results in a folder or on standard output. Default: png.",
+    ),
 ]
 MaxMegapixels = Annotated[
-    float, typer.Option(help="Larger pictures are refused before they are decoded.")
+    float,
+    typer.Option(
+        help="Refuse images with more megapixels than this before they are decoded."
+    ),
 ]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="One line of JSON for each picture, one at end.")
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one line of JSON per result and one at the end; see docs/json.md.",
+    ),
 ]
 Seed = Annotated[
-    int, typer.Option(help="For methods that draw random numbers; AdaIN does not.")
+    int,
+    typer.Option(help="Accepted for scripts; no current method draws random numbers."),
 ]
 
 SWITCHES = frozenset({"--split-rows", "--overwrite", "--resume", "--json"})

@@ -100,7 +100,7 @@ def expand(
 
     Raises:
         FileNotFoundError: One of them is not there.
-        ValueError: A folder holds no picture, one of them is a URL, or standard
+        ValueError: A folder has no image, one of them is a URL, or standard
             input is a terminal.
     """
     left_out = [] if left_out is None else left_out
@@ -114,7 +114,7 @@ def expand(
         if not path.is_dir():
             sources.append(Source(path))
         elif len(paths) > 1 and is_tool_folder(path.name):  # as a shell's * finds it
-            left_out.append(LeftOut(path, "hidden, or of a tool"))
+            left_out.append(LeftOut(path, "hidden, or made by a tool"))
         else:
             sources += _of_folder(path, name, suffixes, left_out)
     return sources if repeats else _without_repeats(sources)
@@ -150,7 +150,7 @@ def expand_styles(
     names = own_styles(weights)
     if not names:
         if not paths:
-            raise ValueError("--style is missing: give a painting, or several")
+            raise ValueError("--style is missing: give at least one painting")
         return expand(
             paths, "--style", STYLE_SUFFIXES, repeats=repeats, left_out=left_out
         )
@@ -184,7 +184,9 @@ def refuse_two_inputs(contents: Sequence[Path], styles: Sequence[Path]) -> None:
         ValueError: If it is both.
     """
     if DASH in contents and DASH in styles:
-        raise ValueError("- can be PHOTO or --style, not both: it is read once")
+        raise ValueError(
+            "- cannot be both PHOTO and --style: standard input is read once"
+        )
 
 
 def read_source(source: Source, max_megapixels: float) -> Picture:
@@ -209,7 +211,7 @@ def _of_folder(
     images, others = list_folder(folder, suffixes)
     if not images:
         held = f": {describe_left_out(others)}" if others else ""
-        raise ValueError(f"{name}: {str(folder)!r} holds no picture{held}")
+        raise ValueError(f"{name}: {str(folder)!r} has no image{held}")
     left_out += others
     return [Source(path, path.parent.relative_to(folder)) for path in images]
 

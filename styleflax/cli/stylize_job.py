@@ -212,7 +212,7 @@ def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
     target = job.targets[pair]
     suffix = job.suffix if target == DASH else target.suffix
     if picture.alpha_u8 is not None and not keeps_alpha(suffix):
-        report.warn(f"{suffix} cannot be transparent: what is goes on white")
+        report.warn(f"{suffix} has no transparency: transparent parts become white")
     if target == DASH:
         sys.stdout.buffer.write(encode_picture(picture, suffix))
         sys.stdout.buffer.flush()
@@ -223,7 +223,7 @@ def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
             write_picture(picture, target, overwrite=job.overwrite)
             return
         if not job.overwrite and target.exists():
-            raise FileExistsError(f"{str(target)!r} exists already; see --overwrite")
+            raise FileExistsError(f"{str(target)!r} exists already; use --overwrite")
         data = encode_picture(picture, suffix)
         write_record(target, job.asked(pair), digest_bytes(data))
         write_whole(target, data)
@@ -233,7 +233,7 @@ def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
         raise
 
 
-def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], dict[Pair, Path]]:
+def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path]]]:
     """Jobs of what is not complete yet, and the files of what is.
 
     Raises:
@@ -243,11 +243,11 @@ def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], dict[Pair, Path]]:
     asked = {target: job.asked(p) for job in jobs for p, target in job.targets.items()}
     states = find_states(asked)
     left: list[Job] = []
-    skipped: dict[Pair, Path] = {}
+    skipped: list[tuple[Pair, Path]] = []  # a pair may come with several strengths
     for job in jobs:
         done = {p: t for p, t in job.targets.items() if states[t] == "complete"}
         targets = {p: t for p, t in job.targets.items() if p not in done}
-        skipped |= done
+        skipped += done.items()
         if targets:
             left.append(job._replace(targets=targets))
     return left, skipped

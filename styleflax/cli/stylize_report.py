@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -76,16 +76,16 @@ class Report:
             self._say(str(target))
         self._bar.update()
 
-    def skip(self, skipped: Mapping[Pair, Path]) -> None:
+    def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
         """Says which pictures were there before, and complete."""
         self.num_skipped = len(skipped)
-        for pair, target in skipped.items():
+        for pair, target in skipped:
             if self._as_json:
                 self._say_json(pair, str(target), None, None, None, (), skipped=True)
             self._bar.update()
         if skipped and not self._as_json:
-            text = f"styleflax: {len(skipped)} of {self._total} pictures are complete"
-            self._say(text, sys.stderr)
+            counts = f"{len(skipped)} of {self._total} results"
+            self._say(f"styleflax: {counts} are complete already", sys.stderr)
 
     @contextmanager
     def stopping_when_full(self, jobs: "Sequence[Job]") -> Iterator[None]:
@@ -149,7 +149,7 @@ class Report:
         if not self.failed:
             return 0
         lines = [f"  {name}: {text}" for name, text in self.failed.items()]
-        heading = f"styleflax: {self.num_failed} of {self._total} pictures failed:"
+        heading = f"styleflax: {self.num_failed} of {self._total} results failed:"
         self._say("\n".join([heading, *lines]), sys.stderr)
         return 1
 

@@ -42,12 +42,13 @@ def find_targets(
     is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
     if (is_file or out == DASH) and len(pairs) > 1:
         kind = "standard output" if out == DASH else f"the file {str(out)!r}"
-        raise ValueError(
-            f"-o is {kind}, but there are {len(pairs)} pictures to write: give a folder"
-        )
+        raise ValueError(f"-o must be a folder for {len(pairs)} results, got {kind}")
     if out == DASH:
         if sys.stdout.isatty():
-            raise ValueError("-o is -, but standard output is a terminal: pipe it")
+            raise ValueError(
+                "-o - would write image bytes to the terminal: redirect them to a file "
+                "or a pipe"
+            )
         return [DASH]
     if is_file:
         _refuse_other_format(f"-o {str(out)!r}", out, suffix)
@@ -110,7 +111,7 @@ def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path 
             _refuse_other_format(f"output {str(name)!r}", name, suffix)
             if str(name).casefold() in seen:
                 raise ValueError(
-                    f"output must be another for each row, got {str(name)!r} twice"
+                    f"output must differ from row to row, got {str(name)!r} twice"
                 )
             seen.add(str(name).casefold())
         complete.append(name)
@@ -121,15 +122,15 @@ def _refuse_existing(paths: Iterable[Path]) -> None:
     existing = [path for path in paths if path.exists()]
     if len(existing) == 1:
         raise FileExistsError(
-            f"{str(existing[0])!r} exists already; see --resume and --overwrite"
+            f"{str(existing[0])!r} exists already; use --resume or --overwrite"
         )
     if existing:
         raise FileExistsError(
             f"{len(existing)} of the files to write exist already, the first is "
-            f"{str(existing[0])!r}; see --resume and --overwrite"
+            f"{str(existing[0])!r}; use --resume or --overwrite"
         )
 
 
 def _refuse_other_format(name: str, out: Path, suffix: str | None) -> None:
     if suffix and save_options(out)["format"] != save_options(f"x{suffix}")["format"]:
-        raise ValueError(f"--format {suffix[1:]} is not that of {name}")
+        raise ValueError(f"--format must be the format of {name}, got {suffix[1:]}")

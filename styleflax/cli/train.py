@@ -29,27 +29,27 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
 
-  --config   a file of configs/, or the name of one: {names}
-  --workdir  folder of the run; a run that is there already goes on
+  --config   configuration file, or the name of a packaged one: {names}
+  --workdir  folder of the run; an interrupted run continues there
 
-On several hosts, the same in each process but for the last:
+On several hosts, the same in each process but for the last flag:
   --coordinator    HOST:PORT of process 0
-  --num_processes  how many there are
-  --process_id     which of them this is, from 0
+  --num_processes  number of processes
+  --process_id     number of this process, from 0
 or --config.run.distributed=auto under Slurm, Open MPI, GKE or on Cloud TPU.
 
 On a Ray cluster, once, on any of its nodes:
-  --launcher             ray; jax by default
-  --ray.num_workers      processes, each with a share of every batch
-  --ray.address          HOST:PORT or auto; without, one on this machine is started
-  --ray.gpus_per_worker  1 by default, where the cluster has any
-  --ray.max_failures     restarts after a worker's death; 3 by default
+  --launcher             ray; default: jax
+  --ray.num_workers      number of processes; each gets a share of every batch
+  --ray.address          HOST:PORT or auto; default: start a cluster on this machine
+  --ray.gpus_per_worker  GPUs per process; default: 1 if the cluster has any
+  --ray.max_failures     number of restarts after a worker dies; default: 3
 
-Options of the method, as JSON, Python literals or plain words, and losses by name:
+Options of the method (JSON, Python literals or plain words) and losses by name:
   --config.options.NAME=VALUE
   --config.phases[I].losses.NAME=WEIGHT
 
-Fields and their defaults (those of a file differ):
+Fields and their defaults (a configuration file may change them):
 """
 EXIT_DIVERGED = 3
 _FIELD = re.compile(r"--?(no)?config\.(?P<field>[^=]+)")
@@ -125,8 +125,8 @@ def resolve_config(spec: str) -> str:
     path = Path(name) if Path(name).is_file() else packaged.get(name)
     if path is None:
         raise FileNotFoundError(
-            f"--config: there is no file {name!r}; packaged configurations are "
-            f"{', '.join(sorted(packaged))}"
+            f"--config must be a file or a packaged configuration, got {name!r}; "
+            f"packaged are {', '.join(sorted(packaged))}"
         )
     return f"{path}{colon}{argument}"
 
@@ -148,7 +148,7 @@ def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
         raise ValueError(f"unexpected argument {unexpected[0]!r}; see --help")
     for name, example in (("config", "configs/adain.py"), ("workdir", "runs/adain")):
         if values[name].value in (None, ""):
-            raise ValueError(f"--{name} is missing, as in --{name}={example}")
+            raise ValueError(f"--{name} is missing; for example --{name}={example}")
     config = values["config"].value
     if not isinstance(config, Config):
         raise ValueError("get_config() of --config must return a styleflax Config")  # noqa: TRY004
@@ -242,7 +242,7 @@ def _with_resolved_config(arguments: Sequence[str]) -> list[str]:
         joined[i] = _SHORT.sub(r"--config.run.\1", argument)
         name, equals, spec = argument.partition("=")
         if argument.lstrip("-") in ("config", "workdir"):
-            raise ValueError(f"{argument} lacks its value; see --help")
+            raise ValueError(f"{argument} needs a value; see --help")
         if name in ("--config", "-config") and equals:
             joined[i] = f"{name}={resolve_config(spec)}"
     return joined

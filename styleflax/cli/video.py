@@ -49,7 +49,7 @@ def video(
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
     as_json: video_flags.AsJson = False,
 ) -> None:
-    """Stylize a video with paintings, without flicker of the whole picture."""
+    """Stylize a video with paintings, with little flicker."""
     times = Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.video_job import VideoJob, run_videos  # noqa: PLC0415
@@ -87,13 +87,13 @@ def _read_keyframes(
     if not given:
         return None, blend
     if blend is not None:
-        raise ValueError("give --blend (for all times) or --keyframe, not both")
+        raise ValueError("--blend and --keyframe cannot be combined; give one of them")
     keyframes = control_flags.read_keyframes(given)
     for time_s, weights in keyframes:
         if len(weights) != num_styles:
             raise ValueError(
-                f"--keyframe at {time_s:g} s has {len(weights)} shares for "
-                f"{num_styles} of --style"
+                f"--keyframe at {time_s:g} s must have {num_styles} shares, one for "
+                f"each --style, got {len(weights)}"
             )
     return keyframes, ",".join(map(str, keyframes[0][1]))
 
@@ -101,6 +101,5 @@ def _read_keyframes(
 def _refuse_choice(styles: list[Source], *, together: bool) -> None:
     if len(styles) > 1 and not together:
         raise ValueError(
-            f"there are {len(styles)} of --style for one video: say by --blend, "
-            "--keyframe or --mask what becomes of each"
+            f"several styles (got {len(styles)}) require --blend, --keyframe or --mask"
         )

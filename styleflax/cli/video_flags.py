@@ -8,14 +8,14 @@ import typer
 
 
 class Sound(StrEnum):
-    """What becomes of a video's sound."""
+    """What happens to the sound of a video."""
 
     KEEP = "keep"
     DROP = "drop"
 
 
 class PixelFormat(StrEnum):
-    """How finely the colors of a video are written."""
+    """Pixel format of a video."""
 
     YUV420P = "yuv420p"
     YUV444P = "yuv444p"
@@ -25,14 +25,14 @@ Clip = Annotated[
     Path,
     typer.Argument(
         metavar="VIDEO",
-        help="A video of any kind that PyAV reads; an animated GIF, WebP, APNG or "
-        "AVIF; a folder of numbered pictures, which are one clip, or of videos.",
+        help="Video in a format that PyAV reads; animated GIF, WebP, APNG or AVIF; "
+        "folder of numbered images (one clip) or of videos.",
     ),
 ]
 Paintings = Annotated[
     list[Path],
     typer.Option(
-        help="Painting or style file; several by --blend, --mask, --keyframe."
+        help="Painting or style file; several require --blend, --mask or --keyframe."
     ),
 ]
 Out = Annotated[
@@ -40,33 +40,49 @@ Out = Annotated[
     typer.Option(
         "-o",
         "--out",
-        help="A file: .mp4 .m4v .mov .mkv .webm .gif .webp .png; a folder for a folder "
-        "of videos.",
+        help="File for the result (.mp4 .m4v .mov .mkv .webm .gif .webp .png), or a "
+        "folder if VIDEO is a folder of videos.",
     ),
 ]
 Smooth = Annotated[
-    float, typer.Option(help="Seconds over which statistics are averaged; 0 is none.")
+    float,
+    typer.Option(
+        help="Time in seconds over which statistics are averaged; 0 disables averaging."
+    ),
 ]
 Steady = Annotated[
-    float, typer.Option(help="Share of the last frame, moved along; 0 is none.")
+    float,
+    typer.Option(
+        help="Share of the previous result, moved by the estimated motion, in each "
+        "frame; 0 disables it."
+    ),
 ]
 Crf = Annotated[
     int | None,
-    typer.Option(help="Constant quality: 0 is best; default 18, and 24 for .webm."),
+    typer.Option(
+        help="Constant rate factor of the encoder; 0 is the best quality. Default: "
+        "18, or 24 for .webm."
+    ),
 ]
 PixelFormatOut = Annotated[
     PixelFormat,
     typer.Option(
         "--pixel-format",
-        help="Use yuv420p, which every player shows, or yuv444p, with colors at full "
-        "size and odd sides in H.264.",
+        help="Pixel format: yuv420p (shown by every player) or yuv444p (colors at "
+        "full resolution; allows odd sides in H.264).",
     ),
 ]
 Fps = Annotated[
     float | None,
-    typer.Option(help="Frames in a second of numbered pictures; default 25."),
+    typer.Option(help="Frame rate of a folder of numbered images. Default: 25."),
 ]
-Audio = Annotated[Sound, typer.Option(help="Copied where the container can hold it.")]
+Audio = Annotated[
+    Sound, typer.Option(help="Keep the sound if the container supports it, or drop it.")
+]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="One line of JSON for the video, one at end.")
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one line of JSON per video and one at the end; see docs/json.md.",
+    ),
 ]

@@ -178,7 +178,7 @@ def _without_complete(jobs: Sequence[VideoJob]) -> list[VideoJob]:
     states = find_states({job.out: job.asked for job in jobs if job.asked is not None})
     left = [job for job in jobs if states.get(job.out) != "complete"]
     if num_complete := len(jobs) - len(left):
-        text = f"styleflax: {num_complete} of {len(jobs)} videos are complete"
+        text = f"styleflax: {num_complete} of {len(jobs)} videos are complete already"
         print(text, file=sys.stderr)
     return left
 
@@ -271,9 +271,13 @@ def _make(job: VideoJob, reader: Clip, stylize: VideoStylizer) -> Made:
         publish(job.out, job.asked)
     warnings = [*reader.notes, *writer.notes]
     if reader.num_damaged:
-        warnings.append(f"{reader.num_damaged} damaged parts of {job.clip} left out")
+        warnings.append(
+            f"{reader.num_damaged} damaged parts of {job.clip} were skipped"
+        )
     if reader.colors.is_hdr:
-        warnings.append(f"{job.clip} is HDR: stylized in 8 bits, tags kept")
+        warnings.append(
+            f"{job.clip} is HDR: it is stylized in 8 bits, and its color tags are kept"
+        )
     seconds = time.perf_counter() - started
     scenes = stylize.num_scenes
     return Made(count, scenes, *writer.size, writer.sound, warnings, seconds)

@@ -64,7 +64,9 @@ def read_rate(fps: float | None, clips: Sequence[Path]) -> Fraction:
     if not 0 < fps <= _MAX_FPS:  # so that NaN fails too
         raise ValueError(f"--fps must be above 0 and at most {_MAX_FPS}, got {fps}")
     if not any(clip.is_dir() for clip in clips):
-        raise ValueError("--fps is for folders of numbered pictures; videos have one")
+        raise ValueError(
+            "--fps is allowed for folders of numbered images only; a video has its own"
+        )
     return Fraction(fps).limit_denominator(1001)
 
 

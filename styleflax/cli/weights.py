@@ -1,4 +1,4 @@
-"""`styleflax weights`: what there is, getting, checking, making of others."""
+"""`styleflax weights`: list, fetch, verify and convert model files."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from styleflax.files import make_folder
 from styleflax.weights.packaged import SUFFIX
 
 app = typer.Typer(
-    help="List, fetch, check, export, average and convert weights.",
+    help="List, fetch, verify, export, average and convert model files.",
     no_args_is_help=True,
 )
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List weights: in the package, downloaded or to be, and of the extra eval."""
+    """List all known weights: packaged, downloadable, of the extra eval."""
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 
     entries = list_weights()
@@ -40,10 +40,14 @@ def list_(
 @app.command("verify")
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names or files; all that are here.")
+        list[str] | None,
+        typer.Argument(help="Names or files. Default: all weights on this machine."),
     ] = None,
 ) -> None:
-    """Compute digests and compare them with those recorded; code 1 if one differs."""
+    """Compare the digests of weights with the recorded ones.
+
+    The exit code is 1 if one differs.
+    """
     from styleflax.weights import inventory  # noqa: PLC0415
 
     chosen = names or [
@@ -64,19 +68,25 @@ def fetch(
     name: Annotated[
         str,
         typer.Argument(
-            help="vgg19, or a URL: https://HOST/FILE, hf://USER/REPO[@REVISION]/FILE; "
-            "#sha256=DIGITS after it pins the file."
+            help="vgg19, or a URL: https://HOST/FILE or "
+            "hf://USER/REPO[@REVISION]/FILE. Append #sha256=DIGITS to check the "
+            "content."
         ),
     ],
     local_path: Annotated[
-        Path | None, typer.Option("--from", help="A file that is here already.")
+        Path | None,
+        typer.Option(
+            "--from", help="File already on this machine, used instead of the download."
+        ),
     ] = None,
     renew: Annotated[
         bool,
-        typer.Option("--renew", help="Download again, and trust a file that differs."),
+        typer.Option(
+            "--renew", help="Download again, and accept a file that has changed."
+        ),
     ] = False,
 ) -> None:
-    """Download weights into the user's cache folder, and print where they are."""
+    """Download weights to the cache folder, and print their path."""
     from styleflax.weights.fetch import fetch as download  # noqa: PLC0415
 
     print(download(name, local_path=local_path, renew=renew))
@@ -87,10 +97,13 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file to write.")],
     complete: Annotated[
-        bool, typer.Option("--complete", help="Refuse a run before its last step.")
+        bool,
+        typer.Option(
+            "--complete", help="Fail if the run has not reached its last step."
+        ),
     ] = False,
 ) -> None:
-    """Write what a run has come to as a self-contained model file."""
+    """Export the weights of a training run as a self-contained model file."""
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
@@ -101,10 +114,12 @@ def export(
 
 @app.command("average")
 def average(
-    files: Annotated[list[Path], typer.Argument(help="Names or model files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Names of models or model files.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file to write.")],
 ) -> None:
-    """Write the mean of models that were trained from one start."""
+    """Average models that were trained from the same start."""
     from styleflax.weights.encoder import average_models  # noqa: PLC0415
     from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
 
@@ -117,18 +132,26 @@ def average(
 @app.command("convert")
 def convert(
     files: Annotated[list[Path], typer.Argument(help="Weight files, in any order.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Model file, or folder.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="Model file, or a folder for other formats."),
+    ],
     preset: Annotated[
-        str | None, typer.Option(help="Arithmetic that they were trained with.")
+        str | None,
+        typer.Option(
+            help="Arithmetic that the weights were trained with; see docs/weights.md. "
+            "Default: that of the method."
+        ),
     ] = None,
     to: Annotated[
-        str, typer.Option(help="model, published, torchvision or keras.")
+        str,
+        typer.Option(help="Format to write: model, published, torchvision or keras."),
     ] = "model",
     dtype: Annotated[
-        str, typer.Option(help="Of the model file: float16 or float32.")
+        str, typer.Option(help="Data type of the model file: float16 or float32.")
     ] = "float16",
 ) -> None:
-    """Make a model file of published checkpoints, or the other way round."""
+    """Convert published checkpoints to a model file, or the other way round."""
     from styleflax.weights.published.convert import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
@@ -143,10 +166,13 @@ def convert(
 @app.command("info")
 def info(
     file: Annotated[
-        Path, typer.Argument(help="A name, or a weight file of any format.")
+        Path,
+        typer.Argument(
+            help="Name of weights, or a weight file of any supported format."
+        ),
     ],
 ) -> None:
-    """Print what a weight file holds, as JSON."""
+    """Print the contents of a weight file as JSON."""
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
     from styleflax.weights.published.convert import describe_file  # noqa: PLC0415
 

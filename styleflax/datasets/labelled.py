@@ -77,7 +77,7 @@ def open_labelled(
 
     Raises:
         FileNotFoundError: It is not there, or not prepared.
-        ValueError: It holds no picture, mixes pictures with class folders, has no such
+        ValueError: It has no image, mixes pictures with class folders, has no such
             split, or `classes` does not fit it.
     """
     is_tfds = spec.startswith(TFDS_PREFIX) or _is_prepared(Path(spec))
@@ -108,7 +108,7 @@ class LabelledFolder:
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: It holds no picture, mixes pictures with class folders, or has a
+        ValueError: It has no image, mixes pictures with class folders, or has a
             class folder that is not among `classes`.
     """
 
@@ -120,7 +120,7 @@ class LabelledFolder:
         self._names, self.left_out = relative_names(folder)
         self.file_names: Sequence[str] | None = self._names
         if not self._names:
-            raise ValueError(f"the folder {str(folder)!r} holds no picture")
+            raise ValueError(f"the folder {str(folder)!r} has no image")
         tops = [os.path.dirname(name).partition(os.sep)[0] for name in self._names]  # noqa: PTH120
         found = sorted(set(tops))
         if "" in found and len(found) > 1:

@@ -320,7 +320,7 @@ def _shuffled(crop: _Crop, role: str, seed: int) -> grain.MapDataset:
     if not 0 <= seed < _MAX_SEED:
         raise ValueError(f"seed is {seed}; it must be from 0 to {_MAX_SEED - 1}")
     if crop.num_pictures == 0:
-        raise ValueError(f"the {role} source holds no picture")
+        raise ValueError(f"the {role} source has no image")
     places = grain.MapDataset.range(crop.num_pictures)
     places = places.seed(seed + _SEED_OFFSETS[role]).shuffle()
     return places.repeat(None).random_map(crop)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from styleflax.images.listing import RULES, Rules, describe_left_out, list_folder
+from styleflax.images.read import other_frames
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -111,7 +112,11 @@ def open_dataset(
     if name not in DATASETS:
         raise ValueError(_unknown(name))
     if name == "pictures":
-        return FilePictures(picture_files(options["path"], rules))
+        files = picture_files(options["path"], rules)
+        for path in files:
+            if remark := other_frames(path):
+                _LOGGER.warning("pictures: %s: %s", path, remark)
+        return FilePictures(files)
     _check_platform()
     from styleflax.datasets.builders import preparation  # noqa: PLC0415 (imports TFDS)
 
@@ -134,14 +139,14 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: The folder holds no picture.
+        ValueError: The folder has no image.
     """
     path = Path(path).expanduser()
     if path.is_file():
         return [path]
     found, left_out = list_folder(path, rules.suffixes, rules)
     if not found:
-        raise ValueError(f"the folder {str(path)!r} holds no picture")
+        raise ValueError(f"the folder {str(path)!r} has no image")
     if left_out:
         _LOGGER.warning("pictures: %s", describe_left_out(left_out))
     return found

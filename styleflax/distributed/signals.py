@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from styleflax.distributed.hosts import exchange
 from styleflax.parallel import make_any
 
 _LAG_STEPS = 4
@@ -66,7 +67,7 @@ class Stop:
 
     def __init__(self, request: StopRequest, devices: Sequence[jax.Device]) -> None:
         self._request = request
-        self._decided = False
+        self._decided, self._elsewhere = False, ""
         self._any_process = make_any(devices) if jax.process_count() > 1 else None
         self._lag_steps = 0 if devices[0].platform == "cpu" else _LAG_STEPS
         self._answers: collections.deque[jax.Array] = collections.deque()
@@ -77,8 +78,23 @@ class Stop:
 
     @property
     def name(self) -> str:
-        """The signal's name, as far as it is known here."""
+        """The signal, as far as it is known here; more so after `settle`."""
+        if self._elsewhere:
+            return self._elsewhere
         return self._request.name or "a signal to another process"
+
+    def settle(self) -> None:
+        """Sets the request of every process alike, so that all end with one code.
+
+        Ctrl-C in one is Ctrl-C in all, as a terminal or a scheduler may send it to
+        some. All must call it, once they have decided to stop.
+        """
+        names = exchange(self._request.name)
+        if not self._request:
+            who = next(i for i, name in enumerate(names) if name)
+            self._elsewhere = f"{names[who]} to process {who}"
+        interrupt = signal.SIGINT.name
+        self._request.name = interrupt if interrupt in names else signal.SIGTERM.name
 
     def after_step(self) -> bool:
         """Whether to stop now; all must call it after every step."""

@@ -22,6 +22,7 @@ from styleflax.art.palette import pick, ramp
 from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import describe_left_out, list_folder
 from styleflax.images.pixels import to_float
+from styleflax.images.read import other_frames
 
 T = TypeVar("T")
 
@@ -86,13 +87,16 @@ def load_inputs(folder: Path, size_px: int) -> list[Input]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no picture, or a file is damaged.
+        ValueError: If it has no image, or a file is damaged.
     """
     paths, left_out = list_folder(folder)
     if not paths:
-        raise ValueError(f"{folder} holds no picture")
+        raise ValueError(f"{folder} has no image")
     if left_out:
         logger.warning("%s: %s", folder, describe_left_out(left_out))
+    for path in paths:
+        if remark := other_frames(path):
+            logger.warning("%s: %s", path, remark)
     names = distinct_names([(path.stem, path.parent.name) for path in paths])
     return [
         Input(name, file_digest(path), load_square_u8(path, size_px))

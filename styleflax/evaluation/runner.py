@@ -93,7 +93,7 @@ def evaluate(
     Raises:
         FileNotFoundError: If a folder, a model file or a package is not there.
         ImportError: If the report's packages are not installed.
-        ValueError: If a folder holds no picture, outputs are missing, the folder
+        ValueError: If a folder has no image, outputs are missing, the folder
             holds numbers of other settings, or a number is out of range.
     """
     check_extras()

@@ -37,7 +37,7 @@ def image_grid(
     """
     num_columns = max((len(row) for row in rows), default=0)
     if num_columns == 0:
-        raise ValueError("rows holds no picture")
+        raise ValueError("rows has no image")
     caption_px = 0 if captions is None else _CAPTION_PX + 4
     heights = [cell_px * any(image is not None for image in row) for row in rows]
     pitch_x = cell_px + gap_px

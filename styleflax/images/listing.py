@@ -222,7 +222,7 @@ def _walk(
             continue
         seen.add(real)
         tools = [name for name in folders if is_tool_folder(name, rules)]
-        left_out += [LeftOut(Path(root, n), "hidden, or of a tool") for n in tools]
+        left_out += [LeftOut(Path(root, n), "hidden, or made by a tool") for n in tools]
         folders[:] = [name for name in folders if name not in tools]
         if not rules.hidden:
             missed = filter(_is_missed, files)

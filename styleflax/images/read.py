@@ -250,6 +250,25 @@ def read_picture(
             return _read(image, source_name(source))
 
 
+def other_frames(source: Encoded) -> str:
+    """Returns what to say of frames and pages that nothing is made of, or "".
+
+    Only headers are read. Whoever decodes by `load_rgb`, which has no notes, asks this.
+
+    Args:
+        source: A path, bytes, or an open binary file; "" if it is no picture.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with open_image(
+                source, max_megapixels=float("inf"), min_side_px=1
+            ) as image:
+                return note_of_others(image)
+        except (ValueError, OSError):
+            return ""
+
+
 def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
     with decoding(image, name):

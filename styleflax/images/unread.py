@@ -7,6 +7,13 @@ from styleflax.files import find_substitute
 
 HEAD_BYTES = 1024
 """How much of a file's beginning `unread_by_content` looks at."""
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"),
+        *(".flv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv", ".y4m"),
+    }
+)
+"""Suffixes of videos, in lower case, for every command."""
 
 
 class Unread(NamedTuple):
@@ -78,8 +85,7 @@ _SUFFIXES: dict[str, Unread] = {
     **dict.fromkeys((".eps", ".ps", ".ai"), _POSTSCRIPT),
     **dict.fromkeys((".exr", ".hdr"), _HDR),
     ".xcf": _XCF,
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"), _VIDEO),
-    **dict.fromkeys((".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp"), _VIDEO),
+    **dict.fromkeys(VIDEO_SUFFIXES, _VIDEO),
     **dict.fromkeys((".style", ".safetensors"), _WEIGHTS),
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"), _ARCHIVE),
 }

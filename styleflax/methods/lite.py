@@ -1,4 +1,4 @@
-"""Arbitrary styles in real time: AdaIN at three depths of a small network of its own.
+"""Arbitrary styles in real time: AdaIN at two depths of a small network of its own.
 
 The transfer is Huang and Belongie's (2017) with an encoder that is trained together
 with the decoder, as in MicroAST (Wang et al. 2023); a frozen VGG judges the results in
@@ -63,7 +63,7 @@ def make_lite(
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
-    Strength 1 replaces the content's statistics by the style's at all depths; strength
+    Strength 1 replaces the content's statistics by the style's at both depths; strength
     0 is the content as the network reproduces it; in between, features are mixed.
 
     Args:

@@ -75,10 +75,12 @@ class HalvingConv(nn.Module):
     Attributes:
         features: Output channels.
         dtype: Compute type; parameters are float32.
+        gain: Variance of the kernel before training, times its inputs.
     """
 
     features: int
     dtype: DTypeLike = jnp.float32
+    gain: float = 1.0
 
     @nn.compact
     def __call__(
@@ -93,7 +95,8 @@ class HalvingConv(nn.Module):
         if extent is not None:
             x = refill(x, extent, inner=1)
         shape = (3, 3, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        kernel = self.param("kernel", init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
         return valid_conv(reflect_pad(x), kernel, 2) + bias

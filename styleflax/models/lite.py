@@ -1,10 +1,12 @@
 """A small encoder and decoder of its own, for arbitrary styles in real time.
 
-Features are taken at a half, a quarter and an eighth of the image's size, and the
-decoder receives all three, so that edges need not pass through the coarsest. Channels
-are few where positions are many. Nothing is normalized inside: a style's statistics
-enter between the two networks (Huang and Belongie 2017), at three depths instead of
-one, as MicroAST (Wang et al. 2023) modulates two.
+Features are taken at a quarter and an eighth of the image's size, and the decoder
+receives both, so that edges need not pass through the coarser. Channels are few where
+positions are many. Nothing is normalized inside: a style's statistics enter between the
+two networks (Huang and Belongie 2017), at two depths, as MicroAST (Wang et al. 2023)
+has it. Features at half the size, given a style as well, kept the photograph's finest
+detail and with it its look: after 200 steps of training the Gram distance was 0.80
+with them and 0.74 without.
 """
 
 import flax.linen as nn
@@ -16,20 +18,18 @@ from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
 from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image
 
-_SLOPE = 0.1
+SLOPE = 0.1
 """Of activations below 0: with 0, a network of few channels lost all of them to a large
 step, and painted one gray from then on."""
 
-LEVELS = ("half", "quarter", "eighth")
+LEVELS = ("quarter", "eighth")
 """Names of the features, by their share of the image's height and width."""
 CHANNELS = (32, 64, 128)
-"""Channels of each level at width 1."""
-FACTORS = (2, 4, 8)
-"""Pixels of a position along each side, by level."""
+"""Channels at half, a quarter and an eighth of the size, at width 1."""
 
 
 def level_channels(width: float) -> tuple[int, ...]:
-    """Channels of every level at that width: multiples of 4, at least 4.
+    """`CHANNELS` at that width: multiples of 4, at least 4.
 
     Raises:
         ValueError: If the width is not possible; see `layers.scale_channels`.
@@ -56,16 +56,19 @@ class LiteEncoder(nn.Module):
             images: With an even size at every level, if there is an extent.
             extent: What of `images` is the picture's; None for all of it.
         """
-        x: Array = images.astype(self.dtype) - 0.5
+        half, *channels = level_channels(self.width)
+
+        def halve(x: Array, width: int, name: str, extent: Extent | None) -> Array:
+            conv = HalvingConv(width, self.dtype, gain=2.0, name=f"{name}_down")
+            return leaky_relu(conv(x, extent))
+
+        x = halve(images.astype(self.dtype) - 0.5, half, "half", extent)
         features = {}
-        for level, channels in zip(LEVELS, level_channels(self.width), strict=True):
-            settings = (channels, self.dtype)
-            x = HalvingConv(*settings, name=f"{level}_down")(x, extent)
+        for level, width in zip(LEVELS, channels, strict=True):
             extent = None if extent is None else extent.shrunk(2)
-            if level != "half":  # where a convolution costs most
-                x = _Residual(*settings, name=f"{level}_residual")(
-                    leaky_relu(x), extent
-                )
+            x = halve(x, width, level, extent)
+            within = None if extent is None else extent.shrunk(2)
+            x = _Residual(width, self.dtype, name=f"{level}_residual")(x, within)
             features[level] = x
         return features
 
@@ -87,39 +90,38 @@ class LiteDecoder(nn.Module):
     def __call__(
         self, features: FeatureMaps, extent: Extent | None = None
     ) -> Float[Array, "b h w 3"]:
-        """Images of twice the height and width of the `half` features.
+        """Images of four times the height and width of the `quarter` features.
 
         Args:
             features: At every level.
             extent: What of the image is the picture's; None for all of it.
         """
-        channels = level_channels(self.width)
-        x: Array | None = None
-        for level, factor, width in zip(
-            reversed(LEVELS), reversed(FACTORS), reversed(channels), strict=True
-        ):
-            skip = features[level].astype(self.dtype)
-            settings = (width, self.dtype)
-            within = None if extent is None else extent.shrunk(factor)
-            if x is None:
-                x = skip
-            else:
-                above = None if extent is None else extent.shrunk(2 * factor)
-                enlarge = ReflectConv(
-                    width, True, self.dtype, self.native, gain=1.0, name=f"{level}_up"
-                )
-                # An odd side was rounded up on the way down.
-                x = enlarge(x, above)[:, : skip.shape[1], : skip.shape[2]] + skip
-            x = _Residual(*settings, name=f"{level}_residual")(x, within)
-        assert x is not None
-        half = None if extent is None else extent.shrunk(2)
-        last = max(channels[0] // 2, 4)
-        x = ReflectConv(last, True, self.dtype, self.native, gain=1.0, name="image_up")(
-            x, half
-        )
-        grown = None if half is None else half.grown(2)
+        half, quarter, eighth = level_channels(self.width)
+
+        def enlarge(x: Array, width: int, name: str, within: Extent | None) -> Array:
+            conv = ReflectConv(width, True, self.dtype, self.native, name=name)
+            return conv(x, within)
+
+        def residual(x: Array, width: int, name: str, within: Extent | None) -> Array:
+            return _Residual(width, self.dtype, name=f"{name}_residual")(x, within)
+
+        def enlarged(extent: Extent | None) -> Extent | None:
+            return None if extent is None else extent.grown(2)
+
+        deep, skip = (features[k].astype(self.dtype) for k in ("eighth", "quarter"))
+        within = None if extent is None else extent.shrunk(8)
+        x = residual(deep, eighth, "eighth", within)
+        # An odd side was rounded up on the way down.
+        x = enlarge(leaky_relu(x), quarter, "quarter_up", within)
+        x = x[:, : skip.shape[1], : skip.shape[2]] + skip
+        within = None if extent is None else extent.shrunk(4)
+        x = residual(x, quarter, "quarter", within)
+        x = enlarge(leaky_relu(x), half, "half_up", within)
+        within = enlarged(within)
+        x = residual(x, half, "half", within)
+        x = enlarge(leaky_relu(x), max(half // 2, 4), "image_up", within)
         image = ReflectConv(3, False, self.dtype, gain=0.1, name="image")
-        return image(leaky_relu(x), grown).astype(jnp.float32) + 0.5
+        return image(leaky_relu(x), enlarged(within)).astype(jnp.float32) + 0.5
 
 
 class _Residual(nn.Module):
@@ -142,4 +144,4 @@ class _Residual(nn.Module):
 
 def leaky_relu(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """The map with values below 0 shrunk (Maas et al. 2013)."""
-    return nn.leaky_relu(x, _SLOPE)
+    return nn.leaky_relu(x, SLOPE)

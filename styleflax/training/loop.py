@@ -134,6 +134,7 @@ def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
             ):
                 state = _run_phase(run, state, stop, bar, index, start, end, phase)
             if stop:
+                stop.settle()
                 logger.warning("stopped by %s; run again to go on", stop.name)
                 break
     return state

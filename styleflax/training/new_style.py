@@ -49,7 +49,7 @@ def new_style_config(asked: NewStyle) -> Config:
         ValueError: If the model is damaged, or of a method to which no style can be
             added.
     """
-    check_file(asked.painting, "the painting", "a picture")
+    check_file(asked.painting, "the painting", "an image")
     path = find_model(asked.weights)
     model = load_model(path)
     if model.method not in NEW_STYLE:

@@ -1,6 +1,7 @@
 """The command, run within the test's process."""
 
 import pytest
+from json_output import check_output
 
 from styleflax.cli.app import run
 
@@ -12,7 +13,10 @@ def command(capsys):
     def call(*arguments):
         with pytest.raises(SystemExit) as exit_:
             run([str(argument) for argument in arguments])
-        return exit_.value.code or 0, *capsys.readouterr()
+        output, error = capsys.readouterr()
+        if exit_.value.code != 2:
+            check_output([str(argument) for argument in arguments], output)
+        return exit_.value.code or 0, output, error
 
     return call
 

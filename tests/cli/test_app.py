@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,20 @@ def test_eval_script_shows_its_options():
     )
     for option in ("--content", "--style", "--weights", "--out"):
         assert option in script.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("styleflax sty", "stylize"), ("styleflax video --al", "--alpha")],
+)
+def test_the_shell_completes_commands_and_options(words, offered):
+    asked = {"_STYLEFLAX_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    asked["COMP_CWORD"] = str(words.count(" "))
+    told = subprocess.run(
+        [sys.executable, "-c", "from styleflax.cli import main; main()"],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert offered in told.stdout.split()

@@ -141,8 +141,10 @@ def test_impossible_style_masks_are_refused(fake, refuses, pictures, tmp_path):
     photo = pictures / "photo.png"
     given = "stylize", photo, "--style", photo, "-o", tmp_path / "out.png"
     assert "STYLE must be from 1 to 1" in refuses(*given, "--style-mask", f"{photo}:2")
-    assert "there is no picture 'x.png'" in refuses(*given, "--style-mask", "x.png")
-    assert "@ALPHA is of --mask" in refuses(*given, "--style-mask", f"{photo}:1@0.5")
+    assert "there is no image 'x.png'" in refuses(*given, "--style-mask", "x.png")
+    assert "@ALPHA is allowed in --mask" in refuses(
+        *given, "--style-mask", f"{photo}:1@0.5"
+    )
     (tmp_path / "kept.style").touch()
     kept = "stylize", photo, "--style", tmp_path / "kept.style", "-o", given[-1]
     assert "needs the painting's pixels" in refuses(*kept, "--style-mask", photo)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 import tiny_styles
+from PIL import Image
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def records(out):
 def test_dataset_is_made_once(command, arguments, tmp_path):
     out = tmp_path / "new" / "out"
     code, output, error = command(*arguments, "-o", out)
-    assert (code, output) == (0, f"{out}: 5 pictures\n")
+    assert (code, output) == (0, f"{out}: 5 images\n")
     assert "skipped" not in error
     source = tfds.builder_from_directory(out).as_data_source("train")
     assert [e["label"] for e in source] == [0, 0, 0, 1, 1]
@@ -60,7 +61,7 @@ def test_skipped_pictures_are_told_at_every_run_with_code_1(
     (folders[1] / "0.png").write_bytes(b"no painting")
     for _ in range(2):
         code, output, error = command(*arguments, "-o", tmp_path / "out")
-        assert (code, output) == (1, f"{tmp_path / 'out'}: 4 pictures\n")
+        assert (code, output) == (1, f"{tmp_path / 'out'}: 4 images\n")
         assert "styleflax: skipped a/2.png: the data is not a picture" in error
         assert "styleflax: painting 0.png cannot be used" in error
 
@@ -75,7 +76,7 @@ def test_tfds_split_keeps_its_labels(command, arguments, tmp_path):
             *("dataset", content, *arguments[2:], "-o", tmp_path / out),
             *("--data-dir", tmp_path / "tfds", "--split", "train[1:4]"),
         )
-        assert (code, output) == (0, f"{tmp_path / out}: 3 pictures\n")
+        assert (code, output) == (0, f"{tmp_path / out}: 3 images\n")
         made.append(records(tmp_path / out))
     assert made[0] == made[1]
     builder = tfds.builder_from_directory(tmp_path / "by_name")
@@ -108,7 +109,7 @@ def test_killed_run_is_finished_by_two_processes_with_the_same_bytes(
     ]
     outputs = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    told = ["5 pictures" in output for output in outputs]  # Gloo prints too
+    told = ["5 images" in output for output in outputs]  # Gloo prints too
     assert told == [True, False]
     assert records(tmp_path / "out") == records(tmp_path / "whole")
     reports = [
@@ -132,7 +133,7 @@ def test_images_are_made_by_the_command_and_finished_after_a_kill(
 
     out, whole = tmp_path / "out", tmp_path / "whole"
     code, output, _ = command(*images, "-o", whole)
-    assert (code, output) == (0, f"{whole}: 10 pictures\n")
+    assert (code, output) == (0, f"{whole}: 10 images\n")
     assert sorted(p.name for p in whole.iterdir()) == [
         *(".lock", "a", "b", "metadata.csv", "report.json", "settings.json")
     ]
@@ -140,9 +141,9 @@ def test_images_are_made_by_the_command_and_finished_after_a_kill(
     call = [sys.executable, script, *images, "-o", str(out)]
     killed = subprocess.run(call, env={**os.environ, "STOP_AFTER": "2"}, check=False)
     assert killed.returncode == 9
-    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 pictures\n")
+    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 images\n")
     assert files(out) == files(whole)
-    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 pictures\n")
+    assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 images\n")
     code, _, error = command(*images, "-o", out, "--seed", "1")
     assert code == 2
     assert "seed: 0 there, 1 asked for" in error
@@ -172,11 +173,9 @@ def test_mistakes_are_one_line(refuses, command, arguments, folders, tmp_path):
 
     assert "there is no folder" in of(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    assert "holds no picture" in of(tmp_path / "empty")
+    assert "has no image" in of(tmp_path / "empty")
     assert "there is no folder" in refuses(*arguments, *out, "--style", tmp_path / "x")
-    assert "holds no picture" in refuses(
-        *arguments, *out, "--style", tmp_path / "empty"
-    )
+    assert "has no image" in refuses(*arguments, *out, "--style", tmp_path / "empty")
     assert "launcher must be jax or ray" in refuses(
         *arguments, *out, "--launcher", "slurm"
     )
@@ -202,11 +201,14 @@ def test_what_is_left_out_and_empty_classes_are_told(
     (content / "aa").mkdir()
     (content / "__MACOSX").mkdir()
     (style / "art.svg").write_text("<svg/>")
+    frames = [Image.new("RGB", (40, 40), (9 * i, 0, 0)) for i in range(3)]
+    frames[0].save(content / "a" / "x.gif", save_all=True, append_images=frames[1:])
     code, _, error = command(*arguments, "-o", tmp_path / "out")
     assert code == 0
     assert "warning: 2 files or folders left out: " in error
     assert "art.svg (an SVG drawing: draw it as PNG" in error
-    assert "warning: the class 'aa' has no picture; it keeps its number" in error
+    assert "warning: the class 'aa' has no image; it keeps its number" in error
+    assert "warning: a/x.gif: only the first of its 3 frames is taken" in error
     names = (tmp_path / "out" / "label.labels.txt").read_text().split()
     assert names == ["a", "aa", "b"]
     report = json.loads((tmp_path / "out" / "report.json").read_text())

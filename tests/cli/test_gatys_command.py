@@ -136,7 +136,7 @@ def test_a_models_result_may_be_the_start(run, pictures, narrow_models):
 def test_a_model_needs_a_painting_and_must_be_there(calls, refuses, pictures, tmp_path):
     photo, out = pictures / "photo.png", ("-o", tmp_path / "out.png")
     error = refuses("gatys", photo, "--init", "adain", "--style-weight", 0, *out)
-    assert "--init with a model needs a painting" in error
+    assert "--init with a model requires a painting" in error
     error = refuses("gatys", photo, pictures / "painting.png", "--init", "nose", *out)
     assert "--init must be one of content, noise, style, or a model: there is" in error
 
@@ -201,8 +201,8 @@ def test_losses_are_drawn(run, tmp_path):
         (["--style-loss", "gram:much"], "--style-loss must be numbers"),
         (["--plot", "losses.txt"], "--plot must end in .png, .svg, .pdf"),
         (["--style-mask", "mask.png:3"], "STYLE must be from 1 to 1"),
-        (["--style-mask", "a.png:1", "--style-mask", "b.png:1"], "has one already"),
-        (["--mask", "alpha", "PHOTO"], "for one --mask: say which go there"),
+        (["--style-mask", "a.png:1", "--style-mask", "b.png:1"], "has a mask already"),
+        (["--mask", "alpha", "PHOTO"], "name the painting with --mask FILE:STYLE"),
         (["--content-layer", "conv4_2"], "vgg16 has no layers ['conv4_2']; it has"),
         (["--style-loss", "adversarial"], "needs a critic that learns beside"),
         (["--style-layers", "relu1_1,relu1_1"], "style_layers must differ"),
@@ -210,7 +210,7 @@ def test_losses_are_drawn(run, tmp_path):
         (["-o", "FILE/made.png"], "cannot write to"),
         (["--plot", "FILE/losses.svg"], "cannot write to"),
         (["--checkpoint", "FILE/run.npz"], "cannot write to"),
-        (["-o", "PHOTO"], "is there already; --overwrite replaces it"),
+        (["-o", "PHOTO"], "exists already; use --overwrite to replace it"),
     ],
 )
 def test_mistakes_are_one_line(refuses, pictures, tmp_path, flags, message):
@@ -224,7 +224,7 @@ def test_mistakes_are_one_line(refuses, pictures, tmp_path, flags, message):
 
 
 def test_a_missing_picture_is_told(refuses, pictures):
-    assert "there is no picture 'none.png'" in refuses(
+    assert "there is no image 'none.png'" in refuses(
         "gatys", pictures / "photo.png", "none.png"
     )
 

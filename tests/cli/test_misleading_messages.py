@@ -23,12 +23,12 @@ def test_a_file_where_a_folder_is_needed_is_called_one(refuses, pictures, tmp_pa
     assert "--style must be a folder of paintings, got the file" in error
     assert "`styleflax stylize`" in error
     error = refuses("dataset", photo, "--style", arts, *out)
-    assert "CONTENT must be a folder of pictures, or tfds:NAME, got the file" in error
+    assert "CONTENT must be a folder of images, or tfds:NAME, got the file" in error
     both = ("--out", tmp_path / "out")
     error = refuses("eval", "--content", photo, "--style", arts, *both)
-    assert "--content must be a folder of pictures, got the file" in error
+    assert "--content must be a folder of images, got the file" in error
     error = refuses("eval", "--content", photos, "--style", photo, *both)
-    assert "--style must be a folder of pictures, got the file" in error
+    assert "--style must be a folder of images, got the file" in error
     config = ("train", "--config=smoke", f"--workdir={tmp_path / 'run'}")
     error = refuses(*config, f"--config.data.content=image_folder:{photo}")
     assert "image_folder:PATH must be a folder, got the file" in error
@@ -39,14 +39,14 @@ def test_a_folder_where_a_file_is_needed_is_called_one(refuses, pictures, tmp_pa
     photo, folder = pictures / "photo.png", pictures / "arts"
     out = ("-o", tmp_path / "out.png")
     error = refuses("gatys", folder, photo, *out)
-    assert "PHOTO must be a picture, got the folder" in error
+    assert "PHOTO must be an image, got the folder" in error
     error = refuses("gatys", photo, folder, *out)
-    assert "PAINTING must be a picture, got the folder" in error
+    assert "PAINTING must be an image, got the folder" in error
     error = refuses("style", "save", folder, "-o", tmp_path / "x.style")
-    assert "PAINTING must be a picture, got the folder" in error
+    assert "PAINTING must be an image, got the folder" in error
     masked = ("--style", photo, "--style-mask", folder, *out)
     error = refuses("stylize", photo, *masked)
-    assert "--style-mask must be a picture, got the folder" in error
+    assert "--style-mask must be an image, got the folder" in error
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_words_of_masks_are_no_masks_of_paintings(refuses, pictures, tmp_path, w
         ("style", "save", photo, *mask, "-o", tmp_path / "x.style"),
     ):
         error = refuses(*arguments)
-        assert f"--style-mask must be a picture, got '{word}'" in error
+        assert f"--style-mask must be an image file, got '{word}'" in error
         assert "there is no" not in error
 
 

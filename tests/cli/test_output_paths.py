@@ -43,7 +43,9 @@ def test_a_mistyped_suffix_names_the_one_that_was_meant(
     assert "did you mean" in refuses(*gatys, "-o", tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.MOV"])
+@pytest.mark.parametrize(
+    "name", ["out.mp4", "out.webm", "out.MOV", "out.m2ts", "out.ogv"]
+)
 def test_a_videos_name_is_not_a_folder_of_pictures(
     refuses, fake, pictures, tmp_path, name
 ):
@@ -81,6 +83,25 @@ def test_a_folder_of_results_within_the_photographs_is_not_painted_again(
     assert "a_painting_painting.png" in names(out)
 
 
+def test_results_in_another_folder_within_the_photographs_are_not_painted(
+    stylize_fake, pictures, tmp_path
+):
+    photos, first = pictures / "photos", pictures / "photos" / "first"
+    assert stylize_fake(photos, "-o", first)[0] == 0
+    code, _, error = stylize_fake(photos, "-o", photos / "second")
+    assert code == 0
+    assert names(photos / "second") == ["a_painting.png", "b_painting.png"]
+    assert f"{first} (2 results of an earlier run)" in error
+    assert stylize_fake(photos, "-o", tmp_path / "third")[0] == 0
+    assert names(tmp_path / "third") == ["a_painting.png", "b_painting.png"]
+    # A folder of nothing but results, or one of them, is what somebody wants painted.
+    assert stylize_fake(first, "-o", tmp_path / "fourth")[0] == 0
+    assert len(names(tmp_path / "fourth")) == 2
+    named = first / "a_painting.png"
+    assert stylize_fake(photos, named, "-o", tmp_path / "fifth")[0] == 0
+    assert len(names(tmp_path / "fifth")) == 3
+
+
 def test_results_within_the_paintings_are_no_styles(command, fake, pictures):
     out = pictures / "arts" / "out"
     photo = ("stylize", pictures / "photo.png", "--style", pictures / "arts")
@@ -110,7 +131,7 @@ def test_the_photographs_folder_itself_is_refused(
     out = f"{pictures / 'photos'}/{end}"
     style = ("--style", pictures / "painting.png")
     error = refuses("stylize", ".", *style, "-o", out)
-    assert "-o must be another folder than PHOTO" in error
+    assert "-o must be a folder other than PHOTO" in error
     assert names(pictures / "photos") == ["a.png", "b.jpg"]
 
 

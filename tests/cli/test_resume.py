@@ -57,11 +57,11 @@ def test_after_ctrl_c_resume_makes_the_rest_and_the_same(
     first = results()
     assert list(first) == ["a_painting.png"]
     code, _, error = stylize()
-    assert (code, "see --resume and --overwrite" in error) == (2, True)
+    assert (code, "use --resume or --overwrite" in error) == (2, True)
     code, said, error = stylize("--resume")
     assert code == 0, error
     assert said.split() == [str(tmp_path / "out" / "b_painting.png")]
-    assert "1 of 2 pictures are complete" in error
+    assert "1 of 2 results are complete" in error
     assert results()["a_painting.png"] == first["a_painting.png"]
     assert {name: data for name, (data, _) in results().items()} == whole
 
@@ -71,7 +71,7 @@ def test_what_is_complete_loads_no_model(stylize, fake, results):
     before, fake.loads[:] = results(), []
     code, said, error = stylize("--resume")
     assert (code, said) == (0, "")
-    assert "2 of 2 pictures are complete" in error
+    assert "2 of 2 results are complete" in error
     assert fake.loads == []
     assert results() == before
 
@@ -198,11 +198,66 @@ def test_a_full_disk_stops_at_once_and_says_what_is_missing(
         exit_code, _, error = stylize()
     assert exit_code == 1
     assert tried == ["a_painting.png", "b_painting.png"]
-    assert "the disk is full: 1 results are written, 1 are missing" in error
+    assert "the disk is full: 1 result is written, 1 is missing" in error
     assert "b_painting.png" in error
     assert "--resume" in error
     assert error.count("\n") == 1
     assert stylize("--resume")[0] == 0
+
+
+@pytest.fixture
+def paired(command, fake, pictures, tmp_path):
+    """`paired(rows, *flags)`: pairs of a file, into the folder out."""
+
+    def call(rows, *flags):
+        lines = ["content,style,alpha,output"]
+        for photo, alpha, name in rows:
+            content = pictures / "photos" / photo
+            lines.append(f"{content},{pictures / 'painting.png'},{alpha},{name}")
+        (tmp_path / "rows.csv").write_text("\n".join(lines))
+        given = ("stylize", "--pairs", tmp_path / "rows.csv", "-o", tmp_path / "out")
+        return command(*given, *flags)
+
+    return call
+
+
+def test_pairs_of_a_file_go_on_each_with_its_own_strength(paired, results, monkeypatch):
+    rows = [("a.png", 1, "x.png"), ("a.png", 0.5, "y.png"), ("b.jpg", 1, "z.png")]
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        assert paired(rows)[0] == 130
+    before = results()
+    assert len(before) == 2
+    code, said, error = paired(rows, "--resume")
+    assert (code, len(said.split())) == (0, 1)
+    assert "2 of 3 pictures are complete" in error
+    assert before.items() < results().items()
+    code, said, error = paired(rows, "--resume")
+    assert (code, said) == (0, "")
+    assert "3 of 3 pictures are complete" in error
+    code, said, _ = paired(rows, "--resume", "--json")
+    assert json.loads(said.splitlines()[-1])["summary"]["skipped"] == 3
+    rows[1] = ("a.png", 0.25, "y.png")
+    error = paired(rows, "--resume")[2]
+    assert "alpha: 0.5 there, 0.25 asked for" in error
+    assert paired([*rows[::2], ("b.jpg", 1, "new.png")], "--resume")[0] == 0
+    assert set(results()) == {"x.png", "y.png", "z.png", "new.png"}
+
+
+def test_pairs_by_zip_go_on(command, fake, pictures, results, tmp_path, monkeypatch):
+    photos = [pictures / "photos" / name for name in ("a.png", "b.jpg")]
+    styles = [pictures / "painting.png", pictures / "arts" / "s.png"]
+    given = ("stylize", *photos, "--style", *styles, "--pairs", "zip")
+    out = ("-o", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        assert command(*given, *out)[0] == 130
+    code, said, error = command(*given, *out, "--resume")
+    assert (code, said) == (0, f"{tmp_path / 'out' / 'b_s.png'}\n")
+    assert "1 of 2 pictures are complete" in error
+    swapped = ("stylize", *photos, "--style", *styles[::-1], "--pairs", "zip")
+    assert command(*swapped, *out, "--resume")[0] == 0  # others, by other names
+    assert len(results()) == 4
 
 
 @pytest.fixture
@@ -230,7 +285,7 @@ def test_a_stopped_page_goes_on_with_its_pictures(sheet, tmp_path, monkeypatch):
     )
     code, _, error = sheet("--resume")
     assert (code, len(calls)) == (0, 1)
-    assert "3 of 4 pictures are complete" in error
+    assert "3 of 4 results are complete" in error
     assert (tmp_path / "page.png").read_bytes() == whole
     code, _, error = sheet("--resume")
     assert (code, len(calls)) == (0, 1)

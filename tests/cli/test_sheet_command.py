@@ -125,7 +125,7 @@ def test_a_bad_photo_leaves_its_row_empty(command, painter, flat, tmp_path):
     style = "--style", flat("s.png", "red")
     code, said, error = command("sheet", *photos, *style, "-o", page, "--cell", CELL)
     assert (code, said) == (1, f"{page}\n")
-    assert "1 of 3 pictures failed" in error
+    assert "1 of 3 results failed" in error
     assert "bad.png" in error
     page = np.asarray(Image.open(page))
     red = (255, 0, 0)
@@ -142,7 +142,7 @@ def test_where_every_picture_fails_there_is_no_page(command, painter, flat, tmp_
     photos, style = (tmp_path / "x.png", tmp_path / "y.png"), flat("s.png", "red")
     code, said, error = command("sheet", *photos, "--style", style, "-o", page)
     assert (code, said) == (1, "")
-    assert "2 of 2 pictures failed" in error
+    assert "2 of 2 results failed" in error
     assert not page.exists()
 
 

@@ -64,7 +64,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(
     painting, path = pictures / "painting.png", tmp_path / "p.style"
     save = ("style", "save")
     assert "-o must end in .style" in refuses(*save, painting, "-o", "p.png")
-    assert "there is no picture" in refuses(*save, tmp_path / "none.png", "-o", path)
+    assert "there is no image" in refuses(*save, tmp_path / "none.png", "-o", path)
     assert "a style file already" in refuses(*save, path, "-o", path)
     message = refuses(*save, painting, "-o", path, "--style-size", 3)
     assert "--style-size must be at least 16 px, got 3" in message
@@ -85,5 +85,5 @@ def test_a_style_file_may_be_of_a_part_of_a_painting(
     whole = path.read_bytes()
     assert command(*save, "--style-mask", mask)[0] == 0
     assert path.read_bytes() != whole
-    assert "there is no picture" in refuses(*save, "--style-mask", "missing.png")
+    assert "there is no image" in refuses(*save, "--style-mask", "missing.png")
     assert "limit of 1e-05 megapixels" in refuses(*save, "--max-megapixels", 1e-5)

@@ -130,7 +130,7 @@ def test_bad_values_are_one_line(refuses, stylize, tmp_path, arguments, message)
     ("name", "message"),
     [
         ("missing.png", "missing.png"),
-        ("empty", "holds no picture"),
+        ("empty", "has no image"),
         ("text.png", "text.png' is not a picture"),
         ("half.png", "half.png' is damaged"),
         ("small.png", "small.png' is 15x40 pixels; at least 16x16 are needed"),
@@ -174,7 +174,7 @@ def test_several_pictures_do_not_go_into_one_file(refuses, pictures, tmp_path):
         *("stylize", pictures / "photos", "--style", pictures / "painting.png"),
         *("-o", tmp_path / "out.png"),
     )
-    assert "there are 2 pictures to write: give a folder" in error
+    assert "-o must be a folder for 2 results" in error
 
 
 def test_weights_of_another_architecture_are_listed(

@@ -52,7 +52,7 @@ def test_zip_of_different_numbers_is_refused(refuses, fake, many, tmp_path):
     assert "PHOTO is missing" in refuses("stylize", "--style", many / "by", *out)
     assert "--style is missing" in refuses("stylize", many / "in", *out)
     both = ("stylize", many / "in", "--style", many / "by", "--blend", "1,1,1")
-    assert "--blend puts all styles into one picture" in refuses(*both, *out)
+    assert "--blend puts all styles into one result" in refuses(*both, *out)
     assert fake.loads == []
     assert not (tmp_path / "out").exists()
 
@@ -153,12 +153,12 @@ def test_relative_paths_are_from_here_or_beside_the_file(
     [
         ([("a", "b")], "must name its columns: content and style"),
         ([("content", "style", "ouput")], "must name its columns"),
-        ([("content", "style")], "has no row"),
+        ([("content", "style")], "must have a row"),
         ([("content", "style"), ("P",)], "line 2 must have 2 cells"),
         ([("content", "style"), ("P", "S"), ("no.png", "S")], "line 3, content: there"),
         (
             [("content", "style"), ("P", "D")],
-            "line 2, style must be a picture",
+            "line 2, style must be an image",
         ),
         ([("content", "style"), ("P", "")], "line 2 must have a style"),
         ([("content", "style", "alpha"), ("P", "S", 1.5)], "line 2: alpha must be a"),
@@ -166,9 +166,9 @@ def test_relative_paths_are_from_here_or_beside_the_file(
         ([("content", "style", "output"), ("P", "S", "x.jgp")], "did you mean 'x.jpg'"),
         (
             [("content", "style", "output"), ("P", "S", "x.png"), ("P", "S", "X.png")],
-            "output must be another for each row",
+            "output must differ from row to row",
         ),
-        ([("content", "style", "output"), ("P", "S", "x.jpg")], "--format png is not"),
+        ([("content", "style", "output"), ("P", "S", "x.jpg")], "--format must be"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(
@@ -189,8 +189,8 @@ def test_a_file_has_photographs_and_styles_itself(refuses, fake, many, tmp_path)
     row = (many / "photo.png", many / "painting.png")
     file = write_csv(tmp_path / "rows.csv", ("content", "style"), row)
     out = ("--pairs", file, "-o", tmp_path / "out")
-    assert "must be left out" in refuses("stylize", many / "photo.png", *out)
-    assert "must be left out" in refuses("stylize", "--style", many / "by", *out)
+    assert "must be omitted" in refuses("stylize", many / "photo.png", *out)
+    assert "must be omitted" in refuses("stylize", "--style", many / "by", *out)
     none = ("--pairs", tmp_path / "none.csv", "-o", tmp_path / "out")
     assert "--pairs: there is no CSV file" in refuses("stylize", *none)
     word = ("--pairs", "zipp", "-o", tmp_path / "out")

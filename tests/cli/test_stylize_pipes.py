@@ -90,12 +90,16 @@ def test_what_is_no_picture_in_a_pipe_is_one_line(
 @pytest.mark.parametrize(
     ("photo", "flags", "message"),
     [
-        ("-", ["--style", "-", "-o", "x.png"], "not both"),
-        ("photos", ["--style", "painting.png", "-o", "-"], "there are 2 pictures"),
+        ("-", ["--style", "-", "-o", "x.png"], "cannot be both"),
+        (
+            "photos",
+            ["--style", "painting.png", "-o", "-"],
+            "-o must be a folder for 2 results",
+        ),
         ("photo.png", ["--style", "painting.png", "-o", "-", "--json"], "--json and"),
         (
             *("photo.png", ["--style", "painting.png", "-o", "x.jpg", "--format=png"]),
-            "--format png is not that of -o 'x.jpg'",
+            "--format must be the format of -o 'x.jpg', got png",
         ),
         ("photo.png", ["--style", "painting.png", "-o", "x.heic"], "must be one of"),
         (
@@ -120,4 +124,4 @@ def test_what_cannot_be_is_said_before_any_work(
 def test_pictures_do_not_go_to_a_terminal(fake, refuses, pictures, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     flags = ["--style", pictures / "painting.png", "-o", "-"]
-    assert "pipe it" in refuses("stylize", pictures / "photo.png", *flags)
+    assert "redirect them" in refuses("stylize", pictures / "photo.png", *flags)

@@ -39,10 +39,13 @@ def refused(capsys, calls):
     [
         (["--workdir=x"], "--config is missing"),
         (["--config=smoke"], "--workdir is missing"),
-        (["--config=smoke", "--workdir"], "--workdir lacks its value"),
-        (["--config", "--workdir=x"], "--config lacks its value"),
-        (["--config=nowhere.py", "--workdir=x"], "no file 'nowhere.py'"),
-        (["--config=", "--workdir=x"], "packaged configurations are adain"),
+        (["--config=smoke", "--workdir"], "--workdir needs a value"),
+        (["--config", "--workdir=x"], "--config needs a value"),
+        (
+            ["--config=nowhere.py", "--workdir=x"],
+            "packaged configuration, got 'nowhere.py'",
+        ),
+        (["--config=", "--workdir=x"], "packaged are adain"),
         (["--config=smoke", "--workdir=x", "--wrkdir=y"], "flag 'wrkdir'"),
         (["--config=smoke", "--workdir=x", "more"], "unexpected argument 'more'"),
         (["--config=smoke:big", "--workdir=x"], "get_config() takes 0"),

@@ -182,10 +182,12 @@ def test_mistakes_are_told_before_anything_is_loaded(
     none = ("video", tmp_path / "none.mp4", "--style", painting, "-o", out)
     assert "VIDEO: there is no" in refuses(*none)
     second = (*start, "--style", pictures / "photo.png", "-o", out)
-    assert "say by --blend, --keyframe or --mask" in refuses(*second)
+    assert "require --blend, --keyframe or --mask" in refuses(*second)
     both = ("--blend", "1,0", "--keyframe", "0:1,0")
-    assert "--blend (for all times) or --keyframe" in refuses(*second, *both)
-    assert "has 1 shares for 2 of --style" in refuses(*second, "--keyframe", "1:1")
+    assert "--blend and --keyframe" in refuses(*second, *both)
+    assert "must have 2 shares, one for each --style, got 1" in refuses(
+        *second, "--keyframe", "1:1"
+    )
     assert "alpha must be in [0, 1]" in refuses(*start, "-o", out, "--alpha", 2)
     (tmp_path / "text.mp4").write_text("no video")
     text = ("video", tmp_path / "text.mp4", "--style", painting, "-o", out)
@@ -305,7 +307,9 @@ def test_mistakes_about_folders_are_told_early(
     text = refuses(*start, "-o", tmp_path / "out", "--crf", 20)
     assert "crf is for H.264 and VP9; .gif has no such quality" in text
     one = ("video", clip, "--style", painting, "-o", tmp_path / "o.mp4")
-    assert "--fps is for folders of numbered pictures" in refuses(*one, "--fps", 5)
+    assert "--fps is allowed for folders of numbered images" in refuses(
+        *one, "--fps", 5
+    )
     Image.fromarray(flat_frames(COLORS)[0]).save(folder / "1.png")
     assert "holds videos (1, such as a.gif) and pictures (1" in refuses(
         *start, "-o", tmp_path / "out"
@@ -320,7 +324,7 @@ def test_mistakes_about_folders_are_told_early(
     )
     text = refuses(*photos)
     assert "one name with a number, as frame_0001.png; got 'a.png' and 'b.jpg'" in text
-    assert "`styleflax stylize` takes single pictures" in text
+    assert "`styleflax stylize` takes single photos" in text
     (folder / "1.png").rename(tmp_path / "1.png")
     (folder / "a.gif").rename(folder / "1.gif")
     numbered = tmp_path / "numbered"

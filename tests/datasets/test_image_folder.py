@@ -42,6 +42,25 @@ def test_a_prepared_folder_is_not_prepared_again(photo_folder, tmp_path):
     assert record.stat().st_mtime_ns == before
 
 
+def test_pictures_of_several_frames_are_told_at_each_opening(
+    photo_folder, tmp_path, caplog
+):
+    frames = [Image.new("RGB", (40, 40), (9 * i, 0, 0)) for i in range(3)]
+    path = photo_folder / "moving.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    for _ in range(2):
+        caplog.clear()
+        open_source(f"image_folder:{photo_folder}", tmp_path / "data")
+        assert "of 1 pictures only the first frame or page is used" in caplog.text
+        assert "moving.gif" in caplog.text
+    remarks = stored_report(tmp_path / "data")["remarks"]
+    assert [entry["path"] for entry in remarks] == ["moving.gif"]
+    assert "3 frames" in remarks[0]["remark"]
+    caplog.clear()
+    open_source(f"pictures:{path}", tmp_path / "data")
+    assert "only the first of its 3 frames is taken" in caplog.text
+
+
 @pytest.mark.parametrize("change", ["added", "removed", "renamed", "rewritten"])
 def test_a_changed_folder_is_prepared_anew(change, photo_folder, tmp_path, encode):
     before = open_dataset("image_folder", tmp_path, path=photo_folder)
@@ -180,7 +199,7 @@ def test_folders_without_a_usable_picture_are_refused(tmp_path):
     folder.mkdir()
     with pytest.raises(FileNotFoundError, match="no folder"):
         open_source(f"image_folder:{tmp_path / 'none'}", tmp_path / "data")
-    with pytest.raises(ValueError, match="holds no picture"):
+    with pytest.raises(ValueError, match="has no image"):
         open_source(f"image_folder:{folder}", tmp_path / "data")
     (folder / "bad.jpg").write_bytes(b"")
     for _ in range(2):  # nothing half-made is found the second time

@@ -36,6 +36,15 @@ def test_damaged_picture_is_named(write_picture, tmp_path):
         load_inputs(tmp_path, 32)
 
 
+def test_frames_that_are_not_scored_are_told(write_picture, tmp_path, caplog):
+    frames = [Image.new("RGB", (40, 40), (9 * i, 0, 0)) for i in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    write_picture(tmp_path / "b.png")
+    load_inputs(tmp_path, 32)
+    assert "a.gif: only the first of its 3 frames is taken" in caplog.text
+    assert "b.png" not in caplog.text
+
+
 @pytest.mark.parametrize(("contents", "styles"), [(8, 12), (3, 5), (4, 4), (1, 6)])
 def test_chosen_pairs_cover_contents_and_styles_evenly(contents, styles):
     for number in range(1, contents * styles + 1):

@@ -9,7 +9,7 @@ def test_mistakes_are_refused_before_any_work(folders, model_path, tmp_path):
     name, quick = str(model_path), Options(size_px=32, networks=())
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        (([name], tmp_path / "empty", folders[1], out, quick), "holds no picture"),
+        (([name], tmp_path / "empty", folders[1], out, quick), "has no image"),
         (([name], *folders, out, quick._replace(size_px=31)), "size must be"),
         (([name], *folders, out, quick._replace(alphas=(2.0,))), "alpha must be"),
         (([name], *folders, out, quick._replace(alphas=())), "alphas is empty"),

@@ -65,7 +65,7 @@ def test_what_is_left_out_is_listed_with_reasons(mixed):
         "dead.png": "a link that leads nowhere",
         "no_suffix": "not named as a picture",
         "notes.txt": "not named as a picture",
-        **{f"deep/{name}": "hidden, or of a tool" for name in TOOLS},
+        **{f"deep/{name}": "hidden, or made by a tool" for name in TOOLS},
     }
 
 

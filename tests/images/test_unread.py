@@ -29,6 +29,7 @@ BEGINNINGS = {
     "a.nef": (b"hello", "raw", "develop"),
     "a.mp4": (b"\0\0\0\x18ftypisom\0\0\2\0", "a video", "styleflax video"),
     "a.webm": (b"\x1aE\xdf\xa3", "a video", "styleflax video"),
+    "a.ogv": (b"OggS", "a video", "styleflax video"),
     "a.zip": (b"PK\x03\x04", "archive", "unpack"),
     "lfs.jpg": (b"version https://git-lfs.github.com/spec/v1\n", "LFS", "git lfs pull"),
     "page.jpg": (b"\n<!DOCTYPE html><html>", "a web page", "download"),

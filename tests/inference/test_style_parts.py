@@ -114,7 +114,7 @@ def test_coral_takes_the_colours_of_the_part():
         (LEFT, "style_masks must be a list of one per style"),
         (Path("left.png"), "style_masks must be a list of one per style"),
         ([np.zeros((8, 8))], "mask of style 1 is empty"),
-        (["alpha"], "mask of style 1 must be a picture, got 'alpha'"),
+        (["alpha"], "mask of style 1 must be an image, got 'alpha'"),
         ([np.full((8, 8), 2.0)], "floats must be in"),
     ],
 )

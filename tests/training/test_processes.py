@@ -110,9 +110,9 @@ def test_signals_kills_and_a_damaged_checkpoint_change_nothing(
     ended = run_two(broken, ACTION="1:3:SIGTERM")
     assert codes(ended) == [0, 0]
     assert steps_of(broken) == [2, 3]
-    assert "stopped by a signal to another process" in ended[0][2]
+    assert "stopped by SIGTERM to process 1" in ended[0][2]
     assert "stopped by SIGTERM" in ended[1][2]
-    assert codes(run_two(broken, ACTION="0:2:SIGINT")) == [130, 0]
+    assert codes(run_two(broken, ACTION="0:2:SIGINT")) == [130, 130]
     assert steps_of(broken) == [3, 4, 5]
     # Whichever is killed, the other ends too, and soon.
     for victim in (1, 0):

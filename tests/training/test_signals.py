@@ -92,3 +92,22 @@ def test_a_stop_that_others_asked_for_has_no_name(monkeypatch):
     assert not stop
     assert stop.after_step()
     assert stop.name == "a signal to another process"
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "name", "told"),
+    [
+        ("", ["", "SIGINT"], "SIGINT", "SIGINT to process 1"),
+        ("", ["", "SIGTERM"], "SIGTERM", "SIGTERM to process 1"),
+        ("SIGTERM", ["SIGTERM", "SIGINT"], "SIGINT", "SIGINT"),
+        ("SIGINT", ["SIGINT"], "SIGINT", "SIGINT"),
+        ("SIGTERM", ["SIGTERM"], "SIGTERM", "SIGTERM"),
+    ],
+)
+def test_ctrl_c_in_one_process_is_ctrl_c_in_all(monkeypatch, own, others, name, told):
+    monkeypatch.setattr(signals, "exchange", lambda _: others)
+    request = StopRequest()
+    request.name = own
+    stop = Stop(request, jax.devices())
+    stop.settle()
+    assert (request.name, stop.name) == (name, told)

@@ -27,6 +27,7 @@ from styleflax.images.listing import (
     why_not_by_name,
 )
 from styleflax.images.pixels import exif_orientation, upright_rgb
+from styleflax.images.read import other_frames
 
 MAX_SHORT_SIDE_PX = 1024
 """Larger pictures are scaled down once, at preparation: training crops from 256
@@ -50,6 +51,8 @@ class Screened(NamedTuple):
     name: str
     encoded: bytes | None
     reason: str
+    remark: str = ""
+    """What is not stored of it, or ""."""
 
 
 def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
@@ -168,12 +171,13 @@ def jpeg(image: Image) -> bytes:
 
 def _screen(candidate: Candidate) -> Screened:
     try:
-        encoded = storable(candidate.read(), repr(candidate.name))
+        given = candidate.read()
+        encoded = storable(given, repr(candidate.name))
     except MemoryError:
         raise  # it is no fault of the picture, which would be left out for good
     except Exception as error:  # reading from disk and zip files fails in many ways
         return Screened(candidate.name, None, one_line(error))
-    return Screened(candidate.name, encoded, "")
+    return Screened(candidate.name, encoded, "", other_frames(given))
 
 
 def _file_reader(path: Path) -> Callable[[], bytes]:
@@ -249,7 +253,7 @@ class PictureBuilder(  # type: ignore[call-arg]
                 yield found._replace(name=prefix + found.name)
 
     def _generate_examples(self, found: Iterator[Candidate]) -> Iterator[Any]:
-        skipped = []
+        skipped, remarks = [], []
         num_used = 0
         progress = tqdm(
             screened(found), f"preparing {self.name}", unit=" pictures", delay=3
@@ -259,6 +263,8 @@ class PictureBuilder(  # type: ignore[call-arg]
                 skipped.append({"path": picture.name, "reason": picture.reason})
                 continue
             num_used += 1
+            if picture.remark:
+                remarks.append({"path": picture.name, "remark": picture.remark})
             # File names that are not UTF-8 reach Python as lone surrogates.
             name = os.fsencode(picture.name)
             yield name, {"image": picture.encoded, "name": name}
@@ -269,6 +275,7 @@ class PictureBuilder(  # type: ignore[call-arg]
             "num_used": num_used,
             "num_skipped": len(skipped),
             "skipped": skipped,
+            "remarks": remarks,
             "num_left_out": len(left_out),
             "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
         }

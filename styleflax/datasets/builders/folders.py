@@ -93,7 +93,7 @@ def image_folder_config(path: Path, rules: Rules = RULES) -> PicturesConfig:
     files = named_as_images(path, rules)
     if not files:
         raise ValueError(
-            f"the folder {str(path)!r} holds no picture: no file in it or below it "
+            f"the folder {str(path)!r} has no image: no file in it or below it "
             f"ends in {', '.join(sorted(rules.suffixes))}"
         )
     return PicturesConfig(_files_digest(files), roots=(path,), rules=rules)

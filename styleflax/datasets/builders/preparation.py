@@ -145,6 +145,15 @@ def _warn_of_skipped(name: str, folder: Path) -> None:
             report["num_skipped"] + report["num_used"],
             report_path,
         )
+    if remarks := report.get("remarks", []):
+        _LOGGER.warning(
+            "%s: of %d pictures only the first frame or page is used, such as %s; %s "
+            "lists them",
+            name,
+            len(remarks),
+            remarks[0]["path"],
+            report_path,
+        )
     if num_left_out := report.get("num_left_out", 0):  # older ones have no such number
         _LOGGER.warning(
             "%s: %d files are no pictures that are read; %s lists them",

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -29,6 +30,7 @@ from styleflax.inference.datasets.job import (
     count_parts,
     describe,
     notes_of,
+    part_indices,
     parts_folder,
 )
 from styleflax.inference.datasets.output import write_json
@@ -38,8 +40,11 @@ from styleflax.inference.datasets.parts import (
     Skipped,
     file_digest,
     load_note,
+    remarks_on,
     write_note,
 )
+
+logger = logging.getLogger(__name__)
 
 TABLE = "metadata.csv"
 """The table of pictures; loaders of image folders read `file_name` and the rest."""
@@ -168,6 +173,7 @@ class ImageParts:
             [row for row in rows if isinstance(row, Skipped)],
             sorted({name for row in sound for name in row.painting.damaged}),
             [file for file, _ in written],
+            remarks_on(sound),
         )
         write_note(self._folder, note)
         return note
@@ -234,6 +240,7 @@ def finish_images(job: Job, out: Path) -> dict[str, Any]:
         "num_pictures": len(files),
         "skipped": skipped,
         "damaged_styles": sorted({s for note in notes for s in note.damaged_styles}),
+        "remarks": sorted({text for note in notes for text in note.remarks}),
         **notes_of(job),
         "classes": {
             k: v if isinstance(v, int) else list(v)
@@ -250,30 +257,75 @@ def finish_images(job: Job, out: Path) -> dict[str, Any]:
     return report
 
 
-def read_images_report(out: Path) -> dict[str, Any] | None:
+def read_images_report(job: Job, out: Path) -> dict[str, Any] | None:
     """The report of a finished data set, its files checked; None for one that is not.
 
+    Where pictures are damaged or missing, the notes of all parts come back and the
+    table goes, so that the data set is one that was stopped.
+
     Raises:
-        ValueError: A file is not as it was written.
+        ValueError: The table or the report is not as it was written.
     """
     if not (out / TABLE).is_file():
         return None
-    report = dict(json.loads((out / _REPORT).read_text("utf-8")))
-    advice = f"delete {out / TABLE}, and the next run makes all pictures again"
-    if not _is_intact(out, TABLE, report["files"][TABLE]):
-        raise ValueError(f"{out / TABLE} is not as it was written: {advice}")
-    for name, digest in _read_digests(out / TABLE):
-        if not _is_intact(out, name, digest):
-            raise ValueError(
-                f"{out / name} is missing or not as it was written: {advice}"
-            )
-    return report
+    try:
+        report = dict(json.loads((out / _REPORT).read_text("utf-8")))
+        is_sound = _is_intact(out, TABLE, report["files"][TABLE])
+    except (OSError, ValueError, KeyError, TypeError):
+        is_sound = False
+    if not is_sound:
+        raise ValueError(
+            f"{out / TABLE} or {out / _REPORT} is not as it was written: delete "
+            f"{out / TABLE}, and the next run makes all pictures again"
+        )
+    files = list(_read_files(job, out / TABLE))
+    damaged = [f for f in files if not _is_intact(out, f["file_name"], f["sha256"])]
+    if not damaged:
+        return report
+    logger.warning(
+        "%d of %d pictures in %s are missing or not as they were written, such as %s",
+        *(len(damaged), len(files), out, damaged[0]["file_name"]),
+    )
+    for note in _read_notes(job, files, report):
+        folder = parts_folder(out, job)
+        folder.mkdir(exist_ok=True)
+        write_note(folder, note)
+    (out / TABLE).unlink()
+    return None
 
 
-def _read_digests(table: Path) -> Iterator[tuple[str, str]]:
+def _read_files(job: Job, table: Path) -> Iterator[dict[str, Any]]:
+    """What notes have of every picture, from the table."""
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            yield row["file_name"], row["sha256"]
+            yield {
+                **{name: row[name] for name in ("file_name", "source")},
+                "index": int(row["index"]),
+                "style": row["style"],
+                "labels": {name: int(row[name]) for name in job.source.classes},
+                "sha256": row["sha256"],
+            }
+
+
+def _read_notes(
+    job: Job, files: Sequence[Mapping[str, Any]], report: Mapping[str, Any]
+) -> Iterator[Note]:
+    """The notes of all parts of a finished data set."""
+    of_index: dict[int, list[Mapping[str, Any]]] = {}
+    for file in files:
+        of_index.setdefault(file["index"], []).append(file)
+    skipped = {entry["index"]: Skipped(**entry) for entry in report["skipped"]}
+    # Which part these are of is not known any more, and does not matter.
+    of_all = report["damaged_styles"], report.get("remarks", [])
+    for part in range(count_parts(job)):
+        places = [
+            divmod(number, job.settings.styles_per_picture)
+            for number in part_indices(job, part)
+        ]
+        made = [of_index[i][copy] for i, copy in places if i in of_index]
+        missed = dict.fromkeys(skipped[i] for i, _ in places if i in skipped)
+        damaged, remarks = ([], []) if part else of_all
+        yield Note(part, len(made), 0, "", list(missed), damaged, made, remarks)
 
 
 def _is_intact(out: Path, name: str, digest: str) -> bool:

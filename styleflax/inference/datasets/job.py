@@ -110,7 +110,7 @@ def open_job(settings: Settings) -> Job:
             "recorded for every picture"
         )
     if not len(source):
-        raise ValueError(f"{settings.content!r} holds no picture")
+        raise ValueError(f"{settings.content!r} has no image")
     file = load_model(find_model(settings.weights))
     model = build_model(file)
     paintings = Paintings(

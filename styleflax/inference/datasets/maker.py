@@ -17,6 +17,7 @@ from styleflax.datasets.builders.base import jpeg
 from styleflax.datasets.pipeline import centre_crop
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
+from styleflax.images.read import other_frames
 from styleflax.inference.contents import rounded
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.datasets.image_files import (
@@ -43,6 +44,7 @@ from styleflax.inference.datasets.parts import (
     Skipped,
     forget_part,
     read_note,
+    remarks_on,
     write_part,
 )
 from styleflax.inference.datasets.program import make_bulk_program
@@ -97,7 +99,8 @@ class RecordParts:
         records = list(pool.map(self._record, sound, images_u8))
         skipped = [row for row in rows if isinstance(row, Skipped)]
         damaged = sorted({name for row in sound for name in row.painting.damaged})
-        return write_part(self._folder, part, records, skipped, damaged)
+        remarks = remarks_on(sound)
+        return write_part(self._folder, part, records, skipped, damaged, remarks)
 
     def _record(self, row: Loaded, image_u8: np.ndarray) -> bytes:
         return self._serialize(
@@ -200,7 +203,8 @@ class Maker:
             name = source.name(index).decode("utf-8", "backslashreplace")
             return Skipped(index, name, one_line(error))
         painting = self._job.paintings.draw(settings.seed, index, copy)
-        return Loaded(index, copy, picture, pixels_u8, painting)
+        remark = other_frames(picture.encoded)
+        return Loaded(index, copy, picture, pixels_u8, painting, remark)
 
     def _start_stylizing(
         self, loaded: Sequence[Sequence[Loaded | Skipped]]
@@ -273,15 +277,32 @@ def is_finished(job: Job, out: Path) -> bool:
     return (out / last).is_file()
 
 
-def finish(job: Job, out: Path) -> dict[str, Any]:
-    """Returns the report of the data set, which is put together if it has not been.
+def read_finished(job: Job, out: Path) -> dict[str, Any] | None:
+    """Returns the report of a finished data set, its files checked.
+
+    Pictures that are damaged or missing make the data set one that is not finished, in
+    which their parts alone have to be made again.
+
+    Returns:
+        None for a data set that is not finished, or not any more.
 
     Raises:
-        ValueError: A part is missing, a file is damaged, or no picture can be used.
+        ValueError: A file is damaged that cannot be made again alone.
     """
     if job.settings.format == IMAGES:
-        return read_images_report(out) or finish_images(job, out)
-    return read_report(out) or assemble(
+        return read_images_report(job, out)
+    return read_report(out)
+
+
+def finish(job: Job, out: Path) -> dict[str, Any]:
+    """Returns the report of the data set, which is put together of its parts.
+
+    Raises:
+        ValueError: A part is missing or damaged, or no picture can be used.
+    """
+    if job.settings.format == IMAGES:
+        return finish_images(job, out)
+    return assemble(
         out,
         count_parts(job),
         features_of(job),

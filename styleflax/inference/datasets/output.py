@@ -144,6 +144,7 @@ def assemble(
         "num_pictures": sum(lengths),
         "skipped": skipped,
         "damaged_styles": sorted({s for note in notes for s in note.damaged_styles}),
+        "remarks": sorted({text for note in notes for text in note.remarks}),
         **sources,
         "files": files,
     }

@@ -20,7 +20,7 @@ from array_record.python import array_record_module
 from tensorflow_datasets.core import dataset_info, example_serializer
 
 from styleflax.datasets.builders.preparation import quiet_tfds
-from styleflax.datasets.labelled import Picture
+from styleflax.datasets.labelled import Picture, printable
 from styleflax.inference.datasets.program import Painting
 
 
@@ -44,6 +44,7 @@ class Note(NamedTuple):
         skipped: Pictures that could not be used.
         damaged_styles: Paintings that could not be used and were replaced.
         files: Where pictures are files of their own, what is known of each.
+        remarks: What was left out of pictures and paintings that are used.
     """
 
     part: int
@@ -53,6 +54,7 @@ class Note(NamedTuple):
     skipped: Sequence[Skipped]
     damaged_styles: Sequence[str]
     files: Sequence[Mapping[str, Any]] = ()
+    remarks: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Loaded:
         picture: As in the source.
         pixels_u8: At the size at which it is stylized.
         painting: Its style.
+        remark: What was left out of the picture, or "".
     """
 
     index: int
@@ -72,6 +75,21 @@ class Loaded:
     picture: Picture
     pixels_u8: np.ndarray
     painting: Painting
+    remark: str = ""
+
+
+def remarks_on(rows: Sequence[Loaded]) -> list[str]:
+    """Returns what was left out of pictures and their paintings, each once."""
+    found = {
+        f"{name}: {remark}"
+        for row in rows
+        for name, remark in (
+            (row.picture.name.decode("utf-8", "backslashreplace"), row.remark),
+            (printable(row.painting.name), row.painting.remark),
+        )
+        if remark
+    }
+    return sorted(found)
 
 
 def write_part(
@@ -80,6 +98,7 @@ def write_part(
     records: Sequence[bytes],
     skipped: Sequence[Skipped],
     damaged_styles: Sequence[str],
+    remarks: Sequence[str] = (),
 ) -> Note:
     """Writes a part whole or not at all; an older one of the number is replaced.
 
@@ -91,9 +110,9 @@ def write_part(
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     write_records(aside, records)
     num_bytes = sum(map(len, records))
-    note = Note(
-        part, len(records), num_bytes, file_digest(aside), skipped, damaged_styles
-    )
+    digest = file_digest(aside)
+    known = (skipped, damaged_styles, (), remarks)
+    note = Note(part, len(records), num_bytes, digest, *known)
     _sync(aside)
     aside.replace(path)
     write_note(folder, note)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, UInt8
 from styleflax.datasets.labelled import describe_files, relative_names
 from styleflax.datasets.pipeline import centre_crop
 from styleflax.images.decoding import ImageError
+from styleflax.images.read import other_frames
 from styleflax.inference.controls import make_plan
 from styleflax.inference.masks.layout import WHOLE
 from styleflax.inference.model import Model
@@ -164,11 +165,13 @@ class Painting(NamedTuple):
         name: Its path within the folder.
         style: What the model keeps of it, as NumPy arrays.
         damaged: Names of the paintings before it that could not be used.
+        remark: What was left out of it, or "".
     """
 
     name: str
     style: Style
     damaged: tuple[str, ...]
+    remark: str = ""
 
 
 class Paintings:
@@ -185,7 +188,7 @@ class Paintings:
         self._limit_bytes, self._bytes = limit_bytes, 0
         self._names, self.left_out = relative_names(folder)
         if not self._names:
-            raise ValueError(f"the folder {str(folder)!r} holds no picture")
+            raise ValueError(f"the folder {str(folder)!r} has no image")
         self.description = describe_files(folder, self._names)
         self._kept: collections.OrderedDict[int, Painting] = collections.OrderedDict()
         self._lock = threading.Lock()
@@ -241,5 +244,6 @@ class Paintings:
             except (ImageError, OSError):
                 damaged.append(name)
                 continue
-            return Painting(name, self._encode(picture_u8), tuple(damaged))
+            style = self._encode(picture_u8)
+            return Painting(name, style, tuple(damaged), other_frames(encoded))
         raise ValueError(f"not one painting in {str(self._folder)!r} can be used")

@@ -118,7 +118,7 @@ def check_style_mask(mask: Mask, name: str) -> np.ndarray:
         FileNotFoundError: If a file is missing.
     """
     if isinstance(mask, str) and mask in {ALPHA, REST}:
-        raise ValueError(f"{name} must be a picture, got {mask!r}")
+        raise ValueError(f"{name} must be an image, got {mask!r}")
     values = read_mask(mask, name)
     if not values.any():
         raise ValueError(f"{name} is empty: no pixel is in it")

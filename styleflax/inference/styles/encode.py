@@ -126,7 +126,7 @@ class KeptStyles:
         if isinstance(style, Mapping):
             if not all(hasattr(leaf, "shape") for leaf in jax.tree.leaves(dict(style))):
                 raise ValueError(
-                    "a style must be a picture, a style file or what encode_style "
+                    "a style must be an image, a style file or what encode_style "
                     f"returned, got {type(style).__name__}"
                 )
             return style

@@ -21,6 +21,7 @@ from styleflax.images.listing import (
     list_folder,
 )
 from styleflax.images.read import read_picture
+from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.inference.video.animation import (
     ANIMATION_SUFFIXES,
     AnimationReader,
@@ -32,13 +33,6 @@ from styleflax.inference.video.colorspace import RGB_TAGS
 from styleflax.inference.video.reader import VideoReader
 from styleflax.inference.video.writer import VideoWriter
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"),
-        *(".flv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv", ".y4m"),
-    }
-)
-"""What folders are searched for; what a file is, its content says."""
 DEFAULT_RATE = Fraction(25)
 _DIGITS = re.compile(r"(\d+)")
 
@@ -158,7 +152,7 @@ def in_order(pictures: Sequence[Path]) -> list[Path]:
         raise ValueError(
             "the pictures of a clip must have one name with a number, as "
             f"frame_0001.png; got {' and '.join(examples)} in {folders[0]!r}. "
-            "`styleflax stylize` takes single pictures"
+            "`styleflax stylize` takes single photos"
         )
     ordered = sorted(pictures, key=_numbers)
     for one, other in itertools.pairwise(ordered):
@@ -201,7 +195,7 @@ class NumberedPictures:
     ) -> None:
         pictures = list_folder(folder).images
         if not pictures:
-            raise ValueError(f"{os.fspath(folder)!r} holds no picture")
+            raise ValueError(f"{os.fspath(folder)!r} has no image")
         self._paths = in_order(pictures)
         self._max_megapixels = max_megapixels
         self.time_base, self.rate = 1 / rate, rate

@@ -15,7 +15,7 @@ from styleflax.inference.datasets.job import (
     open_job,
     parts_folder,
 )
-from styleflax.inference.datasets.maker import Maker, finish, is_finished
+from styleflax.inference.datasets.maker import Maker, finish, is_finished, read_finished
 
 COLORS = {"r.png": (1, 0, 0), "g.png": (0, 128 / 255, 0), "below/b.png": (0, 0, 1)}
 
@@ -116,18 +116,44 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tiny, wanted, tmp_path):
     assert contents(out) == contents(tmp_path / "whole")
     assert is_finished(job, out)
     assert not parts_folder(out, job).exists()
-    assert finish(job, out)["num_pictures"] == 14
+    report = read_finished(job, out)
+    assert report is not None
+    assert report["num_pictures"] == 14
 
 
-def test_damage_to_a_finished_folder_is_noticed_and_can_be_mended(
-    tiny, wanted, tmp_path
+def test_damaged_pictures_of_a_finished_folder_are_made_again_alone(
+    tiny, wanted, folders, tmp_path, caplog
 ):
+    (folders[0] / "cat" / "1.png").write_bytes(b"no picture")
+    (folders[1] / "r.png").write_bytes(b"no painting")
+    wanted, out = wanted._replace(styles_per_picture=2), tmp_path / "out"
+    report = make(wanted, out)
+    before = contents(out)
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    (out / "dog" / "5_1.png").unlink()
+    (out / "cat" / "3_2.png").write_bytes(b"damaged")
+    job = open_job(wanted)
+    assert read_finished(job, out) is None
+    assert not is_finished(job, out)
+    assert "2 of 12 pictures" in caplog.text
+    assert make(wanted, out) == report
+    assert contents(out) == before
+    assert read_finished(job, out) == report
+    again = {p for p in stamps if p.stat().st_mtime_ns != stamps[p]}
+    # A part is a picture in its two styles here.
+    assert {path.name for path in again} == {
+        *("5_1.png", "5_2.png", "3_1.png", "3_2.png")
+    }
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "report.json"])
+def test_a_damaged_table_is_named_with_what_to_do(tiny, wanted, tmp_path, name):
     out = tmp_path / "out"
     make(wanted, out)
     before = contents(out)
-    (out / "dog" / "5.png").unlink()
-    with pytest.raises(ValueError, match=r"5\.png is missing or not as it was"):
-        finish(open_job(wanted), out)
+    (out / name).write_text("damaged")
+    with pytest.raises(ValueError, match="not as it was written: delete"):
+        read_finished(open_job(wanted), out)
     (out / "metadata.csv").unlink()  # as the message says
     make(wanted, out)
     assert contents(out) == before
@@ -180,6 +206,23 @@ def test_skipped_pictures_are_listed_once(tiny, wanted, folders, tmp_path):
     report = make(wanted._replace(styles_per_picture=3), tmp_path / "out")
     assert [entry["name"] for entry in report["skipped"]] == ["cat/1.png"]
     assert report["num_pictures"] == 18
+
+
+@pytest.mark.parametrize("kind", ["images", "tfds"])
+def test_frames_and_pages_that_are_left_out_are_told(
+    kind, tiny, wanted, settings, folders, tmp_path
+):
+    content, style = folders
+    frames = [Image.new("RGB", (40, 40), (9 * i, 0, 0)) for i in range(3)]
+    for path in (content / "cat" / "0.gif", content / "cat" / "1.tif", style / "r.png"):
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    wanted = wanted if kind == "images" else settings
+    make(wanted, tmp_path / "out", [0, 2])  # told again after a stop
+    report = make(wanted, tmp_path / "out")
+    gif, tif, painting = report["remarks"]
+    assert gif.startswith("cat/0.gif: only the first of its 3 frames is taken")
+    assert tif.startswith("cat/1.tif: only the first of its 3 pages is taken")
+    assert painting.startswith("r.png: only the first of its 3 frames is taken")
 
 
 def test_a_class_without_pictures_and_one_called_parts_stay(

@@ -1,6 +1,6 @@
 """Makes the pictures of controls.md by the command, from what comes along.
 
-    python docs/make_controls.py [STRIP ...]
+    python tools/make_controls.py [STRIP ...]
 
 The photograph is one inside scikit-image, the paintings are procedural: no data.
 """
@@ -19,7 +19,7 @@ from styleflax.images.grid import image_grid
 from styleflax.images.listing import training_photos
 
 SIDE = 256
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
 A, B, BOTH, KEPT = "woodcut.png", "stained_glass.png", "both.png", "woodcut.style"
 GRAY = "gray.png"
 ONE = ("--style", A)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
 _CODE = re.compile(r"```python\n(.*?)```\n", re.DOTALL)
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -41,5 +41,5 @@ def _code_cell(place: int, source: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    page = (HERE / "tutorial.md").read_text("utf-8")
-    (HERE / "tutorial.ipynb").write_text(as_text(make_notebook(page)), "utf-8")
+    page = (DOCS / "tutorial.md").read_text("utf-8")
+    (DOCS / "tutorial.ipynb").write_text(as_text(make_notebook(page)), "utf-8")

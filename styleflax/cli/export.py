@@ -1,0 +1,31 @@
+"""`styleflax export`: models for other runtimes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from styleflax.cli.output_paths import check_out_folder
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A name or a model file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")],
+    format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    storage: Annotated[
+        str,
+        typer.Option(
+            help="Type of the weights in ONNX files: float32, float16 (half the size) "
+            "or int8 (a quarter)."
+        ),
+    ] = "float32",
+) -> None:
+    """Write a model as ONNX files, which run without this library."""
+    # Imported late, so that --help and mistakes answer at once.
+    from styleflax.export import export_model  # noqa: PLC0415
+
+    check_out_folder(out)
+    manifest = export_model(model, out, format_, storage)  # type: ignore[arg-type]
+    for written in manifest["files"].values():
+        print(f"{out / written['path']} ({written['bytes'] / 1e6:.1f} MB)")
+    print(out / "manifest.json")

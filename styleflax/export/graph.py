@@ -1,0 +1,250 @@
+"""Pieces of ONNX graphs: what the networks here are made of, channels first.
+
+Only operators that ONNX Runtime has for CPU, WebAssembly and WebGPU: borders are
+written out, pools round down over a border, nothing is padded automatically.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from jaxtyping import Float
+from onnx import TensorProto, helper, numpy_helper
+
+from styleflax.export.storage import Storage, check_storage, quantize
+from styleflax.types import Params
+
+OPSET = 17
+IR_VERSION = 8
+"""Of the same age as the opset, so that no runtime of that age refuses the file."""
+Dims = Sequence[str | int]
+
+
+class Graph:
+    """An ONNX graph that is being written; methods return names of tensors.
+
+    Args:
+        storage: How weights are stored.
+
+    Raises:
+        ValueError: If the storage is unknown.
+    """
+
+    def __init__(self, storage: Storage = "float32") -> None:
+        check_storage(storage)
+        self._storage = storage
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def input(self, name: str, dims: Dims) -> str:
+        """An input of the graph, float32; text stands for a size known at run time."""
+        described = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        self._inputs.append(described)
+        return name
+
+    def output(self, tensor: str, name: str, dims: Dims) -> None:
+        """Makes a tensor an output of that name."""
+        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        described = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        self._outputs.append(described)
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """The first result of a node."""
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        node = helper.make_node(operator, inputs, [name], name, **attributes)
+        self._nodes.append(node)
+        return name
+
+    def numbers(self, values: Any, dtype: Any = np.float32) -> str:
+        """A constant in full precision, shared by all that have the same."""
+        array = np.ascontiguousarray(np.asarray(values, dtype))
+        array = array.reshape(np.shape(values))
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = numpy_helper.from_array(array, name)
+        return self._constants[key].name
+
+    def integers(self, *values: int) -> str:
+        """A list of whole numbers, for shapes and borders."""
+        return self.numbers(values, np.int64)
+
+    def weights(self, values: Any, axis: int) -> str:
+        """Weights as they are stored, turned into float32.
+
+        The nodes that turn them depend on constants alone: runtimes compute them once,
+        when they load the file.
+
+        Args:
+            values: The weights.
+            axis: Of the output channels, each of which has a scale of its own in int8.
+        """
+        array = np.asarray(values, np.float32)
+        if self._storage == "float32":
+            return self.numbers(array)
+        if self._storage == "float16":
+            stored = self.numbers(array, np.float16)
+            return self.add("Cast", stored, to=TensorProto.FLOAT)
+        stored_i8, scale = quantize(array, axis)
+        whole = self.add("Cast", self.numbers(stored_i8, np.int8), to=TensorProto.FLOAT)
+        return self.add("Mul", whole, self.numbers(scale))
+
+    # Networks' layers. Maps are (b, c, h, w); parameters are Flax's.
+
+    def pad(self, x: str, width: int = 1, mode: str = "reflect") -> str:
+        """A map with a border on all four sides, each side longer than `width`."""
+        border = (0, 0, width, width)
+        return self.add("Pad", x, self.integers(*border, *border), mode=mode)
+
+    def conv(self, x: str, params: Params, stride: int = 1, zeros: int = 0) -> str:
+        """The convolution of a map, which has its border already but for `zeros`."""
+        kernel = np.asarray(params["kernel"])
+        operands = [x, self.weights(kernel.transpose(3, 2, 0, 1), 0)]
+        if "bias" in params:
+            operands.append(self.numbers(params["bias"]))
+        size = list(kernel.shape[:2])
+        return self.add(
+            "Conv", *operands, kernel_shape=size, strides=[stride] * 2, pads=[zeros] * 4
+        )
+
+    def reflect_conv(self, x: str, params: Params, stride: int = 1) -> str:
+        """`models.layers.ReflectConv`, or `HalvingConv` with a stride of 2."""
+        width = np.asarray(params["kernel"]).shape[0] // 2
+        return self.conv(self.pad(x, width), params, stride)
+
+    def upsample_conv(self, x: str, params: Params) -> str:
+        """`ops.conv.upsample_conv3x3_reflect`: four convolutions of 2x2 at once.
+
+        The kernel is stored as 3x3 and summed into the four when the file is loaded.
+        """
+        kernel = np.asarray(params["kernel"])
+        i, o = kernel.shape[2:]
+        stored = self.weights(kernel.reshape(9, i, o).transpose(2, 1, 0), 0)
+        by_phase = self.add("MatMul", stored, self.numbers(phase_matrix()))
+        split = self.add("Reshape", by_phase, self.integers(o, i, 4, 2, 2))
+        turned = self.add("Transpose", split, perm=[0, 2, 1, 3, 4])
+        four = self.add("Reshape", turned, self.integers(4 * o, i, 2, 2))
+        operands = [self.pad(x, mode="edge"), four]
+        if "bias" in params:
+            operands.append(self.numbers(np.repeat(np.asarray(params["bias"]), 4)))
+        y = self.add("Conv", *operands, kernel_shape=[2, 2])
+        y = self.add("DepthToSpace", y, blocksize=2, mode="CRD")
+        bounds = [self.integers(*ends) for ends in ((1, 1), (-1, -1), (2, 3))]
+        return self.add("Slice", y, *bounds)
+
+    def doubling_conv(self, x: str, params: Params) -> str:
+        """`ops.strided_conv.doubling_conv3x3`, and the bias."""
+        kernel = np.asarray(params["kernel"])
+        operands = [x, self.weights(kernel.transpose(2, 3, 0, 1), 1)]
+        if "bias" in params:
+            operands.append(self.numbers(params["bias"]))
+        settings = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 0, 0]}
+        return self.add("ConvTranspose", *operands, **settings)
+
+    def enlarge(self, x: str) -> str:
+        """A map with every position twice along both sides."""
+        scales = self.numbers([1, 1, 2, 2])
+        settings = {"mode": "nearest", "nearest_mode": "floor"}
+        return self.add(
+            *("Resize", x, "", scales),
+            coordinate_transformation_mode="asymmetric",
+            **settings,
+        )
+
+    def pool(self, x: str) -> str:
+        """`ops.spatial.max_pool_ceil`: the last of an odd side is alone in its window.
+
+        A border after the end, which counts for nothing, does what rounding up would.
+        """
+        settings = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}
+        return self.add("MaxPool", x, **settings)
+
+    def cut_like(self, x: str, other: str) -> str:
+        """The upper left part of a map, of the size of another."""
+        size = self.add("Shape", other)
+        ends = self.add(
+            *("Slice", size, self.integers(2), self.integers(4), self.integers(0))
+        )
+        return self.add("Slice", x, self.integers(0, 0), ends, self.integers(2, 3))
+
+    def channels_first(self, image: str) -> str:
+        """(b, h, w, c) as (b, c, h, w)."""
+        return self.add("Transpose", image, perm=[0, 3, 1, 2])
+
+    def channels_last(self, image: str) -> str:
+        """(b, c, h, w) as (b, h, w, c)."""
+        return self.add("Transpose", image, perm=[0, 2, 3, 1])
+
+    def dense(self, x: str, params: Params) -> str:
+        """A linear map of the last axis."""
+        product = self.add("MatMul", x, self.weights(params["kernel"], 1))
+        return self.add("Add", product, self.numbers(params["bias"]))
+
+    def unsqueeze(self, x: str, *axes: int) -> str:
+        """A tensor with axes of length 1 at these places of the result."""
+        return self.add("Unsqueeze", x, self.integers(*axes))
+
+    def spread(self, rows: str, masks: str) -> str:
+        """Numbers of regions at every position, mixed by masks.
+
+        Args:
+            rows: (b, r, c).
+            masks: (r, h, w).
+
+        Returns:
+            (b, c, h, w).
+        """
+        flat = self.add("Reshape", masks, self.integers(0, -1))
+        turned = self.add("Transpose", rows, perm=[0, 2, 1])
+        product = self.add("MatMul", turned, flat)
+        size = self.add("Shape", masks)
+        sides = self.add(
+            *("Slice", size, self.integers(1), self.integers(3), self.integers(0))
+        )
+        shape = self.add("Concat", self.integers(0, 0), sides, axis=0)
+        return self.add("Reshape", product, shape)
+
+    def model(self, name: str, metadata: Mapping[str, str]) -> onnx.ModelProto:
+        """The graph as a model, checked.
+
+        Args:
+            name: Of the graph; for people.
+            metadata: Goes into the file.
+        """
+        graph = helper.make_graph(
+            *(self._nodes, name, self._inputs, self._outputs),
+            initializer=list(self._constants.values()),
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="styleflax",
+        )
+        helper.set_model_props(model, dict(metadata))
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    @property
+    def input_names(self) -> list[str]:
+        """Of the graph."""
+        return [value.name for value in self._inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The same."""
+        return [value.name for value in self._outputs]
+
+
+def phase_matrix() -> Float[np.ndarray, "9 16"]:
+    """How the taps of a 3x3 kernel add up to four kernels of 2x2 on a doubled map.
+
+    Columns: row and column of the phase, odd positions first (see
+    `ops.conv.upsample_conv3x3_reflect`), then row and column of its kernel.
+    """
+    odd, even = [[1, 0], [1, 0], [0, 1]], [[1, 0], [0, 1], [0, 1]]
+    side = np.stack([odd, even], axis=1).astype(np.float32)
+    return np.einsum("apk,bql->abpqkl", side, side).reshape(9, 16)

@@ -1,0 +1,149 @@
+"""The networks of `models` as parts of ONNX graphs, written from their parameters."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from styleflax.export.graph import Graph
+from styleflax.models.decoder import LAYERS, UPSAMPLED
+from styleflax.models.lite import LEVELS
+from styleflax.models.lite import SLOPE as LITE_SLOPE
+from styleflax.models.transformer_net import (
+    START_PAD_PX,
+    TANH_RANGE,
+    TransformerNet,
+)
+from styleflax.models.vgg import CAFFE_MEAN_BGR, IMAGENET_MEAN, IMAGENET_STD, VGG
+from styleflax.types import Params
+
+Maps = dict[str, str]
+"""Names of tensors by layer."""
+
+
+def vgg(g: Graph, params: Params, layers: Sequence[str], image: str) -> Maps:
+    """Features of an image (b, 3, h, w) by layer; see `models.vgg`."""
+    network = VGG.of_params(params, tuple(layers))
+    x = _vgg_input(g, params, image)
+    features = {}
+    for name in network.depth():
+        if name[6:] == "1" and name[4] != "1":
+            x = g.pool(x)
+        x = g.add("Relu", g.reflect_conv(x, params[name]))
+        features[name.replace("conv", "relu")] = x
+    return {layer: features[layer] for layer in layers}
+
+
+def _vgg_input(g: Graph, params: Params, image: str) -> str:
+    if "preprocess" in params:
+        # A few numbers of up to 255, which are stored as they are.
+        mix = np.asarray(params["preprocess"]["kernel"]).transpose(3, 2, 0, 1)
+        operands = g.numbers(mix), g.numbers(params["preprocess"]["bias"])
+        return g.add("Conv", image, *operands, kernel_shape=[1, 1])
+    mean, std = (np.reshape(x, (1, 3, 1, 1)) for x in (IMAGENET_MEAN, IMAGENET_STD))
+    return g.add("Div", g.add("Sub", image, g.numbers(mean)), g.numbers(std))
+
+
+def decoder(g: Graph, params: Params, x: str) -> str:
+    """An image (b, 3, h, w) of features at relu4_1; see `models.decoder`."""
+    for name in LAYERS:
+        convolve = g.upsample_conv if name in UPSAMPLED else g.reflect_conv
+        x = convolve(x, params[name])
+        if name != "conv1_1":
+            x = g.add("Relu", x)
+    return x
+
+
+def lite_encoder(g: Graph, params: Params, image: str) -> Maps:
+    """Features of an image (b, 3, h, w) by level; see `models.lite`."""
+    x = g.add("Sub", image, g.numbers(0.5))
+    features = {}
+    for level in LEVELS:
+        x = g.reflect_conv(x, params[f"{level}_down"], stride=2)
+        if level != "half":
+            x = _lite_residual(g, params[f"{level}_residual"], _leaky(g, x))
+        features[level] = x
+    return features
+
+
+def lite_decoder(g: Graph, params: Params, features: Maps) -> str:
+    """An image (b, 3, h, w) of features at all levels; see `models.lite`."""
+    deepest, *others = reversed(LEVELS)
+    x = _lite_residual(g, params[f"{deepest}_residual"], features[deepest])
+    for level in others:
+        enlarged = g.upsample_conv(x, params[f"{level}_up"])
+        x = g.add("Add", g.cut_like(enlarged, features[level]), features[level])
+        x = _lite_residual(g, params[f"{level}_residual"], x)
+    x = _leaky(g, g.upsample_conv(x, params["image_up"]))
+    return g.add("Add", g.reflect_conv(x, params["image"]), g.numbers(0.5))
+
+
+def _lite_residual(g: Graph, params: Params, x: str) -> str:
+    inner = _leaky(g, g.reflect_conv(x, params["conv_1"]))
+    return g.add("Add", x, g.reflect_conv(inner, params["conv_2"]))
+
+
+def _leaky(g: Graph, x: str) -> str:
+    return g.add("LeakyRelu", x, alpha=LITE_SLOPE)
+
+
+def transformer_net(
+    g: Graph,
+    net: TransformerNet,
+    params: Params,
+    image: str,
+    normalize: Callable[[str, str], str],
+) -> str:
+    """A stylized image (b, 3, h, w); see `models.transformer_net`.
+
+    Args:
+        g: The graph.
+        net: Says which parts the network has.
+        params: Of the network.
+        image: (b, 3, h, w).
+        normalize: (layer, map) -> the normalized map, for layers that are.
+    """
+    at_start = net.padding == "reflect-start"
+    border, inner = ("zero", "none") if at_start else ("mirror", "mirror")
+
+    def layer(
+        name: str, x: str, kind: str = "keep", border: str = border, end: str = "Relu"
+    ) -> str:
+        x = _transformer_conv(g, params[name], x, kind, border)
+        x = normalize(name, x) if name in net.normalised_channels() else x
+        return g.add(end, x) if end else x
+
+    x = g.pad(image, START_PAD_PX * net.residual_blocks) if at_start else image
+    x = layer("conv1", x)
+    x = layer("conv2", x, "halve")
+    x = layer("conv3", x, "halve")
+    for i in range(1, net.residual_blocks + 1):
+        y = layer(f"residual{i}_1", x, border=inner)
+        y = layer(f"residual{i}_2", y, border=inner, end="")
+        if at_start:
+            bounds = [g.integers(*ends) for ends in ((2, 2), (-2, -2), (2, 3))]
+            x = g.add("Slice", x, *bounds)
+        x = g.add("Add", x, y)
+    x = layer("up1", x, net.upsampling)
+    x = layer("up2", x, net.upsampling)
+    x = g.cut_like(layer("conv_out", x, end=""), image)
+    if net.output == "sigmoid":
+        return g.add("Sigmoid", x)
+    if net.output == "linear":
+        return g.add("Div", x, g.numbers(255.0))
+    mean_rgb = np.reshape(CAFFE_MEAN_BGR[::-1], (1, 3, 1, 1)) / 255.0
+    scaled = g.add("Mul", g.add("Tanh", x), g.numbers(TANH_RANGE / 255.0))
+    return g.add("Add", scaled, g.numbers(mean_rgb))
+
+
+def _transformer_conv(g: Graph, params: Params, x: str, kind: str, border: str) -> str:
+    width = np.asarray(params["kernel"]).shape[0] // 2
+    if kind == "transposed":
+        return g.doubling_conv(x, params)
+    if kind == "nearest" and border == "mirror":
+        return g.upsample_conv(x, params)
+    if kind == "nearest":
+        x = g.enlarge(x)
+    stride = 2 if kind == "halve" else 1
+    if border == "mirror":
+        return g.reflect_conv(x, params, stride)
+    return g.conv(x, params, stride, zeros=width if border == "zero" else 0)

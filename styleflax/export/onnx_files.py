@@ -1,0 +1,123 @@
+"""A model as ONNX files and a manifest that says how to use them."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from styleflax.export.graph import OPSET, Graph
+from styleflax.export.methods import Graphs, write_graphs
+from styleflax.export.storage import Storage
+from styleflax.files import make_folder
+from styleflax.inference.model import Model, build_model, read_arithmetic
+from styleflax.methods import controls_of
+from styleflax.weights.store import ModelFile, model_digest, write_atomically
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+METADATA_KEY = "styleflax"
+"""Under this name every ONNX file holds, as JSON, what `identity` returns."""
+
+
+def export_onnx(
+    file: ModelFile,
+    folder: str | os.PathLike[str],
+    storage: Storage = "float32",
+    name: str = "model",
+    license_: str = "",
+) -> dict[str, Any]:
+    """The manifest of the files that were written.
+
+    An encoder and a decoder, which holds the transfer, so that large pictures go
+    through windows and paintings are encoded once; networks of fixed styles are one
+    file. All sizes are free, and batches.
+
+    Args:
+        file: As `load_model` returned it.
+        folder: Where to write; made if need be, older files are replaced.
+        storage: How weights are stored: float16 halves the files, int8, with a scale
+            for every output channel, makes quarters of them.
+        name: What to call the model; for people.
+        license_: Of the weights; for people.
+
+    Raises:
+        ValueError: If the method or the storage is unknown, or the file is not a
+            model of its method.
+        OSError: If a file cannot be written.
+
+    Example:
+        >>> export_onnx(load_model("lite.safetensors"), "lite_onnx", "float16")
+    """
+    model = build_model(file)  # which checks the parameters
+    graphs = write_graphs(file, storage)
+    manifest = {
+        "format": FORMAT_VERSION,
+        **identity(file, name, license_),
+        "storage": storage,
+        "opset": OPSET,
+        **_describe(file, model, graphs),
+    }
+    make_folder(Path(folder))
+    manifest["files"] = {
+        part: _write(graph, Path(folder), part, identity(file, name, license_))
+        for part, graph in graphs.files.items()
+    }
+    text = json.dumps(manifest, indent=1) + "\n"
+    write_atomically(Path(folder) / MANIFEST, text.encode(), "the manifest")
+    return manifest
+
+
+def identity(file: ModelFile, name: str, license_: str) -> dict[str, Any]:
+    """Which model something is of: name, method, arithmetic, digest and license."""
+    return {
+        "name": name,
+        "method": file.method,
+        "digest": model_digest(file),
+        "arithmetic": dataclasses.asdict(read_arithmetic(file)),
+        "license": license_,
+    }
+
+
+def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
+    method, arithmetic = model.method, read_arithmetic(file)
+    tiling = method.tiling
+    return {
+        "style": graphs.style,
+        "stride": tiling and tiling.stride_px,
+        "halo": tiling and tiling.halo_px,
+        "min_px": graphs.min_px,
+        "levels": [level._asdict() for level in graphs.levels],
+        "masks": [grid._asdict() for grid in graphs.grids],
+        "statistics": {
+            "content": arithmetic.content_statistics(),
+            "style": arithmetic.style_statistics(),
+        },
+        "styles": [
+            {"name": style, "palette": file.palettes.get(style)}
+            for style in method.styles
+        ],
+        "defaults": dict(file.defaults),
+        "controls": sorted(controls_of(method) | _known_palettes(file)),
+    }
+
+
+def _known_palettes(file: ModelFile) -> set[str]:
+    return {"color_match"} if file.palettes else set()
+
+
+def _write(
+    graph: Graph, folder: Path, part: str, described: dict[str, Any]
+) -> dict[str, Any]:
+    metadata = {METADATA_KEY: json.dumps({**described, "part": part}, sort_keys=True)}
+    data = graph.model(part, metadata).SerializeToString()
+    path = folder / f"{part}.onnx"
+    write_atomically(path, data, "the ONNX file")
+    return {
+        "path": path.name,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "inputs": graph.input_names,
+        "outputs": graph.output_names,
+    }

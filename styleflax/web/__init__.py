@@ -1,0 +1,1 @@
+"""The page: style transfer in a browser, without a server."""

@@ -1,0 +1,83 @@
+"""Models of the page: which it offers, and their files."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from styleflax.weights.packaged import find_model, packaged_models
+
+
+class PageModel(NamedTuple):
+    """A model that the page offers, and how large a picture it takes there.
+
+    Attributes:
+        title: For people.
+        words: What it is good for, a sentence.
+        tile_px: Side of the windows of large pictures.
+        whole_px: Pictures of up to this number of pixels are one window.
+        max_px: The largest picture, in pixels; None for any.
+    """
+
+    title: str
+    words: str
+    tile_px: int
+    whole_px: int
+    max_px: int | None = None
+
+
+PAGE_MODELS = {
+    "lite": PageModel(
+        "lite, fast", "A small network for every device.", 768, 1024 * 1024
+    ),
+    "adain": PageModel("AdaIN (2017)", "Larger and slower than lite.", 512, 640 * 640),
+    "sanet": PageModel(
+        "SANet (2019)",
+        "Attends to the painting place by place; the slowest.",
+        512,
+        768 * 768,
+        768 * 768,
+    ),
+}
+"""By name; the first is the one that the page begins with."""
+_OTHER = PageModel("", "A model of your own.", 512, 640 * 640)
+
+
+def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
+    """What `site.json` says of a model whose files are now in the page's folder.
+
+    Args:
+        folder: Of the page.
+        name_or_file: As `Stylizer.load` takes it.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+        ImportError: If the extra `export` is not installed.
+        ValueError: If the model's method is not one of the page.
+    """
+    # Late, since it brings in JAX.
+    from styleflax.export import export_model  # noqa: PLC0415
+
+    name = Path(name_or_file).stem
+    target = folder / "models" / name
+    manifest = export_model(find_model(name_or_file), target, "onnx", "float16")
+    if manifest["style"] not in {"moments", "features"}:
+        raise ValueError(
+            f"the page takes models of adain, lite and sanet, got {name!r} of "
+            f"{manifest['method']}"
+        )
+    manifest["name"] = name
+    (target / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    described = PAGE_MODELS.get(name, _OTHER)._asdict()
+    return {
+        **described,
+        "title": described["title"] or name,
+        "name": name,
+        "folder": f"models/{name}/",
+        "bytes": sum(file["bytes"] for file in manifest["files"].values()),
+    }
+
+
+def default_models() -> list[str]:
+    """The models of `PAGE_MODELS` that are in the package."""
+    packaged = packaged_models()
+    return [name for name in PAGE_MODELS if name in packaged]

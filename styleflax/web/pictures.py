@@ -1,0 +1,50 @@
+"""Pictures that come with the page: sample photos, and paintings by `styleflax.art`."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from styleflax.art import FAMILIES, paint
+from styleflax.images.listing import held_out_photo
+
+PHOTOS = {
+    "coffee": "A cup of coffee",
+    "chelsea": "A cat",
+    "rocket": "A rocket on its way",
+}
+"""Titles by the names of scikit-image's files."""
+PHOTO_SIZE_PX = 640
+PAINTING_SIZE_PX = 384
+SEED = 40
+MORE = ("flow_strokes", "watercolor", "mosaic")
+"""Families of which there is a second painting."""
+_QUALITY = 84
+
+
+def add_photos(folder: Path) -> list[dict[str, str]]:
+    """Titles and paths of the sample photos, which are written to the page's folder."""
+    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    made = []
+    for name, title in PHOTOS.items():
+        (source,) = held_out_photo().parent.glob(f"{name}.*")
+        image = PillowImage.open(source).convert("RGB")
+        image.thumbnail((PHOTO_SIZE_PX, PHOTO_SIZE_PX))
+        made.append({"path": f"photos/{name}.webp", "title": title})
+        image.save(folder / made[-1]["path"], quality=_QUALITY, method=6)
+    return made
+
+
+def add_paintings(folder: Path) -> list[dict[str, str]]:
+    """Titles and paths of the gallery, which is painted into the page's folder."""
+    (folder / "paintings").mkdir(parents=True, exist_ok=True)
+    made = []
+    chosen = [(family, 0) for family in FAMILIES] + [(family, 1) for family in MORE]
+    for family, number in chosen:
+        words = family.replace("_", " ").capitalize()
+        title = f"{words} {number + 1}" if number else words
+        path = f"paintings/{family}-{number + 1}.webp"
+        pixels: np.ndarray = paint(family, SEED + number, PAINTING_SIZE_PX)
+        PillowImage.fromarray(pixels).save(folder / path, quality=_QUALITY, method=6)
+        made.append({"path": path, "title": title})
+    return made
