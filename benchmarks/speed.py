@@ -37,9 +37,7 @@ from styleflax.models.vgg import VGG, conv_names
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.parallel import map_step, replicate
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 Tree = Any
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")

@@ -1,4 +1,7 @@
-"""Free memory, and the one error for work that does not fit into it.
+"""Free memory and forked processes: errors in words before a process hangs or ends.
+
+JAX's threads are not in the child of a fork, but the locks that they held are. So the
+first use there is refused in words, in place of waiting for ever.
 
 On CPU a program that does not fit ends the process: the kernel kills it. So its need is
 compared with what is free before it runs. Other devices refuse by an error of their
@@ -8,12 +11,46 @@ its size, and what to do.
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from styleflax.forks import refuse_fork
+
+class ForkedProcessError(RuntimeError):
+    """JAX was to be used in a process whose parent had used it before the fork."""
+
+
+class _State:
+    was_forked = False
+
+
+def refuse_fork() -> None:
+    """Refuses to go on in a process that was forked after the first use of JAX.
+
+    Raises:
+        ForkedProcessError: If this is one; says what to do.
+    """
+    if _State.was_forked:
+        raise ForkedProcessError(
+            "this process was forked from one that had used JAX before, and JAX would "
+            "never answer here: start workers by multiprocessing.get_context('spawn') "
+            "(of a server, load the model in each worker and not before they are "
+            "forked), or stylize in one process"
+        )
+
+
+def _note_fork() -> None:
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    # Without devices there are no threads: JAX was imported, and not used.
+    used = getattr(bridge, "backends_are_initialized", lambda: bridge is not None)
+    _State.was_forked = _State.was_forked or bool(used())
+
+
+if hasattr(os, "register_at_fork"):  # Windows has none
+    os.register_at_fork(after_in_child=_note_fork)
+
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 SMALL_BYTES = 64 * 2**20

@@ -21,10 +21,13 @@ from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import list_images
 from styleflax.methods.base import Method, Variables, plain_controls, stylize
 from styleflax.parallel import make_put, map_step, replicate
-from styleflax.training.build import build_method
-from styleflax.training.optimizer import make_optimizer, make_schedule
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.phases import build_method
+from styleflax.training.step import (
+    create_state,
+    make_optimizer,
+    make_schedule,
+    make_train_step,
+)
 from styleflax.weights.encoder import load_encoder
 
 Build = Callable[[Config, Phase], Method]

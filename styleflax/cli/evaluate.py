@@ -101,7 +101,7 @@ def evaluate(
     After an interruption, the same command continues.
     """
     from styleflax.evaluation import runner  # noqa: PLC0415  (--help answers at once)
-    from styleflax.evaluation.outputs import parse_outputs  # noqa: PLC0415
+    from styleflax.evaluation.systems import parse_outputs  # noqa: PLC0415
 
     for folder, flag in ((content, "--content"), (style, "--style")):
         check_folder(folder, flag, "a folder of images")

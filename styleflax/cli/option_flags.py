@@ -45,7 +45,7 @@ def check_method(config: Config) -> None:
         ValueError: With the unknown names and the known ones.
     """
     # Late, because it brings JAX.
-    from styleflax.training.build import build_method  # noqa: PLC0415
+    from styleflax.training.phases import build_method  # noqa: PLC0415
 
     for phase in config.phases:
         try:

@@ -20,7 +20,7 @@ from styleflax.files import check_file
 from styleflax.images.listing import LeftOut
 from styleflax.images.write import SUFFIXES_WRITTEN
 from styleflax.inference.checks import check_alpha
-from styleflax.weights.style_names import own_styles
+from styleflax.weights.packaged import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""

@@ -122,8 +122,11 @@ def check_style_masks(masks: Sequence[Path | None]) -> None:
         ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
         FileNotFoundError: If one is not there.
     """
-    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
-    from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
+    from styleflax.inference.masks.read import (  # noqa: PLC0415
+        ALPHA,
+        REST,
+        mask_file,
+    )
 
     for mask in filter(None, masks):
         if str(mask) in {ALPHA, REST} and not mask.exists():

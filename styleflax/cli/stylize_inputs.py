@@ -17,7 +17,7 @@ from styleflax.images.listing import (
     list_folder,
 )
 from styleflax.images.read import Picture, read_picture
-from styleflax.weights.style_names import own_styles
+from styleflax.weights.packaged import own_styles
 
 DASH = Path("-")
 """Stands for standard input or output."""

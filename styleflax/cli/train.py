@@ -214,7 +214,7 @@ def train_here(
         request = StopRequest()
     scorers: tuple[Any, ...] = ()
     if config.run.score_every_steps:
-        from styleflax.evaluation.validation import make_scorer  # noqa: PLC0415
+        from styleflax.evaluation.scoring import make_scorer  # noqa: PLC0415
 
         scorers = (make_scorer,)
     loop.train(config, workdir, make_sampler, request, *scorers)

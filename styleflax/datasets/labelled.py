@@ -327,7 +327,7 @@ def _split(builder: Any, split: str) -> TfdsSplit:
 
 
 def _quietly(action: Callable[[], Any]) -> Any:
-    from styleflax.datasets.builders.prepared import quiet_tfds  # noqa: PLC0415  (TFDS)
+    from styleflax.datasets.builders.preparation import quiet_tfds  # noqa: PLC0415  (TFDS)
 
     with quiet_tfds():
         return action()

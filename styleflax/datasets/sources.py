@@ -118,16 +118,13 @@ def open_dataset(
                 _LOGGER.warning("pictures: %s: %s", path, remark)
         return FilePictures(files)
     _check_platform()
-    from styleflax.datasets.builders import (  # noqa: PLC0415 - they import TFDS
-        preparation,
-        prepared,
-    )
+    from styleflax.datasets.builders import preparation  # noqa: PLC0415 (imports TFDS)
 
     data_dir = Path(data_dir).expanduser().absolute()
     folder = preparation.prepared_folder(
         name, data_dir, find_manual_dir(data_dir, manual_dir), options, rules
     )
-    return prepared.PreparedPictures(folder)
+    return preparation.PreparedPictures(folder)
 
 
 def find_manual_dir(data_dir: Path | str, manual_dir: Path | str | None) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from styleflax.distributed.consensus import exchange
+from styleflax.distributed.hosts import exchange
 from styleflax.parallel import make_any
 
 _LAG_STEPS = 4

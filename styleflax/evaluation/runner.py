@@ -9,7 +9,7 @@ import numpy as np
 
 from styleflax.evaluation.inputs import Pair, choose_pairs, load_inputs
 from styleflax.evaluation.measure import Measure
-from styleflax.evaluation.metrics.networks import NETWORKS
+from styleflax.evaluation.metrics.lpips import NETWORKS
 from styleflax.evaluation.report import check_extras, write_report
 from styleflax.evaluation.report.html import find_versions
 from styleflax.evaluation.rows import Row, open_folder, row_key
@@ -43,12 +43,12 @@ class Options(NamedTuple):
         size_px: Side of the squares that are stylized and measured.
         alphas: Strengths of the models.
         outputs: Names and folders of other programs' pictures; see
-            `outputs.find_outputs`.
+            `systems.find_outputs`.
         baselines: Whether to score the three of `systems.BASELINES`.
         networks: That measure, of "vgg16" and "alexnet".
         num_pairs: Number of pairs to score, evenly spaced; all if None.
         gatys: Iterations of optimisations of pixels, each a system; see
-            `gatys_system`.
+            `systems`.
         inception: Weights of the FID network; see `fid`.
         art_inception: Weights of ArtFID's.
         keep_pictures: Whether to write all pictures into the folder.

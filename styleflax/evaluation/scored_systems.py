@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.evaluation.gatys_system import describe_gatys, make_gatys_system
 from styleflax.evaluation.inputs import Pair, distinct_names, file_digest
-from styleflax.evaluation.outputs import find_outputs
 from styleflax.evaluation.systems import (
     System,
+    describe_gatys,
+    find_outputs,
     make_baselines,
+    make_gatys_system,
     make_model_system,
     make_outputs_system,
 )
 from styleflax.inference.checks import check_alpha
 from styleflax.inference.model import build_model
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import ModelFile, load_model, model_digest
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -13,8 +13,7 @@ from styleflax.export.storage import Storage
 from styleflax.files import make_folder
 from styleflax.inference.model import Model, build_model, read_arithmetic
 from styleflax.methods import controls_of
-from styleflax.weights.store import ModelFile, model_digest
-from styleflax.weights.writing import write_atomically
+from styleflax.weights.store import ModelFile, model_digest, write_atomically
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"

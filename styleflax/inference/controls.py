@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax.inference.checks import (
+    Shares,
     check_alpha,
     check_refine,
     check_size,
     check_weights,
+    region_alphas_of,
+    region_shares,
 )
 from styleflax.inference.masks.read import Mask, Masking, check_masks, check_style_masks
-from styleflax.inference.regions import Shares, region_alphas_of, region_shares
 from styleflax.methods.base import Controls
 
 ColorMode = Literal["style", "coral", "luminance", "lab"]

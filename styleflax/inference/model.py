@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from styleflax import methods
 from styleflax.compile_cache.jit import kept_shapes
 from styleflax.config import Arithmetic
-from styleflax.forks import refuse_fork
+from styleflax.memory import refuse_fork
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention, scale_widths
 from styleflax.types import Params

@@ -35,8 +35,7 @@ from styleflax.methods.terms import make_style_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.layers import scale_channels
 from styleflax.ops.adain import adain, rescale_regions
-from styleflax.ops.extent import Extent
-from styleflax.ops.spatial import area_average, middle_half
+from styleflax.ops.spatial import Extent, area_average, middle_half
 from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 

@@ -14,9 +14,8 @@ from styleflax.methods.finishing import (
     with_palette,
     without_palettes,
 )
-from styleflax.ops.extent import Extent
-from styleflax.ops.partial_attention import PartialAttention
-from styleflax.ops.spatial import area_average
+from styleflax.ops.attention import PartialAttention
+from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
     channel_mean_std,
@@ -107,7 +106,7 @@ class Tiling(NamedTuple):
         attend: (variables, features, moments, others, allowed) -> what a window's
             features attend to among some of the content's, (n, c) by layer, where
             `allowed`, (n,) by layer, is not 0; for a content that attends to itself
-            below strength 1. Merged by `ops.partial_attention.merge_attention`.
+            below strength 1. Merged by `ops.attention.merge_attention`.
     """
 
     stride_px: int

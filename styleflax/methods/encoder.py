@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from styleflax.methods.base import Variables
 from styleflax.models.vgg import BLOCK_INPUT, VGG, Pooling
-from styleflax.ops.extent import Extent
+from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image, Params
 
 Judge = Callable[[FeatureMaps], dict[str, Array]]

@@ -34,8 +34,7 @@ from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.terms import make_style_terms
 from styleflax.models.lite import LiteDecoder, LiteEncoder
 from styleflax.ops.adain import adain, rescale_regions
-from styleflax.ops.extent import Extent
-from styleflax.ops.spatial import area_average
+from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
     channel_mean_std,

@@ -48,8 +48,7 @@ from styleflax.models.sanet import (
     whole_picture,
 )
 from styleflax.ops.attention import Path
-from styleflax.ops.extent import Extent
-from styleflax.ops.spatial import area_average
+from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
     mean_variance_norm,

@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv, scale_channels
-from styleflax.ops.extent import Extent
+from styleflax.ops.spatial import Extent
 
 # Output channels, named as the encoder's layers that they mirror. Those that
 # follow a pool there follow an upsampling here.

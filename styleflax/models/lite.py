@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
-from styleflax.ops.extent import Extent
+from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image
 
 SLOPE = 0.1

@@ -10,10 +10,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv
-from styleflax.ops.attention import Path, attention
-from styleflax.ops.extent import Extent
-from styleflax.ops.partial_attention import PartialAttention, partial_attention
-from styleflax.ops.spatial import area_average, upsample_nearest
+from styleflax.ops.attention import PartialAttention, Path, attention, partial_attention
+from styleflax.ops.spatial import Extent, area_average, upsample_nearest
 from styleflax.ops.statistics import (
     mean_variance_norm,
     moments_mean_std,
@@ -135,7 +133,7 @@ def attend_partly(
 ) -> PartialAttention:
     """What a block's queries attend to among some positions of a style.
 
-    Merged over all of the style's positions (`ops.partial_attention`), this is what
+    Merged over all of the style's positions (`ops.attention`), this is what
     `StyleAttention` weighs and sums before `out_conv`.
 
     Args:

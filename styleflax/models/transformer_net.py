@@ -9,10 +9,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR
-from styleflax.ops.conv import upsample_conv3x3_reflect, valid_conv
+from styleflax.ops.conv import doubling_conv3x3, upsample_conv3x3_reflect, valid_conv
 from styleflax.ops.spatial import reflection_pad
 from styleflax.ops.statistics import mean_variance_norm
-from styleflax.ops.strided_conv import doubling_conv3x3
 from styleflax.types import Image
 
 Norm = Literal["batch", "instance", "conditional", "none"]

@@ -13,8 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.models.layers import ReflectConv, scale_channels
-from styleflax.ops.extent import Extent, refill
-from styleflax.ops.spatial import average_pool_ceil, max_pool_ceil
+from styleflax.ops.spatial import Extent, average_pool_ceil, max_pool_ceil, refill
 from styleflax.types import FeatureMaps, Image, Params
 
 Architecture = Literal["vgg16", "vgg19"]

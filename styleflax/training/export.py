@@ -14,11 +14,10 @@ from styleflax.config import Config, Data, from_json
 from styleflax.datasets.sources import split_spec
 from styleflax.methods.base import Method
 from styleflax.parallel import local_view
-from styleflax.training.build import build_methods, trained_players
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME, with_encoder
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import TrainState, create_state
+from styleflax.training.phases import build_methods, trained_players
+from styleflax.training.step import TrainState, create_state, make_optimizer
 from styleflax.weights.store import DEFAULTS, ModelFile, load_model
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from styleflax.compile_cache.options import DETERMINISTIC, add_flag
 from styleflax.config import Config, Phase
-from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
+from styleflax.distributed.hosts import is_first, on_all, on_first, wait_for_all
 from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
 from styleflax.images.files import save_image
 from styleflax.memory import explained_memory
@@ -24,20 +24,27 @@ from styleflax.parallel import (
     map_step,
     replicate,
 )
-from styleflax.training.build import build_method, build_methods
-from styleflax.training.optimizer import make_schedule
-from styleflax.training.phases import phase_starts, remaining_phases
-from styleflax.training.prefetch import DeviceBatches
-from styleflax.training.run import MakeSampler, MakeScorer, Run, open_run
-from styleflax.training.scoring import make_phase_scorer
+from styleflax.training.phases import (
+    build_method,
+    build_methods,
+    phase_starts,
+    remaining_phases,
+)
+from styleflax.training.run import (
+    MakeSampler,
+    MakeScorer,
+    Run,
+    make_phase_scorer,
+    open_run,
+)
 from styleflax.training.sources import (
+    DeviceBatches,
     cut_validation,
     open_sources,
     phase_batches,
     sample_batch,
 )
-from styleflax.training.state import TrainState
-from styleflax.training.step import make_train_step
+from styleflax.training.step import TrainState, make_schedule, make_train_step
 from styleflax.training.validation import validate
 from styleflax.training.workdir import (
     check_same_config,

@@ -83,8 +83,9 @@ def finish_site(folder: Path, site: dict[str, Any]) -> dict[str, Any]:
             version.update(path.read_bytes())
     # A browser takes a changed page for a new one if this file has changed.
     worker = (Path(__file__).with_name("page") / _WORKER).read_text("utf-8")
-    digest = version.hexdigest()[:_VERSION_DIGITS]
-    marked = worker.replace('"development"', f'"{digest}"')
+    marked = worker.replace(
+        '"development"', f'"{version.hexdigest()[:_VERSION_DIGITS]}"'
+    )
     (folder / _WORKER).write_text(marked, "utf-8")
     (folder / SITE).write_text(json.dumps(site, indent=1) + "\n", "utf-8")
     return site

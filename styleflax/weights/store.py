@@ -1,5 +1,6 @@
 """Self-contained model files: one safetensors file holds all that a picture needs."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,11 +15,38 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
+from styleflax.files import temporary_beside
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged_models import check_weights, packaged_defaults
+from styleflax.weights.packaged import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.writing import write_atomically
+
+
+def write_atomically(path: Path, data: bytes, what: str = "the model file") -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: the file; an older one is replaced.
+        data: all of it.
+        what: what the message calls it.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"cannot write {what} {path}: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
 
 FORMAT_VERSION = 1
 ENCODER_ONLY = "encoder"

@@ -5,7 +5,7 @@ import pytest
 
 from styleflax.images.read import read_picture
 from styleflax.inference import gatys, stylizer
-from styleflax.inference.stylized import Stylized
+from styleflax.inference.contents import Stylized
 
 LOSSES = np.array([[3.0, 1.0, 2.0, 0.0], [2.0, 1.0, 1.0, 0.0]], "f4")
 

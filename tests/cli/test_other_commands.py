@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 
 from styleflax import art as procedural
-from styleflax.weights import packaged_models, registry
+from styleflax.weights import packaged as packaged_models
+from styleflax.weights import registry
 from styleflax.weights.store import load_model
 
 

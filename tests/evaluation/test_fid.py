@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from styleflax.evaluation import set_values
+from styleflax.evaluation import set_metrics as set_values
 from styleflax.evaluation.networks import fid as module
 from styleflax.evaluation.networks.fid import (
     Moments,

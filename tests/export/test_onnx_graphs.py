@@ -8,7 +8,7 @@ import pytest
 from exported import make_file, open_sessions
 
 from styleflax.export import export_onnx
-from styleflax.inference.masks.cells import average_cells
+from styleflax.inference.masks.layout import average_cells
 from styleflax.inference.model import build_model
 from styleflax.methods.base import Controls, stylize
 from styleflax.ops.statistics import moments_mean_std

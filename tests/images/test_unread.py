@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from styleflax.images import heif
+from styleflax.images import decoding as heif
 from styleflax.images.decoding import ImageError, load_rgb, open_image
 
 BEGINNINGS = {

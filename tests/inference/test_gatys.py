@@ -13,8 +13,8 @@ from styleflax.inference.gatys import (
     optimize,
     pictures,
 )
-from styleflax.inference.gatys.encoder import load_gatys_encoder
-from styleflax.inference.gatys.levels import level_sizes
+from styleflax.inference.gatys.optimize import level_sizes
+from styleflax.inference.gatys.pictures import load_gatys_encoder
 from styleflax.inference.gatys.presets import check_settings
 from styleflax.memory import NotEnoughMemoryError
 from styleflax.methods.gatys import Objective
@@ -215,7 +215,7 @@ def test_caffes_vgg_keeps_its_scale(monkeypatch):
     preprocess = {"preprocess": caffe_preprocess()}
     loaded = LoadedEncoder(ENCODER | preprocess, KERAS, is_trained_on=False)
     monkeypatch.setattr(
-        "styleflax.inference.gatys.encoder.load_encoder", lambda _: loaded
+        "styleflax.inference.gatys.pictures.load_encoder", lambda _: loaded
     )
     kept = load_gatys_encoder("caffe_vgg19.safetensors", ("relu2_1",))
     jax.tree.map(np.testing.assert_array_equal, kept, dict(loaded.params))

@@ -8,8 +8,13 @@ import pytest
 from PIL import Image
 
 from styleflax.images.decoding import MAX_MEGAPIXELS, ImageError
-from styleflax.inference.masks.labels import mask_file, read_label
-from styleflax.inference.masks.read import check_masks, check_style_mask, read_mask
+from styleflax.inference.masks.read import (
+    check_masks,
+    check_style_mask,
+    mask_file,
+    read_label,
+    read_mask,
+)
 
 LABELS = np.repeat(np.array([[0, 0, 1, 3], [0, 2, 2, 3]], np.uint8), 4, axis=0)
 COLORS = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (128, 64, 32))

@@ -11,8 +11,7 @@ from styleflax.methods.base import Variables
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME
 from styleflax.training.export import describe_spec, read_run
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import TrainState
+from styleflax.training.step import TrainState, make_optimizer
 from styleflax.weights.store import load_model, save_model
 
 SECRET = "somebodys_machine"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_model import make_model
 
-from styleflax.weights.averaging import average_models
+from styleflax.weights.encoder import average_models
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import model_digest
 

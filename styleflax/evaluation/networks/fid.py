@@ -11,8 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from styleflax.evaluation.metrics.pictures import check_pictures
-from styleflax.evaluation.networks.inception import inception_features, resize_to_299
-from styleflax.evaluation.networks.inception_blocks import build_blocks
+from styleflax.evaluation.networks.inception import (
+    build_blocks,
+    inception_features,
+    resize_to_299,
+)
 from styleflax.evaluation.networks.inception_file import FID_SHA256, load_inception
 from styleflax.types import Image
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import safetensors
 
-from styleflax.evaluation.networks.inception_blocks import (
+from styleflax.evaluation.networks.inception import (
     Form,
     Shape,
     build_blocks,

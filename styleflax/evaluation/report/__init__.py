@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.evaluation.report.catalogue import LPIPS_NETWORKS
-from styleflax.evaluation.report.extras import check_extras
+from styleflax.evaluation.report.formatting import check_extras
 from styleflax.evaluation.report.frontier import match_up
 from styleflax.evaluation.report.html import find_notes, write_html
 from styleflax.evaluation.report.sheets import Gallery, Inputs

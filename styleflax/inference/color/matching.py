@@ -9,8 +9,7 @@ from jaxtyping import Float, Shaped
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.images.pixels import to_u8
 from styleflax.inference.color.transfer import ColorMoments
-from styleflax.inference.masks.layout import row_bands
-from styleflax.inference.masks.pixels import PixelMasks
+from styleflax.inference.masks.layout import PixelMasks, row_bands
 from styleflax.methods.base import Controls, Style
 from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color_match

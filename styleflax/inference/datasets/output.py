@@ -13,13 +13,14 @@ from typing import Any
 
 from styleflax.files import make_folder
 from styleflax.inference.datasets.parts import (
+    NAME,
     Note,
     file_digest,
     read_note,
     read_part,
+    write_info,
     write_records,
 )
-from styleflax.inference.datasets.tfds_files import NAME, write_info
 
 SHARD_BYTES = 256 * 2**20
 """A file of the data set takes whole parts up to this size."""

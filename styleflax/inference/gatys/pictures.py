@@ -1,4 +1,4 @@
-"""Optimised pictures from files or arrays, with the controls of stylizing."""
+"""Optimized pictures from files or arrays, with the controls of stylizing."""
 
 import dataclasses
 import os
@@ -6,27 +6,71 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.listing import training_photos
+from styleflax.images.pixels import to_float
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.transfer import color_style, finish, lay_over_target
 from styleflax.inference.contents import (
     Content,
     Picture,
     StylePixels,
+    Stylized,
     as_floats,
     load_contents,
     load_pixels,
 )
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.gatys.encoder import load_gatys_encoder
-from styleflax.inference.gatys.levels import Regions
-from styleflax.inference.gatys.optimize import Heard, make_gatys
+from styleflax.inference.gatys.optimize import Heard, Regions, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
 from styleflax.inference.styles.encode import see_style
-from styleflax.inference.stylized import Stylized
+from styleflax.models.normalization import normalise_activations
+from styleflax.models.vgg import VGG, cut_params
+from styleflax.types import Params
+from styleflax.weights.encoder import load_encoder
+
+_SIDE_PX = 224
+
+
+def load_gatys_encoder(
+    name_or_file: str | os.PathLike[str], layers: tuple[str, ...]
+) -> Params:
+    """A VGG whose filters are scaled so that all layers' activations are about 1.
+
+    Those of the package's models, and of the normalised VGG-19, are scaled already;
+    others are, over the photographs that come with scikit-image.
+
+    Args:
+        name_or_file: As for `weights.encoder.load_encoder`: "sanet" is a VGG-16 down
+            to relu5_1.
+        layers: That are needed.
+
+    Raises:
+        FileNotFoundError: If there is no such encoder.
+        ValueError: If it lacks a layer.
+    """
+    params, spec, is_trained_on = load_encoder(name_or_file)
+    needed = VGG(layers, spec.architecture, spec.convention).depth()
+    if missing := [name for name in needed if name not in params]:
+        raise ValueError(
+            f"encoder {os.fspath(name_or_file)!r} ends before {missing[-1]}: take "
+            "layers that it has, or an encoder such as vgg16 or vgg19"
+        )
+    params = cut_params(params, layers)
+    if is_trained_on or spec.convention == "normalised":
+        return params
+    squares = [
+        np.asarray(resize_short_side(load_image_u8(path), _SIDE_PX))
+        for path in training_photos()
+    ]
+    batch_u8 = np.stack([one[:_SIDE_PX, :_SIDE_PX] for one in squares])
+    return normalise_activations(params, jnp.asarray(to_float(batch_u8)), batch_size=1)
+
 
 ENCODER = "sanet"
 """Its VGG-16 reaches relu5_1, and comes with the package."""

@@ -12,10 +12,12 @@ from PIL import Image as PillowImage
 from styleflax.inference.checks import MIN_SIDE_PX
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
-from styleflax.inference.gatys.encoder import load_gatys_encoder
-from styleflax.inference.gatys.levels import Size
-from styleflax.inference.gatys.optimize import make_gatys
-from styleflax.inference.gatys.pictures import ENCODER, style_regions
+from styleflax.inference.gatys.optimize import Size, make_gatys
+from styleflax.inference.gatys.pictures import (
+    ENCODER,
+    load_gatys_encoder,
+    style_regions,
+)
 from styleflax.inference.gatys.presets import PRESETS, Settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
 from styleflax.types import Params

@@ -25,8 +25,7 @@ from styleflax.methods.base import (
     encode_painting,
     stylize,
 )
-from styleflax.parallel import map_rows
-from styleflax.parallel_rows import RowSplit, devices_for
+from styleflax.parallel import RowSplit, devices_for, map_rows
 from styleflax.types import Image, Params
 
 Run = Callable[

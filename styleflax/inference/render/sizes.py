@@ -161,8 +161,8 @@ def notable_cost(
 def of_picture(height: int, width: int) -> str:
     """The beginning of every such warning."""
     return (
-        "where the strength is not 1, or no mask covers, this method's content "
-        f"attends to itself: {width} x {height} px"
+        "a strength other than 1 (or areas without a mask) adds self-attention over "
+        f"the whole image: {width} x {height} px"
     )
 
 

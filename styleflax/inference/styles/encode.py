@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from styleflax.forks import refuse_fork
 from styleflax.inference.contents import (
     Picture,
     StylePixels,
@@ -29,7 +28,7 @@ from styleflax.inference.styles.file import (
     load_style,
     save_style,
 )
-from styleflax.memory import explained_memory
+from styleflax.memory import explained_memory, refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Method, Style, encode_painting
 from styleflax.methods.finishing import add_palette, has_palette

@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from styleflax.methods.base import Style
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.writing import write_atomically
+from styleflax.weights.store import write_atomically
 
 FORMAT_VERSION = 2
 """Files of version 1 lack the painting's palette; see `methods.finishing`."""

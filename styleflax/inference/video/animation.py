@@ -15,8 +15,7 @@ from PIL import Image as PillowImage
 
 from styleflax.files import temporary_beside
 from styleflax.images.decoding import ImageError, one_line, open_image
-from styleflax.images.frames import first_frame, is_animated, num_frames
-from styleflax.images.read import read_picture
+from styleflax.images.read import first_frame, is_animated, num_frames, read_picture
 from styleflax.inference.video.clip import Clip, Frame
 from styleflax.inference.video.colorspace import RGB_TAGS
 

@@ -16,9 +16,13 @@ from jaxtyping import Array, Float, UInt8
 
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.model import Model
-from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
-from styleflax.inference.tiles.passes import begin_passes, encode_window
-from styleflax.inference.tiles.windows import TILE_PX, cut_windows
+from styleflax.inference.tiles.tiling import begin_passes, encode_window
+from styleflax.inference.tiles.windows import (
+    TILE_PX,
+    Features,
+    KeptFeatures,
+    cut_windows,
+)
 from styleflax.inference.video.smoothing import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
 from styleflax.methods.finishing import (

@@ -8,9 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from styleflax.inference.checks import MIN_SIDE_PX
-from styleflax.inference.video.clip import Frame
+from styleflax.inference.video.clip import Frame, turn_of
 from styleflax.inference.video.colorspace import tags_of, to_rgb
-from styleflax.inference.video.rotation import turn_of
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from styleflax.forks import refuse_fork
 from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float
+from styleflax.inference.checks import Shares
 from styleflax.inference.color.transfer import (
     ColorStatistics,
     color_style,
@@ -22,7 +22,6 @@ from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, schedule_weights
 from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
 from styleflax.inference.model import Model, build_model
-from styleflax.inference.regions import Shares
 from styleflax.inference.render.sizes import notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
@@ -33,10 +32,10 @@ from styleflax.inference.video.smoothing import (
     Statistics,
     kept_share,
 )
-from styleflax.memory import NotEnoughMemoryError, explained_memory
+from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
 from styleflax.methods.base import Controls, Style
 from styleflax.ops.color_match import ColorMoments
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import load_model
 
 logger = logging.getLogger(__name__)

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.evaluation.metrics.artefacts import detect_artefacts
-from styleflax.evaluation.metrics.blobs import detect_blobs
-from styleflax.evaluation.metrics.borders import border_difference, detect_border
-from styleflax.evaluation.metrics.checkerboard import (
+from styleflax.evaluation.metrics.artefacts import (
+    border_difference,
+    detect_artefacts,
+    detect_border,
     detect_checkerboard,
     grid_prominence,
 )
+from styleflax.evaluation.metrics.blobs import detect_blobs
 from styleflax.ops.color import coral_recolor
 
 SIZE_PX = 128

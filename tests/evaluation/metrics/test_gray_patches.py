@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from styleflax.art.noise import fbm
-from styleflax.evaluation.drawn_skies import draw_pairs, draw_sky
-from styleflax.evaluation.metrics.gray_patches import (
+from styleflax.evaluation.inputs import draw_pairs, draw_sky
+from styleflax.evaluation.metrics.blobs import (
     GRAY_PATCH_LIMIT,
     detect_gray_patch,
     find_flat_areas,
