@@ -51,9 +51,9 @@ def gatys(
     seed: flags.Seed = 0,
     overwrite: stylize_flags.Overwrite = False,
 ) -> None:
-    """Optimise a picture as Gatys, Ecker and Bethge did: slow, and of any style loss.
+    """Optimize the pixels of an image (Gatys, Ecker and Bethge): slow, any style loss.
 
-    Several paintings are blended, or go where --mask says.
+    Several paintings require --blend or --mask.
     """
     _check_files([photo, *(paintings or [])], (out, plot, checkpoint), overwrite)
     start, init = _split_init(init)

@@ -79,7 +79,7 @@ class Pair(NamedTuple):
 
 
 def load_inputs(folder: Path, size_px: int) -> list[Input]:
-    """Returns the centre squares of all pictures of a folder and below it.
+    """Returns the center squares of all pictures of a folder and below it.
 
     Args:
         folder: Searched recursively.

@@ -47,7 +47,7 @@ class Options(NamedTuple):
         baselines: Whether to score the three of `systems.BASELINES`.
         networks: That measure, of "vgg16" and "alexnet".
         num_pairs: Number of pairs to score, evenly spaced; all if None.
-        gatys: Iterations of optimisations of pixels, each a system; see
+        gatys: Iterations of optimizations of pixels, each a system; see
             `systems`.
         inception: Weights of the FID network; see `fid`.
         art_inception: Weights of ArtFID's.

@@ -28,7 +28,7 @@ class Lineup(NamedTuple):
     """Who takes part.
 
     Attributes:
-        systems: Models as given, optimisations, outputs, baselines.
+        systems: Models as given, optimizations, outputs, baselines.
         digests: Digests of files, by kind and name; see `rows.open_folder`.
     """
 
@@ -55,7 +55,7 @@ def load_lineup(
         pairs: That outputs must have.
         size_px: Side of all pictures.
         baselines: Whether to add them.
-        gatys: Iterations of optimisations, each a system.
+        gatys: Iterations of optimizations, each a system.
 
     Raises:
         FileNotFoundError: If a model file or a folder is not there.

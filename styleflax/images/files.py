@@ -88,7 +88,7 @@ def as_float_image(
 ) -> Float[np.ndarray, "h w 3"]:
     """Returns a picture as float32 RGB in [0, 1], however it is given.
 
-    Files and Pillow pictures with a colour profile are converted to sRGB.
+    Files and Pillow pictures with a color profile are converted to sRGB.
 
     Args:
         source: A path, bytes, an open binary file, a Pillow picture, or an array of

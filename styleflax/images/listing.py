@@ -249,7 +249,7 @@ def _is_of_system(name: str) -> bool:
 
 
 _HELD_OUT = "coffee.png"
-# The wheel's other colour pictures are no photographs of everyday things, or
+# The wheel's other color pictures are no photographs of everyday things, or
 # are mostly black; motorcycle_right shows what motorcycle_left does.
 _TRAINING = (
     "astronaut.png",

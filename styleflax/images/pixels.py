@@ -41,8 +41,8 @@ def is_plain_rgb(image: Image) -> bool:
 def upright_rgb(image: Image) -> Image:
     """Returns the picture as mode RGB, rotated as its EXIF block says.
 
-    Transparent pixels are composited on white. Grey of 16 bits is scaled to 8
-    (Pillow's own conversion clips it, so that it turns white); float grey is
+    Transparent pixels are composited on white. Gray of 16 bits is scaled to 8
+    (Pillow's own conversion clips it, so that it turns white); float gray is
     taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise; see
     `samples_as_u8`.
 
@@ -71,7 +71,7 @@ def colour_and_alpha(image: Image) -> tuple[Image, Image | None]:
         image: Any Pillow picture, already decoded.
 
     Returns:
-        The colour in mode L, RGB or CMYK of 8 bits, grey of more bits scaled as
+        The colour in mode L, RGB or CMYK of 8 bits, gray of more bits scaled as
         `upright_rgb` does, white where nothing can be seen of it; and the
         opacity in mode L, or None where all is opaque.
 

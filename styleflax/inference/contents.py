@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Picture = Encoded | PillowImage.Image | np.ndarray | jax.Array | PictureFile
 """A path, bytes, an open binary file, a Pillow image, what `images.read.read_picture`
 returned, or an array (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on
-white, but for what `read_picture` returned, whose colours are taken as they are."""
+white, but for what `read_picture` returned, whose colors are taken as they are."""
 
 
 class Content(NamedTuple):

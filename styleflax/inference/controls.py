@@ -49,11 +49,11 @@ class ControlArguments(TypedDict, total=False):
         region_alphas: For every mask its strength, 0 to 1, times `alpha`.
         feather: Width in px, at the size that is stylized, over which edges of masks
             fade on either side.
-        color: Whose colours the result has. "coral" gives each style's pixels the
+        color: Whose colors the result has. "coral" gives each style's pixels the
             content's mean and covariance before they are encoded, "luminance"
             keeps the content's hues and takes only light and dark from the
             result, "lab" moves the result to the content's mean and deviation in
-            CIELAB. With masks each region has the colours of its own place.
+            CIELAB. With masks each region has the colors of its own place.
         size: Short side in px to which the content is resized; None keeps it.
         restore_size: Whether the result gets the size that the content had.
         style_size: Short side in px to which styles are resized; by default those
@@ -99,7 +99,7 @@ class Plan(NamedTuple):
         strengths: Strengths of every region; one where there are no masks.
         shares: Shares of every style in every region; rows sum to 1.
         masking: The regions, or None for the whole picture.
-        color: Whose colours the result has.
+        color: Whose colors the result has.
         size: Short side to which contents are resized, or None.
         restore_size: Whether results get the contents' own size.
         style_size: Short side to which styles are resized, or None.

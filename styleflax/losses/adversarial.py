@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 def critic_loss(
     style_scores: Float[Array, "b _ _"], output_scores: Float[Array, "b _ _"]
 ) -> Float[Array, ""]:
-    """What the critic minimises: 0 where styles score above 1, results below -1.
+    """What the critic minimizes: 0 where styles score above 1, results below -1.
 
     Of MGAN's patches (Li and Wand 2016): the mean over positions of both, as hinges.
 

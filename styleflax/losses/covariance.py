@@ -24,7 +24,7 @@ def covariance_loss(
     """Squared Frobenius distance of covariance matrices, over 4 c^2.
 
     Unlike a Gram matrix, a
-    covariance knows nothing of the channels' means, so that colours and brightness
+    covariance knows nothing of the channels' means, so that colors and brightness
     are free: pair it with a term that holds the means, such as `mmd_linear`.
 
     Args:

@@ -19,7 +19,7 @@ def mrf_loss(
     """Mean squared distance of patches to the style's most similar ones.
 
     Patches are of 3x3 positions, or less where a map has less. The most similar one
-    has the largest cosine (normalised cross-correlation), the distance is that of
+    has the largest cosine (normalized cross-correlation), the distance is that of
     the patches themselves; no gradient goes through the choice. Li and Wand sum
     where this is a mean over patches and their values.
 

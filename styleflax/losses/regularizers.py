@@ -11,9 +11,9 @@ from styleflax.types import Image
 
 
 def total_variation_loss(image: Image) -> Float[Array, ""]:
-    """Mean squared difference of vertical and of horizontal neighbours, summed.
+    """Mean squared difference of vertical and of horizontal neighbors, summed.
 
-    Images of a single row or column have no neighbours there and add 0.
+    Images of a single row or column have no neighbors there and add 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -28,7 +28,7 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
     """Mean squared distance of values from [0, 1], where pictures end.
 
     A network without a limit at its output can please an encoder by values that no
-    picture has; cut off, they are spots of pure colour.
+    picture has; cut off, they are spots of pure color.
 
     Example:
         >>> import jax.numpy as jnp

@@ -47,7 +47,7 @@ def make_cin(
     """The method, with the weighted sum of `losses` as its training loss.
 
     A style is the scale (gamma) and shift (beta) of every channel after every
-    normalisation, and mixes of styles are weighted means of those; with masks they
+    normalization, and mixes of styles are weighted means of those; with masks they
     differ from place to place, while statistics stay those of the whole picture.
     The convolutions are all styles' own. `make_cin_style` adds a style.
 

@@ -1,6 +1,6 @@
-"""What Gatys, Ecker and Bethge 2016 minimise over pixels: the losses of one picture.
+"""What Gatys, Ecker and Bethge 2016 minimize over pixels: the losses of one picture.
 
-Nothing is learnt, so there is no record of a method here: `find_targets` keeps what
+Nothing is learned, so there is no record of a method here: `find_targets` keeps what
 the picture is compared with, and `picture_loss` compares. `inference.gatys` does the
 rest.
 """
@@ -31,7 +31,7 @@ Reduction = Literal["mean", "half_sum"]
 
 
 class Objective(NamedTuple):
-    """What is minimised.
+    """What is minimized.
 
     Attributes:
         content_weight: Weight of the distance to the content's features; 0
@@ -50,7 +50,7 @@ class Objective(NamedTuple):
         style_losses: Names of `losses.registry` and their weights.
         pooling: Pooling of the network.
         variation_reduction: `mean` is `total_variation_loss`; `half_sum` half the sum
-            of squared differences of neighbours in pixels of 0 to 255.
+            of squared differences of neighbors in pixels of 0 to 255.
         style_reduction: `half_sum` multiplies each layer's losses by half its number
             of values: for those that are a mean over them, as `mrf`.
     """
@@ -124,7 +124,7 @@ def find_targets(
     """What pictures of the content's size will be compared with.
 
     Args:
-        objective: What is minimised.
+        objective: What is minimized.
         encoder: Parameters of the network.
         content: RGB in [0, 1], as the picture that is made.
         styles: RGB in [0, 1], of any size.
@@ -157,10 +157,10 @@ def find_targets(
 def picture_loss(
     objective: Objective, encoder: Params, image: Image, targets: Targets, key: Key
 ) -> tuple[Float[Array, ""], Float[Array, " 4"]]:
-    """What is minimised, and its `TERMS`.
+    """What is minimized, and its `TERMS`.
 
     Args:
-        objective: What is minimised.
+        objective: What is minimized.
         encoder: Parameters of the network.
         image: RGB, not limited to [0, 1].
         targets: Targets of the same objective, and of a content of this size.

@@ -47,7 +47,7 @@ def make_johnson(
     """The method, with the weighted sum of `losses` as its training loss.
 
     Nothing is encoded of a style: the network is the style. With batch
-    normalisation the statistics of the population, by which pictures are made, are
+    normalization the statistics of the population, by which pictures are made, are
     the method's state, averaged over devices in training.
 
     Args:

@@ -33,7 +33,7 @@ class Decoder(nn.Module):
     """RGB images, meant for [0, 1] but not clipped, from relu4_1 features.
 
     Nine 3x3 convolutions with reflection padding, nearest upsampling where the
-    encoder pools, and no normalisation, which would undo the style's statistics
+    encoder pools, and no normalization, which would undo the style's statistics
     (Huang and Belongie 2017, section 6; layers as in their published code).
 
     Attributes:

@@ -28,8 +28,8 @@ def invert_encoder(
 
     Each convolution in turn is fitted by ridge regression to what entered the
     encoder's convolution of the same name, given what the decoder has come to so
-    far; then its ReLU follows. Nothing is learnt by descent, so this takes as long
-    as some tens of training steps; pictures come out in their colours and shapes, but
+    far; then its ReLU follows. Nothing is learned by descent, so this takes as long
+    as some tens of training steps; pictures come out in their colors and shapes, but
     soft, and training goes on from there.
 
     Args:

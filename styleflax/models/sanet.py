@@ -56,7 +56,7 @@ class StyleAttention(nn.Module):
     """One SANet block, less its residual: style features at the content's places.
 
     Attributes:
-        statistics: `ddof` and `eps` of the normalisation of styles.
+        statistics: `ddof` and `eps` of the normalization of styles.
         dtype: Compute type; scores, and what is returned, are float32.
         path: Argument of `ops.attention.attention`.
     """

@@ -33,18 +33,18 @@ class TransformerNet(nn.Module):
     """Stylized RGB images from images, of any height and width.
 
     A 9x9 convolution, two of stride 2, five residual blocks without a ReLU after the
-    sum, twice a doubling of the size, a 9x9 convolution; normalisation and ReLU after
+    sum, twice a doubling of the size, a 9x9 convolution; normalization and ReLU after
     every convolution but the last. The defaults are those of Johnson et al.'s
     published code (fast-neural-style), but for the input, which is RGB in [0, 1]
     here and there Caffe's BGR: the first convolution learns that. A convolution that
-    is normalised has no bias, which the normalisation would undo or repeat.
+    is normalized has no bias, which the normalization would undo or repeat.
 
     Attributes:
         norm: `batch` (statistics of the batch in training, the population's
             otherwise), `instance`, `conditional` (instance, with scale and shift
             from outside), `none`.
         width: Factor on the 32, 64 and 128 channels; the published networks with
-            instance normalisation have 0.5.
+            instance normalization have 0.5.
         residual_blocks: How many; the papers have 5.
         padding: `reflect-start` reflects 8 px a block around the image; after that
             convolutions in residual blocks are not padded and others with zeros.
@@ -54,7 +54,7 @@ class TransformerNet(nn.Module):
         output: `tanh` of a range of 150 around Caffe's mean, of 255, so that pixels
             may leave [0, 1]; `sigmoid`; `linear` of [0, 255], which pixels may leave,
             too (fast_neural_style of pytorch/examples).
-        normalise_output: Normalise the last convolution, too (Dumoulin et al.).
+        normalise_output: Normalize the last convolution, too (Dumoulin et al.).
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.
@@ -81,7 +81,7 @@ class TransformerNet(nn.Module):
         Args:
             images: RGB in [0, 1].
             modulate: Scale and shift of every layer, for `conditional`.
-            train: Normalise by the batch and update `batch_stats`, for `batch`.
+            train: Normalize by the batch and update `batch_stats`, for `batch`.
         """
         border = "zero" if self.padding == "reflect-start" else "mirror"
         inner = "none" if self.padding == "reflect-start" else "mirror"

@@ -61,7 +61,7 @@ class VGG(nn.Module):
         architecture: `vgg16` or `vgg19`.
         convention: How pixels become inputs: `torchvision` subtracts a mean and
             divides by a deviation; `normalised` is the first layer of the
-            normalised VGG-19, a 1x1 convolution from RGB in [0, 1] to Caffe's
+            normalized VGG-19, a 1x1 convolution from RGB in [0, 1] to Caffe's
             BGR in [0, 255] less its mean (Huang and Belongie's code).
         dtype: Compute type.
         widths: Channels of the five blocks.

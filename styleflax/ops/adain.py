@@ -66,9 +66,9 @@ def rescale_regions(
     strength: Float[Array, " r"],
     masks: Float[Array, "r h w"],
 ) -> Float[Array, "b h w c"]:
-    """AdaIN of every region towards statistics of its own, summed by masks.
+    """AdaIN of every region toward statistics of its own, summed by masks.
 
-    A weighted sum of AdaIN outputs of several styles (equation 15) is one AdaIN towards
+    A weighted sum of AdaIN outputs of several styles (equation 15) is one AdaIN toward
     the weighted sums of their means and deviations, so that `targets` may be mixes.
 
     Args:

@@ -128,7 +128,7 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
     """2x2 average pooling of stride 2 in ceil mode, as `max_pool_ceil` otherwise.
 
     The last row or column of an odd side is averaged over the positions that it
-    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimised.
+    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimized.
     """
     odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
     x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself

@@ -72,7 +72,7 @@ def mean_variance_norm(
 ) -> Float[Array, "b h w c"]:
     """Every channel less its mean over positions, over its standard deviation.
 
-    Instance normalisation without scale and shift, in float32; arguments as in
+    Instance normalization without scale and shift, in float32; arguments as in
     `channel_mean_std`.
     """
     mean, std = channel_mean_std(x, ddof=ddof, eps=eps)

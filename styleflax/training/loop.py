@@ -69,7 +69,7 @@ def train(
 ) -> TrainState:
     """Trains until the last phase ends or a signal asks to stop; resumes if it can.
 
-    Where `jax.distributed` has been initialised, every process must call it, with
+    Where `jax.distributed` has been initialized, every process must call it, with
     the same configuration and a folder that all share.
 
     Args:
@@ -156,7 +156,7 @@ def _run_phase(
     draw = run.make_sampler(method) if run.make_sampler else None
     score = make_phase_scorer(run, method)
     first = int(state.step)
-    if first == start:  # every phase begins with a fresh optimiser
+    if first == start:  # every phase begins with a fresh optimizer
         players = local_view(state.variables.players)
         fresh = {k: run.optimizer.init(p) for k, p in players.items()}
         state = state._replace(opt_state=replicate(fresh, run.devices))

@@ -199,7 +199,7 @@ class ProceduralArt(PictureBuilder):
         config = self.builder_config
         for index in range(config.num_pictures):
             family = procedural.FAMILIES[index % len(procedural.FAMILIES)]
-            # A prime apart, so that datasets of neighbouring seeds share nothing.
+            # A prime apart, so that datasets of neighboring seeds share nothing.
             seed = config.seed * 1_000_003 + index
             paint = functools.partial(_painted, family, seed, config.size_px)
             yield Candidate(f"{family}/{index:06d}.jpg", paint)

@@ -1,7 +1,7 @@
 """Detectors of what a style transfer should not leave in a picture.
 
 Each compares a stylized picture with both inputs, so that what an input has (a
-highlight, a frame, JPEG's grid) is no artefact. A picture that is one of its own
+highlight, a frame, JPEG's grid) is no artifact. A picture that is one of its own
 inputs has none. Against inputs that have nothing to do with it, a photograph's
 highlights do count as blobs: there is nothing to tell them from.
 """
@@ -45,7 +45,7 @@ class Border(NamedTuple):
 def border_difference(picture: Array | np.ndarray) -> float:
     """Returns how far a side's band stands out, against the bands further in.
 
-    Parallel bands of one width are compared with their inner neighbours place by
+    Parallel bands of one width are compared with their inner neighbors place by
     place along the side; the median over places tells a border from a motif that
     ends there. From the outermost step the highest one further in is taken off, as
     a horizon makes a step as well. Highest over four sides and widths of 1/256 to
@@ -88,7 +88,7 @@ def detect_border(
     *,
     limit: float = BORDER_LIMIT,
 ) -> Border:
-    """Returns whether a picture has a coloured border that neither input has.
+    """Returns whether a picture has a colored border that neither input has.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
@@ -220,7 +220,7 @@ def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, "
     offsets = np.arange(-reach, reach + 1)
     rows, columns = (row + offsets) % _WINDOW_PX, (column + offsets) % _WINDOW_PX
     around = power[:, rows][:, :, columns]
-    # The window spreads a peak over its next neighbours, which do not count. Edges
+    # The window spreads a peak over its next neighbors, which do not count. Edges
     # along an axis fill a whole row or column of bins, above which a peak must rise.
     far = np.abs(offsets) > 1
     here = offsets == 0

@@ -111,7 +111,7 @@ def color_style(
     masks: LaidMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
-    """A style in the colours of the content where the style goes, if it has pixels.
+    """A style in the colors of the content where the style goes, if it has pixels.
 
     Args:
         style: Only what is `StylePixels` is changed.

@@ -42,7 +42,7 @@ class Settings(NamedTuple):
         style_size_px: Paintings become squares of this side.
         batch_size: Pictures of a part, and of a device at a time.
         seed: The style of a picture depends on this and on its number alone.
-        encoding: Encoding of the pictures: `jpeg` (quality 95, all colours) or `png`.
+        encoding: Encoding of the pictures: `jpeg` (quality 95, all colors) or `png`.
             By default `jpeg` for `tfds`, and the source's for `images`.
         num_threads: Read, decode, encode and write, in each process.
         classes: Names of all classes in order; None for those of the source.

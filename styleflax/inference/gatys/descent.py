@@ -33,7 +33,7 @@ class Descent(NamedTuple):
         value: The loss of it; inf before the first iteration.
         gradient: Gradient of the loss at the image.
         terms: Terms of the loss.
-        memory: The optimiser's own.
+        memory: The optimizer's own.
     """
 
     image: Image
@@ -159,12 +159,12 @@ def _search(
 
 
 class Kept(NamedTuple):
-    """Where an optimisation stands.
+    """Where an optimization stands.
 
     Attributes:
-        descent: The picture, and all that the optimiser remembers.
+        descent: The picture, and all that the optimizer remembers.
         level: Level of the pyramid.
-        done: Calls of the optimiser at this level.
+        done: Calls of the optimizer at this level.
         losses: So far, of all levels.
     """
 

@@ -52,7 +52,7 @@ class Regions(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What an optimised picture is made of; RGB in [0, 1].
+    """What an optimized picture is made of; RGB in [0, 1].
 
     Attributes:
         content: Content of the size that the result has.
@@ -147,7 +147,7 @@ Picture = Float[np.ndarray, "_ _ 3"]
 
 
 class Optimised(NamedTuple):
-    """A picture that was optimised.
+    """A picture that was optimized.
 
     Attributes:
         image: RGB in [0, 1].
@@ -164,7 +164,7 @@ Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
-    """A function that puts a content into a style by optimisation.
+    """A function that puts a content into a style by optimization.
 
     `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
     start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions all styles

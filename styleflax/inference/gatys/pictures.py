@@ -42,7 +42,7 @@ def load_gatys_encoder(
 ) -> Params:
     """A VGG whose filters are scaled so that all layers' activations are about 1.
 
-    Those of the package's models, and of the normalised VGG-19, are scaled already;
+    Those of the package's models, and of the normalized VGG-19, are scaled already;
     others are, over the photographs that come with scikit-image.
 
     Args:
@@ -92,7 +92,7 @@ class Watch:
 
 
 class Result(NamedTuple):
-    """An optimised picture.
+    """An optimized picture.
 
     Attributes:
         picture: To be saved or shown.
@@ -112,7 +112,7 @@ def optimise_picture(
     start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
-    """The content in the style of paintings, by optimisation of its pixels.
+    """The content in the style of paintings, by optimization of its pixels.
 
     Args:
         content: A picture.

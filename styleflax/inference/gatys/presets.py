@@ -13,10 +13,10 @@ OptimizerName = Literal["lbfgs", "adam"]
 
 
 class Settings(NamedTuple):
-    """How a picture is optimised.
+    """How a picture is optimized.
 
     Attributes:
-        objective: What is minimised.
+        objective: What is minimized.
         init: What it begins as.
         optimizer: `lbfgs` or `adam`.
         iterations: At each level of the pyramid, coarse to fine; one number is for

@@ -27,7 +27,7 @@ from styleflax.images.read import Picture, read_picture
 logger = logging.getLogger(__name__)
 
 Mask = Encoded | PillowImage.Image | np.ndarray
-"""What a mask is: white, or 1, where the style goes; greys in between.
+"""What a mask is: white, or 1, where the style goes; grays in between.
 
 A path, bytes, an open file or a Pillow image of any size, which is stretched over the
 content and whose transparent parts are not in the mask; an array (h, w): bool, uint8,

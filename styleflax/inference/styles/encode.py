@@ -68,7 +68,7 @@ def see_style(
     image = as_floats(pixels) if size is None else _resized(pixels, size)
     if values is not None:
         values = spread(values, image.shape[:2], "the mask of the style")
-        values = values / values.max()  # so that an even grey is as white
+        values = values / values.max()  # so that an even gray is as white
     return StylePixels(image, values)
 
 

@@ -39,7 +39,7 @@ class Clip(Protocol):
         width: Width of upright frames, in px.
         height: Height of upright frames, in px.
         aspect: Width over height of an upright pixel.
-        colors: What the file says of its colours.
+        colors: What the file says of its colors.
         num_damaged: Parts so far that could not be decoded.
         notes: What is to be said of it, one line each.
     """

@@ -1,4 +1,4 @@
-"""One frame of a video, with what its neighbours say of its statistics.
+"""One frame of a video, with what its neighbors say of its statistics.
 
 The composition of `methods.base.stylize` with statistics smoothed over time: those of
 the content before they are transferred, and those of the result before its colors are

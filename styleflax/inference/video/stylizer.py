@@ -50,7 +50,7 @@ Keyframes = Sequence[tuple[float, Shares]]
 class VideoStylizer:
     """Stylizes the frames of a video, one after the other and in order.
 
-    Styles are encoded once, but for `color="coral"`, which takes the content's colours
+    Styles are encoded once, but for `color="coral"`, which takes the content's colors
     from the first frame of each scene. Programs are compiled once.
 
     Args:

