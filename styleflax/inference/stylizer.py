@@ -176,7 +176,7 @@ class Stylizer:
         Args:
             style: As for `encode_style`.
             path: Ends in ".style"; an older file is replaced.
-            size: Ends in ".style"; an older file is replaced.
+            size: As for `encode_style`.
             painting: What to call the picture; by default its file's name.
             mask: As for `encode_style`.
 

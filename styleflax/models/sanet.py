@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from styleflax.config import AttentionPath
 from styleflax.models.layers import ReflectConv
-from styleflax.ops.attention import PartialAttention, Path, attention, partial_attention
+from styleflax.ops.attention import PartialAttention, attention, partial_attention
 from styleflax.ops.spatial import Extent, area_average, upsample_nearest
 from styleflax.ops.statistics import (
     mean_variance_norm,
@@ -56,14 +57,14 @@ class StyleAttention(nn.Module):
     """One SANet block, less its residual: style features at the content's places.
 
     Attributes:
-        statistics: `ddof` and `eps` of the normalization of styles.
+        statistics: `ddof` and `eps` of the normalisation of styles.
         dtype: Compute type; scores, and what is returned, are float32.
-        path: Argument of `ops.attention.attention`.
+        path: Path of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    path: Path = "auto"
+    path: AttentionPath = "auto"
 
     @nn.compact
     def __call__(
@@ -137,7 +138,7 @@ def attend_partly(
     `StyleAttention` weighs and sums before `out_conv`.
 
     Args:
-        params: Parameters of a `StyleAttention`.
+        params: Params of a `StyleAttention`.
         queries: Normalized features of the content.
         normalized: The style's features there, normalized as all of the style.
         raw: The same as they are.
@@ -169,12 +170,12 @@ class SANet(nn.Module):
     Attributes:
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
-        path: Argument of `ops.attention.attention`.
+        path: Path of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    path: Path = "auto"
+    path: AttentionPath = "auto"
 
     @nn.compact
     def __call__(

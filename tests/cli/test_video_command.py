@@ -176,7 +176,7 @@ def test_mistakes_are_told_before_anything_is_loaded(
 ):
     painting, out = pictures / "painting.png", tmp_path / "out.mp4"
     start = ("video", clip, "--style", painting)
-    assert "use --overwrite" in refuses(*start, "-o", clip)
+    assert "see --resume and --overwrite" in refuses(*start, "-o", clip)
     assert "suffix of a video" in refuses(*start, "-o", tmp_path / "out.ogg")
     assert "crf must be in [0, 51]" in refuses(*start, "-o", out, "--crf", 99)
     none = ("video", tmp_path / "none.mp4", "--style", painting, "-o", out)
@@ -283,13 +283,32 @@ def test_a_stopped_folder_of_videos_goes_on(
     first = (out / "a.mp4").stat().st_mtime_ns
     assert not (out / "b.mp4").exists()
     assert "--overwrite" in command(*start)[2]
-    assert "alpha: was 1.0, now 0.5" in command(*start, "--resume", "--alpha=0.5")[2]
+    assert (
+        "alpha: 1.0 there, 0.5 asked for"
+        in command(*start, "--resume", "--alpha=0.5")[2]
+    )
     code, output, error = command(*start, "--resume")
     assert (code, output) == (0, f"{out / 'b.mp4'}\n")
     assert "1 of 2 videos are complete" in error
     assert (out / "a.mp4").stat().st_mtime_ns == first
     assert not list(out.glob(".*.part.*"))
     assert command(*start, "--resume")[:2] == (0, "")
+    *lines, last = map(
+        json.loads, command(*start, "--resume", "--json")[1].splitlines()
+    )
+    assert [line["output"] for line in lines if line["skipped"]] == [
+        *(str(out / "a.mp4"), str(out / "b.mp4"))
+    ]
+    assert (last["summary"]["videos"], last["summary"]["skipped"]) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.gif", "still.jpg"])
+def test_a_still_picture_is_no_video(refuses, loaded, pictures, tmp_path, name):
+    Image.fromarray(flat_frames(COLORS)[0]).save(tmp_path / name)
+    start = ("video", tmp_path / name, "--style", pictures / "painting.png")
+    text = refuses(*start, "-o", tmp_path / "o.mp4")
+    assert "is a picture of one frame: `styleflax stylize` takes pictures" in text
+    assert not loaded
 
 
 def test_mistakes_about_folders_are_told_early(
@@ -308,7 +327,7 @@ def test_mistakes_about_folders_are_told_early(
         *one, "--fps", 5
     )
     Image.fromarray(flat_frames(COLORS)[0]).save(folder / "1.png")
-    assert "has videos (1, such as a.gif) and images (1" in refuses(
+    assert "holds videos (1, such as a.gif) and pictures (1" in refuses(
         *start, "-o", tmp_path / "out"
     )
     photos = (
@@ -320,10 +339,7 @@ def test_mistakes_about_folders_are_told_early(
         tmp_path / "o.mp4",
     )
     text = refuses(*photos)
-    assert (
-        "one name with a number, such as frame_0001.png, got 'a.png' and 'b.jpg'"
-        in text
-    )
+    assert "one name with a number, as frame_0001.png; got 'a.png' and 'b.jpg'" in text
     assert "`styleflax stylize` takes single photos" in text
     (folder / "1.png").rename(tmp_path / "1.png")
     (folder / "a.gif").rename(folder / "1.gif")

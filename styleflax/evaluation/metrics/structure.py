@@ -170,8 +170,8 @@ def self_similarity_distance(
     """Returns the divergence of the positions' similarities from the content's.
 
     Args:
-        feature: Feature of the stylized pictures.
-        content_feature: Content feature of their contents, the same layer and size.
+        feature: Feature map of the results.
+        content_feature: Feature map of their contents, the same layer and size.
         stride: Rows of the similarities are taken at every this many positions along
             both sides, and stand for those between: an estimate in 1 / stride^2 of
             the time. 1 is the definition. Columns are always all positions.

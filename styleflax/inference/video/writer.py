@@ -29,7 +29,7 @@ class _Codec(NamedTuple):
 
     Attributes:
         name: libav's.
-        options: Options of libav.
+        options: libav's.
         crf: Constant quality by default; less is better and larger.
         max_crf: The most there is.
         even_sides: Whether sides must be even where chroma is at half the size.
@@ -98,7 +98,9 @@ def check_video_target(
     if path.is_dir():
         raise ValueError(f"a video must be a file, but {str(path)!r} is a folder")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{str(path)!r} exists already; use --overwrite")
+        raise FileExistsError(
+            f"{str(path)!r} exists already; use --resume or --overwrite"
+        )
 
 
 class VideoWriter:
@@ -110,7 +112,7 @@ class VideoWriter:
     Args:
         path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
             .webm.
-        source: Source of rate, times, colors, shape of pixels and sound.
+        source: Source of rate, times, colours, shape of pixels and sound.
         crf: Constant quality; less is better and larger. 18 by default for H.264,
             24 for VP9.
         pixel_format: "yuv420p", which every player shows, or "yuv444p" with colors
