@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from PIL import Image as PillowImage
 
+from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.builders.base import jpeg
-from styleflax.datasets.pipeline import centre_crop
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
@@ -166,7 +166,7 @@ class Maker:
                 raise
             failure = OSError(
                 f"the disk is full: {num_done} of {len(parts)} parts are made, of "
-                f"{settings.batch_size} pictures each; free space and run the same "
+                f"{settings.batch_size} images each; free space and run the same "
                 "command again, which goes on"
             )
             failure.errno = error.errno
