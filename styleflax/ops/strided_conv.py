@@ -6,6 +6,8 @@ from jaxtyping import Array, Float
 
 from styleflax.ops.conv import valid_conv
 
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
 
 def doubling_conv3x3(
     x: Float[Array, "b h w i"],
