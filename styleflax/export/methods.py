@@ -33,8 +33,8 @@ class Level(NamedTuple):
     """A feature map between the two files.
 
     Attributes:
-        name: Of the layer.
-        channels: Of the map.
+        name: Name of the layer.
+        channels: Channels of the map.
         stride: Pixels of a position along each side.
     """
 
@@ -44,7 +44,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Where masks are laid: sides of `repeat * ceil(px / stride)`."""
+    """Grids of the masks: sides of `repeat * ceil(px / stride)`."""
 
     name: str
     stride: int
@@ -58,7 +58,7 @@ class Graphs(NamedTuple):
         files: Graphs by name.
         style: What is retained of a painting.
         levels: What the encoder returns.
-        grids: Of the inputs for masks.
+        grids: Grids of the inputs for masks.
     """
 
     files: dict[str, Graph]
@@ -120,7 +120,7 @@ def _rescaling_graphs(
     encode: Callable[[Graph, str], networks.Maps],
     decode: Callable[[Graph, networks.Maps], str],
 ) -> Graphs:
-    """Of methods that move every level's moments to the style's."""
+    """The graphs of methods that move every level's moments to the style's."""
     g = Graph(storage)
     features = {level: _feature_input(g, level) for level in levels}
     mix = Mix(g.input("weights", ("r", "s")), g.input("strength", ("r",)))

@@ -57,7 +57,7 @@ def export_stablehlo(
         file: As `load_model` returned it.
         folder: Where to write; made if need be, older files are replaced.
         name: What to call the model; for people.
-        license_: Of the weights; for people.
+        license_: License of the weights; for people.
         num_styles: How many styles `stylize` mixes.
         num_regions: How many regions it has, each with its strength and mix.
 

@@ -39,7 +39,7 @@ class OnnxStylizer:
         source: The folder with the manifest, or an `ExportedModel`, which may run its
             files by another runtime.
         tile_px: Side of the windows of larger photos; 0 for none.
-        threads: Of ONNX Runtime; None for all cores.
+        threads: Threads of ONNX Runtime; None for all cores.
         providers: Execution providers of ONNX Runtime, in order of preference.
 
     Raises:
@@ -59,8 +59,9 @@ class OnnxStylizer:
         threads: int | None = None,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
-        is_open = isinstance(source, ExportedModel)
-        self._model = source if is_open else ExportedModel(source, threads, providers)  # type: ignore[arg-type]
+        if not isinstance(source, ExportedModel):
+            source = ExportedModel(source, threads, providers)
+        self._model = source
         self.manifest = self._model.manifest
         self._tile_px = 0 if self._is_whole else tile_px
         self._check_tile()
@@ -118,7 +119,7 @@ class OnnxStylizer:
         """The photo in the style, or in a mix of styles; RGB in [0, 1].
 
         Args:
-            photo: Of any size.
+            photo: Photo of any size.
             styles: One, or a list of several.
             alpha: Strength, 0 to 1; above 1, up to 10, it exaggerates.
             weights: Share of every style, scaled to sum to 1; with masks also by
