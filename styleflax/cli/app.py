@@ -13,8 +13,8 @@ from styleflax.cli.calling import call
 from styleflax.cli.errors import one_line_errors
 
 _COMMANDS = (
-    *("stylize", "video", "gatys", "sheet", "dataset", "eval", "demo", "doctor"),
-    *("train", "style", "weights", "export", "site"),
+    *("stylize", "video", "gatys", "sheet", "serve", "dataset", "eval", "demo"),
+    *("doctor", "train", "style", "weights", "export", "site"),
 )
 """In the order of --help."""
 

@@ -29,7 +29,6 @@ from styleflax.parallel import map_rows
 from styleflax.parallel_rows import RowSplit, devices_for
 from styleflax.types import Image, Params
 
-
 Run = Callable[
     [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
     jax.Array | np.ndarray,

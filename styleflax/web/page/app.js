@@ -9,6 +9,7 @@ import {
   saveStyle,
   slotsChanged,
 } from "./choices.js";
+import { offerComputer } from "./computer.js";
 import { Engine } from "./engine.js";
 import { watchInputs } from "./inputs.js";
 import { openModel, restoreAll, switchGpu } from "./models.js";
@@ -127,6 +128,7 @@ async function start() {
   await openPhoto(await fetchBlob(photo.path), photo.title, photo.path);
   await openModel(state.site.models[0].name);
   await choosePainting(state.site.paintings[0]);
+  await offerComputer();
   if ("serviceWorker" in navigator) await navigator.serviceWorker.register("sw.js");
 }
 
