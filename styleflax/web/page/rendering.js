@@ -44,8 +44,20 @@ function pixelsAt(size) {
   return height * width * scale ** 2;
 }
 
+/** How many pixels are made at every change. */
+function livePixels() {
+  return Math.min(LIVE_PX, state.manifest.max_px ?? Infinity);
+}
+
 function isLive() {
-  return pixelsAt(chosenSize()) <= LIVE_PX;
+  return pixelsAt(chosenSize()) <= livePixels();
+}
+
+/** The short side of a preview, less than usual where a photo is very long. */
+function previewSize() {
+  const { height, width } = state.photo;
+  const most = Math.min(height, width) * Math.sqrt(livePixels() / (height * width));
+  return Math.max(16, Math.min(PREVIEW_PX, Math.floor(most)));
 }
 
 export function makeRequest(size) {
@@ -83,7 +95,7 @@ async function renderLive() {
   while (state.again && !state.busy) {
     state.again = false;
     const live = isLive();
-    await renderAt(live ? chosenSize() : PREVIEW_PX, live);
+    await renderAt(live ? chosenSize() : previewSize(), live);
   }
 }
 
