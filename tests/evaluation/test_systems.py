@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from styleflax import methods
-from styleflax.evaluation.cache import FirstKept
-from styleflax.evaluation.inputs import Pair, load_inputs
-from styleflax.evaluation.resources import peak_memory
+from styleflax.evaluation.inputs import FirstKept, Pair, load_inputs
+from styleflax.evaluation.measure import peak_memory
 from styleflax.evaluation.scoring import list_keys
 from styleflax.evaluation.systems import (
     BASELINES,
