@@ -65,6 +65,7 @@ export function makeRequest(size) {
     size,
     paintings: state.slots.all.map((slot) => slot.id),
     weights: state.slots.weights,
+    styleSize: Number($("style-size").value) || null,
     alpha: Number($("alpha").value) / 100,
     colorMatch: $("controls").colors.value === "style" ? Number($("color-match").value) / 100 : 0,
     photoColors: $("controls").colors.value === "photo",
