@@ -1,7 +1,7 @@
 # make demo: stylize a photo with the packaged weights, in seconds.
 # make smoke: train a small model from scratch in two minutes, and stylize with it.
 # make weights DATA=DIR: train the packaged weights; continues after an interruption.
-# make site: build the page into styleflax/web/built, for wheels and `styleflax site`; needs npm.
+# make site: build the page into styleflax/web/built, for wheels and `styleflax site`.
 # make test: all checks and the default tests.
 # make docs: build the documentation site in build/site; any warning is an error.
 # Each target creates .venv and installs its dependencies; EXTRAS=cuda13 adds an extra.

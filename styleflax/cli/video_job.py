@@ -132,19 +132,29 @@ def run_videos(
     """
     if left_out:
         _warn(describe_left_out(left_out))
-    jobs = _without_complete(jobs) if resume else jobs
-    if jobs:
-        _run_all(jobs, weights, times, left_out, as_json=as_json)
+    complete = _find_complete(jobs) if resume else []
+    for job in complete if as_json else ():
+        _print_json(job, None, None, skipped=True)
+    made = {job.out for job in complete}
+    left = [job for job in jobs if job.out not in made]
+    failed = _run_all(left, weights, times, as_json=as_json) if left else {}
+    if as_json:
+        _print_summary(jobs, failed, complete, left_out, times)
+    if failed:
+        lines = [f"  {clip}: {text}" for clip, text in failed.items()]
+        heading = f"styleflax: {len(failed)} of {len(jobs)} videos failed:"
+        print("\n".join([heading, *lines]), file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _run_all(
     jobs: Sequence[VideoJob],
     weights: str,
     times: Times,
-    left_out: Sequence[LeftOut],
     *,
     as_json: bool,
-) -> None:
+) -> dict[Path, str]:
+    """Makes the videos; returns those of several that failed, and why."""
     failed: dict[Path, str] = {}
     with times.watching_compiler(), _sigterm_as_interrupt():
         first = _open(jobs[0]) if len(jobs) == 1 else None  # before the weights
@@ -165,22 +175,16 @@ def _run_all(
                         _print_json(job, None, failed[job.clip])
                     continue
                 _tell(job, made, as_json=as_json)
-    if as_json:
-        _print_summary(len(jobs), len(failed), left_out, times)
-    if failed:
-        lines = [f"  {clip}: {text}" for clip, text in failed.items()]
-        heading = f"styleflax: {len(failed)} of {len(jobs)} videos failed:"
-        print("\n".join([heading, *lines]), file=sys.stderr)
-        raise typer.Exit(1)
+    return failed
 
 
-def _without_complete(jobs: Sequence[VideoJob]) -> list[VideoJob]:
+def _find_complete(jobs: Sequence[VideoJob]) -> list[VideoJob]:
     states = find_states({job.out: job.asked for job in jobs if job.asked is not None})
-    left = [job for job in jobs if states.get(job.out) != "complete"]
-    if num_complete := len(jobs) - len(left):
-        text = f"styleflax: {num_complete} of {len(jobs)} videos are complete already"
+    complete = [job for job in jobs if states.get(job.out) == "complete"]
+    if complete:
+        text = f"styleflax: {len(complete)} of {len(jobs)} videos are complete already"
         print(text, file=sys.stderr)
-    return left
+    return complete
 
 
 def _stop_when_full(
@@ -283,11 +287,13 @@ def _make(job: VideoJob, reader: Clip, stylize: VideoStylizer) -> Made:
     return Made(count, scenes, *writer.size, writer.sound, warnings, seconds)
 
 
-def _print_json(job: VideoJob, made: Made | None, error: str | None) -> None:
+def _print_json(
+    job: VideoJob, made: Made | None, error: str | None, *, skipped: bool = False
+) -> None:
     line: dict[str, Any] = {
         "input": str(job.clip),
         "styles": [str(source.path) for source in job.styles],
-        "output": str(job.out) if made else None,
+        "output": str(job.out) if made or skipped else None,
         "size": [made.width, made.height] if made else None,
         "frames": made.num_frames if made else None,
         "scenes": made.num_scenes if made else None,
@@ -297,16 +303,23 @@ def _print_json(job: VideoJob, made: Made | None, error: str | None) -> None:
         "warnings": made.warnings if made else [],
         "error": error,
     }
+    if skipped:
+        line["skipped"] = True
     print(json.dumps(line))
 
 
 def _print_summary(
-    num_videos: int, num_failed: int, left_out: Sequence[LeftOut], times: Times
+    jobs: Sequence[VideoJob],
+    failed: Mapping[Path, str],
+    skipped: Sequence[VideoJob],
+    left_out: Sequence[LeftOut],
+    times: Times,
 ) -> None:
     seconds = {name: round(value, 3) for name, value in times.seconds.items()}
     summary = {
-        "videos": num_videos,
-        "failed": num_failed,
+        "videos": len(jobs),
+        "failed": len(failed),
+        "skipped": len(skipped),
         "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
         "seconds": seconds,
     }

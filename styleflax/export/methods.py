@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from styleflax.config import CINOptions
 from styleflax.export import networks
 from styleflax.export.graph import Graph
 from styleflax.export.storage import Storage
@@ -198,9 +199,7 @@ layer: on the way up, an odd side stays as it was rounded on the way down."""
 
 def _write_cin(file: ModelFile, storage: Storage) -> Graphs:
     params, tables = (file.players["model"][key] for key in (NETWORK, STYLES))
-    blocks = file.options.get("residual_blocks", 5)
-    width = file.options.get("width", 1.0)
-    net = make_network(width, blocks, None, "float32", native=False)
+    net = make_network(CINOptions(**file.options), None, "float32")
     g = Graph(storage)
     image = _image_input(g)
     weights = g.input("weights", ("r", "styles"))

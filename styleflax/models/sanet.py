@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from styleflax.config import AttentionPath
 from styleflax.models.layers import ReflectConv
-from styleflax.ops.attention import Path, attention
+from styleflax.ops.attention import attention
 from styleflax.ops.extent import Extent
 from styleflax.ops.partial_attention import PartialAttention, partial_attention
 from styleflax.ops.spatial import area_average, upsample_nearest
@@ -65,7 +66,7 @@ class StyleAttention(nn.Module):
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    path: Path = "auto"
+    path: AttentionPath = "auto"
 
     @nn.compact
     def __call__(
@@ -176,7 +177,7 @@ class SANet(nn.Module):
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    path: Path = "auto"
+    path: AttentionPath = "auto"
 
     @nn.compact
     def __call__(

@@ -14,7 +14,7 @@ from PIL import ImageColor
 from styleflax.images.decoding import Encoded, ImageError, one_line, open_image
 from styleflax.images.pixels import exif_orientation, turned_upright
 
-_LABELLED = re.compile(r"(?P<path>.+)\[(?P<label>\d+|#?\w+)\]")
+_LABELLED = re.compile(r"(?P<path>.+)\[(?P<label>[^\[\]]*)\]")
 _MAX_LABELS = 12
 _LOSSY = (".jpg", ".jpeg", ".jfif")
 
@@ -39,6 +39,9 @@ def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
     Args:
         mask: As "labels.png[3]" for a number, or "labels.png[#ff0000]" or
             "labels.png[red]" for a color.
+
+    Raises:
+        ValueError: There is such a file, but no such number or color.
     """
     text = os.fspath(mask)
     match = _LABELLED.fullmatch(text)
@@ -50,7 +53,12 @@ def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
     try:
         red, green, blue = ImageColor.getrgb(given)[:3]
     except ValueError:
-        return None
+        if not Path(match["path"]).is_file():
+            return None
+        raise ValueError(
+            f"the label of {match['path']} must be a whole number as in [3] or a color "
+            f"as in [#ff0000] or [red], got [{given}]"
+        ) from None
     return Labelled(Path(match["path"]), (red, green, blue))
 
 

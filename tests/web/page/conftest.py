@@ -13,6 +13,7 @@ from page_visit import Visit
 from PIL import Image
 
 from styleflax.web import build
+from styleflax.web.models import PAGE_MODELS, add_model
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NODE_MODULES = Path(build.__file__).parent / "npm" / "node_modules"
@@ -24,15 +25,22 @@ TYPES |= {".wasm": "application/wasm", ".webp": "image/webp"}
 
 
 @pytest.fixture(scope="session")
-def model_path(tmp_path_factory):
-    """A narrow `lite` of random parameters, as float16 like packaged ones."""
+def model_paths(tmp_path_factory):
+    """Narrow models of random parameters, as float16 like packaged ones, by name."""
     from exported import make_file
 
     from styleflax.weights.store import save_model
 
-    path = tmp_path_factory.mktemp("model") / "lite.safetensors"
-    save_model(path, make_file("lite")._replace(defaults=DEFAULTS))
-    return path
+    folder = tmp_path_factory.mktemp("models")
+    paths = {name: folder / f"{name}.safetensors" for name in PAGE_MODELS}
+    for name, path in paths.items():
+        save_model(path, make_file(name)._replace(defaults=DEFAULTS))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def model_path(model_paths):
+    return model_paths["lite"]
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +51,15 @@ def stylizer(model_path):
 
 
 @pytest.fixture(scope="session")
-def site(model_path, tmp_path_factory):
+def site(model_paths, tmp_path_factory):
     """The folder of the page."""
     if not (NODE_MODULES / "onnxruntime-web").is_dir():
         pytest.skip("the page's runtime is missing: make site")
     folder = tmp_path_factory.mktemp("site") / "page"
-    build.build_page(folder, NODE_MODULES, str(model_path))
+    first, *others = map(str, model_paths.values())
+    build.build_page(folder, NODE_MODULES, first)
     described = json.loads((folder / "site.json").read_text())
+    described["models"] += [add_model(folder, other) for other in others]
     described["models"][0] |= {"tile_px": TILE_PX, "whole_px": WHOLE_PX}
     (folder / "site.json").write_text(json.dumps(described))
     # Small, as the page begins with one of them.
