@@ -26,10 +26,8 @@ from styleflax.methods.base import (
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.device_dataset import HeldPairs, HeldPictures
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
-from styleflax.weights.packaged_models import find_model
+from styleflax.training.step import create_state, make_optimizer, make_train_step
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import load_model
 
 Row = dict[str, Any]

@@ -23,7 +23,7 @@ from styleflax.config import Config
 from styleflax.distributed.signals import StopRequest
 from styleflax.inference.samples import make_sampler
 from styleflax.training import loop
-from styleflax.training.build import build_method
+from styleflax.training.phases import build_method
 from styleflax.training.export import read_run
 
 RESERVE_S = 25.0

@@ -24,9 +24,8 @@ from training_step import LOSSES, drawn, make_run, make_steps, random_batch
 
 from styleflax.models.decoder import Decoder
 from styleflax.ops.attention import attention
-from styleflax.ops.conv import valid_conv
+from styleflax.ops.conv import doubling_conv3x3, valid_conv
 from styleflax.ops.statistics import channel_mean_std
-from styleflax.ops.strided_conv import doubling_conv3x3
 
 NAME = "xla_cpu_experimental_ynn_fusion_type"
 REDUCE, DOT, CONVOLUTION = (

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from styleflax.art import FAMILIES, paint
-from styleflax.images.samples import held_out_photo
+from styleflax.images.listing import held_out_photo
 from styleflax.inference.stylizer import Stylizer
 
 

@@ -24,10 +24,9 @@ import numpy as np
 from PIL import Image
 
 from styleflax.art import FAMILIES, paint
-from styleflax.images.color_profile import srgb_profile
+from styleflax.images.decoding import register_heif
 from styleflax.images.files import ImageError, decode_image_u8
-from styleflax.images.heif import register_heif
-from styleflax.images.read import read_picture
+from styleflax.images.read import read_picture, srgb_profile
 from styleflax.images.write import SUFFIXES_WRITTEN, write_picture
 
 MAX_MEGAPIXELS = 4.0  # so that a header made large by chance costs no seconds

@@ -2,7 +2,7 @@
 
     python benchmarks/gray_patches.py --weights adain --weights sanet --gatys 12
 
-The pairs are drawn by `styleflax.evaluation.drawn_skies`. `--gatys N` also optimizes
+The pairs are drawn by `styleflax.evaluation.inputs`. `--gatys N` also optimizes
 the first N pairs of 256 px (default preset, 50 iterations). `--content FOLDER --style
 FOLDER` does the same on photographs that have a flat area.
 """
@@ -13,9 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from styleflax.evaluation.drawn_skies import NUM_PAIRS, DrawnPair, draw_pairs
-from styleflax.evaluation.inputs import choose_pairs, load_inputs
-from styleflax.evaluation.metrics.gray_patches import (
+from styleflax.evaluation.inputs import (
+    NUM_PAIRS,
+    DrawnPair,
+    choose_pairs,
+    draw_pairs,
+    load_inputs,
+)
+from styleflax.evaluation.metrics.blobs import (
     GRAY_PATCH_LIMIT,
     GrayPatch,
     find_flat_areas,
@@ -24,7 +29,7 @@ from styleflax.evaluation.metrics.gray_patches import (
 from styleflax.images.files import save_image
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.gatys import PRESETS, make_gatys
-from styleflax.inference.gatys.encoder import load_gatys_encoder
+from styleflax.inference.gatys.pictures import load_gatys_encoder
 from styleflax.inference.stylizer import Stylizer
 
 GATYS_PX = 256

@@ -30,7 +30,7 @@ from PIL import Image
 from styleflax import Stylizer, cli
 from styleflax.art import FAMILIES, paint
 from styleflax.cli import train
-from styleflax.images.samples import held_out_photo
+from styleflax.images.listing import held_out_photo
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ("photo.png", "painting.png")

@@ -26,9 +26,7 @@ from styleflax.config import Optimizer
 from styleflax.datasets.pipeline import make_pair_stream
 from styleflax.models.vgg import cut_params
 from styleflax.parallel import local_devices, make_put, map_step, replicate
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 from styleflax.weights.packaged import load_packaged_vgg16
 
 LOSSES = {"content": 1.0, "style": 5.0, "identity": 20.0}

@@ -25,9 +25,7 @@ from styleflax.config import Optimizer
 from styleflax.methods.base import Method, Variables, plain_controls, stylize
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import map_step
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 METHODS = ("adain", "sanet", "lite")
 _SIZES = {"bf16": 2, "f16": 2, "f32": 4, "i32": 4, "ui32": 4, "i1": 1, "ui8": 1}

@@ -29,9 +29,7 @@ from styleflax.methods.base import Method, Variables, plain_controls, stylize
 from styleflax.models.vgg import cut_params
 from styleflax.ops.attention import attention
 from styleflax.parallel import local_devices, map_step, replicate
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 from styleflax.types import Params
 from styleflax.weights.packaged import load_packaged_vgg16
 

@@ -19,13 +19,16 @@ from training_step import LOSSES
 
 from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
 from styleflax.parallel import local_devices, map_step, replicate
-from styleflax.training.build import build_method
 from styleflax.training.encoder import open_encoder, start_from
-from styleflax.training.optimizer import make_optimizer, make_schedule
+from styleflax.training.phases import build_method
 from styleflax.training.sources import open_sources, phase_batches
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
-from styleflax.weights.packaged_models import find_model
+from styleflax.training.step import (
+    create_state,
+    make_optimizer,
+    make_schedule,
+    make_train_step,
+)
+from styleflax.weights.packaged import find_model
 
 TYPES = ("float32", "bfloat16")
 WINDOW = 50

@@ -19,7 +19,7 @@ from styleflax.evaluation.inputs import Pair, choose_pairs, load_inputs
 from styleflax.images.files import save_image
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.gatys import PRESETS, make_gatys
-from styleflax.inference.gatys.encoder import load_gatys_encoder
+from styleflax.inference.gatys.pictures import load_gatys_encoder
 from styleflax.inference.stylizer import Stylizer
 
 REFINED, FROM_PHOTO = 20, 60

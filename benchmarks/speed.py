@@ -37,9 +37,7 @@ from styleflax.models.vgg import VGG, conv_names
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.parallel import map_step, replicate
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 Tree = Any
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -200,7 +198,7 @@ def run(task: str, repeats: int, clock: Callable[[], float]) -> bool:
     keys = jax.random.split(jax.random.key(0), 4)
     encoder = ENCODER.init(keys[0], jnp.zeros((1, 16, 16, 3)))["params"]
     decoder = Decoder().init(keys[1], jnp.zeros((1, 2, 2, 512)))["params"]
-    # The untrained encoder as if normalised: pixels of 255 would drown the losses.
+    # The untrained encoder as if normalized: pixels of 255 would drown the losses.
     encoder["preprocess"] = jax.tree.map(lambda x: x / 255, encoder["preprocess"])
     content, style = (jax.random.uniform(key, shape) for key in keys[2:])
     arguments = (encoder, decoder, content, style)

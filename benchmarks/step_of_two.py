@@ -32,11 +32,13 @@ def worker() -> None:
     from configs.adain import get_config  # noqa: PLC0415
     from styleflax.methods.base import Variables  # noqa: PLC0415
     from styleflax.parallel import map_step, replicate  # noqa: PLC0415
-    from styleflax.training.build import build_method  # noqa: PLC0415
-    from styleflax.training.optimizer import make_optimizer  # noqa: PLC0415
-    from styleflax.training.state import create_state  # noqa: PLC0415
-    from styleflax.training.step import make_train_step  # noqa: PLC0415
-    from styleflax.weights.packaged_models import find_model  # noqa: PLC0415
+    from styleflax.training.phases import build_method  # noqa: PLC0415
+    from styleflax.training.step import (  # noqa: PLC0415
+        create_state,
+        make_optimizer,
+        make_train_step,
+    )
+    from styleflax.weights.packaged import find_model  # noqa: PLC0415
     from styleflax.weights.store import load_model  # noqa: PLC0415
 
     config = get_config("5")

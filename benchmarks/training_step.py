@@ -14,10 +14,8 @@ from styleflax.methods.base import Method
 from styleflax.models.vgg import VGG
 from styleflax.parallel import map_step, replicate
 from styleflax.presets import PRESETS
-from styleflax.training.build import build_method
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.phases import build_method
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 LOSSES = {
     "adain": {"content": 1.0, "style": 10.0},

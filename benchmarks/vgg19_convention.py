@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.listing import held_out_photo, training_photos
 from styleflax.images.pixels import to_float
-from styleflax.images.samples import held_out_photo, training_photos
 from styleflax.models.vgg import CAFFE_MEAN_BGR, IMAGENET_MEAN, IMAGENET_STD, VGG
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder

@@ -1,4 +1,7 @@
-"""Free memory, and the one error for work that does not fit into it.
+"""Free memory and forked processes: errors in words before a process hangs or ends.
+
+JAX's threads are not in the child of a fork, but the locks that they held are. So the
+first use there is refused in words, in place of waiting for ever.
 
 On CPU a program that does not fit ends the process: the kernel kills it. So its need is
 compared with what is free before it runs. Other devices refuse by an error of their
@@ -8,12 +11,46 @@ its size, and what to do.
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from styleflax.forks import refuse_fork
+
+class ForkedProcessError(RuntimeError):
+    """JAX was to be used in a process whose parent had used it before the fork."""
+
+
+class _State:
+    was_forked = False
+
+
+def refuse_fork() -> None:
+    """Refuses to go on in a process that was forked after the first use of JAX.
+
+    Raises:
+        ForkedProcessError: If this is one; says what to do.
+    """
+    if _State.was_forked:
+        raise ForkedProcessError(
+            "this process was forked from one that had used JAX before, and JAX would "
+            "never answer here: start workers by multiprocessing.get_context('spawn') "
+            "(of a server, load the model in each worker and not before they are "
+            "forked), or stylize in one process"
+        )
+
+
+def _note_fork() -> None:
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    # Without devices there are no threads: JAX was imported, and not used.
+    used = getattr(bridge, "backends_are_initialized", lambda: bridge is not None)
+    _State.was_forked = _State.was_forked or bool(used())
+
+
+if hasattr(os, "register_at_fork"):  # Windows has none
+    os.register_at_fork(after_in_child=_note_fork)
+
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 SMALL_BYTES = 64 * 2**20
@@ -63,7 +100,7 @@ def check_fits(need_bytes: float) -> None:
     """Refuses work that needs more memory than is free.
 
     Args:
-        need_bytes: Of the work.
+        need_bytes: Memory in bytes of the work.
 
     Raises:
         MemoryError: If it does not fit; see `explained_memory`.
@@ -130,7 +167,7 @@ def guard_jit(function: Any) -> Callable[..., Any]:
 
 
 def program_bytes(program: Any) -> float:
-    """Returns what a compiled program needs beside its arguments; 0 if unknown."""
+    """Returns the bytes that a program needs beyond its arguments; 0 if unknown."""
     try:
         found = program.memory_analysis()
         return float(_RESERVE * found.temp_size_in_bytes + found.output_size_in_bytes)
@@ -172,13 +209,11 @@ def explained_memory(doing: str, advice: str, instead_of: str = "") -> Iterator[
 
 
 def describe_lack(error: BaseException) -> str:
-    """Returns one line for an error of memory, also where nobody has explained it."""
+    """Returns one line for an error of memory, also if it has no explanation."""
     if isinstance(error, NotEnoughMemoryError):
         return str(error)
-    return (
-        f"this {_lack(error)}: use a smaller picture (--size), a smaller batch, or a "
-        "machine with more memory"
-    )
+    advice = "use a smaller image (--size), a smaller batch, or more memory"
+    return f"this {_lack(error)}: {advice}"
 
 
 def in_bytes(number: float) -> str:

@@ -1,9 +1,11 @@
-"""A step written for one device, mapped over many: pmap and shard_map.
+"""A step written for one device, mapped over many; one picture split by rows.
 
-Nothing else in the library names a mesh (but `parallel_rows`, which splits one
-picture) or a device axis but by `AXIS`. Where
-several processes train together (`jax.distributed`), `devices` are those of all
-of them, and a batch is the process's own share.
+Nothing else in the library names a mesh, or a device axis but by `AXIS`. Where several
+processes train together (`jax.distributed`), `devices` are those of all of them, and a
+batch is the process's own share.
+
+A picture that is split by rows is a program that XLA partitions: it sends the rows that
+convolutions need of the next device's part and adds up statistics over all of them.
 """
 
 import collections
@@ -14,9 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float
 
-from styleflax.forks import refuse_fork
-from styleflax.memory import guard_jit
+from styleflax.memory import guard_jit, refuse_fork
+from styleflax.ops.conv import ROW_SPLIT
 
 AXIS = "data"
 """Name of the axis over which steps average (`jax.lax.pmean`)."""
@@ -119,7 +122,7 @@ def map_rows(
         function: `(constants, arguments, rows)` -> rows, for one device; what it
             makes of a row must not depend on the others.
         constants: Kept on every device.
-        devices: Of this process.
+        devices: Devices of this process.
 
     Returns:
         The function on any number of rows from the host. Every device takes as
@@ -240,7 +243,7 @@ def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
 
 def _map_by_shard_map(step: Step, devices: Sequence[jax.Device]) -> Step:
     mesh = _mesh(devices)
-    # check_vma=True would sum gradients of replicated parameters by itself, and
+    # check_vma=True would sum gradients of replicated parameters, too, and
     # pmean would leave them as many times too large as there are devices.
     mapped = guard_jit(
         jax.jit(
@@ -256,3 +259,70 @@ def _map_by_shard_map(step: Step, devices: Sequence[jax.Device]) -> Step:
     )
     shares = NamedSharding(mesh, PartitionSpec(AXIS))
     return lambda state, frozen, batch: mapped(state, frozen, _put(batch, shares))
+
+
+MIN_ROWS_PX = 64
+"""Fewest rows of a part: eight of relu4_1, more than any device must pass on."""
+
+
+def devices_for(height: int, devices: Sequence[jax.Device]) -> list[jax.Device]:
+    """As many devices as a picture of that height is worth splitting between.
+
+    A divisor of `ops.conv.ROW_SPLIT`, such that each has `MIN_ROWS_PX` rows or more;
+    one device, if the picture is smaller than two parts.
+    """
+    counts = (n for n in range(len(devices), 1, -1) if ROW_SPLIT % n == 0)
+    fitting = (n for n in counts if height >= n * MIN_ROWS_PX)
+    return list(devices[: next(fitting, 1)])
+
+
+class RowSplit:
+    """`split(arguments, image)`: a function of an image, run on parts of its rows.
+
+    Compiled once for each size. A height that does not divide leaves the last
+    devices fewer rows: the image is lengthened on the host and cut again inside the
+    program, before anything sees the rows that were added.
+    """
+
+    def __init__(
+        self, function: Callable[[Any, Any], Any], devices: Sequence[jax.Device]
+    ) -> None:
+        """Takes `(arguments, image (b, h, w, 3))` -> an image of that size.
+
+        The function must be XLA's own operations throughout (`native=True` in
+        methods), which XLA can split; `arguments` are whole on every device.
+        """
+        mesh = Mesh(np.asarray(devices), ("rows",))
+        self._num_parts = len(devices)
+        self._whole = NamedSharding(mesh, PartitionSpec())
+        self._rows = NamedSharding(mesh, PartitionSpec(None, "rows"))
+
+        def padded(arguments: Any, image: Any, height: int) -> Any:
+            made = function(arguments, image[:, :height])
+            return self._lengthen(jnp, made)
+
+        self._program = jax.jit(padded, static_argnums=2, out_shardings=self._rows)
+
+    def __call__(
+        self, arguments: Any, image: Float[np.ndarray, "b h w 3"]
+    ) -> Float[np.ndarray, "b h w 3"]:
+        """The function's image, on the host."""
+        height = image.shape[1]
+        made = self._program(*self._placed(arguments, image), height)
+        return np.asarray(made)[:, :height]
+
+    def compile(self, arguments: Any, image: np.ndarray) -> jax.stages.Compiled:
+        """The program for images of that size, for inspection."""
+        placed = self._placed(arguments, image)
+        return self._program.lower(*placed, image.shape[1]).compile()
+
+    def _placed(self, arguments: Any, image: np.ndarray) -> tuple[Any, Any]:
+        image = self._lengthen(np, image)
+        return (
+            jax.device_put(arguments, self._whole),
+            jax.device_put(image, self._rows),
+        )
+
+    def _lengthen(self, numpy: Any, image: Any) -> Any:
+        margin = -image.shape[1] % self._num_parts
+        return numpy.pad(image, ((0, 0), (0, margin), (0, 0), (0, 0)))

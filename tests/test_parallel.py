@@ -14,9 +14,7 @@ from styleflax.parallel import (
     map_step,
     replicate,
 )
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 LOSSES = {"content": 1.0, "style": 10.0}
 

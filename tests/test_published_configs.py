@@ -14,7 +14,7 @@ from styleflax.config import Schedule, StyleTerm
 from styleflax.config.options import JOHNSON_LAYERS
 from styleflax.losses.registry import find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.training.build import build_method
+from styleflax.training.phases import build_method
 from styleflax.training.validation import validate
 
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ import pytest
 
 from styleflax import art as procedural
 from styleflax.images.files import load_image_u8, resize_short_side, to_float
-from styleflax.images.samples import held_out_photo
+from styleflax.images.listing import held_out_photo
 
 ROOT = Path(__file__).parents[1]
 FILES = "styleflax/weights/files"

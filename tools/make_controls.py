@@ -16,7 +16,7 @@ from PIL import Image
 from styleflax.art import paint
 from styleflax.images.files import load_image_u8, save_image
 from styleflax.images.grid import image_grid
-from styleflax.images.samples import training_photos
+from styleflax.images.listing import training_photos
 
 SIDE = 256
 DOCS = Path(__file__).parents[1] / "docs"

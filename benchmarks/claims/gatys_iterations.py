@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.claims import answers, measuring
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
-from styleflax.evaluation.metrics.ruler import (
+from styleflax.evaluation.metrics.gram import (
     CONTENT_LAYER,
     STYLE_LAYERS,
     make_ruler,
@@ -19,12 +19,12 @@ from styleflax.inference.model import Model, build_model
 from styleflax.methods.base import Method, plain_controls, stylize
 from styleflax.methods.gatys import Objective
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import load_model
 
 SYSTEMS = ("adain", "sanet")
 SCALES = {"mean_std": ("style", 10.0), "gram": ("gram", 5.0)}
-"""By the ruler's scale: the style loss that Gatys minimises, and its weight beside the
+"""By the ruler's scale: the style loss that Gatys minimizes, and its weight beside the
 content's 1; for `style` that of AdaIN's published training."""
 
 

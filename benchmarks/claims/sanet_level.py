@@ -27,7 +27,7 @@ from styleflax.models.layers import ReflectConv
 from styleflax.models.sanet import StyleAttention, likeness_params
 from styleflax.ops.spatial import upsample_nearest
 from styleflax.ops.statistics import mean_variance_norm
-from styleflax.training.build import build_method
+from styleflax.training.phases import build_method
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 METHOD = "sanet_level"

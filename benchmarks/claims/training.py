@@ -21,10 +21,13 @@ from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import list_images
 from styleflax.methods.base import Method, Variables, plain_controls, stylize
 from styleflax.parallel import make_put, map_step, replicate
-from styleflax.training.build import build_method
-from styleflax.training.optimizer import make_optimizer, make_schedule
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.phases import build_method
+from styleflax.training.step import (
+    create_state,
+    make_optimizer,
+    make_schedule,
+    make_train_step,
+)
 from styleflax.weights.encoder import load_encoder
 
 Build = Callable[[Config, Phase], Method]
@@ -46,7 +49,7 @@ class Budget(NamedTuple):
         batch_size: Pairs in a step.
         pairs: Contents and styles that are measured, all by all.
         picture_px: Side of the pictures of claims 7 and 8.
-        iterations: Of the optimisation in claim 7.
+        iterations: Of the optimization in claim 7.
         models: Files of models with styles of their own, called like the paintings:
             beside the packaged ones in claim 7, those of one method together.
         start: Of the decoders of claims 1 to 3: "inverse" of the encoder, or "random".

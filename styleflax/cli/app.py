@@ -16,13 +16,13 @@ _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "serve", "dataset", "eval", "demo"),
     *("doctor", "train", "style", "weights", "export", "site"),
 )
-"""In the order of --help."""
+"""Names of the commands, in the order of --help."""
 
 _MODULES = {"eval": "evaluate"}
-"""Where a command's module in this package is not called like it."""
+"""Modules of commands whose module has another name."""
 
 _GROUPS = ("style", "weights")
-"""Commands of commands."""
+"""Commands with subcommands."""
 
 
 def _make_app(names: Collection[str]) -> typer.Typer:

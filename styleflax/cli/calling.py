@@ -31,10 +31,10 @@ def call(command: typer.Typer, arguments: list[str], name: str) -> None:
 
 
 class _Teller(logging.Handler):
-    """Says the library's warnings as commands say theirs, unless somebody else does."""
+    """Prints warnings of the library, unless another handler does."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a line on standard error, beside a bar that may be there."""
+        """Prints a line on standard error without breaking a progress bar."""
         if any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers):
             return
         from tqdm import tqdm  # noqa: PLC0415  (of rare use)

@@ -134,21 +134,21 @@ def control_arguments(
     """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
     Args:
-        num_styles: Of the whole command.
+        num_styles: Number of styles of the whole command.
         alpha: As on the command line.
-        blend: The same.
-        exaggerate: The same.
-        mask: The same.
-        feather: The same.
-        color: The same.
-        size: The same.
-        restore_size: The same.
-        style_size: The same.
-        level_balance: The same.
+        blend: As on the command line.
+        exaggerate: As on the command line.
+        mask: As on the command line.
+        feather: As on the command line.
+        color: As on the command line.
+        size: As on the command line.
+        restore_size: As on the command line.
+        style_size: As on the command line.
+        level_balance: As on the command line.
         max_megapixels: The same; of masks.
         refine: Iterations of optimization, as on the command line.
-        color_match: The same.
-        detail: The same.
+        color_match: As on the command line.
+        detail: As on the command line.
 
     Raises:
         ValueError: If one of them is not possible.
@@ -177,7 +177,7 @@ def control_arguments(
 def one_picture(arguments: "ControlArguments") -> bool:
     """Whether all styles belong into one picture, by shares or by masks.
 
-    A single mask that names no style is of every style by itself.
+    A single mask that names no style is combined with every style in turn.
     """
     return any(arguments.get(k) is not None for k in ("weights", "region_styles"))
 

@@ -52,10 +52,7 @@ def dataset(
     process_id: flags.ProcessId = -1,
     distributed: flags.Distributed = "",
 ) -> None:
-    """Stylize every image of a data set.
-
-    After an interruption, the same command continues.
-    """
+    """Stylize every image of a data set; run it again after an interruption."""
     from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
     from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
 
@@ -110,19 +107,19 @@ def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
     """The report, in process 0; all processes of a JAX job call this together."""
     import jax  # noqa: PLC0415
 
-    from styleflax.distributed import consensus as agreement  # noqa: PLC0415
+    from styleflax.distributed import hosts as agreement  # noqa: PLC0415
     from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
-    from styleflax.inference.datasets.finish import (  # noqa: PLC0415
-        finish,
-        is_finished,
-        read_finished,
-    )
     from styleflax.inference.datasets.job import (  # noqa: PLC0415
         count_parts,
         open_job,
         parts_folder,
     )
-    from styleflax.inference.datasets.maker import Maker  # noqa: PLC0415
+    from styleflax.inference.datasets.maker import (  # noqa: PLC0415  # noqa: PLC0415
+        Maker,
+        finish,
+        is_finished,
+        read_finished,
+    )
     from styleflax.inference.datasets.parts import wait_for_parts  # noqa: PLC0415
     from styleflax.parallel import local_devices  # noqa: PLC0415
 
@@ -149,14 +146,14 @@ def make_on_ray(
     settings: "Settings", out: Path, num_workers: int, address: str | None
 ) -> dict[str, Any]:
     """The report of a data set that Ray's actors have made."""
-    from styleflax.inference.datasets.finish import (  # noqa: PLC0415
-        finish,
-        read_finished,
-    )
     from styleflax.inference.datasets.job import (  # noqa: PLC0415
         count_parts,
         open_job,
         parts_folder,
+    )
+    from styleflax.inference.datasets.maker import (  # noqa: PLC0415
+        finish,
+        read_finished,
     )
     from styleflax.inference.datasets.on_ray import make_parts  # noqa: PLC0415
 

@@ -30,7 +30,7 @@ def demo(
         int, typer.Option(help="Short side of the results in pixels.")
     ] = 384,
 ) -> None:
-    """Stylize a photograph with procedural paintings; needs no data."""
+    """Stylize a photo with procedural paintings; needs no data."""
     from styleflax.art import FAMILIES, paint  # noqa: PLC0415
     from styleflax.images.files import (  # noqa: PLC0415
         load_image_u8,
@@ -38,10 +38,10 @@ def demo(
         save_image,
     )
     from styleflax.images.grid import image_grid  # noqa: PLC0415
-    from styleflax.images.samples import held_out_photo  # noqa: PLC0415
+    from styleflax.images.listing import held_out_photo  # noqa: PLC0415
     from styleflax.inference.checks import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
-    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
+    from styleflax.weights.packaged import packaged_models  # noqa: PLC0415
 
     check_size(size)
     check_out_folder(out)

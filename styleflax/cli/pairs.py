@@ -20,7 +20,7 @@ from styleflax.files import check_file
 from styleflax.images.listing import LeftOut
 from styleflax.images.write import SUFFIXES_WRITTEN
 from styleflax.inference.checks import check_alpha
-from styleflax.weights.style_names import own_styles
+from styleflax.weights.packaged import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""
@@ -38,7 +38,7 @@ class Given(NamedTuple):
         style_masks: Flags, see `style_masks.StyleMasks`.
         weights: Name or file of the model.
         out: What is to be written.
-        left_out: What folders hold beside pictures is added to this list.
+        left_out: List to which files that are not images are added, with reasons.
     """
 
     photos: Sequence[Path]

@@ -70,7 +70,7 @@ class Recorder:
         return self._digest(source.path)
 
     def _model(self) -> str:
-        from styleflax.weights.packaged_models import find_model  # noqa: PLC0415
+        from styleflax.weights.packaged import find_model  # noqa: PLC0415
 
         return self._digest(find_model(self._weights))
 

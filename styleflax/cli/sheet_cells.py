@@ -1,4 +1,4 @@
-"""The pictures of a page before it is laid out, so that a stopped page can go on."""
+"""The results of a page before it is drawn, so that a stopped page can continue."""
 
 import shutil
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ from styleflax.inference.records import (
 
 
 class Cells:
-    """Pictures of one page, in a hidden folder beside it until the page is complete.
+    """Results of one page, in a hidden folder next to it until the page is complete.
 
     Args:
         job: With a recorder, and all pairs of the page.
         out: The page.
-        ways: What the page depends on beside its pictures.
+        ways: What the page depends on other than its results.
     """
 
     def __init__(self, job: Job, out: Path, ways: Mapping[str, Any]) -> None:

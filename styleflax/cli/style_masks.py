@@ -38,11 +38,11 @@ def masked_styles(
 
     Args:
         paths: As for `expand_styles`.
-        weights: The same.
-        flags: Of `StyleMasks`; where there are any, repeats count.
+        weights: As for `expand_styles`.
+        flags: Flags of `StyleMasks`; where there are any, repeats count.
         out: What is to be written; no style is taken from there.
-        repeats: The same.
-        left_out: The same.
+        repeats: As for `expand_styles`.
+        left_out: As for `expand_styles`.
 
     Raises:
         ValueError: As `expand_styles` and `read_style_masks` do, and if a style with a
@@ -122,8 +122,11 @@ def check_style_masks(masks: Sequence[Path | None]) -> None:
         ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
         FileNotFoundError: If one is not there.
     """
-    from styleflax.inference.masks.labels import mask_file  # noqa: PLC0415  (JAX)
-    from styleflax.inference.masks.read import ALPHA, REST  # noqa: PLC0415
+    from styleflax.inference.masks.read import (  # noqa: PLC0415
+        ALPHA,
+        REST,
+        mask_file,
+    )
 
     for mask in filter(None, masks):
         if str(mask) in {ALPHA, REST} and not mask.exists():

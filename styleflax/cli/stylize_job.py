@@ -26,11 +26,11 @@ from styleflax.images.write import (
     write_picture,
     write_whole,
 )
+from styleflax.inference.contents import rounded
 from styleflax.inference.controls import ControlArguments
 from styleflax.inference.grouping import group_by_shape
 from styleflax.inference.records import Asked, digest_bytes, write_record
 from styleflax.inference.styles.file import is_style_file
-from styleflax.inference.stylized import rounded
 from styleflax.inference.stylizer import OneStyle, Stylizer
 
 # What one picture can fail by while others may well succeed: ImageError and other
@@ -50,8 +50,8 @@ class Job(NamedTuple):
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
-        left_out: What folders hold beside pictures.
-        recorder: Of what results follow from, which is then written beside them.
+        left_out: Files in folders that are not images.
+        recorder: Writes the record of each result.
     """
 
     contents: Sequence[Source]

@@ -25,7 +25,7 @@ class Report:
     Args:
         total: How many pictures there will be.
         as_json: Lines of JSON instead of paths.
-        left_out: What folders hold beside pictures: told at the beginning.
+        left_out: Files in folders that are not images; reported first.
     """
 
     def __init__(

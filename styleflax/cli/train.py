@@ -160,7 +160,7 @@ def _load_config(spec: str) -> Config:
 def _check_method(config: Config) -> None:
     """Refuses losses that the method does not have, and options that do not fit."""
     # Late, because it brings JAX.
-    from styleflax.training.build import build_method  # noqa: PLC0415
+    from styleflax.training.phases import build_method  # noqa: PLC0415
 
     for phase in config.phases:
         build_method(config, phase)
@@ -211,7 +211,7 @@ def train_here(
     The process has joined those that take part.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Its folder.
         request: To stop, if not by a signal to this process.
     """
@@ -223,7 +223,7 @@ def train_here(
         request = StopRequest()
     scorers: tuple[Any, ...] = ()
     if config.run.score_every_steps:
-        from styleflax.evaluation.validation import make_scorer  # noqa: PLC0415
+        from styleflax.evaluation.scoring import make_scorer  # noqa: PLC0415
 
         scorers = (make_scorer,)
     loop.train(config, workdir, make_sampler, request, *scorers)
@@ -231,7 +231,7 @@ def train_here(
 
 
 def _packaged_configs() -> dict[str, Path]:
-    """Configurations by name: inside the wheel, or beside the package in a checkout."""
+    """Configurations by name: in the wheel, or next to the package in a checkout."""
     package = Path(styleflax.__file__).parent
     inside, beside = package / "configs", package.parent / "configs"
     folder = inside if inside.is_dir() else beside

@@ -1,4 +1,4 @@
-"""Arguments and flags of `styleflax video` that other commands have not got."""
+"""Arguments and flags of `styleflax video` alone."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -39,15 +39,15 @@ class VideoJob(NamedTuple):
 
     Attributes:
         clip: The video.
-        styles: Of all its frames.
+        styles: Styles of all its frames.
         out: Where it goes.
         plan: What is asked for.
         keyframes: Shares of the styles over time, if they change.
         smooth_s: See `VideoStylizer`.
-        steady: The same.
+        steady: See `VideoStylizer`.
         max_megapixels: Limit on the size of frames, paintings and masks.
         crf: See `VideoWriter`.
-        pixel_format: The same.
+        pixel_format: See `VideoWriter`.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
         rate: Frames in a second, of numbered pictures.
@@ -73,7 +73,7 @@ class VideoJob(NamedTuple):
         """The job with everything that its result follows from.
 
         Args:
-            recorder: Of the model.
+            recorder: Recorder of the model.
             ways: Controls, and what else the command line says of results.
         """
         own = ("keyframes", "smooth_s", "steady", "crf", "pixel_format")
@@ -89,7 +89,7 @@ class Made(NamedTuple):
         num_frames: Written.
         num_scenes: Found.
         width: In px.
-        height: The same.
+        height: In px.
         sound: What became of each stream of it.
         warnings: What could not be done as one would wish.
         seconds: From the first frame to the finished file.
@@ -120,8 +120,8 @@ def run_videos(
     Args:
         jobs: All with the same styles.
         weights: Name or file of the model.
-        times: Of the command.
-        left_out: What folders hold beside what is read.
+        times: Times of the command.
+        left_out: Files in folders that are not read.
         resume: Whether videos that are complete are left out.
         as_json: Whether to print lines of JSON.
 

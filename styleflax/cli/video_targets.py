@@ -22,9 +22,9 @@ def find_video_targets(
     Args:
         clip: A file, or a folder of videos or of numbered pictures.
         out: A file; a folder for a folder of videos.
-        left_out: What a folder holds beside its clips is added to this list.
+        left_out: List to which files that are not clips are added.
         crf: See `check_video_target`.
-        overwrite: The same.
+        overwrite: See `check_video_target`.
 
     Raises:
         ValueError: The folder holds no clip, several kinds or several series of

@@ -9,7 +9,7 @@ import typer
 from styleflax.cli.output_paths import check_not_taken, check_out_folder, check_suffix
 from styleflax.cli.tables import print_table
 from styleflax.files import make_folder
-from styleflax.weights.packaged_models import SUFFIX
+from styleflax.weights.packaged import SUFFIX
 
 app = typer.Typer(
     help="List, fetch, verify, export, average and convert model files.",
@@ -120,7 +120,7 @@ def average(
     out: Annotated[Path, typer.Option("-o", "--out", help="Model file to write.")],
 ) -> None:
     """Average models that were trained from the same start."""
-    from styleflax.weights.averaging import average_models  # noqa: PLC0415
+    from styleflax.weights.encoder import average_models  # noqa: PLC0415
     from styleflax.weights.store import load_model, save_model  # noqa: PLC0415
 
     _check_model_target(out)
@@ -152,7 +152,7 @@ def convert(
     ] = "float16",
 ) -> None:
     """Convert published checkpoints to a model file, or the other way round."""
-    from styleflax.weights.published.conversion import EXPORTS, convert_and_save  # noqa: PLC0415
+    from styleflax.weights.published.convert import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
     if to == "model":
@@ -174,7 +174,7 @@ def info(
 ) -> None:
     """Print the contents of a weight file as JSON."""
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
-    from styleflax.weights.published.conversion import describe_file  # noqa: PLC0415
+    from styleflax.weights.published.convert import describe_file  # noqa: PLC0415
 
     named = {e.name: e for e in list_weights() if e.source == "extra eval"}
     if str(file) in named and not file.is_file():  # of no format that others write
@@ -194,7 +194,8 @@ def _check_model_target(out: Path) -> None:
 
 def _by_name(file: Path) -> Path:
     """The path of weights that are here already, if `file` is their name."""
-    from styleflax.weights import packaged_models, registry  # noqa: PLC0415
+    from styleflax.weights import packaged as packaged_models  # noqa: PLC0415
+    from styleflax.weights import registry  # noqa: PLC0415
 
     if str(file) in registry.DOWNLOADS and not file.is_file():
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415

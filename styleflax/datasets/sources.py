@@ -100,7 +100,7 @@ def open_dataset(
         name: One of `DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: See `open_source`.
-        rules: The same.
+        rules: See `open_source`.
         **options: `path` for image_folder and pictures, `subset` for coco_images,
             `num_pictures`, `size_px` and `seed` for procedural_art.
 
@@ -118,16 +118,13 @@ def open_dataset(
                 _LOGGER.warning("pictures: %s: %s", path, remark)
         return FilePictures(files)
     _check_platform()
-    from styleflax.datasets.builders import (  # noqa: PLC0415 - they import TFDS
-        preparation,
-        prepared,
-    )
+    from styleflax.datasets.builders import preparation  # noqa: PLC0415 (imports TFDS)
 
     data_dir = Path(data_dir).expanduser().absolute()
     folder = preparation.prepared_folder(
         name, data_dir, find_manual_dir(data_dir, manual_dir), options, rules
     )
-    return prepared.PreparedPictures(folder)
+    return preparation.PreparedPictures(folder)
 
 
 def find_manual_dir(data_dir: Path | str, manual_dir: Path | str | None) -> Path:
@@ -156,7 +153,7 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
 
 
 class FilePictures:
-    """The encoded pictures in files, read anew each time."""
+    """The encoded images in files, read again each time."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = list(files)
@@ -240,9 +237,9 @@ def _numbers(spec: str, argument: str) -> dict[str, int]:
 
 def _unknown(spec: str) -> str:
     return (
-        f"no dataset is called {spec!r}; there are image_folder:PATH, pictures:PATH, "
-        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, "
-        "several joined by +"
+        "the data set must be one of image_folder:PATH, pictures:PATH, "
+        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, or several "
+        f"joined by +, got {spec!r}"
     )
 
 

@@ -1,21 +1,52 @@
-"""The pictures that an evaluation is made on, and which of them meet."""
+"""The pictures that an evaluation is made on, and which of them meet.
+
+They show what a network makes of flat areas (see `metrics.blobs`), which few
+photographs of a folder have.
+"""
 
 import hashlib
 import itertools
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from styleflax.art import FAMILIES, paint
+from styleflax.art.noise import equalize, fbm, grid, mix, smoothstep
+from styleflax.art.palette import pick, ramp
 from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import describe_left_out, list_folder
 from styleflax.images.pixels import to_float
 from styleflax.images.read import other_frames
+
+T = TypeVar("T")
+
+
+class FirstKept(Generic[T]):
+    """Caches the first few results and computes the others each time.
+
+    Styles come round in a circle, where keeping the newest ones instead would
+    find none of them again.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[Hashable, T] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Returns the result of a key, made by `make` if it is not kept."""
+        if key in self._kept:
+            return self._kept[key]
+        made = make()
+        if len(self._kept) < self._most:
+            self._kept[key] = made
+        return made
+
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +67,7 @@ class Input(NamedTuple):
 
     @property
     def picture(self) -> Float[np.ndarray, "h w 3"]:
-        """The square as RGB in [0, 1]; made anew, so that memory holds bytes."""
+        """The square as RGB in [0, 1]; computed on access, as memory holds bytes."""
         return to_float(self.square_u8)
 
 
@@ -48,7 +79,7 @@ class Pair(NamedTuple):
 
 
 def load_inputs(folder: Path, size_px: int) -> list[Input]:
-    """Returns the centre squares of all pictures of a folder and below it.
+    """Returns the center squares of all pictures of a folder and below it.
 
     Args:
         folder: Searched recursively.
@@ -105,8 +136,8 @@ def choose_pairs(
     """Returns positions (content, style) of the pairs to score, content by content.
 
     Args:
-        num_contents: How many there are.
-        num_styles: The same.
+        num_contents: Number of contents.
+        num_styles: Number of styles.
         num_pairs: All pairs if None or more than there are. Of fewer, the choice is
             always the same, and any two contents come equally often or differ by
             one, as do any two styles.
@@ -117,9 +148,76 @@ def choose_pairs(
     total = num_contents * num_styles
     wanted = total if num_pairs is None else min(num_pairs, total)
     if wanted < 1:
-        raise ValueError(f"num_pairs is {num_pairs}; allowed is 1 or more")
+        raise ValueError(f"num_pairs must be at least 1, got {num_pairs}")
     # Both run in circles side by side. They meet again after the least common
     # multiple, from where on styles are one further.
     circle = math.lcm(num_contents, num_styles)
     chosen = ((t % num_contents, (t + t // circle) % num_styles) for t in range(wanted))
     return sorted(chosen)
+
+
+NUM_PAIRS = 96
+SKIES = ("white", "gray", "graded")
+SHARES = (0.4, 0.5, 0.6, 0.7)
+"""Shares of the image's height that the sky takes."""
+SIZES_PX = (256, 384)
+STYLE_SIZE_PX = 384
+
+_TOPS = ((0.5, 0.65, 0.88), (0.6, 0.73, 0.9), (0.75, 0.6, 0.5))
+_HORIZON = (0.95, 0.93, 0.9)
+
+
+class DrawnPair(NamedTuple):
+    """A content with a sky and a painting; RGB in [0, 1].
+
+    Attributes:
+        name: Tells the sky, its share of the height, the size and the painting.
+        content: Square, with a side of `SIZES_PX`.
+        style: Square, with a side of `STYLE_SIZE_PX`.
+    """
+
+    name: str
+    content: Float[np.ndarray, "h w 3"]
+    style: Float[np.ndarray, "hs ws 3"]
+
+
+def draw_sky(
+    sky: str, share: float, seed: int, size_px: int
+) -> Float[np.ndarray, "size size 3"]:
+    """Returns a flat or graded sky above a textured ground.
+
+    Args:
+        sky: One of `SKIES`.
+        share: Share of the height that the sky takes, 0 to 1.
+        seed: Seed of colors, horizon and texture.
+        size_px: Side of the square.
+    """
+    rng = np.random.default_rng([seed, SKIES.index(sky)])
+    y, _ = grid(size_px)
+    flat = np.ones((size_px, size_px, 3))
+    if sky == "white":
+        above = flat * rng.uniform(0.96, 1.0)
+    elif sky == "gray":
+        above = flat * rng.uniform(0.5, 0.85)
+    else:
+        top = flat * _TOPS[rng.integers(len(_TOPS))]
+        above = mix(top, np.array(_HORIZON), np.minimum(y / share, 1.0))
+    patches = 0.5 * equalize(fbm(rng, size_px, 6.0, 5))
+    patches = patches + 0.5 * equalize(fbm(rng, size_px, 24.0, 4))
+    ground = ramp(0.85 * pick(rng), patches)
+    horizon = share + 0.12 * (fbm(rng, size_px, (1.0, 3.0), 4)[0] - 0.5)
+    picture = mix(above, ground, smoothstep(-0.003, 0.003, y - horizon))
+    return np.clip(picture, 0.0, 1.0).astype(np.float32)
+
+
+def draw_pairs(num_pairs: int = NUM_PAIRS) -> Iterator[DrawnPair]:
+    """Yields the first pairs of the set, always the same ones.
+
+    Kinds of skies alternate, then shares, then sizes and families of paintings.
+    """
+    for i in range(num_pairs):
+        sky, share = SKIES[i % 3], SHARES[i // 3 % 4]
+        size_px, family = SIZES_PX[i // 12 % 2], FAMILIES[i % len(FAMILIES)]
+        name = f"{sky} {share:.1f} {size_px} px, {family} {i}"
+        style = to_float(paint(family, i, STYLE_SIZE_PX))
+        yield DrawnPair(name, draw_sky(sky, share, i, size_px), style)

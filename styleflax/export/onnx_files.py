@@ -13,8 +13,7 @@ from styleflax.export.storage import Storage
 from styleflax.files import make_folder
 from styleflax.inference.model import Model, build_model, read_arithmetic
 from styleflax.methods import controls_of
-from styleflax.weights.store import ModelFile, model_digest
-from styleflax.weights.writing import write_atomically
+from styleflax.weights.store import ModelFile, model_digest, write_atomically
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -41,7 +40,7 @@ def export_onnx(
         storage: How weights are stored: float16 halves the files, int8, with a scale
             for every output channel, makes quarters of them.
         name: What to call the model; for people.
-        license_: Of the weights; for people.
+        license_: License of the weights; for people.
 
     Raises:
         ValueError: If the method or the storage is unknown, or the file is not a

@@ -1,4 +1,4 @@
-"""Pictures opened and decoded by Pillow, with one exception for all that fails."""
+"""Pictures opened and decoded by Pillow, HEIC and AVIF, too, with one error for all."""
 
 import io
 import os
@@ -14,7 +14,6 @@ from PIL.Image import Image
 
 from styleflax.files import find_url
 from styleflax.images import tiff
-from styleflax.images.heif import is_avif, is_heif, register_heif, require_avif
 from styleflax.images.pixels import upright_rgb
 from styleflax.images.tiff import UnreadLayoutError
 from styleflax.images.unread import (
@@ -25,6 +24,66 @@ from styleflax.images.unread import (
     unread_by_name,
 )
 from styleflax.memory import check_fits, explained_memory
+
+# Brands of pictures that are coded by HEVC, and the two general ones that telephones
+# write before them; of pictures coded by AV1.
+_HEVC_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+)
+_AV1_BRANDS = frozenset({b"avif", b"avis"})
+
+
+def is_heif(head: bytes) -> bool:
+    """Returns whether a file that begins so is one of HEIC's or HEIF's."""
+    return _major_brand(head) in _HEVC_BRANDS and not is_avif(head)
+
+
+def is_avif(head: bytes) -> bool:
+    """Returns whether a file that begins so is an AVIF picture or sequence."""
+    major = _major_brand(head)
+    if major not in {b"mif1", b"msf1"}:
+        return major in _AV1_BRANDS
+    # After the major brand and its version come those that the file agrees with.
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    compatible = {head[i : i + 4] for i in range(16, end - 3, 4)}
+    return bool(compatible & _AV1_BRANDS)
+
+
+def _major_brand(head: bytes) -> bytes:
+    return head[8:12] if head[4:8] == b"ftyp" else b""
+
+
+def register_heif() -> None:
+    """Teaches Pillow the format `HEIF`.
+
+    Raises:
+        ImportError: pillow-heif is not installed; the message names the extra.
+    """
+    try:
+        import pillow_heif  # noqa: PLC0415  (only who reads HEIC has it)
+    except ImportError:
+        raise ImportError(
+            'HEIC needs pillow-heif: pip install "styleflax[heif]"'
+        ) from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def require_avif() -> None:
+    """Makes sure that Pillow reads AVIF.
+
+    Raises:
+        ImportError: It does not; the message says what to install.
+    """
+    from PIL import features  # noqa: PLC0415  (of rare use)
+
+    PillowImage.init()
+    # Asked only where Pillow knows the name, since it warns of others.
+    if "AVIF" not in PillowImage.OPEN or not features.check("avif"):
+        raise ImportError(
+            "AVIF needs Pillow 11.3 or later with its decoder: "
+            'pip install "pillow>=11.3"'
+        )
+
 
 Encoded = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A picture as in its file: a path, its bytes, or an open binary file, which is read
@@ -68,7 +127,7 @@ def path_or_bytes(source: Encoded) -> Path | bytes:
         return bytes(source)
     if not hasattr(source, "read"):
         raise ValueError(
-            "a picture must be a path, bytes, an open binary file, a Pillow image or "
+            "an image must be a path, bytes, an open binary file, a Pillow image or "
             f"an array, got {type(source).__name__}"
         )
     if getattr(source, "seekable", lambda: False)():
@@ -76,7 +135,7 @@ def path_or_bytes(source: Encoded) -> Path | bytes:
     data: Any = source.read()
     if not isinstance(data, bytes):
         raise ValueError(  # noqa: TRY004
-            'a picture\'s file must be open in binary mode ("rb"), got one that gives '
+            'the file of an image must be open in binary mode ("rb"), got one of '
             f"{type(data).__name__}"
         )
     return data
@@ -107,7 +166,7 @@ def open_image(
     except FileNotFoundError:
         url = None if isinstance(source, bytes) else find_url(source)
         hint = f": download {url} first" if url else ""
-        raise FileNotFoundError(f"no picture at {name}{hint}") from None
+        raise FileNotFoundError(f"there is no image {name}{hint}") from None
     except UnidentifiedImageError:
         raise ImageError(_why_unread(name, source, head)) from None
     except UnreadLayoutError as error:
@@ -122,15 +181,14 @@ def open_image(
     if megapixels > max_megapixels:
         image.close()
         raise ImageError(
-            f"{name} says that it has {width}x{height} pixels, "
-            f"more than the limit of {max_megapixels:g} megapixels; if it is to be "
-            "trusted, raise max_megapixels (--max-megapixels)"
+            f"{name} must have at most {max_megapixels:g} megapixels, got {width}x"
+            f"{height} pixels; if you trust it, raise max_megapixels (--max-megapixels)"
         )
     if min(width, height) < min_side_px:
         image.close()
         raise ImageError(
-            f"{name} is {width}x{height} pixels; "
-            f"at least {min_side_px}x{min_side_px} are needed"
+            f"{name} must have at least {min_side_px}x{min_side_px} pixels, got "
+            f"{width}x{height}"
         )
     return image
 
@@ -185,7 +243,7 @@ def _why_unread(name: str, source: Path | bytes, head: bytes) -> str:
 
 def _refusal(name: str, found: Unread | None) -> str:
     reason = "" if found is None else f": it is {found.kind}; {found.advice}"
-    return f"{name} is not a picture that can be read{reason}"
+    return f"{name} is not an image that can be read{reason}"
 
 
 def load_rgb(
@@ -218,7 +276,7 @@ def load_rgb(
 
 @contextmanager
 def decoding(image: Image, name: str) -> Iterator[None]:
-    """Within the block, a picture is decoded: what fails is told in one line.
+    """Turns errors of decoding within the block into one line.
 
     Args:
         image: Of which only the header has been read; it is refused if its pixels do
@@ -233,7 +291,7 @@ def decoding(image: Image, name: str) -> Iterator[None]:
     deep = image.mode.startswith(("I", "F"))
     with explained_memory(
         f"decoding {name} of {width}x{height} pixels",
-        "make a smaller copy of the picture, or free memory",
+        "make a smaller copy of the image, or free memory",
     ):
         check_fits(
             width * height * (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)

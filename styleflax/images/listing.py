@@ -1,5 +1,6 @@
-"""Which files of a folder are pictures, judged by their names alone."""
+"""Which files of a folder are pictures by their names, and photographs for examples."""
 
+import importlib.util
 import json
 import os
 from collections.abc import Sequence, Set
@@ -102,7 +103,7 @@ def list_images(
 ) -> list[Path]:
     """Returns the picture files in a folder and below it, sorted by path.
 
-    Only names are looked at; links to folders are followed, each folder once. Hidden
+    Only names count; links to folders are followed, each folder once. Hidden
     files and folders, and folders of tools, are passed over.
 
     Args:
@@ -191,20 +192,20 @@ def why_not_by_name(name: str, suffixes: Set[str] = IMAGE_SUFFIXES) -> str:
     if has_image_suffix(name, suffixes):
         return ""
     foreign = unread_by_name(name)
-    return foreign.in_words() if foreign else "not named as a picture"
+    return foreign.in_words() if foreign else "without the suffix of an image"
 
 
 def _why_not(path: Path, suffixes: Set[str]) -> str:
     reason = why_not_by_name(path.name, suffixes)
     if path.is_file():
         return reason
-    return "a link that leads nowhere" if path.is_symlink() else "not a regular file"
+    return "a dead link" if path.is_symlink() else "not a regular file"
 
 
 def _walk(
     folder: str | os.PathLike[str], rules: Rules
 ) -> tuple[list[Path], list[Path], list[LeftOut]]:
-    """The files and folders that a search looks at, and what it does not look into."""
+    """The files and folders that a search visits, and those that it skips."""
     check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
@@ -245,3 +246,39 @@ def _is_missed(name: str) -> bool:
 
 def _is_of_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in _NEVER_LISTED
+
+
+_HELD_OUT = "coffee.png"
+# The wheel's other color pictures are no photographs of everyday things, or
+# are mostly black; motorcycle_right shows what motorcycle_left does.
+_TRAINING = (
+    "astronaut.png",
+    "chelsea.png",
+    "ihc.png",
+    "motorcycle_left.png",
+    "rocket.jpg",
+)
+
+
+def held_out_photo() -> Path:
+    """Returns the photograph that `sample_photos` leaves out, to be stylized."""
+    return _photo(_HELD_OUT)
+
+
+def training_photos() -> list[Path]:
+    """Returns the photographs of `sample_photos`."""
+    return [_photo(name) for name in _TRAINING]
+
+
+def _photo(name: str) -> Path:
+    # Found without importing scikit-image, which takes a second.
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("scikit-image is missing: pip install scikit-image")
+    path = Path(spec.origin).parent / "data" / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"scikit-image has no {name} in {str(path.parent)!r}; "
+            "pip install 'scikit-image>=0.25'"
+        )
+    return path

@@ -1,13 +1,14 @@
-"""Pictures on their way into a stylizer."""
+"""Pictures on their way into a stylizer, and what it returns."""
 
 import dataclasses
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image as PillowImage
 
 from styleflax.images.decoding import (
@@ -17,17 +18,18 @@ from styleflax.images.decoding import (
     is_encoded,
     path_or_bytes,
 )
-from styleflax.images.files import as_float_image, resize_short_side
+from styleflax.images.files import as_float_image, resize_short_side, save_image
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.images.read import Picture as PictureFile
 from styleflax.images.read import read_picture
+from styleflax.inference.masks.layout import row_bands
 
 logger = logging.getLogger(__name__)
 
 Picture = Encoded | PillowImage.Image | np.ndarray | jax.Array | PictureFile
 """A path, bytes, an open binary file, a Pillow image, what `images.read.read_picture`
 returned, or an array (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on
-white, but for what `read_picture` returned, whose colours are taken as they are."""
+white, but for what `read_picture` returned, whose colors are taken as they are."""
 
 
 class Content(NamedTuple):
@@ -88,24 +90,24 @@ def load_contents(
     pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment, list-item]
     contents = []
     for given in pictures:
-        # Once, as the opacity is looked at again and a pipe cannot be.
+        # Once, as the opacity is read again and a pipe cannot be.
         picture = path_or_bytes(given) if is_encoded(given) else given
         original = load_pixels(picture)
         image = original if size is None else resize(original, size)
         alpha = _alpha(picture) if with_alpha else None
         contents.append(Content(image, original if restore_size else image, alpha))
     if not contents:
-        raise ValueError("content is a batch of no pictures")
+        raise ValueError("content must have at least one image, got none")
     sizes = sorted({one.target.shape[1::-1] for one in contents})
     if len(sizes) > 1:
-        raise ValueError(f"a batch must be of one size, got pictures of {sizes} px")
+        raise ValueError(f"images of a batch must have one size, got {sizes} px")
     return contents, is_batch
 
 
 def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     """A picture as uint8 if it is, else as float32 RGB in [0, 1].
 
-    Floats take four times the memory, which a large picture has not got to spare.
+    Floats take four times the memory, which is too much for a large image.
 
     Raises:
         ValueError: If it cannot be used.
@@ -128,8 +130,8 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(
-            f"the picture is {width}x{height} pixels; "
-            f"at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
+            f"the image must have at least {MIN_SIDE_PX}x{MIN_SIDE_PX} pixels, got "
+            f"{width}x{height}"
         )
     return pixels
 
@@ -160,3 +162,47 @@ def _alpha(picture: Picture) -> np.ndarray | None:
         return None
     alpha = array[..., 3]
     return alpha if alpha.dtype == np.uint8 else alpha.astype(np.float32)
+
+
+class Stylized:
+    """A stylized picture, or a batch of them.
+
+    Attributes:
+        array: Float32 RGB in [0, 1], shape (h, w, 3) or (b, h, w, 3).
+    """
+
+    def __init__(self, array: Float[np.ndarray, "... h w 3"]) -> None:
+        self.array = array
+
+    def to_pillow(self) -> PillowImage.Image:
+        """The picture as Pillow has it.
+
+        Raises:
+            ValueError: If this is a batch.
+        """
+        return PillowImage.fromarray(rounded(self._single()))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the picture; the suffix names the format.
+
+        Raises:
+            ValueError: If this is a batch, or the suffix is unknown.
+            OSError: If the file cannot be written.
+        """
+        save_image(rounded(self._single()), path)
+
+    def _single(self) -> np.ndarray:
+        if self.array.ndim != 3:
+            raise ValueError(
+                f"save requires one image, got a batch of {len(self.array)}; use one "
+                "of .array"
+            )
+        return self.array
+
+
+def rounded(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture in 8 bits; by bands, as `to_u8` takes five times a picture's memory."""
+    made_u8 = np.empty(image.shape, np.uint8)
+    for first, last in row_bands(*image.shape[:2]):
+        made_u8[first:last] = to_u8(image[first:last])
+    return made_u8

@@ -10,7 +10,7 @@ from styleflax import methods
 from styleflax.compile_cache.jit import kept_shapes
 from styleflax.config import OPTIONS, Arithmetic, Options, read_options
 from styleflax.config.options import check_removed
-from styleflax.forks import refuse_fork
+from styleflax.memory import refuse_fork
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention, scale_widths
 from styleflax.types import Params
@@ -109,8 +109,8 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
     for name, values in allowed.items():
         if getattr(spec, name) not in values:
             raise ValueError(
-                f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
-                f"{sorted(values)}"
+                f"the encoder's {name} must be one of {sorted(values)}, got "
+                f"{getattr(spec, name)!r}"
             )
     if method.styles and not file.encoder_params:
         return  # it would judge in training alone: the styles are in the network

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.forks import refuse_fork
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.matching import match_by_bands
 from styleflax.inference.color.transfer import (
@@ -22,6 +21,7 @@ from styleflax.inference.contents import (
     Content,
     Picture,
     StylePixels,
+    Stylized,
     load_contents,
 )
 from styleflax.inference.controls import (
@@ -30,19 +30,18 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
-from styleflax.inference.masks.pixels import PixelMasks
+from styleflax.inference.masks.layout import WHOLE, LaidMasks, PixelMasks, lay_masks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render.renderer import Renderer
 from styleflax.inference.styles.encode import STYLE_SIZE_PX, KeptStyles, StyleEncoder
 from styleflax.inference.styles.file import StyleFile
-from styleflax.inference.stylized import Stylized
+from styleflax.memory import refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 from styleflax.methods.finishing import has_palette
 from styleflax.parallel import local_devices
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import ModelFile, load_model
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Stylizer:
         model: As built.
         devices: To use; by default all of this process.
         split_rows: See `load`.
-        tile_px: The same.
+        tile_px: See `load`.
         file: What the model was built of, for style files and the defaults of
             controls; without it these are off.
         name: What messages and style files call the model.
@@ -111,7 +110,7 @@ class Stylizer:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
                 `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
-                process, for pictures too large for one; see `render.renderer`.
+                process, for too large ones; see `inference.render.renderer`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
                 of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
@@ -177,7 +176,7 @@ class Stylizer:
         Args:
             style: As for `encode_style`.
             path: Ends in ".style"; an older file is replaced.
-            size: The same.
+            size: As for `encode_style`.
             painting: What to call the picture; by default its file's name.
             mask: As for `encode_style`.
 
@@ -204,7 +203,7 @@ class Stylizer:
             style: As for `encode_style`.
             color: As in the calls to come.
             size: Their `style_size`, which is then not to be given.
-            mask: Of their `style_masks`, which are then not to be given.
+            mask: Mask of their `style_masks`, which are then not to be given.
             refine: Whether their results will be refined.
 
         Raises:

@@ -27,8 +27,7 @@ from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.layers import scale_channels
 from styleflax.ops.adain import adain, rescale_regions
-from styleflax.ops.extent import Extent
-from styleflax.ops.spatial import area_average, middle_half
+from styleflax.ops.spatial import Extent, area_average, middle_half
 from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
@@ -61,7 +60,7 @@ def make_adain(
 
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
-        options: Of the network.
+        options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.
@@ -132,7 +131,7 @@ def make_adain(
     # Training: equations 11 to 13, and what keeps the decoder on course.
 
     def adain_of(content: FeatureMap, style: FeatureMap) -> FeatureMap:
-        """The transfer above of a batch, each content with the style beside it."""
+        """The transfer of a batch, each content with its own style."""
         return adain(content, *channel_mean_std(style, **of_style), **of_content)
 
     def loss(

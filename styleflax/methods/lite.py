@@ -30,8 +30,7 @@ from styleflax.methods.moments import feature_moments, mix_moments, style_moment
 from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.lite import LiteDecoder, LiteEncoder
 from styleflax.ops.adain import adain, rescale_regions
-from styleflax.ops.extent import Extent
-from styleflax.ops.spatial import area_average
+from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
     channel_mean_std,
@@ -69,7 +68,7 @@ def make_lite(
 
     Args:
         losses: Weights by term; see `LOSS_TERMS`.
-        options: Of the network.
+        options: Options of the network.
         arithmetic: Variances, and the reduction of the loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.

@@ -11,7 +11,7 @@ from styleflax.ops.conv import (
     upsample_conv3x3_reflect,
     valid_conv,
 )
-from styleflax.ops.extent import Extent, refill
+from styleflax.ops.spatial import Extent, refill
 
 
 def scale_channels(channels: int, width: float) -> int:

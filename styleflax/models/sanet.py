@@ -11,10 +11,8 @@ from jaxtyping import Array, Float
 
 from styleflax.config import AttentionPath
 from styleflax.models.layers import ReflectConv
-from styleflax.ops.attention import attention
-from styleflax.ops.extent import Extent
-from styleflax.ops.partial_attention import PartialAttention, partial_attention
-from styleflax.ops.spatial import area_average, upsample_nearest
+from styleflax.ops.attention import PartialAttention, attention, partial_attention
+from styleflax.ops.spatial import Extent, area_average, upsample_nearest
 from styleflax.ops.statistics import (
     mean_variance_norm,
     moments_mean_std,
@@ -38,7 +36,7 @@ class Regions(NamedTuple):
 
     Attributes:
         masks: Sum to 1 over regions at every position; of any size, or by layer.
-        shares: Of every style in every region; rows sum to 1.
+        shares: Shares of every style in every region; rows sum to 1.
     """
 
     masks: Float[Array, "r mh mw"] | Mapping[str, Float[Array, "r _ _"]]
@@ -61,7 +59,7 @@ class StyleAttention(nn.Module):
     Attributes:
         statistics: `ddof` and `eps` of the normalisation of styles.
         dtype: Compute type; scores, and what is returned, are float32.
-        path: Of `ops.attention.attention`.
+        path: Path of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
@@ -87,7 +85,7 @@ class StyleAttention(nn.Module):
             masks: As in `Regions`, at this layer.
             shares: The same; the last column is that of `itself`, if given.
             itself: Taken as it is.
-            parts: Of the styles, which are normalised by the moments there and
+            parts: Parts of the styles, which are normalised by the moments there and
                 attended to only there; none, or None, for all of a style.
         """
         b, h, w, c = queries[0].shape
@@ -136,11 +134,11 @@ def attend_partly(
 ) -> PartialAttention:
     """What a block's queries attend to among some positions of a style.
 
-    Merged over all of the style's positions (`ops.partial_attention`), this is what
+    Merged over all of the style's positions (`ops.attention`), this is what
     `StyleAttention` weighs and sums before `out_conv`.
 
     Args:
-        params: Of a `StyleAttention`.
+        params: Params of a `StyleAttention`.
         queries: Normalized features of the content.
         normalized: The style's features there, normalized as all of the style.
         raw: The same as they are.
@@ -172,7 +170,7 @@ class SANet(nn.Module):
     Attributes:
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
-        path: Of `ops.attention.attention`.
+        path: Path of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]

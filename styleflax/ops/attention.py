@@ -1,6 +1,10 @@
-"""Attention of a content's positions to a style's, for pictures of any size."""
+"""Attention of positions to positions: at once, or merged from parts of the keys.
 
-from typing import get_args
+Parts are merged as moments are (`ops.statistics.merge_moments`): exactly, in any
+order.
+"""
+
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +15,7 @@ from styleflax.config import AttentionPath
 from styleflax.ops.chunked_attention import (
     BLOCKS,
     Blocks,
+    attention_with_log_sums,
     chunked_attention,
 )
 
@@ -36,9 +41,9 @@ def attention(
     two blocks where the dense one needs it for n times m scores.
 
     Args:
-        query: One per position of the content.
-        key: One per position of the style.
-        value: The same.
+        query: Queries, one per position of the content.
+        key: Keys, one per position of the style.
+        value: Keys, one per position of the style.
         mask: Where a query may attend to a key. A query that may attend to
             nothing gives 0.
         bias: Added to the scores.
@@ -50,6 +55,12 @@ def attention(
 
     Raises:
         ValueError: If the path is unknown or a block is not positive.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> query = key = 20 * jnp.eye(2)[None]
+        >>> attention(query, key, jnp.array([[[1.0], [5.0]]]))[0, :, 0]
+        Array([1., 5.], dtype=float32)
     """
     if path not in get_args(AttentionPath):
         raise ValueError(f"path must be one of {get_args(AttentionPath)}, got {path!r}")
@@ -106,3 +117,48 @@ def _dense(
         value,
         preferred_element_type=jnp.float32,
     )
+
+
+class PartialAttention(NamedTuple):
+    """What queries found among some of the keys.
+
+    Attributes:
+        output: Mean of these keys' values, weighted by softmax over these keys.
+        log_sum: Logarithm of the sum of the exponentials of their scores.
+    """
+
+    output: Float[Array, "r n d"]
+    log_sum: Float[Array, "r n"]
+
+
+def partial_attention(
+    query: Float[Array, "r n c"],
+    key: Float[Array, "m c"],
+    value: Float[Array, "m d"],
+    allowed: Float[Array, " m"],
+    blocks: Blocks = BLOCKS,
+) -> PartialAttention:
+    """Attention of several sets of queries to one part of the keys.
+
+    Args:
+        query: Sets of queries.
+        key: Key of the part.
+        value: Value of the part.
+        allowed: 0 for keys that do not count.
+        blocks: As in `ops.chunked_attention`.
+    """
+    bias = jnp.where(allowed > 0, 0.0, -jnp.inf)[None]
+    found = [attention_with_log_sums(q, key, value, bias, blocks) for q in query]
+    outputs, log_sums = zip(*found, strict=True)
+    log_sum = jnp.where(jnp.any(allowed > 0), jnp.stack(log_sums), -jnp.inf)
+    return PartialAttention(jnp.stack(outputs), log_sum)
+
+
+def merge_attention(a: PartialAttention, b: PartialAttention) -> PartialAttention:
+    """What the same queries found among the keys of both parts.
+
+    In one of them there must have been a key that counts.
+    """
+    log_sum = jnp.logaddexp(a.log_sum, b.log_sum)
+    share = jnp.exp(b.log_sum - log_sum)[..., None]
+    return PartialAttention(a.output + share * (b.output - a.output), log_sum)

@@ -1,7 +1,65 @@
-"""Padding, pooling and resampling of feature maps, for any height and width."""
+"""Padding, pooling and resampling of feature maps, for any height and width.
+
+A program compiled for one size of array serves pictures of every size, if at each
+layer what lies right of and below the picture is refilled with what a program of the
+picture's own size would have put there. That is one row and one column: nothing here
+reaches further than a 3x3 convolution does.
+"""
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+
+class Extent(NamedTuple):
+    """Rows and columns of an array that are a picture's, from its upper left corner.
+
+    What lies beyond is filler: finite numbers, which no position of the picture may
+    depend on. Where the picture goes on beyond the array, its extent is larger.
+
+    Attributes:
+        rows: At least 1.
+        columns: At least 1.
+    """
+
+    rows: Int[Array, ""]
+    columns: Int[Array, ""]
+
+    def shrunk(self, factor: int) -> "Extent":
+        """The extent after pools that round up, by `factor` in all."""
+        return Extent(-(-self.rows // factor), -(-self.columns // factor))
+
+    def grown(self, factor: int) -> "Extent":
+        """The extent of a map enlarged by `factor`."""
+        return Extent(self.rows * factor, self.columns * factor)
+
+
+def refill(
+    x: Float[Array, "b h w c"], extent: Extent, inner: int
+) -> Float[Array, "b h w c"]:
+    """The map with the row and the column just beyond its extent made from within.
+
+    Args:
+        x: A map; where its extent is as large or larger, nothing changes.
+        extent: What of it is the picture's.
+        inner: How far inside the edge the copy is taken from. 1 reflects, for a 3x3
+            convolution; 0 repeats the edge, for a pool (where it does what minus
+            infinity does) and for a convolution of the enlarged map. A side of
+            length 1 repeats its one position, as `ops.conv.reflect_pad` does.
+    """
+    for axis, size in ((1, extent.rows), (2, extent.columns)):
+        source = jnp.maximum(size - 1 - inner, 0)
+        copy = lax.dynamic_slice_in_dim(x, source, 1, axis)
+        # One line is written, not the whole map: its own last one, if the picture ends
+        # no sooner, as a start beyond the array would be moved back into it.
+        last = x.shape[axis] - 1
+        target = jnp.minimum(size, last)
+        own = lax.dynamic_slice_in_dim(x, target, 1, axis)
+        line = jnp.where(size > last, own, copy)
+        x = lax.dynamic_update_slice_in_dim(x, line, target, axis)
+    return x
 
 
 def reflection_pad(x: Float[Array, "b h w c"], width: int = 1) -> Float[Array, "..."]:
@@ -39,7 +97,14 @@ def middle_half(
 def upsample_nearest(
     x: Float[Array, "b h w c"], factor: int = 2
 ) -> Float[Array, "..."]:
-    """Map with every position repeated `factor` times along both sides."""
+    """Map with every position repeated `factor` times along both sides.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> upsample_nearest(jnp.arange(2.0).reshape(1, 1, 2, 1))[0, :, :, 0]
+        Array([[0., 0., 1., 1.],
+               [0., 0., 1., 1.]], dtype=float32)
+    """
     b, h, w, c = x.shape
     shape = (b, h, factor, w, factor, c)
     repeated = jnp.broadcast_to(x[:, :, None, :, None, :], shape)
@@ -63,7 +128,7 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
     """2x2 average pooling of stride 2 in ceil mode, as `max_pool_ceil` otherwise.
 
     The last row or column of an odd side is averaged over the positions that it
-    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimised.
+    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimized.
     """
     odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
     x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself
@@ -74,13 +139,18 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
 def area_average(
     masks: Float[Array, "r h w"], height: int, width: int
 ) -> Float[Array, "..."]:
-    """Masks averaged over the cells of a (height, width) grid laid over them.
+    """Masks averaged over the cells of a (height, width) grid.
 
     Each output cell is the exact mean over the area it covers, so a partition
     of unity stays one.
 
     Returns:
         Array of shape (r, height, width).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> area_average(jnp.array([[[0.0, 0.0, 1.0]]]), 1, 2)
+        Array([[[0.        , 0.66...]]], dtype=float32)
     """
     rows = _overlap(masks.shape[1], height)
     columns = _overlap(masks.shape[2], width)

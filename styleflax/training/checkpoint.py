@@ -1,4 +1,4 @@
-"""Checkpoints that are verified when they are read.
+"""Checkpoints that are verified when they are read, and the environment they are of.
 
 Orbax writes them asynchronously and atomically, but restores flipped bits
 without a word. So a digest of every leaf is written beside the state and
@@ -7,10 +7,13 @@ taken.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import logging
+import os
+import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,52 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+import styleflax
+
 logger = logging.getLogger(__name__)
+PACKAGES = ("styleflax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "grain")
+
+
+def installed_version(package: str) -> str:
+    """A package's version; "" where it is not installed, as in a bare checkout."""
+    if package == "styleflax":
+        return styleflax.__version__
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def describe_environment(
+    devices: Sequence[jax.Device], parallel: str
+) -> dict[str, str]:
+    """Machine type, versions, devices and flags, as written into checkpoints."""
+    versions = {name: installed_version(name) for name in PACKAGES}
+    several = jax.process_count() > 1
+    return {
+        **versions,
+        "machine": platform.machine(),
+        "device": devices[0].device_kind,
+        "num_devices": str(len(devices)),
+        **({"num_processes": str(jax.process_count())} if several else {}),
+        "num_cpus": str(os.cpu_count()),
+        "parallel": parallel,
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+
+
+def warn_of_differences(before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Warns that a run goes on where its bits may come out differently."""
+    changed = sorted(k for k in before.keys() | now if before.get(k) != now.get(k))
+    if changed:
+        listed = "; ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in changed)
+        logger.warning(
+            "the run goes on in another environment (%s), so its result may differ "
+            "in the last bits from an uninterrupted one",
+            listed,
+        )
+
+
 _HALF_WRITTEN = ".orbax-checkpoint-tmp"
 _NOTES = "notes"
 """Stands among the digests for that of the notes; no path of a leaf is a bare word."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from styleflax.compile_cache.options import DETERMINISTIC, add_flag
 from styleflax.config import Config, Phase
-from styleflax.distributed.consensus import is_first, on_all, on_first, wait_for_all
+from styleflax.distributed.hosts import is_first, on_all, on_first, wait_for_all
 from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
 from styleflax.images.files import save_image
 from styleflax.memory import explained_memory
@@ -24,20 +24,27 @@ from styleflax.parallel import (
     map_step,
     replicate,
 )
-from styleflax.training.build import build_method, build_methods
-from styleflax.training.optimizer import make_schedule
-from styleflax.training.phases import phase_starts, remaining_phases
-from styleflax.training.prefetch import DeviceBatches
-from styleflax.training.run import MakeSampler, MakeScorer, Run, open_run
-from styleflax.training.scoring import make_phase_scorer
+from styleflax.training.phases import (
+    build_method,
+    build_methods,
+    phase_starts,
+    remaining_phases,
+)
+from styleflax.training.run import (
+    MakeSampler,
+    MakeScorer,
+    Run,
+    make_phase_scorer,
+    open_run,
+)
 from styleflax.training.sources import (
+    DeviceBatches,
     cut_validation,
     open_sources,
     phase_batches,
     sample_batch,
 )
-from styleflax.training.state import TrainState
-from styleflax.training.step import make_train_step
+from styleflax.training.step import TrainState, make_schedule, make_train_step
 from styleflax.training.validation import validate
 from styleflax.training.workdir import (
     check_same_config,
@@ -60,18 +67,18 @@ def train(
     request: StopRequest | None = None,
     make_scorer: MakeScorer | None = None,
 ) -> TrainState:
-    """Trains until the last phase ends or a signal asks to stop; resumes by itself.
+    """Trains until the last phase ends or a signal asks to stop; resumes if it can.
 
-    Where `jax.distributed` has been initialised, every process must call it, with
+    Where `jax.distributed` has been initialized, every process must call it, with
     the same configuration and a folder that all share.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Holds all of it: configuration, encoder, checkpoints, metrics,
             samples.
         make_sampler: Draws how far training has come; see `MakeSampler`.
-        request: To stop, for whoever sets it in another way than by a signal.
-        make_scorer: Scores validation pairs, beside the terms of the loss; see
+        request: Request to stop, if it can be set other than by a signal.
+        make_scorer: Scores validation pairs in addition to the terms of the loss; see
             `MakeScorer`.
 
     Returns:
@@ -149,7 +156,7 @@ def _run_phase(
     draw = run.make_sampler(method) if run.make_sampler else None
     score = make_phase_scorer(run, method)
     first = int(state.step)
-    if first == start:  # every phase begins with a fresh optimiser
+    if first == start:  # every phase begins with a fresh optimizer
         players = local_view(state.variables.players)
         fresh = {k: run.optimizer.init(p) for k, p in players.items()}
         state = state._replace(opt_state=replicate(fresh, run.devices))

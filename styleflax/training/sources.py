@@ -1,28 +1,87 @@
-"""The pictures of a run."""
+"""The pictures of a run, as batches that wait on the devices."""
 
+import collections
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.manifest import make_manifest
+from styleflax.datasets.pipeline import centre_crop
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
-from styleflax.distributed.consensus import on_all, on_first
+from styleflax.distributed.hosts import on_all, on_first
 from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError
 from styleflax.images.listing import RULES
+from styleflax.images.pixels import to_float
 from styleflax.methods.base import Batch, Method
+from styleflax.ops.color_match import palette_of
 from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
 from styleflax.training.workdir import check_pictures, recorded_rules
 
 if TYPE_CHECKING:
     from styleflax.datasets.pipeline import PairStream
+
+
+AHEAD = 1
+"""Batches on the devices in addition to the one in use; each costs its uint8 pixels."""
+
+
+class DeviceBatches:
+    """Batches that are on their way to the devices while the step before runs.
+
+    Where steps are dispatched without waiting for them (on GPU and TPU), the time
+    spent here overlaps with the devices' work, so that it bounds from above how
+    long they are idle for want of data.
+    """
+
+    def __init__(self, batches: Iterator[Batch], put: Callable[[Batch], Any]) -> None:
+        self._batches, self._put = batches, put
+        self._queue: collections.deque[Any] = collections.deque()
+        self._waited_s, self._since = 0.0, time.perf_counter()
+
+    def __next__(self) -> Any:
+        """The next batch, as `put` made it."""
+        start = time.perf_counter()
+        while len(self._queue) <= AHEAD:
+            self._queue.append(self._put(next(self._batches)))
+        self._waited_s += time.perf_counter() - start
+        return self._queue.popleft()
+
+    def take_wait_share(self) -> float:
+        """Share of the time since the last call that was spent in `next`, 0 to 1."""
+        now = time.perf_counter()
+        share = self._waited_s / max(now - self._since, 1e-9)
+        self._waited_s, self._since = 0.0, now
+        return share
+
+
+def read_palettes(
+    method: Method, styles: PictureSource, style_px: int
+) -> dict[str, dict[str, Any]]:
+    """The palettes of a method's own styles by their names, as JSON has them.
+
+    Args:
+        method: Method of a method that takes paintings there are none.
+        styles: The pictures of its styles, in order.
+        style_px: Side of the squares at which they are seen.
+    """
+    palettes = {}
+    for index, name in enumerate(method.styles):
+        square = to_float(centre_crop(styles[index], style_px))
+        palette = palette_of(jnp.asarray(square)[None])
+        palettes[name] = {
+            k: np.asarray(v).tolist() for k, v in palette._asdict().items()
+        }
+    return palettes
+
 
 Sources = tuple[PictureSource, PictureSource]
 
@@ -42,7 +101,7 @@ def open_sources(config: Config, workdir: Path | None = None) -> Sources:
     """Contents and styles, prepared where they have not been before.
 
     Args:
-        config: Of the run.
+        config: Config of the run.
         workdir: Its folder, in which the pictures are recorded before they are
             prepared; all processes must call it together then. None records nothing.
 

@@ -1,17 +1,133 @@
-"""One training step, written for one device."""
+"""One training step, written for one device: its state, its optimizer, the update."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int, UInt32
 
+from styleflax.config import Optimizer, Schedule
 from styleflax.methods.base import Batch, LossFn, Method, Variables
 from styleflax.parallel import AXIS
-from styleflax.training.state import TrainState, move_average
 from styleflax.types import Key, Params
+
+
+class TrainState(NamedTuple):
+    """The part of a run that checkpoints hold.
+
+    Attributes:
+        step: Steps taken, skipped ones included.
+        variables: What is trained.
+        opt_state: Optimizer state by player.
+        key: Data of the run's random key; never changes, steps fold their
+            number into it.
+        skipped: Steps whose loss or gradient was not finite.
+        skipped_in_row: The last of those that followed one another.
+        average: Running average of `variables`; None where none is computed.
+    """
+
+    step: Int[Array, ""]
+    variables: Variables
+    opt_state: dict[str, Any]
+    key: UInt32[Array, "words"]
+    skipped: Int[Array, ""]
+    skipped_in_row: Int[Array, ""]
+    average: Variables | None = None
+
+    def shown(self) -> Variables:
+        """Variables for samples, validation and exports: the average, if any."""
+        return self.variables if self.average is None else self.average
+
+
+def create_state(
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    *,
+    with_average: bool = False,
+) -> TrainState:
+    """State before the first step.
+
+    Args:
+        method: Makes the variables.
+        optimizer: Optimizer of every player.
+        seed: Seed of the variables and of the run.
+        with_average: Hold a running average of the variables, too.
+    """
+    init_key, run_key = jax.random.split(jax.random.key(seed))
+    variables = method.init(init_key)
+    # Three separate zeros: a donated buffer may stand in the state only once.
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        variables=variables,
+        opt_state={k: optimizer.init(p) for k, p in variables.players.items()},
+        key=jax.random.key_data(run_key),
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_row=jnp.zeros((), jnp.int32),
+    )
+    return begin_average(state) if with_average else state
+
+
+def begin_average(state: TrainState) -> TrainState:
+    """`state` with an average of its variables alone, in buffers of its own."""
+    return state._replace(average=jax.tree.map(jnp.copy, state.variables))
+
+
+def move_average(
+    average: Variables, variables: Variables, step: Int[Array, ""], decay: float
+) -> Variables:
+    """The running average after a step, in float32.
+
+    Args:
+        average: Before the step.
+        variables: After the step.
+        step: Steps taken before; the first ones count for more, by a decay of at most
+            (1 + step) / (10 + step), so that what training began with is soon
+            forgotten (as in TensorFlow's ExponentialMovingAverage).
+        decay: Share that the old average keeps.
+    """
+    kept = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+
+    def move(old: Float[Array, "*_"], new: Float[Array, "*_"]) -> Float[Array, "*_"]:
+        return new + kept * (old - new)
+
+    return jax.tree.map(move, average, variables)
+
+
+def make_schedule(schedule: Schedule, steps: int) -> optax.Schedule:
+    """Learning rate as a function of the step within a phase.
+
+    Args:
+        schedule: `inverse` is lr / (1 + decay * step), of Huang and Belongie's
+            published code; `cosine` falls to 0 at the end; `steps` is lr * decay ^
+            (step // every_steps).
+        steps: Length of the phase.
+    """
+    warmup = schedule.warmup_steps
+    if schedule.kind == "cosine":
+        decay = optax.cosine_decay_schedule(schedule.learning_rate, steps - warmup)
+    elif schedule.kind == "steps":
+        decay = optax.exponential_decay(
+            schedule.learning_rate, schedule.every_steps, schedule.decay, staircase=True
+        )
+    else:
+
+        def decay(step: jax.typing.ArrayLike) -> jax.typing.ArrayLike:
+            return schedule.learning_rate / (1.0 + schedule.decay * step)
+
+    rise = optax.linear_schedule(0.0, schedule.learning_rate, warmup + 1)
+    # From warmup + 1 so that no step has a rate of 0.
+    return optax.join_schedules([lambda step: rise(step + 1), decay], [warmup])
+
+
+def make_optimizer(config: Optimizer) -> optax.GradientTransformation:
+    """Clipped Adam directions; the train step scales them by the learning rate."""
+    clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else None
+    adam = optax.scale_by_adam(b1=config.beta1, b2=config.beta2)
+    return optax.chain(clip, adam) if clip else adam
+
 
 TrainStep = Callable[[TrainState, Params, Batch], tuple[TrainState, dict[str, Array]]]
 
@@ -80,7 +196,7 @@ def _all_players(
     images: Batch,
     key: Key,
 ) -> tuple[tuple[Variables, dict[str, Any]], dict[str, Array], Array]:
-    """Variables and optimisers after a step of every player; metrics; all finite?
+    """Variables and optimizers after a step of every player; metrics; all finite?
 
     All players move at once, from where the step found them. Those that only other
     phases train stay as they are.

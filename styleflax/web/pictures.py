@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from styleflax.art import FAMILIES, paint
-from styleflax.images.samples import held_out_photo
+from styleflax.images.listing import held_out_photo
 
 PHOTOS = {
     "coffee": "A cup of coffee",

@@ -15,9 +15,9 @@ from styleflax.images.pixels import to_u8
 from styleflax.images.read import Picture, read_picture
 from styleflax.images.write import keeps_alpha, write_picture
 from styleflax.inference.contents import Picture as AnyPicture
+from styleflax.inference.contents import rounded
 from styleflax.inference.controls import make_plan
 from styleflax.inference.styles.file import is_style_file
-from styleflax.inference.stylized import rounded
 from styleflax.inference.stylizer import OneStyle
 from styleflax.inference.video.clip import Clip, Frame
 from styleflax.inference.video.clips import open_clip, open_writer
@@ -323,7 +323,7 @@ def _write(job: Job, options: Options, photo: Picture, made_u8: np.ndarray) -> R
         resized = PillowImage.fromarray(alpha_u8).resize((width, height), bicubic)
         alpha_u8 = np.asarray(resized)
     if alpha_u8 is not None and not keeps_alpha(suffix):
-        job.note(f"{suffix} cannot be transparent: what is goes on white")
+        job.note(f"{suffix} has no transparency: transparent parts become white")
     picture = photo._replace(rgb_u8=made_u8, alpha_u8=alpha_u8)
     if options.metadata == "strip":
         picture = picture.without_metadata()

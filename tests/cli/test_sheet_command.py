@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.inference.stylized import Stylized
+from styleflax.inference.contents import Stylized
 from styleflax.inference.stylizer import Stylizer
 
 CELL = 32

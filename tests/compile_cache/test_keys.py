@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styleflax.compile_cache.keys import (
+from styleflax.compile_cache.jit import (
     Unknown,
     describe,
     environment_digest,
@@ -30,7 +30,7 @@ def outer(held, default=1):
 SCRIPT = """
 import json, sys
 from styleflax import methods
-from styleflax.compile_cache.keys import describe
+from styleflax.compile_cache.jit import describe
 from styleflax.config import Arithmetic
 
 def text(name, ddof):

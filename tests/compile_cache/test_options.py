@@ -12,8 +12,7 @@ import pytest
 from jax import lax
 
 from styleflax.compile_cache import options
-from styleflax.compile_cache.jit import kept_jit
-from styleflax.compile_cache.keys import environment_digest
+from styleflax.compile_cache.jit import environment_digest, kept_jit
 from styleflax.compile_cache.options import (
     DETERMINISTIC,
     SWITCH,

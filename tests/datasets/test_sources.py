@@ -6,7 +6,7 @@ import pytest
 
 from styleflax.datasets import sources
 from styleflax.datasets.sources import open_dataset, open_source
-from styleflax.images import samples
+from styleflax.images import listing as samples
 from styleflax.images.files import decode_image_u8
 
 
@@ -120,8 +120,8 @@ def run(code, tmp_path):
 
 def test_reading_pictures_imports_neither_tfds_nor_grain(tmp_path):
     run(
-        "import sys; import styleflax.images.files, styleflax.images.samples, "
-        "styleflax.datasets.sources, styleflax.datasets.augment\n"
+        "import sys; import styleflax.images.files, styleflax.images.listing, "
+        "styleflax.datasets.sources, styleflax.datasets.pipeline\n"
         "heavy = {'tensorflow', 'tensorflow_datasets', 'grain', 'skimage', 'jax'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)",
         tmp_path,

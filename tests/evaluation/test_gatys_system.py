@@ -2,10 +2,10 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.evaluation import gatys_system
-from styleflax.evaluation.gatys_system import make_gatys_system
+from styleflax.evaluation import systems as gatys_system
 from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.scored_systems import load_lineup
+from styleflax.evaluation.systems import make_gatys_system
 from styleflax.inference.gatys import Optimised
 from styleflax.weights.store import load_model
 

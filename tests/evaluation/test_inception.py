@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from styleflax.evaluation.networks import inception, inception_blocks
-from styleflax.evaluation.networks.inception_blocks import Block, Conv, Fork, Pool
+from styleflax.evaluation.networks import inception
+from styleflax.evaluation.networks import inception as inception_blocks
+from styleflax.evaluation.networks.inception import Block, Conv, Fork, Pool
 
 RNG = np.random.default_rng(5)
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from styleflax.evaluation.networks import inception_blocks, inception_file
+from styleflax.evaluation.networks import inception as inception_blocks
+from styleflax.evaluation.networks import inception_file
 
 
 def test_folding_equals_the_normalisation_behind_the_convolution():

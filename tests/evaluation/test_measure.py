@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleflax.evaluation.drawn_skies import draw_sky
+from styleflax.evaluation.inputs import draw_sky
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.artefacts import detect_artefacts
 from styleflax.evaluation.metrics.color import (
@@ -14,10 +14,8 @@ from styleflax.evaluation.metrics.gram import (
     gram_distances,
     make_gram_matrices,
 )
-from styleflax.evaluation.metrics.identity import psnr
 from styleflax.evaluation.metrics.lpips import make_lpips
-from styleflax.evaluation.metrics.self_similarity import make_cfsd
-from styleflax.evaluation.metrics.structure import ssim
+from styleflax.evaluation.metrics.structure import make_cfsd, psnr, ssim
 
 NETWORKS = ("vgg16", "alexnet")
 SIZE_PX = 64

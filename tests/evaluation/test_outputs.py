@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.evaluation.outputs import find_outputs, load_output_u8, parse_outputs
+from styleflax.evaluation.systems import find_outputs, load_output_u8, parse_outputs
 
 PAIRS = [("a", "s"), ("a", "t")]
 

@@ -8,7 +8,7 @@ from styleflax.export import export_model
 from styleflax.export.runtime import OnnxStylizer
 from styleflax.export.storage import quantize
 from styleflax.images.files import load_image_u8, resize_short_side
-from styleflax.images.samples import held_out_photo, training_photos
+from styleflax.images.listing import held_out_photo, training_photos
 from styleflax.inference.stylizer import Stylizer
 
 PSNR_DB = {"float32": 90, "float16": 55, "int8": 38}

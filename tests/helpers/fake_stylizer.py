@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from styleflax.inference.stylized import Stylized
+from styleflax.inference.contents import Stylized
 
 
 class FakeStylizer:

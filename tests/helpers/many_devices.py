@@ -11,8 +11,7 @@ import optax
 from tiny_run import make_tiny
 
 from styleflax.parallel import all_devices, map_step, replicate
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_train_step
 
 
 def flat(state):

@@ -21,7 +21,7 @@ import numpy as np
 from styleflax import methods
 from styleflax.methods.base import encode_painting, plain_controls, stylize
 from styleflax.models.vgg import VGG
-from styleflax.parallel_rows import RowSplit
+from styleflax.parallel import RowSplit
 
 COLLECTIVES = (
     "all-gather",

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images.color_profile import srgb_profile
 from styleflax.images.files import ImageError
-from styleflax.images.read import Picture, read_picture
+from styleflax.images.read import Picture, read_picture, srgb_profile
 from styleflax.images.write import encode_picture, keeps_alpha, write_picture
 
 EXIF = Image.Exif()

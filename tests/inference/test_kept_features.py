@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from styleflax.inference.tiles.feature_cache import KeptFeatures
+from styleflax.inference.tiles.windows import KeptFeatures
 
 BYTES = 100 * (4 + 2)
 

@@ -1,7 +1,6 @@
 import numpy as np
 
-from styleflax.inference.tiles.keys import key_blocks
-from styleflax.inference.tiles.windows import cut_windows
+from styleflax.inference.tiles.windows import cut_windows, key_blocks
 from styleflax.methods.base import Tiling
 
 STRIDES = {"relu4_1": 8, "relu5_1": 16}

@@ -8,8 +8,13 @@ import pytest
 from PIL import Image
 
 from styleflax.images.decoding import MAX_MEGAPIXELS, ImageError
-from styleflax.inference.masks.labels import mask_file, read_label
-from styleflax.inference.masks.read import check_masks, check_style_mask, read_mask
+from styleflax.inference.masks.read import (
+    check_masks,
+    check_style_mask,
+    mask_file,
+    read_label,
+    read_mask,
+)
 
 LABELS = np.repeat(np.array([[0, 0, 1, 3], [0, 2, 2, 3]], np.uint8), 4, axis=0)
 COLORS = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (128, 64, 32))
@@ -72,7 +77,7 @@ def test_a_file_whose_name_has_brackets_is_that_file(maps):
         ("palette.png[#123456]", "no label #123456; it has #000000, #00ff00, #804020"),
         (
             "colors.png[3]",
-            r"colors, not numbers: give a color as in \[#ff0000\]; it has",
+            r"colors, not numbers: give a color such as \[#ff0000\]; it has",
         ),
     ],
 )

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.inference.masks.cells import (
+from styleflax.inference.masks.layout import (
     average_cells,
     core_cells,
     layer_cells,

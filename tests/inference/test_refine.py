@@ -7,7 +7,7 @@ from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import Content, StylePixels
 from styleflax.inference.controls import make_plan
 from styleflax.inference.gatys import Settings, make_gatys, refine
-from styleflax.inference.gatys.levels import Inputs, Regions, next_image, resized
+from styleflax.inference.gatys.optimize import Inputs, Regions, next_image, resized
 from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.methods.gatys import Objective
 from styleflax.ops import color_match

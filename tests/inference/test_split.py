@@ -14,7 +14,7 @@ from jax.sharding import PartitionSpec
 from styleflax.config import SANetOptions
 from styleflax.methods.sanet import make_sanet
 from styleflax.models.sanet import SANet
-from styleflax.parallel_rows import RowSplit, devices_for
+from styleflax.parallel import RowSplit, devices_for
 
 CHILD = Path(__file__).parents[1] / "helpers" / "split_rows.py"
 

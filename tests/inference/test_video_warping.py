@@ -7,7 +7,7 @@ from PIL import Image
 from skimage.transform import warp
 
 from styleflax.images.files import load_image_u8
-from styleflax.images.samples import held_out_photo
+from styleflax.images.listing import held_out_photo
 from styleflax.inference.controls import make_plan
 from styleflax.inference.video.stylizer import VideoStylizer
 

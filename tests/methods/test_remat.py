@@ -8,7 +8,7 @@ import pytest
 from styleflax.config import Config, Phase, Run
 from styleflax.methods.base import Variables
 from styleflax.models.vgg import VGG
-from styleflax.training.build import build_method
+from styleflax.training.phases import build_method
 
 KEY = jax.random.key(0)
 ADAIN = {"content": 1.0, "style": 10.0}

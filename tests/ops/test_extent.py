@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
-from styleflax.ops.extent import Extent, refill
-from styleflax.ops.spatial import max_pool_ceil
+from styleflax.ops.spatial import Extent, max_pool_ceil, refill
 
 SIZE = 8
 SIZES = [(1, 1), (1, 5), (2, 8), (5, 7), (7, 3), (8, 8)]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy_sanet
 
-from styleflax.ops.partial_attention import merge_attention, partial_attention
+from styleflax.ops.attention import merge_attention, partial_attention
 
 RNG = np.random.default_rng(0)
 QUERY = RNG.normal(0, 2, (2, 9, 5)).astype("f4")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleflax.inference.stylizer import Stylizer
-from styleflax.weights.published.conversion import convert_and_save
+from styleflax.weights.published.convert import convert_and_save
 from styleflax.weights.store import load_model
 
 torch = pytest.importorskip("torch", reason="parity with PyTorch needs PyTorch")

@@ -14,8 +14,7 @@ from styleflax.methods.base import Variables
 from styleflax.methods.sanet import make_sanet
 from styleflax.parallel import local_devices, map_step, replicate
 from styleflax.training import loop
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_train_step
 
 
 @pytest.mark.parametrize("mode", ["pmap", "shard_map"])

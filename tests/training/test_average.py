@@ -14,9 +14,12 @@ from styleflax.methods.base import Variables
 from styleflax.parallel import local_devices, map_step, replicate
 from styleflax.training.checkpoint import Checkpoints, leaf_digests
 from styleflax.training.metrics import read_metrics
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state, move_average
-from styleflax.training.step import make_train_step
+from styleflax.training.step import (
+    create_state,
+    make_optimizer,
+    make_train_step,
+    move_average,
+)
 
 FROZEN = {"encoder": {"scale": np.float32([1.0])}}
 

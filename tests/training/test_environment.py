@@ -1,6 +1,6 @@
 import jax
 
-from styleflax.training.environment import (
+from styleflax.training.checkpoint import (
     describe_environment,
     warn_of_differences,
 )

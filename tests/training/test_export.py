@@ -11,8 +11,7 @@ from styleflax.methods.base import Variables
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.encoder import FILE_NAME
 from styleflax.training.export import describe_spec, read_run
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import TrainState
+from styleflax.training.step import TrainState, make_optimizer
 from styleflax.weights.store import load_model, save_model
 
 SECRET = "somebodys_machine"
@@ -141,7 +140,7 @@ def test_damaged_newest_checkpoint_is_passed_over_and_left(run, tmp_path):
 
 
 def test_folder_without_a_run_is_reported_with_what_makes_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no run; .* train\.py"):
+    with pytest.raises(FileNotFoundError, match=r"has no run; start one"):
         read_run(tmp_path)
 
 

@@ -3,16 +3,16 @@ import pytest
 
 from styleflax.cli.train import parse_arguments
 from styleflax.config import Run
-from styleflax.distributed import consensus as agreement
-from styleflax.distributed.consensus import (
+from styleflax.distributed import hosts as agreement
+from styleflax.distributed.hosts import (
     broadcast,
     check_same,
     exchange,
+    joined_processes,
     on_all,
     on_first,
     wait_for_all,
 )
-from styleflax.distributed.hosts import joined_processes
 
 LONE = "coordinator_address should be defined."
 

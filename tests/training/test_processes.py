@@ -13,7 +13,7 @@ from two_processes import by_open_mpi, by_slurm, codes
 from styleflax.training import run as run_module
 from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.metrics import read_metrics
-from styleflax.training.state import create_state
+from styleflax.training.step import create_state
 
 NO_NOISE = ("--config.phases[1].losses.noise=0",)
 SGD = {"OPTIMIZER": "sgd"}

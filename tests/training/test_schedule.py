@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from styleflax.config import Optimizer, Schedule
-from styleflax.training.optimizer import make_optimizer, make_schedule
+from styleflax.training.step import make_optimizer, make_schedule
 
 
 @pytest.mark.parametrize("step", [0, 1, 1_000, 160_000])

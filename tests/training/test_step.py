@@ -6,9 +6,7 @@ import pytest
 
 from styleflax.config import Optimizer
 from styleflax.parallel import local_devices, map_step, replicate
-from styleflax.training.optimizer import make_optimizer
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 
 @pytest.fixture

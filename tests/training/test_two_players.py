@@ -12,10 +12,9 @@ from tiny_run import make_tiny
 from styleflax import methods
 from styleflax.methods.base import Variables
 from styleflax.parallel import local_devices, map_step, replicate
-from styleflax.training.build import build_methods
 from styleflax.training.checkpoint import leaf_digests
-from styleflax.training.state import create_state
-from styleflax.training.step import make_train_step
+from styleflax.training.phases import build_methods
+from styleflax.training.step import create_state, make_train_step
 
 
 def make_duel(losses=None, arithmetic=None, dtype=jnp.float32):

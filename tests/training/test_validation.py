@@ -4,7 +4,7 @@ import math
 import pytest
 
 from styleflax.config import Config, Phase, Schedule
-from styleflax.training.build import build_method
+from styleflax.training.phases import build_method
 from styleflax.training.validation import validate
 
 

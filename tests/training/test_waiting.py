@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from styleflax.parallel import local_devices, make_put, map_step, replicate
-from styleflax.training import prefetch as waiting
-from styleflax.training.prefetch import DeviceBatches
+from styleflax.training import sources as waiting
+from styleflax.training.sources import DeviceBatches
 
 
 def test_batches_come_in_order_and_one_is_ahead():

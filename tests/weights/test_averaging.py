@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_model import make_model
 
-from styleflax.weights.averaging import average_models
+from styleflax.weights.encoder import average_models
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import model_digest
 
@@ -62,5 +62,5 @@ def test_models_of_other_encoder_values_are_refused():
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_fewer_than_two_models_have_no_mean(number):
-    with pytest.raises(ValueError, match=f"at least two models, got {number}"):
+    with pytest.raises(ValueError, match=f"models must be at least two, got {number}"):
         average_models([make_model()] * number)

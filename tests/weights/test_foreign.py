@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.weights.published.conversion import describe_file
+from styleflax.weights.published.convert import describe_file
 from styleflax.weights.published.mapping import read_part
 from styleflax.weights.store import load_model
 

@@ -5,8 +5,11 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from styleflax.weights.published.pickle_check import MAX_NESTED_SIZE, check_instructions
-from styleflax.weights.published.safe_pickle import load_restricted
+from styleflax.weights.published.safe_pickle import (
+    MAX_NESTED_SIZE,
+    check_instructions,
+    load_restricted,
+)
 
 
 def doubled(times):

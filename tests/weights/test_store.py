@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 from small_model import make_model
 
-from styleflax.weights.packaged_models import packaged_models
+from styleflax.weights.packaged import packaged_models
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import load_model, model_digest, save_model
 
@@ -149,7 +149,7 @@ def test_what_float16_cannot_hold_is_refused_by_name(tmp_path):
 
 def test_other_types_and_what_is_not_json_are_refused(tmp_path):
     path = tmp_path / "m.safetensors"
-    with pytest.raises(ValueError, match="dtype is int8; allowed are"):
+    with pytest.raises(ValueError, match="dtype must be float16 or float32, got int8"):
         save_model(path, make_model(), np.int8)
     for bad in ({"x": np.ones(2)}, {"x": float("nan")}):
         with pytest.raises(ValueError, match="is not JSON"):

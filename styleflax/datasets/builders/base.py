@@ -1,25 +1,207 @@
-"""What all builders share: screening, the report, the features."""
+"""What all builders share: which pictures go in, the report, the features."""
 
 import dataclasses
+import io
+import itertools
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import tensorflow_datasets as tfds
+from PIL.Image import Image, Resampling
 from tqdm import tqdm
 
-from styleflax.datasets.builders.screening import (
-    Candidate,
-    candidates,
-    left_out_of,
-    screened,
+from styleflax.images.decoding import ImageError, decoding, one_line, open_image
+from styleflax.images.listing import (
+    RULES,
+    LeftOut,
+    Rules,
+    has_image_suffix,
+    is_passed_over,
+    list_folder,
+    named_as_images,
+    why_not_by_name,
 )
-from styleflax.images.listing import RULES, Rules
+from styleflax.images.pixels import exif_orientation, upright_rgb
+from styleflax.images.read import other_frames
+
+MAX_SHORT_SIDE_PX = 1024
+"""Larger pictures are scaled down once, at preparation: training crops from 256
+to 512 px, and a scan of 100 megapixels takes seconds to decode."""
+
+_MAX_BYTES_IN_ZIP = 2**30
+_NUM_THREADS = min(4, os.cpu_count() or 1)
+
+
+class Candidate(NamedTuple):
+    """A file that may hold a picture."""
+
+    name: str
+    """Unique within the dataset, with forward slashes."""
+    read: Callable[[], bytes]
+
+
+class Screened(NamedTuple):
+    """A picture to store, or the reason why it was left out."""
+
+    name: str
+    encoded: bytes | None
+    reason: str
+    remark: str = ""
+    """What is not stored of it, or ""."""
+
+
+def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
+    """Yields what is named as a picture in a folder or a zip file, sorted.
+
+    Raises:
+        ValueError: The zip file is damaged or incomplete.
+    """
+    if root.is_dir():
+        for path in named_as_images(root, rules):
+            yield Candidate(path.relative_to(root).as_posix(), _file_reader(path))
+        return
+    # Left open: the readers outlive this generator and close it with the last.
+    archive = _open_zip(root)
+    for name in _visible_names(archive, rules):
+        if has_image_suffix(name, rules.suffixes):
+            yield Candidate(name, _member_reader(archive, name))
+
+
+def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
+    """Returns what `candidates` passes over in a folder or a zip file.
+
+    Dead links and the like that are named as pictures are candidates, which fail.
+
+    Raises:
+        ValueError: The zip file is damaged or incomplete.
+    """
+    if root.is_dir():
+        left_out = list_folder(root, rules.suffixes, rules).left_out
+        return [x for x in left_out if not _is_candidate(x, root, rules)]
+    with _open_zip(root) as archive:
+        names = [n for n in _visible_names(archive, rules) if not n.endswith("/")]
+    reasons = ((name, why_not_by_name(name, rules.suffixes)) for name in names)
+    return [LeftOut(Path(name), reason) for name, reason in reasons if reason]
+
+
+def _is_candidate(entry: LeftOut, root: Path, rules: Rules) -> bool:
+    relative = entry.path.relative_to(root)
+    named = has_image_suffix(entry.path.name, rules.suffixes)
+    return named and not is_passed_over(relative, rules)
+
+
+def _open_zip(path: Path) -> ZipFile:
+    try:
+        return ZipFile(path)
+    except BadZipFile:
+        raise ValueError(f"{str(path)!r} is not a zip file, or incomplete") from None
+
+
+def _visible_names(archive: ZipFile, rules: Rules) -> list[str]:
+    names = sorted(archive.namelist())
+    return [n for n in names if not is_passed_over(PurePosixPath(n), rules)]
+
+
+def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
+    """Yields every candidate's bytes to store or why there are none, in order."""
+    found = iter(found)
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        while chunk := list(itertools.islice(found, 16 * _NUM_THREADS)):
+            yield from pool.map(_screen, chunk)
+
+
+def storable(encoded: bytes, name: str = "the data") -> bytes:
+    """Returns the bytes to store for a picture, having decoded it once.
+
+    A JPEG or PNG in upright, opaque, 8-bit color or gray is kept byte for byte.
+    Everything else (EXIF rotation, transparency, palettes, CMYK, 16 bits, other
+    formats, a short side over `MAX_SHORT_SIDE_PX`) becomes a JPEG of quality 95
+    without chroma subsampling.
+
+    Args:
+        encoded: The picture.
+        name: How messages about memory call it.
+
+    Raises:
+        ImageError: Not a picture, damaged, too small or too large.
+    """
+    with open_image(encoded) as image:
+        short_px = min(image.size)
+        plain = _decodes_simply(image)
+        # A draft reads all of a JPEG's data, which is what shows damage, but
+        # leaves out most of the arithmetic.
+        draft_px = 16 if plain else MAX_SHORT_SIDE_PX
+        image.draft(None, (draft_px, draft_px))
+        with decoding(image, name):
+            if plain:
+                image.load()
+                return encoded
+            return jpeg(_shrunk(upright_rgb(image), short_px))
+
+
+def _decodes_simply(image: Image) -> bool:
+    return (
+        image.format in {"JPEG", "PNG"}
+        and image.mode in {"RGB", "L"}
+        and not image.has_transparency_data
+        and exif_orientation(image) == 1
+        and min(image.size) <= MAX_SHORT_SIDE_PX
+    )
+
+
+def _shrunk(image: Image, short_px: int) -> Image:
+    if short_px <= MAX_SHORT_SIDE_PX:
+        return image
+    scale = MAX_SHORT_SIDE_PX / min(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def jpeg(image: Image) -> bytes:
+    """Returns a picture encoded to decode fast and lose little."""
+    file = io.BytesIO()
+    image.save(file, format="JPEG", quality=95, subsampling=0)
+    return file.getvalue()
+
+
+def _screen(candidate: Candidate) -> Screened:
+    try:
+        given = candidate.read()
+        encoded = storable(given, repr(candidate.name))
+    except MemoryError:
+        raise  # it is no fault of the picture, which would be left out for good
+    except Exception as error:  # reading from disk and zip files fails in many ways
+        return Screened(candidate.name, None, one_line(error))
+    return Screened(candidate.name, encoded, "", other_frames(given))
+
+
+def _file_reader(path: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        if path.is_dir():
+            raise ImageError("a folder, not a file")
+        if path.exists() and not path.is_file():  # opening a pipe would block
+            raise ImageError("not a regular file")
+        return path.read_bytes()
+
+    return read
+
+
+def _member_reader(archive: ZipFile, name: str) -> Callable[[], bytes]:
+    def read() -> bytes:
+        if (size := archive.getinfo(name).file_size) > _MAX_BYTES_IN_ZIP:
+            raise ImageError(f"unpacks to {size} bytes, more than a picture may have")
+        return archive.read(name)
+
+    return read
+
 
 REPORT_NAME = "report.json"
-"""Beside a dataset's records: how many pictures it holds, and which it lacks."""
+"""File of a data set: the number of its images, and which ones are missing."""
 
 
 @dataclasses.dataclass(eq=False)

@@ -1,23 +1,26 @@
-"""Preparing a dataset once, however many processes ask for it."""
+"""Preparing a data set once, however many processes ask for it, and reading it."""
 
 import fcntl
+import io
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from absl import logging as absl_logging
 
-from styleflax.datasets.builders import folders, generated
+from styleflax.datasets.builders import folders
+from styleflax.datasets.builders import folders as generated
 from styleflax.datasets.builders.base import (
     REPORT_NAME,
     NoUsablePictureError,
     PictureBuilder,
     PicturesConfig,
 )
-from styleflax.datasets.builders.prepared import quiet_tfds
 from styleflax.images.listing import RULES, Rules
 
 _LOGGER = logging.getLogger(__name__)
@@ -73,7 +76,7 @@ def find_config(
     Args:
         name: See `prepared_folder`, as for the other arguments.
         manual_dir: Folder of files that the user downloaded.
-        options: Of the dataset.
+        options: Options of the dataset.
         rules: Which files of folders are pictures.
 
     Raises:
@@ -125,7 +128,7 @@ def _prepare(builder: PictureBuilder, data_dir: Path, manual_dir: Path) -> None:
 
 
 def _warn_of_skipped(name: str, folder: Path) -> None:
-    """Says on every opening what the dataset lacks, so that nobody misses it."""
+    """Warns on every opening about images that the data set lacks."""
     report_path = folder / REPORT_NAME
     try:
         report = json.loads(report_path.read_text(encoding="utf-8"))
@@ -169,3 +172,47 @@ def _locked(path: Path) -> Iterator[None]:
         # The file stays: without it, a process that waits and one that comes later
         # would hold locks on two different files.
         yield
+
+
+class PreparedPictures:
+    """The encoded pictures of one prepared dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with quiet_tfds():
+            builder = tfds.builder_from_directory(folder)
+            self._name: str = builder.info.full_name
+            self._source = builder.as_data_source(
+                split="train", decoders={"image": tfds.decode.SkipDecoding()}
+            )
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> bytes:
+        encoded: bytes = self._source[index]["image"]
+        return encoded
+
+    def name(self, index: int) -> str:
+        """Returns the name under which the picture was prepared."""
+        return os.fsdecode(self._source[index]["name"])
+
+    def __repr__(self) -> str:
+        return f"PreparedPictures({self._name!r}, {len(self)} pictures)"
+
+    # Worker processes open the files anew.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PreparedPictures, (self._folder,)
+
+
+@contextmanager
+def quiet_tfds() -> Iterator[None]:
+    """Keeps TFDS from printing, from logging each step and from drawing bars."""
+    verbosity = absl_logging.get_verbosity()
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    tfds.disable_progress_bar()
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        absl_logging.set_verbosity(verbosity)

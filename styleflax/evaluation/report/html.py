@@ -10,8 +10,7 @@ from typing import Any
 from styleflax.evaluation.networks.fid import FEWEST_PICTURES
 from styleflax.evaluation.report.catalogue import describe_metric, order_metrics
 from styleflax.evaluation.report.formatting import build_tables
-from styleflax.evaluation.report.frontier import Matchup
-from styleflax.evaluation.report.pairwise import build_matchup_tables
+from styleflax.evaluation.report.frontier import Matchup, build_matchup_tables
 from styleflax.evaluation.report.plots import layer_bars, style_against_content
 from styleflax.evaluation.report.sheets import (
     EXTREMES_METRIC,

@@ -10,8 +10,7 @@ from typing import Any
 
 from styleflax.evaluation.report.catalogue import order_metrics
 from styleflax.evaluation.report.formatting import build_tables, render_markdown
-from styleflax.evaluation.report.frontier import Matchup, Point
-from styleflax.evaluation.report.pairwise import build_matchup_tables
+from styleflax.evaluation.report.frontier import Matchup, Point, build_matchup_tables
 from styleflax.evaluation.report.summary import Mean, Summary
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row
 

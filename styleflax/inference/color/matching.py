@@ -9,8 +9,7 @@ from jaxtyping import Float, Shaped
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.images.pixels import to_u8
 from styleflax.inference.color.transfer import ColorMoments
-from styleflax.inference.masks.layout import row_bands
-from styleflax.inference.masks.pixels import PixelMasks
+from styleflax.inference.masks.layout import PixelMasks, row_bands
 from styleflax.methods.base import Controls, Style
 from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color_match
@@ -34,7 +33,7 @@ def match_by_bands(
         out: Where to write, uint8 or float32; it may be `image`.
         styles: With palettes.
         controls: Of which weights and color match count.
-        masks: Of the picture.
+        masks: Masks of the picture.
     """
     bands = list(row_bands(*image.shape[:2]))
     totals = [ColorMoments()] * masks.num_regions

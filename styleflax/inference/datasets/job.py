@@ -8,17 +8,16 @@ from typing import Any, NamedTuple
 from styleflax.datasets.labelled import LabelledSource, open_labelled
 from styleflax.inference.checks import MIN_SIDE_PX, check_alpha
 from styleflax.inference.controls import make_plan
-from styleflax.inference.datasets.paintings import Paintings
-from styleflax.inference.datasets.program import make_style_encoder
-from styleflax.inference.datasets.tfds_files import make_features
+from styleflax.inference.datasets.parts import make_features
+from styleflax.inference.datasets.program import Paintings, make_style_encoder
 from styleflax.inference.model import Model, build_model
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.packaged import find_model
 from styleflax.weights.store import load_model, model_digest
 
 ENCODINGS = ("jpeg", "png")
 TFDS, IMAGES = "tfds", "images"
 FORMATS = (TFDS, IMAGES)
-"""Of data sets: what TFDS reads, or a folder of pictures like the source."""
+"""Formats of data sets: for TFDS, or a folder of images like the source."""
 _RECORDED = ("image", "name", "index", "style", "seed", "weights_sha256")
 _IN_TABLE = ("file_name", "source", "index", "style", "sha256")
 
@@ -34,7 +33,7 @@ class Settings(NamedTuple):
         data_dir: See `open_labelled`.
         alpha: Strength of the styles, 0 to 1.
         color_match: See `controls.ControlArguments`; by default what the weights say.
-        detail: The same.
+        detail: See `controls.ControlArguments`; by default what the weights say.
         size_px: Short side of the pictures, before and after. By default 256 for
             `tfds`, and each picture's own for `images`.
         crop: Take the middle square, so that one program serves all; the default
@@ -43,8 +42,8 @@ class Settings(NamedTuple):
         style_size_px: Paintings become squares of this side.
         batch_size: Pictures of a part, and of a device at a time.
         seed: The style of a picture depends on this and on its number alone.
-        encoding: Of the pictures: `jpeg` (quality 95, all colours) or `png`. By
-            default `jpeg` for `tfds`, and the source's for `images`.
+        encoding: Encoding of the pictures: `jpeg` (quality 95, all colors) or `png`.
+            By default `jpeg` for `tfds`, and the source's for `images`.
         num_threads: Read, decode, encode and write, in each process.
         classes: Names of all classes in order; None for those of the source.
         format: One of `FORMATS`.

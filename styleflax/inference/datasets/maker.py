@@ -1,34 +1,46 @@
-"""Making the parts of a stylized data set, on all devices of a process."""
+"""Making the parts of a stylized data set, and finishing it."""
 
 import io
 import itertools
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 from PIL import Image as PillowImage
 
-from styleflax.datasets.augment import centre_crop
-from styleflax.datasets.builders.screening import jpeg
+from styleflax.datasets.builders.base import jpeg
+from styleflax.datasets.pipeline import centre_crop
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
 from styleflax.images.read import other_frames
+from styleflax.inference.contents import rounded
 from styleflax.inference.controls import ControlArguments
-from styleflax.inference.datasets.image_files import ImageParts
+from styleflax.inference.datasets.image_files import (
+    TABLE,
+    ImageParts,
+    finish_images,
+    read_images_report,
+)
 from styleflax.inference.datasets.job import (
     IMAGES,
     Job,
+    count_parts,
     count_pictures,
+    describe,
     features_of,
+    notes_of,
     part_indices,
 )
+from styleflax.inference.datasets.output import assemble, read_report
 from styleflax.inference.datasets.parts import (
     Loaded,
     Note,
+    Serializer,
     Skipped,
     forget_part,
     read_note,
@@ -36,9 +48,7 @@ from styleflax.inference.datasets.parts import (
     write_part,
 )
 from styleflax.inference.datasets.program import make_bulk_program
-from styleflax.inference.datasets.tfds_files import Serializer
 from styleflax.inference.render.sizes import WHOLE_SIZES
-from styleflax.inference.stylized import rounded
 from styleflax.inference.stylizer import Stylizer
 from styleflax.memory import explained_memory
 
@@ -47,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 UNIFORM_MAX_PX = 2**18
 """Pictures that are not cropped are stylized a part at once where all of it have one
-size of at most so many pixels."""
+size of at most this many pixels."""
 
 
 class PartFiles(Protocol):
@@ -259,3 +269,44 @@ def _png(image: PillowImage.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
+
+
+def is_finished(job: Job, out: Path) -> bool:
+    """Returns whether the folder has its last file."""
+    last = TABLE if job.settings.format == IMAGES else "dataset_info.json"
+    return (out / last).is_file()
+
+
+def read_finished(job: Job, out: Path) -> dict[str, Any] | None:
+    """Returns the report of a finished data set, its files checked.
+
+    Pictures that are damaged or missing make the data set one that is not finished, in
+    which their parts alone have to be made again.
+
+    Returns:
+        None for a data set that is not finished, or not any more.
+
+    Raises:
+        ValueError: A file is damaged that cannot be made again alone.
+    """
+    if job.settings.format == IMAGES:
+        return read_images_report(job, out)
+    return read_report(out)
+
+
+def finish(job: Job, out: Path) -> dict[str, Any]:
+    """Returns the report of the data set, which is put together of its parts.
+
+    Raises:
+        ValueError: A part is missing or damaged, or no picture can be used.
+    """
+    if job.settings.format == IMAGES:
+        return finish_images(job, out)
+    return assemble(
+        out,
+        count_parts(job),
+        features_of(job),
+        job.source.split,
+        f"Stylized by styleflax: {json.dumps(describe(job))}",
+        notes_of(job),
+    )

@@ -13,13 +13,14 @@ from typing import Any
 
 from styleflax.files import make_folder
 from styleflax.inference.datasets.parts import (
+    NAME,
     Note,
     file_digest,
     read_note,
     read_part,
+    write_info,
     write_records,
 )
-from styleflax.inference.datasets.tfds_files import NAME, write_info
 
 SHARD_BYTES = 256 * 2**20
 """A file of the data set takes whole parts up to this size."""
@@ -64,7 +65,7 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
     except (ValueError, TypeError):
         raise ValueError(f"{path} is damaged: give another folder") from None
     different = [
-        f"{k}: {old.get(k)} there, {settings.get(k)} asked for"
+        f"{k}: was {old.get(k)}, now {settings.get(k)}"
         for k in sorted(old.keys() | settings.keys())
         if old.get(k) != settings.get(k)
     ]

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow_datasets as tfds
 from array_record.python import array_record_module
+from tensorflow_datasets.core import dataset_info, example_serializer
 
+from styleflax.datasets.builders.preparation import quiet_tfds
 from styleflax.datasets.labelled import Picture, printable
-from styleflax.inference.datasets.paintings import Painting
+from styleflax.inference.datasets.program import Painting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Note(NamedTuple):
     Attributes:
         part: Its number.
         num_records: Pictures in it.
-        num_bytes: Of all records, without the file's own.
-        sha256: Of the file.
+        num_bytes: Number of bytes of all records, without the file's own.
+        sha256: SHA-256 of the file.
         skipped: Pictures that could not be used.
         damaged_styles: Paintings that could not be used and were replaced.
         files: Where pictures are files of their own, what is known of each.
@@ -188,7 +191,7 @@ def forget_part(folder: Path, part: int) -> None:
 
 
 def wait_for_parts(folder: Path, num_parts: int) -> None:
-    """Returns when all parts are there, whoever makes them.
+    """Waits until all parts exist, made by any process.
 
     Files are looked for, since a collective operation of JAX gives up on a process
     that is behind by more than its patience.
@@ -224,3 +227,89 @@ def _note_path(folder: Path, part: int) -> Path:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+NAME = "stylized"
+VERSION = "1.0.0"
+
+
+def make_features(
+    classes: Mapping[str, Sequence[str] | int], side_px: int | None, encoding: str
+) -> Any:
+    """What an example of the data set holds, for TFDS."""
+    f = tfds.features
+    labels = {
+        name: f.ClassLabel(num_classes=names)
+        if isinstance(names, int)
+        else f.ClassLabel(names=list(names))
+        for name, names in classes.items()
+    }
+    return f.FeaturesDict(
+        {
+            "image": f.Image(shape=(side_px, side_px, 3), encoding_format=encoding),
+            **labels,
+            "name": f.Text(),
+            "index": f.Scalar(np.int64),
+            "style": f.Text(),
+            "seed": f.Scalar(np.int64),
+            "weights_sha256": f.Text(),
+        }
+    )
+
+
+class Serializer:
+    """Examples as the bytes of a record."""
+
+    def __init__(self, features: Any) -> None:
+        self._features = features
+        self._serializer = example_serializer.ExampleSerializer(
+            features.get_serialized_info()
+        )
+
+    def __call__(self, example: Mapping[str, Any]) -> bytes:
+        """The record of an example, as `make_features` describes it."""
+        encoded = self._features.encode_example(example)
+        proto = self._serializer.get_tf_example(encoded)
+        # Features are a map, which protobuf orders anew in every process otherwise.
+        serialized: bytes = proto.SerializeToString(deterministic=True)
+        return serialized
+
+
+def write_info(
+    out: Path,
+    features: Any,
+    split: str,
+    lengths: Sequence[int],
+    num_bytes: int,
+    description: str,
+) -> None:
+    """Writes what `tfds.builder_from_directory` needs, `dataset_info.json` last."""
+    identity = dataset_info.DatasetIdentity(
+        name=NAME,
+        version=tfds.core.Version(VERSION),
+        data_dir=str(out),
+        module_name="styleflax",
+    )
+    labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
+    with quiet_tfds():
+        info = dataset_info.DatasetInfo(
+            builder=identity,
+            features=features,
+            description=description,
+            supervised_keys=("image", labels[0]) if labels else None,
+        )
+        info.set_file_format("array_record")
+        template = tfds.core.ShardedFileTemplate(
+            data_dir=out,
+            dataset_name=NAME,
+            split=split,
+            filetype_suffix="array_record",
+        )
+        of_split = tfds.core.SplitInfo(
+            name=split,
+            shard_lengths=list(lengths),
+            num_bytes=num_bytes,
+            filename_template=template,
+        )
+        info.set_splits(tfds.core.splits.SplitDict([of_split]))
+        info.write_to_directory(out)

@@ -1,7 +1,6 @@
 """Pictures by optimisation of their pixels (Gatys, Ecker and Bethge 2016)."""
 
-from styleflax.inference.gatys.levels import Regions
-from styleflax.inference.gatys.optimize import Optimised, make_gatys
+from styleflax.inference.gatys.optimize import Optimised, Regions, make_gatys
 from styleflax.inference.gatys.pictures import Result, Watch, optimise_picture
 from styleflax.inference.gatys.presets import PRESETS, Settings
 

@@ -1,4 +1,4 @@
-"""Optimised pictures from files or arrays, with the controls of stylizing."""
+"""Optimized pictures from files or arrays, with the controls of stylizing."""
 
 import dataclasses
 import os
@@ -6,27 +6,71 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.listing import training_photos
+from styleflax.images.pixels import to_float
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color.transfer import color_style, finish, lay_over_target
 from styleflax.inference.contents import (
     Content,
     Picture,
     StylePixels,
+    Stylized,
     as_floats,
     load_contents,
     load_pixels,
 )
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.gatys.encoder import load_gatys_encoder
-from styleflax.inference.gatys.levels import Regions
-from styleflax.inference.gatys.optimize import Heard, make_gatys
+from styleflax.inference.gatys.optimize import Heard, Regions, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
 from styleflax.inference.styles.encode import see_style
-from styleflax.inference.stylized import Stylized
+from styleflax.models.normalization import normalise_activations
+from styleflax.models.vgg import VGG, cut_params
+from styleflax.types import Params
+from styleflax.weights.encoder import load_encoder
+
+_SIDE_PX = 224
+
+
+def load_gatys_encoder(
+    name_or_file: str | os.PathLike[str], layers: tuple[str, ...]
+) -> Params:
+    """A VGG whose filters are scaled so that all layers' activations are about 1.
+
+    Those of the package's models, and of the normalized VGG-19, are scaled already;
+    others are, over the photographs that come with scikit-image.
+
+    Args:
+        name_or_file: As for `weights.encoder.load_encoder`: "sanet" is a VGG-16 down
+            to relu5_1.
+        layers: That are needed.
+
+    Raises:
+        FileNotFoundError: If there is no such encoder.
+        ValueError: If it lacks a layer.
+    """
+    params, spec, is_trained_on = load_encoder(name_or_file)
+    needed = VGG(layers, spec.architecture, spec.convention).depth()
+    if missing := [name for name in needed if name not in params]:
+        raise ValueError(
+            f"encoder {os.fspath(name_or_file)!r} ends before {missing[-1]}: take "
+            "layers that it has, or an encoder such as vgg16 or vgg19"
+        )
+    params = cut_params(params, layers)
+    if is_trained_on or spec.convention == "normalised":
+        return params
+    squares = [
+        np.asarray(resize_short_side(load_image_u8(path), _SIDE_PX))
+        for path in training_photos()
+    ]
+    batch_u8 = np.stack([one[:_SIDE_PX, :_SIDE_PX] for one in squares])
+    return normalise_activations(params, jnp.asarray(to_float(batch_u8)), batch_size=1)
+
 
 ENCODER = "sanet"
 """Its VGG-16 reaches relu5_1, and comes with the package."""
@@ -34,10 +78,10 @@ ENCODER = "sanet"
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
-    """What a long optimisation is told beside its pictures.
+    """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
-        seed: Of noise, and of style losses that sample.
+        seed: Seed of noise, and of style losses that sample.
         checkpoint: File to go on from; see `make_gatys`.
         heard: Called with level and losses of every chunk.
     """
@@ -48,7 +92,7 @@ class Watch:
 
 
 class Result(NamedTuple):
-    """An optimised picture.
+    """An optimized picture.
 
     Attributes:
         picture: To be saved or shown.
@@ -68,14 +112,14 @@ def optimise_picture(
     start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
-    """The content in the style of paintings, by optimisation of its pixels.
+    """The content in the style of paintings, by optimization of its pixels.
 
     Args:
         content: A picture.
         style: One or several; none where the style has no weight.
         settings: How.
         encoder: As for `load_encoder`.
-        watch: Seed, checkpoint and what hears of progress.
+        watch: Seed, checkpoint and the receiver of progress.
         start: A picture to begin with in place of what the settings say, such as a
             trained model's result; of any size.
         controls: As for `Stylizer`, but for those of single methods; strengths are
@@ -88,12 +132,16 @@ def optimise_picture(
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
     styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
     if not styles and settings.objective.style_weight:
-        raise ValueError("style is missing; only style_weight 0 goes without one")
+        raise ValueError("style is missing; only style_weight 0 works without one")
     plan = make_plan(max(1, len(styles)), **controls)
     if plan.refine:
-        raise ValueError("refine is of trained methods only; iterations are settings")
+        raise ValueError(
+            "refine is available for trained methods only; set iterations instead"
+        )
     if plan.extras:
-        raise ValueError(f"{', '.join(plan.extras)}: of trained methods only")
+        raise ValueError(
+            f"{', '.join(plan.extras)}: available for trained methods only"
+        )
     check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
@@ -119,7 +167,7 @@ def _load_content(content: Picture, plan: Plan) -> Content:
         content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
     )
     if is_batch:
-        raise ValueError("content must be one picture, got a batch")
+        raise ValueError("content must be one image, got a batch")
     return contents[0]
 
 
@@ -148,7 +196,7 @@ def style_regions(
 
     Args:
         plan: What was asked for; strengths are factors on the weights.
-        masks: Laid over the content; None for all of it.
+        masks: Masks at the size of the content; None for all of it.
         parts: The part of every style that counts, or None.
     """
     weights = np.asarray(plan.shares) * np.asarray(plan.strengths)[:, None]

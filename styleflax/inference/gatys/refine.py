@@ -12,10 +12,12 @@ from PIL import Image as PillowImage
 from styleflax.inference.checks import MIN_SIDE_PX
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
-from styleflax.inference.gatys.encoder import load_gatys_encoder
-from styleflax.inference.gatys.levels import Size
-from styleflax.inference.gatys.optimize import make_gatys
-from styleflax.inference.gatys.pictures import ENCODER, style_regions
+from styleflax.inference.gatys.optimize import Size, make_gatys
+from styleflax.inference.gatys.pictures import (
+    ENCODER,
+    load_gatys_encoder,
+    style_regions,
+)
 from styleflax.inference.gatys.presets import PRESETS, Settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
 from styleflax.types import Params
@@ -69,7 +71,7 @@ class Refiner:
             content: Its `image` is as large.
             styles: Paintings, as many as the plan has.
             plan: What was asked for.
-            masks: Laid over the content; None for all of it.
+            masks: Masks at the size of the content; None for all of it.
             on_step: Called after every few iterations.
         """
         whole: Size = (stylized.shape[0], stylized.shape[1])
@@ -108,7 +110,7 @@ def num_levels(size: Size) -> int:
 
 
 def _listener(on_step: OnStep, total: int) -> Callable[[int, np.ndarray], None]:
-    """Returns what hears of one picture's iterations and passes their number on."""
+    """Returns a callback that reports the number of one image's iterations."""
     done = 0
 
     def hear(_level: int, losses: np.ndarray) -> None:

@@ -1,8 +1,8 @@
-"""Masks laid over a picture, band by band: those of large pictures take much memory."""
+"""Masks laid over a picture, over the grids of a method's layers, and over windows."""
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -10,11 +10,12 @@ from PIL import Image as PillowImage
 
 from styleflax.images.pixels import to_float
 from styleflax.inference.masks.read import ALPHA, REST, Masking
+from styleflax.inference.tiles.windows import Window
 
 WHOLE = np.ones((1, 1, 1), np.float32)
 """One region, of any size."""
 BAND_PX = 2**20
-"""Of a picture are looked at at once, where that can be chosen."""
+"""Pixels processed at a time."""
 _NEGLIGIBLE = 0.02
 """Masks of 8 bits that should sum to 1 may miss it by their rounding."""
 _MIN_AREA_PX = 1.0
@@ -41,10 +42,10 @@ class LaidMasks:
 
     Args:
         masking: The masks.
-        height: Of the picture in px.
-        width: The same.
+        height: Height of the picture in px.
+        width: Width of the picture in px.
         alpha: The content's opacity, of any size; None is opaque.
-        scale: Pixels of this picture for each one that the feather is told in.
+        scale: Pixels of this image per pixel of the feather.
         cached_bands: How many bands are cached; None for all, as for a video's frames.
 
     Raises:
@@ -80,7 +81,7 @@ class LaidMasks:
         self.shape = (len(areas) + self.has_kept, height, width)
         for name, area in zip(masking.names, areas, strict=True):
             if area < _MIN_AREA_PX:
-                raise ValueError(f"{name} is empty: no pixel is left for it")
+                raise ValueError(f"{name} is empty: other masks leave no pixel for it")
 
     def __getitem__(self, index: tuple[slice, slice]) -> Float[np.ndarray, "r n w"]:
         regions, rows = index
@@ -101,7 +102,7 @@ class LaidMasks:
         return (masks / masks.sum(axis=0)).astype(np.float32)
 
     def _laid(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """The masks in these rows, and what is left beside those that have values."""
+        """The masks in these rows, and the rest that those with values leave."""
         values = [
             None if source is None else self._spread(source, first, last)
             for source in self._sources
@@ -144,7 +145,7 @@ def spread(
     """
     laid = _stretch(values, size, 0, size[0])
     if laid.sum() < _MIN_AREA_PX:
-        raise ValueError(f"{name} is empty: no pixel is left for it")
+        raise ValueError(f"{name} is empty: other masks leave no pixel for it")
     return laid
 
 
@@ -177,3 +178,110 @@ def _feather(mask: np.ndarray, sigma: float) -> np.ndarray:
 
     faded = gaussian(mask, sigma, mode="nearest", truncate=_DEVIATIONS)
     return np.clip(faded, 0.0, 1.0)
+
+
+Cells = dict[str, Float[np.ndarray, "r _ _"]]
+
+
+def average_cells(
+    masks: Float[np.ndarray, "r h w"], height: int, width: int
+) -> Float[np.ndarray, "r height width"]:
+    """What `ops.spatial.area_average` gives, in little memory and compiling nothing.
+
+    Args:
+        masks: Masks of any size; they may be mapped from a file.
+        height: Cells along the first side.
+        width: Along the second.
+    """
+    rows = _average_rows(masks, height)
+    return _average_rows(rows.swapaxes(1, 2), width).swapaxes(1, 2)
+
+
+def _average_rows(
+    masks: Float[np.ndarray, "r h w"], cells: int
+) -> Float[np.ndarray, "r cells w"]:
+    size = masks.shape[1]
+    averaged = np.empty((masks.shape[0], cells, masks.shape[2]), np.float32)
+    for i in range(cells):
+        # Edges in whole units of 1 / cells of a position, as in `area_average`.
+        first, last = i * size // cells, -(-(i + 1) * size // cells)
+        edges = np.arange(first, last + 1) * cells
+        shares = np.diff(np.clip(edges, i * size, (i + 1) * size)) / size
+        averaged[:, i] = np.einsum("k,rkw->rw", shares, masks[:, first:last])
+    return averaged
+
+
+def layer_cells(
+    masks: Float[np.ndarray, "r h w"],
+    picture: tuple[int, int],
+    strides: Mapping[str, int],
+) -> Cells:
+    """The masks on every layer's grid over the whole picture.
+
+    Args:
+        masks: Masks of any size.
+        picture: Height and width, in px.
+        strides: Strides of every layer's positions, in px.
+    """
+    height, width = picture
+    return {
+        layer: average_cells(masks, -(-height // stride), -(-width // stride))
+        for layer, stride in strides.items()
+    }
+
+
+def window_cells(cells: Cells, window: Window, strides: Mapping[str, int]) -> Cells:
+    """The part of `cells` that lies in the window; 0 beyond the picture."""
+    parts = {}
+    for layer, stride in strides.items():
+        side, whole = window.side // stride, cells[layer]
+        top, left = window.rows.start // stride, window.columns.start // stride
+        part = whole[:, top : top + side, left : left + side]
+        parts[layer] = np.zeros((len(whole), side, side), np.float32)
+        parts[layer][:, : part.shape[1], : part.shape[2]] = part
+    return parts
+
+
+def core_cells(cells: Cells, window: Window, strides: Mapping[str, int]) -> Cells:
+    """The same, and 0 outside the core of the window: every cell is in one core."""
+    parts = window_cells(cells, window, strides)
+    for layer, stride in strides.items():
+        for axis, span in ((1, window.rows), (2, window.columns)):
+            index = span.start // stride + np.arange(window.side // stride)
+            inside = (index >= span.begin // stride) & (index < -(-span.end // stride))
+            parts[layer] *= np.expand_dims(inside, [a for a in range(3) if a != axis])
+    return parts
+
+
+class PixelMasks:
+    """`masks.rows(first, last)`: regions at the pixels of these rows.
+
+    Args:
+        masks: Masks of any height and width, or `LaidMasks` of the picture's.
+        picture: Height and width of the picture, in px.
+    """
+
+    def __init__(
+        self, masks: Float[np.ndarray, "r _ _"] | LaidMasks, picture: tuple[int, int]
+    ) -> None:
+        self._picture, self.num_regions = picture, masks.shape[0]
+        if isinstance(masks, np.ndarray) and masks.shape[1:] != picture:
+            masks = average_cells(masks, *picture) if self.num_regions > 1 else masks
+        self._masks = masks
+
+    def rows(self, first: int, last: int) -> Float[np.ndarray, "r n w"] | None:
+        """The regions there; None for one region, which is everywhere."""
+        return None if self.num_regions == 1 else self._masks[:, first:last]
+
+    def mixed(
+        self, values: Float[np.ndarray, " r"], window: Window
+    ) -> Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]:
+        """Numbers of the regions, mixed at every pixel of a window; 0 beyond."""
+        top, left, side = window.rows.start, window.columns.start, window.side
+        masks = self.rows(top, min(top + side, self._picture[0]))
+        if masks is None:
+            return values.reshape(1, 1, 1)
+        part = np.tensordot(values, masks[:, :, left : left + side], 1)
+        mixed = np.zeros((side, side, 1), np.float32)
+        mixed[: part.shape[0], : part.shape[1], 0] = part
+        return mixed

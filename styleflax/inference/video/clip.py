@@ -1,4 +1,4 @@
-"""What readers of videos, animated pictures and numbered pictures have in common."""
+"""What all readers of videos share, and which way up frames are."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from styleflax.inference.video.colorspace import ColorTags
 
 if TYPE_CHECKING:
-    from av import Packet
+    from av import Packet, VideoFrame
 
 
 class Frame(NamedTuple):
@@ -36,10 +36,10 @@ class Clip(Protocol):
         rate: Frames in a second, on the average.
         num_frames: About how many there are, or None.
         audio: The streams of sound.
-        width: Of upright frames, in px.
-        height: The same.
+        width: Width of upright frames, in px.
+        height: Height of upright frames, in px.
         aspect: Width over height of an upright pixel.
-        colors: What the file says of its colours.
+        colors: What the file says of its colors.
         num_damaged: Parts so far that could not be decoded.
         notes: What is to be said of it, one line each.
     """
@@ -94,3 +94,32 @@ class ClipWriter(Protocol):
 
     def copy(self, packet: "Packet") -> None:
         """Adds a packet of sound."""
+
+
+class Turn(NamedTuple):
+    """How a frame is turned to be upright: first transposed, then flipped.
+
+    Attributes:
+        transposed: Whether rows and columns change places.
+        flips: Steps along rows and columns, 1 or -1.
+    """
+
+    transposed: bool
+    flips: tuple[int, int]
+
+    def apply(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
+        """The picture, turned."""
+        image = image.swapaxes(0, 1) if self.transposed else image
+        return np.ascontiguousarray(image[:: self.flips[0], :: self.flips[1]])
+
+
+def turn_of(frame: "VideoFrame") -> Turn:
+    """From the file's display matrix: x' = a x + c y, y' = b x + d y."""
+    side_data: Any = frame.side_data
+    for data in side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(data)[:20], "=i4"))
+            transposed = abs(b) > abs(a)
+            right, down = (c, b) if transposed else (a, d)
+            return Turn(transposed, (-1 if down < 0 else 1, -1 if right < 0 else 1))
+    return Turn(False, (1, 1))

@@ -1,4 +1,4 @@
-"""One frame of a video, with what its neighbours say of its statistics.
+"""One frame of a video, with what its neighbors say of its statistics.
 
 The composition of `methods.base.stylize` with statistics smoothed over time: those of
 the content before they are transferred, and those of the result before its colors are
@@ -16,9 +16,13 @@ from jaxtyping import Array, Float, UInt8
 
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.model import Model
-from styleflax.inference.tiles.feature_cache import Features, KeptFeatures
-from styleflax.inference.tiles.passes import begin_passes, encode_window
-from styleflax.inference.tiles.windows import TILE_PX, cut_windows
+from styleflax.inference.tiles.tiling import begin_passes, encode_window
+from styleflax.inference.tiles.windows import (
+    TILE_PX,
+    Features,
+    KeptFeatures,
+    cut_windows,
+)
 from styleflax.inference.video.smoothing import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
 from styleflax.methods.finishing import (
@@ -54,7 +58,7 @@ def stylize_frame(
     Compiled once for a size of frame.
 
     Args:
-        model: Of any method.
+        model: Model of any method.
         frame_u8: As it is to be stylized.
         styles: As `Method.encode_style` made them.
         controls: With masks of any size.

@@ -19,8 +19,12 @@ from styleflax.weights.published.formats import (
 )
 from styleflax.weights.published.keras_file import dump_arrays
 from styleflax.weights.published.mapping import caffe_preprocess
-from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
-from styleflax.weights.writing import write_atomically
+from styleflax.weights.store import (
+    ENCODER_ONLY,
+    ModelFile,
+    check_params,
+    write_atomically,
+)
 
 TRAINED_FORMATS: Mapping[str, Mapping[str, str]] = {
     ENCODER_ONLY: {},

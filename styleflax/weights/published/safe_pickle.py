@@ -1,21 +1,24 @@
 """Reading of pickles that runs no code from the file.
 
 A pickle names the functions that rebuild its objects, so reading a foreign one with
-`pickle.load` hands the machine to whoever wrote it. Here a name is looked up in a
+`pickle.load` runs the code of its author. Here a name is looked up in a
 short list of this project's own stand-ins, and every other name is refused. NumPy's
 own rebuilding functions are not on the list either: they trust the shapes and bytes
 that they are given, while `_ArrayState` checks them.
+
+A few bytes can ask for much: a memo slot makes Python allocate all below it, and a
+tuple that holds one tuple twice, which holds one twice, and so on, takes years to hash.
+The stack is followed as `pickletools` describes each instruction.
 """
 
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
-
-from styleflax.weights.published.pickle_check import check_instructions
 
 _DTYPES = ("f2", "f4", "f8", "i4", "i8", "u1")
 
@@ -176,3 +179,79 @@ def load_array_tree(file: BinaryIO) -> dict[str, Any]:
         raise ValueError(f"the pickle holds no dict but a {type(value).__name__}")  # noqa: TRY004
     tree: dict[str, Any] = _as_arrays(value)
     return tree
+
+
+MAX_MEMO_INDEX = 1_000_000
+"""Largest memo slot a file may name: Python allocates the memo up to that slot."""
+
+MAX_NESTED_SIZE = 1000
+"""Most items that a tuple may have, those within its items counted each time."""
+
+_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+_GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
+_TUPLES = frozenset({"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"})
+# What these leave on the stack is the object that lay there before, filled.
+_FILLING = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"})
+
+
+def check_instructions(file: BinaryIO) -> None:
+    """Leave the file behind the end of a pickle that asks for a bounded effort.
+
+    Args:
+        file: a binary file at the pickle's start.
+
+    Raises:
+        pickle.UnpicklingError: it does not.
+        ValueError: it is no pickle; IndexError and KeyError are possible too.
+    """
+    stack = _Stack()
+    for opcode, argument, _ in pickletools.genops(file):
+        stack.follow(opcode, argument)
+
+
+class _Stack:
+    """The sizes of what would lie on the unpickler's stack; None is a mark."""
+
+    def __init__(self) -> None:
+        self._sizes: list[int | None] = []
+        self._memo: dict[int, int] = {}
+
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
+        name = opcode.name
+        if name in _PUTS or name == "MEMOIZE":
+            slot = len(self._memo) if name == "MEMOIZE" else argument
+            if slot > MAX_MEMO_INDEX:
+                raise pickle.UnpicklingError(f"it uses the memo slot {slot}")
+            self._memo[slot] = self._sizes[-1] or 0
+        elif name in _GETS:
+            self._sizes.append(self._memo[argument])
+        elif name == "DUP":
+            self._sizes.append(self._sizes[-1])
+        else:
+            self._replace(opcode)
+
+    def _replace(self, opcode: pickletools.OpcodeInfo) -> None:
+        popped = self._pop(opcode)
+        size = sum(popped)
+        if opcode.name in _FILLING:
+            size = popped[0]
+        elif opcode.name in _TUPLES:
+            size += 1
+        if size > MAX_NESTED_SIZE:
+            raise pickle.UnpicklingError(f"it nests more than {MAX_NESTED_SIZE} items")
+        is_mark = [item is pickletools.markobject for item in opcode.stack_after]
+        self._sizes += [None if mark else max(size, 1) for mark in is_mark]
+
+    def _pop(self, opcode: pickletools.OpcodeInfo) -> list[int]:
+        """What an instruction takes from the stack, lowest first."""
+        before = opcode.stack_before
+        popped: list[int | None] = []
+        num_below = len(before)
+        # POP takes a mark where one is on top.
+        pops_mark = opcode.name == "POP" and self._sizes and self._sizes[-1] is None
+        if pickletools.markobject in before or pops_mark:
+            while (size := self._sizes.pop()) is not None:
+                popped.append(size)
+            num_below = 0 if pops_mark else before.index(pickletools.markobject)
+        popped += [self._sizes.pop() for _ in range(num_below)]
+        return [size or 0 for size in reversed(popped)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images import samples
+from styleflax.images import listing as samples
 
 
 @pytest.fixture(scope="session")

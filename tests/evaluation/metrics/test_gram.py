@@ -2,7 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.evaluation.metrics import gram, networks
+from styleflax.evaluation.metrics import gram
+from styleflax.evaluation.metrics import lpips as networks
 
 
 def test_gram_matrix_is_numpys_in_float64():

@@ -1,6 +1,6 @@
 import numpy as np
 
-from styleflax.evaluation.metrics.identity import psnr
+from styleflax.evaluation.metrics.structure import psnr
 
 
 def test_psnr_of_known_differences():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleflax.evaluation.metrics import networks
+from styleflax.evaluation.metrics import lpips as networks
 from styleflax.evaluation.metrics.lpips import make_lpips
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from styleflax.evaluation.metrics import networks
+from styleflax.evaluation.metrics import lpips as networks
 
 
 def convolved(x, params, stride, padding):

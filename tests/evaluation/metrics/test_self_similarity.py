@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from styleflax.evaluation.metrics.self_similarity import (
+from styleflax.evaluation.metrics.structure import (
     make_cfsd,
     self_similarity_distance,
 )

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from styleflax.evaluation import report
-from styleflax.evaluation.report import extras, write_report
+from styleflax.evaluation.report import formatting as extras
+from styleflax.evaluation.report import write_report
 from styleflax.evaluation.report.formatting import ABSENT
 from styleflax.evaluation.report.html import flatten
 

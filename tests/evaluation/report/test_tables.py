@@ -13,8 +13,7 @@ from styleflax.evaluation.report.formatting import (
     format_number,
     render_markdown,
 )
-from styleflax.evaluation.report.frontier import match_up
-from styleflax.evaluation.report.pairwise import build_matchup_tables
+from styleflax.evaluation.report.frontier import build_matchup_tables, match_up
 from styleflax.evaluation.report.summary import summarise
 from styleflax.evaluation.rows import Row
 

@@ -9,14 +9,13 @@ import pytest
 from PIL import Image
 
 from styleflax.images.files import load_image_u8
-from styleflax.inference.datasets.finish import finish, is_finished, read_finished
 from styleflax.inference.datasets.job import (
     count_parts,
     count_pictures,
     open_job,
     parts_folder,
 )
-from styleflax.inference.datasets.maker import Maker
+from styleflax.inference.datasets.maker import Maker, finish, is_finished, read_finished
 
 COLORS = {"r.png": (1, 0, 0), "g.png": (0, 128 / 255, 0), "below/b.png": (0, 0, 1)}
 

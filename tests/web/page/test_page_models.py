@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax import Stylizer, art
-from styleflax.inference.stylized import rounded
+from styleflax.inference.contents import rounded
 
 PHOTO = np.ascontiguousarray(art.paint("cutouts", 4, 101)[:75])
 PAINTINGS = [np.ascontiguousarray(art.paint("mosaic", k, 80 + k)[:64]) for k in (1, 2)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax import art
-from styleflax.inference.stylized import rounded
+from styleflax.inference.contents import rounded
 
 TOLERANCE = 2
 """Of 255, as float32 differs in its last digits and 8 bits round."""
