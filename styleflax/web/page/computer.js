@@ -81,6 +81,7 @@ async function optionsOf(request, kind) {
   if (own) options.styles = [own];
   else if (files.style.length > 1) options.shares = weights;
   if (size) options.size = size;
+  if (request.styleSize && !own) options.style_size = request.styleSize;
   for (const [name] of NUMBERS) {
     const text = $(`computer-${name}`).value;
     if (text) options[name] = WHOLE.has(name) ? Math.round(Number(text)) : Number(text);
