@@ -38,7 +38,7 @@ def worker() -> None:
         make_optimizer,
         make_train_step,
     )
-    from styleflax.weights.packaged import find_model  # noqa: PLC0415
+    from styleflax.weights.packaged_models import find_model  # noqa: PLC0415
     from styleflax.weights.store import load_model  # noqa: PLC0415
 
     config = get_config("5")

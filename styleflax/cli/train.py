@@ -18,10 +18,10 @@ import styleflax
 from styleflax.cli.errors import EXIT_INTERRUPTED, describe_error, one_line_errors
 from styleflax.cli.loss_flags import add_losses, split_new_losses
 from styleflax.cli.option_flags import check_method, set_options, split_options
-from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import Config, flatten
 from styleflax.datasets.sources import split_spec
+from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.distributed.signals import StopRequest

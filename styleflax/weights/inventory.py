@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.weights import fetch, packaged, remote
-from styleflax.weights import packaged as packaged_models
+from styleflax.weights import fetch, packaged, packaged_models, remote
 from styleflax.weights.packaged import EVAL_COMMAND
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS

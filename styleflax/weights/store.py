@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 from styleflax.files import temporary_beside
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged import check_weights, packaged_defaults
+from styleflax.weights.packaged_models import check_weights, packaged_defaults
 from styleflax.weights.registry import EncoderSpec
 
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.weights import packaged as packaged_models
+from styleflax.weights import packaged_models
 from styleflax.weights.fetch import CACHE_VARIABLE, compute_sha256
 from styleflax.weights.store import load_model, model_digest
 

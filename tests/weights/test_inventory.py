@@ -1,7 +1,6 @@
 import pytest
 
-from styleflax.weights import inventory, packaged, registry
-from styleflax.weights import packaged as packaged_models
+from styleflax.weights import inventory, packaged, packaged_models, registry
 from styleflax.weights.fetch import CACHE_VARIABLE, compute_sha256
 from styleflax.weights.inventory import list_weights, verify
 

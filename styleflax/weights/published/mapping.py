@@ -14,7 +14,7 @@ from flax.traverse_util import unflatten_dict
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged import check_weights
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
