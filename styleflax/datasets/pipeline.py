@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from styleflax.datasets.augment import checked_range, random_crop
+from styleflax.datasets.augment import centre_crop, checked_range, random_crop
 from styleflax.datasets.sources import PictureSource
 from styleflax.images.decoding import ImageError
 from styleflax.images.pixels import to_float
@@ -150,8 +150,8 @@ def make_pair_stream(
         crop_px: Side of the square crops in pixels.
         batch_size: Pictures of each kind per step, over all processes.
         seed: Another seed gives another order and other crops.
-        resize_px: See `styleflax.datasets.pipeline.random_crop`.
-        flip: See `styleflax.datasets.pipeline.random_crop`.
+        resize_px: See `styleflax.datasets.augment.random_crop`.
+        flip: See `styleflax.datasets.augment.random_crop`.
         style_px: If above 0, styles are not cropped at random: of each the middle
             square is seen, at this side, always the same.
         process_index: This process; it takes every `process_count`-th picture.

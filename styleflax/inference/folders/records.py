@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from styleflax.files import temporary_beside
+from styleflax.files import file_sha256, write_file
 from styleflax.inference.folders.sources import DASH, Source
 
 Asked = Mapping[str, Any]
@@ -24,7 +24,6 @@ Asked = Mapping[str, Any]
 State = Literal["missing", "complete", "damaged", "stale"]
 PHOTO = "photo"
 """Name of what may change: a result of another photograph is stale, not refused."""
-_BLOCK_BYTES = 2**20
 
 
 def record_path(target: Path) -> Path:
@@ -50,12 +49,7 @@ def write_record(target: Path, asked: Asked, digest: str) -> None:
     """
     path = record_path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
-        temporary.write_text(json.dumps({"asked": asked, "sha256": digest}), "ascii")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, json.dumps({"asked": asked, "sha256": digest}))
 
 
 def publish(target: Path, asked: Asked) -> None:
@@ -122,19 +116,16 @@ def digest_file(path: Path) -> str:
 
     A folder's is that of the names and digests of all files below it.
     """
-    digest = hashlib.sha256()
     if path.is_dir():
+        digest = hashlib.sha256()
         for below in sorted(p for p in path.rglob("*") if p.is_file()):
             name = os.fsencode(below.relative_to(path))
             digest.update(name + b"\0" + digest_file(below).encode())
         return digest.hexdigest()
     try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+        return file_sha256(path)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 def plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from styleflax.config import Arithmetic
+from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
@@ -24,7 +25,6 @@ from styleflax.weights.published.mapping import (
     find_format_of,
     is_model_file,
     read_part,
-    sha256_of,
 )
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import (
@@ -222,7 +222,7 @@ def _describe(part: Part) -> dict[str, str]:
         "role": part.role,
         "file": part.path.name,
         "format": part.format,
-        "sha256": sha256_of(part.path),
+        "sha256": file_sha256(part.path),
     }
 
 

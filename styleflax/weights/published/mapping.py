@@ -1,6 +1,5 @@
 """Outside weight files, recognised by what they hold, as parameter trees."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -138,12 +137,6 @@ def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
         raise ValueError(f"{path} has tensors that are not floating-point: {listed}")
     with np.errstate(over="ignore"):
         return known, {n: x.astype(np.float32) for n, x in arrays.items()}
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _with_prefix(known: Format, prefix: str) -> Format:
