@@ -5,6 +5,12 @@ import pytest
 from styleflax.files import file_sha256, locked_file, write_file, written_whole
 
 
+def write_half(path):
+    with written_whole(path, sync=True) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+
+
 @pytest.mark.parametrize("sync", [False, True])
 def test_a_file_is_written_whole_over_an_older_one(tmp_path, sync):
     write_file(tmp_path / "a.json", "old", sync=sync)
@@ -17,12 +23,8 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     write_file(tmp_path / "a.json", "old")
     with pytest.raises(UnicodeEncodeError):
         write_file(tmp_path / "a.json", "new \udc80")
-    with (
-        pytest.raises(KeyError),
-        written_whole(tmp_path / "a.json", sync=True) as temporary,
-    ):
-        temporary.write_text("half")
-        raise KeyError
+    with pytest.raises(KeyError):
+        write_half(tmp_path / "a.json")
     assert (tmp_path / "a.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
@@ -49,13 +51,14 @@ def test_a_long_name_has_room_for_its_temporary_name(tmp_path):
 
 
 def test_a_lock_that_is_held_refuses_in_given_words(tmp_path):
-    with locked_file(tmp_path / ".lock", "somebody writes here"):
-        with (
-            pytest.raises(ValueError, match="somebody writes here"),
-            locked_file(tmp_path / ".lock", "somebody writes here"),
-        ):
-            pass
-    with locked_file(tmp_path / ".lock", "somebody writes here"):
+    path, refusal = tmp_path / ".lock", "somebody writes here"
+    with (
+        locked_file(path, refusal),
+        pytest.raises(ValueError, match=refusal),
+        locked_file(path, refusal),
+    ):
+        pass
+    with locked_file(path, refusal):
         pass
 
 

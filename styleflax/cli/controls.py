@@ -1,13 +1,15 @@
 """Options of how results look, read into the controls of a stylizer."""
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from styleflax.cli.options import Color
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.sources import StyleMask, one_picture
+from styleflax.inference.folders.pairs import Given, all_rows
+from styleflax.inference.folders.sources import Row, StyleMask, one_picture
 
 if TYPE_CHECKING:  # imported late, as it takes a second
     from styleflax.inference.controls import ControlArguments, Plan
@@ -68,6 +70,15 @@ class Looks(NamedTuple):
     max_megapixels: float = MAX_MEGAPIXELS
 
 
+def looks_of(arguments: Mapping[str, Any]) -> Looks:
+    """Returns the options of how results look among a command's arguments.
+
+    Args:
+        arguments: Values of a command's options by name, as `locals()` has them.
+    """
+    return Looks(**{k: arguments[k] for k in Looks._fields if k in arguments})
+
+
 def read_looks(looks: Looks, num_styles: int) -> "tuple[ControlArguments, Plan]":
     """Returns keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
@@ -97,6 +108,35 @@ def read_looks(looks: Looks, num_styles: int) -> "tuple[ControlArguments, Plan]"
     _add_masks(arguments, looks, num_styles)
     plan = make_plan(num_styles if one_picture(arguments) else 1, **arguments)
     return arguments, plan
+
+
+def all_pairs(
+    given: Given, looks: Looks
+) -> "tuple[list[Row], Callable[[float], tuple[ControlArguments, Plan]]]":
+    """Returns every photo with every style, or with all of them in one result.
+
+    Args:
+        given: Photos and styles.
+        looks: The options.
+
+    Returns:
+        The results to make, and a function from a strength to controls and their plan.
+
+    Raises:
+        ValueError: A photo, a style or an option cannot be used.
+        FileNotFoundError: A photo, a style or a mask is missing.
+    """
+
+    @functools.cache  # so that masks are read once
+    def controls_for(num_styles: int, alpha: float) -> "tuple[ControlArguments, Plan]":
+        return read_looks(looks._replace(alpha=alpha), num_styles)
+
+    def together(num_styles: int) -> bool:
+        return one_picture(controls_for(num_styles, looks.alpha)[0])
+
+    repeats = bool(looks.mask or looks.blend)
+    rows, num_styles = all_rows(given, looks.alpha, together, repeats=repeats)
+    return rows, functools.partial(controls_for, num_styles)
 
 
 def read_blend(text: str) -> list[float]:

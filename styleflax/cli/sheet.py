@@ -3,26 +3,22 @@
 import functools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from styleflax.cli import options as flags
-from styleflax.cli.controls import Looks, read_looks, read_style_masks
+from styleflax.cli.controls import all_pairs, looks_of, read_style_masks
 from styleflax.cli.report import Report
 from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.inference.folders.outputs import check_picture_file
-from styleflax.inference.folders.pairs import Given, all_rows
+from styleflax.inference.folders.pairs import Given
 from styleflax.inference.folders.records import check_resume
 from styleflax.inference.folders.sources import (
     check_max_megapixels,
-    one_picture,
     refuse_two_inputs,
 )
-
-if TYPE_CHECKING:
-    from styleflax.inference.controls import ControlArguments, Plan
 
 MIN_CELL_PX = 16
 
@@ -59,6 +55,7 @@ def sheet(
 
     A picture that fails leaves its place empty and is named at the end.
     """
+    looks = looks_of(locals())
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.folders.sheet import Page, sheet_job  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
@@ -68,32 +65,9 @@ def sheet(
     check_max_megapixels(max_megapixels)
     style = style or []
     refuse_two_inputs(photos, style)
-    looks = Looks(
-        alpha=alpha,
-        blend=blend,
-        exaggerate=exaggerate,
-        mask=mask,
-        feather=feather,
-        color=color,
-        size=size,
-        style_size=style_size,
-        level_balance=level_balance,
-        color_match=color_match,
-        detail=detail,
-        max_megapixels=max_megapixels,
-    )
-
-    @functools.cache  # so that masks are read once
-    def controls_for(num_styles: int) -> "tuple[ControlArguments, Plan]":
-        return read_looks(looks, num_styles)
-
-    def together(num_styles: int) -> bool:
-        return one_picture(controls_for(num_styles)[0])
-
     given = Given(photos, style, read_style_masks(style_mask), weights, out, [])
-    repeats = bool(mask or blend)
-    rows, num_styles = all_rows(given, alpha, together, repeats=repeats)
-    controls, plan = controls_for(num_styles)
+    rows, controls_of = all_pairs(given, looks)
+    controls, plan = controls_of(alpha)
     job = sheet_job(rows, given, controls, plan, max_megapixels)
     page = Page(job, out, cell)
     if resume and page.is_complete():

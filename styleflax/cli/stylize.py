@@ -1,26 +1,33 @@
 """`styleflax stylize`: photos in the styles of paintings."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from styleflax.cli import options as flags
-from styleflax.cli.controls import Looks, read_looks, read_style_masks
+from styleflax.cli.controls import (
+    Looks,
+    all_pairs,
+    looks_of,
+    read_looks,
+    read_style_masks,
+)
 from styleflax.cli.report import Report, Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.pairs import Given, all_rows, paired_rows
+from styleflax.inference.folders.pairs import Given, paired_rows
 from styleflax.inference.folders.records import check_resume
 from styleflax.inference.folders.sources import (
     DASH,
+    Row,
     check_max_megapixels,
-    one_picture,
     refuse_two_inputs,
 )
 
 if TYPE_CHECKING:
-    from styleflax.inference.controls import Plan
+    from styleflax.inference.controls import ControlArguments, Plan
 
 
 def stylize(
@@ -53,7 +60,7 @@ def stylize(
     as_json: flags.AsJson = False,
 ) -> None:
     """Stylize photos with paintings."""
-    times = Times()
+    looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.inference.folders import stylize as work  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
@@ -62,54 +69,40 @@ def stylize(
     refuse_two_inputs(photos, style)
     _check_flags(out, max_megapixels, blend, pairs, as_json=as_json)
     check_resume(out, resume=resume, overwrite=overwrite)
-    looks = Looks(
-        alpha=alpha,
-        blend=blend,
-        exaggerate=exaggerate,
-        mask=mask,
-        feather=feather,
-        color=color,
-        size=size,
-        restore_size=restore_size,
-        style_size=style_size,
-        level_balance=level_balance,
-        color_match=color_match,
-        detail=detail,
-        refine=refine,
-        max_megapixels=max_megapixels,
-    )
-
-    @functools.cache  # so that masks are read once
-    def controls_for(num_styles: int, strength: float) -> "tuple[Any, Plan]":
-        return read_looks(looks._replace(alpha=strength), num_styles)
-
-    def together(num_styles: int) -> bool:
-        return one_picture(controls_for(num_styles, alpha)[0])
-
     given = Given(photos, style, read_style_masks(style_mask), weights, out, [])
-    if pairs is None:
-        repeats = bool(mask or blend)
-        rows, num_styles = all_rows(given, alpha, together, repeats=repeats)
-    else:
-        rows, num_styles = paired_rows(pairs, given, alpha), 1
+    rows, controls_of = _find_rows(pairs, given, looks)
     writing = work.Writing(
-        suffix=None if format_ is None else f".{format_}",
+        None if format_ is None else f".{format_}",
         overwrite=overwrite,
         resume=resume,
         keep_metadata=metadata is flags.Metadata.KEEP,
         max_megapixels=max_megapixels,
     )
-    controls_of = functools.partial(controls_for, num_styles)
     jobs = work.plan_jobs(rows, given, controls_of, writing)
-    ways = {"split_rows": split_rows, "tile_px": tile}
+    load = functools.partial(
+        Stylizer.load, weights, split_rows=split_rows, tile_px=tile
+    )
     with (
         times.watching_compiler(),
         Report(len(rows), as_json=as_json, left_out=given.left_out, times=times) as say,
     ):
-        load = functools.partial(Stylizer.load, weights, **ways)
         work.run_jobs(jobs, load, say, resume=resume)
         if say.end(times.seconds):
             raise typer.Exit(1)
+
+
+def _find_rows(
+    pairs: str | None, given: Given, looks: Looks
+) -> "tuple[list[Row], Callable[[float], tuple[ControlArguments, Plan]]]":
+    """All pairs, or those that are asked for; and from a strength to controls."""
+    if pairs is None:
+        return all_pairs(given, looks)
+
+    @functools.cache  # so that masks are read once
+    def controls_of(alpha: float) -> "tuple[ControlArguments, Plan]":
+        return read_looks(looks._replace(alpha=alpha), 1)
+
+    return paired_rows(pairs, given, looks.alpha), controls_of
 
 
 def _check_flags(

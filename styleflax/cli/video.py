@@ -13,7 +13,7 @@ import typer
 
 from styleflax.cli import options as flags
 from styleflax.cli.controls import (
-    Looks,
+    looks_of,
     read_keyframes,
     read_looks,
     read_style_masks,
@@ -151,7 +151,7 @@ def video(
     as_json: AsJson = False,
 ) -> None:
     """Stylize a video with paintings, with little flicker."""
-    times = Times()
+    looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.video_report import VideoReport  # noqa: PLC0415
         from styleflax.inference.video.clips import (  # noqa: PLC0415
@@ -172,41 +172,21 @@ def video(
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, read_style_masks(style_mask))
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
-    looks = Looks(
-        alpha=alpha,
-        blend=blend,
-        exaggerate=exaggerate,
-        mask=mask,
-        feather=feather,
-        color=color,
-        size=size,
-        restore_size=restore_size,
-        style_size=style_size,
-        level_balance=level_balance,
-        color_match=color_match,
-        detail=detail,
-        max_megapixels=max_megapixels,
-    )
+    looks = looks._replace(blend=blend)
     controls, plan = read_looks(looks, len(styles))
     _refuse_choice(styles, together=one_picture(controls))
-    jobs = [
-        VideoJob(
-            clip=one,
-            styles=styles,
-            out=to,
-            plan=plan,
-            keyframes=keyframes,
-            smooth_s=smooth,
-            steady=steady,
-            max_megapixels=max_megapixels,
-            crf=crf,
-            pixel_format=pixel_format.value,
-            keep_sound=audio is Sound.KEEP,
-            overwrite=overwrite,
-            rate=rate,
-        )
-        for one, to in targets
-    ]
+    job = VideoJob(
+        *(clip, styles, out, plan, keyframes),
+        smooth_s=smooth,
+        steady=steady,
+        max_megapixels=max_megapixels,
+        crf=crf,
+        pixel_format=pixel_format.value,
+        keep_sound=audio is Sound.KEEP,
+        overwrite=overwrite,
+        rate=rate,
+    )
+    jobs = [job._replace(clip=one, out=to) for one, to in targets]
     if resume or out.is_dir():
         ways = {"audio": audio.value, "fps": fps, **controls}
         jobs = [job.recorded(Recorder(weights), ways) for job in jobs]
