@@ -1,6 +1,7 @@
 # make demo: stylize a photo with the packaged weights, in seconds.
 # make smoke: train a small model from scratch in two minutes, and stylize with it.
 # make weights DATA=DIR: train the packaged weights; continues after an interruption.
+# make site: build the page into styleflax/web/built, for wheels and `styleflax site`.
 # make test: all checks and the default tests.
 # make docs: build the documentation site in build/site; any warning is an error.
 # Each target creates .venv and installs its dependencies; EXTRAS=cuda13 adds an extra.
@@ -29,7 +30,7 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 # Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo smoke weights check-data test lint pytest slow docs clean
+.PHONY: demo smoke weights site check-data test lint pytest slow docs clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -58,6 +59,16 @@ weights: check-data $(INSTALLED)
 	"$(OUT)/adain-4.safetensors" "$(OUT)/adain-5.safetensors" -o "$(OUT)/adain.safetensors"
 	$(call stage,sanet,sanet,--config.init_from="$(OUT)/adain.safetensors" $(SANET_FLAGS))
 	$(BIN)/styleflax weights verify "$(OUT)/adain.safetensors" "$(OUT)/sanet.safetensors"
+
+site: $(VENV)/.installed-export
+	@command -v npm >/dev/null || { echo "make site needs node and npm: install them \
+	(on Debian: apt install nodejs npm)" >&2; exit 2; }
+	cd styleflax/web/npm && npm ci --ignore-scripts --no-audit --no-fund
+	$(BIN)/python -m styleflax.web.build
+
+$(VENV)/.installed-export: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".[export]"
+	@touch $@
 
 check-data:
 	@test -d "$(DATA)/content" && test -d "$(DATA)/style" || { echo "make weights \

@@ -9,7 +9,6 @@ timed.
 """
 
 import argparse
-import inspect
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +18,7 @@ from rich.table import Table
 from training_step import LOSSES, step_flop
 
 from styleflax import methods
+from styleflax.config import OPTIONS, SANetOptions
 from styleflax.methods.base import plain_controls, stylize
 from styleflax.models.vgg import VGG
 
@@ -31,8 +31,7 @@ def picture_flop(name: str, side_px: int, architecture: str) -> float:
 
     A multiplication and an addition count as two.
     """
-    attends = "path" in inspect.signature(methods.METHODS[name]).parameters
-    extra = {"path": "dense"} if attends else {}
+    extra = {"path": "dense"} if OPTIONS[name] is SANetOptions else {}
     method = methods.build(name, native=True, **extra)
     encoder = VGG(method.encoder_layers, architecture)
     image = jax.ShapeDtypeStruct((1, side_px, side_px, 3), jnp.float32)

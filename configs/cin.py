@@ -12,7 +12,7 @@ paper's networks have all channels (`--config.options.width=1.0`) and were train
 40,000 steps of 16 crops of 256 px. Without a folder the styles are procedural ones.
 """
 
-from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
+from styleflax.config import CINOptions, Config, Data, Encoder, Phase, Run, Schedule
 from styleflax.datasets.sources import picture_files
 
 
@@ -24,7 +24,7 @@ def get_config(paintings: str = "") -> Config:
         names = [path.stem for path in picture_files(paintings)]
     return Config(
         method="cin",
-        options={"styles": names, "width": 0.5, "content_layer": "relu3_3"},
+        options=CINOptions(styles=tuple(names), width=0.5, content_layer="relu3_3"),
         encoder=Encoder(weights="sanet"),
         data=Data(style=source, style_px=160),
         phases=(

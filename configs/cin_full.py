@@ -8,7 +8,7 @@ Network, crops, batch, steps and Adam's rate are those of the authors' program
 ones, on the packaged VGG-16. For a GPU.
 """
 
-from styleflax.config import Config, Data, Encoder, Phase, Schedule
+from styleflax.config import CINOptions, Config, Data, Encoder, Phase, Schedule
 from styleflax.datasets.sources import picture_files
 
 
@@ -20,7 +20,7 @@ def get_config(paintings: str = "") -> Config:
         names = [path.stem for path in picture_files(paintings)]
     return Config(
         method="cin",
-        options={"styles": names or [str(i + 1) for i in range(10)]},
+        options=CINOptions(styles=tuple(names or map(str, range(1, 11)))),
         encoder=Encoder(weights="sanet"),
         data=Data(style=source, style_px=256),
         phases=(

@@ -18,7 +18,15 @@ whole paintings at their own size; photographs are cropped anywhere along their 
 side, where the program takes the middle.
 """
 
-from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
+from styleflax.config import (
+    CINOptions,
+    Config,
+    Data,
+    Encoder,
+    Optimizer,
+    Phase,
+    Schedule,
+)
 from styleflax.datasets.sources import picture_files
 
 
@@ -30,11 +38,11 @@ def get_config(paintings: str = "") -> Config:
         names = [path.stem for path in picture_files(paintings)]
     return Config(
         method="cin",
-        options={
-            "styles": names or [str(i + 1) for i in range(10)],
-            "style_coefficients": [1.0] * len(names or range(10)),
-            "pooling": "average",
-        },
+        options=CINOptions(
+            styles=tuple(names or map(str, range(1, 11))),
+            style_coefficients=(1.0,) * len(names or range(10)),
+            pooling="average",
+        ),
         encoder=Encoder(weights="caffe_vgg16.safetensors", statistic="none"),
         data=Data(style=source, style_px=256, flip=False),
         optimizer=Optimizer(clip_norm=0.0),

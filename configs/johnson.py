@@ -17,7 +17,7 @@ Without a painting the style is a procedural one.
 
 from pathlib import Path
 
-from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
+from styleflax.config import Config, Data, Encoder, JohnsonOptions, Phase, Run, Schedule
 
 
 def get_config(painting: str = "") -> Config:
@@ -25,15 +25,15 @@ def get_config(painting: str = "") -> Config:
     source = "procedural_art:num_pictures=1,size_px=256,seed=6"
     return Config(
         method="johnson",
-        options={
-            "styles": [Path(painting).stem or "style"],
-            "norm": "instance",
-            "width": 0.5,
-            "padding": "mirror",
-            "upsampling": "nearest",
-            "output": "sigmoid",
-            "content_layer": "relu3_3",
-        },
+        options=JohnsonOptions(
+            styles=(Path(painting).stem or "style",),
+            norm="instance",
+            width=0.5,
+            padding="mirror",
+            upsampling="nearest",
+            output="sigmoid",
+            content_layer="relu3_3",
+        ),
         encoder=Encoder(weights="sanet"),
         data=Data(style=f"pictures:{painting}" if painting else source, style_px=160),
         phases=(

@@ -11,7 +11,7 @@ belong to Caffe's VGG-16 on pixels of 0 to 255. For a GPU.
 
 from pathlib import Path
 
-from styleflax.config import Config, Data, Encoder, Phase, Schedule
+from styleflax.config import Config, Data, Encoder, JohnsonOptions, Phase, Schedule
 
 
 def get_config(painting: str = "") -> Config:
@@ -19,7 +19,7 @@ def get_config(painting: str = "") -> Config:
     source = "procedural_art:num_pictures=1,size_px=256,seed=6"
     return Config(
         method="johnson",
-        options={"styles": [Path(painting).stem or "style"], "norm": "batch"},
+        options=JohnsonOptions(styles=(Path(painting).stem or "style",), norm="batch"),
         encoder=Encoder(weights="sanet"),
         data=Data(style=f"pictures:{painting}" if painting else source, style_px=256),
         phases=(

@@ -21,7 +21,16 @@ the program's default, `instance`, where the paper of 2016 has batch normalisati
 
 from pathlib import Path
 
-from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
+from styleflax.config import (
+    Config,
+    Data,
+    Encoder,
+    JohnsonOptions,
+    Optimizer,
+    Phase,
+    Schedule,
+    StyleTerm,
+)
 
 BATCH, CROP_PX = 4, 256
 CHANNELS = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
@@ -32,10 +41,14 @@ VARIATION = 1e-6 / 2 * 255**2 * BATCH * 3 * (CROP_PX - 1) ** 2
 def get_config(painting: str = "") -> Config:
     """256 px crops, 40,000 steps of four at a constant rate of 1e-3."""
     source = "procedural_art:num_pictures=1,size_px=256,seed=6"
-    grams = {f"gram_squared@{layer}": 5.0 / c**2 for layer, c in CHANNELS.items()}
+    grams = {
+        StyleTerm("gram_squared", (layer,)): 5.0 / c**2 for layer, c in CHANNELS.items()
+    }
     return Config(
         method="johnson",
-        options={"styles": [Path(painting).stem or "style"], "norm": "instance"},
+        options=JohnsonOptions(
+            styles=(Path(painting).stem or "style",), norm="instance"
+        ),
         encoder=Encoder(weights="caffe_vgg16.safetensors", statistic="none"),
         data=Data(
             style=f"pictures:{painting}" if painting else source,

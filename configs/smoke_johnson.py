@@ -3,14 +3,14 @@
 python train.py --config=configs/smoke_johnson.py --workdir=runs/smoke_johnson
 """
 
-from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
+from styleflax.config import Config, Data, Encoder, JohnsonOptions, Phase, Run, Schedule
 
 
 def get_config() -> Config:
     """An eighth of the channels, small crops, few steps."""
     return Config(
         method="johnson",
-        options={"styles": ["style"], "norm": "batch", "width": 0.125},
+        options=JohnsonOptions(styles=("style",), norm="batch", width=0.125),
         encoder=Encoder(weights="sanet"),
         data=Data(
             style="procedural_art:num_pictures=1,size_px=128,seed=6", style_px=64

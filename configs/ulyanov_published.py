@@ -21,7 +21,16 @@ program cuts 256 px out of them as they are.
 
 from pathlib import Path
 
-from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Schedule
+from styleflax.config import (
+    Config,
+    Data,
+    Encoder,
+    JohnsonOptions,
+    Optimizer,
+    Phase,
+    Schedule,
+    StyleTerm,
+)
 
 CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512}
 
@@ -31,12 +40,12 @@ def get_config(painting: str = "") -> Config:
     source = "procedural_art:num_pictures=1,size_px=256,seed=6"
     return Config(
         method="johnson",
-        options={
-            "styles": [Path(painting).stem or "style"],
-            "norm": "instance",
-            "content_layer": "relu4_2",
-            "style_layers": list(CHANNELS),
-        },
+        options=JohnsonOptions(
+            styles=(Path(painting).stem or "style",),
+            norm="instance",
+            content_layer="relu4_2",
+            style_layers=tuple(CHANNELS),
+        ),
         encoder=Encoder(weights="caffe_vgg19.safetensors", statistic="none"),
         data=Data(
             style=f"pictures:{painting}" if painting else source,
@@ -52,7 +61,10 @@ def get_config(painting: str = "") -> Config:
                 resize_px=480,
                 losses={
                     "content": 1.0,
-                    **{f"gram_squared@{k}": 1.0 / c**2 for k, c in CHANNELS.items()},
+                    **{
+                        StyleTerm("gram_squared", (layer,)): 1.0 / channels**2
+                        for layer, channels in CHANNELS.items()
+                    },
                 },
                 schedule=Schedule("steps", 1e-3, decay=0.8, every_steps=2_000),
             ),

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from styleflax.config import Optimizer
+from styleflax.config import AdaINOptions, Optimizer
 from styleflax.methods.adain import make_adain
 from styleflax.models.vgg import VGG
 from styleflax.parallel import (
@@ -51,7 +51,7 @@ def test_two_devices_equal_one_under_gradient_descent(frozen):
         name: rng.uniform(0, 1, (4, 16, 16, 3)).astype(np.float32)
         for name in ("content", "style")
     }
-    method = make_adain(LOSSES, native=True)  # compiles faster
+    method = make_adain(LOSSES, AdaINOptions(native=True))  # compiles faster
     start = drawn(method.init, jax.random.key(0))
     method = method._replace(init=lambda key: start)
     optimizer = optax.identity()

@@ -10,10 +10,10 @@ import pytest
 
 import styleflax
 from styleflax.cli.train import parse_arguments
-from styleflax.config import Schedule
+from styleflax.config import Schedule, StyleTerm
+from styleflax.config.options import JOHNSON_LAYERS
 from styleflax.losses.registry import find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.methods.feed_forward import STYLE_LAYERS
 from styleflax.training.phases import build_method
 from styleflax.training.validation import validate
 
@@ -55,7 +55,10 @@ def test_gram_terms_are_those_of_the_program(name, layer, channels, weight, divi
     )
     matrices = [gram(x) / (x[0, :, :, 0].size * divisor) for x in (output, style)]
     expected = weight * ((matrices[0] - matrices[1]) ** 2).mean()
-    (term,) = losses_of(name).keys() & {"gram_squared", f"gram_squared@{layer}"}
+    (term,) = losses_of(name).keys() & {
+        "gram_squared",
+        StyleTerm("gram_squared", (layer,)),
+    }
     loss = find_style_loss(term).evaluate({layer: output}, {layer: style}, KEY)
     assert losses_of(name)[term] * float(loss) == pytest.approx(expected, rel=1e-3)
 
@@ -81,7 +84,7 @@ FIRSTS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
         (
             "johnson_published",
             "relu3_3",
-            STYLE_LAYERS,
+            JOHNSON_LAYERS,
             "max",
             CONSTANT,
             (40_000, 4, 256, 256),
@@ -97,7 +100,7 @@ FIRSTS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
         (
             "cin_published",
             "relu3_3",
-            STYLE_LAYERS,
+            JOHNSON_LAYERS,
             "average",
             CONSTANT,
             (40_000, 16, 256, 256),

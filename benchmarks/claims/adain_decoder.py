@@ -32,7 +32,8 @@ def train_sides(
     trained = {}
     for name, options in sides.items():
         weights = (losses or {}).get(name, PAPER_LOSSES)
-        config = training.make_config(budget, weights, options=options)
+        fields = {"method": adain_variants.METHOD, "options": options}
+        config = training.make_config(budget, weights, **fields)
         key = (budget, to_json(config))
         if key not in _KEPT:
             batches = training.pair_batches(contents, styles, budget.batch_size)

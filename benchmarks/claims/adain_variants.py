@@ -4,15 +4,16 @@ For claims 1 and 2 alone, which found them worse; `build` takes the place of
 `training.build_method`.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic, Config, Phase
+from styleflax.config import OPTIONS, Arithmetic, Config, Losses, Options, Phase
 from styleflax.losses.content import mse_loss
 from styleflax.methods.adain import DEEPEST, STYLE_LAYERS, make_adain
 from styleflax.methods.base import (
@@ -21,24 +22,38 @@ from styleflax.methods.base import (
     Method,
     Style,
     Variables,
-    weigh_terms,
 )
 from styleflax.methods.encoder import FrozenEncoder
-from styleflax.methods.terms import make_style_terms
+from styleflax.methods.terms import make_style_terms, weigh_terms
 from styleflax.models.decoder import LAYERS, UPSAMPLED
 from styleflax.models.layers import ReflectConv
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
-CHOICES = {
-    "norm": ("none", "batch", "instance"),
-    "transform": ("adain", "concatenation"),
-    "content_target": ("adain", "content"),
-}
+METHOD = "adain_variant"
 # Share of the old population statistics that a training step keeps. Higher, and
 # runs of a few hundred steps would end with statistics of their beginning.
 _KEPT = 0.9
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VariantOptions(Options):
+    """What is not as in the paper.
+
+    Attributes:
+        norm: Of `NormDecoder`.
+        transform: `concatenation` gives the decoder the features of content and
+            style, unchanged.
+        content_target: Of the content loss: AdaIN's output, or the content's features.
+    """
+
+    norm: Literal["none", "batch", "instance"] = "none"
+    transform: Literal["adain", "concatenation"] = "adain"
+    content_target: Literal["adain", "content"] = "adain"
+
+
+OPTIONS[METHOD] = VariantOptions
 
 
 class NormDecoder(nn.Module):
@@ -76,15 +91,13 @@ class NormDecoder(nn.Module):
 
 def build(config: Config, phase: Phase) -> Method:
     """The configured variant, with the losses of one phase."""
-    return make_variant(phase.losses, config.arithmetic, **config.options)
+    return make_variant(phase.losses, config.arithmetic, config.record_of_options())
 
 
 def make_variant(
-    losses: Mapping[str, float],
+    losses: Losses,
     arithmetic: Arithmetic,
-    norm: str = "none",
-    transform: str = "adain",
-    content_target: str = "adain",
+    options: VariantOptions,
     layers: Mapping[str, int] = LAYERS,
 ) -> Method:
     """AdaIN with other parts, for whole pictures in one style at strength 1.
@@ -92,22 +105,15 @@ def make_variant(
     Args:
         losses: Weights of `content` and of style losses.
         arithmetic: As of `make_adain`.
-        norm: Of `NormDecoder`.
-        transform: `concatenation` gives the decoder the features of content and
-            style, unchanged.
-        content_target: Of the content loss: AdaIN's output, or the content's features.
+        options: What differs.
         layers: Of `NormDecoder`.
-
-    Raises:
-        ValueError: If a name is unknown.
     """
-    _check(norm=norm, transform=transform, content_target=content_target)
     encoder = FrozenEncoder(jnp.float32)
-    decoder = NormDecoder(norm, layers)
+    decoder = NormDecoder(options.norm, layers)
     terms = make_style_terms(losses, ("content",), STYLE_LAYERS, arithmetic)
     of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
-    is_beside = transform == "concatenation"
+    is_beside = options.transform == "concatenation"
 
     def init(key: Key) -> Variables:
         feature = jnp.zeros((1, 2, 2, 1024 if is_beside else 512))
@@ -149,7 +155,7 @@ def make_variant(
         content = encoder(frozen, batch["content"], (DEEPEST,))[DEEPEST]
         style = encoder(frozen, batch["style"], STYLE_LAYERS)
         moved = move(content, style[DEEPEST])
-        wanted = {"adain": moved, "content": content}[content_target]
+        wanted = {"adain": moved, "content": content}[options.content_target]
         tree = {"params": own, **variables.state}
         image, state = decoder.apply(
             tree, mix(content, style[DEEPEST]), True, mutable=["batch_stats"]
@@ -160,7 +166,7 @@ def make_variant(
         total, metrics = weigh_terms(losses, found)
         return total, (metrics, state)
 
-    return make_adain(losses, arithmetic)._replace(
+    return make_adain(losses, arithmetic=arithmetic)._replace(
         init=init,
         losses={"model": loss},
         encode_style=encode_style,
@@ -169,9 +175,3 @@ def make_variant(
         tiling=None,
         controls=frozenset(),
     )
-
-
-def _check(**chosen: str) -> None:
-    for name, value in chosen.items():
-        if value not in CHOICES[name]:
-            raise ValueError(f"{name} must be one of {CHOICES[name]}, got {value!r}")

@@ -1,7 +1,8 @@
 """SANet with one of its two levels, for claim 4 alone."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic, Config, Phase
+from styleflax.config import OPTIONS, Arithmetic, Config, Losses, Options, Phase
 from styleflax.losses.content import mse_loss
 from styleflax.methods.base import (
     Batch,
@@ -17,11 +18,10 @@ from styleflax.methods.base import (
     Method,
     Style,
     Variables,
-    weigh_terms,
 )
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.sanet import ATTENDED, LOSS_TERMS, STYLE_LAYERS, make_sanet
-from styleflax.methods.terms import make_style_terms
+from styleflax.methods.terms import make_style_terms, weigh_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.layers import ReflectConv
 from styleflax.models.sanet import StyleAttention, likeness_params
@@ -29,6 +29,18 @@ from styleflax.ops.spatial import upsample_nearest
 from styleflax.ops.statistics import mean_variance_norm
 from styleflax.training.phases import build_method
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
+
+METHOD = "sanet_level"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LevelOptions(Options):
+    """The one level that is attended to."""
+
+    level: Literal["relu4_1", "relu5_1"] = "relu4_1"
+
+
+OPTIONS[METHOD] = LevelOptions
 
 
 class OneLevel(nn.Module):
@@ -60,15 +72,13 @@ class OneLevel(nn.Module):
 
 
 def build(config: Config, phase: Phase) -> Method:
-    """The configured method, or that of one level where the options name one."""
-    if "level" not in config.options:
+    """The configured method, which may be that of one level."""
+    if not isinstance(config.options, LevelOptions):
         return build_method(config, phase)
-    return make_level(phase.losses, config.arithmetic, **config.options)
+    return make_level(phase.losses, config.arithmetic, config.options.level)
 
 
-def make_level(
-    losses: Mapping[str, float], arithmetic: Arithmetic, level: str
-) -> Method:
+def make_level(losses: Losses, arithmetic: Arithmetic, level: str) -> Method:
     """SANet of one level, for whole pictures in one style at strength 1.
 
     Raises:
@@ -135,7 +145,7 @@ def make_level(
         total, metrics = weigh_terms(losses, found)
         return total, (metrics, {})
 
-    return make_sanet(losses, arithmetic)._replace(
+    return make_sanet(losses, arithmetic=arithmetic)._replace(
         init=init,
         losses={"model": loss},
         encode_style=encode_style,

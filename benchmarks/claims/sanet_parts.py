@@ -77,7 +77,8 @@ def _train_sides(budget: Budget) -> dict[str, Trained]:
 
     trained = {}
     for name, (losses, options) in SIDES.items():
-        fields = {"method": "sanet", "options": options}
+        method = sanet_level.METHOD if "level" in options else "sanet"
+        fields = {"method": method, "options": options}
         config = training.make_config(budget, losses, 2e-4, **fields)
         config.encoder.weights = "sanet"
         batches = training.pair_batches(contents, styles, budget.batch_size)

@@ -153,8 +153,8 @@ def _told_warnings() -> Iterator[None]:
 
 
 _COMMANDS = (
-    *("stylize", "video", "gatys", "sheet", "dataset", "eval", "demo", "doctor"),
-    *("train", "style", "weights", "export"),
+    *("stylize", "video", "gatys", "sheet", "serve", "dataset", "eval", "demo"),
+    *("doctor", "train", "style", "weights", "export", "site"),
 )
 """In the order of --help."""
 

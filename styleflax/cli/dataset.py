@@ -145,15 +145,11 @@ def dataset(
     After an interruption, the same command continues.
     """
     from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
-    from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
-    from styleflax.inference.datasets.stylize import (  # noqa: PLC0415
-        make_dataset,
-        make_dataset_on_ray,
-    )
+    from styleflax.inference import datasets as work  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
     _check_folders(content, style, out)
-    settings = Settings(
+    settings = work.Settings(
         content=content,
         style=str(style),
         weights=weights,
@@ -174,10 +170,10 @@ def dataset(
         classes=None if classes is None else read_classes(classes),
     )
     if launcher == "ray":
-        _tell(make_dataset_on_ray(settings, out, workers, ray_address), out)
+        _tell(work.make_dataset_on_ray(settings, out, workers, ray_address), out)
     else:
         run = Run(coordinator, num_processes, process_id, distributed)
-        _tell(make_dataset(settings, out, run), out)
+        _tell(work.make_dataset(settings, out, run), out)
 
 
 def _check_folders(content: str, style: Path, out: Path) -> None:

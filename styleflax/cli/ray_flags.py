@@ -4,11 +4,13 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from styleflax.config import override
+
 _FLAG = re.compile(r"--?(?P<name>launcher|ray\.[^=]*)(=(?P<value>.*))?", re.DOTALL)
 _LAUNCHERS = ("jax", "ray")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class RayFlags:
     """What `--ray.FIELD` sets; see `training.on_ray.train_on_ray`."""
 
@@ -53,17 +55,8 @@ def split_ray(arguments: Sequence[str]) -> tuple[RayFlags | None, list[str]]:
 
 
 def _parse(given: dict[str, str]) -> RayFlags:
-    fields = RayFlags()
-    for name, text in given.items():
-        field = name.removeprefix("ray.")
-        if not hasattr(RayFlags, field) or field.startswith("_"):
-            names = ", ".join(f.name for f in dataclasses.fields(RayFlags))
-            raise ValueError(f"--ray has no option {name!r}; its options are {names}")
-        try:
-            value = type(getattr(fields, field))(text)
-        except ValueError:
-            raise ValueError(f"--{name} must be a whole number, got {text!r}") from None
-        setattr(fields, field, value)
+    fields = [(name.removeprefix("ray."), text) for name, text in given.items()]
+    flags = override(RayFlags(), fields, "--ray")
     if "ray.num_workers" not in given:
         raise ValueError("--launcher=ray requires --ray.num_workers, for example 2")
-    return fields
+    return flags

@@ -1,7 +1,7 @@
 """What `train.py` and `styleflax train` do."""
 
 import dataclasses
-import difflib
+import importlib.util
 import logging
 import re
 import signal
@@ -10,16 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from absl import flags
-from ml_collections import config_flags
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import styleflax
-from styleflax.cli.errors import EXIT_INTERRUPTED, describe_error, one_line_errors
-from styleflax.cli.loss_flags import add_losses, split_new_losses
-from styleflax.cli.option_flags import check_method, set_options, split_options
+from styleflax.cli.errors import EXIT_INTERRUPTED, one_line_errors
 from styleflax.cli.ray_flags import RayFlags, split_ray
-from styleflax.config import Config, flatten
+from styleflax.config import OPTIONS, Config, flatten, override
 from styleflax.datasets.sources import split_spec
 from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
@@ -45,14 +41,18 @@ On a Ray cluster, once, on any of its nodes:
   --ray.gpus_per_worker  GPUs per process; default: 1 if the cluster has any
   --ray.max_failures     number of restarts after a worker dies; default: 3
 
-Options of the method (JSON, Python literals or plain words) and losses by name:
+Options of the method, and losses by name (lists are JSON, words need no quotes):
   --config.options.NAME=VALUE
   --config.phases[I].losses.NAME=WEIGHT
+{options}
 
 Fields and their defaults (a configuration file may change them):
 """
 EXIT_DIVERGED = 3
-_FIELD = re.compile(r"--?(no)?config\.(?P<field>[^=]+)")
+_FLAG = re.compile(
+    r"--?((?P<no>no)?config\.(?P<field>[^=]+)|(?P<name>config|workdir))(=(?P<value>.*))?",
+    re.DOTALL,
+)
 _SHORT = re.compile(r"--?(coordinator|num_processes|process_id)(?==|$)")
 """Flags that stand for fields of `config.run`."""
 _WAITING = re.compile(
@@ -92,22 +92,30 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
             another type, or if the configuration file fails.
         FileNotFoundError: If there is no such configuration.
     """
-    options, resolved = split_options(_with_resolved_config(arguments))
-    plain = [argument for argument in resolved if not _FIELD.match(argument)]
-    config, workdir = _parse_flags(plain)
-    fields = flatten(config)
-    losses, resolved = split_new_losses(resolved, list(fields))
-    for match in filter(None, map(_FIELD.match, resolved)):
-        if match["field"] not in fields:
-            close = difflib.get_close_matches(match["field"], fields, 3)
-            hint = f"; close to it are {', '.join(close)}" if close else ""
-            raise ValueError(f"--config has no field {match['field']!r}{hint}")
-    if len(plain) < len(resolved):
-        config, workdir = _parse_flags(resolved)
-    set_options(config, options)
-    add_losses(config, losses)
-    if options or losses:
-        check_method(config)
+    plain: dict[str, str] = {}
+    fields: list[tuple[str, str]] = []
+    for argument in _joined(arguments):
+        match = _FLAG.fullmatch(argument)
+        if match is None:
+            kind = "unknown flag" if argument.startswith("-") else "unexpected argument"
+            name = argument.lstrip("-").partition("=")[0]
+            raise ValueError(f"{kind} {name!r}; see --help")
+        value = match["value"]
+        if match["field"]:
+            without_value = "false" if match["no"] else "true"
+            fields.append((match["field"], without_value if value is None else value))
+        elif value is None:
+            raise ValueError(f"{argument} needs a value; see --help")
+        else:
+            plain[match["name"]] = value
+    for name, example in (("config", "configs/adain.py"), ("workdir", "runs/adain")):
+        if name not in plain or (name == "workdir" and not plain[name]):
+            raise ValueError(f"--{name} is missing; for example --{name}={example}")
+    config = override(_load_config(plain["config"]), fields, "--config")
+    if any(".losses." in path or path.startswith("options.") for path, _ in fields):
+        _check_method(config)
+    workdir = Path(plain["workdir"])
+    _check_workdir(workdir, config)
     return config, workdir
 
 
@@ -131,30 +139,31 @@ def resolve_config(spec: str) -> str:
     return f"{path}{colon}{argument}"
 
 
-def _parse_flags(arguments: Sequence[str]) -> tuple[Config, Path]:
-    argv = ["train", *arguments]
-    values = flags.FlagValues()
-    # ml_collections loads files as a module of this name, over what it held before.
-    sys.modules.pop("config_config", None)
-    config_flags.DEFINE_config_file(
-        "config", None, "Configuration.", flag_values=values, sys_argv=argv
-    )
-    flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
+def _load_config(spec: str) -> Config:
+    """What `get_config` of a file returns, with what follows the spec's colon."""
+    path, colon, argument = resolve_config(spec).partition(":")
     try:
-        _, *unexpected = values(argv)
+        file = importlib.util.spec_from_file_location("_styleflax_config", path)
+        assert file is not None
+        assert file.loader is not None
+        module = importlib.util.module_from_spec(file)
+        file.loader.exec_module(module)
+        config = module.get_config(argument) if colon else module.get_config()
     except Exception as error:  # a configuration file may raise anything
-        raise ValueError(_describe_refusal(error)) from error
-    if unexpected:
-        raise ValueError(f"unexpected argument {unexpected[0]!r}; see --help")
-    for name, example in (("config", "configs/adain.py"), ("workdir", "runs/adain")):
-        if values[name].value in (None, ""):
-            raise ValueError(f"--{name} is missing; for example --{name}={example}")
-    config = values["config"].value
+        text = " ".join(str(error).split())
+        raise ValueError(f"--config: {type(error).__name__}: {text}") from error
     if not isinstance(config, Config):
         raise ValueError("get_config() of --config must return a styleflax Config")  # noqa: TRY004
-    workdir = Path(values["workdir"].value)
-    _check_workdir(workdir, config)
-    return config, workdir
+    return config
+
+
+def _check_method(config: Config) -> None:
+    """Refuses losses that the method does not have, and options that do not fit."""
+    # Late, because it brings JAX.
+    from styleflax.training.phases import build_method  # noqa: PLC0415
+
+    for phase in config.phases:
+        build_method(config, phase)
 
 
 def _check_workdir(workdir: Path, config: Config) -> None:
@@ -229,8 +238,8 @@ def _packaged_configs() -> dict[str, Path]:
     return {p.stem: p for p in folder.glob("*.py") if p.stem != "__init__"}
 
 
-def _with_resolved_config(arguments: Sequence[str]) -> list[str]:
-    """Arguments as `--name=value`, with the path of the configuration."""
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Arguments as `--name=value`."""
     joined: list[str] = []
     for argument in arguments:
         waits = joined and _WAITING.fullmatch(joined[-1])
@@ -238,28 +247,18 @@ def _with_resolved_config(arguments: Sequence[str]) -> list[str]:
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)
-    for i, argument in enumerate(joined):
-        joined[i] = _SHORT.sub(r"--config.run.\1", argument)
-        name, equals, spec = argument.partition("=")
-        if argument.lstrip("-") in ("config", "workdir"):
-            raise ValueError(f"{argument} needs a value; see --help")
-        if name in ("--config", "-config") and equals:
-            joined[i] = f"{name}={resolve_config(spec)}"
-    return joined
-
-
-def _describe_refusal(error: Exception) -> str:
-    """What was wrong with a flag, without the traceback that the parser adds."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if any("Traceback" in line for line in lines):
-        return f"--config: {lines[-1]}"
-    if isinstance(error, flags.Error):
-        return describe_error(error)
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return f"--config: {type(error).__name__}: {text}"
+    return [_SHORT.sub(r"--config.run.\1", argument) for argument in joined]
 
 
 def _usage(program: str) -> str:
-    head = USAGE.format(program=program, names=", ".join(sorted(_packaged_configs())))
+    by_method = (
+        f"    of {method}: {', '.join(f.name for f in dataclasses.fields(kind))}"
+        for method, kind in OPTIONS.items()
+    )
+    head = USAGE.format(
+        program=program,
+        names=", ".join(sorted(_packaged_configs())),
+        options="\n".join(by_method),
+    )
     fields = [f"  --config.{k}={v}" for k, v in flatten(Config()).items()]
     return head + "\n".join(fields)

@@ -154,28 +154,21 @@ def video(
     looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.video_report import VideoReport  # noqa: PLC0415
-        from styleflax.inference.video.clips import (  # noqa: PLC0415
-            find_video_targets,
-            read_rate,
-        )
-        from styleflax.inference.video.job import (  # noqa: PLC0415
-            VideoJob,
-            stylize_videos,
-        )
+        from styleflax.inference import video as work  # noqa: PLC0415
 
     check_exists(clip, "VIDEO", "a video file or a folder")
     left_out: list[LeftOut] = []
     check_resume(out, resume=resume, overwrite=overwrite)
     overwrite |= resume  # which is more careful
-    targets = find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
-    rate = read_rate(fps, [source for source, _ in targets])
+    targets = work.find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
+    rate = work.read_rate(fps, [source for source, _ in targets])
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, read_style_masks(style_mask))
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
     looks = looks._replace(blend=blend)
     controls, plan = read_looks(looks, len(styles))
     _refuse_choice(styles, together=one_picture(controls))
-    job = VideoJob(
+    job = work.VideoJob(
         *(clip, styles, out, plan, keyframes),
         smooth_s=smooth,
         steady=steady,
@@ -192,8 +185,8 @@ def video(
         jobs = [job.recorded(Recorder(weights), ways) for job in jobs]
     with times.watching_compiler(), _sigterm_as_interrupt():
         report = VideoReport(left_out, times, as_json=as_json)
-        num_tried = stylize_videos(jobs, weights, report, resume=resume)
-    if num_tried and report.end(num_tried):
+        work.stylize_videos(jobs, weights, report, resume=resume)
+    if report.end(len(jobs)):
         raise typer.Exit(1)
 
 

@@ -27,6 +27,7 @@ class VideoReport(VideoWatcher):
     ) -> None:
         super().__init__()
         self._left_out, self._times, self._as_json = left_out, times, as_json
+        self._num_skipped = 0
         if left_out:
             self.warn(describe_left_out(left_out))
 
@@ -51,10 +52,13 @@ class VideoReport(VideoWatcher):
         else:
             print(job.out)
 
-    def skip(self, num_complete: int, total: int) -> None:
-        """Says how many of the videos are complete already."""
-        text = f"styleflax: {num_complete} of {total} videos are complete already"
+    def skip(self, complete: Sequence[VideoJob], total: int) -> None:
+        """Says which of the videos are complete already."""
+        self._num_skipped = len(complete)
+        text = f"styleflax: {len(complete)} of {total} videos are complete already"
         print(text, file=sys.stderr)
+        for job in complete if self._as_json else ():
+            _print_json(job, None, None, skipped=True)
 
     def fail(self, job: VideoJob, error: Exception) -> None:
         """Says that a video could not be made."""
@@ -70,7 +74,7 @@ class VideoReport(VideoWatcher):
         """Says what failed, and with JSON where the time went; returns the exit code.
 
         Args:
-            num_videos: Number of videos that were made or tried.
+            num_videos: Number of all videos.
         """
         if self._as_json:
             seconds = {k: round(value, 3) for k, value in self._times.seconds.items()}
@@ -78,6 +82,7 @@ class VideoReport(VideoWatcher):
             summary = {
                 "videos": num_videos,
                 "failed": len(self.failed),
+                "skipped": self._num_skipped,
                 "left_out": left_out,
                 "seconds": seconds,
             }
@@ -90,11 +95,13 @@ class VideoReport(VideoWatcher):
         return 1
 
 
-def _print_json(job: VideoJob, made: Made | None, error: str | None) -> None:
+def _print_json(
+    job: VideoJob, made: Made | None, error: str | None, *, skipped: bool = False
+) -> None:
     line: dict[str, Any] = {
         "input": str(job.clip),
         "styles": [str(source.path) for source in job.styles],
-        "output": str(job.out) if made else None,
+        "output": str(job.out) if made or skipped else None,
         "size": [made.width, made.height] if made else None,
         "frames": made.num_frames if made else None,
         "scenes": made.num_scenes if made else None,
@@ -104,4 +111,6 @@ def _print_json(job: VideoJob, made: Made | None, error: str | None) -> None:
         "warnings": made.warnings if made else [],
         "error": error,
     }
+    if skipped:
+        line["skipped"] = True
     print(json.dumps(line))

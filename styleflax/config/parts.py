@@ -1,7 +1,11 @@
 """The fields of a run's configuration, with their units and defaults."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
+
+from styleflax.config.losses import Term, read_term
+from styleflax.config.options import OPTIONS, Options, read_options
 
 
 @dataclasses.dataclass
@@ -73,7 +77,7 @@ class Schedule:
     every_steps: int = 0
 
 
-def _paper_losses() -> dict[str, float]:
+def _paper_losses() -> dict[Term, float]:
     return {"content": 1.0, "style": 10.0}
 
 
@@ -86,7 +90,8 @@ class Phase:
         batch_size: Content-style pairs in a step, over all processes and devices.
         crop_px: Side of the square crops.
         resize_px: Short side that pictures are resized to before cropping.
-        losses: Weights by term of the method.
+        losses: Weights by term of the method: names, and `StyleTerm` for style losses
+            at layers of their own. Names such as `gram@relu3_1` become such records.
         schedule: Learning rate.
         color_match: Strength of the color step before the losses judge a picture, 0 to
             1; only `adain` has it.
@@ -96,9 +101,12 @@ class Phase:
     batch_size: int = 8
     crop_px: int = 256
     resize_px: int = 512
-    losses: dict[str, float] = dataclasses.field(default_factory=_paper_losses)
+    losses: dict[Term, float] = dataclasses.field(default_factory=_paper_losses)
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
     color_match: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.losses = {read_term(term): w for term, w in self.losses.items()}
 
 
 @dataclasses.dataclass
@@ -222,8 +230,12 @@ class Config:
         decoder: Begins `random`, or as `inverse` of the encoder (`models.inversion`).
         init_from: A model's file or name; its encoder and trained parts begin it.
         compute_dtype: `float32` or `bfloat16`; all but features is float32.
-        options: Further arguments of the method, such as SANet's `start`.
+        options: The method's record of options, such as `SANetOptions`, or values by
+            name; None for a method without one.
         phases: Run one after another.
+
+    Raises:
+        ValueError: If an option is unknown to the method, or has an impossible value.
     """
 
     method: str = "adain"
@@ -231,10 +243,23 @@ class Config:
     decoder: str = "random"
     init_from: str = ""
     compute_dtype: str = "float32"
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    options: Options | Mapping[str, Any] | None = None
     arithmetic: Arithmetic = dataclasses.field(default_factory=Arithmetic)
     encoder: Encoder = dataclasses.field(default_factory=Encoder)
     data: Data = dataclasses.field(default_factory=Data)
     phases: tuple[Phase, ...] = dataclasses.field(default_factory=lambda: (Phase(),))
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     run: Run = dataclasses.field(default_factory=Run)
+
+    def __post_init__(self) -> None:
+        kind = OPTIONS.get(self.method, type(None))
+        if isinstance(self.options, Options) and type(self.options) is not kind:
+            # `dataclasses.replace(config, method=...)`: what differs from the defaults.
+            self.options = self.options.chosen()
+        if not isinstance(self.options, Options):
+            self.options = read_options(self.method, self.options or {})
+
+    def record_of_options(self) -> Options | None:
+        """`options`, which may be given as values by name, as the method's record."""
+        assert not isinstance(self.options, Mapping)  # since `__post_init__`
+        return self.options

@@ -72,7 +72,7 @@ class Graph:
         """A list of whole numbers, for shapes and borders."""
         return self.numbers(values, np.int64)
 
-    def weights(self, values: Any, axis: int) -> str:
+    def weights(self, values: Any, inputs: int, *, sensitive: bool = False) -> str:
         """Weights as they are stored, turned into float32.
 
         The nodes that turn them depend on constants alone: runtimes compute them once,
@@ -80,17 +80,21 @@ class Graph:
 
         Args:
             values: The weights.
-            axis: Of the output channels, each of which has a scale of its own in int8.
+            inputs: The axis of the input channels; see `storage.quantize`.
+            sensitive: Whether 8 bits are too few; they are then stored in 16.
         """
         array = np.asarray(values, np.float32)
         if self._storage == "float32":
             return self.numbers(array)
-        if self._storage == "float16":
-            stored = self.numbers(array, np.float16)
-            return self.add("Cast", stored, to=TensorProto.FLOAT)
-        stored_i8, scale = quantize(array, axis)
-        whole = self.add("Cast", self.numbers(stored_i8, np.int8), to=TensorProto.FLOAT)
-        return self.add("Mul", whole, self.numbers(scale))
+        if self._storage == "float16" or sensitive:
+            return self._cast(array.astype(np.float16))
+        whole, scale = (self._cast(part) for part in quantize(array, inputs))
+        product = self.add("Mul", whole, scale)
+        return self.add("Reshape", product, self.integers(*array.shape))
+
+    def _cast(self, stored: np.ndarray) -> str:
+        constant = self.numbers(stored, stored.dtype)
+        return self.add("Cast", constant, to=TensorProto.FLOAT)
 
     # Networks' layers. Maps are (b, c, h, w); parameters are Flax's.
 
@@ -99,10 +103,19 @@ class Graph:
         border = (0, 0, width, width)
         return self.add("Pad", x, self.integers(*border, *border), mode=mode)
 
-    def conv(self, x: str, params: Params, stride: int = 1, zeros: int = 0) -> str:
+    def conv(
+        self,
+        x: str,
+        params: Params,
+        stride: int = 1,
+        zeros: int = 0,
+        *,
+        sensitive: bool = False,
+    ) -> str:
         """The convolution of a map, which has its border already but for `zeros`."""
         kernel = np.asarray(params["kernel"])
-        operands = [x, self.weights(kernel.transpose(3, 2, 0, 1), 0)]
+        turned = kernel.transpose(3, 2, 0, 1)
+        operands = [x, self.weights(turned, 1, sensitive=sensitive)]
         if "bias" in params:
             operands.append(self.numbers(params["bias"]))
         size = list(kernel.shape[:2])
@@ -110,10 +123,12 @@ class Graph:
             "Conv", *operands, kernel_shape=size, strides=[stride] * 2, pads=[zeros] * 4
         )
 
-    def reflect_conv(self, x: str, params: Params, stride: int = 1) -> str:
+    def reflect_conv(
+        self, x: str, params: Params, stride: int = 1, *, sensitive: bool = False
+    ) -> str:
         """`models.layers.ReflectConv`, or `HalvingConv` with a stride of 2."""
         width = np.asarray(params["kernel"]).shape[0] // 2
-        return self.conv(self.pad(x, width), params, stride)
+        return self.conv(self.pad(x, width), params, stride, sensitive=sensitive)
 
     def upsample_conv(self, x: str, params: Params) -> str:
         """`ops.conv.upsample_conv3x3_reflect`: four convolutions of 2x2 at once.
@@ -122,7 +137,7 @@ class Graph:
         """
         kernel = np.asarray(params["kernel"])
         i, o = kernel.shape[2:]
-        stored = self.weights(kernel.reshape(9, i, o).transpose(2, 1, 0), 0)
+        stored = self.weights(kernel.reshape(9, i, o).transpose(2, 1, 0), 1)
         by_phase = self.add("MatMul", stored, self.numbers(phase_matrix()))
         split = self.add("Reshape", by_phase, self.integers(o, i, 4, 2, 2))
         turned = self.add("Transpose", split, perm=[0, 2, 1, 3, 4])
@@ -138,7 +153,7 @@ class Graph:
     def doubling_conv(self, x: str, params: Params) -> str:
         """`ops.strided_conv.doubling_conv3x3`, and the bias."""
         kernel = np.asarray(params["kernel"])
-        operands = [x, self.weights(kernel.transpose(2, 3, 0, 1), 1)]
+        operands = [x, self.weights(kernel.transpose(2, 3, 0, 1), 0)]
         if "bias" in params:
             operands.append(self.numbers(params["bias"]))
         settings = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 0, 0]}
@@ -179,8 +194,9 @@ class Graph:
         return self.add("Transpose", image, perm=[0, 2, 3, 1])
 
     def dense(self, x: str, params: Params) -> str:
-        """A linear map of the last axis."""
-        product = self.add("MatMul", x, self.weights(params["kernel"], 1))
+        """A linear map of the last axis, whose weights are sensitive."""
+        kernel = self.weights(params["kernel"], 0, sensitive=True)
+        product = self.add("MatMul", x, kernel)
         return self.add("Add", product, self.numbers(params["bias"]))
 
     def unsqueeze(self, x: str, *axes: int) -> str:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from styleflax.config import CINOptions
 from styleflax.export import networks
 from styleflax.export.graph import Graph
 from styleflax.export.storage import Storage
@@ -18,7 +19,7 @@ from styleflax.export.transfers import (
     style_statistics,
 )
 from styleflax.methods.cin import NETWORK, STYLES, make_network
-from styleflax.models.lite import FACTORS, LEVELS
+from styleflax.models.lite import LEVELS
 from styleflax.models.transformer_net import EPS, START_PAD_PX, TransformerNet
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile
@@ -101,10 +102,9 @@ def _write_adain(file: ModelFile, storage: Storage) -> Graphs:
 
 def _write_lite(file: ModelFile, storage: Storage) -> Graphs:
     own = file.players["model"]
-    pairs = zip(LEVELS, FACTORS, strict=True)
     levels = tuple(
-        Level(name, _channels(own["encoder"][f"{name}_down"]), factor)
-        for name, factor in pairs
+        Level(name, _channels(own["encoder"][f"{name}_down"]), stride)
+        for name, stride in zip(LEVELS, (4, 8), strict=True)
     )
 
     def encode(g: Graph, image: str) -> networks.Maps:
@@ -144,7 +144,8 @@ def _write_sanet(file: ModelFile, storage: Storage) -> Graphs:
 
     def encode(g: Graph, image: str) -> networks.Maps:
         names = tuple(level.name for level in levels)
-        return networks.vgg(g, file.encoder_params, names, image)
+        # The softmax of queries and keys enlarges what weights lack in digits.
+        return networks.vgg(g, file.encoder_params, names, image, sensitive="conv4_1")
 
     g = Graph(storage)
     features = {level: _feature_input(g, level) for level in levels}
@@ -198,9 +199,7 @@ layer: on the way up, an odd side stays as it was rounded on the way down."""
 
 def _write_cin(file: ModelFile, storage: Storage) -> Graphs:
     params, tables = (file.players["model"][key] for key in (NETWORK, STYLES))
-    blocks = file.options.get("residual_blocks", 5)
-    width = file.options.get("width", 1.0)
-    net = make_network(width, blocks, None, "float32", native=False)
+    net = make_network(CINOptions(**file.options), None, "float32")
     g = Graph(storage)
     image = _image_input(g)
     weights = g.input("weights", ("r", "styles"))

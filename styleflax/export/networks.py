@@ -20,15 +20,26 @@ Maps = dict[str, str]
 """Names of tensors by layer."""
 
 
-def vgg(g: Graph, params: Params, layers: Sequence[str], image: str) -> Maps:
-    """Features of an image (b, 3, h, w) by layer; see `models.vgg`."""
+def vgg(
+    g: Graph, params: Params, layers: Sequence[str], image: str, sensitive: str = ""
+) -> Maps:
+    """Features of an image (b, 3, h, w) by layer; see `models.vgg`.
+
+    Args:
+        g: The graph.
+        params: Of the network.
+        layers: Which to return.
+        image: Its pixels.
+        sensitive: Up to this convolution 8 bits are too few; "" for none.
+    """
     network = VGG.of_params(params, tuple(layers))
     x = _vgg_input(g, params, image)
     features = {}
     for name in network.depth():
         if name[6:] == "1" and name[4] != "1":
             x = g.pool(x)
-        x = g.add("Relu", g.reflect_conv(x, params[name]))
+        x = g.reflect_conv(x, params[name], sensitive=name <= sensitive)
+        x = g.add("Relu", x)
         features[name.replace("conv", "relu")] = x
     return {layer: features[layer] for layer in layers}
 
@@ -56,24 +67,26 @@ def decoder(g: Graph, params: Params, x: str) -> str:
 def lite_encoder(g: Graph, params: Params, image: str) -> Maps:
     """Features of an image (b, 3, h, w) by level; see `models.lite`."""
     x = g.add("Sub", image, g.numbers(0.5))
+    x = _leaky(g, g.reflect_conv(x, params["half_down"], stride=2))
     features = {}
     for level in LEVELS:
-        x = g.reflect_conv(x, params[f"{level}_down"], stride=2)
-        if level != "half":
-            x = _lite_residual(g, params[f"{level}_residual"], _leaky(g, x))
-        features[level] = x
+        x = _leaky(g, g.reflect_conv(x, params[f"{level}_down"], stride=2))
+        x = features[level] = _lite_residual(g, params[f"{level}_residual"], x)
     return features
 
 
 def lite_decoder(g: Graph, params: Params, features: Maps) -> str:
     """An image (b, 3, h, w) of features at all levels; see `models.lite`."""
-    deepest, *others = reversed(LEVELS)
-    x = _lite_residual(g, params[f"{deepest}_residual"], features[deepest])
-    for level in others:
-        enlarged = g.upsample_conv(x, params[f"{level}_up"])
-        x = g.add("Add", g.cut_like(enlarged, features[level]), features[level])
-        x = _lite_residual(g, params[f"{level}_residual"], x)
-    x = _leaky(g, g.upsample_conv(x, params["image_up"]))
+
+    def enlarge(x: str, name: str) -> str:
+        return g.upsample_conv(_leaky(g, x), params[name])
+
+    x = _lite_residual(g, params["eighth_residual"], features["eighth"])
+    skip = features["quarter"]
+    x = g.add("Add", g.cut_like(enlarge(x, "quarter_up"), skip), skip)
+    x = _lite_residual(g, params["quarter_residual"], x)
+    x = _lite_residual(g, params["half_residual"], enlarge(x, "half_up"))
+    x = _leaky(g, enlarge(x, "image_up"))
     return g.add("Add", g.reflect_conv(x, params["image"]), g.numbers(0.5))
 
 

@@ -95,12 +95,18 @@ def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
             "style": arithmetic.style_statistics(),
         },
         "styles": [
-            {"name": style, "palette": file.palettes.get(style)}
-            for style in method.styles
+            {"name": style, "palette": _palette(file, style)} for style in method.styles
         ],
         "defaults": dict(file.defaults),
         "controls": sorted(controls_of(method) | _known_palettes(file)),
     }
+
+
+def _palette(file: ModelFile, style: str) -> dict[str, Any] | None:
+    """A palette without the axis of styles that model files have."""
+    if style not in file.palettes:
+        return None
+    return {name: values[0] for name, values in file.palettes[style].items()}
 
 
 def _known_palettes(file: ModelFile) -> set[str]:

@@ -82,12 +82,13 @@ def attend(
     positions = g.add("Reshape", feature, g.integers(0, 0, -1))
     positions = g.add("Transpose", positions, perm=[0, 2, 1])
     queries = _normalized(g, g.unsqueeze(positions, 1), content, 2)
+    queries = g.dense(queries, params["f"])
     keys = g.dense(_normalized(g, raw, style, 1), params["g"])
     values = g.dense(raw, params["h"])
     # Axes: batch, region, style, position of the content, position of the style.
     scores = g.add(
         "MatMul",
-        g.unsqueeze(g.dense(queries, params["f"]), 2),
+        g.unsqueeze(queries, 2),
         g.add("Transpose", keys, perm=[0, 2, 1]),
     )
     scores = g.add("Add", scores, g.unsqueeze(bias, 1))

@@ -1,21 +1,23 @@
 """A model file as something that runs."""
 
-import dataclasses
-import inspect
-from typing import Any, NamedTuple, get_args
+from dataclasses import fields
+from typing import NamedTuple, get_args
 
 import jax
 from jax.typing import DTypeLike
 
 from styleflax import methods
 from styleflax.compile_cache.jit import kept_shapes
-from styleflax.config import Arithmetic
+from styleflax.config import OPTIONS, Arithmetic, Options, read_options
+from styleflax.config.options import check_removed
 from styleflax.memory import refuse_fork
 from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention, scale_widths
 from styleflax.types import Params
 from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
 
+_OF_TRAINING = {"native", "encoder"}
+"""Options that are no model file's."""
 # Of the older kind, since those of the newer are made by a program.
 _KEY = jax.ShapeDtypeStruct((2,), "uint32")
 
@@ -53,8 +55,7 @@ def build_model(
         file.method,
         arithmetic=arithmetic,
         dtype=dtype,
-        native=native,
-        **_check_options(file),
+        options=_read_options(file, native=native),
     )
     expected = kept_shapes(method.init, _KEY)
     parts = {k: kept_shapes(make, _KEY) for k, make in method.frozen_parts.items()}
@@ -79,7 +80,7 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
     Raises:
         ValueError: If it has fields that this version does not know.
     """
-    known = {field.name for field in dataclasses.fields(Arithmetic)}
+    known = {field.name for field in fields(Arithmetic)}
     if unknown := sorted(file.arithmetic.keys() - known):
         raise ValueError(
             f"the model's arithmetic has unknown fields {unknown}; there are "
@@ -88,15 +89,15 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
     return Arithmetic(**file.arithmetic)
 
 
-def _check_options(file: ModelFile) -> dict[str, Any]:
+def _read_options(file: ModelFile, *, native: bool) -> Options | None:
     """The file's options, if its method has them; names are looked up nowhere else."""
-    methods.check_removed(file.method, file.options)
-    make = methods.METHODS.get(file.method)
-    known = inspect.signature(make).parameters.keys() if make else file.options.keys()
-    reserved = {"losses", "arithmetic", "dtype", "native", "remat", "encoder"}
-    if unknown := sorted(file.options.keys() - (known - reserved)):
+    check_removed(file.method, file.options)
+    kind = OPTIONS.get(file.method)
+    known = file.options.keys() if kind is None else {f.name for f in fields(kind)}
+    if unknown := sorted(file.options.keys() - (known - _OF_TRAINING)):
         raise ValueError(f"the model's options {unknown} are unknown to {file.method}")
-    return dict(file.options)
+    own = {"native": True} if native else {}
+    return read_options(file.method, {**file.options, **own})
 
 
 def _check_encoder(file: ModelFile, method: Method) -> None:

@@ -110,7 +110,7 @@ class Stylizer:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
                 `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
-                process, for too large ones; see `inference.render.renderer`.
+                process, for pictures too large for one; see `render.renderer`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
                 of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.

@@ -1,19 +1,18 @@
 """The style losses, one record each, by the names that configurations use.
 
-    loss = find_style_loss("gram")                   # or "gram@relu3_1+relu4_1"
+    loss = find_style_loss("gram")       # or StyleTerm("gram", layers=("relu3_1",))
     loss.evaluate(output_features, style_features, key)
 
 Where a style stays the same over many steps, `loss.targets(style_features)` is
 computed once, and `loss.distance(output_features, targets, key)` in every step;
 `loss.by_layer` gives the parts of that sum, for whoever weighs layers.
 
-`STYLE_LOSSES` holds all of them, of which some take a number at the end of their name
-(`mmd_gaussian_gamma2`); `style_losses(arithmetic)` the same, computed as a method's
-`Arithmetic` says. The adversarial loss has parameters of its own and is a player
-(`methods.terms`), not one of these.
+`STYLE_LOSSES` holds all of them, of which some take a number (`StyleTerm.offset` and
+`gamma`); `style_losses(arithmetic)` the same, computed as a method's `Arithmetic` says.
+The adversarial loss has parameters of its own and is a player (`methods.terms`), not
+one of these.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -23,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, StyleTerm
 from styleflax.losses.covariance import covariance_loss, covariance_matrix
 from styleflax.losses.histogram import histogram_loss, sorted_channels
 from styleflax.losses.mmd import (
@@ -47,15 +46,6 @@ from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMap, FeatureMaps, Key
 
 _PATCH_LAYERS = ("relu3_1", "relu4_1")
-NUMBERS: Mapping[str, str] = MappingProxyType(
-    {
-        "mmd_polynomial": "offset",
-        "mmd_polynomial_sampled": "offset",
-        "mmd_gaussian": "gamma",
-        "mmd_gaussian_sampled": "gamma",
-    }
-)
-"""What may be told of a loss by the end of its name; see `losses.mmd`."""
 
 
 class StyleLoss(NamedTuple):
@@ -130,43 +120,40 @@ def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
     return MappingProxyType({**of_moments, **_OTHERS})
 
 
-def find_style_loss(name: str, arithmetic: Arithmetic | None = None) -> StyleLoss:
-    """The style loss of a name, at the layers that the name may give.
+def find_style_loss(
+    term: str | StyleTerm, arithmetic: Arithmetic | None = None
+) -> StyleLoss:
+    """The style loss of a term, with the layers and the number that it gives.
 
     Args:
-        name: A name in `STYLE_LOSSES`, or `NAME@LAYER` or `NAME@LAYER+LAYER`; those in
-            `NUMBERS` may end in theirs, as in `mmd_polynomial_offset0.5`.
+        term: A name in `STYLE_LOSSES`, a record, or its text as on the command line:
+            `gram@relu3_1+relu4_1`, `mmd_polynomial_offset0.5`.
         arithmetic: Of the method; None for the default.
 
     Raises:
-        ValueError: If there is no such loss, a layer is given as an empty word, or a
-            gamma is 0, by which all positions would be alike.
+        ValueError: If there is no such loss, it takes no such number, a layer is an
+            empty word, or a gamma is 0, by which all positions would be alike.
     """
     family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
-    base = base_name(name)
-    if base not in family:
-        raise ValueError(f"style loss {base!r} unknown; there are {sorted(family)}")
-    loss = family[base]
-    whole, at, layers = name.partition("@")
-    if whole != base:
-        number = float(whole.removeprefix(f"{base}_{NUMBERS[base]}"))
-        if NUMBERS[base] == "gamma" and number <= 0:
-            raise ValueError(f"the gamma of {whole!r} must be above 0")
-        loss = loss._replace(compare=_WITH_NUMBER[base](number))
-    if not at:
+    if isinstance(term, str):
+        term = StyleTerm.parse(term)
+    name = term.unplaced()
+    numbers = {k: v for k in ("offset", "gamma") if (v := getattr(term, k)) is not None}
+    known = _WITH_NUMBER.get(term.loss, {})
+    if term.loss not in family or not numbers.keys() <= known.keys():
+        raise ValueError(f"style loss {name!r} unknown; there are {sorted(family)}")
+    loss = family[term.loss]
+    for number, value in numbers.items():
+        if number == "gamma" and value <= 0:
+            raise ValueError(f"the gamma of {name!r} must be above 0")
+        loss = loss._replace(compare=known[number](value))
+    if not term.layers:
         return loss
-    if not all(layers.split("+")):
-        raise ValueError(f"{name!r} must be {base}@LAYER or {base}@LAYER+LAYER")
-    return loss._replace(layers=tuple(layers.split("+")))
-
-
-def base_name(name: str) -> str:
-    """The name in `STYLE_LOSSES` of one with layers or a number; others as they are."""
-    whole = name.partition("@")[0]
-    for base, number in NUMBERS.items():
-        if re.fullmatch(rf"{base}_{number}\d+(\.\d+)?", whole):
-            return base
-    return whole
+    if not all(term.layers):
+        raise ValueError(
+            f"{str(term)!r} must be {term.loss}@LAYER or {term.loss}@LAYER+LAYER"
+        )
+    return loss._replace(layers=term.layers)
 
 
 def _keyless(
@@ -200,12 +187,15 @@ _OTHERS: Mapping[str, StyleLoss] = {
         _whole, _keyless(partial(mrf_loss, stride=2)), _PATCH_LAYERS
     ),
 }
-_WITH_NUMBER: Mapping[str, Callable[[float], Callable[..., Array]]] = {
-    "mmd_polynomial": lambda x: _keyless(partial(polynomial_mmd_loss, offset=x)),
-    "mmd_polynomial_sampled": lambda x: partial(sampled_mmd_loss, offset=x),
-    "mmd_gaussian": lambda x: _keyless(partial(gaussian_mmd_loss, gamma=x)),
-    "mmd_gaussian_sampled": lambda x: partial(
-        sampled_mmd_loss, kernel="gaussian", gamma=x
-    ),
+_WITH_NUMBER: Mapping[str, Mapping[str, Callable[[float], Callable[..., Array]]]] = {
+    "mmd_polynomial": {
+        "offset": lambda x: _keyless(partial(polynomial_mmd_loss, offset=x))
+    },
+    "mmd_polynomial_sampled": {"offset": lambda x: partial(sampled_mmd_loss, offset=x)},
+    "mmd_gaussian": {"gamma": lambda x: _keyless(partial(gaussian_mmd_loss, gamma=x))},
+    "mmd_gaussian_sampled": {
+        "gamma": lambda x: partial(sampled_mmd_loss, kernel="gaussian", gamma=x)
+    },
 }
+"""By loss and the number that a `StyleTerm` may give; see `losses.mmd`."""
 STYLE_LOSSES: Mapping[str, StyleLoss] = style_losses(Arithmetic())

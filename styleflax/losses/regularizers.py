@@ -6,6 +6,7 @@ from types import MappingProxyType
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from styleflax.config import Losses
 from styleflax.ops.statistics import mean_square
 from styleflax.types import Image
 
@@ -34,8 +35,6 @@ REGULARIZERS: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyTy
 """By the name that a method's weights have for it."""
 
 
-def regularize(
-    image: Image, weights: Mapping[str, float]
-) -> dict[str, Float[Array, ""]]:
+def regularize(image: Image, weights: Losses) -> dict[str, Float[Array, ""]]:
     """The regularizers that have a weight, by name."""
     return {k: loss(image) for k, loss in REGULARIZERS.items() if k in weights}

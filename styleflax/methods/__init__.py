@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from styleflax.config import Losses, Options, read_options
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Method
 from styleflax.methods.cin import make_cin, make_cin_style
@@ -18,16 +19,11 @@ METHODS: Mapping[str, Callable[..., Method]] = {
     "cin": make_cin,
     "cin_style": make_cin_style,
 }
-
-
+_SHARED = frozenset({"arithmetic", "dtype", "remat"})
+COLOR_MATCHING = frozenset({"adain"})
+"""Methods whose losses can judge a picture after the color step."""
 NEW_STYLE: Mapping[str, str] = {"cin": "cin_style"}
 """By method, the one that adds a style to a model of it."""
-
-REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "adain": ("norm", "transform", "content_target"),
-    "sanet": ("levels",),
-}
-"""By method, those of version 0.1 that only experiments used."""
 
 _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
@@ -39,29 +35,47 @@ _MEANINGS = {
 }
 
 
-def build(name: str, **arguments: Any) -> Method:
-    """The method of that name; `arguments` as its `make_` function takes them.
+def build(
+    name: str,
+    losses: Losses | None = None,
+    options: Options | None = None,
+    *,
+    color_match: float = 0.0,
+    **arguments: Any,
+) -> Method:
+    """The method of that name.
+
+    >>> build("lite", width=0.5, losses={"content": 1.0, "style": 3.0}).options
+    {'width': 0.5}
+
+    Args:
+        name: A key of `METHODS`.
+        losses: Weights by term; None for the method's own.
+        options: The method's record of options; None for its defaults.
+        color_match: Strength of the color step before training losses; see `adain`.
+        arguments: `arithmetic`, `dtype` and `remat` of the `make_` function; all
+            others are options by name, in place of those of the record.
 
     Raises:
-        ValueError: If there is none, or an argument is not possible.
+        ValueError: If there is no such method, or an argument is not possible.
     """
     if name not in METHODS:
         raise ValueError(f"method {name!r} unknown; there are {sorted(METHODS)}")
-    return METHODS[name](**arguments)
-
-
-def check_removed(name: str, options: Iterable[str]) -> None:
-    """Refuses options that only older versions have.
-
-    Raises:
-        ValueError: Naming them.
-    """
-    removed = sorted(set(REMOVED_OPTIONS.get(name, ())).intersection(options))
-    if removed:
-        raise ValueError(
-            f"options {removed} of {name!r} were for experiments and were removed in "
-            "version 0.2.0: install styleflax 0.1.0 to use a model or a run with them"
-        )
+    given = {k: arguments.pop(k) for k in _SHARED & arguments.keys()}
+    if losses is not None:
+        given["losses"] = losses
+    if color_match:
+        if name not in COLOR_MATCHING:
+            raise ValueError(
+                f"color_match must be 0 for {name!r}, whose losses judge the picture "
+                f"before the color step, got {color_match}"
+            )
+        given["color_match"] = color_match
+    chosen = (options.chosen() if options is not None else {}) | arguments
+    record = read_options(name, chosen)
+    if record is not None:
+        given["options"] = record
+    return METHODS[name](**given)
 
 
 def controls_of(method: Method) -> frozenset[str]:

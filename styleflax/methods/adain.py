@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import AdaINOptions, Arithmetic, Losses
 from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
@@ -19,19 +19,11 @@ from styleflax.methods.base import (
     Style,
     Tiling,
     Variables,
-    add_terms,
-    feature_moments,
-    mix_moments,
-    style_moments,
-    weigh_terms,
 )
-from styleflax.methods.encoder import (
-    EncoderKind,
-    FrozenEncoder,
-    make_stylizing_encoder,
-)
+from styleflax.methods.encoder import FrozenEncoder, StylizingEncoder
 from styleflax.methods.finishing import match_pairs
-from styleflax.methods.terms import make_style_terms
+from styleflax.methods.moments import feature_moments, mix_moments, style_moments
+from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.layers import scale_channels
 from styleflax.ops.adain import adain, rescale_regions
@@ -41,21 +33,24 @@ from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", DEEPEST)
-PAPER_LOSSES: Mapping[str, float] = MappingProxyType({"content": 1.0, "style": 10.0})
+PAPER_LOSSES: Losses = MappingProxyType({"content": 1.0, "style": 10.0})
 RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
 LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
-"""Beside the style losses."""
+"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
+`style`: `pixel` makes an autoencoder of contents and styles alike; `identity` asks the
+same of the middle of every picture, `identity_features` asks it of the encoder's
+layers, which keeps edges sharp; `total_variation` smooths; `out_of_range` keeps values
+in [0, 1]."""
 PAPER_ARITHMETIC = Arithmetic()
+DEFAULTS = AdaINOptions()
 
 
 def make_adain(
-    losses: Mapping[str, float] = PAPER_LOSSES,
+    losses: Losses = PAPER_LOSSES,
+    options: AdaINOptions = DEFAULTS,
     arithmetic: Arithmetic = PAPER_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
     remat: bool = False,
-    width: float = 1.0,
-    encoder: EncoderKind = "frozen",
     color_match: float = 0.0,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
@@ -64,29 +59,24 @@ def make_adain(
     reproduces it from its own relu4_1; in between, features are mixed (equation 14).
 
     Args:
-        losses: Weights by term. `content` and `style` are the paper's, any of
-            `methods.terms` may be beside or in place of `style`; `pixel` makes
-            an autoencoder of contents and styles alike; `identity` asks the same of
-            the middle of every picture, `identity_features` asks it of the encoder's
-            layers, which keeps edges sharp; `total_variation` smooths;
-            `out_of_range` keeps values in [0, 1].
+        losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
+        options: Of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
-        width: Factor on the channels of encoder, decoder and critics.
-        encoder: `trained` trains the encoder that stylizes, too, which begins as the
-            frozen one; that judges the pictures.
         color_match: Strength of the color step before content and style losses judge a
             picture in training; its map has a gradient, too.
 
     Raises:
-        ValueError: If a term or an encoder is unknown, or the width is not possible.
+        ValueError: If a term is unknown, or the width is not possible.
     """
+    width = options.width
     judge = FrozenEncoder(dtype, remat)
-    encode = make_stylizing_encoder(encoder, judge, (DEEPEST,))
-    decoder = Decoder(dtype, native, width)
-    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width)
+    encode = StylizingEncoder(judge, (DEEPEST,), options.encoder == "trained")
+    decoder = Decoder(dtype, options.native, width)
+    style_terms = make_style_terms(
+        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width
+    )
     of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
 
@@ -100,7 +90,8 @@ def make_adain(
     def init(key: Key) -> Variables:
         feature = jnp.zeros((1, 2, 2, scale_channels(512, width)))
         own = decoder.init(key, feature)["params"]
-        return Variables({"model": own, **terms.init(jax.random.fold_in(key, 1))}, {})
+        critics = style_terms.init(jax.random.fold_in(key, 1))
+        return Variables({"model": own, **critics}, {})
 
     def encode_style(
         variables: Variables, frozen: Params, style: Mapping[str, Array]
@@ -119,14 +110,14 @@ def make_adain(
     ) -> FeatureMaps:
         feature = features[DEEPEST]
         masks = controls.masks if piece is None else piece.masks[DEEPEST]
-        moved = rescale_regions(
+        stylized = rescale_regions(
             feature,
             moments_mean_std(moments[DEEPEST], **of_content),
             mix_moments(styles, controls.weights),
             controls.strength,
             area_average(masks, *feature.shape[1:3]),
         )
-        return {DEEPEST: moved}
+        return {DEEPEST: stylized}
 
     def decode(
         variables: Variables,
@@ -139,7 +130,7 @@ def make_adain(
 
     # Training: equations 11 to 13, and what keeps the decoder on course.
 
-    def move(content: FeatureMap, style: FeatureMap) -> FeatureMap:
+    def adain_of(content: FeatureMap, style: FeatureMap) -> FeatureMap:
         """The transfer above of a batch, each content with the style beside it."""
         return adain(content, *channel_mean_std(style, **of_style), **of_content)
 
@@ -147,16 +138,16 @@ def make_adain(
         own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
         images = jnp.concatenate([batch["content"], batch["style"]])
-        features, seen = encode.with_judge(own, frozen, images, STYLE_LAYERS)
-        feature, found = features[DEEPEST], {}
+        features, judged = encode.with_judge(own, frozen, images, STYLE_LAYERS)
+        feature, terms = features[DEEPEST], {}
         if "pixel" in losses:
-            found["pixel"] = pixel_loss(paint(own, feature), images)
+            terms["pixel"] = pixel_loss(paint(own, feature), images)
         if {"identity", "identity_features"} & losses.keys():
-            found |= identity_terms(own, frozen, middle_half(images))
+            terms |= identity_terms(own, frozen, middle_half(images))
         if not losses.keys() <= set(RECONSTRUCTIONS):
             style = batch["style"]
-            found |= transfer_terms(own, variables, frozen, feature, seen, style, key)
-        total, metrics = weigh_terms(losses, found)
+            terms |= transfer_terms(own, variables, frozen, feature, judged, style, key)
+        total, metrics = weigh_terms(losses, terms)
         return total, (metrics, {})
 
     def transfer_terms(
@@ -164,52 +155,59 @@ def make_adain(
         variables: Variables,
         frozen: Params,
         feature: FeatureMap,
-        seen: FeatureMaps,
+        judged: FeatureMaps,
         paintings: Float[Array, "_ _ _ 3"],
         key: Key,
     ) -> dict[str, Array]:
-        """Content, style and image terms; features are of contents, then styles."""
-        size = len(feature) // 2
-        style = {layer: x[size:] for layer, x in seen.items()}
-        targets = terms.targets(style)
-        wanted = jax.lax.stop_gradient(move(seen[DEEPEST][:size], style[DEEPEST]))
-        moved = move(feature[:size], feature[size:]) if encode.is_trained else wanted
-        image = paint(own, moved)
+        """Content, style and image terms; features are of contents, then styles.
 
-        def compare(seen: FeatureMaps) -> dict[str, Array]:
-            styles = terms.compare(seen, targets, variables.players, key)
-            return {"content": mse_loss(seen[DEEPEST], wanted), **styles}
+        `t` is the paper's: AdaIN of the two, from which the decoder paints, and, as
+        the judge sees it, what the result's relu4_1 shall be (equation 12).
+        """
+        size = len(feature) // 2
+        style = {layer: x[size:] for layer, x in judged.items()}
+        style_targets = style_terms.targets(style)
+        target = adain_of(judged[DEEPEST][:size], style[DEEPEST])
+        target = t = jax.lax.stop_gradient(target)
+        if encode.is_trained:  # else its features are the judge's
+            t = adain_of(feature[:size], feature[size:])
+        image = paint(own, t)
+
+        def compare(result: FeatureMaps) -> dict[str, Array]:
+            players = variables.players
+            styles = style_terms.compare(result, style_targets, players, key)
+            return {"content": mse_loss(result[DEEPEST], target), **styles}
 
         shown = match_pairs(image, paintings, color_match) if color_match else image
-        judged = judge.judge(frozen, shown, STYLE_LAYERS, compare)
-        return {**judged, **regularize(image, losses)}
+        terms = judge.judge(frozen, shown, STYLE_LAYERS, compare)
+        return {**terms, **regularize(image, losses)}
 
     def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:
         """Images from their own features, compared in pixels and in features."""
-        features, wanted = encode.with_judge(own, frozen, images, STYLE_LAYERS)
-        again = paint(own, features[DEEPEST])
-        found = {"identity": pixel_loss(again, images)}
+        features, targets = encode.with_judge(own, frozen, images, STYLE_LAYERS)
+        reproduction = paint(own, features[DEEPEST])
+        terms = {"identity": pixel_loss(reproduction, images)}
 
-        def compare(seen: FeatureMaps) -> dict[str, Array]:
-            distances = (mse_loss(seen[k], wanted[k]) for k in STYLE_LAYERS)
+        def compare(result: FeatureMaps) -> dict[str, Array]:
+            distances = (mse_loss(result[k], targets[k]) for k in STYLE_LAYERS)
             return {"identity_features": add_terms(distances)}
 
         if "identity_features" in losses:
-            found |= judge.judge(frozen, again, STYLE_LAYERS, compare)
-        return {name: term for name, term in found.items() if name in losses}
+            terms |= judge.judge(frozen, reproduction, STYLE_LAYERS, compare)
+        return {name: term for name, term in terms.items() if name in losses}
 
     def critic_features(
         variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
     ) -> tuple[FeatureMaps, FeatureMaps]:
         own = variables.players["model"]
         content = encode(own, frozen, batch["content"])
-        style, seen = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
-        image = paint(own, move(content[DEEPEST], style[DEEPEST]))
-        return {k: seen[k] for k in layers}, judge(frozen, image, layers)
+        style, judged = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
+        image = paint(own, adain_of(content[DEEPEST], style[DEEPEST]))
+        return {k: judged[k] for k in layers}, judge(frozen, image, layers)
 
     return Method(
         init=init,
-        losses={"model": loss, **terms.player_losses(critic_features)},
+        losses={"model": loss, **style_terms.player_losses(critic_features)},
         encode_style=encode_style,
         encode_content=encode.content,
         moments=feature_moments,
@@ -218,7 +216,7 @@ def make_adain(
         encoder_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=64),
         controls=frozenset({"strength", "weights", "masks", "style_masks"}),
-        options={} if width == 1 else {"width": width},
+        options=options.in_file(),
         encoder_width=width,
         trains_encoder=encode.is_trained,
     )

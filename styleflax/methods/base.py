@@ -1,8 +1,8 @@
 """The record that every style transfer method is."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -15,22 +15,15 @@ from styleflax.methods.finishing import (
     without_palettes,
 )
 from styleflax.ops.attention import PartialAttention
-from styleflax.ops.spatial import Extent, area_average
+from styleflax.ops.spatial import Extent
 from styleflax.ops.statistics import (
     Moments,
-    channel_mean_std,
-    moments_mean_std,
-    region_moments,
 )
-from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
+from styleflax.types import FeatureMaps, Image, Key, Params
 
 Batch = Mapping[str, Any]
 Style = Any
 """A tree of arrays: all that a method keeps of a style picture."""
-LossFn = Callable[..., tuple[Float[Array, ""], tuple[dict[str, Array], Params]]]
-BeginFrom = Callable[
-    [str, Mapping[str, Params]], tuple[dict[str, Params], dict[str, Params]]
-]
 
 
 class Variables(NamedTuple):
@@ -95,6 +88,185 @@ class Piece(NamedTuple):
     itself: Found
 
 
+@runtime_checkable
+class Init(Protocol):
+    """Makes what training changes, before training."""
+
+    def __call__(self, key: Key, /) -> Variables:
+        """Variables, random by the key: all players, and the state."""
+
+
+@runtime_checkable
+class LossFn(Protocol):
+    """A player's training loss."""
+
+    def __call__(
+        self,
+        own: Params,
+        variables: Variables,
+        frozen: Params,
+        batch: Batch,
+        key: Key,
+        /,
+    ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
+        """The loss, and beside it metrics and state.
+
+        Args:
+            own: The player's parameters, by which the loss is differentiated.
+            variables: All players as they were before the step, and the state.
+            frozen: What is not trained: `frozen["encoder"]` and `frozen_parts`.
+            batch: `content` and `style`, RGB of (b, h, w, 3) in [0, 1], and for
+                methods with `styles` `style_index`, (b,).
+            key: For losses that sample.
+
+        Returns:
+            The loss and metrics, means over the batch, so that devices can average
+            them; and those entries of the state that this loss sets.
+        """
+
+
+@runtime_checkable
+class EncodeStyle(Protocol):
+    """Encodes a painting once, for any number of photos."""
+
+    def __call__(
+        self, variables: Variables, frozen: Params, style: Mapping[str, Array], /
+    ) -> Style:
+        """All that the method retains of a style: the content of a style file.
+
+        Args:
+            variables: Of the model.
+            frozen: Of the model.
+            style: `{"image": (1, h, w, 3)}`, with the control "style_masks" perhaps
+                `"mask"`, (1, mh, mw) of any size, for a part of it; for methods with
+                `styles` `{"style_index": (1,)}`.
+        """
+
+
+@runtime_checkable
+class EncodeContent(Protocol):
+    """Encodes a photo, or a window of it."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        frozen: Params,
+        image: Image,
+        extent: Extent | None = None,
+        /,
+    ) -> FeatureMaps:
+        """Features by layer, local in space: a window's are the picture's.
+
+        Args:
+            variables: Of the model.
+            frozen: Of the model.
+            image: RGB in [0, 1].
+            extent: Which rows and columns are the picture's, where this is a window.
+        """
+
+
+@runtime_checkable
+class ComputeMoments(Protocol):
+    """Measures features; the only step that sees the whole picture."""
+
+    def __call__(self, features: FeatureMaps, masks: Masks, /) -> dict[str, Moments]:
+        """Moments by layer of every region, mergeable over windows."""
+
+
+@runtime_checkable
+class Transfer(Protocol):
+    """Gives features of a photo the style: what a method is about."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        frozen: Params,
+        features: FeatureMaps,
+        moments: dict[str, Moments],
+        styles: Sequence[Style],
+        controls: Controls,
+        piece: Piece | None = None,
+        /,
+    ) -> FeatureMaps:
+        """Features of the result, for `Decode`.
+
+        Args:
+            variables: Of the model.
+            frozen: Of the model.
+            features: Of the photo, or of a window of it.
+            moments: Of the whole photo.
+            styles: One or more, whose sizes may differ.
+            controls: Strength, mix and regions.
+            piece: What a window must know of the picture; None for all of it.
+        """
+
+
+@runtime_checkable
+class Decode(Protocol):
+    """Makes the picture."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        frozen: Params,
+        features: FeatureMaps,
+        extent: Extent | None = None,
+        /,
+    ) -> Image:
+        """RGB, not clipped, local in space.
+
+        Up to 7 px larger than the photo, at its right and lower border.
+
+        Args:
+            variables: Of the model.
+            frozen: Of the model.
+            features: As `Transfer` returned them.
+            extent: As of `EncodeContent`, in px.
+        """
+
+
+@runtime_checkable
+class AttendWindow(Protocol):
+    """Attends from a window to a part of the same photo, below strength 1."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        features: FeatureMaps,
+        moments: dict[str, Moments],
+        others: Positions,
+        allowed: Positions,
+        /,
+    ) -> Found:
+        """What the window attends to, for `ops.partial_attention.merge_attention`.
+
+        Args:
+            variables: Of the model.
+            features: Of the window.
+            moments: Of the whole photo.
+            others: Features of some of the photo's positions, (n, c) by layer.
+            allowed: Those that count, (n,) by layer; 0 for none.
+        """
+
+
+@runtime_checkable
+class BeginFrom(Protocol):
+    """Begins a training from a model file, perhaps one of another method."""
+
+    def __call__(
+        self, method: str, players: Mapping[str, Params], /
+    ) -> tuple[dict[str, Params], dict[str, Params]]:
+        """The players to begin with, and what stays frozen beside the encoder.
+
+        Args:
+            method: Of the model file.
+            players: Of the model file.
+
+        Raises:
+            ValueError: If the method cannot begin from such a model.
+        """
+
+
 class Tiling(NamedTuple):
     """How a method works on windows of a picture.
 
@@ -103,55 +275,34 @@ class Tiling(NamedTuple):
             their sides.
         halo_px: Margin of a window in which its result is not the picture's, where
             the picture goes on.
-        attend: (variables, features, moments, others, allowed) -> what a window's
-            features attend to among some of the content's, (n, c) by layer, where
-            `allowed`, (n,) by layer, is not 0; for a content that attends to itself
-            below strength 1. Merged by `ops.attention.merge_attention`.
+        attend: For a content that attends to itself below strength 1; else None.
     """
 
     stride_px: int
     halo_px: int
-    attend: (
-        Callable[
-            [Variables, FeatureMaps, dict[str, Moments], Positions, Positions], Found
-        ]
-        | None
-    ) = None
+    attend: AttendWindow | None = None
 
 
 class Method(NamedTuple):
-    """A style transfer method as pure functions.
+    """A style transfer method as pure functions, which the protocols above document.
 
     Attributes:
-        init: key -> Variables.
-        losses: For every player, `f(own_params, variables, frozen, batch, key)`
-            -> (scalar, (metrics, new_state)). Scalars and metrics are means over
-            the batch, so that devices can average them. `new_state` holds those
-            entries of the state that this loss sets.
-        encode_style: (variables, frozen, style_input) -> Style, from
-            `{"image": (1, h, w, 3)}`, or see `styles`; with the control "style_masks"
-            also of a part of it, `"mask": (1, mh, mw)` of any size. The content of a
-            style file.
-        encode_content: (variables, frozen, image, extent=None) -> features, local in
-            space.
-        moments: (features, `Masks`) -> moments by layer, mergeable over windows.
-        transfer: (variables, frozen, features, moments, styles, controls,
-            piece=None) -> features; `styles` is a sequence, whose sizes may differ.
-        decode: (variables, frozen, features, extent=None) -> image, local in space;
-            up to 7 px larger than the content, at its right and lower border.
+        init: Makes the variables.
+        losses: By player.
+        encode_style: Encodes a painting.
+        encode_content: Encodes a photo.
+        moments: Measures the photo's features.
+        transfer: Gives them the style.
+        decode: Makes the picture.
         encoder_layers: What `frozen["encoder"]` must reach; () for a method whose
             encoder is among its own parameters: its model file holds no other.
-        tiling: None where a method needs the whole picture; else the last arguments
-            above may be given, for a window in its place.
+        tiling: None where a method needs the whole picture; else `extent` and `piece`
+            may be given, for a window in its place.
         controls: Names of the controls that it supports.
-        styles: Names of the styles that are in its parameters, where it takes no
-            pictures of styles: `encode_style` gets `{"style_index": (1,)}`, and
-            batches hold that of every style picture.
-        options: Its own arguments, as JSON has them, by which a model file's method
-            is built again.
-        begin_from: Of the method and players of the model file that a training
-            begins from: the players to begin with, and what stays frozen beside the
-            encoder. None where parts of the same names are taken.
+        styles: Names of the styles that are in its parameters, for a method that takes
+            no pictures of styles.
+        options: Its options as a model file has them: `config.Options.in_file`.
+        begin_from: None where a training takes parts of the same names.
         frozen_parts: Names of those in `frozen` and in model files, each with
             key -> such a tree.
         encoder_width: Factor on the channels of that encoder; see `models.vgg`.
@@ -161,13 +312,13 @@ class Method(NamedTuple):
             the results; () for the same as `encoder_layers`.
     """
 
-    init: Callable[[Key], Variables]
+    init: Init
     losses: Mapping[str, LossFn]
-    encode_style: Callable[[Variables, Params, Mapping[str, Array]], Style]
-    encode_content: Callable[..., FeatureMaps]
-    moments: Callable[[FeatureMaps, Masks], dict[str, Moments]]
-    transfer: Callable[..., FeatureMaps]
-    decode: Callable[..., Image]
+    encode_style: EncodeStyle
+    encode_content: EncodeContent
+    moments: ComputeMoments
+    transfer: Transfer
+    decode: Decode
     encoder_layers: tuple[str, ...]
     tiling: Tiling | None
     controls: frozenset[str]
@@ -240,73 +391,3 @@ def stylize(
         looks = (controls.weights, controls.color_match, masks)
         image = match_colors(image, styles, *looks)
     return image
-
-
-def feature_moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
-    """Moments of every region at every layer; `Method.moments` of most methods."""
-    found = {}
-    for layer, feature in features.items():
-        cells = area_average(layer_masks(masks, layer), *feature.shape[1:3])
-        found[layer] = region_moments(feature, cells)
-    return found
-
-
-def style_moments(
-    feature: FeatureMap, mask: Float[Array, "1 _ _"] | None, **statistics: Any
-) -> dict[str, Float[Array, "b c"]]:
-    """The mean and std of a style's feature, or of the part of it under a mask.
-
-    Args:
-        feature: Of the style.
-        mask: The part, of any size; None for all.
-        statistics: Of `ops.statistics`.
-    """
-    if mask is None:
-        mean, std = channel_mean_std(feature, **statistics)
-    else:
-        part = area_average(mask, *feature.shape[1:3])
-        by_region = moments_mean_std(region_moments(feature, part), **statistics)
-        mean, std = (value[:, 0] for value in by_region)
-    return {"mean": mean, "std": std}
-
-
-def mix_moments(
-    styles: Sequence[Mapping[str, Float[Array, "_ c"]]], weights: Float[Array, "r s"]
-) -> tuple[Float[Array, "r c"], Float[Array, "r c"]]:
-    """The weighted mean and std of every region; styles as `style_moments` has them."""
-    mean, std = (
-        weights @ jnp.concatenate([style[name] for style in styles])
-        for name in ("mean", "std")
-    )
-    return mean, std
-
-
-def layer_masks(masks: Masks, layer: str) -> Float[Array, "r h w"]:
-    """The masks to be averaged over the grid of that layer."""
-    return masks[layer] if isinstance(masks, Mapping) else masks
-
-
-def weigh_terms(
-    weights: Mapping[str, float], terms: Mapping[str, Array]
-) -> tuple[Float[Array, ""], dict[str, Array]]:
-    """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
-    total = add_terms(w * terms[k] for k, w in weights.items())
-    return total, {f"{k}_loss": v for k, v in terms.items()}
-
-
-def add_terms(terms: Iterable[Float[Array, ""]]) -> Float[Array, ""]:
-    """The sum of terms; 0 of none."""
-    return sum(terms, start=jnp.zeros(()))
-
-
-def check_loss_names(weights: Mapping[str, float], allowed: Sequence[str]) -> None:
-    """Refuses loss weights of unknown names, none at all, or not positive.
-
-    Raises:
-        ValueError: Naming the terms that are allowed.
-    """
-    wrong = sorted(set(weights) - set(allowed))
-    if wrong or not weights:
-        raise ValueError(f"losses {wrong or '{}'} unknown; terms are {sorted(allowed)}")
-    if any(not 0 <= w < float("inf") for w in weights.values()):
-        raise ValueError(f"loss weights must be finite and >= 0, got {dict(weights)}")

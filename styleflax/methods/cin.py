@@ -8,91 +8,65 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, CINOptions, CINStyleOptions, Losses
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
-    STYLE_LAYERS,
+    FeedForward,
     Perception,
     make_feed_forward,
     make_perception,
 )
 from styleflax.models.transformer_net import Modulate, TransformerNet, check_choices
-from styleflax.models.vgg import Pooling
 from styleflax.ops.spatial import area_average
 from styleflax.types import FeatureMap, Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
-KERNEL_STD = 0.01
-"""Of kernels before training: Dumoulin et al.'s published code."""
+DEFAULTS, NEW_STYLE_DEFAULTS = CINOptions(), CINStyleOptions()
 NETWORK, STYLES = "network", "styles"
 
 
 def make_cin(
-    losses: Mapping[str, float] = FEED_FORWARD_LOSSES,
+    losses: Losses = FEED_FORWARD_LOSSES,
+    options: CINOptions = DEFAULTS,
     arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
     remat: bool = False,
-    styles: Sequence[str] = ("style",),
-    width: float = 1.0,
-    residual_blocks: int = 5,
-    kernel_std: float | None = KERNEL_STD,
-    content_layer: str = "relu3_3",
-    style_layers: Sequence[str] = STYLE_LAYERS,
-    style_coefficients: Sequence[float] = (),
-    pooling: Pooling = "max",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
     A style is the scale (gamma) and shift (beta) of every channel after every
-    normalisation, and mixes of styles are weighted means of those; with masks they
+    normalization, and mixes of styles are weighted means of those; with masks they
     differ from place to place, while statistics stay those of the whole picture.
     The convolutions are all styles' own. `make_cin_style` adds a style.
 
     Args:
         losses: Weights by term: `content`, those of `losses.regularizers`, and any
             style loss (`methods.terms`).
+        options: Of the network, its styles, and how pictures are judged.
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
-        styles: Their names, in the order of the style pictures.
-        width: Factor on the network's channels.
-        residual_blocks: How many the network has.
-        kernel_std: Of kernels before training; None for He's by size.
-        content_layer: Where pictures must agree with their contents.
-        style_layers: Where they are compared with their styles.
-        style_coefficients: In training, factors on the style terms of every style, in
-            metrics too; () for 1.
-        pooling: In training, of the encoder that judges; the authors' code averages.
 
     Raises:
-        ValueError: If a term, layer or pooling is unknown, names are missing or the
-            same, coefficients are not one for each style and finite and at least 0,
-            or the width is not possible.
+        ValueError: If a term or layer is unknown, names are missing or the same,
+            coefficients are not one for each style and finite and at least 0, or the
+            width is not possible.
     """
-    encode = FrozenEncoder(dtype, remat, pooling)
-    layers = tuple(style_layers)
-    perception = make_perception(encode, losses, arithmetic, content_layer, layers)
-    net = make_network(width, residual_blocks, kernel_std, dtype, native)
-    coefficients = check_coefficients(style_coefficients, len(styles))
-    return _make_method(net, perception, styles, coefficients)
+    judge = FrozenEncoder(dtype, remat, options.pooling)
+    perception = make_perception(judge, losses, arithmetic, options)
+    net = make_network(options, options.kernel_std, dtype)
+    coefficients = check_coefficients(options.style_coefficients, len(options.styles))
+    return _make_method(net, perception, options, coefficients)
 
 
 def make_cin_style(
-    losses: Mapping[str, float] = FEED_FORWARD_LOSSES,
+    losses: Losses = FEED_FORWARD_LOSSES,
+    options: CINStyleOptions = NEW_STYLE_DEFAULTS,
     arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
     remat: bool = False,
-    styles: Sequence[str] = ("style",),
-    width: float = 1.0,
-    residual_blocks: int = 5,
-    content_layer: str = "relu3_3",
-    style_layers: Sequence[str] = STYLE_LAYERS,
-    pooling: Pooling = "max",
 ) -> Method:
     """`cin` with the convolutions frozen, and one style (Dumoulin et al. 2017).
 
@@ -103,38 +77,27 @@ def make_cin_style(
 
     Args:
         losses: As of `make_cin`.
-        arithmetic: The same.
-        dtype: The same.
-        native: The same.
-        remat: The same.
-        styles: The new style's name.
-        width: That of the model begun from.
-        residual_blocks: The same.
-        content_layer: As of `make_cin`.
-        style_layers: The same.
-        pooling: The same.
+        options: As of `make_cin`, with the width of the model begun from.
+        arithmetic: Of the style loss `style`.
+        dtype: Compute type of the networks; statistics are float32.
+        remat: Save memory in training; see `methods.encoder`.
 
     Raises:
         ValueError: As `make_cin` does, and if there is not just one style.
     """
-    if len(styles) != 1:
-        raise ValueError(f"one new style at a time, got {list(styles)}")
-    encode = FrozenEncoder(dtype, remat, pooling)
-    layers = tuple(style_layers)
-    perception = make_perception(encode, losses, arithmetic, content_layer, layers)
-    net = make_network(width, residual_blocks, None, dtype, native)
-    method = _make_method(net, perception, styles, is_frozen=True)
+    if len(options.styles) != 1:
+        raise ValueError(f"one new style at a time, got {[*options.styles]}")
+    judge = FrozenEncoder(dtype, remat, options.pooling)
+    perception = make_perception(judge, losses, arithmetic, options)
+    net = make_network(options, None, dtype)
+    method = _make_method(net, perception, options, is_frozen=True)
     return method._replace(
         begin_from=_begin_from, frozen_parts={NETWORK: partial(_init_network, net)}
     )
 
 
 def make_network(
-    width: float,
-    residual_blocks: int,
-    kernel_std: float | None,
-    dtype: DTypeLike,
-    native: bool,
+    options: CINStyleOptions, kernel_std: float | None, dtype: DTypeLike
 ) -> TransformerNet:
     """Dumoulin et al.'s network, all but the scales and shifts.
 
@@ -143,15 +106,15 @@ def make_network(
     """
     net = TransformerNet(
         norm="conditional",
-        width=width,
-        residual_blocks=residual_blocks,
+        width=options.width,
+        residual_blocks=options.residual_blocks,
         padding="mirror",
         upsampling="nearest",
         output="sigmoid",
         normalise_output=True,
         kernel_std=kernel_std,
         dtype=dtype,
-        native=native,
+        native=options.native,
     )
     check_choices(net)
     return net
@@ -183,14 +146,15 @@ def check_coefficients(
 def _make_method(
     net: TransformerNet,
     perception: Perception,
-    styles: Sequence[str],
+    options: CINStyleOptions,
     coefficients: tuple[float, ...] = (),
     *,
     is_frozen: bool = False,
 ) -> Method:
     """The method of convolutions and tables, or of tables on frozen convolutions."""
+    styles = options.styles
     if not styles or len(set(styles)) < len(styles):
-        raise ValueError(f"styles must be names, all different, got {list(styles)}")
+        raise ValueError(f"styles must be names, all different, got {[*styles]}")
 
     def init(key: Key) -> Variables:
         tables = _make_tables(net, len(styles))
@@ -236,21 +200,11 @@ def _make_method(
         network = network_of(variables.players["model"], frozen)
         return net.apply(network, image, _modulate_mixed(styles, controls))
 
-    blocks = net.residual_blocks
     return make_feed_forward(
         perception,
-        init=init,
-        draw=draw,
-        aims=aims,
-        encode_style=encode_style,
-        apply=apply,
-        styles=tuple(styles),
+        FeedForward(init, draw, aims, encode_style, apply),
+        options,
         controls=frozenset({"weights", "masks"}),
-        options={
-            "width": net.width,
-            "pooling": perception.encode.pooling,
-            **({} if blocks == 5 else {"residual_blocks": blocks}),
-        },
     )
 
 

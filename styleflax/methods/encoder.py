@@ -1,22 +1,19 @@
 """The encoders of methods: the frozen one that judges, and the one that stylizes."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from styleflax.config import Pooling
 from styleflax.methods.base import Variables
-from styleflax.models.vgg import BLOCK_INPUT, VGG, Pooling
+from styleflax.models.vgg import BLOCK_INPUT, VGG
 from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image, Params
 
 Judge = Callable[[FeatureMaps], dict[str, Array]]
-
-
-EncoderKind = Literal["frozen", "trained"]
-"""Whether the encoder that stylizes is the judge itself or a copy that is trained."""
 
 
 class FrozenEncoder(NamedTuple):
@@ -97,17 +94,3 @@ class StylizingEncoder(NamedTuple):
         seen = self.judge(frozen, images, layers)
         features = self(own, frozen, images) if self.is_trained else seen
         return {layer: features[layer] for layer in self.layers}, seen
-
-
-def make_stylizing_encoder(
-    kind: EncoderKind, judge: FrozenEncoder, layers: tuple[str, ...]
-) -> StylizingEncoder:
-    """The encoder of that kind.
-
-    Raises:
-        ValueError: If the kind is unknown.
-    """
-    kinds = get_args(EncoderKind)
-    if kind not in kinds:
-        raise ValueError(f"encoder must be one of {kinds}, got {kind!r}")
-    return StylizingEncoder(judge, layers, kind == "trained")

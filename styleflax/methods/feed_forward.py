@@ -1,40 +1,35 @@
 """Feed-forward networks of fixed styles, and their losses (Johnson et al. 2016)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, FeedForwardOptions, Losses
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
+    EncodeStyle,
+    Init,
     Method,
     Style,
     Variables,
-    weigh_terms,
 )
 from styleflax.methods.encoder import FrozenEncoder
-from styleflax.methods.terms import StyleTerms, make_style_terms
-from styleflax.models.vgg import DEPTHS, Pooling
+from styleflax.methods.terms import StyleTerms, make_style_terms, weigh_terms
+from styleflax.models.vgg import DEPTHS
 from styleflax.types import FeatureMaps, Image, Key, Params
 
-STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-"""Johnson et al.'s, of a VGG-16."""
-FEED_FORWARD_LOSSES: Mapping[str, float] = MappingProxyType(
+FEED_FORWARD_LOSSES: Losses = MappingProxyType(
     {"content": 1.0, "gram": 2.0, "total_variation": 1.0}
 )
 _OF_IMAGES = ("content", *REGULARIZERS)
-
-Draw = Callable[[Params, Variables, Params, Batch], tuple[Image, Params]]
-"""(own_params, variables, frozen, batch) -> the batch's contents in its styles, and the
-state after them."""
 
 
 class Perception(NamedTuple):
@@ -51,7 +46,7 @@ class Perception(NamedTuple):
     encode: FrozenEncoder
     content_layer: str
     style_layers: tuple[str, ...]
-    weights: Mapping[str, float]
+    weights: Losses
     terms: StyleTerms
 
     def layers(self) -> tuple[str, ...]:
@@ -124,22 +119,17 @@ class Perception(NamedTuple):
 
 def make_perception(
     encode: FrozenEncoder,
-    weights: Mapping[str, float],
+    weights: Losses,
     arithmetic: Arithmetic,
-    content_layer: str,
-    style_layers: tuple[str, ...],
+    options: FeedForwardOptions,
 ) -> Perception:
     """What judges the pictures of a feed-forward network.
 
     Raises:
-        ValueError: If a term is neither `content`, a regularizer nor the name of a
-            style loss, which may name its layers, or a layer or the encoder's pooling
-            is unknown.
+        ValueError: If a term is neither `content`, a regularizer nor a style loss, or
+            a layer is unknown.
     """
-    if encode.pooling not in get_args(Pooling):
-        raise ValueError(
-            f"pooling must be one of {get_args(Pooling)}, got {encode.pooling!r}"
-        )
+    content_layer, style_layers = options.content_layer, options.style_layers
     known = [
         f"relu{block}_{i + 1}"
         for block, depth in enumerate(DEPTHS["vgg19"], start=1)
@@ -154,44 +144,81 @@ def make_perception(
     return Perception(encode, content_layer, style_layers, weights, terms)
 
 
+class Draw(Protocol):
+    """Makes a batch's pictures in training."""
+
+    def __call__(
+        self, own: Params, variables: Variables, frozen: Params, batch: Batch, /
+    ) -> tuple[Image, Params]:
+        """The batch's contents in its styles, and the state after them."""
+
+
+class Aims(Protocol):
+    """What a batch's pictures are compared with."""
+
+    def __call__(self, batch: Batch, /) -> tuple[Image, Float[Array, " b"] | None]:
+        """Their styles, and factors on the style terms of each or None for 1."""
+
+
+class Apply(Protocol):
+    """Makes a picture from a photo."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        frozen: Params,
+        image: Image,
+        styles: Sequence[Style],
+        controls: Controls,
+        /,
+    ) -> Image:
+        """RGB of the photo's size."""
+
+
+class FeedForward(NamedTuple):
+    """A network that makes pictures of pictures, as pure functions.
+
+    Attributes:
+        init: Makes the variables, without critics.
+        draw: Makes the batch's pictures in training.
+        aims: What those are compared with.
+        encode_style: Of `Method`.
+        apply: Makes a picture.
+    """
+
+    init: Init
+    draw: Draw
+    aims: Aims
+    encode_style: EncodeStyle
+    apply: Apply
+
+
 def make_feed_forward(
     perception: Perception,
-    *,
-    init: Callable[[Key], Variables],
-    draw: Draw,
-    aims: Callable[[Batch], tuple[Image, Float[Array, " b"] | None]],
-    encode_style: Callable[[Variables, Params, Mapping[str, Array]], Style],
-    apply: Callable[..., Image],
-    styles: tuple[str, ...],
+    net: FeedForward,
+    options: FeedForwardOptions,
     controls: frozenset[str],
-    options: Mapping[str, Any],
 ) -> Method:
     """The method of a network that wants pictures themselves, and all of them.
 
     Args:
         perception: Judges the pictures in training.
-        init: key -> variables, without critics.
-        draw: Makes the batch's pictures in training.
-        aims: batch -> the pictures of their styles, and factors on the style terms of
-            each or None; see `Perception.judge`.
-        encode_style: Of `Method`.
-        apply: (variables, frozen, image, styles, controls) -> picture.
-        styles: Names of the network's styles.
-        controls: Of `Method`.
-        options: The same, but for those of the perception, which are added.
+        net: The network.
+        options: Of the method.
+        controls: Of the method.
     """
     encode = perception.encode
 
     def init_all(key: Key) -> Variables:
-        variables = init(key)
+        variables = net.init(key)
         critics = perception.terms.init(key)
         return variables._replace(players={**variables.players, **critics})
 
     def loss(
         own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-        image, state = draw(own, variables, frozen, batch)
-        style, factors = aims(batch)
+        image, state = net.draw(own, variables, frozen, batch)
+        style, factors = net.aims(batch)
         total, metrics = perception.judge(
             frozen, batch["content"], image, style, variables.players, key, factors
         )
@@ -200,7 +227,7 @@ def make_feed_forward(
     def critic_features(
         variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
     ) -> tuple[FeatureMaps, FeatureMaps]:
-        image, _ = draw(variables.players["model"], variables, frozen, batch)
+        image, _ = net.draw(variables.players["model"], variables, frozen, batch)
         style = encode(frozen, batch["style"], layers)
         return style, encode(frozen, image, layers)
 
@@ -219,7 +246,7 @@ def make_feed_forward(
         _piece: object = None,
     ) -> FeatureMaps:
         image = features["image"]
-        return {"image": apply(variables, frozen, image, styles, controls)}
+        return {"image": net.apply(variables, frozen, image, styles, controls)}
 
     def decode(
         _variables: Variables,
@@ -233,7 +260,7 @@ def make_feed_forward(
     return Method(
         init=init_all,
         losses={"model": loss, **of_critics},
-        encode_style=encode_style,
+        encode_style=net.encode_style,
         encode_content=encode_content,
         moments=lambda _features, _masks: {},
         transfer=transfer,
@@ -241,11 +268,6 @@ def make_feed_forward(
         encoder_layers=perception.layers(),
         tiling=None,
         controls=controls,
-        styles=styles,
-        options={
-            "styles": list(styles),
-            **options,
-            "content_layer": perception.content_layer,
-            "style_layers": list(perception.style_layers),
-        },
+        styles=options.styles,
+        options=options.in_file(),
     )

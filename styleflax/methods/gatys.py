@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from styleflax.config import Pooling
 from styleflax.losses.content import mse_loss
 from styleflax.losses.registry import find_style_loss
 from styleflax.losses.regularizers import total_variation_loss
-from styleflax.models.vgg import VGG, Pooling
+from styleflax.models.vgg import VGG
 from styleflax.ops.spatial import area_average
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 

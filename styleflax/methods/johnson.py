@@ -1,95 +1,69 @@
 """One style in one feed-forward network (Johnson et al. 2016, Ulyanov et al. 2017)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, JohnsonOptions, Losses
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
-    STYLE_LAYERS,
+    FeedForward,
     make_feed_forward,
     make_perception,
 )
-from styleflax.models.transformer_net import (
-    Norm,
-    Output,
-    Padding,
-    TransformerNet,
-    Upsampling,
-    check_choices,
-)
+from styleflax.models.transformer_net import TransformerNet, check_choices
 from styleflax.types import Image, Key, Params
 
 DEFAULT_ARITHMETIC = Arithmetic()
+DEFAULTS = JohnsonOptions()
 
 
 def make_johnson(
-    losses: Mapping[str, float] = FEED_FORWARD_LOSSES,
+    losses: Losses = FEED_FORWARD_LOSSES,
+    options: JohnsonOptions = DEFAULTS,
     arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
     remat: bool = False,
-    styles: Sequence[str] = ("style",),
-    norm: Norm = "batch",
-    width: float = 1.0,
-    residual_blocks: int = 5,
-    padding: Padding = "reflect-start",
-    upsampling: Upsampling = "transposed",
-    output: Output = "tanh",
-    content_layer: str = "relu3_3",
-    style_layers: Sequence[str] = STYLE_LAYERS,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
-    Nothing is encoded of a style: the network is the style. With batch
-    normalisation the statistics of the population, by which pictures are made, are
-    the method's state, averaged over devices in training.
+    Nothing is encoded of a style: the network is the style. With batch normalization
+    the statistics of the population, by which pictures are made, are the method's
+    state, averaged over devices in training.
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
             Caffe's), `losses.regularizers`, and any style loss (`methods.terms`).
+        options: Of the network, and where its pictures are judged.
         arithmetic: Of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
-        styles: The one style's name.
-        norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
-        width: Factor on the network's channels.
-        residual_blocks: How many the network has.
-        padding: Of the network, as also the next two; see `models.transformer_net`.
-        upsampling: By what its pictures grow again.
-        output: What maps to colours.
-        content_layer: Where pictures must agree with their contents. Of the authors'
-            published code one version has relu3_3 and another, which pystiche's
-            table follows, relu2_2.
-        style_layers: Where they are compared with the style.
 
     Raises:
-        ValueError: If a term, layer or part is unknown, or there is not one style.
+        ValueError: If a term or layer is unknown, or there is not one style.
     """
-    if len(styles) != 1:
-        raise ValueError(f"johnson has one style in one network, got {list(styles)}")
+    if len(options.styles) != 1:
+        raise ValueError(
+            f"johnson takes exactly one style, got {len(options.styles)}: "
+            f"{[*options.styles]}; use cin for several"
+        )
     net = TransformerNet(
-        norm,
-        width,
-        residual_blocks,
-        padding,
-        upsampling,
-        output,
+        norm=options.norm,
+        width=options.width,
+        residual_blocks=options.residual_blocks,
+        padding=options.padding,
+        upsampling=options.upsampling,
+        output=options.output,
         dtype=dtype,
-        native=native,
+        native=options.native,
     )
     check_choices(net)
-    if norm == "conditional":
-        raise ValueError("norm must be 'batch', 'instance' or 'none'; cin has the rest")
-    encode = FrozenEncoder(dtype, remat)
-    at = (content_layer, tuple(style_layers))
-    perception = make_perception(encode, losses, arithmetic, *at)
+    judge = FrozenEncoder(dtype, remat)
+    perception = make_perception(judge, losses, arithmetic, options)
 
     def init(key: Key) -> Variables:
         image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
@@ -120,18 +94,9 @@ def make_johnson(
         tree = {"params": variables.players["model"], "batch_stats": variables.state}
         return net.apply(tree, image)
 
-    chosen = ("norm", "width", "padding", "upsampling", "output")
     return make_feed_forward(
         perception,
-        init=init,
-        draw=draw,
-        aims=aims,
-        encode_style=lambda _variables, _frozen, _style: {},
-        apply=apply,
-        styles=tuple(styles),
+        FeedForward(init, draw, aims, lambda _variables, _frozen, _style: {}, apply),
+        options,
         controls=frozenset({"masks"}),
-        options={
-            **{name: getattr(net, name) for name in chosen},
-            **({} if residual_blocks == 5 else {"residual_blocks": residual_blocks}),
-        },
     )

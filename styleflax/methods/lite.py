@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, LiteOptions, Losses
 from styleflax.losses.content import mse_loss, pixel_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
@@ -24,14 +24,10 @@ from styleflax.methods.base import (
     Style,
     Tiling,
     Variables,
-    add_terms,
-    feature_moments,
-    mix_moments,
-    style_moments,
-    weigh_terms,
 )
 from styleflax.methods.encoder import FrozenEncoder
-from styleflax.methods.terms import make_style_terms
+from styleflax.methods.moments import feature_moments, mix_moments, style_moments
+from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.lite import LiteDecoder, LiteEncoder
 from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average
@@ -46,20 +42,24 @@ from styleflax.types import FeatureMaps, Image, Key, Params
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 """Layers that styles are compared at: those of Johnson et al. (2016)."""
 CONTENT_LAYERS = ("relu3_3", "relu4_3")
-DEFAULT_LOSSES: Mapping[str, float] = MappingProxyType(
+DEFAULT_LOSSES: Losses = MappingProxyType(
     {"content": 1.0, "gram": 1.0, "identity": 10.0}
 )
 LOSS_TERMS = ("content", "identity", *REGULARIZERS)
+"""Terms beside the style losses (`methods.terms`): `content` compares the judge's
+features of result and content, each channel less its mean over its deviation, so that
+the style may change both; `identity` asks for the picture itself in its own style;
+`total_variation` and `out_of_range` are penalties."""
 DEFAULT_ARITHMETIC = Arithmetic()
+DEFAULTS = LiteOptions()
 
 
 def make_lite(
-    losses: Mapping[str, float] = DEFAULT_LOSSES,
+    losses: Losses = DEFAULT_LOSSES,
+    options: LiteOptions = DEFAULTS,
     arithmetic: Arithmetic = DEFAULT_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
     remat: bool = False,
-    width: float = 1.0,
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -67,22 +67,17 @@ def make_lite(
     0 is the content as the network reproduces it; in between, features are mixed.
 
     Args:
-        losses: Weights by term. `content` compares the judge's features of result and
-            content, each channel less its mean over its deviation, so that the style
-            may change both; `identity` asks for the picture itself in its own style;
-            `total_variation` and `out_of_range` are penalties; any style loss of
-            `methods.terms` may be there.
+        losses: Weights by term; see `LOSS_TERMS`.
+        options: Of the network.
         arithmetic: Variances, and the reduction of the loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
         remat: Save memory in training; see `methods.encoder`.
-        width: Factor on the channels of encoder and decoder.
 
     Raises:
         ValueError: If a term is unknown or the width is not positive.
     """
-    encoder = LiteEncoder(width, dtype)
-    decoder = LiteDecoder(width, dtype, native)
+    encoder = LiteEncoder(options.width, dtype)
+    decoder = LiteDecoder(options.width, dtype, options.native)
     judge = FrozenEncoder(dtype, remat)
     terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype)
     of_style = arithmetic.style_statistics()
@@ -215,5 +210,5 @@ def make_lite(
         judge_layers=STYLE_LAYERS,
         tiling=Tiling(stride_px=8, halo_px=72),
         controls=frozenset({"strength", "weights", "masks", "style_masks"}),
-        options={} if width == 1.0 else {"width": width},
+        options=options.in_file(),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, Losses, SANetOptions
 from styleflax.losses.content import mse_loss
 from styleflax.losses.regularizers import REGULARIZERS, regularize
 from styleflax.methods.base import (
@@ -25,16 +25,10 @@ from styleflax.methods.base import (
     Style,
     Tiling,
     Variables,
-    add_terms,
-    feature_moments,
-    weigh_terms,
 )
-from styleflax.methods.encoder import (
-    EncoderKind,
-    FrozenEncoder,
-    make_stylizing_encoder,
-)
-from styleflax.methods.terms import make_style_terms
+from styleflax.methods.encoder import FrozenEncoder, StylizingEncoder
+from styleflax.methods.moments import feature_moments
+from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.decoder import Decoder
 from styleflax.models.layers import scale_channels
 from styleflax.models.sanet import (
@@ -47,7 +41,6 @@ from styleflax.models.sanet import (
     part_of,
     whole_picture,
 )
-from styleflax.ops.attention import Path
 from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
@@ -60,29 +53,25 @@ from styleflax.types import FeatureMaps, Image, Key, Params
 
 ATTENDED = ("relu4_1", "relu5_1")
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", *ATTENDED)
-PAPER_LOSSES: Mapping[str, float] = MappingProxyType(
+PAPER_LOSSES: Losses = MappingProxyType(
     {"content": 1.0, "style": 3.0, "identity_pixels": 50.0, "identity_features": 1.0}
 )
 """With the identities' weights of the paper's erratum, 50 and 1; its print has 1 and 50
 (`presets.PRESETS["sanet-paper-print"]`)."""
 IDENTITIES = ("identity_pixels", "identity_features")
 LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
-"""Beside the style losses."""
+"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
+`style`: identities compare pictures in their own style with themselves."""
 PAPER_ARITHMETIC = Arithmetic()
-Start = Literal["likeness", "random"]
+DEFAULTS = SANetOptions()
 
 
 def make_sanet(
-    losses: Mapping[str, float] = PAPER_LOSSES,
+    losses: Losses = PAPER_LOSSES,
+    options: SANetOptions = DEFAULTS,
     arithmetic: Arithmetic = PAPER_ARITHMETIC,
     dtype: DTypeLike = jnp.float32,
-    native: bool = False,
-    style_dtype: DTypeLike = jnp.float16,
-    path: Path = "auto",
-    start: Start = "likeness",
     remat: bool = False,
-    width: float = 1.0,
-    encoder: EncoderKind = "frozen",
 ) -> Method:
     """The method, with the weighted sum of `losses` as its training loss.
 
@@ -93,37 +82,28 @@ def make_sanet(
     did (coarse ones); 0.5 is the paper's sum.
 
     Args:
-        losses: Weights by term: `content`, `identity_pixels`, `identity_features` (see
-            `PAPER_LOSSES`), those of `losses.regularizers`, and any of
-            `methods.terms`.
+        losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
+        options: Of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
-        native: Enlarge maps before they are convolved (see `ops.conv`), and take dense
-            attention where `path` is `auto`.
-        style_dtype: In which a style's features are kept: 5 MB in float16 for a
-            picture of 512 px.
-        path: Of `ops.attention.attention`.
-        start: Parameters of the attention before training: `likeness` (see
-            `models.sanet.likeness_params`), or `random` as in the public code.
         remat: Save memory in training; see `methods.encoder`.
-        width: Factor on the channels of encoder, attention, decoder and critics.
-        encoder: As of `make_adain`.
 
     Raises:
-        ValueError: If a term or a name is unknown, or the width is not possible.
+        ValueError: If a term is unknown, or the width is not possible.
     """
-    if start not in get_args(Start):
-        raise ValueError(f"start must be one of {get_args(Start)}, got {start!r}")
-    if native and path == "auto":
-        path = "dense"
+    width, style_dtype = options.width, jnp.dtype(options.style_dtype)
+    is_dense = options.native and options.path == "auto"
+    path = "dense" if is_dense else options.path
     of_content = arithmetic.content_statistics()
     of_style = arithmetic.style_statistics()
     judge = FrozenEncoder(dtype, remat)
-    encode = make_stylizing_encoder(encoder, judge, ATTENDED)
+    encode = StylizingEncoder(judge, ATTENDED, options.encoder == "trained")
     # Flax takes only what has a hash.
     network = SANet(FrozenDict(of_style), dtype, path)
-    decoder = Decoder(dtype, native, width)
-    terms = make_style_terms(losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width)
+    decoder = Decoder(dtype, options.native, width)
+    style_terms = make_style_terms(
+        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width
+    )
 
     def attend(own: Params, content: FeatureMaps, *arguments: Any) -> Array:
         """The network of `models.sanet`: the decoder's input."""
@@ -135,7 +115,7 @@ def make_sanet(
         """Attention and decoder in one tree, as AdaIN's decoder stands."""
         channels, keys = scale_channels(512, width), jax.random.split(key)
         feature = jnp.zeros((1, 2, 2, channels))
-        if start == "likeness":
+        if options.start == "likeness":
             own = likeness_params(keys[0], channels)
         else:
             features = dict.fromkeys(ATTENDED, feature)
@@ -143,7 +123,8 @@ def make_sanet(
             arguments = features, queries, [features], whole_picture()
             own = network.init(keys[0], *arguments)["params"]
         own = {**own, **decoder.init(keys[1], feature)["params"]}
-        return Variables({"model": own, **terms.init(jax.random.fold_in(key, 1))}, {})
+        critics = style_terms.init(jax.random.fold_in(key, 1))
+        return Variables({"model": own, **critics}, {})
 
     def encode_style(
         variables: Variables, frozen: Params, style: Mapping[str, Array]
@@ -253,54 +234,55 @@ def make_sanet(
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
         size = len(batch["content"])
         both = jnp.concatenate([batch["content"], batch["style"]])
-        features, wanted = encode.with_judge(own, frozen, both, STYLE_LAYERS)
-        targets = terms.targets({k: v[size:] for k, v in wanted.items()})
-        transfers = not losses.keys() <= set(IDENTITIES)
-        identities = any(name in losses for name in IDENTITIES)
-        # All are painted as one batch: here are their positions in `both`.
+        features, judged = encode.with_judge(own, frozen, both, STYLE_LAYERS)
+        style_targets = style_terms.targets({k: v[size:] for k, v in judged.items()})
+        has_transfers = not losses.keys() <= set(IDENTITIES)
+        has_identities = any(name in losses for name in IDENTITIES)
+        # Transfers, then identities, are painted as one batch: of these rows of `both`.
         one, two = list(range(size)), list(range(2 * size))
-        contents = jnp.array(one * transfers + two * identities)
-        styles = jnp.array(two[size:] * transfers + two * identities)
-        rest = slice(size * transfers, None)
+        contents = jnp.array(one * has_transfers + two * has_identities)
+        styles = jnp.array(two[size:] * has_transfers + two * has_identities)
+        identity_rows = slice(size * has_transfers, None)
         pairs = ({k: v[at] for k, v in features.items()} for at in (contents, styles))
         images = stylize(own, *pairs)
-        found: dict[str, Array] = {}
-        if transfers:
-            found |= regularize(images[:size], losses)
-        if identities:
+        terms: dict[str, Array] = {}
+        if has_transfers:
+            terms |= regularize(images[:size], losses)
+        if has_identities:
             # A mean over both halves, doubled, is the sum of their means.
-            found["identity_pixels"] = 2.0 * mse_loss(images[rest], both)
+            terms["identity_pixels"] = 2.0 * mse_loss(images[identity_rows], both)
 
-        def compare(seen: FeatureMaps) -> dict[str, Array]:
-            found: dict[str, Array] = {}
-            if transfers:
-                made = {k: v[:size] for k, v in seen.items()}
-                found = terms.compare(made, targets, variables.players, key)
-                found["content"] = add_terms(
-                    mse_loss(normalize(made[k]), normalize(wanted[k][:size]))
+        def compare(result: FeatureMaps) -> dict[str, Array]:
+            terms: dict[str, Array] = {}
+            if has_transfers:
+                made = {k: v[:size] for k, v in result.items()}
+                players = variables.players
+                terms = style_terms.compare(made, style_targets, players, key)
+                terms["content"] = add_terms(
+                    mse_loss(normalize(made[k]), normalize(judged[k][:size]))
                     for k in ATTENDED
                 )
-            if identities:
-                found["identity_features"] = 2.0 * add_terms(
-                    mse_loss(seen[k][rest], wanted[k]) for k in STYLE_LAYERS
+            if has_identities:
+                terms["identity_features"] = 2.0 * add_terms(
+                    mse_loss(result[k][identity_rows], judged[k]) for k in STYLE_LAYERS
                 )
-            return found
+            return terms
 
-        found |= judge.judge(frozen, images, STYLE_LAYERS, compare)
-        total, metrics = weigh_terms(losses, found)
+        terms |= judge.judge(frozen, images, STYLE_LAYERS, compare)
+        total, metrics = weigh_terms(losses, terms)
         return total, (metrics, {})
 
     def critic_features(
         variables: Variables, frozen: Params, batch: Batch, layers: tuple[str, ...]
     ) -> tuple[FeatureMaps, FeatureMaps]:
         own = variables.players["model"]
-        style, seen = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
+        style, judged = encode.with_judge(own, frozen, batch["style"], STYLE_LAYERS)
         images = stylize(own, encode(own, frozen, batch["content"]), style)
-        return {k: seen[k] for k in layers}, judge(frozen, images, layers)
+        return {k: judged[k] for k in layers}, judge(frozen, images, layers)
 
     return Method(
         init=init,
-        losses={"model": loss, **terms.player_losses(critic_features)},
+        losses={"model": loss, **style_terms.player_losses(critic_features)},
         encode_style=encode_style,
         encode_content=encode.content,
         moments=feature_moments,
@@ -312,7 +294,7 @@ def make_sanet(
         controls=frozenset(
             {"strength", "weights", "masks", "style_masks", "level_balance"}
         ),
-        options={} if width == 1 else {"width": width},
+        options=options.in_file(),
         encoder_width=width,
         trains_encoder=encode.is_trained,
     )

@@ -1,10 +1,10 @@
-"""The style losses that a method is trained on, by the names of its configuration.
+"""The terms of a method's loss: their weighted sum, and those that compare styles.
 
-Every name in `losses.registry.STYLE_LOSSES` is a term, and so is `adversarial`, whose
-critic is a second player; each may name its layers, as in `gram@relu3_1+relu4_1`.
+Every name in `losses.registry.STYLE_LOSSES` is a style term, and so is `adversarial`,
+whose critic is a second player. A `StyleTerm` gives one of them layers of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,15 +14,10 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, Losses, StyleTerm, Term
 from styleflax.losses.adversarial import critic_loss, persuasion_loss
-from styleflax.losses.registry import (
-    STYLE_LOSSES,
-    StyleLoss,
-    base_name,
-    find_style_loss,
-)
-from styleflax.methods.base import Batch, LossFn, Variables, add_terms, check_loss_names
+from styleflax.losses.registry import STYLE_LOSSES, StyleLoss, find_style_loss
+from styleflax.methods.base import Batch, LossFn, Variables
 from styleflax.models.critic import PatchCritic
 from styleflax.models.vgg import scale_widths
 from styleflax.types import FeatureMaps, Key, Params
@@ -42,11 +37,11 @@ MakeFeatures = Callable[
 
 
 class StyleTerms(NamedTuple):
-    """What the names among a method's losses stand for.
+    """The terms of a method's loss that compare styles.
 
     Attributes:
-        losses: Style losses by term.
-        critic_layers: Of terms with critics, one critic a layer.
+        losses: Style losses by the text of their terms.
+        critic_layers: Of terms with critics, by text; one critic a layer.
         critic: The network of each.
     """
 
@@ -133,7 +128,7 @@ class StyleTerms(NamedTuple):
 
 
 def make_style_terms(
-    weights: Mapping[str, float],
+    weights: Losses,
     own_terms: tuple[str, ...],
     layers: tuple[str, ...],
     arithmetic: Arithmetic,
@@ -153,15 +148,18 @@ def make_style_terms(
     Raises:
         ValueError: If a term is unknown or asks for a layer that is not there.
     """
-    allowed = (*own_terms, *STYLE_LOSSES, *CRITIC_LAYERS)
-    bases = {term: base_name(term) for term in weights}
-    plain = {k if b in own_terms else b: weights[k] for k, b in bases.items()}
-    check_loss_names(plain, allowed)
-    named = dict.fromkeys(k for k in (*REPORTED, *weights) if k not in own_terms)
-    critics = {k: _critic_layers(k) for k in named if base_name(k) in CRITIC_LAYERS}
-    losses = {k: find_style_loss(k, arithmetic) for k in named if k not in critics}
-    for name in named:
-        asked = critics[name] if name in critics else losses[name].layers
+    check_loss_names(weights, (*own_terms, *STYLE_LOSSES, *CRITIC_LAYERS), own_terms)
+    terms = {str(k): _style_term(k) for k in (*REPORTED, *weights)}
+    losses: dict[str, StyleLoss] = {}
+    critics: dict[str, tuple[str, ...]] = {}
+    for name, term in terms.items():
+        if term.loss in own_terms:
+            continue
+        if term.loss in CRITIC_LAYERS:
+            asked = critics[name] = term.layers or CRITIC_LAYERS[term.loss]
+        else:
+            losses[name] = find_style_loss(term, arithmetic)
+            asked = losses[name].layers
         if wrong := [layer for layer in asked if layer not in layers]:
             raise ValueError(
                 f"losses.{name} asks for {', '.join(map(repr, wrong))}; styles are "
@@ -170,6 +168,44 @@ def make_style_terms(
     return StyleTerms(losses, critics, PatchCritic(width, dtype))
 
 
-def _critic_layers(name: str) -> tuple[str, ...]:
-    base, at, layers = name.partition("@")
-    return tuple(layers.split("+")) if at else CRITIC_LAYERS[base]
+def weigh_terms(
+    weights: Losses, terms: Mapping[str, Array]
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """The weighted sum of a loss's terms, and those to report, as `NAME_loss`."""
+    total = add_terms(w * terms[str(k)] for k, w in weights.items())
+    return total, {f"{k}_loss": v for k, v in terms.items()}
+
+
+def add_terms(terms: Iterable[Float[Array, ""]]) -> Float[Array, ""]:
+    """The sum of terms; 0 of none."""
+    return sum(terms, start=jnp.zeros(()))
+
+
+def check_loss_names(
+    weights: Losses, allowed: Sequence[str], plain: Sequence[str] = ()
+) -> None:
+    """Refuses loss weights of unknown names, none at all, or not positive.
+
+    Args:
+        weights: By term.
+        allowed: Names of losses.
+        plain: Those among them that take no settings.
+
+    Raises:
+        ValueError: Naming the terms that are allowed.
+    """
+    wrong = sorted(
+        str(term)
+        for term in weights
+        if (loss := _style_term(term).loss) not in allowed
+        or (loss in plain and str(term) != loss)
+    )
+    if wrong or not weights:
+        raise ValueError(f"losses {wrong or '{}'} unknown; terms are {sorted(allowed)}")
+    if any(not 0 <= w < float("inf") for w in weights.values()):
+        values = {str(term): weight for term, weight in weights.items()}
+        raise ValueError(f"loss weights must be finite and >= 0, got {values}")
+
+
+def _style_term(term: Term) -> StyleTerm:
+    return term if isinstance(term, StyleTerm) else StyleTerm.parse(term)

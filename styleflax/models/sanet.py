@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from styleflax.config import AttentionPath
 from styleflax.models.layers import ReflectConv
-from styleflax.ops.attention import PartialAttention, Path, attention, partial_attention
+from styleflax.ops.attention import PartialAttention, attention, partial_attention
 from styleflax.ops.spatial import Extent, area_average, upsample_nearest
 from styleflax.ops.statistics import (
     mean_variance_norm,
@@ -63,7 +64,7 @@ class StyleAttention(nn.Module):
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    path: Path = "auto"
+    path: AttentionPath = "auto"
 
     @nn.compact
     def __call__(
@@ -174,7 +175,7 @@ class SANet(nn.Module):
 
     statistics: Mapping[str, Any]
     dtype: DTypeLike = jnp.float32
-    path: Path = "auto"
+    path: AttentionPath = "auto"
 
     @nn.compact
     def __call__(

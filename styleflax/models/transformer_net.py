@@ -1,23 +1,20 @@
 """The feed-forward network of Johnson et al. (2016) and Dumoulin et al. (2017)."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from styleflax.config import Norm, Output, Padding, Upsampling
 from styleflax.models.vgg import CAFFE_MEAN_BGR
 from styleflax.ops.conv import doubling_conv3x3, upsample_conv3x3_reflect, valid_conv
 from styleflax.ops.spatial import reflection_pad
 from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import Image
 
-Norm = Literal["batch", "instance", "conditional", "none"]
-Padding = Literal["reflect-start", "mirror"]
-Upsampling = Literal["transposed", "nearest"]
-Output = Literal["tanh", "sigmoid", "linear"]
 Modulate = Callable[[str, Float[Array, "b h w c"]], Float[Array, "b h w c"]]
 """(layer, normalised map) -> the map with the scale and shift of a style."""
 

@@ -12,13 +12,13 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from styleflax.config import Pooling
 from styleflax.models.layers import ReflectConv, scale_channels
 from styleflax.ops.spatial import Extent, average_pool_ceil, max_pool_ceil, refill
 from styleflax.types import FeatureMaps, Image, Params
 
 Architecture = Literal["vgg16", "vgg19"]
 Convention = Literal["torchvision", "normalised"]
-Pooling = Literal["max", "average"]
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS: dict[str, tuple[int, ...]] = {

@@ -4,13 +4,14 @@ Parts are merged as moments are (`ops.statistics.merge_moments`): exactly, in an
 order, and each by itself.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from styleflax.config import AttentionPath
 from styleflax.ops.chunked_attention import (
     BLOCKS,
     Blocks,
@@ -18,7 +19,6 @@ from styleflax.ops.chunked_attention import (
     chunked_attention,
 )
 
-Path = Literal["auto", "dense", "chunked"]
 DENSE_SCORES = 2**24
 """Most scores (over the batch) that `auto` holds at once: 64 MB of float32."""
 
@@ -30,7 +30,7 @@ def attention(
     *,
     mask: Bool[Array, "#b #n #m"] | None = None,
     bias: Float[Array, "#b #n #m"] | None = None,
-    path: Path = "auto",
+    path: AttentionPath = "auto",
     blocks: Blocks = BLOCKS,
 ) -> Float[Array, "b n d"]:
     """For every query, the values' mean weighted by softmax(query key^T + bias).
@@ -56,8 +56,8 @@ def attention(
     Raises:
         ValueError: If the path is unknown or a block is not positive.
     """
-    if path not in get_args(Path):
-        raise ValueError(f"path must be one of {get_args(Path)}, got {path!r}")
+    if path not in get_args(AttentionPath):
+        raise ValueError(f"path must be one of {get_args(AttentionPath)}, got {path!r}")
     if min(blocks) < 1:
         raise ValueError(f"blocks must be positive, got {blocks}")
     if mask is not None:

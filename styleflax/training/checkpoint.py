@@ -21,15 +21,27 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+import styleflax
+
 logger = logging.getLogger(__name__)
 PACKAGES = ("styleflax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "grain")
+
+
+def installed_version(package: str) -> str:
+    """A package's version; "" where it is not installed, as in a bare checkout."""
+    if package == "styleflax":
+        return styleflax.__version__
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def describe_environment(
     devices: Sequence[jax.Device], parallel: str
 ) -> dict[str, str]:
     """Machine type, versions, devices and flags, as written into checkpoints."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions = {name: installed_version(name) for name in PACKAGES}
     several = jax.process_count() > 1
     return {
         **versions,

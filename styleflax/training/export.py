@@ -1,7 +1,6 @@
 """A run as a self-contained model file."""
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ import jax
 import numpy as np
 
 from styleflax import methods
-from styleflax.config import Config, Data, from_json
+from styleflax.config import Config, Data, from_json, to_tree
 from styleflax.datasets.sources import split_spec
 from styleflax.methods.base import Method
 from styleflax.parallel import local_view
-from styleflax.training.checkpoint import Checkpoints
+from styleflax.training.checkpoint import Checkpoints, installed_version
 from styleflax.training.encoder import FILE_NAME, with_encoder
 from styleflax.training.phases import build_methods, trained_players
 from styleflax.training.step import TrainState, create_state, make_optimizer
@@ -108,7 +107,7 @@ def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
         "content": describe_spec(config.data.content),
         "style": describe_spec(config.data.style),
         **_held_out(config.data),
-        "phases": dataclasses.asdict(config)["phases"],
+        "phases": to_tree(config.phases),
         "encoder": {
             **dataclasses.asdict(config.encoder),
             "weights": Path(config.encoder.weights).name,
@@ -117,8 +116,8 @@ def _provenance(config: Config, steps: int, method: Method) -> dict[str, Any]:
         "decoder": config.decoder,
         "init_from": Path(config.init_from).name,
         "encoder_layers": list(method.judge_layers or method.encoder_layers),
-        "styleflax": importlib.metadata.version("styleflax"),
-        "jax": importlib.metadata.version("jax"),
+        "styleflax": installed_version("styleflax"),
+        "jax": installed_version("jax"),
     }
 
 

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from styleflax.config import Arithmetic, Config, Data, Phase, Run, Schedule
+from styleflax.config import (
+    Arithmetic,
+    Config,
+    Data,
+    Losses,
+    Phase,
+    Run,
+    Schedule,
+    read_term,
+)
 from styleflax.files import check_file
 from styleflax.methods import NEW_STYLE
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
@@ -38,7 +47,7 @@ class NewStyle:
     crop_px: int = 128
     style_px: int = 256
     learning_rate: float = 1e-2
-    losses: Mapping[str, float] | None = None
+    losses: Losses | None = None
 
 
 def new_style_config(asked: NewStyle) -> Config:
@@ -59,13 +68,14 @@ def new_style_config(asked: NewStyle) -> Config:
             "training"
         )
     options: dict[str, Any] = {**model.options, "styles": [asked.painting.stem]}
+    losses = asked.losses or _own_losses(model.provenance)
     # A short side above the crop's, as photographs are rarely squares of its size.
     phase = Phase(
         asked.steps,
         asked.batch_size,
         asked.crop_px,
         2 * asked.crop_px,
-        dict(_own_losses(model.provenance) if asked.losses is None else asked.losses),
+        {read_term(term): weight for term, weight in losses.items()},
         Schedule("cosine", asked.learning_rate, min(10, asked.steps - 1)),
     )
     return Config(
@@ -89,7 +99,7 @@ def new_style_config(asked: NewStyle) -> Config:
     )
 
 
-def _own_losses(provenance: Mapping[str, Any]) -> Mapping[str, float]:
+def _own_losses(provenance: Mapping[str, Any]) -> Losses:
     """The losses that a model was trained by at last, but for those with a critic.
 
     A critic judges a network that learns all its styles, and model files hold none.

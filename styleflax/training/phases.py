@@ -1,8 +1,6 @@
 """The phases of a run, and the method that each trains."""
 
-import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 
@@ -34,31 +32,19 @@ def build_method(config: Config, phase: Phase) -> Method:
     """The configured method, with the losses of one phase.
 
     Raises:
-        ValueError: If the method has not got one of the options.
+        ValueError: If the method does not have one of the losses, or the color step.
     """
-    arguments: dict[str, Any] = {
-        "losses": phase.losses,
-        "arithmetic": config.arithmetic,
-        "dtype": config.compute_dtype,
-    }
-    methods.check_removed(config.method, config.options)
-    if config.run.remat:
-        arguments["remat"] = True
-    make = methods.METHODS.get(config.method)
-    parameters = inspect.signature(make).parameters.keys() if make else set()
-    if phase.color_match:
-        arguments["color_match"] = phase.color_match
-        if make and "color_match" not in parameters:
-            raise ValueError(
-                f"phases' color_match must be 0 for {config.method!r}, whose losses "
-                f"judge the picture before the color step, got {phase.color_match}"
-            )
-    allowed = parameters - arguments.keys() - {"color_match"}
-    if make and (unknown := sorted(config.options.keys() - allowed)):
-        raise ValueError(
-            f"options {unknown} unknown to {config.method!r}; it has {sorted(allowed)}"
-        )
-    return methods.build(config.method, **arguments, **config.options)
+    # Methods that are added to `METHODS` need not know `remat`.
+    remat = {"remat": True} if config.run.remat else {}
+    return methods.build(
+        config.method,
+        phase.losses,
+        config.record_of_options(),
+        arithmetic=config.arithmetic,
+        dtype=config.compute_dtype,
+        color_match=phase.color_match,
+        **remat,
+    )
 
 
 def build_methods(config: Config) -> list[Method]:
@@ -93,6 +79,8 @@ def trained_players(config: Config) -> set[str]:
     Those that only its losses need are not among them.
     """
     method = methods.build(
-        config.method, arithmetic=config.arithmetic, **config.options
+        config.method,
+        options=config.record_of_options(),
+        arithmetic=config.arithmetic,
     )
     return set(jax.eval_shape(method.init, jax.random.key(0)).players)

@@ -17,6 +17,7 @@ from styleflax.datasets.manifest import make_manifest
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed.hosts import on_all, on_first
+from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError
 from styleflax.images.listing import RULES
 from styleflax.images.pixels import to_float
@@ -24,7 +25,6 @@ from styleflax.methods.base import Batch, Method
 from styleflax.ops.color_match import palette_of
 from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
 from styleflax.training.workdir import check_pictures, recorded_rules
-from styleflax.weights.fetch import find_cache_dir
 
 if TYPE_CHECKING:
     from styleflax.datasets.pipeline import PairStream

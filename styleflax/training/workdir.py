@@ -242,13 +242,13 @@ def _find_differences(path: Path, config: Config) -> list[str]:
         text = path.read_text("utf-8")
         old = flatten(json.loads(text))
         old["method"]  # which every configuration has, and other programs' have not
-        with suppress(TypeError, KeyError):  # of a version with other fields
-            old = flatten(from_json(text))  # and what was not there yet as it is now
     except (ValueError, AttributeError, KeyError) as error:
         raise ValueError(
             f"{path} is not the configuration of a run ({error}); take another workdir"
         ) from error
-    new = flatten(json.loads(to_json(config)))
+    with suppress(ValueError):  # of a version with other fields
+        old = flatten(from_json(text))  # and what was not there yet as it is now
+    new = flatten(config)
     last = f"phases[{len(config.phases) - 1}]"
     longer_is_free = config.phases[-1].schedule.kind in ("inverse", "steps")
     is_recorded = (path.parent / MANIFEST).exists()

@@ -67,6 +67,5 @@ def licenses() -> str:
 
 
 if __name__ == "__main__":
-    build_page(
-        BUILT, _HERE / "npm" / "node_modules", (sys.argv[1:] or default_models())[0]
-    )
+    models = sys.argv[1:] or default_models()
+    build_page(BUILT, _HERE / "npm" / "node_modules", models[0])

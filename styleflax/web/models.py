@@ -38,8 +38,7 @@ PAGE_MODELS = {
         768 * 768,
     ),
 }
-"""By name; the first is the one that the page begins with."""
-_OTHER = PageModel("", "A model of your own.", 512, 640 * 640)
+"""By name, which is that of the method, too; the page begins with the first."""
 
 
 def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
@@ -54,23 +53,26 @@ def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
         ImportError: If the extra `export` is not installed.
         ValueError: If the model's method is not one of the page.
     """
-    # Late, since it brings in JAX.
+    # Late, since these bring in JAX.
     from styleflax.export import export_model  # noqa: PLC0415
+    from styleflax.weights.store import load_model  # noqa: PLC0415
 
-    name = Path(name_or_file).stem
-    target = folder / "models" / name
-    manifest = export_model(find_model(name_or_file), target, "onnx", "float16")
-    if manifest["style"] not in {"moments", "features"}:
+    path, name = find_model(name_or_file), Path(name_or_file).stem
+    method = load_model(path).method
+    if method not in PAGE_MODELS:
         raise ValueError(
-            f"the page takes models of adain, lite and sanet, got {name!r} of "
-            f"{manifest['method']}"
+            f"the page takes models of {', '.join(PAGE_MODELS)}, got {name!r} of "
+            f"{method}"
         )
+    target = folder / "models" / name
+    manifest = export_model(path, target, "onnx", "float16")
     manifest["name"] = name
     (target / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    described = PAGE_MODELS.get(name, _OTHER)._asdict()
+    described = PAGE_MODELS[method]
+    if name != method:
+        described = described._replace(title=name, words=f"A model of {method}.")
     return {
-        **described,
-        "title": described["title"] or name,
+        **described._asdict(),
         "name": name,
         "folder": f"models/{name}/",
         "bytes": sum(file["bytes"] for file in manifest["files"].values()),

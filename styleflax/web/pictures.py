@@ -17,8 +17,8 @@ PHOTOS = {
 PHOTO_SIZE_PX = 640
 PAINTING_SIZE_PX = 384
 SEED = 40
-MORE = ("flow_strokes", "watercolor", "mosaic")
-"""Families of which there is a second painting."""
+FIRST = ("flow_strokes", "watercolor", "mosaic")
+"""Families of which there are two paintings, one of them before all others."""
 _QUALITY = 84
 
 
@@ -39,7 +39,7 @@ def add_paintings(folder: Path) -> list[dict[str, str]]:
     """Titles and paths of the gallery, which is painted into the page's folder."""
     (folder / "paintings").mkdir(parents=True, exist_ok=True)
     made = []
-    chosen = [(family, 0) for family in FAMILIES] + [(family, 1) for family in MORE]
+    chosen = [(family, 1) for family in FIRST] + [(family, 0) for family in FAMILIES]
     for family, number in chosen:
         words = family.replace("_", " ").capitalize()
         title = f"{words} {number + 1}" if number else words

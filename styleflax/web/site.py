@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,12 @@ BUILT = Path(__file__).with_name("built")
 """Where `make site` puts the page; wheels contain it."""
 SITE = "site.json"
 """What the page offers, and which of its files it keeps for times without a network."""
-_WORKER = "sw.js"
+WORKER = "sw.js"
+"""The service worker, whose text names the version of the page."""
 _LATER = ("runtime/ort.webgpu", "runtime/ort-wasm-simd-threaded.asyncify")
 """Files that are loaded only when they are asked for."""
 _VERSION_DIGITS = 16
+_VERSION = re.compile(r'(?<=const VERSION = ")[^"]*')
 
 
 def page_folder() -> Path:
@@ -73,19 +76,28 @@ def finish_site(folder: Path, site: dict[str, Any]) -> dict[str, Any]:
         name
         for name in names
         if not name.startswith(_LATER)
-        and name not in {_WORKER, "index.html"}
+        and name not in {WORKER, "index.html"}
         and (name.startswith(first) or not name.startswith("models/"))
     ]
     site = {**site, "offline": offline}
     version = hashlib.sha256(json.dumps(site, sort_keys=True).encode())
     for path in files:
-        if path.name != _WORKER:
+        if path.name != WORKER:
             version.update(path.read_bytes())
     # A browser takes a changed page for a new one if this file has changed.
-    worker = (Path(__file__).with_name("page") / _WORKER).read_text("utf-8")
-    marked = worker.replace(
-        '"development"', f'"{version.hexdigest()[:_VERSION_DIGITS]}"'
-    )
-    (folder / _WORKER).write_text(marked, "utf-8")
+    worker = (Path(__file__).with_name("page") / WORKER).read_text("utf-8")
+    digest = version.hexdigest()[:_VERSION_DIGITS]
+    marked = worker.replace('"development"', f'"{digest}"')
+    (folder / WORKER).write_text(marked, "utf-8")
     (folder / SITE).write_text(json.dumps(site, indent=1) + "\n", "utf-8")
     return site
+
+
+def mark_version(worker: str, mark: str) -> str:
+    """Returns the service worker of another version of the page.
+
+    Args:
+        worker: Its text.
+        mark: What the name of the version ends in.
+    """
+    return _VERSION.sub(rf"\g<0>{mark}", worker, count=1)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pooch
 import requests
 from tqdm import tqdm
 
@@ -139,6 +138,8 @@ def _download(url: str, target: Path, num_bytes: int, timeout_s: float) -> None:
         file=sys.stderr,
     )
     with bar:
+        import pooch  # noqa: PLC0415  (training goes without)
+
         pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=timeout_s)(
             url, str(target), None
         )

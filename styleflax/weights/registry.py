@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from styleflax.files import find_url
 from styleflax.models.vgg import Architecture, Convention
 from styleflax.weights.packaged_models import packaged_models
 
@@ -61,6 +62,11 @@ def find_download(name: str) -> NamedWeights:
         ValueError: no file goes by this name.
     """
     if name not in DOWNLOADS:
+        if url := find_url(name):
+            raise ValueError(
+                f"a URL of weights must begin with https://, http:// or hf://, got "
+                f"{url!r}: download it another way and give the file to --weights"
+            )
         hint = " (vgg16 comes with the extra eval)" if name == "vgg16" else ""
         if name in packaged_models():
             hint = f" ({name} comes with the package)"

@@ -7,7 +7,7 @@ import numpy_adain
 import numpy_sanet
 import pytest
 
-from benchmarks.claims.adain_variants import make_variant
+from benchmarks.claims.adain_variants import VariantOptions, make_variant
 from benchmarks.claims.sanet_level import OneLevel
 from styleflax.config import Arithmetic
 from styleflax.methods import adain, build
@@ -27,7 +27,9 @@ BATCH = {
 
 def make(**options):
     layers = numpy_adain.DECODER_WIDTHS
-    return make_variant(adain.PAPER_LOSSES, Arithmetic(), layers=layers, **options)
+    return make_variant(
+        adain.PAPER_LOSSES, Arithmetic(), VariantOptions(**options), layers
+    )
 
 
 def metrics_of(method, players=DECODER, state=None):

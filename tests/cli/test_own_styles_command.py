@@ -1,5 +1,6 @@
 """Commands with models that hold their styles themselves."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -78,8 +79,9 @@ def test_what_there_is_not_is_one_line(
 def test_a_painting_becomes_a_style_by_one_command(files, tmp_path, monkeypatch):
     # The library's own gradient of a convolution compiles for long.
     @functools.wraps(make_cin_style)
-    def native(**arguments):
-        return make_cin_style(**arguments | {"native": True})
+    def native(options, **arguments):
+        options = dataclasses.replace(options, native=True)
+        return make_cin_style(options=options, **arguments)
 
     monkeypatch.setitem(methods.METHODS, "cin_style", native)
     target = tmp_path / "new.style"

@@ -37,7 +37,7 @@ def test_without_the_flag_nothing_is_started_on_ray():
         (["--launcher=ray"], "--launcher=ray requires --ray.num_workers"),
         (
             [*ON_RAY, "--ray.workers=2"],
-            "has no option 'ray.workers'; its options are num_",
+            "no field 'workers'; close to it are num_wo",
         ),
         (["--launcher=ray", "--ray.num_workers=a"], "must be a whole number, got 'a'"),
         (["--launcher=ray", "--ray.num_workers=0"], "num_workers must be at least 1"),

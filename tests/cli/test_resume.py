@@ -230,11 +230,11 @@ def test_pairs_of_a_file_go_on_each_with_its_own_strength(paired, results, monke
     assert len(before) == 2
     code, said, error = paired(rows, "--resume")
     assert (code, len(said.split())) == (0, 1)
-    assert "2 of 3 pictures are complete" in error
+    assert "2 of 3 results are complete" in error
     assert before.items() < results().items()
     code, said, error = paired(rows, "--resume")
     assert (code, said) == (0, "")
-    assert "3 of 3 pictures are complete" in error
+    assert "3 of 3 results are complete" in error
     code, said, _ = paired(rows, "--resume", "--json")
     assert json.loads(said.splitlines()[-1])["summary"]["skipped"] == 3
     rows[1] = ("a.png", 0.25, "y.png")
@@ -254,7 +254,7 @@ def test_pairs_by_zip_go_on(command, fake, pictures, results, tmp_path, monkeypa
         assert command(*given, *out)[0] == 130
     code, said, error = command(*given, *out, "--resume")
     assert (code, said) == (0, f"{tmp_path / 'out' / 'b_s.png'}\n")
-    assert "1 of 2 pictures are complete" in error
+    assert "1 of 2 results are complete" in error
     swapped = ("stylize", *photos, "--style", *styles[::-1], "--pairs", "zip")
     assert command(*swapped, *out, "--resume")[0] == 0  # others, by other names
     assert len(results()) == 4

@@ -177,7 +177,7 @@ def test_mistakes_are_told_before_anything_is_loaded(
 ):
     painting, out = pictures / "painting.png", tmp_path / "out.mp4"
     start = ("video", clip, "--style", painting)
-    assert "see --overwrite" in refuses(*start, "-o", clip)
+    assert "see --resume and --overwrite" in refuses(*start, "-o", clip)
     assert "suffix of a video" in refuses(*start, "-o", tmp_path / "out.ogg")
     assert "crf must be in [0, 51]" in refuses(*start, "-o", out, "--crf", 99)
     none = ("video", tmp_path / "none.mp4", "--style", painting, "-o", out)
@@ -294,6 +294,22 @@ def test_a_stopped_folder_of_videos_goes_on(
     assert (out / "a.mp4").stat().st_mtime_ns == first
     assert not list(out.glob(".*.part.*"))
     assert command(*start, "--resume")[:2] == (0, "")
+    *lines, last = map(
+        json.loads, command(*start, "--resume", "--json")[1].splitlines()
+    )
+    assert [line["output"] for line in lines if line["skipped"]] == [
+        *(str(out / "a.mp4"), str(out / "b.mp4"))
+    ]
+    assert (last["summary"]["videos"], last["summary"]["skipped"]) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.gif", "still.jpg"])
+def test_a_still_picture_is_no_video(refuses, loaded, pictures, tmp_path, name):
+    Image.fromarray(flat_frames(COLORS)[0]).save(tmp_path / name)
+    start = ("video", tmp_path / name, "--style", pictures / "painting.png")
+    text = refuses(*start, "-o", tmp_path / "o.mp4")
+    assert "is a picture of one frame: `styleflax stylize` takes pictures" in text
+    assert not loaded
 
 
 def test_mistakes_about_folders_are_told_early(

@@ -29,6 +29,9 @@ def check_command(server, command, refuses, pictures, tmp_path):
     assert "got the URL 's3://b/c.safetensors'" in refuses(
         *("weights", "info", "s3://b/c.safetensors")
     )
+    assert "must begin with https://, http:// or hf://, got 'ftp://x/y.pth'" in refuses(
+        *("weights", "fetch", "ftp://x/y.pth")
+    )
     Path(path).write_bytes(b"changed")
     code, output, _ = command("weights", "verify", url)
     assert (code, "BAD" in output) == (1, True)

@@ -188,3 +188,11 @@ def test_the_options_are_part_of_a_kept_program_s_key(tell):
         tell(version)
         keys.append(environment_digest())
     assert len(set(keys)) == 3
+
+
+def test_programs_that_measure_pictures_are_compiled_by_these_options():
+    from styleflax.evaluation.metrics.lpips import make_lpips
+
+    pictures = np.random.default_rng(0).random((2, 1, 96, 96, 3), np.float32)
+    jax.block_until_ready(make_lpips("vgg16")(*pictures))
+    check_programs("jit(lpips)")

@@ -47,9 +47,22 @@ def make_file(case, seed=0):
     shapes = jax.eval_shape(method.init, jax.random.key(0))
     players, state = jax.tree.map(draw, (shapes.players, shapes.state))
     state = jax.tree.map(np.abs, state)  # variances are among it
+    if options.get("output") == "linear":  # of [0, 255]
+        players["model"]["conv_out"]["kernel"] *= 250
+        players["model"]["conv_out"]["bias"] += 128
     encoder = ENCODERS[name]() if name in ENCODERS else {}
     spec = EncoderSpec("vgg16", "torchvision")
-    return ModelFile(name, spec, encoder, players, state, {}, {}, method.options)
+    return ModelFile(
+        *(name, spec, encoder, players, state, {}, {}, method.options),
+        palettes={style: palette_of(i) for i, style in enumerate(method.styles)},
+    )
+
+
+def palette_of(seed):
+    """Mean and covariance of a picture's colors, as model files have them."""
+    colors = np.random.default_rng(seed).random((50, 3)) ** (1 + seed)
+    covariance = np.cov(colors.T, bias=True)
+    return {"mean": [colors.mean(axis=0).tolist()], "covariance": [covariance.tolist()]}
 
 
 def open_sessions(manifest, folder):

@@ -86,6 +86,15 @@ def test_a_label_that_is_not_there_lists_those_that_are(maps, text, message):
         mask(maps, text)
 
 
+@pytest.mark.parametrize("label", ["#zz", "-1", "", "reddish", "3.5"])
+def test_what_is_no_label_is_told_with_what_is(maps, label):
+    with pytest.raises(ValueError, match="must be a whole number as in") as error:
+        mask(maps, f"grey.png[{label}]")
+    assert str(error.value).endswith(f"got [{label}]")
+    with pytest.raises(FileNotFoundError):
+        mask(maps, f"gone.png[{label}]")
+
+
 def test_colors_of_a_jpeg_are_said_to_be_inexact(maps):
     Image.open(maps / "colors.png").save(maps / "colors.jpg")
     with pytest.raises(

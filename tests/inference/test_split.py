@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
+from styleflax.config import SANetOptions
 from styleflax.methods.sanet import make_sanet
 from styleflax.models.sanet import SANet
 from styleflax.parallel import RowSplit, devices_for
@@ -108,8 +109,12 @@ def test_a_stylizer_may_split_its_pictures(model_path, monkeypatch):
 
 def test_attention_on_parts_is_never_in_blocks():
     # Blocks follow one another, each with the rows of all devices in it.
-    assert path_of(make_sanet(native=True)) == "dense"
-    assert path_of(make_sanet(native=True, path="chunked")) == "chunked"
+    dense, chunked = (
+        SANetOptions(native=True),
+        SANetOptions(native=True, path="chunked"),
+    )
+    assert path_of(make_sanet(options=dense)) == "dense"
+    assert path_of(make_sanet(options=chunked)) == "chunked"
 
 
 def path_of(method):

@@ -236,6 +236,21 @@ def test_what_cannot_be_read_says_so(tmp_path):
         VideoReader(clip)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile other.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_file_that_names_other_files_is_no_video(tmp_path, text):
+    write_clip(tmp_path / "other.mp4", flat_frames(COLORS))
+    for name in ("list.mp4", "list.m3u8", "list"):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=name), VideoReader(tmp_path / name):
+            pass
+
+
 def test_damage_within_a_clip_costs_only_what_is_damaged(tmp_path):
     clip = write_clip(
         tmp_path / "in.mkv",

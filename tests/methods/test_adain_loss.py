@@ -64,7 +64,7 @@ def test_every_term_agrees_with_float64(loss_and_gradient):
 def test_the_other_published_arithmetic_agrees_with_float64(make_narrow):
     weights = {"content": 1.0, "style": 0.01}
     arithmetic = Arithmetic(ddof=1, reduction="channel_sum")
-    loss = jax.jit(make_narrow(weights, arithmetic).losses["model"])
+    loss = jax.jit(make_narrow(weights, arithmetic=arithmetic).losses["model"])
     total, (metrics, _) = loss(DECODER, *CONSTANTS, BATCH, KEY)
     expected = numpy_adain.loss_terms(
         ENCODER, DECODER, *BATCH.values(), ddof=1, sums_channels=True

@@ -8,6 +8,7 @@ import pytest
 from own_styles import OPTIONS, make_file, random_encoder
 
 from styleflax import methods
+from styleflax.config import CINStyleOptions
 from styleflax.methods.base import Controls, Variables, plain_controls, stylize
 from styleflax.methods.cin import make_cin_style
 
@@ -165,7 +166,7 @@ def test_controls_that_there_are_not_are_refused():
     ("name", "arguments", "message"),
     [
         ("johnson", {"styles": ["a", "b"]}, "one style"),
-        ("johnson", {"norm": "conditional"}, "cin"),
+        ("johnson", {"norm": "conditional"}, "one of .*got .conditional"),
         ("johnson", {"content_layer": "relu9_1"}, "relu9_1"),
         ("johnson", {"losses": {"sharpness": 1.0}}, "sharpness"),
         ("cin", {"styles": ["a", "a"]}, "all different"),
@@ -194,7 +195,8 @@ def test_a_model_s_options_hold_how_its_judge_pools():
 
 def test_a_new_style_begins_as_the_mean_of_the_others_of_a_cin():
     players = make_file("cin").players
-    begun, frozen = make_cin_style(width=0.05).begin_from("cin", players)
+    method = make_cin_style(options=CINStyleOptions(width=0.05))
+    begun, frozen = method.begin_from("cin", players)
     tables = players["model"]["styles"]["up1"]["beta"]
     np.testing.assert_allclose(begun["model"]["up1"]["beta"][0], tables.mean(axis=0))
     assert frozen == {"network": players["model"]["network"]}

@@ -70,7 +70,9 @@ def test_every_term_agrees_with_float64(loss_and_gradient, expected):
 
 def test_the_published_arithmetic_agrees_with_float64(make_narrow_sanet):
     preset = PRESETS["sanet-public"]
-    found = compile_loss(make_narrow_sanet, preset.losses, preset.arithmetic)(BATCH)
+    found = compile_loss(
+        make_narrow_sanet, preset.losses, arithmetic=preset.arithmetic
+    )(BATCH)
     terms = numpy_sanet.loss_terms(ENCODER, PARAMS, *BATCH.values(), ddof=1)
     check(found, terms, preset.losses)
 

@@ -46,7 +46,7 @@ def test_stylized_pictures_agree_with_float64_at_any_strength(
     make_narrow_sanet, side, ddof
 ):
     method = make_narrow_sanet(
-        arithmetic=Arithmetic(ddof=ddof), native=True, style_dtype=jnp.float32
+        arithmetic=Arithmetic(ddof=ddof), native=True, style_dtype="float32"
     )
     whole = compiled(method)
     content, style = pictures(*side), pictures(21, 33, seed=1)
@@ -80,7 +80,7 @@ def test_every_size_from_16_px_is_kept(make_narrow_sanet, residue):
 
 
 def test_strength_0_is_the_content_in_the_style_of_itself(make_narrow_sanet):
-    whole = compiled(make_narrow_sanet(native=True, style_dtype=jnp.float32))
+    whole = compiled(make_narrow_sanet(native=True, style_dtype="float32"))
     content = pictures(20, 36)
     other = whole(content, pictures(20, 36, seed=1), plain_controls(0.0))
     itself = whole(content, content, plain_controls(1.0))

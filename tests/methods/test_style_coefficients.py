@@ -8,7 +8,7 @@ import numpy_sanet
 import pytest
 from jax.extend.core import jaxprs_in_params
 
-from styleflax.config import Arithmetic
+from styleflax.config import Arithmetic, FeedForwardOptions
 from styleflax.methods.cin import check_coefficients
 from styleflax.methods.encoder import FrozenEncoder
 from styleflax.methods.feed_forward import make_perception
@@ -19,7 +19,9 @@ def perception():
     """Compares all pairs of positions, in chunks."""
     encode = FrozenEncoder(jnp.float32)
     weights = {"mmd_gaussian": 1.0}
-    return make_perception(encode, weights, Arithmetic(), "relu1_2", ("relu1_1",))
+    layers = {"content_layer": "relu1_2", "style_layers": ("relu1_1",)}
+    options = FeedForwardOptions(**layers)
+    return make_perception(encode, weights, Arithmetic(), options)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_pictures_of_sanet_agree(published, converted, side, path):
     method = methods.build(
         "sanet",
         arithmetic=read_arithmetic(file),
-        style_dtype=jnp.float32,
+        style_dtype="float32",
         path=path,
     )
 

@@ -9,6 +9,7 @@ import numpy_sanet
 import optax
 import pytest
 
+from styleflax.config import SANetOptions
 from styleflax.methods.base import Variables
 from styleflax.methods.sanet import make_sanet
 from styleflax.parallel import local_devices, map_step, replicate
@@ -70,7 +71,7 @@ def test_sanets_batch_in_parts_is_the_whole_batch():
         "identity_pixels": 50.0,
         "identity_features": 1.0,
     }
-    method = make_sanet(weights, native=True, width=numpy_adain.WIDTH)
+    method = make_sanet(weights, SANetOptions(native=True, width=numpy_adain.WIDTH))
     params = numpy_sanet.random_model()
     method = method._replace(init=lambda key: Variables({"model": params}, {}))
     devices = local_devices(1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from own_styles import make_file
 
+from styleflax.config import StyleTerm
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
 from styleflax.training.new_style import NewStyle, new_style_config
 from styleflax.weights.store import save_model
@@ -23,8 +24,9 @@ def config_for(tmp_path, write_picture):
     return make
 
 
-LAST = {"content": 1.0, "gram_squared@relu2_1": 1e-4}
-PROVENANCE = {"phases": [{"losses": {"content": 9.0}}, {"losses": LAST}]}
+LAST = {"content": 1.0, StyleTerm("gram_squared", ("relu2_1",)): 1e-4}
+WRITTEN = {"content": 1.0, "gram_squared@relu2_1": 1e-4}
+PROVENANCE = {"phases": [{"losses": {"content": 9.0}}, {"losses": WRITTEN}]}
 
 
 def test_losses_are_those_of_the_model_s_last_phase(config_for):
@@ -44,7 +46,7 @@ def test_losses_may_be_others(config_for):
 
 def test_a_critic_is_not_asked_again(config_for):
     critics = {"adversarial": 1.0, "adversarial@relu2_1": 2.0}
-    provenance = {"phases": [{"losses": LAST | critics}]}
+    provenance = {"phases": [{"losses": WRITTEN | critics}]}
     assert config_for(provenance=provenance).phases[0].losses == LAST
 
 
@@ -55,8 +57,8 @@ def test_models_that_do_not_tell_their_losses_get_the_default(config_for, proven
 
 def test_the_judge_pools_as_it_did_for_the_model(config_for):
     options = dict(make_file("cin").options)
-    assert config_for(options=options | {"pooling": "average"}).options["pooling"] == (
+    assert config_for(options=options | {"pooling": "average"}).options.pooling == (
         "average"
     )
     del options["pooling"]  # as in files from before there was a choice
-    assert "pooling" not in config_for(options=options).options
+    assert config_for(options=options).options.pooling == "max"

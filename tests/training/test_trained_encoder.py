@@ -161,7 +161,9 @@ def test_a_model_file_of_another_width_is_refused(monkeypatch, run):
     with pytest.raises(ValueError, match="does not fit"):
         build_model(file._replace(options={"width": 2 * WIDTH}))
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    for width in (0, -1.0, "wide", 100):
+    with pytest.raises(ValueError, match="width must be a number, got 'wide'"):
+        build_model(file._replace(options={"width": "wide"}))
+    for width in (0, -1.0, 100):
         with pytest.raises(ValueError, match="width must be above 0 and at most 8"):
             build_model(file._replace(options={"width": width}))
     with pytest.raises(ValueError, match=r"options \['encoder'\] are unknown"):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
-from styleflax.losses.registry import base_name, find_style_loss
+from styleflax.config import StyleTerm
+from styleflax.losses.registry import find_style_loss
 from styleflax.methods.gatys import GUIDED, Objective, Reduction
 from styleflax.methods.terms import CRITIC_LAYERS
 
@@ -166,7 +167,8 @@ def _check_choices(settings: Settings) -> None:
 
 
 def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> None:
-    if base_name(name) in CRITIC_LAYERS:
+    base = StyleTerm.parse(name).loss
+    if base in CRITIC_LAYERS:
         raise ValueError(
             f"style loss {name!r} needs a critic that learns beside a network, and "
             "here is none"
@@ -177,7 +179,7 @@ def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> No
             f"style loss {name!r} is of {', '.join(loss.layers)}: style_layers lacks "
             f"{', '.join(missing)}"
         )
-    if guided and base_name(name) not in GUIDED:
+    if guided and base not in GUIDED:
         raise ValueError(
             f"style loss {name!r} cannot be of a masked part; these can: "
             f"{', '.join(GUIDED)}"

@@ -231,7 +231,7 @@ def _name(number: int, mask: Mask) -> str:
     return f"mask {number}"
 
 
-_LABELLED = re.compile(r"(?P<path>.+)\[(?P<label>\d+|#?\w+)\]")
+_LABELLED = re.compile(r"(?P<path>.+)\[(?P<label>[^\[\]]*)\]")
 _MAX_LABELS = 12
 _LOSSY = (".jpg", ".jpeg", ".jfif")
 
@@ -256,6 +256,9 @@ def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
     Args:
         mask: As "labels.png[3]" for a number, or "labels.png[#ff0000]" or
             "labels.png[red]" for a color.
+
+    Raises:
+        ValueError: There is such a file, but no such number or color.
     """
     text = os.fspath(mask)
     match = _LABELLED.fullmatch(text)
@@ -267,7 +270,12 @@ def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
     try:
         red, green, blue = ImageColor.getrgb(given)[:3]
     except ValueError:
-        return None
+        if not Path(match["path"]).is_file():
+            return None
+        raise ValueError(
+            f"the label of {match['path']} must be a whole number as in [3] or a color "
+            f"as in [#ff0000] or [red], got [{given}]"
+        ) from None
     return Labelled(Path(match["path"]), (red, green, blue))
 
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.inference.video.clips import find_clips, open_clip, open_writer
+    from styleflax.inference.video.clips import (
+        find_clips,
+        find_video_targets,
+        open_clip,
+        open_writer,
+        read_rate,
+    )
     from styleflax.inference.video.job import VideoJob, VideoWatcher, stylize_videos
     from styleflax.inference.video.stylizer import VideoStylizer, load_for_video
 
@@ -14,9 +20,11 @@ __all__ = [
     "VideoStylizer",
     "VideoWatcher",
     "find_clips",
+    "find_video_targets",
     "load_for_video",
     "open_clip",
     "open_writer",
+    "read_rate",
     "stylize_videos",
 ]
 
@@ -27,9 +35,11 @@ __getattr__, __dir__ = lazy_names(
         "VideoStylizer": "stylizer",
         "VideoWatcher": "job",
         "find_clips": "clips",
+        "find_video_targets": "clips",
         "load_for_video": "stylizer",
         "open_clip": "clips",
         "open_writer": "clips",
+        "read_rate": "clips",
         "stylize_videos": "job",
     },
 )

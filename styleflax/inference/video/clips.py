@@ -60,13 +60,20 @@ def open_clip(
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: It cannot be read, or the pictures are not those of one clip.
+        ValueError: It cannot be read, is a picture of one frame, or the pictures are
+            not those of one clip.
         ImportError: It is a video, and PyAV is not installed.
     """
     if path.is_dir():
         return NumberedPictures(path, rate, max_megapixels)
     if has_image_suffix(path.name, ANIMATED_SUFFIXES) and is_animation(path):
         return AnimationReader(path, max_megapixels)
+    if has_image_suffix(path.name) and path.is_file():
+        raise ValueError(
+            f"{str(path)!r} is a picture of one frame: `styleflax stylize` takes "
+            "pictures; a video, an animated picture or a folder of numbered pictures "
+            "is a clip"
+        )
     return VideoReader(path, max_megapixels, sound=sound)
 
 

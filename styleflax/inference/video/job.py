@@ -138,8 +138,8 @@ class VideoWatcher:
         for warning in made.warnings:
             self.warn(warning)
 
-    def skip(self, num_complete: int, total: int) -> None:
-        """Takes note of how many of the videos are complete already."""
+    def skip(self, complete: Sequence[VideoJob], total: int) -> None:
+        """Takes note of the videos that are complete already."""
 
     def fail(self, job: VideoJob, error: Exception) -> None:
         """Takes note of a video that could not be made."""
@@ -156,8 +156,8 @@ def stylize_videos(
     watcher: VideoWatcher | None = None,
     *,
     resume: bool = False,
-) -> int:
-    """Returns how many videos it made or tried; nothing is left of an interrupted one.
+) -> VideoWatcher:
+    """Returns what became of the videos; nothing is left of an interrupted one.
 
     One of several that fails does not stop the others.
 
@@ -179,7 +179,7 @@ def stylize_videos(
     watcher = watcher or VideoWatcher()
     left = _without_complete(jobs, watcher) if resume else list(jobs)
     if not left:
-        return 0
+        return watcher
     first = _open(left[0]) if len(left) == 1 else None  # before the weights
     with first or contextlib.nullcontext():
         with watcher.phase("weights"):
@@ -200,7 +200,7 @@ def stylize_videos(
                 watcher.fail(job, error)
                 continue
             watcher.done(job, made)
-    return len(left)
+    return watcher
 
 
 def _without_complete(
@@ -208,8 +208,9 @@ def _without_complete(
 ) -> list[VideoJob]:
     states = find_states({job.out: job.asked for job in jobs if job.asked is not None})
     left = [job for job in jobs if states.get(job.out) != "complete"]
-    if num_complete := len(jobs) - len(left):
-        watcher.skip(num_complete, len(jobs))
+    made = {job.out for job in left}
+    if complete := [job for job in jobs if job.out not in made]:
+        watcher.skip(complete, len(jobs))
     return left
 
 

@@ -21,6 +21,14 @@ __all__ = ["Frame", "VideoReader", "import_av"]
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """By codec: those that see the opacity of WebM, which libav's own leave out."""
+_REFERRING = frozenset(
+    {
+        *("concat", "dash", "hls", "image2", "image2pipe", "imf", "lavfi"),
+        *("rtp", "rtsp", "sdp", "tty", "webm_dash_manifest"),
+    }
+)
+"""Formats whose files name other files or addresses to be read, or that are no video:
+a file of unknown origin must not choose what is read."""
 _US = 1_000_000  # of libav's times of whole files, per second
 
 
@@ -82,7 +90,7 @@ class VideoReader:
         self.num_damaged, self._last_pts = 0, -1
         self.notes: Sequence[str] = ()
         try:
-            self._container = self._av.open(str(path))
+            self._container = self._av.open(str(path), options=_own_bytes(self._av))
         except self._av.FFmpegError as error:
             raise self._unreadable(error) from None
         try:
@@ -210,6 +218,12 @@ class VideoReader:
     def _unreadable(self, error: Exception) -> ValueError:
         reason = getattr(error, "strerror", None) or error
         return ValueError(f"cannot read the video {str(self._path)!r}: {reason}")
+
+
+def _own_bytes(av: Any) -> dict[str, str]:
+    """Options of libav by which a file's own bytes are all that is read."""
+    formats = sorted(av.formats_available - _REFERRING)
+    return {"format_whitelist": ",".join(formats), "protocol_whitelist": "file"}
 
 
 def _check_size(path: Path, width: int, height: int, max_megapixels: float) -> None:

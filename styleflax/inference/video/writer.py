@@ -96,7 +96,9 @@ def check_video_target(
     if path.is_dir():
         raise ValueError(f"a video must be a file, but {str(path)!r} is a folder")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
+        raise FileExistsError(
+            f"{str(path)!r} exists already; see --resume and --overwrite"
+        )
 
 
 class VideoWriter:

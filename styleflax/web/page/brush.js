@@ -38,9 +38,9 @@ export class Brush {
     this.key += 1;
   }
 
-  /** The labels that occur, in rising order. */
+  /** The labels that occur, in rising order, and last 0, if it does. */
   get used() {
-    return [...new Set(this.labels)].sort();
+    return [...new Set(this.labels)].sort((a, b) => (a || Infinity) - (b || Infinity));
   }
 
   /** Takes a painting's label away; those above it move down. */

@@ -133,7 +133,8 @@ function remember(map, key, value) {
  */
 function lostDetail(seen, look, decode) {
   const shares = look.strength.map((strength) => look.detail * Math.max(1 - strength, 0));
-  if (!shares.some(Boolean)) return { see: async () => {}, addTo: () => {} };
+  // Where the photo stays, it is put back as it is in the end.
+  if (!shares.slice(0, look.keepsLast ? -1 : undefined).some(Boolean)) return { see: async () => {}, addTo: () => {} };
   const size = seen.height * seen.width * 3;
   const known = seen.reproduction;
   const made = known ?? new Float32Array(size);

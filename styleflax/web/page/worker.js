@@ -121,19 +121,27 @@ const methods = {
       [network, seen] = [opened, null];
       return { backend: "wasm" };
     }
-    const runtime = await webgpuRuntime();
-    const tried = await Network.open(network.manifest, runtime, files);
-    try {
-      checkParity(await sample(network), await sample(tried));
-    } catch (error) {
-      await tried.close();
-      throw error;
-    }
+    const tried = await openOnGpu();
     await network.close();
     [network, seen] = [tried, null];
     return { backend: "webgpu" };
   },
 };
+
+/** The model on the graphics card, where that gives what the processor gives. */
+async function openOnGpu() {
+  const runtime = await webgpuRuntime();
+  let tried;
+  try {
+    tried = await Network.open(network.manifest, runtime, files);
+    checkParity(await sample(network), await sample(tried));
+  } catch (error) {
+    await tried?.close();
+    if (error instanceof UserError) throw error;
+    throw new UserError(`The graphics card failed: ${error.message}.`);
+  }
+  return tried;
+}
 
 /** The photo at a size, with all that is kept of it; the photo's own size for none. */
 function seePhoto(height, width) {

@@ -1,0 +1,345 @@
+"""The sections of `accelerator.py` that need JAX alone: rows of measurements."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from counting import count_flop
+from training_step import drawn
+
+from styleflax import methods
+from styleflax.config import Optimizer
+from styleflax.inference.model import Model, build_model
+from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.base import (
+    Method,
+    Variables,
+    encode_painting,
+    plain_controls,
+    stylize,
+)
+from styleflax.models.vgg import VGG, scale_widths
+from styleflax.parallel import make_put, map_step, replicate
+from styleflax.training.device_dataset import HeldPairs, HeldPictures
+from styleflax.training.step import create_state, make_optimizer, make_train_step
+from styleflax.weights.packaged_models import find_model
+from styleflax.weights.store import load_model
+
+Row = dict[str, Any]
+DTYPES = ("bfloat16", "float32")
+TRAINED = ("adain", "sanet", "lite", "johnson", "cin")
+AIMS = {"side": 512}
+GIB = 2**30
+
+
+class Sizes(NamedTuple):
+    """How much is computed.
+
+    Attributes:
+        matmul: Side of the matrices.
+        copy: Floats that are copied.
+        sides: Of pictures, in px; the one of the aims first.
+        batches: Pictures at once.
+        most_px: Pixels of all pictures at once.
+        crop: Side of crops in training.
+        pairs: Numbers of pairs in a step.
+        large: Side of one large picture.
+        compared: Side and number of pictures that PyTorch has, too.
+        width: Factor on the channels of what is trained and compared.
+        seconds: For which each program runs.
+        dtypes: Compute types.
+    """
+
+    matmul: int
+    copy: int
+    sides: tuple[int, ...]
+    batches: tuple[int, ...]
+    most_px: int
+    crop: int
+    pairs: tuple[int, ...]
+    large: int
+    compared: tuple[int, int]
+    width: float
+    seconds: float
+    dtypes: tuple[str, ...] = DTYPES
+
+
+FULL = Sizes(
+    *(8192, 2**28, (512, 256, 1024), (1, 8, 32), 32 * 512**2, 256, (16, 48), 2048),
+    *((512, 8), 1.0, 0.5),
+)
+TINY = Sizes(
+    *(
+        64,
+        2**10,
+        (32,),
+        (1, 2),
+        2 * 32**2,
+        32,
+        (2,),
+        48,
+        (32, 1),
+        1 / 16,
+        0.0,
+        DTYPES[:1],
+    )
+)
+
+
+class Bench:
+    """What the sections share, and the file of results.
+
+    Args:
+        sizes: How much is computed.
+        weights: Names or files of models.
+        results: Of all sections.
+        out: Where `save` writes them.
+    """
+
+    def __init__(
+        self, sizes: Sizes, weights: list[str], results: dict[str, Any], out: Path
+    ) -> None:
+        self.sizes, self.weights, self.results, self._out = sizes, weights, results, out
+        self.peak: float | None = None
+        """FLOP/s of the bfloat16 matrix product, once it is measured."""
+
+    def save(self) -> None:
+        """Writes the results, whole or not at all."""
+        aside = self._out.with_suffix(".part")
+        aside.write_text(json.dumps(self.results, indent=1) + "\n", "utf-8")
+        aside.replace(self._out)
+
+    def speed(self, flop: float, seconds: float) -> Row:
+        """TFLOP/s and their share of the peak."""
+        rate = flop / seconds
+        share = None if self.peak is None else round(rate / self.peak, 4)
+        return {"tflop_per_s": round(rate / 1e12, 4), "share": share}
+
+    def time(self, call: Callable[[], Any]) -> float:
+        """Seconds of a call among many that are not waited for one by one."""
+        jax.block_until_ready(call())
+        started, count = time.perf_counter(), 0
+        while True:
+            for _ in range(max(count, 1)):  # twice as many each time
+                result = call()
+            jax.block_until_ready(result)
+            count += max(count, 1)
+            spent = time.perf_counter() - started
+            if spent >= self.sizes.seconds:
+                return spent / count
+
+
+def compiled(function: Callable, *arguments: Any) -> tuple[Callable, float]:
+    """A program, and the seconds of its compilation."""
+    started = time.perf_counter()
+    program = jax.jit(function).lower(*arguments).compile()
+    return program, round(time.perf_counter() - started, 2)
+
+
+def memory_gib(kind: str = "peak_bytes_in_use") -> float | None:
+    """The device's memory; None where it does not tell. Peaks are of the process."""
+    statistics = jax.devices()[0].memory_stats() or {}
+    return round(statistics[kind] / GIB, 3) if kind in statistics else None
+
+
+def describe(error: Exception) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+
+
+def attempt(known: Row, measure: Callable[[], Row]) -> Row:
+    """A row of what is known and measured; or why it could not be measured."""
+    try:
+        return known | measure()
+    except Exception as error:  # as too large a batch
+        return known | {"error": describe(error)}
+
+
+def device_rows(bench: Bench) -> Iterator[Row]:
+    """The ceilings: matrix products and a copy."""
+    yield {"name": "memory, GiB", "value": memory_gib("bytes_limit")}
+    side = bench.sizes.matmul
+    for dtype, precision in (*((d, None) for d in DTYPES), ("float32", "highest")):
+        x = jax.random.normal(jax.random.key(0), (side, side), dtype)
+        product, _ = compiled(lambda x, p=precision: jnp.matmul(x, x, precision=p), x)
+        rate = 2 * side**3 / bench.time(lambda f=product, x=x: f(x))
+        if dtype == "bfloat16":
+            bench.peak = rate
+        name = f"matmul {dtype} {precision or ''}, TFLOP/s".replace(" ,", ",")
+        yield {"name": name, "value": round(rate / 1e12, 4)}
+    numbers = jnp.zeros(bench.sizes.copy)
+    copy, _ = compiled(lambda x: x + 1, numbers)
+    rate = 2 * numbers.nbytes / bench.time(lambda: copy(numbers))
+    yield {"name": "copy, GB/s read and written", "value": round(rate / 1e9, 2)}
+
+
+def stylize_rows(bench: Bench) -> Iterator[Row]:
+    """Pictures a second of every model: sizes, types, batches, style kept or not."""
+    for side in bench.sizes.sides:
+        for dtype in bench.sizes.dtypes:
+            for name in bench.weights:
+                model = build_model(load_model(find_model(name)), dtype)
+                known = {"weights": Path(name).stem, "side": side, "dtype": dtype}
+                for batch in bench.sizes.batches:
+                    if batch * side**2 <= bench.sizes.most_px:
+                        sizes = known | {"batch": batch}
+                        yield from _pictures(bench, model, sizes)
+
+
+def _pictures(bench: Bench, model: Model, known: Row) -> Iterator[Row]:
+    method, batch, side = model.method, known["batch"], known["side"]
+    keys = jax.random.split(jax.random.key(1), 2)
+    contents = jax.random.uniform(keys[0], (batch, side, side, 3))
+    inputs = _style_input(method, jax.random.uniform(keys[1], (1, side, side, 3)))
+
+    def encode(variables, frozen, inputs):
+        return encode_painting(method, variables, frozen, inputs)
+
+    def kept(variables, frozen, contents, style):
+        return stylize(method, variables, frozen, contents, [style], plain_controls())
+
+    def whole(variables, frozen, contents, inputs):
+        style = encode(variables, frozen, inputs)
+        return kept(variables, frozen, contents, style)
+
+    def measure(function, last):
+        arguments = (*model[1:], contents, last)
+        program, compile_s = compiled(function, *arguments)
+        seconds = bench.time(lambda: program(*arguments))
+        return {
+            "pictures_per_s": round(batch / seconds, 3),
+            **bench.speed(count_flop(function, *arguments), seconds),
+            "compile_s": compile_s,
+            "peak_gib": memory_gib(),
+        }
+
+    style = jax.jit(encode)(*model[1:], inputs)
+    yield attempt(known | {"style": "kept"}, lambda: measure(kept, style))
+    if batch == 1:
+        yield attempt(known | {"style": "encoded"}, lambda: measure(whole, inputs))
+
+
+def _style_input(method: Method, image: jax.Array) -> dict[str, jax.Array]:
+    if method.styles:
+        return {"style_index": jnp.zeros(1, jnp.int32)}
+    return {"image": image}
+
+
+def large_rows(bench: Bench) -> Iterator[Row]:
+    """One large picture by every model, whole."""
+    for name in sorted(bench.weights, key=lambda name: "sanet" not in name):
+        for dtype in bench.sizes.dtypes:
+            model = build_model(load_model(find_model(name)), dtype)
+            known = {"weights": Path(name).stem, "side": bench.sizes.large}
+            rows = _pictures(bench, model, known | {"dtype": dtype, "batch": 1})
+            yield next(rows)
+
+
+def stylizer_rows(bench: Bench) -> Iterator[Row]:
+    """`Stylizer.__call__` from bytes to floats on the host, with the color step."""
+    side, rng = bench.sizes.sides[0], np.random.default_rng(0)
+    photo_u8, painting_u8 = rng.integers(0, 256, (2, side, side, 3), np.uint8)
+    for name in bench.weights:
+
+        def measure(name: str = name) -> Row:
+            stylizer = Stylizer.load(name)
+            style = stylizer.prepare_style(painting_u8)
+            started = time.perf_counter()
+            stylizer(photo_u8, style)
+            first = time.perf_counter() - started
+            seconds = bench.time(lambda: stylizer(photo_u8, style).array)
+            return {"pictures_per_s": round(1 / seconds, 3), "first_s": round(first, 2)}
+
+        yield attempt({"weights": Path(name).stem, "side": side}, measure)
+
+
+def train_rows(bench: Bench) -> Iterator[Row]:
+    """Pairs a second of the training loop's step, pictures on the device."""
+    for pairs in bench.sizes.pairs:
+        for dtype in bench.sizes.dtypes:
+            for name in TRAINED:
+                known = {"method": name, "crop": bench.sizes.crop, "pairs": pairs}
+                known["dtype"] = dtype
+                yield attempt(
+                    known, lambda n=name, d=dtype, p=pairs: _step(bench, n, d, p)
+                )
+
+
+def _step(bench: Bench, name: str, dtype: str, pairs: int) -> Row:
+    method = methods.build(name, dtype=dtype, width=bench.sizes.width)
+    call, flop = _step_call(method, bench.sizes.crop, pairs)
+    started = time.perf_counter()
+    loss = float(np.asarray(call()).ravel()[0])
+    compile_s = round(time.perf_counter() - started, 2)
+    seconds = bench.time(call)
+    return {
+        "pairs_per_s": round(pairs / seconds, 3),
+        **bench.speed(flop(), seconds),
+        "compile_s": compile_s,
+        "peak_gib": memory_gib(),
+        "first_loss": round(loss, 4),
+    }
+
+
+def time_step(method: Method, crop: int, pairs: int) -> tuple[float, float]:
+    """Seconds of a training step, and of its first call."""
+    call, _ = _step_call(method, crop, pairs)
+    started = time.perf_counter()
+    jax.block_until_ready(call())
+    first, count = time.perf_counter() - started, 5
+    started = time.perf_counter()
+    for _ in range(count):
+        loss = call()
+    jax.block_until_ready(loss)
+    return (time.perf_counter() - started) / count, first
+
+
+def _step_call(
+    method: Method, crop: int, pairs: int
+) -> tuple[Callable[[], Any], Callable[[], float]]:
+    """A step with parameters as drawn, and its operations."""
+    devices = jax.devices()[:1]
+    begun = jax.eval_shape(method.init, jax.random.key(0))
+    ones = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), begun.state)
+    first = Variables(drawn(lambda: begun.players), ones)
+    method = method._replace(init=lambda _: first)
+    layers = method.judge_layers or method.encoder_layers
+    encoder = VGG(layers, widths=scale_widths(method.encoder_width))
+    params = drawn(encoder.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+    frozen = replicate({"encoder": params["params"]}, devices)
+    optimizer = make_optimizer(Optimizer())
+    step = make_train_step(method, optimizer, lambda _: jnp.float32(1e-6))
+    mapped, put = map_step(step, devices), make_put(devices)
+    batches = _held(method, crop, pairs)
+    states = [replicate(create_state(method, optimizer, 0), devices)]
+    batch = put(next(batches))
+    shapes = jax.eval_shape(lambda *tree: tree, states[0], frozen, batch)
+
+    def call() -> Any:
+        state, metrics = mapped(states.pop(), frozen, put(next(batches)))
+        states.append(state)
+        return metrics["loss"]
+
+    return call, lambda: count_flop(mapped, *shapes)
+
+
+def _held(method: Method, crop: int, pairs: int) -> Iterator[Any]:
+    """Batches of random pictures that lie on the device."""
+    side = 3 * crop // 2
+
+    def hold(count: int, side: int) -> HeldPictures:
+        rng = np.random.default_rng(count)
+        images_u8 = rng.integers(0, 256, (count, side, side, 3), np.uint8)
+        sizes = np.full((count, 2), side)
+        return HeldPictures(jax.device_put(images_u8), sizes, np.arange(count))
+
+    own = len(method.styles)
+    style = hold(own, crop) if own else hold(2 * pairs, side)
+    options = {"batch_size": pairs, "seed": 0, "flip": True, "fixed_styles": own > 0}
+    content = hold(2 * pairs, side)
+    return HeldPairs(content, style, crop_px=crop, **options).iterate()

@@ -1,0 +1,160 @@
+"""What is lowered for a GPU, counted without one: types, transposes, bytes of padding.
+
+    python benchmarks/lowered.py [--side 512] [--pairs 16]
+
+`jax.export` lowers for CUDA on any machine. Its StableHLO says which types and layouts
+the program asks for and which copies are written in it, not what XLA and cuDNN make of
+it on the device: fusion, layouts and algorithms are chosen there.
+"""
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import export
+from rich.console import Console
+from rich.table import Table
+from training_step import drawn
+
+from styleflax import methods
+from styleflax.config import Optimizer
+from styleflax.methods.base import Method, Variables, plain_controls, stylize
+from styleflax.models.vgg import VGG, scale_widths
+from styleflax.parallel import map_step
+from styleflax.training.step import create_state, make_optimizer, make_train_step
+
+METHODS = ("adain", "sanet", "lite")
+_SIZES = {"bf16": 2, "f16": 2, "f32": 4, "i32": 4, "ui32": 4, "i1": 1, "ui8": 1}
+_RESULT = re.compile(r"->\s*\(?tensor<(?P<shape>[^>]*)>")
+_OPERANDS = re.compile(r":\s*\((?P<types>[^)]*)\)\s*->")
+_TENSOR = re.compile(r"tensor<([^>]*)>")
+
+
+class Count(NamedTuple):
+    """What stands in a program.
+
+    Attributes:
+        convolutions: By type of their inputs.
+        products: The same of matrix products.
+        transposes: Bytes written by transposes of four axes and more.
+        padding: Bytes written by gathers and concatenations, which reflection needs.
+        convolved: Bytes that convolutions read and write.
+        layouts: Of convolutions.
+    """
+
+    convolutions: Counter[str]
+    products: Counter[str]
+    transposes: Counter[str]
+    padding: int
+    convolved: int
+    layouts: Counter[str]
+
+
+def lower(function: Callable, *arguments: Any) -> str:
+    """The StableHLO of a program for CUDA, one line an operation."""
+    exported = export.export(jax.jit(function), platforms=["cuda"])(*arguments)
+    return exported.mlir_module()
+
+
+def count(text: str) -> Count:
+    """What stands in a program, each operation as often as it is written."""
+    found = Count(Counter(), Counter(), Counter(), 0, 0, Counter())
+    padding = convolved = 0
+    for line in text.splitlines():
+        operands = [m for t in _OPERANDS.findall(line) for m in _TENSOR.findall(t)]
+        results = _RESULT.findall(line)
+        if "stablehlo.convolution" in line:
+            found.convolutions["+".join(sorted({_type(x) for x in operands}))] += 1
+            layout = re.search(r"dim_numbers = (.*?), window", line)
+            found.layouts[layout[1] if layout else "?"] += 1
+            convolved += sum(map(_bytes, (*operands, *results)))
+        elif "stablehlo.dot_general" in line:
+            found.products["+".join(sorted({_type(x) for x in operands}))] += 1
+        elif results and results[0].count("x") >= 4:
+            if "stablehlo.transpose" in line:
+                what = f"{operands[0]} -> {results[0]}"
+                found.transposes[what] += _bytes(results[0])
+            elif "stablehlo.gather" in line or "stablehlo.concatenate" in line:
+                padding += _bytes(results[0])
+    return found._replace(padding=padding, convolved=convolved)
+
+
+def _type(tensor: str) -> str:
+    return tensor.rpartition("x")[2]
+
+
+def _bytes(tensor: str) -> int:
+    *sides, kind = tensor.split("x")
+    size = _SIZES.get(kind, 4)
+    for side in sides:
+        size *= int(side)
+    return size
+
+
+def programs(
+    name: str, dtype: str, side: int, pairs: int, width: float = 1.0
+) -> Iterator[tuple[str, str]]:
+    """The lowered programs of a method: stylizing, and the training step."""
+    method = methods.build(name, dtype=dtype, width=width)
+    layers = method.judge_layers or method.encoder_layers
+    encoder = VGG(layers, widths=scale_widths(method.encoder_width))
+    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    shape = jax.eval_shape(encoder.init, jax.random.key(0), image)["params"]
+    frozen = {"encoder": shape}
+    variables = jax.eval_shape(method.init, jax.random.key(0))
+    yield "stylize", lower(_whole(method), variables, frozen, image, image)
+    first = Variables(drawn(lambda: variables.players), variables.state)
+    trained = method._replace(init=lambda _: first)
+    optimizer = make_optimizer(Optimizer())
+    step = make_train_step(trained, optimizer, lambda _: jnp.float32(1e-4))
+    state = jax.eval_shape(lambda: create_state(trained, optimizer, 0))
+    crops = jax.ShapeDtypeStruct((pairs, side // 2, side // 2, 3), jnp.uint8)
+    batch = {"content": crops, "style": crops}
+    mapped = map_step(step, jax.devices()[:1], "shard_map")
+    yield "train", lower(mapped, state, frozen, batch)
+
+
+def _whole(method: Method) -> Callable:
+    def whole(variables, frozen, content, style):
+        encoded = method.encode_style(variables, frozen, {"image": style})
+        controls = plain_controls(1.0)
+        return stylize(method, variables, frozen, content, [encoded], controls)
+
+    return whole
+
+
+def main() -> None:
+    """Prints a row for every program."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--side", type=int, default=512, help="px; crops have half")
+    parser.add_argument("--pairs", type=int, default=16)
+    flags = parser.parse_args()
+    columns = ("convolutions", "products", "transposes, MB", "padding, MB")
+    table = Table("method", "type", "program", *columns, "convolutions, MB")
+    for name in METHODS:
+        for dtype in ("float32", "bfloat16"):
+            for program, text in programs(name, dtype, flags.side, flags.pairs):
+                found = count(text)
+                convolutions, products = (
+                    ", ".join(f"{n} {kind}" for kind, n in sorted(one.items()))
+                    for one in (found.convolutions, found.products)
+                )
+                megabytes = (
+                    sum(found.transposes.values()),
+                    found.padding,
+                    found.convolved,
+                )
+                row = (name, dtype, program, convolutions, products)
+                table.add_row(*row, *(f"{size / 1e6:,.0f}" for size in megabytes))
+                for what, size in found.transposes.most_common(4):
+                    print(f"{name} {dtype} {program}: {what}: {size / 1e6:.1f} MB")
+                print(f"{name} {dtype} {program}: {dict(found.layouts)}")
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""`styleflax serve`: the local app in a browser, with this machine's JAX behind it."""
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.inference.folders.sources import check_max_megapixels
+
+DEFAULT_HOST, DEFAULT_PORT, DEFAULT_UPLOAD_MB, DEFAULT_QUEUE = (
+    "127.0.0.1",
+    8701,
+    1024,
+    8,
+)
+_ANYWHERE = ("0.0.0.0", "::", "")
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on; any but this machine's own (127.0.0.1, "
+            "localhost, ::1) needs --allow-network."
+        ),
+    ] = DEFAULT_HOST,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = DEFAULT_PORT,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model file or its URL, offered beside the models of the package; "
+            "may be repeated."
+        ),
+    ] = None,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser.")
+    ] = False,
+    allow_network: Annotated[
+        bool,
+        typer.Option(
+            "--allow-network",
+            help="Allow an address that other machines can reach. Everyone who reaches "
+            "it can use the app: there are no passwords.",
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name by which browsers reach the app, such as that of a proxy; "
+            "requests for other names are refused; may be repeated."
+        ),
+    ] = None,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Refuse pictures, frames and results above this.")
+    ] = MAX_MEGAPIXELS,
+    max_upload_mb: Annotated[
+        int, typer.Option(min=1, help="Refuse uploads above this size in MB.")
+    ] = DEFAULT_UPLOAD_MB,
+    queue: Annotated[
+        int, typer.Option(min=1, help="Jobs that may wait; more are refused.")
+    ] = DEFAULT_QUEUE,
+) -> None:
+    """Serve the page with this machine's models behind it, for a browser."""
+    check_max_megapixels(max_megapixels)
+    hosts = _check_address(host, allow_host or [], allow_network=allow_network)
+    try:
+        from styleflax.web import server  # noqa: PLC0415  (late: --help answers at once)
+    except ImportError as error:
+        raise ImportError(
+            f'the local app needs {error.name}: pip install "styleflax[ui]"'
+        ) from None
+    from styleflax.parallel import local_devices  # noqa: PLC0415
+    from styleflax.web.limits import Limits  # noqa: PLC0415
+    from styleflax.web.offers import offer_models  # noqa: PLC0415
+
+    limits = Limits(
+        max_body_bytes=max_upload_mb * 1_000_000,
+        max_megapixels=max_megapixels,
+        queue=queue,
+    )
+    listening = server.listen(host, port)
+    offered = offer_models(weights or ())
+    parts = server.App(offered, local_devices(), _find_page(), hosts, limits)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+
+    def tell() -> None:
+        print(f"styleflax: {address} (Ctrl-C ends it)", flush=True)
+        if open_browser:
+            webbrowser.open(address)
+
+    server.run_app(parts, listening, tell)
+
+
+def _find_page() -> Path | None:
+    """Returns the folder of the page; None, with a warning, if it is not built."""
+    from styleflax.web.site import page_folder  # noqa: PLC0415
+
+    try:
+        return page_folder()
+    except FileNotFoundError as error:
+        print(f"styleflax: warning: the API alone is served: {error}", file=sys.stderr)
+        return None
+
+
+def _check_address(
+    host: str, names: list[str], *, allow_network: bool
+) -> tuple[str, ...]:
+    """Returns the names by which the app may be reached, beside this machine's own.
+
+    Raises:
+        ValueError: The address is reachable for others, and that is not allowed; or it
+            stands for all addresses, and no name is given.
+    """
+    if host in {"127.0.0.1", "localhost", "::1"}:
+        return tuple(names)
+    if not allow_network:
+        raise ValueError(
+            f"--host must be 127.0.0.1, localhost or ::1, got {host!r}: give "
+            "--allow-network as well to let other machines use this one"
+        )
+    if host in _ANYWHERE and not names:
+        raise ValueError(
+            f"--host {host} needs --allow-host NAME: the name or address by which "
+            "browsers reach this machine"
+        )
+    print(
+        f"styleflax: warning: {host} can be reached by other machines, and everyone "
+        "who reaches it can use the app and its graphics card: there are no passwords",
+        file=sys.stderr,
+    )
+    return (*names, *(() if host in _ANYWHERE else (host,)))

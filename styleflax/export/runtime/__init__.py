@@ -1,0 +1,41 @@
+"""Exported ONNX models in Python: NumPy and ONNX Runtime, without JAX."""
+
+from styleflax.export.runtime.color import (
+    ColorMap,
+    ColorMoments,
+    Palette,
+    apply_color_map,
+    color_map,
+    color_moments,
+    merge_color_moments,
+    mix_palettes,
+    palette_of,
+)
+from styleflax.export.runtime.moments import (
+    Moments,
+    mean_std,
+    merge_moments,
+    merge_regions,
+    region_moments,
+)
+from styleflax.export.runtime.styles import EncodedStyle
+from styleflax.export.runtime.stylizer import OnnxStylizer
+
+__all__ = [
+    "ColorMap",
+    "ColorMoments",
+    "EncodedStyle",
+    "Moments",
+    "OnnxStylizer",
+    "Palette",
+    "apply_color_map",
+    "color_map",
+    "color_moments",
+    "mean_std",
+    "merge_color_moments",
+    "merge_moments",
+    "merge_regions",
+    "mix_palettes",
+    "palette_of",
+    "region_moments",
+]

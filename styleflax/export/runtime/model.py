@@ -1,0 +1,122 @@
+"""An exported model: its manifest and the sessions of ONNX Runtime that run it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from styleflax.export.runtime.moments import Moments, mean_std
+from styleflax.export.runtime.windows import average_cells, grid_side
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+Arrays = dict[str, np.ndarray]
+"""Inputs or outputs of a file by name."""
+
+
+class ExportedModel:
+    """What `styleflax export` wrote, opened.
+
+    Attributes:
+        manifest: As it was written.
+
+    Args:
+        folder: With the manifest.
+        threads: Of ONNX Runtime; None for all cores.
+        providers: Execution providers of ONNX Runtime, in order of preference.
+
+    Raises:
+        FileNotFoundError: If there is no manifest.
+        ValueError: If it is damaged or of a newer version.
+        ImportError: If onnxruntime is not installed.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        threads: int | None = None,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+    ) -> None:
+        self.manifest = read_manifest(Path(folder))
+        self._sessions = {
+            part: _open(Path(folder) / entry["path"], threads, providers)
+            for part, entry in self.manifest["files"].items()
+        }
+
+    def run(self, part: str, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """The outputs of one of the files."""
+        names = self.manifest["files"][part]["outputs"]
+        made = self._sessions[part].run(names, dict(feeds))
+        return dict(zip(names, made, strict=True))
+
+    def encode(self, image: Float[np.ndarray, "h w 3"]) -> Arrays:
+        """Features (c, h, w) by level."""
+        made = self.run("encoder", {"image": np.ascontiguousarray(image)[None]})
+        return {name.removeprefix("features."): x[0] for name, x in made.items()}
+
+    def statistics(self, name: str, moments: Moments, role: str) -> Arrays:
+        """Mean and deviation as inputs of the decoder.
+
+        Args:
+            name: Of the inputs, before `.mean` and `.std`.
+            moments: Of regions.
+            role: `content` or `style`, whose variances may differ.
+        """
+        mean, std = mean_std(moments, **self.manifest["statistics"][role])
+        return {f"{name}.mean": mean, f"{name}.std": std}
+
+    def grids(
+        self, masks: Float[np.ndarray, "r h w"] | None, height: int, width: int
+    ) -> Arrays:
+        """Masks on the grids of all levels, as inputs; None is one region."""
+        grids: Arrays = {}
+        for grid in self.manifest["masks"]:
+            settings = (grid["stride"], grid["repeat"])
+            sides = (grid_side(size, *settings) for size in (height, width))
+            one = np.ones((1, 1, 1), np.float32)
+            laid = one if masks is None else average_cells(masks, *sides)
+            grids[f"masks.{grid['name']}"] = laid
+        return grids
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest in a folder.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is damaged or of a newer version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no {MANIFEST} in {str(folder)!r}: `styleflax export MODEL -o "
+            f"{folder}` writes one"
+        )
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        version = int(manifest["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has the format {version}, and this styleflax reads "
+            f"{FORMAT_VERSION}: run `pip install --upgrade styleflax`"
+        )
+    return manifest
+
+
+def _open(path: Path, threads: int | None, providers: Sequence[str]) -> Any:
+    try:
+        import onnxruntime  # noqa: PLC0415  (of the extra)
+    except ImportError as error:
+        raise ImportError(
+            'exported models need onnxruntime: pip install "styleflax[export]"'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(path, options, list(providers))

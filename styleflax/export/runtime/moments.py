@@ -1,0 +1,77 @@
+"""Moments of feature maps in NumPy, merged over the windows of a picture."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Moments(NamedTuple):
+    """Sufficient statistics of a feature map, by region and channel, in float64.
+
+    Attributes:
+        count: Sum of the mask's values over positions.
+        mean: Weighted mean over positions.
+        m2: Weighted sum of squared deviations from `mean`.
+    """
+
+    count: Float[np.ndarray, " r"]  # type: ignore[assignment]  # hides tuple.count
+    mean: Float[np.ndarray, "r c"]
+    m2: Float[np.ndarray, "r c"]
+
+
+def region_moments(
+    feature: Float[np.ndarray, "c h w"], masks: Float[np.ndarray, "r h w"]
+) -> Moments:
+    """Moments of every region of a feature map, or of a window's core.
+
+    Args:
+        feature: Channels first, as the encoder returns it.
+        masks: Non-negative weight of every position in every region. A region of no
+            weight has mean 0 and `m2` 0.
+    """
+    positions = feature.reshape(len(feature), -1).astype(np.float64)
+    weights = masks.reshape(len(masks), -1).astype(np.float64)
+    count = weights.sum(axis=1)
+    mean = weights @ positions.T / np.where(count > 0, count, 1.0)[:, None]
+    squares = [
+        np.square(positions - of_region[:, None]) @ weight
+        for of_region, weight in zip(mean, weights, strict=True)
+    ]
+    return Moments(count, mean, np.stack(squares))
+
+
+def merge_moments(a: Moments, b: Moments) -> Moments:
+    """Moments of two disjoint sets of positions together.
+
+    The pairwise update of Chan, Golub and LeVeque (1979).
+    """
+    count = a.count + b.count
+    share = (b.count / np.where(count > 0, count, 1.0))[:, None]
+    difference = b.mean - a.mean
+    mean = a.mean + difference * share
+    return Moments(count, mean, a.m2 + b.m2 + difference**2 * a.count[:, None] * share)
+
+
+def merge_regions(moments: Moments) -> Moments:
+    """Moments of all regions together, as of one."""
+    parts = [Moments(*(x[r : r + 1] for x in moments)) for r in range(len(moments[0]))]
+    total = parts[0]
+    for part in parts[1:]:
+        total = merge_moments(total, part)
+    return total
+
+
+def mean_std(
+    moments: Moments, ddof: int = 0, eps: float = 1e-5
+) -> tuple[Float[np.ndarray, "r c"], Float[np.ndarray, "r c"]]:
+    """Mean and standard deviation in float32, as the decoder takes them.
+
+    Args:
+        moments: Of regions.
+        ddof: 0 divides by the count, 1 by the count less 1; never by less than 1.
+        eps: Added to the variance, inside the square root.
+    """
+    divisor = np.maximum(moments.count - ddof, 1.0)[:, None]
+    std = np.sqrt(moments.m2 / divisor + eps)
+    return moments.mean.astype(np.float32), std.astype(np.float32)

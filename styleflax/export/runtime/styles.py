@@ -1,0 +1,131 @@
+"""What is retained of paintings, as inputs of an exported decoder."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from styleflax.export.runtime.color import Palette, palette_of
+from styleflax.export.runtime.model import Arrays, ExportedModel
+from styleflax.export.runtime.moments import Moments, region_moments
+from styleflax.export.runtime.windows import average_cells
+
+FILLER_BIAS = -1e30
+"""Added to the scores of positions that are not attended to."""
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+class EncodedStyle(NamedTuple):
+    """A painting, or a style of the model's own.
+
+    Attributes:
+        arrays: Inputs of the decoder, without the axis of styles.
+        palette: Of its colors; None where they are unknown.
+        number: Of the model's own style, from 0; 0 of a painting.
+    """
+
+    arrays: Arrays
+    palette: Palette | None
+    number: int = 0
+
+
+def encode_painting(
+    model: ExportedModel,
+    image: Float[np.ndarray, "h w 3"],
+    mask: Float[np.ndarray, "h w"] | None,
+) -> EncodedStyle:
+    """What is retained of a painting, or of the part of it under a mask.
+
+    Args:
+        model: Of a method that takes paintings.
+        image: RGB in [0, 1].
+        mask: Weights of all pixels; None for all alike.
+    """
+    if mask is not None:
+        mask = np.asarray(mask, np.float32) / np.max(mask)
+    palette = palette_of(image, mask)
+    arrays: Arrays = {}
+    for name, feature in model.encode(image).items():
+        part = np.ones((1, *feature.shape[1:]), np.float32)
+        if mask is not None:
+            part = average_cells(mask[None], *feature.shape[1:])
+        if model.manifest["style"] == "features":
+            kept, part = _in_16_bits(feature), _in_16_bits(part)
+            moments = region_moments(kept, part)
+            arrays |= positions(model, name, kept, part, moments)
+        else:
+            moments = region_moments(feature, part)
+            arrays |= model.statistics(f"style.{name}", moments, "style")
+    return EncodedStyle({k: v[0] for k, v in arrays.items()}, palette)
+
+
+def _in_16_bits(x: np.ndarray) -> np.ndarray:
+    """What style files, and the library, keep of features."""
+    return x.clip(max=_LARGEST).astype(np.float16).astype(np.float32)
+
+
+def find_own_style(styles: Sequence[Mapping[str, Any]], style: object) -> EncodedStyle:
+    """One of a model's own styles by its name or number from 1, or the only one.
+
+    Raises:
+        ValueError: If there is no such style; lists those that there are.
+    """
+    names = [entry["name"] for entry in styles]
+    index = -1
+    if style in names:
+        index = names.index(style)
+    elif isinstance(style, int) and 1 <= style <= len(names):
+        index = style - 1
+    elif style is None and len(names) == 1:
+        index = 0
+    if index < 0:
+        raise ValueError(f"style must be of {', '.join(names)}, got {style!r}")
+    given = styles[index]["palette"]
+    palette = given and Palette(*(np.array(given[k]) for k in Palette._fields))
+    return EncodedStyle({}, palette or None, index)
+
+
+def positions(
+    model: ExportedModel,
+    name: str,
+    feature: Float[np.ndarray, "c h w"],
+    part: Float[np.ndarray, "1 h w"],
+    moments: Moments,
+) -> Arrays:
+    """What is attended to at a level, with an axis of one style.
+
+    Args:
+        model: Of a method that attends.
+        name: Of the level.
+        feature: Of the style.
+        part: Weights of its positions.
+        moments: Of that part.
+    """
+    with np.errstate(divide="ignore"):
+        bias = np.maximum(np.log(part.reshape(1, -1)), FILLER_BIAS)
+    flat = feature.reshape(len(feature), -1).T
+    return {
+        **model.statistics(f"style.{name}", moments, "style"),
+        f"style.{name}.features": np.ascontiguousarray(flat)[None],
+        f"style.{name}.bias": bias.astype(np.float32),
+    }
+
+
+def stack_styles(styles: Sequence[Arrays]) -> Arrays:
+    """The styles' inputs with the axis of styles; paintings may differ in size."""
+    stacked: Arrays = {}
+    for name in styles[0]:
+        arrays = [style[name] for style in styles]
+        if name.endswith((".features", ".bias")):
+            longest = max(map(len, arrays))
+            filler = FILLER_BIAS if name.endswith(".bias") else 0.0
+            arrays = [_lengthen(array, longest, filler) for array in arrays]
+        stacked[name] = np.stack(arrays)
+    return stacked
+
+
+def _lengthen(array: np.ndarray, length: int, filler: float) -> np.ndarray:
+    missing = length - len(array)
+    widths = [(0, missing)] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, widths, constant_values=filler)

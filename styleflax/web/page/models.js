@@ -1,0 +1,61 @@
+/** Models, and what computes them. */
+import { changed } from "./rendering.js";
+import { UserError } from "./errors.js";
+import { $, attempt, say, setProgress, state } from "./state.js";
+
+const PARAMETERS = new URLSearchParams(location.search);
+
+export async function openModel(name) {
+  const entry = state.site.models.find((model) => model.name === name);
+  const megabytes = (entry.bytes / 1e6).toFixed(1);
+  $("status").textContent = `Loading the model, ${megabytes} MB …`;
+  const threads = Number(PARAMETERS.get("threads")) || undefined;
+  const { folder, tile_px, whole_px, max_px } = entry;
+  const request = { folder, limits: { tile_px, whole_px, max_px }, threads };
+  const { manifest, threads: count } = await state.engine.ask("model", request, setProgress);
+  setProgress(0, 0);
+  state.manifest = manifest;
+  $("model").value = name;
+  const most = manifest.max_px;
+  const limit = most ? ` Up to ${(most / 1e6).toFixed(1)} million pixels on this page.` : "";
+  $("model-hint").textContent = `${entry.words}${limit} License: ${manifest.license || "unknown"}.`;
+  $("gpu").checked = false;
+  tellEngine("processor", count);
+  const match = Math.round(100 * (manifest.defaults.color_match ?? 0));
+  $("color-match").value = match;
+  $("color-match").dispatchEvent(new Event("change"));
+}
+
+function tellEngine(device, threads) {
+  const many = threads > 1 ? ` on ${threads} threads` : "";
+  $("engine-hint").textContent = `Computed by the ${device}${many}.`;
+}
+
+export async function switchGpu(on) {
+  $("status").textContent = on ? "Trying the graphics card …" : "Back to the processor …";
+  try {
+    const { backend } = await state.engine.ask("gpu", { on });
+    tellEngine(backend === "webgpu" ? "graphics card" : "processor", 1);
+    changed();
+  } catch (error) {
+    $("gpu").checked = false;
+    $("status").textContent = "The processor goes on.";
+    throw new UserError(`${error.message} The processor goes on.`);
+  }
+}
+
+/** Gives a fresh worker what the old one had. */
+export async function restoreAll() {
+  await attempt(async () => {
+    await openModel($("model").value);
+    if (state.photo) await state.engine.ask("photo", { blob: state.photo.blob });
+    for (const { id, blob, bytes } of state.slots.all) {
+      if (blob) await state.engine.ask("painting", { id, blob });
+      else await state.engine.ask("style", { id, bytes });
+    }
+    say(
+      "Memory ran out, and the work was stopped. Choose a smaller size of the result, or close " +
+        "other tabs.",
+    );
+  });
+}

@@ -1,0 +1,310 @@
+"""What a worker does: one job from uploaded files to the file of the result."""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from PIL import Image as PillowImage
+
+from styleflax.files import is_disk_full
+from styleflax.images.decoding import open_image
+from styleflax.images.pixels import to_u8
+from styleflax.images.read import Picture, read_picture
+from styleflax.images.write import keeps_alpha, write_picture
+from styleflax.inference.contents import Picture as AnyPicture
+from styleflax.inference.contents import rounded
+from styleflax.inference.controls import make_plan
+from styleflax.inference.styles.file import is_style_file
+from styleflax.inference.stylizer import OneStyle
+from styleflax.inference.video.clip import Clip, Frame
+from styleflax.inference.video.clips import open_clip, open_writer
+from styleflax.inference.video.stylizer import VideoStylizer
+from styleflax.memory import describe_lack, is_out_of_memory
+from styleflax.web.jobs import Job, Result
+from styleflax.web.limits import Limits, RefusedError
+from styleflax.web.offers import Models, Offered
+from styleflax.web.options import (
+    Files,
+    Options,
+    chosen_styles,
+    gatys_settings,
+    read_controls,
+)
+
+_MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".bmp": "image/bmp",
+    ".mp4": "video/mp4",
+}
+
+
+class Asked(NamedTuple):
+    """The payload of a job.
+
+    Attributes:
+        options: Checked, as far as that is possible without reading files.
+        files: What was uploaded.
+    """
+
+    options: Options
+    files: Files
+
+
+def make_worker(
+    offered: Mapping[str, Offered], device: jax.Device, limits: Limits
+) -> Callable[[Job], Result]:
+    """Returns what does jobs on one device; see `Jobs`.
+
+    Args:
+        offered: Models that can be asked for.
+        device: Where they run.
+        limits: On pictures and videos.
+    """
+    models = Models(offered, device)
+
+    def work(job: Job) -> Result:
+        # Programs that are kept, and guarded against a lack of memory, are those of
+        # the first device where no other is set.
+        is_first = device == jax.local_devices()[0]
+        place = contextlib.nullcontext() if is_first else jax.default_device(device)
+        kinds = {"picture": _stylize, "video": _video, "gatys": _optimize}
+        with place:
+            return kinds[job.payload.options.kind](job, job.payload, models, limits)
+
+    return work
+
+
+def check_pictures(asked: Asked, limits: Limits) -> None:
+    """Refuses pictures, by their headers, before a job waits for its turn.
+
+    Raises:
+        RefusedError: One is no picture (415), or too large (413).
+    """
+    options, files = asked
+    paths = [
+        path for name, found in files.items() if name != "content" for path in found
+    ]
+    if options.kind != "video":
+        paths += files["content"]
+    for path in paths:
+        if is_style_file(path):
+            continue
+        is_mask = path.name.startswith(("mask", "style_mask"))
+        least = {"min_side_px": 1} if is_mask else {}
+        try:
+            with open_image(path, max_megapixels=float("inf"), **least) as image:
+                width, height = image.size
+        except ValueError as error:
+            raise RefusedError(415, without_folder(str(error), path.parent)) from None
+        size = None if is_mask else options.style_size
+        if path in files["content"]:
+            size = options.size
+        check_size(path.name, width, height, size, limits)
+
+
+def check_size(
+    name: str, width: int, height: int, size: int | None, limits: Limits
+) -> None:
+    """Refuses a picture that is too large, as it is or at the size asked for.
+
+    Args:
+        name: How the message calls it.
+        width: In px.
+        height: In px.
+        size: Short side to which it is to be resized, or None.
+        limits: On its megapixels.
+
+    Raises:
+        RefusedError: With 413.
+    """
+    scale = 1.0 if size is None else max(1.0, size / max(1, min(width, height)))
+    megapixels = width * height * scale**2 / 1e6
+    if megapixels > limits.max_megapixels:
+        at_size = "" if scale == 1.0 else f" at a short side of {size} px"
+        raise RefusedError(
+            413,
+            f"{name} has {width}x{height} pixels{at_size}, more than the limit of "
+            f"{limits.max_megapixels:g} megapixels; send a smaller picture, or start "
+            "the app with a larger --max-megapixels",
+        )
+
+
+def describe_failure(job: Job, error: BaseException) -> str:
+    """Returns one line for why a job failed, without paths of this machine."""
+    if isinstance(error, RefusedError):
+        text = error.message
+    elif is_out_of_memory(error):
+        text = describe_lack(error)
+    elif is_disk_full(error):
+        text = "the disk of the machine that runs the app is full: free some space"
+    elif isinstance(error, (ValueError, OSError, ImportError)):
+        text = str(error)
+    else:
+        text = f"the job failed by a fault of the app: {type(error).__name__}"
+    return " ".join(without_folder(text, job.folder).split())
+
+
+def without_folder(text: str, folder: Path) -> str:
+    """Returns a message with the names of uploaded files in place of their paths."""
+    return text.replace(f"{folder}/", "")
+
+
+def _stylize(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
+    options, files = asked
+    job.at("model")
+    stylizer = models.stylizer(options.model, options.tile)
+    stylizer.watch(
+        job.note,
+        lambda done, total: job.at("stylizing", done, total),
+        lambda done, total: job.at("optimizing", done, total),
+    )
+    job.at("styles")
+    controls = read_controls(options, files, limits.max_megapixels)
+    styles = _read_styles(job, asked, limits)
+    photo = _read_photo(job, files, limits)
+    job.at("stylizing")
+    made = stylizer(photo, styles or None, **controls).array
+    return _write(job, options, photo, rounded(made))
+
+
+def _optimize(job: Job, asked: Asked, _models: Models, limits: Limits) -> Result:
+    # Late, because only optimization needs optax.
+    from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
+
+    options, files = asked
+    job.at("styles")
+    controls = read_controls(options, files, limits.max_megapixels)
+    settings = gatys_settings(options)
+    total = sum(settings.iterations_at(level) + 1 for level in range(settings.levels))
+    done = 0
+
+    def hear(_level: int, losses: np.ndarray) -> None:
+        nonlocal done
+        done += len(losses)
+        job.at("optimizing", done, total)
+
+    photo = _read_photo(job, files, limits)
+    styles = _read_pixels(job, asked, limits)
+    job.at("optimizing", 0, total)
+    watch = Watch(options.seed, heard=hear)
+    made = optimise_picture(photo, styles, settings, watch=watch, **controls)
+    return _write(job, options, photo, rounded(made.picture.array))
+
+
+def _video(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
+    options, files = asked
+    job.at("model")
+    stylizer = models.stylizer(options.model)
+    controls = read_controls(options, files, limits.max_megapixels)
+    styles = _read_styles(job, asked, limits)
+    plan = make_plan(max(1, len(styles)), **controls)
+    stylizer.check_plan(plan)
+    (path,) = files["content"]
+    with open_clip(path, limits.max_megapixels, sound=options.sound) as clip:
+        check_size("the video", clip.width, clip.height, options.size, limits)
+        _check_frames(clip.num_frames or 0, limits)
+        job.at("styles")
+        prepared = [
+            stylizer.prepare_style(style, plan.color, plan.style_size, mask)
+            for style, mask in zip(styles or [None], plan.style_masks, strict=True)
+        ]
+        frames = VideoStylizer(
+            models.model(options.model),
+            stylizer,
+            prepared,
+            plan,
+            smooth_s=options.smooth,
+            steady=options.steady,
+            keyframes=options.keyframes,
+            announce=job.note,
+        )
+        return _write_frames(job, options, clip, frames, limits)
+
+
+def _write_frames(
+    job: Job, options: Options, clip: Clip, stylize: VideoStylizer, limits: Limits
+) -> Result:
+    target, done = job.folder / "stylized.mp4", 0
+    job.at("frames", 0, clip.num_frames)
+    with open_writer(target, clip, crf=options.crf) as writer:
+        for item in clip:
+            if not isinstance(item, Frame):
+                writer.copy(item)
+                continue
+            _check_frames(done + 1, limits)
+            stylized = stylize(item.rgb_u8, float(item.pts * clip.time_base))
+            writer.write(to_u8(stylized), item)
+            done += 1
+            job.at("frames", done, clip.num_frames)
+        job.at("writing")
+    for text in (*clip.notes, *writer.notes):
+        job.note(text)
+    return Result(target, _MEDIA_TYPES[".mp4"], *writer.size, done)
+
+
+def _check_frames(number: int, limits: Limits) -> None:
+    if number > limits.max_frames:
+        raise ValueError(
+            f"a video must have at most {limits.max_frames} frames: cut it into parts"
+        )
+
+
+def _read_styles(job: Job, asked: Asked, limits: Limits) -> list[OneStyle]:
+    """The styles of a job, pictures of them decoded."""
+    return [
+        style
+        if isinstance(style, str) or is_style_file(style)
+        else _read(job, style, limits).on_white()
+        for style in chosen_styles(*asked)
+    ]
+
+
+def _read_pixels(job: Job, asked: Asked, limits: Limits) -> list[AnyPicture]:
+    """The paintings of a job that needs their pixels."""
+    for style in chosen_styles(*asked):
+        if isinstance(style, str) or is_style_file(style):
+            raise ValueError(
+                "a style must be a picture for this kind of job, got a name or a "
+                "style file: optimization needs the painting's pixels"
+            )
+    return [
+        _read(job, Path(style), limits).on_white() for style in chosen_styles(*asked)
+    ]
+
+
+def _read_photo(job: Job, files: Files, limits: Limits) -> Picture:
+    (path,) = files["content"]
+    return _read(job, path, limits)
+
+
+def _read(job: Job, path: Path, limits: Limits) -> Picture:
+    picture = read_picture(path, max_megapixels=limits.max_megapixels)
+    for note in picture.notes:
+        job.note(without_folder(note, job.folder))
+    return picture
+
+
+def _write(job: Job, options: Options, photo: Picture, made_u8: np.ndarray) -> Result:
+    """Writes a picture with what it is to have of its photo."""
+    job.at("writing")
+    height, width = made_u8.shape[:2]
+    suffix = f".{options.format}"
+    alpha_u8 = photo.alpha_u8
+    if alpha_u8 is not None and alpha_u8.shape != (height, width):
+        bicubic = PillowImage.Resampling.BICUBIC
+        resized = PillowImage.fromarray(alpha_u8).resize((width, height), bicubic)
+        alpha_u8 = np.asarray(resized)
+    if alpha_u8 is not None and not keeps_alpha(suffix):
+        job.note(f"{suffix} cannot be transparent: what is goes on white")
+    picture = photo._replace(rgb_u8=made_u8, alpha_u8=alpha_u8)
+    if options.metadata == "strip":
+        picture = picture.without_metadata()
+    target = job.folder / f"stylized{suffix}"
+    write_picture(picture, target)
+    return Result(target, _MEDIA_TYPES[suffix], width, height)
