@@ -4,7 +4,7 @@
     python benchmarks/lite.py --content PHOTOS --style PAINTINGS --out lite \
         --size 512 --strengths 0.25 0.5 0.75 1
 
-Every content meets every style, each as the centre square that eval.py makes of it, in
+Every content meets every style, each as the center square that eval.py makes of it, in
 that package's arbitrary mode (which works at 384 px and resizes the result). A picture
 becomes OUT/STRENGTH/CONTENT__STYLE.png, as `eval.py --outputs=lite@STRENGTH:DIR` reads
 it; what is there already is not made again, so use a new folder for other inputs or

@@ -1,4 +1,4 @@
-"""What training on many devices costs: measured here, modelled for larger machines.
+"""What training on many devices costs: measured here, modeled for larger machines.
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --method=sanet --crop=64
@@ -8,7 +8,7 @@ number in a process of its own. All share the same cores, so that there is no
 speed-up to see, only what the collective adds: the all-reduce of the gradients
 alone, and the whole step beside one device's step on the whole batch. Bytes are
 those of the parameters and, to check, of the compiled program. The efficiency on
-larger machines is modelled from them; see `links.py`.
+larger machines is modeled from them; see `links.py`.
 
 On an accelerator: images/s with pictures that lie on the devices and with the input
 pipeline, the share of the matmul peak measured beside them, and device memory.

@@ -198,7 +198,7 @@ def run(task: str, repeats: int, clock: Callable[[], float]) -> bool:
     keys = jax.random.split(jax.random.key(0), 4)
     encoder = ENCODER.init(keys[0], jnp.zeros((1, 16, 16, 3)))["params"]
     decoder = Decoder().init(keys[1], jnp.zeros((1, 2, 2, 512)))["params"]
-    # The untrained encoder as if normalised: pixels of 255 would drown the losses.
+    # The untrained encoder as if normalized: pixels of 255 would drown the losses.
     encoder["preprocess"] = jax.tree.map(lambda x: x / 255, encoder["preprocess"])
     content, style = (jax.random.uniform(key, shape) for key in keys[2:])
     arguments = (encoder, decoder, content, style)

@@ -78,7 +78,7 @@ def warping_error(frames: list[np.ndarray], views: list[View]) -> float:
     for k in range(1, len(frames)):
         before, now = views[k - 1], views[k]
         ratio = now.scale / before.scale
-        # Corners are those of pixels, `warp` counts from their centres.
+        # Corners are those of pixels, `warp` counts from their centers.
         shift = (now.corner - before.corner) / before.scale + (ratio - 1) / 2
         matrix = np.array([[ratio, 0, shift[0]], [0, ratio, shift[1]], [0, 0, 1]])
         moved = warp(frames[k - 1], matrix, order=3, cval=np.nan)

@@ -6,7 +6,7 @@ r"""AdaIN with a VGG-16 encoder: runs everywhere, from a laptop's CPU upwards.
 
 The decoder begins as the inverse of the encoder, fitted in minutes, and is trained
 from there by the paper's losses, a Gram loss, and identity terms that keep edges
-and colours; the next two phases ask for more style, the last two for values that a
+and colors; the next two phases ask for more style, the last two for values that a
 picture can have and for smoothness, too. On two CPU cores about two hours, by the
 measured time of a step; MODEL_CARD.md has the losses to expect. The packaged `adain` is
 the mean of the weights after the last two phases, each a run of its own for that,

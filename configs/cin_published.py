@@ -10,7 +10,7 @@ As in Magenta (image_stylization: train.py, learning.py, vgg.py): Caffe's VGG-16
 average pooling, content at relu3_3, squared differences of Gram matrices over h w
 averaged over their entries, 1e-4 for each of four layers, no total variation, no
 clipping. `--config.options.style_coefficients=[1,2,...]` are factors on single styles.
-Beside it `configs/cin_full.py` has losses that fit the packaged encoder. For a GPU.
+`configs/cin_full.py` has losses that fit the packaged encoder. For a GPU.
 
 Not as in the program: the encoder pads by reflection where its pads with zeros; styles
 are the paintings' middle squares at 256 px, where the program takes Gram matrices of

@@ -6,7 +6,7 @@ r"""One style in one network (Johnson et al. 2016), small: runs everywhere.
     styleflax stylize photo.jpg --weights painting.safetensors -o out.png
 
 The encoder that judges is that of the packaged `sanet`, which reaches relu4_3. Half
-the channels, instance normalisation, mirrored borders, nearest upsampling and a sigmoid
+the channels, instance normalization, mirrored borders, nearest upsampling and a sigmoid
 are Ulyanov et al.'s and Dumoulin et al.'s improvements; for the network of the paper:
 `--config.options.norm=batch --config.options.width=1.0
 --config.options.padding=reflect-start --config.options.upsampling=transposed

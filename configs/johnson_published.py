@@ -10,13 +10,13 @@ The encoder is Caffe's VGG-16 on pixels of 0 to 255 (Keras has it), to which the
 weights belong: in fast-neural-style (train.lua, StyleLoss.lua, TotalVariation.lua) a
 Gram matrix is divided by c h w, its squared differences are averaged over c^2 entries
 and weigh 5 a layer; total variation is half a sum over the batch, times 1e-6, which
-`VARIATION` is for this batch and crop alone. Beside it `configs/johnson_full.py` has
+`VARIATION` is for this batch and crop only. `configs/johnson_full.py` has
 losses that fit the packaged encoder. For a GPU.
 
 Not as in the program: the encoder pads by reflection where Caffe's pads with zeros; the
 style is the painting's middle square at 256 px, where the program sees the whole of it;
 photographs are cropped, where the program squeezes them into 256 x 256 px. `norm` is
-the program's default, `instance`, where the paper of 2016 has batch normalisation.
+the program's default, `instance`, where the paper of 2016 has batch normalization.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ from styleflax.config import (
 
 BATCH, CROP_PX = 4, 256
 CHANNELS = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
-# The program's sum over neighbours in [0, 255], as a factor on a mean in [0, 1].
+# The program's sum over neighbors in [0, 255], as a factor on a mean in [0, 1].
 VARIATION = 1e-6 / 2 * 255**2 * BATCH * 3 * (CROP_PX - 1) ** 2
 
 

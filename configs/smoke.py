@@ -3,7 +3,7 @@
     python train.py --config=configs/smoke.py --workdir=runs/smoke
 
 Photographs come with scikit-image; the paintings are four procedural ones, few
-enough for their colours to be learnt in so short a time.
+enough for their colors to be learned in so short a time.
 """
 
 from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule

@@ -7,7 +7,7 @@ from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
 
 
 def get_config() -> Config:
-    """From the weights that come along; small crops, few steps."""
+    """Starts from the bundled weights; small crops, few steps."""
     return Config(
         method="sanet",
         encoder=Encoder(weights="sanet"),

@@ -7,10 +7,10 @@ r"""One style by the losses and the schedule of Ulyanov et al.'s improved textur
         --workdir=runs/ulyanov --config.data.content=image_folder:PHOTOS
 
 Numbers as pystiche's replication has them for the authors' program with instance
-normalisation (ulyanov_et_al_2016, `_loss.py` and `_utils.py`; steps and decay from its
+normalization (ulyanov_et_al_2016, `_loss.py` and `_utils.py`; steps and decay from its
 table): Caffe's VGG-19, relu4_2 for content, Gram matrices divided by c h w at relu1_1
 to relu4_1, each weight 1, batches of one, 50,000 steps, the rate times 0.8 after every
-2,000. The network is Johnson et al.'s with instance normalisation, not the pyramid of
+2,000. The network is Johnson et al.'s with instance normalization, not the pyramid of
 texture nets. For a GPU.
 
 Not as there: the encoder pads by reflection where Caffe's pads with zeros; the style is

@@ -13,7 +13,7 @@ from pathlib import Path
 CACHE_VARIABLE = "STYLEFLAX_CACHE"
 """Environment variable that moves the cache."""
 MAX_NAME_BYTES = 240
-"""Of a file to be written. File systems take 255; some names get additions."""
+"""Longest name of a file to write. File systems allow 255; some names get suffixes."""
 _DIGEST_DIGITS = 8
 _URL = re.compile(r"(?P<scheme>https?|ftp|s3|gs|hf|file):/+(?P<rest>.*)", re.I | re.S)
 
@@ -26,7 +26,7 @@ def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
             else the user's cache folder of the operating system.
 
     Raises:
-        RuntimeError: the folder begins with ~, and nobody knows the user's home.
+        RuntimeError: the folder begins with ~, and the home is unknown.
     """
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE)
     if not chosen:
@@ -48,11 +48,11 @@ def make_folder(folder: Path) -> None:
         places = (folder, *folder.parents)
         taken = next((p for p in places if os.path.lexists(p)), None)
         if taken is not None and not taken.is_dir():
-            kind = "a file" if taken.exists() else "a link that leads nowhere"
+            kind = "a file" if taken.exists() else "a dead link"
             what = "it" if taken == folder else repr(str(taken))
             raise NotADirectoryError(
-                f"cannot write to {str(folder)!r}: {what} is {kind}, and must be a "
-                "folder; give another name"
+                f"cannot write to {str(folder)!r}: {what} must be a folder, got "
+                f"{kind}; give another name"
             )
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -255,14 +255,13 @@ def check_exists(
         if url.startswith("file:"):
             hint = "give its path without file://"
         else:
-            hint = f"download it first, as by curl -L -O {url}"
+            hint = f"download it first, for example with curl -L -O {url}"
         raise ValueError(
             f"{name} must be {wanted} on this machine, got the URL {url!r}: {hint}"
         )
     if path.is_symlink():
         raise FileNotFoundError(
-            f"{name}: {str(path)!r} is a link to {str(path.readlink())!r}, where "
-            "nothing is"
+            f"{name}: {str(path)!r} is a dead link to {str(path.readlink())!r}"
         )
     raise FileNotFoundError(f"{name}: there is no {kind}{str(path)!r}")
 
@@ -281,8 +280,8 @@ def find_substitute(head: bytes) -> tuple[str, str] | None:
         return "an empty file", "copy or download it again"
     if head.startswith(b"version https://git-lfs"):
         return (
-            "a pointer of Git LFS in place of the file",
-            "run `git lfs pull` where it comes from",
+            "a Git LFS pointer instead of the file",
+            "run `git lfs pull` in its repository",
         )
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):

@@ -100,7 +100,7 @@ def check_fits(need_bytes: float) -> None:
     """Refuses work that needs more memory than is free.
 
     Args:
-        need_bytes: Of the work.
+        need_bytes: Memory in bytes of the work.
 
     Raises:
         MemoryError: If it does not fit; see `explained_memory`.
@@ -167,7 +167,7 @@ def guard_jit(function: Any) -> Callable[..., Any]:
 
 
 def program_bytes(program: Any) -> float:
-    """Returns what a compiled program needs beside its arguments; 0 if unknown."""
+    """Returns the bytes that a program needs beyond its arguments; 0 if unknown."""
     try:
         found = program.memory_analysis()
         return float(_RESERVE * found.temp_size_in_bytes + found.output_size_in_bytes)
@@ -209,13 +209,11 @@ def explained_memory(doing: str, advice: str, instead_of: str = "") -> Iterator[
 
 
 def describe_lack(error: BaseException) -> str:
-    """Returns one line for an error of memory, also where nobody has explained it."""
+    """Returns one line for an error of memory, also if it has no explanation."""
     if isinstance(error, NotEnoughMemoryError):
         return str(error)
-    return (
-        f"this {_lack(error)}: use a smaller picture (--size), a smaller batch, or a "
-        "machine with more memory"
-    )
+    advice = "use a smaller image (--size), a smaller batch, or more memory"
+    return f"this {_lack(error)}: {advice}"
 
 
 def in_bytes(number: float) -> str:

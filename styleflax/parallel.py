@@ -122,7 +122,7 @@ def map_rows(
         function: `(constants, arguments, rows)` -> rows, for one device; what it
             makes of a row must not depend on the others.
         constants: Kept on every device.
-        devices: Of this process.
+        devices: Devices of this process.
 
     Returns:
         The function on any number of rows from the host. Every device takes as
@@ -243,7 +243,7 @@ def _map_by_pmap(step: Step, devices: Sequence[jax.Device]) -> Step:
 
 def _map_by_shard_map(step: Step, devices: Sequence[jax.Device]) -> Step:
     mesh = _mesh(devices)
-    # check_vma=True would sum gradients of replicated parameters by itself, and
+    # check_vma=True would sum gradients of replicated parameters, too, and
     # pmean would leave them as many times too large as there are devices.
     mapped = guard_jit(
         jax.jit(
@@ -312,7 +312,7 @@ class RowSplit:
         return np.asarray(made)[:, :height]
 
     def compile(self, arguments: Any, image: np.ndarray) -> jax.stages.Compiled:
-        """The program for images of that size, to be looked at."""
+        """The program for images of that size, for inspection."""
         placed = self._placed(arguments, image)
         return self._program.lower(*placed, image.shape[1]).compile()
 

@@ -8,7 +8,7 @@ from styleflax.config import Arithmetic
 
 
 class Preset(NamedTuple):
-    """What a published program computes, beside its network.
+    """The arithmetic of a published program.
 
     Attributes:
         method: A name in `styleflax.methods.METHODS`.

@@ -92,7 +92,7 @@ def test_training_without_its_packages_is_one_line(tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     # What stands before it are JAX's own warnings of the missing file locks.
-    assert done.stderr.splitlines()[-1].startswith("styleflax: training needs grain")
+    assert done.stderr.splitlines()[-1].startswith("styleflax: training requires grain")
 
 
 def test_a_command_imports_no_other():

@@ -24,7 +24,7 @@ from styleflax.weights.store import load_model
 
 SYSTEMS = ("adain", "sanet")
 SCALES = {"mean_std": ("style", 10.0), "gram": ("gram", 5.0)}
-"""By the ruler's scale: the style loss that Gatys minimises, and its weight beside the
+"""By the ruler's scale: the style loss that Gatys minimizes, and its weight beside the
 content's 1; for `style` that of AdaIN's published training."""
 
 

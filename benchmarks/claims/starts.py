@@ -2,8 +2,8 @@
 
 A decoder that begins at random is still noise after sixty steps. These begin
 as the inverse of the encoder (`models.inversion`), which has seen no style loss, and
-differ in nothing but what is compared. That start favours what it was fitted to, a
-decoder of AdaIN's output without norms: a random one favours none.
+differ in nothing but what is compared. That start favors what it was fitted to, a
+decoder of AdaIN's output without norms: a random one favors none.
 """
 
 import jax

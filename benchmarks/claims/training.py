@@ -49,7 +49,7 @@ class Budget(NamedTuple):
         batch_size: Pairs in a step.
         pairs: Contents and styles that are measured, all by all.
         picture_px: Side of the pictures of claims 7 and 8.
-        iterations: Of the optimisation in claim 7.
+        iterations: Of the optimization in claim 7.
         models: Files of models with styles of their own, called like the paintings:
             beside the packaged ones in claim 7, those of one method together.
         start: Of the decoders of claims 1 to 3: "inverse" of the encoder, or "random".

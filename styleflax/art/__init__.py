@@ -60,14 +60,18 @@ def paint(
 
     Raises:
         ValueError: if the family is unknown, the seed negative or the size too small.
+
+    Example:
+        >>> paint("mosaic", seed=0, size_px=32).shape
+        (32, 32, 3)
     """
     if family not in _PAINTERS:
         known = ", ".join(FAMILIES)
-        raise ValueError(f"family is {family!r}; it must be one of {known}")
+        raise ValueError(f"family must be one of {known}, got {family!r}")
     if seed < 0:
-        raise ValueError(f"seed is {seed}; it must be 0 or more")
+        raise ValueError(f"seed must be at least 0, got {seed}")
     if size_px < MIN_SIZE_PX:
-        raise ValueError(f"size_px is {size_px}; it must be {MIN_SIZE_PX} or more")
+        raise ValueError(f"size_px must be at least {MIN_SIZE_PX}, got {size_px}")
     # Python's own hash() of a string changes from process to process.
     name = int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], "little")
     rng = np.random.default_rng([name, seed])

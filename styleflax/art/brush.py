@@ -22,7 +22,7 @@ class Canvas:
         side = size * SUPERSAMPLING
         color = np.broadcast_to(np.asarray(ground, np.float32), (size, size, 3))
         base = Image.fromarray(to_u8(color)).resize((side, side))
-        # RGBA stands for colour and thickness: drawing replaces all four, unblended.
+        # RGBA stands for color and thickness: drawing replaces all four, unblended.
         base.putalpha(0)
         self.image = base
         self.pen = ImageDraw.Draw(base)
@@ -60,7 +60,7 @@ class Canvas:
 
     def finish(self) -> tuple[Picture, Field]:
         """Returns the colours and the thickness of the paint, both in [0, 1]."""
-        # Channel by channel: Pillow would weight the colours by the fourth.
+        # Channel by channel: Pillow would weight the colors by the fourth.
         bands = [
             np.asarray(band.reduce(SUPERSAMPLING), np.float32) / 255
             for band in self.image.split()

@@ -19,7 +19,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
     """Returns a painting of shape (size, size, 3), in [0, 1]."""
     palette = colors.pick(rng)
     if rng.random() < 0.35:
-        # Analytic cubism: ochres and greys.
+        # Analytic cubism: ochres and grays.
         earth = colors.parse("1d1a17 4a4034 7b6a50 a8926b cdb98f e6dcc0 5e6b66")
         palette = 0.3 * palette[: len(earth)] + 0.7 * earth[: len(palette)]
         palette = palette[np.argsort(colors.luma(palette))]

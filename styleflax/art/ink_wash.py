@@ -32,7 +32,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
     wash = 0.1 * smoothstep(0.45, 0.75, fbm(rng, size, (2.0, 3.0), 5))
     ink = np.clip(ink + wash, 0, 1)
     if rng.random() < 0.6:
-        # A breath of colour in the mist.
+        # A breath of color in the mist.
         mist = smoothstep(0.45, 0.8, fbm(rng, size, (3.0, 2.0), 4))[..., None] * 0.55
         paper = paper * (1 - mist) + colors.vivid(tint[rng.integers(2, 6)], 0.9) * mist
     density = ink**0.9 * (0.9 + 0.25 * fibre)

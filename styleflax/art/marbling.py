@@ -18,7 +18,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
     """Returns a painting of shape (size, size, 3), in [0, 1]."""
     palette = colors.vivid(colors.pick(rng), 1.2)
     base = _drops(rng, size, palette)
-    # Twice the size, so that colours drawn out thin stay smooth.
+    # Twice the size, so that colors drawn out thin stay smooth.
     y, x = grid(2 * size)
     # A margin, so that little is drawn in from beyond the base's edge.
     y, x = 0.14 + 0.72 * y, 0.14 + 0.72 * x
@@ -67,7 +67,7 @@ def _comb(
 ) -> tuple[Field, Field]:
     """Returns the coordinates before a comb was drawn along the first of them.
 
-    Teeth go there and back in turn; the colour near a tooth is pulled along with it.
+    Teeth go there and back in turn; the color near a tooth is pulled along with it.
     """
     wave = 0.25 * np.sin(2 * np.pi * (2 * along + rng.random()))
     tooth = np.sin(np.pi * (across * teeth + wave + rng.random()))

@@ -1,4 +1,4 @@
-"""Palettes: small sets of colours that go together, and ways to take colours from them.
+"""Palettes: small sets of colors that go together, and ways to take colors from them.
 
 The sets were put together for this project: each has a dark, a light, two or three
 middle tones of related hue and one accent against them.
@@ -50,7 +50,7 @@ def luma(color: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
 def pick(rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
     """Returns one palette from dark to light, its hues and strengths shifted a little.
 
-    The shift is the same for all colours of the palette, so they stay in harmony.
+    The shift is the same for all colors of the palette, so they stay in harmony.
     """
     hsv = rgb2hsv(parse(_SETS[rng.integers(len(_SETS))])[None])[0]
     hsv[:, 0] = (hsv[:, 0] + rng.normal(0, 0.03)) % 1

@@ -1,4 +1,4 @@
-"""Slabs of thick paint laid with a knife, streaked with what they were mixed of."""
+"""Slabs of thick paint applied with a knife, streaked with the colors of their mix."""
 
 import numpy as np
 

@@ -38,7 +38,7 @@ def _pigments(palette: np.ndarray) -> np.ndarray:
 def _mix_in_eye(
     rng: np.random.Generator, wanted: np.ndarray, pigments: np.ndarray
 ) -> np.ndarray:
-    """Returns a pigment for each dot, the likelier the nearer the colour wanted."""
+    """Returns a pigment for each dot; those closer to the target are likelier."""
     square = ((wanted[:, None] - pigments[None]) ** 2).sum(axis=-1)
     # The Gumbel trick: the best of noisy scores is a draw from their softmax.
     score = -square * 38 + rng.gumbel(size=square.shape)

@@ -1,6 +1,6 @@
 """Motifs that the families paint: landscapes, still lifes, heads, woods, swirls.
 
-A motif says where which colour lies and which way the form runs; the family decides
+A motif says where which color lies and which way the form runs; the family decides
 with which marks it is painted.
 """
 
@@ -25,9 +25,9 @@ Palette = Float[np.ndarray, "n 3"]
 
 
 class Scene(NamedTuple):
-    """A motif: colours in [0, 1], their brightness, and the direction of the form.
+    """A motif: colors in [0, 1], their brightness, and the direction of the form.
 
-    `angle` is in radians, from the x axis towards increasing y.
+    `angle` is in radians, from the x axis toward increasing y.
     """
 
     color: Picture

@@ -47,7 +47,7 @@ def _part(rng: np.random.Generator, field: Field) -> Field:
 
 
 def _wash(shape: Field, mottle: Field, tooth: Field) -> Field:
-    """Returns the pigment laid by a wash that covers where shape > 0, in [0, 1.6].
+    """Returns the pigment of a wash that covers where shape > 0, in [0, 1.6].
 
     Water carries pigment to the rim, where it dries as a dark line.
     """

@@ -130,10 +130,10 @@ def call(command: typer.Typer, arguments: list[str], name: str) -> None:
 
 
 class _Teller(logging.Handler):
-    """Says the library's warnings as commands say theirs, unless somebody else does."""
+    """Prints warnings of the library, unless another handler does."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a line on standard error, beside a bar that may be there."""
+        """Prints a line on standard error without breaking a progress bar."""
         if any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers):
             return
         from tqdm import tqdm  # noqa: PLC0415  (of rare use)
@@ -156,13 +156,13 @@ _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "serve", "dataset", "eval", "demo"),
     *("doctor", "train", "style", "weights", "export", "site"),
 )
-"""In the order of --help."""
+"""Names of the commands, in the order of --help."""
 
 _MODULES = {"eval": "evaluate"}
-"""Where a command's module in this package is not called like it."""
+"""Modules of commands whose module has another name."""
 
 _GROUPS = ("style", "weights")
-"""Commands of commands."""
+"""Commands with subcommands."""
 
 
 def _make_app(names: Collection[str]) -> typer.Typer:

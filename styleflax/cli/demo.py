@@ -30,7 +30,7 @@ def demo(
         int, typer.Option(help="Short side of the results in pixels.")
     ] = 384,
 ) -> None:
-    """Stylize a photograph with procedural paintings; needs no data."""
+    """Stylize a photo with procedural paintings; needs no data."""
     from styleflax.art import FAMILIES, paint  # noqa: PLC0415
     from styleflax.images.files import (  # noqa: PLC0415
         load_image_u8,

@@ -17,7 +17,7 @@ EXIT_FAILED = 1
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
 TRACEBACK_VARIABLE = "STYLEFLAX_TRACEBACK"
-"""Environment variable that asks for tracebacks beside the one line."""
+"""Environment variable that adds a traceback to the one line."""
 
 
 @contextmanager

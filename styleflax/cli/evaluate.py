@@ -55,6 +55,19 @@ _ArtInception = Annotated[
     typer.Option(help="Weights file of ArtFID's Inception network; adds ArtFID."),
 ]
 
+_Size = Annotated[
+    int,
+    typer.Option(
+        help="Side in pixels to which photos and paintings are cropped and resized."
+    ),
+]
+_Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Discard scores in OUT that were made with other settings."
+    ),
+]
+
 _SHOWN = ("gram_vgg16", "gram_alexnet", "lpips_alexnet", "lpips_vgg16", "ssim")
 
 
@@ -71,12 +84,7 @@ def evaluate(
         str, typer.Option(help="Strengths to score, separated by commas.")
     ] = "0,0.25,0.5,0.75,1",
     alpha: Annotated[float | None, typer.Option(hidden=True)] = None,
-    size: Annotated[
-        int,
-        typer.Option(
-            help="Side in pixels to which photos and paintings are cropped and resized."
-        ),
-    ] = 512,
+    size: _Size = 512,
     baselines: _Baselines = True,
     networks: _Networks = "vgg16,alexnet",
     num_pairs: _NumPairs = None,
@@ -86,17 +94,11 @@ def evaluate(
     keep_pictures: Annotated[
         bool, typer.Option(help="Write all results to OUT/pictures.")
     ] = True,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Discard scores in OUT that were made with other settings.",
-        ),
-    ] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
-    """Score every pair of contents and styles, and write a report.
+    """Score every pair of photos and paintings, and write a report.
 
-    Started again after a kill, it goes on where it was.
+    After an interruption, the same command continues.
     """
     from styleflax.evaluation import runner  # noqa: PLC0415  (--help answers at once)
     from styleflax.evaluation.systems import parse_outputs  # noqa: PLC0415
@@ -119,7 +121,7 @@ def evaluate(
         keep_pictures=keep_pictures,
         overwrite=overwrite,
     )
-    # Whoever brings pictures need not have a model scored beside them.
+    # With results of other programs, no model needs to be scored.
     names = weights or ([] if outputs or gatys else ["adain"])
     _show(runner.evaluate(names, content, style, out, options))
 

@@ -52,9 +52,9 @@ def gatys(
     seed: flags.Seed = 0,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Optimise a picture as Gatys, Ecker and Bethge did: slow, and of any style loss.
+    """Optimize the pixels of an image (Gatys, Ecker and Bethge): slow, any style loss.
 
-    Several paintings are blended, or go where --mask says.
+    Several paintings require --blend or --mask.
     """
     _check_files([photo, *(paintings or [])], (out, plot, checkpoint), overwrite)
     start, init = _split_init(init)
@@ -153,8 +153,8 @@ class _Progress:
     """A bar on standard error, if that is a terminal, with the losses.
 
     Args:
-        settings: Of the picture; they tell how many iterations there are.
-        resumed: Whether what is heard first was done by an earlier run.
+        settings: Settings of the picture; they tell how many iterations there are.
+        resumed: Whether the first losses reported are those of an earlier run.
     """
 
     def __init__(self, settings: "Settings", *, resumed: bool) -> None:

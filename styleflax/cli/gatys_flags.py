@@ -142,8 +142,8 @@ def read_settings(
 
     Args:
         preset: Its name.
-        how: Optimiser, learning rate, memory, start, levels, pooling.
-        weights: Of content, style and variation.
+        how: Optimizer, learning rate, memory, start, levels, pooling.
+        weights: Weights of content, style and variation.
         lists: Iterations, content layers, style layers, their weights, style losses;
             each as on the command line.
 

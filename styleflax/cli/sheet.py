@@ -51,9 +51,9 @@ def sheet(
     resume: flags.Resume = False,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
-    """Put every photograph in every style on one page, with captions.
+    """Put all photos in all styles on one page, with captions.
 
-    A picture that fails leaves its place empty and is named at the end.
+    A result that fails leaves its cell empty and is named at the end.
     """
     looks = looks_of(locals())
     # Imported late, so that --help and mistakes answer at once.

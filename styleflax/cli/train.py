@@ -211,7 +211,7 @@ def train_here(
     The process has joined those that take part.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Its folder.
         request: To stop, if not by a signal to this process.
     """
@@ -231,7 +231,7 @@ def train_here(
 
 
 def _packaged_configs() -> dict[str, Path]:
-    """Configurations by name: inside the wheel, or beside the package in a checkout."""
+    """Configurations by name: in the wheel, or next to the package in a checkout."""
     package = Path(styleflax.__file__).parent
     inside, beside = package / "configs", package.parent / "configs"
     folder = inside if inside.is_dir() else beside

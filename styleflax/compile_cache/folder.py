@@ -1,4 +1,4 @@
-"""Where compiled programs are kept between runs, and whether they are.
+"""The folder of compiled programs that are cached between runs.
 
 Nothing here imports JAX: its own compilation cache is set by environment variables,
 which it reads as it is imported.
@@ -14,11 +14,11 @@ from pathlib import Path
 from styleflax.files import find_cache_dir, write_file
 
 SWITCH = "STYLEFLAX_COMPILATION_CACHE"
-"""Environment variable; "off" keeps nothing, and leaves JAX's cache as it is set."""
+"""Environment variable; "off" disables the cache; JAX's own is unchanged."""
 JAX_SWITCH = "JAX_ENABLE_COMPILATION_CACHE"
 JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 MAX_BYTES = 512 * 2**20
-"""Of all programs of a user; a program of one size of picture has about 0.1 MB."""
+"""Limit for all programs of a user; a program for one image size has about 0.1 MB."""
 
 PROGRAM_SUFFIX = ".program"
 
@@ -28,13 +28,13 @@ _OF_CPU = ("flags", "Features", "model name", "CPU part")
 
 
 class _Setting:
-    """What holds for this process."""
+    """The setting of this process."""
 
     folder: Path | None = None
 
 
 def keep_programs() -> None:
-    """From now on this process keeps what it compiles, and takes what was kept.
+    """Makes this process cache what it compiles, and use what is cached.
 
     They lie in `JAX_COMPILATION_CACHE_DIR`, if that is set, and else in the user's
     cache folder by kind of processor, since a program for one may crash another. JAX's
@@ -90,7 +90,7 @@ def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
     """Deletes what was not used for longest, until the rest fits.
 
     Args:
-        folder: Of programs, or of folders of programs.
+        folder: Folder of programs, or of folders of programs.
         max_bytes: What is allowed.
     """
     files = []

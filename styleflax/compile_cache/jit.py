@@ -108,7 +108,7 @@ def jax_options() -> str:
 
 
 def environment_digest() -> str:
-    """A digest of all that programs follow from beside functions and arguments."""
+    """A digest of all that programs depend on other than functions and arguments."""
     device = jax.local_devices()[0]
     parts = (
         *(FORMAT, _source_digest()),
@@ -138,12 +138,12 @@ def source_files() -> list[Path]:
 
 
 RETRIEVED = "/styleflax/compile/retrieval"
-"""Name by which `jax.monitoring` is told the seconds of reading a program."""
+"""Name under which `jax.monitoring` gets the seconds of reading a program."""
 
 _SWITCHING = threading.Lock()
 _UNUSABLE = Exception
 """What JAX and the pickle module may raise of a program that does not fit this
-process; it is compiled anew then."""
+process; it is then compiled again."""
 
 
 def kept_jit(

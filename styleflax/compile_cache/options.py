@@ -1,4 +1,4 @@
-"""What XLA's compiler is told, by the version of jaxlib.
+"""Options of XLA's compiler, by the version of jaxlib.
 
 By flags in the environment, which XLA reads once, as JAX starts its first device:
 nothing here imports JAX. JAX takes options of a single program only where its function
@@ -80,7 +80,7 @@ def add_flag(flag: str) -> bool:
 
 
 def describe_options() -> list[tuple[str, str]]:
-    """What XLA is told and who says so, as rows of a table."""
+    """The options of XLA and where they are set, as rows of a table."""
     told = " ".join(_Told.flags) or "nothing"
     by_user = [f for f in os.environ.get(VARIABLE, "").split() if f not in _Told.flags]
     return [

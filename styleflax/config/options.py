@@ -200,7 +200,7 @@ OPTIONS: dict[str, type[Options]] = {
 REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"adain": ("norm", "transform", "content_target"), "sanet": ("levels",)}
 )
-"""By method, those of version 0.1 that only experiments used."""
+"""Options of version 0.1 that were removed, by method."""
 
 
 def read_options(method: str, given: Mapping[str, Any]) -> Options | None:

@@ -17,7 +17,7 @@ class Arithmetic:
             (naoto0804's PyTorch code).
         eps: Added to the content's variances.
         style_eps: The same for the style's, and in the style loss; 0 in Lua.
-        reduction: Of the style loss: `channel_mean` or `channel_sum`.
+        reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
     """
 
     ddof: int = 0
@@ -42,8 +42,8 @@ class Encoder:
         weights: A packaged model's; `vgg16` (extra `eval`); `vgg19`, fetched; a file;
             or `random`, for tests and experiments: a VGG-16 of the width that the
             method's options give.
-        statistic: Of each filter's activations, scaled to 1: `rms`, `mean`, `none`, or
-            `auto`: `none` for a trained model's encoder, else `rms`.
+        statistic: Statistic of each filter's activations, scaled to 1: `rms`, `mean`,
+            `none`, or `auto`: `none` for a trained model's encoder, else `rms`.
         num_images: Training pictures over which that is measured.
         deepest_scale: Factor of the deepest layer's activations, where they are not
             those of a trained model. SANet adds relu5_1 to relu4_1, and begins
@@ -65,9 +65,9 @@ class Schedule:
             `cosine`: a cosine to 0 at the phase's end; `steps`: the rate times
             `decay` after every `every_steps` (Ulyanov et al.'s published code).
         learning_rate: Its highest value.
-        decay: Of `inverse`, per step; of `steps`, a factor.
+        decay: Decay of `inverse`, per step; of `steps`, a factor.
         warmup_steps: Linear, before each kind.
-        every_steps: Of `steps`.
+        every_steps: Number of steps between changes of the rate, for `steps`.
     """
 
     kind: str = "inverse"
@@ -154,7 +154,7 @@ class Optimizer:
         ema: Decay of a running average of the weights, such as 0.999, which samples,
             validation and exports then show; 0 for none.
         accumulate_steps: Parts that a batch is computed in, one after another.
-        max_nonfinite_steps: So many skipped steps in a row (loss or gradient not
+        max_nonfinite_steps: Number of skipped steps in a row (loss or gradient not
             finite) stop training.
     """
 
@@ -182,10 +182,10 @@ class Run:
         remat: Spare memory by computing the loss's encoder twice.
         num_workers: Processes that decode pictures; 0 decodes in threads.
         num_threads: Threads that read ahead.
-        log_every_steps: Metrics leave the device so often.
-        checkpoint_every_steps: A checkpoint is written so often.
+        log_every_steps: Log metrics every this many steps.
+        checkpoint_every_steps: Write a checkpoint every this many steps.
         keep_checkpoints: Newest ones kept.
-        sample_every_steps: A grid of sample pictures so often; 0 for never.
+        sample_every_steps: Write a grid of samples every this many steps; 0 for never.
         num_samples: Contents and styles in that grid.
         score_every_steps: Validation pictures are stylized and scored so often; 0 for
             never. The numbers go to metrics.jsonl, with `val_` before their names.
@@ -226,7 +226,7 @@ class Config:
 
     Attributes:
         method: A name in `styleflax.methods.METHODS`.
-        seed: Of parameters and of the order of pictures.
+        seed: Seed of parameters and of the order of pictures.
         decoder: Begins `random`, or as `inverse` of the encoder (`models.inversion`).
         init_from: A model's file or name; its encoder and trained parts begin it.
         compute_dtype: `float32` or `bfloat16`; all but features is float32.

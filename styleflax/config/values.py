@@ -45,8 +45,8 @@ def read_record(kind: type[Record], values: Mapping[str, Any], name: str) -> Rec
 
     Args:
         kind: The dataclass.
-        values: Of its fields: instances, JSON or `Text`.
-        name: Of the record, with a dot; for errors.
+        values: Values of its fields: instances, JSON or `Text`.
+        name: Name of the record, with a dot; for errors.
 
     Raises:
         ValueError: If a field is unknown, or a value is not of its type.
@@ -66,7 +66,7 @@ def read(kind: Any, value: Any, name: str) -> Any:
     Args:
         kind: Annotation of a field.
         value: An instance, JSON or `Text`.
-        name: Of the field, for errors.
+        name: Name of the field, for errors.
 
     Raises:
         ValueError: If the value is of another type; says which is needed.

@@ -84,8 +84,8 @@ def checked_range(crop_px: int, resize_px: int | tuple[int, int]) -> tuple[int, 
     )
     if not 1 <= crop_px <= lowest <= highest:
         raise ValueError(
-            f"crop_px is {crop_px} and resize_px is {resize_px}; a crop of at least "
-            "1 px must fit into the lowest size, and that must not exceed the highest"
+            "crop_px must be at least 1 and at most the lowest resize_px, and that at "
+            f"most the highest, got crop_px {crop_px} and resize_px {resize_px}"
         )
     return lowest, highest
 

@@ -39,7 +39,7 @@ class LabelledSource(Protocol):
             where they have no names.
         split: What the source calls itself: `train`, `test`, ...
         description: One line that differs where the pictures do.
-        left_out: What lies beside the pictures and is none.
+        left_out: Files in the folder that are not images.
         empty_classes: Names of classes without a picture.
         file_names: Paths of all pictures within the source; None if they are not
             files.
@@ -71,7 +71,7 @@ def open_labelled(
     Args:
         spec: A folder of pictures; the folder of one version of a TFDS data set;
             or `tfds:NAME`, as `tfds.builder` takes names.
-        split: Of a TFDS data set, perhaps with a slice; of a folder, its name.
+        split: Split of a TFDS data set, perhaps with a slice; of a folder, its name.
         data_dir: Where TFDS data sets are; TFDS's own default if None.
         classes: See `LabelledFolder`; TFDS data sets have their own.
 
@@ -82,7 +82,7 @@ def open_labelled(
     """
     is_tfds = spec.startswith(TFDS_PREFIX) or _is_prepared(Path(spec))
     if is_tfds and classes is not None:
-        raise ValueError(f"{spec} has its own classes; give none")
+        raise ValueError(f"{spec} has its own classes; omit --classes")
     if spec.startswith(TFDS_PREFIX):
         return _open_tfds(spec.removeprefix(TFDS_PREFIX), split, data_dir)
     if is_tfds:
@@ -233,7 +233,9 @@ def read_classes(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except UnicodeDecodeError:
-        raise ValueError(f"the list of classes {str(path)!r} is no text") from None
+        raise ValueError(
+            f"the list of classes {str(path)!r} is not a text file"
+        ) from None
     names = tuple(line.strip() for line in lines if line.strip())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:

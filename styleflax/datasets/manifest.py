@@ -125,7 +125,7 @@ def _make_part(
     if name == "pictures" and path.is_file():
         return Part(name, tuple(_list_files(path.parent, [path], digests)))
     if name in ("pictures", "image_folder") and path.is_dir():
-        # An empty list is refused by whoever opens the pictures.
+        # An empty list is refused where the images are opened.
         if name == "pictures":
             files = list_folder(path, rules.suffixes, rules).images
         else:

@@ -16,7 +16,7 @@ try:
     import grain
 except ImportError as error:
     raise ImportError(
-        "training needs grain, which has no build for this platform or is not "
+        "training requires grain, which has no build for this platform or is not "
         f"installed ({error})"
     ) from None
 
@@ -141,7 +141,7 @@ def make_pair_stream(
 ) -> PairStream:
     """Returns the stream of content and style crops of one process.
 
-    Each source is shuffled anew in every epoch, independently of the other. What
+    Each source is shuffled again in every epoch, independently of the other. What
     all processes read together in a step depends on `seed` and the step alone.
 
     Args:
@@ -217,13 +217,13 @@ class _Crop(grain.transforms.RandomMap):
                 continue
             damaged = np.array(element if shift else -1)
             return {"image": image, "index": np.array(index), "damaged": damaged}
-        raise ImageError(f"no picture of {self._source!r} can be decoded: {error}")
+        raise ImageError(f"no image of {self._source!r} can be decoded: {error}")
 
 
 def _shuffled(crop: _Crop, role: str, seed: int) -> grain.MapDataset:
     """Returns crops without end, every epoch in an order of its own."""
     if not 0 <= seed < _MAX_SEED:
-        raise ValueError(f"seed is {seed}; it must be from 0 to {_MAX_SEED - 1}")
+        raise ValueError(f"seed must be from 0 to {_MAX_SEED - 1}, got {seed}")
     if crop.num_pictures == 0:
         raise ValueError(f"the {role} source has no image")
     places = grain.MapDataset.range(crop.num_pictures)
@@ -238,13 +238,15 @@ def _named(pair: tuple[Any, Any]) -> dict[str, Any]:
 def _check_share(batch_size: int, process_index: int, process_count: int) -> None:
     if batch_size < 1 or process_count < 1 or batch_size % process_count:
         raise ValueError(
-            f"batch_size is {batch_size}; it must be a positive multiple of the "
-            f"number of processes, {process_count}"
+            "batch_size must be a positive multiple of the number of processes, "
+            f"{process_count}, got {batch_size}"
         )
     if not 0 <= process_index < process_count:
-        raise ValueError(f"process_index is {process_index} of {process_count}")
+        raise ValueError(
+            f"process_index must be from 0 to {process_count - 1}, got {process_index}"
+        )
 
 
 def _check_step(name: str, value: int) -> None:
     if value < 0:
-        raise ValueError(f"{name} is {value}; it must be at least 0")
+        raise ValueError(f"{name} must be at least 0, got {value}")

@@ -100,7 +100,7 @@ def open_dataset(
         name: One of `DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: See `open_source`.
-        rules: The same.
+        rules: See `open_source`.
         **options: `path` for image_folder and pictures, `subset` for coco_images,
             `num_pictures`, `size_px` and `seed` for procedural_art.
 
@@ -153,7 +153,7 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
 
 
 class FilePictures:
-    """The encoded pictures in files, read anew each time."""
+    """The encoded images in files, read again each time."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = list(files)
@@ -237,9 +237,9 @@ def _numbers(spec: str, argument: str) -> dict[str, int]:
 
 def _unknown(spec: str) -> str:
     return (
-        f"no dataset is called {spec!r}; there are image_folder:PATH, pictures:PATH, "
-        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, "
-        "several joined by +"
+        "the data set must be one of image_folder:PATH, pictures:PATH, "
+        "coco_images:SUBSET, wikiart, sample_photos and procedural_art, or several "
+        f"joined by +, got {spec!r}"
     )
 
 

@@ -48,7 +48,7 @@ def split_sources(
 
     Args:
         sources: Whose pictures have names.
-        share: Of the pictures that may be held out, about how much is, in (0, 1).
+        share: Approximate share of the images that is held out, in (0, 1).
         salt: Another text holds out other pictures.
         names: Which may be; see `name_rule`.
 

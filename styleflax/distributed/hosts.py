@@ -95,7 +95,7 @@ def _initialize(run: Run, arguments: dict[str, Any]) -> bool:
         except Exception as error:  # raised by the thread that waits
             failures.append(error)
 
-    # A thread, because JAX kills the process when nobody answers.
+    # A thread, because JAX kills the process if there is no answer.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(run.connect_timeout_s)
@@ -173,7 +173,7 @@ def on_all(action: Callable[[], T]) -> T:
     failure: Exception | None = None
     try:
         result = action()
-    except Exception as error:  # all must hear of it first
+    except Exception as error:  # all processes must know first
         failure = error
     told = "" if failure is None else str(failure) or type(failure).__name__
     outcomes = exchange(told)

@@ -14,7 +14,7 @@ from styleflax.distributed.hosts import exchange
 from styleflax.parallel import make_any
 
 _LAG_STEPS = 4
-"""So many steps an accelerator may be behind the processes that feed it."""
+"""Number of steps that an accelerator may lag behind the processes that feed it."""
 
 
 class StopRequest:
@@ -58,7 +58,7 @@ class Stop:
 
     Each says after every step whether it has been asked to stop, in a collective
     on the devices. Where these run behind, the answer that counts is that of some
-    steps before, which is there by then: nobody waits for it.
+    steps before, which has finished by then, so nothing waits.
 
     Args:
         request: This process's own.

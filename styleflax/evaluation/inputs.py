@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class FirstKept(Generic[T]):
-    """Keeps the first few results and makes the others anew each time.
+    """Caches the first few results and computes the others each time.
 
     Styles come round in a circle, where keeping the newest ones instead would
     find none of them again.
@@ -67,7 +67,7 @@ class Input(NamedTuple):
 
     @property
     def picture(self) -> Float[np.ndarray, "h w 3"]:
-        """The square as RGB in [0, 1]; made anew, so that memory holds bytes."""
+        """The square as RGB in [0, 1]; computed on access, as memory holds bytes."""
         return to_float(self.square_u8)
 
 
@@ -79,7 +79,7 @@ class Pair(NamedTuple):
 
 
 def load_inputs(folder: Path, size_px: int) -> list[Input]:
-    """Returns the centre squares of all pictures of a folder and below it.
+    """Returns the center squares of all pictures of a folder and below it.
 
     Args:
         folder: Searched recursively.
@@ -130,8 +130,8 @@ def choose_pairs(
     """Returns positions (content, style) of the pairs to score, content by content.
 
     Args:
-        num_contents: How many there are.
-        num_styles: The same.
+        num_contents: Number of contents.
+        num_styles: Number of styles.
         num_pairs: All pairs if None or more than there are. Of fewer, the choice is
             always the same, and any two contents come equally often or differ by
             one, as do any two styles.
@@ -142,7 +142,7 @@ def choose_pairs(
     total = num_contents * num_styles
     wanted = total if num_pairs is None else min(num_pairs, total)
     if wanted < 1:
-        raise ValueError(f"num_pairs is {num_pairs}; allowed is 1 or more")
+        raise ValueError(f"num_pairs must be at least 1, got {num_pairs}")
     # Both run in circles side by side. They meet again after the least common
     # multiple, from where on styles are one further.
     circle = math.lcm(num_contents, num_styles)
@@ -153,7 +153,7 @@ def choose_pairs(
 NUM_PAIRS = 96
 SKIES = ("white", "gray", "graded")
 SHARES = (0.4, 0.5, 0.6, 0.7)
-"""Of the picture's height that the sky takes."""
+"""Shares of the image's height that the sky takes."""
 SIZES_PX = (256, 384)
 STYLE_SIZE_PX = 384
 
@@ -182,8 +182,8 @@ def draw_sky(
 
     Args:
         sky: One of `SKIES`.
-        share: Of the height that the sky takes, 0 to 1.
-        seed: Of colors, horizon and texture.
+        share: Share of the height that the sky takes, 0 to 1.
+        seed: Seed of colors, horizon and texture.
         size_px: Side of the square.
     """
     rng = np.random.default_rng([seed, SKIES.index(sky)])

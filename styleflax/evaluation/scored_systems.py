@@ -29,8 +29,8 @@ class Lineup(NamedTuple):
     """Who takes part.
 
     Attributes:
-        systems: Models as given, optimisations, outputs, baselines.
-        digests: Of files, by kind and name; see `rows.open_folder`.
+        systems: Models as given, optimizations, outputs, baselines.
+        digests: Digests of files, by kind and name; see `rows.open_folder`.
     """
 
     systems: list[System]
@@ -56,7 +56,7 @@ def load_lineup(
         pairs: That outputs must have.
         size_px: Side of all pictures.
         baselines: Whether to add them.
-        gatys: Iterations of optimisations, each a system.
+        gatys: Iterations of optimizations, each a system.
 
     Raises:
         FileNotFoundError: If a model file or a folder is not there.
@@ -112,7 +112,7 @@ def _check_alphas(alphas: Sequence[float], *, needed: bool) -> None:
     for alpha in alphas:
         check_alpha(alpha)
     if needed and not alphas:
-        raise ValueError("alphas is empty; models need one strength or more")
+        raise ValueError("alphas must have at least one strength, got none")
 
 
 def _check_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> None:
@@ -120,8 +120,8 @@ def _check_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> None:
         own = system.styles
         if own is not None and not any(system.takes(pair.style) for pair in pairs):
             raise ValueError(
-                f"{system.name} has the styles {', '.join(sorted(own))}, and no style "
-                "to be scored is called so"
+                f"{system.name} has the styles {', '.join(sorted(own))}, but none of "
+                "the paintings has one of these names"
             )
 
 
@@ -129,8 +129,8 @@ def _check_names(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
-            f"several systems are called {', '.join(twice)}: give outputs other names, "
-            "or --no-baselines if it is that of a baseline"
+            f"systems must have different names, got twice {', '.join(twice)}: give "
+            "outputs other names, or --no-baselines if it is that of a baseline"
         )
     if not names:
-        raise ValueError("there is nothing to score: give weights or outputs")
+        raise ValueError("weights or outputs must be given, got none")

@@ -67,7 +67,7 @@ def score_missing(
         pairs: Content by content.
         measure: For pictures of their size.
         done: Rows that need not be computed; gets the others.
-        keep_pictures: Whether to write pictures beside the rows.
+        keep_pictures: Whether to write the results as files, too.
     """
     wanted = list(list_keys(systems, pairs))
     missing = [key for key in wanted if key not in done]

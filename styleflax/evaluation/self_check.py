@@ -22,7 +22,7 @@ TOLERANCE = 1e-3
 """Largest difference that is still rounding, relative to the largest value."""
 KNOWN_ISSUE = "jax-ml/jax #39103"
 KNOWN_ROWS = 32_769
-"""From so many rows on jaxlib 0.10.2 computes the known sum wrong."""
+"""Number of rows from which on jaxlib 0.10.2 computes the known sum wrong."""
 
 STYLE_LOSSES = ("style", "gram", "covariance", "histogram", "mmd_gaussian")
 """Those that are checked."""

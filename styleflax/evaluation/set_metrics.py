@@ -81,13 +81,13 @@ def score_with(networks: dict[str, Features], style_pictures: Pictures) -> Score
 
 
 def _collect(networks: dict[str, Features], pictures: Pictures) -> dict[str, Moments]:
-    """The moments of every network's features, the pictures looked at once."""
+    """The moments of every network's features, with each image read once."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for batch in pictures if networks else ():
         for name, features in networks.items():
             found[name].append(np.asarray(features(batch)))
     if not all(found.values()):
-        raise ValueError("there are 0 pictures; at least 2 are needed")
+        raise ValueError("FID must have at least 2 images, got 0")
     # Eight kilobytes a picture: cheaper to keep than to add up one by one.
     return {
         name: add_features(None, np.concatenate(rows)) for name, rows in found.items()

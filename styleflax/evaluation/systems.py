@@ -119,7 +119,7 @@ def load_output_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
     if max(height, width) > _MAX_STRETCH * min(height, width):
         raise ValueError(
             f"{path} has {width}x{height} px; outputs must be square, made from the "
-            "centre squares of the inputs"
+            "center squares of the inputs"
         )
     if (height, width) == (size_px, size_px):
         return image_u8

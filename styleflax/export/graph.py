@@ -227,7 +227,7 @@ class Graph:
         """The graph as a model, checked.
 
         Args:
-            name: Of the graph; for people.
+            name: Name of the graph; for people.
             metadata: Goes into the file.
         """
         graph = helper.make_graph(

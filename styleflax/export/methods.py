@@ -33,8 +33,8 @@ class Level(NamedTuple):
     """A feature map between the two files.
 
     Attributes:
-        name: Of the layer.
-        channels: Of the map.
+        name: Name of the layer.
+        channels: Channels of the map.
         stride: Pixels of a position along each side.
     """
 
@@ -44,7 +44,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Where masks are laid: sides of `repeat * ceil(px / stride)`."""
+    """Grids of the masks: sides of `repeat * ceil(px / stride)`."""
 
     name: str
     stride: int
@@ -58,7 +58,7 @@ class Graphs(NamedTuple):
         files: Graphs by name.
         style: What is retained of a painting.
         levels: What the encoder returns.
-        grids: Of the inputs for masks.
+        grids: Grids of the inputs for masks.
         min_px: The smallest side of a photo.
     """
 

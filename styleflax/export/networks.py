@@ -27,7 +27,7 @@ def vgg(
 
     Args:
         g: The graph.
-        params: Of the network.
+        params: Params of the network.
         layers: Which to return.
         image: Its pixels.
         sensitive: Up to this convolution 8 bits are too few; "" for none.
@@ -111,7 +111,7 @@ def transformer_net(
     Args:
         g: The graph.
         net: Says which parts the network has.
-        params: Of the network.
+        params: Parameters of the network.
         image: (b, 3, h, w).
         normalize: (layer, map) -> the normalized map, for layers that are.
     """

@@ -40,7 +40,7 @@ def export_onnx(
         storage: How weights are stored: float16 halves the files, int8, with a scale
             for every output channel, makes quarters of them.
         name: What to call the model; for people.
-        license_: Of the weights; for people.
+        license_: License of the weights; for people.
 
     Raises:
         ValueError: If the method or the storage is unknown, or the file is not a

@@ -29,7 +29,7 @@ class Quantized(NamedTuple):
 
     Attributes:
         whole: With the axis of input channels split into groups and their members.
-        scale: Of every group, for each output channel and place in a kernel.
+        scale: Scale of every group, for each output channel and place in a kernel.
     """
 
     whole: Int8[np.ndarray, "..."]
@@ -40,7 +40,7 @@ def quantize(weights: Float[np.ndarray, "..."], inputs: int) -> Quantized:
     """Weights in 8 bits.
 
     Args:
-        weights: Of any shape.
+        weights: Weights of any shape.
         inputs: The axis of the input channels.
     """
     shape, channels = weights.shape, weights.shape[inputs]

@@ -68,11 +68,11 @@ def attend(
 
     Args:
         g: The graph.
-        params: Of the block.
+        params: Parameters of the block.
         feature: (b, c, h, w).
-        level: Of the feature.
-        channels: The same.
-        mix: Of styles; below strength 1 the content is the last of them.
+        level: Level of the feature.
+        channels: Channels of the feature.
+        mix: Mix of styles; below strength 1 the content is the last of them.
     """
     of_style = (f"style.{level}", ("s", f"{level}_m"))
     raw = g.input(f"{of_style[0]}.features", (*of_style[1], channels))

@@ -127,7 +127,7 @@ def path_or_bytes(source: Encoded) -> Path | bytes:
         return bytes(source)
     if not hasattr(source, "read"):
         raise ValueError(
-            "a picture must be a path, bytes, an open binary file, a Pillow image or "
+            "an image must be a path, bytes, an open binary file, a Pillow image or "
             f"an array, got {type(source).__name__}"
         )
     if getattr(source, "seekable", lambda: False)():
@@ -135,7 +135,7 @@ def path_or_bytes(source: Encoded) -> Path | bytes:
     data: Any = source.read()
     if not isinstance(data, bytes):
         raise ValueError(  # noqa: TRY004
-            'a picture\'s file must be open in binary mode ("rb"), got one that gives '
+            'the file of an image must be open in binary mode ("rb"), got one of '
             f"{type(data).__name__}"
         )
     return data
@@ -166,7 +166,7 @@ def open_image(
     except FileNotFoundError:
         url = None if isinstance(source, bytes) else find_url(source)
         hint = f": download {url} first" if url else ""
-        raise FileNotFoundError(f"no picture at {name}{hint}") from None
+        raise FileNotFoundError(f"there is no image {name}{hint}") from None
     except UnidentifiedImageError:
         raise ImageError(_why_unread(name, source, head)) from None
     except UnreadLayoutError as error:
@@ -181,15 +181,14 @@ def open_image(
     if megapixels > max_megapixels:
         image.close()
         raise ImageError(
-            f"{name} says that it has {width}x{height} pixels, "
-            f"more than the limit of {max_megapixels:g} megapixels; if it is to be "
-            "trusted, raise max_megapixels (--max-megapixels)"
+            f"{name} must have at most {max_megapixels:g} megapixels, got {width}x"
+            f"{height} pixels; if you trust it, raise max_megapixels (--max-megapixels)"
         )
     if min(width, height) < min_side_px:
         image.close()
         raise ImageError(
-            f"{name} is {width}x{height} pixels; "
-            f"at least {min_side_px}x{min_side_px} are needed"
+            f"{name} must have at least {min_side_px}x{min_side_px} pixels, got "
+            f"{width}x{height}"
         )
     return image
 
@@ -244,7 +243,7 @@ def _why_unread(name: str, source: Path | bytes, head: bytes) -> str:
 
 def _refusal(name: str, found: Unread | None) -> str:
     reason = "" if found is None else f": it is {found.kind}; {found.advice}"
-    return f"{name} is not a picture that can be read{reason}"
+    return f"{name} is not an image that can be read{reason}"
 
 
 def load_rgb(
@@ -277,7 +276,7 @@ def load_rgb(
 
 @contextmanager
 def decoding(image: Image, name: str) -> Iterator[None]:
-    """Within the block, a picture is decoded: what fails is told in one line.
+    """Turns errors of decoding within the block into one line.
 
     Args:
         image: Of which only the header has been read; it is refused if its pixels do
@@ -292,7 +291,7 @@ def decoding(image: Image, name: str) -> Iterator[None]:
     deep = image.mode.startswith(("I", "F"))
     with explained_memory(
         f"decoding {name} of {width}x{height} pixels",
-        "make a smaller copy of the picture, or free memory",
+        "make a smaller copy of the image, or free memory",
     ):
         check_fits(
             width * height * (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)

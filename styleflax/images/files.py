@@ -88,7 +88,7 @@ def as_float_image(
 ) -> Float[np.ndarray, "h w 3"]:
     """Returns a picture as float32 RGB in [0, 1], however it is given.
 
-    Files and Pillow pictures with a colour profile are converted to sRGB.
+    Files and Pillow pictures with a color profile are converted to sRGB.
 
     Args:
         source: A path, bytes, an open binary file, a Pillow picture, or an array of
@@ -111,8 +111,8 @@ def as_float_image(
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(
-            f"the picture is {width}x{height} pixels; "
-            f"at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
+            f"the image must have at least {MIN_SIDE_PX}x{MIN_SIDE_PX} pixels, got "
+            f"{width}x{height}"
         )
     return image
 
@@ -122,19 +122,19 @@ def _float_rgb(array: np.ndarray) -> np.ndarray:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in {1, 3, 4}:
         raise ValueError(
-            f"image has shape {array.shape}; it must be (h, w, 3), (h, w, 4), "
-            "(h, w, 1) or (h, w)"
+            "image must have shape (h, w, 3), (h, w, 4), (h, w, 1) or (h, w), got "
+            f"{array.shape}"
         )
     if array.dtype == np.uint8:
         array = to_float(array)
     elif not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"image has dtype {array.dtype}; it must be uint8 or float")
+        raise ValueError(f"image must have dtype uint8 or float, got {array.dtype}")
     array = array.astype(np.float32)
     # Written so that NaN fails too.
     if array.size and not (array.min() >= 0 and array.max() <= 1):
         raise ValueError(
-            f"image has values from {array.min():g} to {array.max():g}; "
-            "floats must be in [0, 1]"
+            "floats in image must be in [0, 1], got values from "
+            f"{array.min():g} to {array.max():g}"
         )
     if array.shape[2] == 4:
         alpha = array[..., 3:]
@@ -152,9 +152,14 @@ def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.nda
 
     Raises:
         ValueError: `size_px` is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> resize_short_side(np.zeros((40, 80, 3), np.uint8), 20).shape
+        (20, 40, 3)
     """
     if size_px < 1:
-        raise ValueError(f"size_px is {size_px}; it must be at least 1")
+        raise ValueError(f"size_px must be at least 1, got {size_px}")
     if not isinstance(image, Image):
         return np.asarray(resize_short_side(_pillow(image), size_px))
     return image.resize(with_short_side(image.size, size_px), Resampling.BICUBIC)
@@ -190,6 +195,6 @@ def _pillow(array: np.ndarray) -> Image:
     array = np.asarray(array)
     if array.ndim not in {2, 3} or (array.ndim == 3 and array.shape[2] != 3):
         raise ValueError(
-            f"image has shape {array.shape}; it must be (h, w, 3) or (h, w)"
+            f"image must have shape (h, w, 3) or (h, w), got {array.shape}"
         )
     return PillowImage.fromarray(np.ascontiguousarray(to_u8(array))).convert("RGB")

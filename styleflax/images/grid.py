@@ -21,7 +21,7 @@ def image_grid(
     cell_px: int = 256,
     gap_px: int = 4,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns the pictures laid out in rows on white, each fitted into its cell.
+    """Returns the images arranged in rows on white, each fitted into its cell.
 
     Args:
         rows: Arrays of shape (h, w, 3), uint8 or float in [0, 1], of any sizes;
@@ -34,10 +34,16 @@ def image_grid(
 
     Raises:
         ValueError: There is nothing to show, or a picture of another shape.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> image_grid([[image, image]], cell_px=16).shape[2]
+        3
     """
     num_columns = max((len(row) for row in rows), default=0)
     if num_columns == 0:
-        raise ValueError("rows has no image")
+        raise ValueError("rows must have at least one image, got none")
     caption_px = 0 if captions is None else _CAPTION_PX + 4
     heights = [cell_px * any(image is not None for image in row) for row in rows]
     pitch_x = cell_px + gap_px
@@ -59,7 +65,7 @@ def _paste(
 ) -> None:
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"a picture has shape {image.shape}; it must be (h, w, 3)")
+        raise ValueError(f"every image must have shape (h, w, 3), got {image.shape}")
     picture = PillowImage.fromarray(np.ascontiguousarray(to_u8(image)))
     scale = cell_px / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)

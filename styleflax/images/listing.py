@@ -103,7 +103,7 @@ def list_images(
 ) -> list[Path]:
     """Returns the picture files in a folder and below it, sorted by path.
 
-    Only names are looked at; links to folders are followed, each folder once. Hidden
+    Only names count; links to folders are followed, each folder once. Hidden
     files and folders, and folders of tools, are passed over.
 
     Args:
@@ -192,20 +192,20 @@ def why_not_by_name(name: str, suffixes: Set[str] = IMAGE_SUFFIXES) -> str:
     if has_image_suffix(name, suffixes):
         return ""
     foreign = unread_by_name(name)
-    return foreign.in_words() if foreign else "not named as a picture"
+    return foreign.in_words() if foreign else "without the suffix of an image"
 
 
 def _why_not(path: Path, suffixes: Set[str]) -> str:
     reason = why_not_by_name(path.name, suffixes)
     if path.is_file():
         return reason
-    return "a link that leads nowhere" if path.is_symlink() else "not a regular file"
+    return "a dead link" if path.is_symlink() else "not a regular file"
 
 
 def _walk(
     folder: str | os.PathLike[str], rules: Rules
 ) -> tuple[list[Path], list[Path], list[LeftOut]]:
-    """The files and folders that a search looks at, and what it does not look into."""
+    """The files and folders that a search visits, and those that it skips."""
     check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
@@ -249,7 +249,7 @@ def _is_of_system(name: str) -> bool:
 
 
 _HELD_OUT = "coffee.png"
-# The wheel's other colour pictures are no photographs of everyday things, or
+# The wheel's other color pictures are no photographs of everyday things, or
 # are mostly black; motorcycle_right shows what motorcycle_left does.
 _TRAINING = (
     "astronaut.png",

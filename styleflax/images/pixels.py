@@ -7,7 +7,7 @@ from PIL.Image import Image, Transpose
 
 _EXIF_ORIENTATION = 0x0112
 _SHARE_IN_RANGE = 0.99
-"""Of floats that are taken as [0, 1]: lights of scenes are brighter than white."""
+"""Share of values in [0, 1] from which on floats count as [0, 1]."""
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -41,8 +41,8 @@ def is_plain_rgb(image: Image) -> bool:
 def upright_rgb(image: Image) -> Image:
     """Returns the picture as mode RGB, rotated as its EXIF block says.
 
-    Transparent pixels are composited on white. Grey of 16 bits is scaled to 8
-    (Pillow's own conversion clips it, so that it turns white); float grey is
+    Transparent pixels are composited on white. Gray of 16 bits is scaled to 8
+    (Pillow's own conversion clips it, so that it turns white); float gray is
     taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise; see
     `samples_as_u8`.
 
@@ -71,7 +71,7 @@ def colour_and_alpha(image: Image) -> tuple[Image, Image | None]:
         image: Any Pillow picture, already decoded.
 
     Returns:
-        The colour in mode L, RGB or CMYK of 8 bits, grey of more bits scaled as
+        The colour in mode L, RGB or CMYK of 8 bits, gray of more bits scaled as
         `upright_rgb` does, white where nothing can be seen of it; and the
         opacity in mode L, or None where all is opaque.
 
@@ -169,8 +169,8 @@ def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
         return image
     # NumPy does not count bfloat16 as a float, so the test is on the others.
     if image.dtype == np.bool_ or np.issubdtype(image.dtype, np.integer):
-        raise ValueError(f"image has dtype {image.dtype}; it must be uint8 or float")
+        raise ValueError(f"image must have dtype uint8 or float, got {image.dtype}")
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
-        raise ValueError("image has values that are not finite")
+        raise ValueError("image must be finite, got NaN or an infinity")
     return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)

@@ -144,7 +144,7 @@ _FIXED_DATE = b"\x07\xd0\0\x01\0\x01\0\0\0\0\0\0"  # the beginning of the year 2
 
 
 def convert_to_srgb(colour: Image, profile: bytes) -> Image:
-    """Returns a picture's colours as sRGB, in mode RGB.
+    """Returns a picture's colors as sRGB, in mode RGB.
 
     White stays white and black black (relative colorimetric with black point
     compensation), as editors of photographs do it.
@@ -155,7 +155,7 @@ def convert_to_srgb(colour: Image, profile: bytes) -> Image:
 
     Raises:
         Exception: Whatever Pillow raises on a profile that is damaged, or made
-            for another kind of colour.
+            for another kind of color.
     """
     converted = ImageCms.profileToProfile(
         colour,
@@ -182,11 +182,11 @@ class Picture(NamedTuple):
     """A decoded picture, upright and in sRGB.
 
     Attributes:
-        rgb_u8: Its colours, not yet mixed with any background; white where
+        rgb_u8: Its colors, not yet mixed with any background; white where
             nothing can be seen of them.
         alpha_u8: Its opacity, 255 where it is opaque; None where it is everywhere.
         exif: The EXIF block for pictures made from it, see `kept_exif`.
-        icc_profile: That of sRGB if the file named its colours, else None.
+        icc_profile: That of sRGB if the file named its colors, else None.
         mode: Pillow's mode of the file, as "CMYK".
         format: Pillow's name of the format, as "TIFF"; "" if it was in memory.
         notes: What had to be ignored, one line each.
@@ -226,7 +226,7 @@ def read_picture(
 
     JPEG, PNG, WebP, TIFF, BMP, PPM, GIF, AVIF (where Pillow reads it) and HEIC (with
     the extra `heif`), of any mode and depth; of several frames the first, and `notes`
-    say so. The colours are converted to sRGB if a profile says that they are others.
+    say so. The colors are converted to sRGB if a profile says that they are others.
 
     Args:
         source: A path, bytes, an open binary file, or a Pillow picture.
@@ -253,7 +253,7 @@ def read_picture(
 def other_frames(source: Encoded) -> str:
     """Returns what to say of frames and pages that nothing is made of, or "".
 
-    Only headers are read. Whoever decodes by `load_rgb`, which has no notes, asks this.
+    Only headers are read. Complements `load_rgb`, which returns no notes.
 
     Args:
         source: A path, bytes, or an open binary file; "" if it is no picture.

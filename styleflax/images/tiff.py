@@ -1,7 +1,7 @@
 """TIFF files of layouts that Pillow does not read, or reads wrongly, by tifffile.
 
 Those are samples of floats or of signed or 32-bit integers, planes of more than 8 bits
-without compression, grey of more than 8 bits whose 0 is white, and more channels than
+without compression, gray of more than 8 bits whose 0 is white, and more channels than
 Pillow has modes for (TIFF 6.0, sections 3, 7, 8, 14 and 18).
 """
 

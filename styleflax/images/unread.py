@@ -6,7 +6,7 @@ from typing import NamedTuple
 from styleflax.files import find_substitute
 
 HEAD_BYTES = 1024
-"""How much of a file's beginning `unread_by_content` looks at."""
+"""Number of bytes at the start of a file that `unread_by_content` reads."""
 VIDEO_SUFFIXES = frozenset(
     {
         *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"),

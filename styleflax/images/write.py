@@ -78,8 +78,8 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
         if picture.icc_profile:
             options["icc_profile"] = picture.icc_profile
     file = io.BytesIO()
-    what = f"a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels as {kind}"
-    with explained_memory(f"writing {what}", "use a smaller picture, or free memory"):
+    what = f"an image of {pixels.shape[1]}x{pixels.shape[0]} pixels as {kind}"
+    with explained_memory(f"writing {what}", "use a smaller image, or free memory"):
         try:
             PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
         except MemoryError:
@@ -109,7 +109,9 @@ def write_picture(
     path = Path(path)
     save_options(path)
     if not overwrite and path.exists():
-        raise FileExistsError(f"{str(path)!r} exists already; overwrite replaces it")
+        raise FileExistsError(
+            f"{str(path)!r} exists already; use overwrite to replace it"
+        )
     write_whole(path, encode_picture(picture, path.suffix))
 
 

@@ -14,7 +14,7 @@ def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[
         ValueError: Naming the weights and what they must be.
     """
     if not num_styles:
-        raise ValueError("style is a list of no styles")
+        raise ValueError("style must have at least one style, got none")
     given = [1.0] * num_styles if weights is None else [float(w) for w in weights]
     if len(given) != num_styles:
         raise ValueError(
@@ -99,7 +99,10 @@ def region_shares(
         ValueError: If these do not fit the masks or the styles.
     """
     if weights is not None and given is not None:
-        raise ValueError("give weights (for all regions) or region_styles, not both")
+        raise ValueError(
+            "weights (for all regions) and region_styles cannot be combined; give one "
+            "of them"
+        )
     if weights is not None or num_styles == 1:
         everywhere = check_weights(weights, num_styles)
         given = [everywhere] * len(masks) if given is None else given

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Picture = Encoded | PillowImage.Image | np.ndarray | jax.Array | PictureFile
 """A path, bytes, an open binary file, a Pillow image, what `images.read.read_picture`
 returned, or an array (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on
-white, but for what `read_picture` returned, whose colours are taken as they are."""
+white, but for what `read_picture` returned, whose colors are taken as they are."""
 
 
 class Content(NamedTuple):
@@ -90,24 +90,24 @@ def load_contents(
     pictures: Iterable[Picture] = content if is_batch else [content]  # type: ignore[assignment, list-item]
     contents = []
     for given in pictures:
-        # Once, as the opacity is looked at again and a pipe cannot be.
+        # Once, as the opacity is read again and a pipe cannot be.
         picture = path_or_bytes(given) if is_encoded(given) else given
         original = load_pixels(picture)
         image = original if size is None else resize(original, size)
         alpha = _alpha(picture) if with_alpha else None
         contents.append(Content(image, original if restore_size else image, alpha))
     if not contents:
-        raise ValueError("content is a batch of no pictures")
+        raise ValueError("content must have at least one image, got none")
     sizes = sorted({one.target.shape[1::-1] for one in contents})
     if len(sizes) > 1:
-        raise ValueError(f"a batch must be of one size, got pictures of {sizes} px")
+        raise ValueError(f"images of a batch must have one size, got {sizes} px")
     return contents, is_batch
 
 
 def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     """A picture as uint8 if it is, else as float32 RGB in [0, 1].
 
-    Floats take four times the memory, which a large picture has not got to spare.
+    Floats take four times the memory, which is too much for a large image.
 
     Raises:
         ValueError: If it cannot be used.
@@ -130,8 +130,8 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(
-            f"the picture is {width}x{height} pixels; "
-            f"at least {MIN_SIDE_PX}x{MIN_SIDE_PX} are needed"
+            f"the image must have at least {MIN_SIDE_PX}x{MIN_SIDE_PX} pixels, got "
+            f"{width}x{height}"
         )
     return pixels
 
@@ -194,7 +194,8 @@ class Stylized:
     def _single(self) -> np.ndarray:
         if self.array.ndim != 3:
             raise ValueError(
-                f"a batch of {len(self.array)} pictures: take one of .array"
+                f"save requires one image, got a batch of {len(self.array)}; use one "
+                "of .array"
             )
         return self.array
 

@@ -1,4 +1,4 @@
-"""What can be asked of a stylizer beside content and style, checked and completed."""
+"""The controls of a stylizer, checked and completed."""
 
 import itertools
 import math
@@ -49,11 +49,11 @@ class ControlArguments(TypedDict, total=False):
         region_alphas: For every mask its strength, 0 to 1, times `alpha`.
         feather: Width in px, at the size that is stylized, over which edges of masks
             fade on either side.
-        color: Whose colours the result has. "coral" gives each style's pixels the
+        color: Whose colors the result has. "coral" gives each style's pixels the
             content's mean and covariance before they are encoded, "luminance"
             keeps the content's hues and takes only light and dark from the
             result, "lab" moves the result to the content's mean and deviation in
-            CIELAB. With masks each region has the colours of its own place.
+            CIELAB. With masks each region has the colors of its own place.
         size: Short side in px to which the content is resized; None keeps it.
         restore_size: Whether the result gets the size that the content had.
         style_size: Short side in px to which styles are resized; by default those
@@ -96,17 +96,17 @@ class Plan(NamedTuple):
     """Arguments of a stylizer, checked and completed.
 
     Attributes:
-        strengths: Of every region; one where there are no masks.
-        shares: Of every style in every region; rows sum to 1.
+        strengths: Strengths of every region; one where there are no masks.
+        shares: Shares of every style in every region; rows sum to 1.
         masking: The regions, or None for the whole picture.
-        color: Whose colours the result has.
+        color: Whose colors the result has.
         size: Short side to which contents are resized, or None.
         restore_size: Whether results get the contents' own size.
         style_size: Short side to which styles are resized, or None.
         extras: Controls that only some methods have.
         style_masks: For every style the part of it that counts, or None.
         color_match: See `ControlArguments`; None is the model's own.
-        detail: The same.
+        detail: See `ControlArguments`; None is the model's own.
         refine: Iterations of optimization that follow the network.
     """
 
@@ -222,7 +222,7 @@ def make_plan(
     _check_color(color, color_match, detail)
     masking = None if masks is None else check_masks(masks, feather)
     if masking is None and (region_styles is not None or region_alphas is not None):
-        raise ValueError("region_styles and region_alphas need masks")
+        raise ValueError("region_styles and region_alphas require masks")
     if masking is None:
         shares = [check_weights(weights, num_styles)]
     else:
@@ -252,7 +252,7 @@ def _check_color(color: str, color_match: float | None, detail: float | None) ->
             check_alpha(share, name)
     if color_match and color != "style":
         raise ValueError(
-            "color_match must be 0 where the photo's colors stay, got "
+            "color_match must be 0 if the photo's colors are kept, got "
             f"{color_match} with color={color!r}"
         )
 
@@ -274,13 +274,17 @@ def schedule_weights(
     Raises:
         ValueError: If there are no keyframes, their times do not rise, or weights
             are not as `check_weights` wants them.
+
+    Example:
+        >>> schedule_weights([(0.0, [1, 0]), (2.0, [0, 1])], t=0.5)
+        [0.75, 0.25]
     """
     if not keyframes:
-        raise ValueError("keyframes is empty")
+        raise ValueError("keyframes must have at least one keyframe, got none")
     times = [float(time) for time, _ in keyframes]
     rising = all(a < b for a, b in itertools.pairwise(times))
     if not rising or not all(map(math.isfinite, [*times, t])):
-        raise ValueError(f"times of keyframes must be finite and rise, got {times}")
+        raise ValueError(f"times of keyframes must be finite and increase, got {times}")
     rows = [check_weights(weights, len(keyframes[0][1])) for _, weights in keyframes]
     position = float(np.interp(t, times, range(len(times))))
     before = min(int(position), len(rows) - 2) if len(rows) > 1 else 0
@@ -304,6 +308,6 @@ def _exaggeration(exaggerate: float | None) -> float:
     if not 1.0 < exaggerate <= MAX_EXAGGERATION:
         raise ValueError(
             f"exaggerate must be above 1 and at most {MAX_EXAGGERATION:g}, got "
-            f"{exaggerate}; alpha is for 0 to 1"
+            f"{exaggerate}; use alpha from 0 to 1"
         )
     return float(exaggerate)

@@ -109,8 +109,8 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
     for name, values in allowed.items():
         if getattr(spec, name) not in values:
             raise ValueError(
-                f"the encoder's {name} {getattr(spec, name)!r} is unknown; there are "
-                f"{sorted(values)}"
+                f"the encoder's {name} must be one of {sorted(values)}, got "
+                f"{getattr(spec, name)!r}"
             )
     if method.styles and not file.encoder_params:
         return  # it would judge in training alone: the styles are in the network

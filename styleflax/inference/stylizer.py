@@ -65,7 +65,7 @@ class Stylizer:
         model: As built.
         devices: To use; by default all of this process.
         split_rows: See `load`.
-        tile_px: The same.
+        tile_px: See `load`.
         file: What the model was built of, for style files and the defaults of
             controls; without it these are off.
         name: What messages and style files call the model.
@@ -110,7 +110,7 @@ class Stylizer:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
                 `https://HOST/FILE`, fetched once; see `weights.remote`.
             split_rows: Split every picture by rows between the devices of this
-                process, for pictures too large for one; see `render.renderer`.
+                process, for too large ones; see `inference.render.renderer`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
                 of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
@@ -176,7 +176,7 @@ class Stylizer:
         Args:
             style: As for `encode_style`.
             path: Ends in ".style"; an older file is replaced.
-            size: The same.
+            size: As for `encode_style`.
             painting: What to call the picture; by default its file's name.
             mask: As for `encode_style`.
 
@@ -203,7 +203,7 @@ class Stylizer:
             style: As for `encode_style`.
             color: As in the calls to come.
             size: Their `style_size`, which is then not to be given.
-            mask: Of their `style_masks`, which are then not to be given.
+            mask: Mask of their `style_masks`, which are then not to be given.
             refine: Whether their results will be refined.
 
         Raises:

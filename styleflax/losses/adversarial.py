@@ -7,13 +7,13 @@ from jaxtyping import Array, Float
 def critic_loss(
     style_scores: Float[Array, "b _ _"], output_scores: Float[Array, "b _ _"]
 ) -> Float[Array, ""]:
-    """What the critic minimises: 0 where styles score above 1, results below -1.
+    """What the critic minimizes: 0 where styles score above 1, results below -1.
 
     Of MGAN's patches (Li and Wand 2016): the mean over positions of both, as hinges.
 
     Args:
-        style_scores: Of the style's patches.
-        output_scores: Of the stylized image's, any number of them.
+        style_scores: Scores of the patches of the style.
+        output_scores: Scores of the patches of the stylized image, in any number.
     """
     of_style = jnp.maximum(1.0 - style_scores.astype(jnp.float32), 0.0)
     of_output = jnp.maximum(1.0 + output_scores.astype(jnp.float32), 0.0)

@@ -24,11 +24,11 @@ def covariance_loss(
     """Squared Frobenius distance of covariance matrices, over 4 c^2.
 
     Unlike a Gram matrix, a
-    covariance knows nothing of the channels' means, so that colours and brightness
+    covariance knows nothing of the channels' means, so that colors and brightness
     are free: pair it with a term that holds the means, such as `mmd_linear`.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `covariance_matrix` of the style.
     """
     difference = covariance_matrix(feature) - target

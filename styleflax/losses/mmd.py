@@ -50,8 +50,14 @@ def linear_mmd_loss(
     """Full statistic of the kernel x . y / c: the means' mean squared difference.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `channel_mean` of the style.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> feature = jnp.array([[[[1.0], [3.0]]]])
+        >>> float(linear_mmd_loss(feature, channel_mean(feature + 2)))
+        4.0
     """
     return jnp.square(channel_mean(feature) - target).mean()
 
@@ -67,7 +73,7 @@ def polynomial_mmd_loss(
     as well.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `mean_and_gram` of the style.
         offset: Added before squaring, 0 or more; 0 in the authors' code.
     """
@@ -82,12 +88,12 @@ def gaussian_mmd_loss(
     """Full statistic of the kernel exp(-gamma |x - y|^2 / bandwidth).
 
     The bandwidth is the mean squared distance over all pairs, within both sets and
-    between them, in every step anew and for every picture; no gradient goes through
+    between them, computed in every step and for every image; no gradient goes through
     it. Time grows with the square of the number of positions, memory does not.
 
     Args:
-        feature: Of the stylized image.
-        style: Of the style, of any size.
+        feature: Feature map of the stylized image.
+        style: Feature map of the style, of any size.
         gamma: Above 1 for a narrower kernel.
     """
     pairs = (_samples(feature), _samples(style))
@@ -109,12 +115,12 @@ def sampled_mmd_loss(
     All pictures of a batch are asked at the same positions.
 
     Args:
-        feature: Of the stylized image.
-        style: Of the style, of any size.
+        feature: Feature map of the stylized image.
+        style: Feature map of the style, of any size.
         key: Chooses positions.
         kernel: A name in `PAIR_KERNELS`: the kernels of the losses above.
-        offset: Of the polynomial kernel.
-        gamma: Of the Gaussian.
+        offset: Offset of the polynomial kernel.
+        gamma: Gamma of the Gaussian.
 
     Raises:
         ValueError: If the kernel is unknown.

@@ -5,7 +5,7 @@
 
 Where a style stays the same over many steps, `loss.targets(style_features)` is
 computed once, and `loss.distance(output_features, targets, key)` in every step;
-`loss.by_layer` gives the parts of that sum, for whoever weighs layers.
+`loss.by_layer` gives the terms of that sum, for layer weights.
 
 `STYLE_LOSSES` holds all of them, of which some take a number (`StyleTerm.offset` and
 `gamma`); `style_losses(arithmetic)` the same, computed as a method's `Arithmetic` says.
@@ -71,7 +71,7 @@ class StyleLoss(NamedTuple):
         names = self.layers or tuple(style_features)
         if missing := [name for name in names if name not in style_features]:
             raise ValueError(
-                f"no features of {', '.join(missing)} to compare; there are those of "
+                f"style_features must have {', '.join(missing)}, got "
                 f"{', '.join(style_features)}"
             )
         return {name: self.summarise(style_features[name]) for name in names}
@@ -128,11 +128,18 @@ def find_style_loss(
     Args:
         term: A name in `STYLE_LOSSES`, a record, or its text as on the command line:
             `gram@relu3_1+relu4_1`, `mmd_polynomial_offset0.5`.
-        arithmetic: Of the method; None for the default.
+        arithmetic: Arithmetic of the method; None for the default.
 
     Raises:
         ValueError: If there is no such loss, it takes no such number, a layer is an
             empty word, or a gamma is 0, by which all positions would be alike.
+
+    Example:
+        >>> import jax
+        >>> features = {"relu1_1": jax.random.normal(jax.random.key(0), (1, 4, 4, 2))}
+        >>> loss = find_style_loss("gram@relu1_1")
+        >>> float(loss.evaluate(features, features, jax.random.key(1)))
+        0.0
     """
     family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
     if isinstance(term, str):

@@ -1,4 +1,4 @@
-"""Losses that look at the image alone."""
+"""Losses of the result alone."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,9 +12,14 @@ from styleflax.types import Image
 
 
 def total_variation_loss(image: Image) -> Float[Array, ""]:
-    """Mean squared difference of vertical and of horizontal neighbours, summed.
+    """Mean squared difference of vertical and of horizontal neighbors, summed.
 
-    Images of a single row or column have no neighbours there and add 0.
+    Images of a single row or column have no neighbors there and add 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(total_variation_loss(jnp.array([[[[0.0] * 3, [0.5] * 3]]])))
+        0.25
     """
     steps = [jnp.diff(image, axis=axis) for axis in (1, 2)]
     return sum((mean_square(x) for x in steps if x.size), start=jnp.zeros(()))
@@ -24,7 +29,12 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
     """Mean squared distance of values from [0, 1], where pictures end.
 
     A network without a limit at its output can please an encoder by values that no
-    picture has; cut off, they are spots of pure colour.
+    picture has; cut off, they are spots of pure color.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(out_of_range_loss(jnp.full((1, 2, 2, 3), 1.5)))
+        0.25
     """
     return mean_square(image - jnp.clip(image, 0.0, 1.0))
 

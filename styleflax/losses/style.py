@@ -26,16 +26,23 @@ def mean_std_loss(
     Huang and Belongie 2017, equation 13, of one layer.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: Mean and standard deviation of the style's channels.
         reduction: `channel_mean` averages over channels (naoto0804's code),
             `channel_sum` sums over them (the authors' Lua code), which weighs
             deep layers more. Both average over the batch.
-        ddof: Of the variances; see `channel_mean_std`.
+        ddof: Degrees of freedom of the variances; see `channel_mean_std`.
         eps: Added to the variances.
 
     Raises:
         ValueError: If the reduction is unknown.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> feature = jnp.arange(8.0).reshape(1, 2, 2, 2)
+        >>> mean, std = feature.mean((1, 2)), feature.std((1, 2))
+        >>> float(mean_std_loss(feature, (mean + 1, std), eps=0.0))
+        1.0
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
@@ -54,8 +61,17 @@ def gram_loss(feature: FeatureMap, target: Float[Array, "b c c"]) -> Float[Array
     weigh alike: 0 where both agree, 1 for a black picture.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `gram_matrix` of the style.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from styleflax.ops.statistics import gram_matrix
+        >>> feature = jnp.arange(8.0).reshape(1, 2, 2, 2)
+        >>> round(float(gram_loss(feature, gram_matrix(feature))), 3)
+        0.0
+        >>> float(gram_loss(0 * feature, gram_matrix(feature)))
+        1.0
     """
     squares = jnp.square(gram_matrix(feature) - target).sum(axis=(1, 2))
     norms = jnp.square(target).sum(axis=(1, 2))
@@ -75,7 +91,7 @@ def gram_squared_loss(
     either. Not relative to the style's strength, as `gram_loss` is.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `gram_matrix` of the style.
     """
     return jnp.square(gram_matrix(feature) - target).mean()
@@ -91,7 +107,7 @@ def balanced_gram_loss(
     so that this is between 0, where both agree, and 1, whatever the style.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: `gram_matrix` of the style.
     """
     gram = gram_matrix(feature)
@@ -107,9 +123,9 @@ def balanced_mean_std_loss(
     features that are not negative it is between 0 and 1, whatever the style.
 
     Args:
-        feature: Of the stylized image.
+        feature: Feature map of the stylized image.
         target: Mean and standard deviation of the style.
-        ddof: Of the variances; see `channel_mean_std`.
+        ddof: Degrees of freedom of the variances; see `channel_mean_std`.
         eps: Added to the variances.
     """
     found = jnp.stack(channel_mean_std(feature, ddof=ddof, eps=eps), axis=1)

@@ -23,7 +23,7 @@ _SHARED = frozenset({"arithmetic", "dtype", "remat"})
 COLOR_MATCHING = frozenset({"adain"})
 """Methods whose losses can judge a picture after the color step."""
 NEW_STYLE: Mapping[str, str] = {"cin": "cin_style"}
-"""By method, the one that adds a style to a model of it."""
+"""The method that adds a style to a model, by the model's method."""
 
 _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
@@ -60,7 +60,7 @@ def build(
         ValueError: If there is no such method, or an argument is not possible.
     """
     if name not in METHODS:
-        raise ValueError(f"method {name!r} unknown; there are {sorted(METHODS)}")
+        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")
     given = {k: arguments.pop(k) for k in _SHARED & arguments.keys()}
     if losses is not None:
         given["losses"] = losses
@@ -88,7 +88,7 @@ def controls_of(method: Method) -> frozenset[str]:
 
 
 def check_controls(method: Method, asked: Iterable[str]) -> None:
-    """Refuses controls that a method has not got.
+    """Raises if a method lacks one of the controls.
 
     Raises:
         ValueError: Naming the methods that have the control.

@@ -60,7 +60,7 @@ def make_adain(
 
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
-        options: Of the network.
+        options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.
@@ -131,7 +131,7 @@ def make_adain(
     # Training: equations 11 to 13, and what keeps the decoder on course.
 
     def adain_of(content: FeatureMap, style: FeatureMap) -> FeatureMap:
-        """The transfer above of a batch, each content with the style beside it."""
+        """The transfer of a batch, each content with its own style."""
         return adain(content, *channel_mean_std(style, **of_style), **of_content)
 
     def loss(

@@ -16,9 +16,7 @@ from styleflax.methods.finishing import (
 )
 from styleflax.ops.attention import PartialAttention
 from styleflax.ops.spatial import Extent
-from styleflax.ops.statistics import (
-    Moments,
-)
+from styleflax.ops.statistics import Moments
 from styleflax.types import FeatureMaps, Image, Key, Params
 
 Batch = Mapping[str, Any]
@@ -77,8 +75,8 @@ class Piece(NamedTuple):
 
     Attributes:
         extent: Rows and columns of the window, in px, that are the picture's.
-        masks: Of `Controls`, on the grids of this window; there those of `Controls`
-            are not looked at.
+        masks: Masks of `Controls`, on the grids of this window; there those of
+            `Controls` are not looked at.
         itself: What the window's positions attended to in the whole content; {}
             where strength is 1, and with a method that has no `Tiling.attend`.
     """
@@ -135,8 +133,8 @@ class EncodeStyle(Protocol):
         """All that the method retains of a style: the content of a style file.
 
         Args:
-            variables: Of the model.
-            frozen: Of the model.
+            variables: Variables of the model.
+            frozen: Frozen of the model.
             style: `{"image": (1, h, w, 3)}`, with the control "style_masks" perhaps
                 `"mask"`, (1, mh, mw) of any size, for a part of it; for methods with
                 `styles` `{"style_index": (1,)}`.
@@ -158,8 +156,8 @@ class EncodeContent(Protocol):
         """Features by layer, local in space: a window's are the picture's.
 
         Args:
-            variables: Of the model.
-            frozen: Of the model.
+            variables: Variables of the model.
+            frozen: Frozen of the model.
             image: RGB in [0, 1].
             extent: Which rows and columns are the picture's, where this is a window.
         """
@@ -191,10 +189,10 @@ class Transfer(Protocol):
         """Features of the result, for `Decode`.
 
         Args:
-            variables: Of the model.
-            frozen: Of the model.
-            features: Of the photo, or of a window of it.
-            moments: Of the whole photo.
+            variables: Variables of the model.
+            frozen: Frozen of the model.
+            features: Features of the photo, or of a window of it.
+            moments: Moments of the whole photo.
             styles: One or more, whose sizes may differ.
             controls: Strength, mix and regions.
             piece: What a window must know of the picture; None for all of it.
@@ -218,8 +216,8 @@ class Decode(Protocol):
         Up to 7 px larger than the photo, at its right and lower border.
 
         Args:
-            variables: Of the model.
-            frozen: Of the model.
+            variables: Variables of the model.
+            frozen: Frozen of the model.
             features: As `Transfer` returned them.
             extent: As of `EncodeContent`, in px.
         """
@@ -241,9 +239,9 @@ class AttendWindow(Protocol):
         """What the window attends to, for `ops.partial_attention.merge_attention`.
 
         Args:
-            variables: Of the model.
-            features: Of the window.
-            moments: Of the whole photo.
+            variables: Variables of the model.
+            features: Features of the window.
+            moments: Moments of the whole photo.
             others: Features of some of the photo's positions, (n, c) by layer.
             allowed: Those that count, (n,) by layer; 0 for none.
         """
@@ -259,8 +257,8 @@ class BeginFrom(Protocol):
         """The players to begin with, and what stays frozen beside the encoder.
 
         Args:
-            method: Of the model file.
-            players: Of the model file.
+            method: Method of the model file.
+            players: Players of the model file.
 
         Raises:
             ValueError: If the method cannot begin from such a model.

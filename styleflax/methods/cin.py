@@ -44,8 +44,8 @@ def make_cin(
     Args:
         losses: Weights by term: `content`, those of `losses.regularizers`, and any
             style loss (`methods.terms`).
-        options: Of the network, its styles, and how pictures are judged.
-        arithmetic: Of the style loss `style`.
+        options: Options of the network, its styles, and how pictures are judged.
+        arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.
 
@@ -78,7 +78,7 @@ def make_cin_style(
     Args:
         losses: As of `make_cin`.
         options: As of `make_cin`, with the width of the model begun from.
-        arithmetic: Of the style loss `style`.
+        arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.
 
@@ -154,7 +154,7 @@ def _make_method(
     """The method of convolutions and tables, or of tables on frozen convolutions."""
     styles = options.styles
     if not styles or len(set(styles)) < len(styles):
-        raise ValueError(f"styles must be names, all different, got {[*styles]}")
+        raise ValueError(f"styles must be distinct names, got {[*styles]}")
 
     def init(key: Key) -> Variables:
         tables = _make_tables(net, len(styles))
@@ -213,7 +213,7 @@ def _begin_from(
 ) -> tuple[dict[str, Params], dict[str, Params]]:
     model = players.get("model", {})
     if not {NETWORK, STYLES} <= model.keys():
-        raise ValueError(f"a style is added to a model of cin, not of {method!r}")
+        raise ValueError(f"the model must be of method cin, got {method!r}")
     means = jax.tree.map(lambda t: t.mean(axis=0, keepdims=True), model[STYLES])
     return {"model": means}, {NETWORK: model[NETWORK]}
 

@@ -24,7 +24,7 @@ class FrozenEncoder(NamedTuple):
         remat: Keep only what enters the encoder's blocks until the gradient of
             `judge` is computed, and compute the rest again: less memory, one
             more pass through the encoder, the same result up to rounding.
-        pooling: Of the network; `max` is what it was trained with.
+        pooling: Pooling of the network; `max` is what it was trained with.
     """
 
     dtype: DTypeLike
@@ -62,7 +62,7 @@ class StylizingEncoder(NamedTuple):
 
     Attributes:
         judge: Runs `frozen["encoder"]`.
-        layers: Of its features.
+        layers: Layers of its features.
         is_trained: Whether it is `players["model"]["encoder"]`, which is trained.
     """
 

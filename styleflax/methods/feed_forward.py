@@ -39,7 +39,7 @@ class Perception(NamedTuple):
         encode: The encoder.
         content_layer: Where a picture must agree with its content.
         style_layers: Where it is compared with its style.
-        weights: Of all terms.
+        weights: Weights of all terms.
         terms: Those among them that compare styles.
     """
 
@@ -68,7 +68,7 @@ class Perception(NamedTuple):
         Args:
             frozen: Holds the encoder.
             content: Pictures.
-            stylized: Of the same size; what is differentiated.
+            stylized: Stylized of the same size; what is differentiated.
             style: One for every picture, or one for all, of any size; with
                 coefficients one for every picture.
             players: Hold the critic, if there is one.
@@ -137,7 +137,7 @@ def make_perception(
     ]
     for layer in (content_layer, *style_layers):
         if layer not in known:
-            raise ValueError(f"layer {layer!r} unknown; there are {', '.join(known)}")
+            raise ValueError(f"layer must be one of {', '.join(known)}, got {layer!r}")
     terms = make_style_terms(
         weights, _OF_IMAGES, style_layers, arithmetic, encode.dtype
     )
@@ -182,7 +182,7 @@ class FeedForward(NamedTuple):
         init: Makes the variables, without critics.
         draw: Makes the batch's pictures in training.
         aims: What those are compared with.
-        encode_style: Of `Method`.
+        encode_style: Encode style of `Method`.
         apply: Makes a picture.
     """
 
@@ -204,8 +204,8 @@ def make_feed_forward(
     Args:
         perception: Judges the pictures in training.
         net: The network.
-        options: Of the method.
-        controls: Of the method.
+        options: Options of the method.
+        controls: Controls of the method.
     """
     encode = perception.encode
 

@@ -121,7 +121,7 @@ def match_colors(
 def match_pairs(
     image: Image, style: Image, strength: Float[Array, ""] | float
 ) -> Image:
-    """Pictures with the chroma of the paintings beside them, for training.
+    """Images with the chroma of their paintings, for training.
 
     Args:
         image: As decoded.

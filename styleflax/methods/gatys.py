@@ -1,6 +1,6 @@
-"""What Gatys, Ecker and Bethge 2016 minimise over pixels: the losses of one picture.
+"""What Gatys, Ecker and Bethge 2016 minimize over pixels: the losses of one picture.
 
-Nothing is learnt, so there is no record of a method here: `find_targets` keeps what
+Nothing is learned, so there is no record of a method here: `find_targets` keeps what
 the picture is compared with, and `picture_loss` compares. `inference.gatys` does the
 rest.
 """
@@ -32,25 +32,26 @@ Reduction = Literal["mean", "half_sum"]
 
 
 class Objective(NamedTuple):
-    """What is minimised.
+    """What is minimized.
 
     Attributes:
-        content_weight: Of the distance to the content's features; 0 leaves the
-            style alone: texture synthesis.
-        style_weight: Of the style losses' sum; 0 leaves the content alone: what
-            its layers still know of it.
-        variation_weight: Of the total variation.
+        content_weight: Weight of the distance to the content's features; 0
+            leaves the style alone: texture synthesis.
+        style_weight: Weight of the sum of style losses; 0 leaves the content alone:
+            what its layers still know of it.
+        variation_weight: Weight of the total variation.
         content_layers: Compared position by position, summed.
         content_reduction: `mean` of the squared differences (Gatys' notebook), or
             `half_sum`, half their sum (the paper).
         style_layers: Where styles are compared.
-        layer_weights: Of each style layer; None for equal ones that sum to 1.
+        layer_weights: Weight of each style layer; None for equal ones that sum
+            to 1.
         channel_power: Every layer's weight is divided by its number of channels to
             this power; 2 in Gatys' notebook.
         style_losses: Names of `losses.registry` and their weights.
-        pooling: Of the network.
+        pooling: Pooling of the network.
         variation_reduction: `mean` is `total_variation_loss`; `half_sum` half the sum
-            of squared differences of neighbours in pixels of 0 to 255.
+            of squared differences of neighbors in pixels of 0 to 255.
         style_reduction: `half_sum` multiplies each layer's losses by half its number
             of values: for those that are a mean over them, as `mrf`.
     """
@@ -82,7 +83,7 @@ class Targets(NamedTuple):
         content: Features of the content.
         styles: For each style, by loss, by layer, what the loss keeps of it.
         masks: Regions of the picture, by layer; None for all of it as one region.
-        weights: Of every style in every region.
+        weights: Weights of every style in every region.
     """
 
     content: FeatureMaps
@@ -124,12 +125,12 @@ def find_targets(
     """What pictures of the content's size will be compared with.
 
     Args:
-        objective: What is minimised.
+        objective: What is minimized.
         encoder: Parameters of the network.
         content: RGB in [0, 1], as the picture that is made.
         styles: RGB in [0, 1], of any size.
         masks: Regions, of any size, that sum to 1; None for one that is all.
-        weights: Of every style in every region.
+        weights: Weights of every style in every region.
         style_masks: The part of each style that counts, of any size; None, or no
             masks at all, for all of it.
     """
@@ -157,13 +158,13 @@ def find_targets(
 def picture_loss(
     objective: Objective, encoder: Params, image: Image, targets: Targets, key: Key
 ) -> tuple[Float[Array, ""], Float[Array, " 4"]]:
-    """What is minimised, and its `TERMS`.
+    """What is minimized, and its `TERMS`.
 
     Args:
-        objective: What is minimised.
+        objective: What is minimized.
         encoder: Parameters of the network.
         image: RGB, not limited to [0, 1].
-        targets: Of the same objective, and of a content of this size.
+        targets: Targets of the same objective, and of a content of this size.
         key: For style losses that sample positions.
     """
     features = encode(objective, encoder, image)

@@ -38,8 +38,8 @@ def make_johnson(
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
             Caffe's), `losses.regularizers`, and any style loss (`methods.terms`).
-        options: Of the network, and where its pictures are judged.
-        arithmetic: Of the style loss `style`.
+        options: Options of the network, and where its pictures are judged.
+        arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.
 

@@ -68,7 +68,7 @@ def make_lite(
 
     Args:
         losses: Weights by term; see `LOSS_TERMS`.
-        options: Of the network.
+        options: Options of the network.
         arithmetic: Variances, and the reduction of the loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.encoder`.

@@ -32,9 +32,9 @@ def style_moments(
     """The mean and std of a style's feature, or of the part of it under a mask.
 
     Args:
-        feature: Of the style.
+        feature: Feature of the style.
         mask: The part, of any size; None for all.
-        statistics: Of `ops.statistics`.
+        statistics: Statistics of `ops.statistics`.
     """
     if mask is None:
         mean, std = channel_mean_std(feature, **statistics)

@@ -83,7 +83,7 @@ def make_sanet(
 
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
-        options: Of the network.
+        options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
         remat: Save memory in training; see `methods.encoder`.
@@ -224,7 +224,7 @@ def make_sanet(
     normalize = partial(mean_variance_norm, **of_content)
 
     def stylize(own: Params, content: FeatureMaps, style: FeatureMaps) -> Image:
-        """Each content in the style beside it, at strength 1."""
+        """Each content in its own style, at strength 1."""
         queries = {layer: [normalize(x)] for layer, x in content.items()}
         merged = attend(own, content, queries, [style], whole_picture())
         return decoder.apply({"params": own}, merged)

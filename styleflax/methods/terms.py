@@ -26,7 +26,7 @@ PLAYER = "critic"
 CRITIC_LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"adversarial": ("relu3_1",)}
 )
-"""Terms that are scored by critics, and the layers that these look at."""
+"""Terms that critics score, and the layers of these critics."""
 REPORTED: Mapping[str, float] = MappingProxyType({"style": 0.0})
 """Computed as a metric whatever the weights are: the ruler for all of them."""
 
@@ -41,7 +41,7 @@ class StyleTerms(NamedTuple):
 
     Attributes:
         losses: Style losses by the text of their terms.
-        critic_layers: Of terms with critics, by text; one critic a layer.
+        critic_layers: Critic layers of terms with critics, by text; one critic a layer.
         critic: The network of each.
     """
 
@@ -50,7 +50,7 @@ class StyleTerms(NamedTuple):
     critic: PatchCritic
 
     def init(self, key: Key) -> dict[str, Params]:
-        """Players beside the model, by name; {} without a term that has critics."""
+        """Players other than the model, by name; {} without a term that has critics."""
         made = {}
         for i, (term, layers) in enumerate(self.critic_layers.items()):
             keys = jax.random.split(jax.random.fold_in(key, i), len(layers))
@@ -82,7 +82,7 @@ class StyleTerms(NamedTuple):
         return terms
 
     def player_losses(self, make_features: MakeFeatures) -> dict[str, LossFn]:
-        """Losses of the players beside the model; {} where there are none.
+        """Losses of the players other than the model; {} if there are none.
 
         Pictures are made once more for the critic, as the model was before the step:
         both players move at the same time.
@@ -141,7 +141,7 @@ def make_style_terms(
         weights: By term.
         own_terms: Names of the method's other losses.
         layers: Those of the encoder that styles are compared at.
-        arithmetic: Of `style`.
+        arithmetic: Arithmetic of `style`.
         dtype: Compute type of critics.
         width: Factor on the channels of the encoder that judges, and on the critics'.
 
@@ -201,10 +201,10 @@ def check_loss_names(
         or (loss in plain and str(term) != loss)
     )
     if wrong or not weights:
-        raise ValueError(f"losses {wrong or '{}'} unknown; terms are {sorted(allowed)}")
+        raise ValueError(f"losses must be among {sorted(allowed)}, got {wrong or '{}'}")
     if any(not 0 <= w < float("inf") for w in weights.values()):
         values = {str(term): weight for term, weight in weights.items()}
-        raise ValueError(f"loss weights must be finite and >= 0, got {values}")
+        raise ValueError(f"loss weights must be finite and at least 0, got {values}")
 
 
 def _style_term(term: Term) -> StyleTerm:

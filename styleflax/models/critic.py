@@ -13,7 +13,7 @@ class PatchCritic(nn.Module):
     """Scores how much every 5x5 patch of a feature map looks like a style's.
 
     Two convolutions and a score, after the critics on features of Li and Wand 2016
-    (MGAN); without normalisation, so that a score depends on its patch alone.
+    (MGAN); without normalization, so that a score depends on its patch alone.
 
     Attributes:
         width: Factor on the 128 channels within; see `layers.scale_channels`.

@@ -33,13 +33,22 @@ class Decoder(nn.Module):
     """RGB images, meant for [0, 1] but not clipped, from relu4_1 features.
 
     Nine 3x3 convolutions with reflection padding, nearest upsampling where the
-    encoder pools, and no normalisation, which would undo the style's statistics
+    encoder pools, and no normalization, which would undo the style's statistics
     (Huang and Belongie 2017, section 6; layers as in their published code).
 
     Attributes:
         dtype: Compute type; the image is float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
         width: Factor on the channels; see `layers.scale_channels`.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> feature = jnp.zeros((1, 2, 3, 512))
+        >>> decoder = Decoder()
+        >>> init = decoder.init_with_output
+        >>> jax.eval_shape(init, jax.random.key(0), feature)[0].shape
+        (1, 16, 24, 3)
     """
 
     dtype: DTypeLike = jnp.float32

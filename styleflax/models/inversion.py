@@ -28,8 +28,8 @@ def invert_encoder(
 
     Each convolution in turn is fitted by ridge regression to what entered the
     encoder's convolution of the same name, given what the decoder has come to so
-    far; then its ReLU follows. Nothing is learnt by descent, so this takes as long
-    as some tens of training steps; pictures come out in their colours and shapes, but
+    far; then its ReLU follows. Nothing is learned by descent, so this takes as long
+    as some tens of training steps; pictures come out in their colors and shapes, but
     soft, and training goes on from there.
 
     Args:
@@ -43,7 +43,7 @@ def invert_encoder(
         ValueError: If a side of the images is not a multiple of 8.
     """
     if images.shape[1] % 8 or images.shape[2] % 8:
-        raise ValueError(f"sides must be multiples of 8, got images {images.shape}")
+        raise ValueError(f"sides of images must be multiples of 8, got {images.shape}")
     starts = range(0, len(images), batch_size)
     batches = [images[start : start + batch_size] for start in starts]
     encode = jax.jit(_encode, static_argnums=2)

@@ -19,8 +19,8 @@ from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image
 
 SLOPE = 0.1
-"""Of activations below 0: with 0, a network of few channels lost all of them to a large
-step, and painted one gray from then on."""
+"""Slope of activations below 0. With 0, a network of few channels lost all of them to a
+large step, and painted one gray from then on."""
 
 LEVELS = ("quarter", "eighth")
 """Names of the features, by their share of the image's height and width."""

@@ -116,14 +116,14 @@ def extend_params(shallow: Params, whole: Params) -> Params:
     for name in convs:
         kernel = np.asarray(shallow[name]["kernel"])
         if name not in whole or whole[name]["kernel"].shape != kernel.shape:
-            raise ValueError(f"{name} is not in the encoder to extend from")
+            raise ValueError(f"{name} is missing in the encoder to extend from")
         original = np.asarray(whole[name]["kernel"]) * previous[:, None]
         power = np.square(original).sum(axis=(0, 1, 2))
         product = (original * kernel).sum(axis=(0, 1, 2))
         size = np.divide(power, product, out=np.ones_like(power), where=product != 0)
         deviation = np.square(original - kernel * size).sum(axis=(0, 1, 2))
         if not np.all(deviation <= MAX_DEVIATION**2 * power):
-            raise ValueError(f"{name} is no rescaled copy of that to extend from")
+            raise ValueError(f"{name} is not a rescaled copy of the one to extend from")
         previous = size
     extended = {**whole, **shallow}
     deeper = sorted(name for name in whole if name.startswith("conv"))[len(convs) :]

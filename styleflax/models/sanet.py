@@ -36,7 +36,7 @@ class Regions(NamedTuple):
 
     Attributes:
         masks: Sum to 1 over regions at every position; of any size, or by layer.
-        shares: Of every style in every region; rows sum to 1.
+        shares: Shares of every style in every region; rows sum to 1.
     """
 
     masks: Float[Array, "r mh mw"] | Mapping[str, Float[Array, "r _ _"]]
@@ -59,7 +59,7 @@ class StyleAttention(nn.Module):
     Attributes:
         statistics: `ddof` and `eps` of the normalisation of styles.
         dtype: Compute type; scores, and what is returned, are float32.
-        path: Of `ops.attention.attention`.
+        path: Path of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
@@ -85,7 +85,7 @@ class StyleAttention(nn.Module):
             masks: As in `Regions`, at this layer.
             shares: The same; the last column is that of `itself`, if given.
             itself: Taken as it is.
-            parts: Of the styles, which are normalised by the moments there and
+            parts: Parts of the styles, which are normalised by the moments there and
                 attended to only there; none, or None, for all of a style.
         """
         b, h, w, c = queries[0].shape
@@ -138,7 +138,7 @@ def attend_partly(
     `StyleAttention` weighs and sums before `out_conv`.
 
     Args:
-        params: Of a `StyleAttention`.
+        params: Params of a `StyleAttention`.
         queries: Normalized features of the content.
         normalized: The style's features there, normalized as all of the style.
         raw: The same as they are.
@@ -170,7 +170,7 @@ class SANet(nn.Module):
     Attributes:
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
-        path: Of `ops.attention.attention`.
+        path: Path of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]

@@ -22,7 +22,7 @@ START_PAD_PX = 8
 """Border of `reflect-start` for a residual block: what its two unpadded convolutions at
 a quarter of the size take away again."""
 TANH_RANGE = 150.0
-"""Of the output around Caffe's mean, in [0, 255]; fast-neural-style's."""
+"""Range of the output around Caffe's mean, in [0, 255], as in fast-neural-style."""
 EPS = 1e-5
 
 
@@ -30,18 +30,18 @@ class TransformerNet(nn.Module):
     """Stylized RGB images from images, of any height and width.
 
     A 9x9 convolution, two of stride 2, five residual blocks without a ReLU after the
-    sum, twice a doubling of the size, a 9x9 convolution; normalisation and ReLU after
+    sum, twice a doubling of the size, a 9x9 convolution; normalization and ReLU after
     every convolution but the last. The defaults are those of Johnson et al.'s
     published code (fast-neural-style), but for the input, which is RGB in [0, 1]
     here and there Caffe's BGR: the first convolution learns that. A convolution that
-    is normalised has no bias, which the normalisation would undo or repeat.
+    is normalized has no bias, which the normalization would undo or repeat.
 
     Attributes:
         norm: `batch` (statistics of the batch in training, the population's
             otherwise), `instance`, `conditional` (instance, with scale and shift
             from outside), `none`.
         width: Factor on the 32, 64 and 128 channels; the published networks with
-            instance normalisation have 0.5.
+            instance normalization have 0.5.
         residual_blocks: How many; the papers have 5.
         padding: `reflect-start` reflects 8 px a block around the image; after that
             convolutions in residual blocks are not padded and others with zeros.
@@ -51,8 +51,9 @@ class TransformerNet(nn.Module):
         output: `tanh` of a range of 150 around Caffe's mean, of 255, so that pixels
             may leave [0, 1]; `sigmoid`; `linear` of [0, 255], which pixels may leave,
             too (fast_neural_style of pytorch/examples).
-        normalise_output: Normalise the last convolution, too (Dumoulin et al.).
-        kernel_std: Of kernels before training; None for He's by size.
+        normalise_output: Normalize the last convolution, too (Dumoulin et al.).
+        kernel_std: Standard deviation of kernels before training; None for He's by
+            size.
         dtype: Compute type; the image and statistics are float32.
         native: Enlarge maps before they are convolved; see `ops.conv`.
     """
@@ -77,7 +78,7 @@ class TransformerNet(nn.Module):
         Args:
             images: RGB in [0, 1].
             modulate: Scale and shift of every layer, for `conditional`.
-            train: Normalise by the batch and update `batch_stats`, for `batch`.
+            train: Normalize by the batch and update `batch_stats`, for `batch`.
         """
         border = "zero" if self.padding == "reflect-start" else "mirror"
         inner = "none" if self.padding == "reflect-start" else "mirror"
@@ -146,7 +147,7 @@ class TransformerNet(nn.Module):
         elif self.norm == "instance":
             y = _Affine(name=f"{name}_norm")(mean_variance_norm(x, eps=EPS))
         else:
-            assert modulate is not None, "the conditional norm needs a style"
+            assert modulate is not None, "the conditional norm requires a style"
             y = modulate(name, mean_variance_norm(x, eps=EPS))
         return y.astype(self.dtype)
 
@@ -205,8 +206,8 @@ class _Conv(nn.Module):
         border: `mirror`, `zero`, or `none`, which takes positions away.
         biased: Whether there is a bias.
         kernel_std: See `TransformerNet`.
-        dtype: The same.
-        native: The same.
+        dtype: See `TransformerNet`.
+        native: See `TransformerNet`.
     """
 
     features: int

@@ -61,7 +61,7 @@ class VGG(nn.Module):
         architecture: `vgg16` or `vgg19`.
         convention: How pixels become inputs: `torchvision` subtracts a mean and
             divides by a deviation; `normalised` is the first layer of the
-            normalised VGG-19, a 1x1 convolution from RGB in [0, 1] to Caffe's
+            normalized VGG-19, a 1x1 convolution from RGB in [0, 1] to Caffe's
             BGR in [0, 255] less its mean (Huang and Belongie's code).
         dtype: Compute type.
         widths: Channels of the five blocks.
@@ -122,7 +122,7 @@ class VGG(nn.Module):
         """Features of RGB images in [0, 1], any height and width from 1 px.
 
         Args:
-            images: Of an even size at every pool, if there is an extent.
+            images: Images of an even size at every pool, if there is an extent.
             extent: What of `images` is the picture's; None for all of it.
         """
         pool = POOLS[self.pooling]

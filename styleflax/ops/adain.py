@@ -22,11 +22,18 @@ def adain(
         style_mean: Channel means of the style's feature map.
         style_std: Its channel standard deviations.
         alpha: Strength in [0, 1]; 0 returns `content` (equation 14).
-        ddof: Of the content's variance; see `channel_mean_std`.
+        ddof: Degrees of freedom of the content's variance; see `channel_mean_std`.
         eps: Added to the content's variance.
 
     Returns:
         Float32 whatever the type of `content`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> content = jnp.arange(8.0).reshape(1, 2, 2, 2)
+        >>> moved = adain(content, jnp.zeros((1, 2)), jnp.ones((1, 2)))
+        >>> moved.mean((1, 2)).round(3), moved.std((1, 2)).round(3)
+        (Array([[0., 0.]], dtype=float32), Array([[1., 1.]], dtype=float32))
     """
     mean, std = channel_mean_std(content, ddof=ddof, eps=eps)
     return rescale(content, mean, std, style_mean, style_std, alpha)
@@ -59,9 +66,9 @@ def rescale_regions(
     strength: Float[Array, " r"],
     masks: Float[Array, "r h w"],
 ) -> Float[Array, "b h w c"]:
-    """AdaIN of every region towards statistics of its own, summed by masks.
+    """AdaIN of every region toward statistics of its own, summed by masks.
 
-    A weighted sum of AdaIN outputs of several styles (equation 15) is one AdaIN towards
+    A weighted sum of AdaIN outputs of several styles (equation 15) is one AdaIN toward
     the weighted sums of their means and deviations, so that `targets` may be mixes.
 
     Args:

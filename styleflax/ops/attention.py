@@ -1,7 +1,7 @@
 """Attention of positions to positions: at once, or merged from parts of the keys.
 
 Parts are merged as moments are (`ops.statistics.merge_moments`): exactly, in any
-order, and each by itself.
+order.
 """
 
 from typing import NamedTuple, get_args
@@ -41,9 +41,9 @@ def attention(
     two blocks where the dense one needs it for n times m scores.
 
     Args:
-        query: One per position of the content.
-        key: One per position of the style.
-        value: The same.
+        query: Queries, one per position of the content.
+        key: Keys, one per position of the style.
+        value: Keys, one per position of the style.
         mask: Where a query may attend to a key. A query that may attend to
             nothing gives 0.
         bias: Added to the scores.
@@ -55,6 +55,12 @@ def attention(
 
     Raises:
         ValueError: If the path is unknown or a block is not positive.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> query = key = 20 * jnp.eye(2)[None]
+        >>> attention(query, key, jnp.array([[[1.0], [5.0]]]))[0, :, 0]
+        Array([1., 5.], dtype=float32)
     """
     if path not in get_args(AttentionPath):
         raise ValueError(f"path must be one of {get_args(AttentionPath)}, got {path!r}")
@@ -136,8 +142,8 @@ def partial_attention(
 
     Args:
         query: Sets of queries.
-        key: Of the part.
-        value: The same.
+        key: Key of the part.
+        value: Value of the part.
         allowed: 0 for keys that do not count.
         blocks: As in `ops.chunked_attention`.
     """

@@ -87,9 +87,9 @@ def chunked_attention(
     """softmax(query key^T + bias) value, in float32; see `ops.attention.attention`.
 
     Args:
-        query: Of every position of the content.
-        key: Of every position of the style.
-        value: The same.
+        query: Queries, one per position of the content.
+        key: Keys, one per position of the style.
+        value: Values, one per position of the style.
         bias: Added to the scores; minus infinity forbids. Differentiable.
         blocks: Most queries and most keys at a time, forward and backward.
     """

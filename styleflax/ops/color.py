@@ -25,11 +25,11 @@ def coral_recolor(
     eps: float = 1e-5,
     clip: bool = True,
 ) -> Float[Array, "b hc wc 3"]:
-    """Returns the contents with the mean and covariance of the styles' colours.
+    """Returns the contents with the mean and covariance of the styles' colors.
 
     Correlation alignment (Sun, Feng and Saenko 2016) of pixels: whitened by the
-    inverse square root of the content's covariance, coloured by the square root of
-    the style's, both symmetric. Nothing but colour comes from the style, which
+    inverse square root of the content's covariance, colored by the square root of
+    the style's, both symmetric. Nothing but color comes from the style, which
     makes this the baseline that a style transfer has to beat. Where two principal
     variances are equal it has no gradient.
 
@@ -39,7 +39,7 @@ def coral_recolor(
         style_weights: How much every pixel of the style counts, at least 0 and
             not all 0; all alike by default.
         eps: Added to the variance along each principal axis of both, so that a
-            picture of one colour, or of greys, gives finite ones.
+            picture of one color, or of grays, gives finite ones.
         clip: Cut the result to [0, 1], after which the moments are the style's
             only roughly.
     """
@@ -60,7 +60,7 @@ def keep_luminance(
 ) -> Float[Array, "b h w 3"]:
     """Returns the luma of one picture with the hues of another.
 
-    At every pixel what `colors` has beyond its own grey is added to the grey of
+    At every pixel what `colors` has beyond its own gray is added to the gray of
     `image`. Where that would leave the gamut, it is made paler just enough to
     stay, so that luma and hue are exact and only saturation gives way.
 
@@ -70,6 +70,12 @@ def keep_luminance(
 
     Returns:
         RGB in [0, 1].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> gray, red = jnp.full((1, 1, 1, 3), 0.2), jnp.array([[[[0.6, 0.1, 0.1]]]])
+        >>> keep_luminance(gray, red).round(2)[0, 0, 0]
+        Array([0.59..., 0.09..., 0.09...], dtype=float32)
     """
     luma = jnp.clip(_luma(image), 0.0, 1.0)
     chroma = colors - _luma(colors)
@@ -89,17 +95,17 @@ def match_lab(
     eps: float = 1e-2,
     clip: bool = True,
 ) -> Float[Array, "b h w 3"]:
-    """Returns a picture with the mean and deviation of another's colours in CIELAB.
+    """Returns a picture with the mean and deviation of another's colors in CIELAB.
 
-    Each of L, a and b is shifted and scaled by itself, as by Reinhard et al. (2001),
+    L, a and b are shifted and scaled separately, as by Reinhard et al. (2001),
     who did so in a space of their own.
 
     Args:
         image: RGB in [0, 1].
         colors: RGB in [0, 1], of the same size.
         weights: How much every position counts in the statistics of both, at
-            least 0 and not all 0; all alike by default. All are recoloured.
-        eps: Added to both variances, so that a picture of one colour stays
+            least 0 and not all 0; all alike by default. All are recolored.
+        eps: Added to both variances, so that a picture of one color stays
             finite and its noise is not blown up.
         clip: Cut the result to [0, 1], after which the statistics are the
             reference's only roughly.
@@ -116,7 +122,13 @@ def match_lab(
 
 
 def rgb_to_lab(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """Returns CIELAB (white D65) of sRGB: L in [0, 100], a and b around 0."""
+    """Returns CIELAB (white D65) of sRGB: L in [0, 100], a and b around 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> rgb_to_lab(jnp.ones((1, 1, 1, 3)))[0, 0, 0, 0].round(1)
+        Array(100., dtype=float32)
+    """
     xyz = jnp.matmul(_to_linear(image), _normalised_xyz().T, precision="highest")
     root = jnp.cbrt(jnp.maximum(xyz, _EDGE**3))
     f = jnp.where(xyz > _EDGE**3, root, xyz / (3 * _EDGE**2) + 4.0 / 29.0)
@@ -140,7 +152,7 @@ def _normalised_xyz() -> Float[Array, "3 3"]:
 
 
 def _to_linear(rgb: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    # IEC 61966-2-1; odd in its argument, so that colours outside the gamut return.
+    # IEC 61966-2-1; odd in its argument, so that colors outside the gamut return.
     size = jnp.abs(rgb)
     curve = ((jnp.maximum(size, 0.04045) + 0.055) / 1.055) ** 2.4
     return jnp.sign(rgb) * jnp.where(size > 0.04045, curve, size / 12.92)

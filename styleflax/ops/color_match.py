@@ -53,8 +53,8 @@ class Palette(NamedTuple):
     """What the color step knows of a painting, or of a mix of paintings.
 
     Attributes:
-        mean: Of RGB.
-        covariance: The same.
+        mean: Mean of RGB.
+        covariance: Covariance of RGB.
     """
 
     mean: Float[Array, "*n 3"]
@@ -148,8 +148,8 @@ def color_map(
     """The map that moves chroma to a palette's.
 
     Args:
-        moments: Of the picture.
-        palette: Whose chroma is wanted; of a shape that broadcasts.
+        moments: Moments of the picture.
+        palette: Target of the chroma; its shape must broadcast.
         strength: 0 leaves all as it is; at 1 mean and covariance of chroma are the
             palette's, but for a picture whose chroma hardly varies, which gets the
             mean, and less than the covariance. Between, the map is mixed with
@@ -178,7 +178,7 @@ def apply_color_map(
 
     Args:
         image: RGB, of any range.
-        maps: Of every picture and region.
+        maps: Maps of every picture and region.
         masks: Share of every region at every pixel; None where there is one region.
 
     Returns:
@@ -203,12 +203,20 @@ def match_chroma(
 
     Args:
         image: RGB, of any range.
-        palette: Of every region, (r, ...), for all pictures; or (b, 1, ...).
-        strength: Of every region, 0 to 1; see `color_map`.
+        palette: Palette of every region, (r, ...), for all pictures; or (b, 1, ...).
+        strength: Strength of every region, 0 to 1; see `color_map`.
         masks: Share of every region at every pixel; None where there is one region.
 
     Returns:
         RGB, not clipped.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jax
+        >>> image, painting = jax.random.uniform(jax.random.key(0), (2, 1, 8, 8, 3))
+        >>> result = match_chroma(image, palette_of(painting), 1.0)
+        >>> result.shape
+        (1, 8, 8, 3)
     """
     maps = color_map(color_moments(image, masks), palette, strength)
     return apply_color_map(image, maps, masks)

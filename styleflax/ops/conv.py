@@ -84,7 +84,7 @@ def upsample_conv3x3_reflect(
     *,
     native: bool = False,
 ) -> Float[Array, "b 2*h 2*w o"]:
-    """Returns `conv3x3_reflect` of the map enlarged twice by its nearest neighbour.
+    """Returns `conv3x3_reflect` of the map enlarged twice by its nearest neighbor.
 
     Computed as four 2x2 convolutions at the low resolution, one for each parity of
     row and column, with 4/9 of the operations. The border that reflection makes at

@@ -21,7 +21,7 @@ class Extent(NamedTuple):
 
     Attributes:
         rows: At least 1.
-        columns: The same.
+        columns: At least 1.
     """
 
     rows: Int[Array, ""]
@@ -97,7 +97,14 @@ def middle_half(
 def upsample_nearest(
     x: Float[Array, "b h w c"], factor: int = 2
 ) -> Float[Array, "..."]:
-    """Map with every position repeated `factor` times along both sides."""
+    """Map with every position repeated `factor` times along both sides.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> upsample_nearest(jnp.arange(2.0).reshape(1, 1, 2, 1))[0, :, :, 0]
+        Array([[0., 0., 1., 1.],
+               [0., 0., 1., 1.]], dtype=float32)
+    """
     b, h, w, c = x.shape
     shape = (b, h, factor, w, factor, c)
     repeated = jnp.broadcast_to(x[:, :, None, :, None, :], shape)
@@ -121,7 +128,7 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
     """2x2 average pooling of stride 2 in ceil mode, as `max_pool_ceil` otherwise.
 
     The last row or column of an odd side is averaged over the positions that it
-    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimised.
+    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimized.
     """
     odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
     x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself
@@ -132,13 +139,18 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
 def area_average(
     masks: Float[Array, "r h w"], height: int, width: int
 ) -> Float[Array, "..."]:
-    """Masks averaged over the cells of a (height, width) grid laid over them.
+    """Masks averaged over the cells of a (height, width) grid.
 
     Each output cell is the exact mean over the area it covers, so a partition
     of unity stays one.
 
     Returns:
         Array of shape (r, height, width).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> area_average(jnp.array([[[0.0, 0.0, 1.0]]]), 1, 2)
+        Array([[[0.        , 0.66...]]], dtype=float32)
     """
     rows = _overlap(masks.shape[1], height)
     columns = _overlap(masks.shape[2], width)

@@ -51,6 +51,12 @@ def channel_mean_std(
 
     Returns:
         `mean` and `sqrt(variance + eps)`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> mean, std = channel_mean_std(jnp.array([[[[1.0], [3.0]]]]), eps=0.0)
+        >>> float(mean[0, 0]), float(std[0, 0])
+        (2.0, 1.0)
     """
     x = x.astype(jnp.float32)
     positions = x.shape[1] * x.shape[2]
@@ -66,7 +72,7 @@ def mean_variance_norm(
 ) -> Float[Array, "b h w c"]:
     """Every channel less its mean over positions, over its standard deviation.
 
-    Instance normalisation without scale and shift, in float32; arguments as in
+    Instance normalization without scale and shift, in float32; arguments as in
     `channel_mean_std`.
     """
     mean, std = channel_mean_std(x, ddof=ddof, eps=eps)
@@ -95,6 +101,14 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 
     Pairwise update of Chan, Golub and LeVeque (1979): exact, and stable where
     the difference of two large sums of squares is not.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.array([[[[1.0], [2.0], [6.0]]]])
+        >>> parts = [region_moments(x[:, :, k], jnp.ones((1, 1, k.stop - k.start)))
+        ...          for k in (slice(0, 1), slice(1, 3))]
+        >>> float(merge_moments(*parts).mean[0, 0, 0])
+        3.0
     """
     count = a.count + b.count
     share = (b.count / jnp.maximum(count, jnp.finfo(jnp.float32).tiny))[..., None]
@@ -143,6 +157,12 @@ def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
 
     Gatys et al. 2016 sum over positions; the mean lets pictures of different
     sizes be compared.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> gram_matrix(jnp.array([[[[1.0, 2.0], [3.0, 0.0]]]]))
+        Array([[[5., 1.],
+                [1., 2.]]], dtype=float32)
     """
     b, h, w, c = feature.shape
     flat = feature.astype(jnp.float32).reshape(b, h * w, c)

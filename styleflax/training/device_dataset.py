@@ -24,7 +24,7 @@ from styleflax.memory import check_fits, explained_memory
 from styleflax.methods.base import Batch
 
 MAX_ASPECT = 2.0
-"""Of pictures that are longer the middle is held."""
+"""Largest ratio of sides; of longer images only the middle is used."""
 _SEED_OFFSETS = {"content": 0, "style": 1_000_003}
 _logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class HeldPairs:
     def batch_at(self, step: int) -> Batch:
         """The batch of a step: uint8 on the device.
 
-        Every source is shuffled anew in every epoch.
+        Every source is shuffled again in every epoch.
         """
         batch = {"content": self._crops("content", step, self._crop_px)}
         if not self._fixed_styles:

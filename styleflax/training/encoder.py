@@ -49,7 +49,7 @@ def open_encoder(
 
 
 def _make_encoder(config: Config, method: Method, sources: Sources) -> ModelFile:
-    """Of `init_from`, made deeper where it does not reach all layers; else anew.
+    """The encoder of `init_from`, extended to all layers if needed; else a new one.
 
     Where the encoder is trained, that of `init_from` is what it begins as, and the
     judge is made anew.
@@ -160,9 +160,9 @@ def start_from(
     Args:
         path: The file, or the name of a packaged model.
         method: That the variables are of.
-        variables: Those of a run that begins anew.
+        variables: Variables of a new run.
         begin_from: See `Method`.
-        trains_encoder: The same.
+        trains_encoder: See `Method`.
 
     Raises:
         FileNotFoundError: If there is neither a file nor a model of that name.

@@ -37,7 +37,7 @@ def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
     path = workdir / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{workdir} holds no run; one is made by train.py --workdir={workdir}"
+            f"{workdir} has no run; start one with --workdir={workdir}"
         )
     config = _read_config(path)
     state, notes = _newest_state(workdir, config)
@@ -61,9 +61,9 @@ def model_file(
 
     Args:
         workdir: The run's folder.
-        config: Of the run.
+        config: Config of the run.
         state: On the host or on devices.
-        notes: Beside it in its checkpoint.
+        notes: Notes in its checkpoint.
         scores: On validation pictures, for the provenance.
     """
     encoder = load_model(workdir / FILE_NAME)
@@ -152,7 +152,7 @@ def _read_config(path: Path) -> Config:
 def _newest_state(
     workdir: Path, config: Config
 ) -> tuple[TrainState, Mapping[str, Any]]:
-    """The state, and the notes beside it."""
+    """The state, and its notes."""
     folder = workdir / "checkpoints"
     method = build_methods(config)[-1]
     if method.trains_encoder:

@@ -67,18 +67,18 @@ def train(
     request: StopRequest | None = None,
     make_scorer: MakeScorer | None = None,
 ) -> TrainState:
-    """Trains until the last phase ends or a signal asks to stop; resumes by itself.
+    """Trains until the last phase ends or a signal asks to stop; resumes if it can.
 
-    Where `jax.distributed` has been initialised, every process must call it, with
+    Where `jax.distributed` has been initialized, every process must call it, with
     the same configuration and a folder that all share.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         workdir: Holds all of it: configuration, encoder, checkpoints, metrics,
             samples.
         make_sampler: Draws how far training has come; see `MakeSampler`.
-        request: To stop, for whoever sets it in another way than by a signal.
-        make_scorer: Scores validation pairs, beside the terms of the loss; see
+        request: Request to stop, if it can be set other than by a signal.
+        make_scorer: Scores validation pairs in addition to the terms of the loss; see
             `MakeScorer`.
 
     Returns:
@@ -156,7 +156,7 @@ def _run_phase(
     draw = run.make_sampler(method) if run.make_sampler else None
     score = make_phase_scorer(run, method)
     first = int(state.step)
-    if first == start:  # every phase begins with a fresh optimiser
+    if first == start:  # every phase begins with a fresh optimizer
         players = local_view(state.variables.players)
         fresh = {k: run.optimizer.init(p) for k, p in players.items()}
         state = state._replace(opt_state=replicate(fresh, run.devices))

@@ -30,7 +30,7 @@ class NewStyle:
         painting: A picture.
         weights: Name or file of the model.
         photos: Contents, as `datasets.sources.open_source` has them.
-        steps: Of training.
+        steps: Number of training steps.
         batch_size: Photographs in a step.
         crop_px: Side of their crops.
         style_px: Side at which the painting's middle square is seen.
@@ -63,8 +63,8 @@ def new_style_config(asked: NewStyle) -> Config:
     model = load_model(path)
     if model.method not in NEW_STYLE:
         raise ValueError(
-            f"no style can be added to a model of {model.method!r}, but to one of "
-            f"{', '.join(NEW_STYLE)}; `styleflax style save` keeps those that need no "
+            f"the model must be of method {', '.join(NEW_STYLE)}, got "
+            f"{model.method!r}; use `styleflax style save` for methods that need no "
             "training"
         )
     options: dict[str, Any] = {**model.options, "styles": [asked.painting.stem]}

@@ -31,11 +31,11 @@ _MISTAKES = (
     *(ValueError, FileNotFoundError, ImportError),
     *(NotEnoughMemoryError, TrainingDivergedError),
 )
-"""What would come again if the workers were started again."""
+"""Errors that restarted workers would raise again."""
 
 
 class Board:
-    """An actor beside the driver: what it and the workers tell one another."""
+    """An actor for messages between the driver and the workers."""
 
     def __init__(self) -> None:
         self._signal = ""
@@ -176,13 +176,13 @@ def train_on_ray(
     intact checkpoint. SIGTERM or SIGINT to this process makes them save and end.
 
     Args:
-        config: Of the run; Ray fills in who is the coordinator.
+        config: Configuration of the run; Ray fills in who is the coordinator.
         workdir: A folder that all nodes share.
         work: Called in every worker.
         num_workers: Processes, one JAX process each.
-        address: Of the cluster, `HOST:PORT` or `auto`; empty takes `RAY_ADDRESS`,
-            or else starts a cluster on this machine alone.
-        max_failures: So often workers are started again; -1 for ever.
+        address: Address of the cluster, `HOST:PORT` or `auto`; empty takes
+            `RAY_ADDRESS`, or else starts a cluster on this machine alone.
+        max_failures: Number of restarts of workers; -1 for no limit.
         gpus_per_worker: GPUs of each, if the cluster has any; 0 trains on CPUs.
 
     Returns:
@@ -241,7 +241,7 @@ def _check_arguments(
         if getattr(config.run, name) != getattr(type(config.run)(), name):
             raise ValueError(
                 f"run.{name} is {getattr(config.run, name)!r}, but --launcher=ray "
-                "joins the processes by itself; leave it out"
+                "joins the processes; leave it out"
             )
     for i, phase in enumerate(config.phases):
         parts = num_workers * config.optimizer.accumulate_steps
@@ -267,7 +267,7 @@ def _connect(ray: Any, address: str, num_workers: int) -> bool:
     """Joins the cluster, or starts one of this machine; whether it did the latter.
 
     Raises:
-        OSError: If nobody answers.
+        OSError: If there is no answer.
     """
     address = address or os.environ.get("RAY_ADDRESS", "")
     options: dict[str, Any] = {"log_to_driver": True}

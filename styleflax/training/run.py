@@ -61,7 +61,7 @@ MakeSampler = Callable[[Method], Callable[[Variables, Params, Batch], np.ndarray
 
 
 class Scorer(NamedTuple):
-    """Numbers of validation pairs beside the terms of the loss, the lower the better.
+    """Scores of validation pairs in addition to the terms of the loss; lower is better.
 
     Attributes:
         names: What they are called.
@@ -142,7 +142,7 @@ def open_run(
         devices=devices,
         sources=sources,
         optimizer=optimizer,
-        # Beside the encoder, in the same file, what a method keeps frozen itself.
+        # In the file of the encoder: other parts that the method freezes.
         frozen=replicate(
             {"encoder": encoder.encoder_params, **encoder.players}, devices
         ),
@@ -163,7 +163,7 @@ def _notes(
     method: Method,
     encoder: ModelFile,
 ) -> dict[str, Any]:
-    """What checkpoints record beside the state."""
+    """The notes that checkpoints record with the state."""
     sources, validation = pictures
     environment = describe_environment(devices, config.run.parallel)
     notes = {"environment": environment, "encoder": model_digest(encoder)}
@@ -259,7 +259,7 @@ def _start(
 
 
 PREFIX = "val_"
-"""Of the names of scores in metrics.jsonl."""
+"""Prefix of the names of scores in metrics.jsonl."""
 BEST_NAME = "best.safetensors"
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 AHEAD = 1
-"""Batches on the devices beside the one in use; each costs its uint8 pixels."""
+"""Batches on the devices in addition to the one in use; each costs its uint8 pixels."""
 
 
 class DeviceBatches:
@@ -69,7 +69,7 @@ def read_palettes(
     """The palettes of a method's own styles by their names, as JSON has them.
 
     Args:
-        method: Of a method that takes paintings there are none.
+        method: Method of a method that takes paintings there are none.
         styles: The pictures of its styles, in order.
         style_px: Side of the squares at which they are seen.
     """
@@ -101,7 +101,7 @@ def open_sources(config: Config, workdir: Path | None = None) -> Sources:
     """Contents and styles, prepared where they have not been before.
 
     Args:
-        config: Of the run.
+        config: Config of the run.
         workdir: Its folder, in which the pictures are recorded before they are
             prepared; all processes must call it together then. None records nothing.
 

@@ -20,7 +20,7 @@ class TrainState(NamedTuple):
     Attributes:
         step: Steps taken, skipped ones included.
         variables: What is trained.
-        opt_state: Optimiser state by player.
+        opt_state: Optimizer state by player.
         key: Data of the run's random key; never changes, steps fold their
             number into it.
         skipped: Steps whose loss or gradient was not finite.
@@ -52,8 +52,8 @@ def create_state(
 
     Args:
         method: Makes the variables.
-        optimizer: Of every player.
-        seed: Of the variables and of the run.
+        optimizer: Optimizer of every player.
+        seed: Seed of the variables and of the run.
         with_average: Hold a running average of the variables, too.
     """
     init_key, run_key = jax.random.split(jax.random.key(seed))
@@ -196,7 +196,7 @@ def _all_players(
     images: Batch,
     key: Key,
 ) -> tuple[tuple[Variables, dict[str, Any]], dict[str, Array], Array]:
-    """Variables and optimisers after a step of every player; metrics; all finite?
+    """Variables and optimizers after a step of every player; metrics; all finite?
 
     All players move at once, from where the step found them. Those that only other
     phases train stay as they are.

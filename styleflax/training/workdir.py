@@ -37,7 +37,7 @@ OWN = (
 logger = logging.getLogger(__name__)
 MANIFEST = "pictures.json"
 _MADE_FIRST = (MANIFEST, "encoder.safetensors", "best.safetensors")
-"""What a run makes from its pictures before it trains, beside `config.json`."""
+"""Files that a run makes from its images before it trains."""
 _MAY_CHANGE = (
     "may change: fields of run, data.data_dir, data.manual_dir, the place of the same "
     "pictures, and more steps of a last phase whose schedule is 'inverse' or 'steps'"
@@ -60,7 +60,7 @@ def locked(workdir: Path) -> Iterator[None]:
     with _writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         (workdir / ".lock").touch()
-    refusal = f"another training is using the workdir {workdir}"
+    refusal = f"another training uses the workdir {workdir}"
     with locked_file(workdir / ".lock", refusal):
         yield
 
@@ -84,7 +84,7 @@ def open_workdir(workdir: Path, config: Config) -> None:
             differences = _find_differences(path, config)
             if differences and has_begun(workdir):
                 raise ValueError(
-                    f"the workdir {workdir} belongs to another configuration "
+                    f"the workdir {workdir} was started with another configuration "
                     f"({'; '.join(differences)}); {_how_to_go_on(workdir)}"
                 )
             if differences:
@@ -126,7 +126,7 @@ def check_pictures(
 
     Args:
         workdir: The run's folder, opened by `open_workdir`.
-        config: Of the run.
+        config: Configuration of the run.
         rules: Which files are pictures, see `recorded_rules`.
         found: The pictures as they are now, by field of `config.data`.
 
@@ -261,7 +261,7 @@ def _find_differences(path: Path, config: Config) -> list[str]:
             continue
         if name == f"{last}.steps" and longer_is_free and now and was and now > was:
             continue
-        differences.append(f"{name}: {was} there, {now} asked for")
+        differences.append(f"{name}: was {was}, now {now}")
         if name in PLACES:
             differences[-1] += " (if the same pictures moved, change it in config.json)"
     return differences

@@ -19,7 +19,7 @@ RUNTIME = (
 
 
 def build_page(folder: Path, node_modules: Path, model: str) -> None:
-    """Makes the page's folder anew.
+    """Builds the page's folder from scratch.
 
     Args:
         folder: What is there of that name is removed first.
@@ -67,5 +67,6 @@ def licenses() -> str:
 
 
 if __name__ == "__main__":
-    models = sys.argv[1:] or default_models()
-    build_page(BUILT, _HERE / "npm" / "node_modules", models[0])
+    build_page(
+        BUILT, _HERE / "npm" / "node_modules", (sys.argv[1:] or default_models())[0]
+    )

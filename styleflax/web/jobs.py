@@ -39,7 +39,7 @@ class Result(NamedTuple):
         media_type: As "image/png".
         width: In px.
         height: In px.
-        num_frames: Of a video; None of a picture.
+        num_frames: Num frames of a video; None of a picture.
     """
 
     path: Path

@@ -54,9 +54,9 @@ class RefusedError(Exception):
     """A request that is not served.
 
     Args:
-        status: Of HTTP.
+        status: Status of HTTP.
         message: One line for people.
-        headers: Of the answer, beside the usual ones.
+        headers: Headers of the answer, beside the usual ones.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
     """What `site.json` says of a model whose files are now in the page's folder.
 
     Args:
-        folder: Of the page.
+        folder: Folder of the page.
         name_or_file: As `Stylizer.load` takes it.
 
     Raises:

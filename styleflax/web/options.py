@@ -29,7 +29,7 @@ class Region(_Record):
 
     Attributes:
         mask: The number of a file of the part `mask`, "alpha" or "rest".
-        label: Of a label map the thing that is meant, by number or color.
+        label: Label of a label map the thing that is meant, by number or color.
         style: The number of a style of the job, or shares of all.
         alpha: Strength, 0 to 1.
     """
@@ -47,11 +47,11 @@ class Options(_Record):
         kind: A picture by a network, a video, or a picture by optimization.
         model: A name from `api/info`; with gatys unused.
         styles: Numbers of files of the part `style`, or names of the model's own.
-        shares: Of every style; called weights in `ControlArguments`.
+        shares: Shares of every style; called weights in `ControlArguments`.
         regions: Masks with their styles and strengths.
         style_masks: For every style the number of a file of the part `style_mask`.
         tile: Side of windows in px, 0 for whole pictures; see `Stylizer.load`.
-        format: Of the resulting picture.
+        format: Format of the resulting picture.
         metadata: Whether the result has the photo's EXIF block and color profile.
         smooth: Time constant in seconds; see `VideoStylizer`.
         steady: See `VideoStylizer`.
@@ -59,12 +59,12 @@ class Options(_Record):
         sound: Whether the video keeps its sound.
         keyframes: Times in seconds with the shares of all styles.
         preset: Settings of optimization, see `gatys.presets`.
-        iterations: Of optimization, at every level.
-        levels: Of the pyramid.
+        iterations: Iterations of optimization, at every level.
+        levels: Levels of the pyramid.
         init: What the picture begins as.
         content_weight: 0 makes a texture of the painting alone.
         style_weight: Weight of the style.
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
 
     kind: Literal["picture", "video", "gatys"]

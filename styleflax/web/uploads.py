@@ -44,7 +44,7 @@ async def receive_upload(
 
     Args:
         chunks: The body.
-        headers: Of the request.
+        headers: Headers of the request.
         folder: Where files go, under names of our own.
         limits: Sizes, numbers and speed.
 

@@ -301,7 +301,7 @@ def _write(job: Job, options: Options, photo: Picture, made_u8: np.ndarray) -> R
         resized = PillowImage.fromarray(alpha_u8).resize((width, height), bicubic)
         alpha_u8 = np.asarray(resized)
     if alpha_u8 is not None and not keeps_alpha(suffix):
-        job.note(f"{suffix} cannot be transparent: what is goes on white")
+        job.note(f"{suffix} has no transparency: transparent parts become white")
     picture = photo._replace(rgb_u8=made_u8, alpha_u8=alpha_u8)
     if options.metadata == "strip":
         picture = picture.without_metadata()

@@ -100,7 +100,7 @@ def average_models(models: Sequence[ModelFile]) -> ModelFile:
             encoders or shapes differ.
     """
     if len(models) < 2:
-        raise ValueError(f"a mean takes at least two models, got {len(models)}")
+        raise ValueError(f"models must be at least two, got {len(models)}")
     first, *others = models
     for number, other in enumerate(others, start=2):
         what = f"model {number}"

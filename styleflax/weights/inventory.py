@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         name: Name or file.
-        sha256: Of the file's bytes; "" if they could not be read.
+        sha256: SHA-256 of the file's bytes; "" if they could not be read.
         problem: "" if the file is as it should be.
     """
 
@@ -65,7 +65,7 @@ def verify(name_or_file: str) -> Verdict:
     """Compares digests with those recorded.
 
     The values of a model file have their digest in its header; for a model in the
-    package, the file's must also be the one in the list beside it.
+    package, the digest of the file must also be the one in SHA256SUMS.
 
     Raises:
         FileNotFoundError: There are no weights of that name, nor such a file; or they

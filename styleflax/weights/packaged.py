@@ -130,7 +130,7 @@ def load_packaged_lpips_heads(network: str) -> tuple[np.ndarray, ...]:
         ValueError: the network is neither, or its file is not that of version 0.1.0.
     """
     if network not in _SHA256:
-        raise ValueError(f"network is {network!r}; allowed are 'vgg16' and 'alexnet'")
+        raise ValueError(f"network must be 'vgg16' or 'alexnet', got {network!r}")
     tree = _load_tree(network)
     kernels = (tree[f"NetLinLayer_{index}"]["Conv_0"]["kernel"] for index in range(5))
     return tuple(kernel.reshape(-1) for kernel in kernels)

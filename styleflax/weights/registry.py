@@ -14,7 +14,7 @@ class EncoderSpec(NamedTuple):
         architecture: "vgg16" or "vgg19".
         convention: what the first convolution wants to see. "torchvision": RGB minus
             ImageNet's mean over its deviation; "normalised": what the 1x1 convolution
-            `preprocess` of Gatys' normalised VGG-19 makes of RGB in [0, 1].
+            `preprocess` of Gatys' normalized VGG-19 makes of RGB in [0, 1].
     """
 
     architecture: Architecture

@@ -69,7 +69,7 @@ class ModelFile(NamedTuple):
         provenance: how it came about; for people. The program reads but the losses of
             its last phase, for a style that is added (`training.new_style`).
         options: the method's own arguments, see `methods.base.Method`.
-        defaults: values of the controls `DEFAULTS` where nobody asks for others; {}
+        defaults: values of the controls `DEFAULTS` that apply by default; {}
             has all of them off. No part of the digest, as they change no style.
         palettes: by the names of the method's own styles, mean and covariance of the
             colors of their pictures, for the color step. No part of it either.
@@ -159,7 +159,7 @@ def save_model(
     """
     stored_dtype = np.dtype(dtype)
     if stored_dtype not in _STORED_DTYPES:
-        raise ValueError(f"dtype is {stored_dtype}; allowed are float16 and float32")
+        raise ValueError(f"dtype must be float16 or float32, got {stored_dtype}")
     exact = _flatten(model)
     _require_finite(exact, "values that are not finite are not saved")
     with np.errstate(over="ignore"):
@@ -211,7 +211,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _beside(part: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What stands in a header beside the description, with a digest of its own."""
+    """A part of the header other than the description, with its own digest."""
     ((name, values),) = part.items()
     return {**part, f"{name}_sha256": _digest({}, values)} if values else {}
 
@@ -235,9 +235,9 @@ def _require_kinds(model: ModelFile) -> None:
     trees = (model.encoder_params, model.state, *model.players.values())
     described = (model.arithmetic, model.provenance, model.options, model.palettes)
     if not all(isinstance(text, str) for text in (model.method, *model.encoder)):
-        raise TypeError("a name is no text")
+        raise TypeError("method and encoder names must be strings")
     if not all(isinstance(tree, dict) for tree in (*trees, *described)):
-        raise TypeError("a part of it is no tree")
+        raise TypeError("parameters must be nested dicts")
 
 
 def load_model(path: str | os.PathLike[str]) -> ModelFile:

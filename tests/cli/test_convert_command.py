@@ -57,11 +57,12 @@ def test_mistakes_are_one_line(refuses, keras_path, model_path, tmp_path):
     out, folder = tmp_path / "out.safetensors", tmp_path / "folder"
     assert "there is no weight file" in error(tmp_path / "none.pth", "-o", out)
     assert "each hold one encoder" in error(keras_path, model_path, "-o", out)
-    assert "is one of the files" in error(model_path, "-o", model_path)
+    assert "must not be one of the files" in error(model_path, "-o", model_path)
     assert "dtype 'int8' unknown" in error(keras_path, "-o", out, "--dtype", "int8")
     assert "preset 'x' unknown" in error(keras_path, "-o", out, "--preset", "x")
-    assert "'onnx' unknown; there are model, published, torchvision, keras" in error(
-        model_path, "-o", out, "--to", "onnx"
+    assert (
+        "to must be one of model, published, torchvision, keras, got 'onnx'"
+        in error(model_path, "-o", out, "--to", "onnx")
     )
     assert "takes one model file, got 2" in error(
         model_path, model_path, "-o", folder, "--to", "published"
@@ -75,7 +76,7 @@ def test_mistakes_are_one_line(refuses, keras_path, model_path, tmp_path):
     assert "-o must be a folder, got a file's name" in error(
         model_path, "-o", out, "--to", "published"
     )
-    assert "is a file, and must be a folder" in error(
+    assert "must be a folder, got a file" in error(
         keras_path, "-o", keras_path / "m.safetensors"
     )
     assert not out.exists()

@@ -62,7 +62,7 @@ def test_skipped_pictures_are_told_at_every_run_with_code_1(
     for _ in range(2):
         code, output, error = command(*arguments, "-o", tmp_path / "out")
         assert (code, output) == (1, f"{tmp_path / 'out'}: 4 images\n")
-        assert "styleflax: skipped a/2.png: the data is not a picture" in error
+        assert "styleflax: skipped a/2.png: the data is not an image" in error
         assert "styleflax: painting 0.png cannot be used" in error
 
 
@@ -146,7 +146,7 @@ def test_images_are_made_by_the_command_and_finished_after_a_kill(
     assert command(*images, "-o", out)[:2] == (0, f"{out}: 10 images\n")
     code, _, error = command(*images, "-o", out, "--seed", "1")
     assert code == 2
-    assert "seed: 0 there, 1 asked for" in error
+    assert "seed: was 0, now 1" in error
     # What was made is a source with the same labels.
     again = ("dataset", out, *images[2:-2], "-o", tmp_path / "again")
     assert command(*again)[0] == 0
@@ -188,7 +188,7 @@ def test_mistakes_are_one_line(refuses, command, arguments, folders, tmp_path):
         *("dataset", tmp_path / "out", *arguments[2:], "-o", tmp_path / "other"),
         *("--split", "test"),
     )
-    assert "seed: 0 there, 1 asked for" in refuses(*arguments, *out, "--seed", "1")
+    assert "seed: was 0, now 1" in refuses(*arguments, *out, "--seed", "1")
     (folders[0] / "stray.png").write_bytes(b"")
     error = refuses(*arguments, *out)
     assert "also the picture 'stray.png' beside them" in error
@@ -222,4 +222,4 @@ def test_labels_of_another_part_give_the_classes(command, arguments, tmp_path):
     assert command(*arguments, *flags)[0] == 0
     assert (tmp_path / "out" / "label.labels.txt").read_text().split() == ["b", "a"]
     code, _, error = command(*arguments, "-o", tmp_path / "out")
-    assert (code, "classes: ['b', 'a'] there, None asked for" in error) == (2, True)
+    assert (code, "classes: was ['b', 'a'], now None" in error) == (2, True)

@@ -24,7 +24,7 @@ from styleflax.weights.fetch import WeightsError
             "/x: Permission denied",
         ),
         (OSError("cannot write"), "cannot write"),
-        (ImportError("training needs grain"), "training needs grain"),
+        (ImportError("training requires grain"), "training requires grain"),
         (WeightsError("vgg19 could not be had"), "vgg19 could not be had"),
     ],
 )
@@ -47,7 +47,7 @@ def test_a_mistake_is_one_line_and_code_2(error, line, capsys):
         (MemoryError(), "this needs more memory than is free: .*--size.* batch"),
         (
             jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: allocating 2000000 bytes"),
-            r"than is free \(2 MB at once\): use a smaller picture",
+            r"than is free \(2 MB at once\): use a smaller image",
         ),
     ],
 )

@@ -204,7 +204,7 @@ def test_losses_are_drawn(run, tmp_path):
         (["--style-mask", "a.png:1", "--style-mask", "b.png:1"], "has a mask already"),
         (["--mask", "alpha", "PHOTO"], "name the painting with --mask FILE:STYLE"),
         (["--content-layer", "conv4_2"], "vgg16 has no layers ['conv4_2']; it has"),
-        (["--style-loss", "adversarial"], "needs a critic that learns beside"),
+        (["--style-loss", "adversarial"], "requires a critic that is trained with"),
         (["--style-layers", "relu1_1,relu1_1"], "style_layers must differ"),
         (["-o", "made.doc"], "its suffix must be one of"),
         (["-o", "FILE/made.png"], "cannot write to"),

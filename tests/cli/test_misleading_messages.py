@@ -10,7 +10,7 @@ URL = "https://example.com/a.jpg"
 def test_a_folder_given_to_video_is_called_one(refuses, pictures, tmp_path):
     style = ("--style", pictures / "painting.png", "-o", tmp_path / "o.mp4")
     error = refuses("video", pictures / "arts", *style)
-    assert "the pictures of a clip must have one name with a number" in error
+    assert "the images of a clip must have one name with a number" in error
     assert "there is no" not in error
     missing = refuses("video", tmp_path / "none.mp4", *style)
     assert "VIDEO: there is no" in missing
@@ -103,7 +103,7 @@ def test_a_link_to_nothing_is_told_from_a_missing_file(refuses, pictures, tmp_pa
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
     style = ("--style", pictures / "painting.png", "-o", tmp_path / "out.png")
     error = refuses("stylize", tmp_path / "link.png", *style)
-    assert f"is a link to '{tmp_path / 'gone.png'}', where nothing is" in error
+    assert f"is a dead link to '{tmp_path / 'gone.png'}'" in error
 
 
 @pytest.mark.parametrize("word", ["alpha", "rest"])

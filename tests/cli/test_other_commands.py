@@ -55,7 +55,7 @@ def test_export_writes_what_the_run_holds(
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "model.safetensors"
     error = refuses("weights", "export", tmp_path, "-o", below)
-    assert "is a file, and must be a folder" in error
+    assert "must be a folder, got a file" in error
     assert "1 of 2" in refuses("weights", "export", tmp_path, "--complete", "-o", out)
 
 

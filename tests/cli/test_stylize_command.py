@@ -131,9 +131,9 @@ def test_bad_values_are_one_line(refuses, stylize, tmp_path, arguments, message)
     [
         ("missing.png", "missing.png"),
         ("empty", "has no image"),
-        ("text.png", "text.png' is not a picture"),
+        ("text.png", "text.png' is not an image"),
         ("half.png", "half.png' is damaged"),
-        ("small.png", "small.png' is 15x40 pixels; at least 16x16 are needed"),
+        ("small.png", "small.png' must have at least 16x16 pixels, got 15x40"),
     ],
 )
 @pytest.mark.parametrize("role", ["content", "style"])
@@ -141,7 +141,7 @@ def test_unusable_pictures_are_named_in_one_line(
     refuses, pictures, model_path, write_picture, tmp_path, name, message, role
 ):
     (pictures / "empty").mkdir()
-    (pictures / "text.png").write_text("not a picture")
+    (pictures / "text.png").write_text("not an image")
     data = (pictures / "photo.png").read_bytes()
     (pictures / "half.png").write_bytes(data[: len(data) // 2])
     write_picture(pictures / "small.png", height=40, width=15)

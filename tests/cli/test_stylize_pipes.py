@@ -34,7 +34,7 @@ def test_json_has_a_line_for_every_picture_and_a_summary(
     assert good["output"] == str(tmp_path / "out" / "a_painting.png")
     assert (good["size"], good["error"], good["warnings"]) == ([32, 32], None, [])
     assert good["seconds"] >= 0
-    assert "is not a picture" in bad["error"]
+    assert "is not an image" in bad["error"]
     assert bad["output"] is None
     assert (summary["summary"]["pictures"], summary["summary"]["failed"]) == (3, 1)
     seconds = summary["summary"]["seconds"]
@@ -45,7 +45,7 @@ def test_json_of_one_bad_picture_is_a_line_too(stylize_fake, tmp_path):
     (tmp_path / "x.png").write_text("no picture")
     code, output, _ = stylize_fake(tmp_path / "x.png", "--json")
     assert code == 1
-    assert "is not a picture" in json.loads(output.splitlines()[0])["error"]
+    assert "is not an image" in json.loads(output.splitlines()[0])["error"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_painting_can_be_piped_and_names_its_file(
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "standard input is not a picture"), (b"x" * 99, "standard input is not")],
+    [(b"", "standard input is not an image"), (b"x" * 99, "standard input is not")],
 )
 def test_what_is_no_picture_in_a_pipe_is_one_line(
     fake, refuses, pictures, pipe, tmp_path, data, message

@@ -58,7 +58,7 @@ def test_a_bad_file_does_not_stop_the_others(stylize_fake, pictures, tmp_path):
     assert [line.split(" in the style of ")[0].strip() for line in rest] == [
         str(pictures / "photos" / name) for name in ("aa.jpg", "c.gif")
     ]
-    assert "aa.jpg' is not a picture" in rest[0]
+    assert "aa.jpg' is not an image" in rest[0]
 
 
 def test_a_bad_painting_does_not_stop_the_others(command, fake, pictures, tmp_path):
@@ -212,7 +212,7 @@ def test_what_a_folder_leaves_out_is_counted_and_listed(
     }
     assert left_out.pop("art.psd").startswith("a Photoshop file")
     assert left_out == {
-        "dead.jpg": "a link that leads nowhere",
+        "dead.jpg": "a dead link",
         **dict.fromkeys(
             ("__MACOSX", ".ipynb_checkpoints", "@eaDir"), "hidden, or made by a tool"
         ),

@@ -166,5 +166,5 @@ def test_folders_of_tools_in_a_zip_file_are_passed_over(photos, tmp_path):
     assert len(open_source("wikiart", tmp_path / "data", manual)) == 1
     (report,) = (tmp_path / "data").glob("*/*/*/report.json")
     assert json.loads(report.read_text())["left_out"] == [
-        {"path": "wikiart/classes.csv", "reason": "not named as a picture"}
+        {"path": "wikiart/classes.csv", "reason": "without the suffix of an image"}
     ]

@@ -12,9 +12,15 @@ def test_mistakes_are_refused_before_any_work(folders, model_path, tmp_path):
         (([name], tmp_path / "empty", folders[1], out, quick), "has no image"),
         (([name], *folders, out, quick._replace(size_px=31)), "size must be"),
         (([name], *folders, out, quick._replace(alphas=(2.0,))), "alpha must be"),
-        (([name], *folders, out, quick._replace(alphas=())), "alphas is empty"),
+        (
+            ([name], *folders, out, quick._replace(alphas=())),
+            "alphas must have at least one",
+        ),
         (([name], *folders, out, quick._replace(num_pairs=0)), "num_pairs is 0"),
-        (([], *folders, out, quick._replace(baselines=False)), "nothing to score"),
+        (
+            ([], *folders, out, quick._replace(baselines=False)),
+            "weights or outputs must be given",
+        ),
         (([], *folders, out, quick._replace(networks=("vgg",))), "network is 'vgg'"),
     ):
         with pytest.raises(ValueError, match=message):

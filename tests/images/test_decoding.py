@@ -202,7 +202,7 @@ def test_small_pictures_are_refused_with_their_size(encode, make_picture):
 def test_what_is_no_picture_is_said_to_be_none(content, tmp_path):
     path = tmp_path / "x.jpg"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match="not a picture") as error:
+    with pytest.raises(ImageError, match="not an image") as error:
         load_image_u8(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -218,7 +218,7 @@ def test_truncated_pictures_are_damaged(kind, encode, make_picture):
 def test_postscript_is_never_opened(tmp_path):
     path = tmp_path / "x.jpg"
     Image.new("RGB", (20, 20)).save(path, "EPS")
-    with pytest.raises(ImageError, match="not a picture"):
+    with pytest.raises(ImageError, match="not an image"):
         load_image_u8(path)
 
 

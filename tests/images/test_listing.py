@@ -61,10 +61,10 @@ def test_what_is_left_out_is_listed_with_reasons(mixed):
     assert reasons.pop("art.psd").startswith("a Photoshop file: export it")
     assert reasons == {
         ".hidden.jpg": "hidden",
-        "dead": "a link that leads nowhere",
-        "dead.png": "a link that leads nowhere",
-        "no_suffix": "not named as a picture",
-        "notes.txt": "not named as a picture",
+        "dead": "a dead link",
+        "dead.png": "a dead link",
+        "no_suffix": "without the suffix of an image",
+        "notes.txt": "without the suffix of an image",
         **{f"deep/{name}": "hidden, or made by a tool" for name in TOOLS},
     }
 
@@ -74,7 +74,7 @@ def test_a_long_list_is_counted_and_its_beginning_shown(tmp_path):
         (tmp_path / f"{i:02d}.txt").write_text("x")
     text = describe_left_out(list_folder(tmp_path).left_out)
     assert text.startswith(f"12 files or folders left out: {tmp_path / '00.txt'} (not")
-    assert text.endswith("07.txt (not named as a picture) and 4 more")
+    assert text.endswith("07.txt (without the suffix of an image) and 4 more")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -41,7 +41,7 @@ BEGINNINGS = {
 def test_formats_that_are_not_read_are_named_with_what_to_do(name, tmp_path):
     data, kind, advice = BEGINNINGS[name]
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ImageError, match="is not a picture that can be read") as error:
+    with pytest.raises(ImageError, match="is not an image that can be read") as error:
         open_image(tmp_path / name)
     assert kind in str(error.value)
     assert advice in str(error.value)

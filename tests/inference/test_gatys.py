@@ -92,11 +92,11 @@ def test_a_checkpoint_of_another_call_or_damaged_is_refused(gatys, tmp_path):
         raise KeyboardInterrupt
 
     path.write_bytes(b"PK nothing")
-    with pytest.raises(ValueError, match="is no checkpoint, or damaged"):
+    with pytest.raises(ValueError, match="is not a checkpoint, or is damaged"):
         gatys(CONTENT, [STYLE], checkpoint=path)
     path.unlink()
     gatys(CONTENT, [STYLE], checkpoint=path)
-    with pytest.raises(ValueError, match="other pictures or settings: delete it"):
+    with pytest.raises(ValueError, match="other images or settings; delete it"):
         gatys(CONTENT, [STYLE], seed=1, checkpoint=path)
 
 
@@ -165,7 +165,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="mask of style 1 is empty: no pixel"):
         optimise_picture(photo, photo, style_masks=[np.zeros((16, 16))])
     alone = PRESETS["default"].objective._replace(style_weight=0.0)
-    with pytest.raises(ValueError, match="init='style' needs a style"):
+    with pytest.raises(ValueError, match="init='style' requires a style"):
         optimise_picture(photo, settings=Settings(alone, init="style"))
 
 
@@ -184,7 +184,7 @@ def test_a_loss_that_is_not_finite_is_told(gatys):
         ({"iterations": (0,)}, "must be at least 1"),
         ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
         ({"content_weight": -1.0}, "content_weight must be finite and at least 0"),
-        ({"content_weight": 0.0, "style_weight": 0.0}, "are both 0"),
+        ({"content_weight": 0.0, "style_weight": 0.0}, "must be above 0"),
         ({"layer_weights": (1.0,)}, "one per style layer, got 1 for 2"),
         ({"layer_weights": (1.0, -1.0)}, "layer_weights must be finite"),
         ({"content_reduction": "sum"}, "content_reduction must be one of"),
@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_finite_is_told(gatys):
         ({"style_reduction": "sum"}, "style_reduction must be one of"),
         ({"style_losses": (("grams", 1.0),)}, "style loss 'grams' unknown"),
         ({"style_losses": (("histogram", 1.0),)}, "style_layers lacks relu4_1"),
-        ({"style_losses": (("mrf@relu1_1", 1.0),)}, "cannot be of a masked part"),
+        ({"style_losses": (("mrf@relu1_1", 1.0),)}, "does not support masks"),
     ],
 )
 def test_settings_are_checked(changes, message):
@@ -232,6 +232,6 @@ def test_a_picture_that_does_not_fit_into_memory_says_what_to_do(gatys, monkeypa
     monkeypatch.setattr(memory, "SMALL_BYTES", 0)
     monkeypatch.setattr(memory, "available_bytes", lambda: 1)
     with pytest.raises(
-        NotEnoughMemoryError, match=r"pixels of a picture of 17 x 16 px .* --size"
+        NotEnoughMemoryError, match=r"pixels of an image of 17 x 16 px .* --size"
     ):
         make_gatys(ENCODER, SETTINGS)(CONTENT, [STYLE])

@@ -77,7 +77,7 @@ def test_a_file_whose_name_has_brackets_is_that_file(maps):
         ("palette.png[#123456]", "no label #123456; it has #000000, #00ff00, #804020"),
         (
             "colors.png[3]",
-            r"colors, not numbers: give a color as in \[#ff0000\]; it has",
+            r"colors, not numbers: give a color such as \[#ff0000\]; it has",
         ),
     ],
 )

@@ -123,12 +123,12 @@ def test_an_empty_region_is_refused_by_its_name(tmp_path):
     ("masks", "message"),
     [
         ([], "no masks"),
-        ("rest", "give it once, with them"),
-        (["rest", "rest", LEFT], "give it once"),
-        ([np.zeros((4, 4, 3))], r"mask 1 has shape \(4, 4, 3\); it must be \(h, w\)"),
+        ("rest", "must be given once, with other masks"),
+        (["rest", "rest", LEFT], "must be given once"),
+        ([np.zeros((4, 4, 3))], r"mask 1 must have shape \(h, w\), got \(4, 4, 3\)"),
         ([LEFT, np.full((4, 4), 1.5)], "mask 2 has values from 1.5 to 1.5"),
         ([np.full((4, 4), np.nan)], "mask 1 has values from nan"),
-        ([np.zeros((4, 4), int)], "must be bool, uint8 or float"),
+        ([np.zeros((4, 4), int)], "must have dtype bool, uint8 or float"),
     ],
 )
 def test_what_is_no_mask_is_refused(masks, message):

@@ -14,7 +14,9 @@ def test_model_file_becomes_its_method_and_parameters(model_file):
 
 
 def test_unknown_method_is_refused(model_file):
-    with pytest.raises(ValueError, match=r"'sannet' unknown; there are \['adain', '"):
+    with pytest.raises(
+        ValueError, match=r"method must be one of \['adain', .*'sannet'"
+    ):
         build_model(model_file._replace(method="sannet"))
 
 
@@ -61,5 +63,5 @@ def test_encoder_of_an_unknown_kind_is_refused(model_file, name):
 
 def test_arithmetic_of_a_newer_version_is_refused(model_file):
     arithmetic = model_file.arithmetic | {"rounding": "up"}
-    with pytest.raises(ValueError, match=r"unknown fields \['rounding'\]"):
+    with pytest.raises(ValueError, match=r"must be among .*got \['rounding'\]"):
         build_model(model_file._replace(arithmetic=arithmetic))

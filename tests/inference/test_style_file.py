@@ -77,7 +77,7 @@ def rewrite(path, **changes):
     [
         ({"version": 3}, "format version 3.*pip install --upgrade"),
         ({"version": None}, "metadata of .* are damaged"),
-        ({"method": 3}, "a name is no text"),
+        ({"method": 3}, "names must be strings"),
         ({"model_digest": "0" * 64}, "SHA-256 is not the recorded one"),
         ({"sha256": 5}, "SHA-256 is not the recorded one"),
     ],
@@ -91,7 +91,7 @@ def test_changed_metadata_are_refused(path, changes, message):
 def test_other_safetensors_files_are_no_styles(tmp_path):
     path = tmp_path / "model.style"
     path.write_bytes(safetensors.numpy.save(MOMENTS))
-    with pytest.raises(ValueError, match="no style of styleflax"):
+    with pytest.raises(ValueError, match="not a style of styleflax"):
         load_style(path)
 
 

@@ -136,9 +136,9 @@ def test_batch_of_no_pictures_is_refused(stylizer, painting):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.zeros((15, 32, 3), np.uint8), "32x15 pixels; at least 16x16"),
+        (np.zeros((15, 32, 3), np.uint8), "at least 16x16 pixels, got 32x15"),
         (np.full((32, 32, 3), np.nan), "nan"),
-        (np.full((32, 32, 3), 255.0), r"floats must be in \[0, 1\]"),
+        (np.full((32, 32, 3), 255.0), r"must be in \[0, 1\], got values"),
         (np.zeros((32, 32, 3), np.int64), "must be uint8 or float"),
         (np.zeros((32, 32, 2)), "shape"),
     ],

@@ -56,8 +56,8 @@ def test_a_whole_picture_that_does_not_fit_goes_through_windows(free, expected):
     [
         (0, ("as a whole", "--tile 512", "tile_px=512", "--size")),
         (304, ("through windows of 304 px", "(--tile 152)", "--size")),
-        (144, ("through windows of 144 px", "use a smaller picture (--size)")),
-        (None, ("through windows of 256 px", "use a smaller picture (--size)")),
+        (144, ("through windows of 144 px", "use a smaller image (--size)")),
+        (None, ("through windows of 256 px", "use a smaller image (--size)")),
     ],
 )
 def test_where_nothing_fits_the_error_says_what_to_do(free, tile_px, words):

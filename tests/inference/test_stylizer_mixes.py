@@ -95,7 +95,7 @@ def test_weights_that_do_not_fit_are_refused(adain, pictures, weights, message):
 
 
 def test_a_list_of_no_styles_is_refused(adain, pictures):
-    with pytest.raises(ValueError, match="a list of no styles"):
+    with pytest.raises(ValueError, match="at least one style, got none"):
         adain(pictures[0], [])
 
 

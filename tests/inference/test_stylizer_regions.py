@@ -108,5 +108,5 @@ def test_a_list_of_contents_is_a_batch_of_one_size(narrow_adain, small_pictures)
     content, first, _ = small_pictures
     made = narrow_adain([content], first).array
     np.testing.assert_array_equal(made[0], narrow_adain(content, first).array)
-    with pytest.raises(ValueError, match="must be of one size"):
+    with pytest.raises(ValueError, match="must have one size"):
         narrow_adain([content, content[:16]], first)

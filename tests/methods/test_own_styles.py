@@ -169,7 +169,7 @@ def test_controls_that_there_are_not_are_refused():
         ("johnson", {"norm": "conditional"}, "one of .*got .conditional"),
         ("johnson", {"content_layer": "relu9_1"}, "relu9_1"),
         ("johnson", {"losses": {"sharpness": 1.0}}, "sharpness"),
-        ("cin", {"styles": ["a", "a"]}, "all different"),
+        ("cin", {"styles": ["a", "a"]}, "distinct names"),
         ("cin", {"width": -1.0}, "width"),
         ("cin", {"style_coefficients": [1.0, 2.0]}, "one for each of 1 styles, got 2"),
         ("cin", {"style_coefficients": [-1.0]}, "finite and at least 0, got .-1.0"),

@@ -56,13 +56,13 @@ def test_layers_are_chosen_by_name_and_others_are_not_looked_at():
 @pytest.mark.parametrize(
     ("weights", "line"),
     [
-        ({"grams": 1.0}, r"losses \['grams'\] unknown; terms are .*'gram'"),
-        ({"content@relu1_1": 1.0}, r"losses \['content'\] unknown|@"),
+        ({"grams": 1.0}, r"losses must be among .*'gram'.*, got \['grams'\]"),
+        ({"content@relu1_1": 1.0}, r"losses must be among|@"),
         ({"gram@relu5_1": 1.0}, "'relu5_1'; styles are compared at relu1_1, relu2_1"),
         ({"adversarial@": 1.0}, "asks for ''; styles are compared at"),
         ({"gram@": 1.0}, "must be gram@LAYER"),
-        ({}, "terms are"),
-        ({"gram": -1.0}, "finite and >= 0"),
+        ({}, "losses must be among"),
+        ({"gram": -1.0}, "finite and at least 0"),
     ],
 )
 def test_names_and_layers_that_there_are_not_are_refused(weights, line):

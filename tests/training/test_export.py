@@ -140,7 +140,7 @@ def test_damaged_newest_checkpoint_is_passed_over_and_left(run, tmp_path):
 
 
 def test_folder_without_a_run_is_reported_with_what_makes_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no run; .* train\.py"):
+    with pytest.raises(FileNotFoundError, match=r"has no run; start one"):
         read_run(tmp_path)
 
 

@@ -32,7 +32,7 @@ def test_what_one_process_may_not_do_is_refused_in_all(run_two, tmp_path):
         "batch": "phases[1].batch_size must be a multiple of the 4 devices, got 6",
         "seed": "configurations differ (seed: 0 in process 0, 1 in process 1)",
         "sources": "numbers of contents and styles differ: [8, 8] in process 0, [7",
-        "method": "belongs to another configuration",
+        "method": "was started with another configuration",
         "network": "is of another network",
         "encoder": "encoder.safetensors",
     }

@@ -197,5 +197,5 @@ def test_the_split_stands_in_the_checkpoint_and_another_is_refused(
     assert notes["validation"]["salt"] == "d"
     assert sum(notes["validation"]["num_pictures"]) > 1
     other = dataclasses.replace(scored_config.data, validation_salt="e")
-    with pytest.raises(ValueError, match="validation_salt: d there, e asked for"):
+    with pytest.raises(ValueError, match="validation_salt: was d, now e"):
         train_scored(dataclasses.replace(scored_config, data=other), tmp_path)

@@ -62,5 +62,5 @@ def test_models_of_other_encoder_values_are_refused():
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_fewer_than_two_models_have_no_mean(number):
-    with pytest.raises(ValueError, match=f"at least two models, got {number}"):
+    with pytest.raises(ValueError, match=f"models must be at least two, got {number}"):
         average_models([make_model()] * number)

@@ -110,7 +110,7 @@ def test_the_sources_are_kept_with_their_digests(files):
         (["vgg", "vgg19"], None, "each hold one encoder, and a model has one"),
         (["vgg19", "decoder"], None, "torchvision vgg19 weights, and published deco"),
         (["vgg16", "decoder"], None, "torchvision vgg16 weights, and published deco"),
-        (["vgg", "decoder"], "adain", "preset 'adain' unknown; there are adain-naoto"),
+        (["vgg", "decoder"], "adain", "preset must be one of adain-naoto"),
         (["vgg", "decoder"], "sanet-public", "is for sanet, and the given files make"),
         (["vgg"], "adain-lua", "is for adain, and the given files are an encoder"),
     ],

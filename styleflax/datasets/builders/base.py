@@ -118,7 +118,7 @@ def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
 def storable(encoded: bytes, name: str = "the data") -> bytes:
     """Returns the bytes to store for a picture, having decoded it once.
 
-    A JPEG or PNG in upright, opaque, 8-bit colour or grey is kept byte for byte.
+    A JPEG or PNG in upright, opaque, 8-bit color or gray is kept byte for byte.
     Everything else (EXIF rotation, transparency, palettes, CMYK, 16 bits, other
     formats, a short side over `MAX_SHORT_SIDE_PX`) becomes a JPEG of quality 95
     without chroma subsampling.
@@ -201,7 +201,7 @@ def _member_reader(archive: ZipFile, name: str) -> Callable[[], bytes]:
 
 
 REPORT_NAME = "report.json"
-"""Beside a dataset's records: how many pictures it holds, and which it lacks."""
+"""File of a data set: the number of its images, and which ones are missing."""
 
 
 @dataclasses.dataclass(eq=False)

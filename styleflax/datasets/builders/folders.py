@@ -199,7 +199,7 @@ class ProceduralArt(PictureBuilder):
         config = self.builder_config
         for index in range(config.num_pictures):
             family = procedural.FAMILIES[index % len(procedural.FAMILIES)]
-            # A prime apart, so that datasets of neighbouring seeds share nothing.
+            # A prime apart, so that datasets of neighboring seeds share nothing.
             seed = config.seed * 1_000_003 + index
             paint = functools.partial(_painted, family, seed, config.size_px)
             yield Candidate(f"{family}/{index:06d}.jpg", paint)
@@ -225,8 +225,8 @@ def procedural_config(
     """
     if num_pictures < 1 or size_px < 16 or seed < 0:
         raise ValueError(
-            f"procedural_art got num_pictures={num_pictures}, size_px={size_px}, "
-            f"seed={seed}; at least 1, 16 and 0 are needed"
+            "num_pictures, size_px and seed of procedural_art must be at least 1, 16 "
+            f"and 0, got {num_pictures}, {size_px} and {seed}"
         )
     from styleflax import art as procedural  # noqa: PLC0415 - heavy to import
 

@@ -76,7 +76,7 @@ def find_config(
     Args:
         name: See `prepared_folder`, as for the other arguments.
         manual_dir: Folder of files that the user downloaded.
-        options: Of the dataset.
+        options: Options of the dataset.
         rules: Which files of folders are pictures.
 
     Raises:
@@ -128,7 +128,7 @@ def _prepare(builder: PictureBuilder, data_dir: Path, manual_dir: Path) -> None:
 
 
 def _warn_of_skipped(name: str, folder: Path) -> None:
-    """Says on every opening what the dataset lacks, so that nobody misses it."""
+    """Warns on every opening about images that the data set lacks."""
     report_path = folder / REPORT_NAME
     try:
         report = json.loads(report_path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Detectors of what a style transfer should not leave in a picture.
 
 Each compares a stylized picture with both inputs, so that what an input has (a
-highlight, a frame, JPEG's grid) is no artefact. A picture that is one of its own
+highlight, a frame, JPEG's grid) is no artifact. A picture that is one of its own
 inputs has none. Against inputs that have nothing to do with it, a photograph's
 highlights do count as blobs: there is nothing to tell them from.
 """
@@ -45,7 +45,7 @@ class Border(NamedTuple):
 def border_difference(picture: Array | np.ndarray) -> float:
     """Returns how far a side's band stands out, against the bands further in.
 
-    Parallel bands of one width are compared with their inner neighbours place by
+    Parallel bands of one width are compared with their inner neighbors place by
     place along the side; the median over places tells a border from a motif that
     ends there. From the outermost step the highest one further in is taken off, as
     a horizon makes a step as well. Highest over four sides and widths of 1/256 to
@@ -63,7 +63,7 @@ def border_difference(picture: Array | np.ndarray) -> float:
     x = np.asarray(check_pictures("picture", picture))
     if len(x) != 1 or min(x.shape[1:3]) < 32:
         raise ValueError(
-            f"picture has the shape {x.shape}; allowed is one of 32 px or more"
+            f"picture must be one image of at least 32 px, got the shape {x.shape}"
         )
     lab = rgb2lab(np.clip(x[0], 0.0, 1.0))
     sides = (lab, lab[::-1], lab.swapaxes(0, 1), lab.swapaxes(0, 1)[::-1])
@@ -88,11 +88,11 @@ def detect_border(
     *,
     limit: float = BORDER_LIMIT,
 ) -> Border:
-    """Returns whether a picture has a coloured border that neither input has.
+    """Returns whether a picture has a colored border that neither input has.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 32 px.
         limit: Excess from which on it is reported.
 
@@ -150,8 +150,8 @@ def grid_prominence(pictures: Array | np.ndarray) -> Float[Array, " b"]:
     x = check_pictures("pictures", pictures)
     if min(x.shape[1:3]) < _WINDOW_PX:
         raise ValueError(
-            f"pictures have {x.shape[1]}x{x.shape[2]} px; sides of {_WINDOW_PX} px or "
-            "more are needed"
+            f"images must have sides of at least {_WINDOW_PX} px, got "
+            f"{x.shape[1]}x{x.shape[2]} px"
         )
     return _prominence(x)
 
@@ -167,7 +167,7 @@ def detect_checkerboard(
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
         limit: Excess in dB from which on it is reported.
 
@@ -220,7 +220,7 @@ def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, "
     offsets = np.arange(-reach, reach + 1)
     rows, columns = (row + offsets) % _WINDOW_PX, (column + offsets) % _WINDOW_PX
     around = power[:, rows][:, :, columns]
-    # The window spreads a peak over its next neighbours, which do not count. Edges
+    # The window spreads a peak over its next neighbors, which do not count. Edges
     # along an axis fill a whole row or column of bins, above which a peak must rise.
     far = np.abs(offsets) > 1
     here = offsets == 0
@@ -250,7 +250,7 @@ def detect_artefacts(
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3), sides of 64 px or more.
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), sides of 64 px or more, of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
 
     Raises:

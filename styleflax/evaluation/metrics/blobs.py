@@ -1,6 +1,6 @@
 """Detectors of bright spots and of patches of another color in flat areas.
 
-A network with a limited view knows what lies beside a flat area up to some distance;
+A network with a limited view sees the surroundings of a flat area up to some distance;
 beyond it all that it sees is flat. Where it was trained on crops in which nothing is
 flat for long, the inside of a sky becomes one patch, with a halo along the horizon:
 the result's color jumps where the distance from the area's border passes a constant.
@@ -25,7 +25,7 @@ _SATURATED = 0.98
 # A blob's area as a share of the picture: 13 to 5,243 of 512x512 px.
 _MIN_SHARE, _MAX_SHARE = 5e-5, 2e-2
 _MIN_AREA_PX = 4
-# Distance in CIELAB within which colours count as the same, and the least by which a
+# Distance in CIELAB within which colors count as the same, and the least by which a
 # blob stands out of the ring around it.
 _SAME = 20.0
 _CONTRAST = 20.0
@@ -40,7 +40,7 @@ class Blobs(NamedTuple):
 
     Attributes:
         num_blobs: How many there are.
-        share: Of the picture's area, in [0, 1].
+        share: Share of the picture's area, in [0, 1].
         found: Whether the share is more than `BLOB_LIMIT`.
     """
 
@@ -68,12 +68,12 @@ def detect_blobs(
 
     A region is connected, with some channel at 1, of 0.005 to 2 % of the area, and
     stands out of the ring around it. The content accounts for it if it stands out
-    there too, or has that colour there; the style if it has saturated pixels of
-    that colour, on as large a share of its area as the picture's blobs of it.
+    there too, or has that color there; the style if it has saturated pixels of
+    that color, on as large a share of its area as the picture's blobs of it.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: The same, equally large.
+        content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size.
         limit: Share of the area from which on blobs are reported.
 

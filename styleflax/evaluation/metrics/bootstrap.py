@@ -10,7 +10,7 @@ class Interval(NamedTuple):
     """A mean and where it may lie.
 
     Attributes:
-        mean: Of the values.
+        mean: Mean of the values.
         low: Lower end of the interval.
         high: Upper end.
     """
@@ -40,18 +40,20 @@ def bootstrap_mean(
     Raises:
         ValueError: If there is no value or one that is not finite, if there are
             more than two axes, or if `level` or `draws` is out of range.
+
+    Example:
+        >>> bootstrap_mean([1.0, 1.0, 1.0]).mean
+        1.0
     """
     x = np.asarray(values, np.float64)
     if x.ndim not in (1, 2) or x.size == 0:
-        raise ValueError(
-            f"values have the shape {x.shape}; allowed are (n,) and (n, m)"
-        )
+        raise ValueError(f"values must have the shape (n,) or (n, m), got {x.shape}")
     if not np.isfinite(x).all():
-        raise ValueError("values hold NaN or an infinity, of which there is no mean")
+        raise ValueError("values must be finite, got NaN or an infinity")
     if not 0 < level < 1:
-        raise ValueError(f"level is {level}; allowed is a number between 0 and 1")
+        raise ValueError(f"level must be between 0 and 1, got {level}")
     if draws < 1:
-        raise ValueError(f"draws is {draws}; allowed is 1 or more")
+        raise ValueError(f"draws must be at least 1, got {draws}")
     rng = np.random.default_rng(seed)
     shares = [rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in x.shape]
     means = shares[0] @ x

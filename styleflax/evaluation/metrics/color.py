@@ -10,7 +10,7 @@ from styleflax.evaluation.metrics.pictures import check_pictures
 BIN_WIDTH = 5.0
 """Side of the cubes of the histogram, in units of CIELAB."""
 
-# sRGB's colours reach from -86 to 98 on a and from -108 to 94 on b.
+# sRGB's colors reach from -86 to 98 on a and from -108 to 94 on b.
 _RANGES = ((0.0, 100.0), (-110.0, 110.0), (-110.0, 110.0))
 _BINS = tuple(round((high - low) / BIN_WIDTH) for low, high in _RANGES)
 
@@ -22,7 +22,7 @@ _COLOR_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
 def lab_histogram(picture: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l a b"]:
     """Returns the joint distribution of L, a and b (D65), smoothed by one bin.
 
-    Smoothing lets colours that lie just beside each other across the wall between
+    Smoothing lets colors that lie just beside each other across the wall between
     two bins count as similar.
 
     Args:
@@ -85,10 +85,10 @@ def lab_histogram_distance(
 
     Args:
         pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
-        styles: As many, of any size: where colours stand does not matter.
+        styles: As many, of any size: where colors stand does not matter.
 
     Returns:
-        0 for the same colours in the same shares, 1 for nothing in common.
+        0 for the same colors in the same shares, 1 for nothing in common.
 
     Raises:
         ValueError: If there are not as many of both.

@@ -136,7 +136,7 @@ def _layers(network: str) -> tuple[_Layer, ...]:
         first = {f"conv{block}_1" for block in (2, 3, 4, 5)}
         names = conv_names("vgg16")
         return tuple(_Layer(name, pool=2 if name in first else 0) for name in names)
-    raise ValueError(f"network is {network!r}; allowed are {NETWORKS}")
+    raise ValueError(f"network must be one of {NETWORKS}, got {network!r}")
 
 
 def load_network(network: str) -> Params:

@@ -16,19 +16,17 @@ def check_pictures(
 
     Raises:
         ValueError: If they have another shape or are no floating-point numbers.
-            The range is not looked at: that would wait for the device.
+            The range is not checked, as that would wait for the device.
     """
     if not isinstance(pictures, jax.Array):
         pictures = np.asarray(pictures)
     if pictures.ndim not in (3, 4) or pictures.shape[-1] != 3:
         raise ValueError(
-            f"{name} has the shape {pictures.shape}; allowed are (h, w, 3) and "
-            "(b, h, w, 3)"
+            f"{name} must have the shape (h, w, 3) or (b, h, w, 3), got "
+            f"{pictures.shape}"
         )
     if pictures.dtype.kind != "f":
-        raise ValueError(
-            f"{name} has the type {pictures.dtype}; allowed is float32 in [0, 1]"
-        )
+        raise ValueError(f"{name} must be float32 in [0, 1], got {pictures.dtype}")
     return pictures if pictures.ndim == 4 else pictures[None]
 
 
@@ -49,7 +47,7 @@ def check_pair(
     a, b = check_pictures(first_name, first), check_pictures(second_name, second)
     if a.shape != b.shape:
         raise ValueError(
-            f"{first_name} has the shape {a.shape} and {second_name} {b.shape}; "
-            "both must be the same"
+            f"{first_name} and {second_name} must have the same shape, got {a.shape} "
+            f"and {b.shape}"
         )
     return a, b

@@ -43,7 +43,8 @@ def ssim(
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more.
-        second: The same, equally large.
+        second: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more, of the
+            same size.
 
     Returns:
         In [-1, 1]; 1 for equal pictures.
@@ -76,7 +77,8 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more.
-        second: The same, equally large.
+        second: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more, of
+            the same size.
 
     Returns:
         (b,), in [0, 1]; 1 for equal pictures.
@@ -92,8 +94,8 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
 def _check_size(shape: tuple[int, ...], least_px: int) -> None:
     if min(shape[1:3]) < least_px:
         raise ValueError(
-            f"pictures have {shape[1]}x{shape[2]} px; sides of {least_px} px or more "
-            "are needed"
+            f"images must have sides of at least {least_px} px, got "
+            f"{shape[1]}x{shape[2]} px"
         )
 
 
@@ -168,9 +170,9 @@ def self_similarity_distance(
     """Returns the divergence of the positions' similarities from the content's.
 
     Args:
-        feature: Of the stylized pictures.
-        content_feature: Of their contents, the same layer and size.
-        stride: Rows of the similarities are taken at every so many positions along
+        feature: Feature map of the results.
+        content_feature: Feature map of their contents, the same layer and size.
+        stride: Rows of the similarities are taken at every this many positions along
             both sides, and stand for those between: an estimate in 1 / stride^2 of
             the time. 1 is the definition. Columns are always all positions.
 
@@ -182,7 +184,7 @@ def self_similarity_distance(
         ValueError: If the stride is below 1.
     """
     if stride < 1:
-        raise ValueError(f"stride is {stride}; allowed is 1 or more")
+        raise ValueError(f"stride must be at least 1, got {stride}")
     return jax.vmap(lambda x, y: _divergence(x, y, stride))(feature, content_feature)
 
 
@@ -242,17 +244,23 @@ def psnr(
     """Returns the peak signal-to-noise ratio over all channels, in dB.
 
     Ten times the decimal logarithm of 1 over the mean squared difference. The
-    identity error is this of the picture stylized by itself, beside its LPIPS.
+    identity error is the PSNR and LPIPS of an image stylized with itself.
 
     Args:
         picture: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
-        original: The same, equally large.
+        original: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), of the same size.
 
     Returns:
         inf for equal pictures; 0 between black and white.
 
     Raises:
         ValueError: If the shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((16, 16, 3), 0.5, np.float32)
+        >>> psnr(image + 0.1, image).round(2)
+        array([20.], dtype=float32)
     """
     a, b = check_pair("picture", picture, "original", original)
     difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)

@@ -34,7 +34,7 @@ class Moments(NamedTuple):
 
     Attributes:
         num_pictures: How many.
-        mean: Of their features.
+        mean: Mean of their features.
         scatter: Sum over the pictures of the outer product of each deviation from the
             mean with itself.
     """
@@ -51,7 +51,7 @@ class Moments(NamedTuple):
         """
         if self.num_pictures < 2:
             raise ValueError(
-                f"there are {self.num_pictures} pictures; at least 2 are needed"
+                f"FID must have at least 2 images, got {self.num_pictures}"
             )
         return self.scatter / (self.num_pictures - 1)
 
@@ -119,7 +119,7 @@ def moments_of(batches: Iterable[Array | np.ndarray]) -> Moments:
     for batch in batches:
         moments = add_features(moments, batch)
     if moments is None:
-        raise ValueError("there are 0 pictures; at least 2 are needed")
+        raise ValueError("FID must have at least 2 images, got 0")
     return moments
 
 
@@ -132,9 +132,9 @@ def add_features(moments: Moments | None, features: Array | np.ndarray) -> Momen
     x = np.asarray(features, np.float64)
     if x.ndim != 2 or (moments is not None and x.shape[1:] != moments.mean.shape):
         allowed = "d" if moments is None else moments.mean.size
-        raise ValueError(f"features has the shape {x.shape}; allowed is (b, {allowed})")
+        raise ValueError(f"features must have the shape (b, {allowed}), got {x.shape}")
     if not np.isfinite(x).all():
-        raise ValueError("features has values that are not finite")
+        raise ValueError("features must be finite, got NaN or an infinity")
     if len(x) == 0 and moments is not None:
         return moments
     mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
@@ -158,9 +158,9 @@ def frechet_distance(mean1: Vector, cov1: Matrix, mean2: Vector, cov2: Matrix) -
     than features.
 
     Args:
-        mean1: Of the first distribution.
+        mean1: Mean of the first distribution.
         cov1: Its covariance, symmetric.
-        mean2: Of the second.
+        mean2: Mean of the second.
         cov2: Its covariance.
 
     Raises:
@@ -172,8 +172,8 @@ def frechet_distance(mean1: Vector, cov1: Matrix, mean2: Vector, cov2: Matrix) -
     shapes = [array.shape for array in (*means, *covs)]
     if shapes != [(size,), (size,), (size, size), (size, size)]:
         raise ValueError(
-            f"mean1, mean2, cov1 and cov2 have the shapes {shapes}; allowed are (d,), "
-            "(d,), (d, d) and (d, d)"
+            "mean1, mean2, cov1 and cov2 must have the shapes (d,), (d,), (d, d) and "
+            f"(d, d), got {shapes}"
         )
     first, second = (_factor(cov) for cov in covs)
     overlap = np.linalg.svd(first.T @ second, compute_uv=False).sum()
@@ -238,5 +238,5 @@ def art_fid(fid_value: float, lpips_mean: float) -> float:
     """
     for name, value in (("fid_value", fid_value), ("lpips_mean", lpips_mean)):
         if not 0.0 <= value < float("inf"):
-            raise ValueError(f"{name} is {value}; allowed is a number from 0 up")
+            raise ValueError(f"{name} must be at least 0, got {value}")
     return (1.0 + fid_value) * (1.0 + lpips_mean)

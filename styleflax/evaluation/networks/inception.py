@@ -25,13 +25,13 @@ Shape = tuple[int, ...]
 
 
 class Conv(NamedTuple):
-    """A convolution without bias, batch normalisation, and ReLU.
+    """A convolution without bias, batch normalization, and ReLU.
 
     Attributes:
         name: Within its block.
         outs: Output channels.
-        height: Of the kernel.
-        width: Of the kernel.
+        height: Height of the kernel.
+        width: Width of the kernel.
         stride: Along both sides.
         padded: With zeros, so that stride 1 keeps the size; otherwise not at all.
     """
@@ -223,7 +223,7 @@ def inception_features(
 
     Args:
         params: As `inception_file.load_inception` gives them: a kernel and a bias by
-            the full name of the convolution, batch normalisation folded in.
+            the full name of the convolution, batch normalization folded in.
         images: RGB in [0, 1] or [-1, 1], as the form of the network asks; at least
             `SMALLEST_SIDE_PX` high and wide.
         blocks: As `inception_blocks.build_blocks` gives them; d is then 2048.
@@ -252,7 +252,7 @@ def apply_block(params: Params, x: FeatureMap, block: Block) -> FeatureMap:
 def resize_to_299(images: Image) -> Float[Array, "b 299 299 3"]:
     """Returns the pictures as pytorch-fid makes them of any size.
 
-    Bilinear between pixel centres, with no smoothing where the picture shrinks (its
+    Bilinear between pixel centers, with no smoothing where the picture shrinks (its
     `F.interpolate` with `align_corners=False`); the proportions are not kept.
     """
     shape = (images.shape[0], 299, 299, images.shape[3])

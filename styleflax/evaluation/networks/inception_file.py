@@ -35,7 +35,7 @@ TITLES: Mapping[Form, str] = {
     "art_inception.pth)",
 }
 
-_EPS = 1e-3  # of every batch normalisation; torchvision's BasicConv2d
+_EPS = 1e-3  # of every batch normalization; torchvision's BasicConv2d
 _NUM_FEATURES = 2048
 _NORM_LEAVES = ("weight", "bias", "running_mean", "running_var")
 _COUNTER = ".num_batches_tracked"
@@ -60,7 +60,7 @@ def load_inception(
 
     Returns:
         By the full name of each convolution {"kernel": (height, width, in, out),
-        "bias": (out,)}, float32. Batch normalisation is folded in, in float64.
+        "bias": (out,)}, float32. Batch normalization is folded in, in float64.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -172,14 +172,15 @@ def fold(
     mean: np.ndarray,
     variance: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Returns the convolution that equals one with batch normalisation behind it.
+    """Returns the convolution that equals one with batch normalization behind it.
 
     Args:
         kernel: (out, in, height, width), as PyTorch keeps it.
-        scale: Of the normalised values; this and the rest have one value per output.
+        scale: Scale of the normalized values; this and the rest have one value per
+            output.
         shift: Added to them.
-        mean: Of the training's activations.
-        variance: Of the same.
+        mean: Mean of the training's activations.
+        variance: Variance of the training's activations.
     """
     exact = [array.astype(np.float64) for array in (scale, shift, mean, variance)]
     gain = exact[0] / np.sqrt(exact[3] + _EPS)

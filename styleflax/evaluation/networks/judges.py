@@ -33,7 +33,7 @@ Grams = Mapping[str, Float[Array, "b _ _"]]
 
 
 class JudgeNetwork:
-    """A network that looks at pictures of one size; everything compiles once.
+    """A network that measures images of one size; everything compiles once.
 
     Attributes:
         name: "vgg16" or "alexnet".

@@ -38,7 +38,7 @@ def write_report(
 
     Args:
         out: An existing folder; pictures of the rows are named from here.
-        rows: Of all systems.
+        rows: Rows of all systems.
         settings: What the numbers depend on: shown in the page as it is.
         sets: Numbers of all pictures of a system together, by (system, alpha).
         inputs: Contents and styles as files or arrays, by role ("content", "style")

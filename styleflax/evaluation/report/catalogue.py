@@ -26,7 +26,7 @@ class Metric(NamedTuple):
         title: Head of its column.
         group: The table it stands in.
         better: "lower", "higher", or "" where neither is better.
-        text: One line that explains it; "" where nothing is known about it.
+        text: One line that explains it; "" if there is none.
         is_share: Whether it is 0 or 1 for a pair, and its mean a share of the pairs.
     """
 
@@ -234,7 +234,7 @@ _ARTEFACTS = ("blob", "checkerboard", "border")
 
 
 def describe_metric(name: str) -> Metric:
-    """Returns what is known of a metric; one nobody has heard of keeps its name."""
+    """Returns the description of a metric; an unknown one keeps its name."""
     if name in _BY_NAME:
         return _BY_NAME[name]
     for network in GRAM_NETWORKS:

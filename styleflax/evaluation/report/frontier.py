@@ -183,7 +183,7 @@ def build_matchup_tables(matchups: Sequence[Matchup]) -> list[Table]:
     rows that follow each other.
 
     Args:
-        matchups: Of any curves, by any LPIPS.
+        matchups: Matchups of any curves, by any LPIPS.
     """
     groups: dict[tuple[str, ...], list[Matchup]] = {}
     for matchup in matchups:

@@ -96,7 +96,7 @@ def to_svg(figure: "Figure", name: str, title: str) -> str:
 
 
 # Of middle lightness, so that they stand out of white and of black; told apart by
-# most readers who see fewer colours, and by their markers by all.
+# most readers who see fewer colors, and by their markers by all.
 _COLORS = (
     "#3b7dd8",
     "#d9662b",
@@ -207,9 +207,9 @@ def _write_texts(
     *,
     below: bool,
 ) -> None:
-    """Writes strengths beside points, names beside those that have none.
+    """Writes strengths next to points, and names next to points without one.
 
-    Of neighbouring curves one has them above and one below, so that they collide
+    Of neighboring curves one has them above and one below, so that they collide
     less.
     """
     for point, x, y in zip(points, *means, strict=True):

@@ -66,7 +66,7 @@ class Gallery:
 
         Args:
             out: Folder that the rows' pictures are named from.
-            rows: Of all systems. Those of the baselines "content" and "style" show
+            rows: Rows of all systems. Those of the baselines "content" and "style" show
                 the inputs where `inputs` does not.
             inputs: Contents and styles by name.
         """

@@ -24,7 +24,7 @@ class Mean(NamedTuple):
     """The mean of the finite values.
 
     Attributes:
-        mean: Of the values.
+        mean: Mean of the values.
         low: Lower end of the 95 % bootstrap interval.
         high: Upper end.
         num_values: How many there are.
@@ -101,7 +101,7 @@ def summarise(
     come last.
 
     Args:
-        rows: Of any number of systems.
+        rows: Rows of any number of systems.
         sets: Numbers of all pictures of a system together, by (system, alpha).
     """
     groups: dict[SystemKey, list[Row]] = {}

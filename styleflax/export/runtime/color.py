@@ -39,8 +39,8 @@ class Palette(NamedTuple):
     """What the color step knows of a painting, or of the mixes of regions.
 
     Attributes:
-        mean: Of RGB.
-        covariance: The same.
+        mean: Mean of RGB.
+        covariance: Covariance of RGB.
     """
 
     mean: Float[np.ndarray, "*n 3"]
@@ -104,9 +104,9 @@ def color_map(
     """The maps that move the chroma of regions to their palettes'.
 
     Args:
-        moments: Of the picture's regions.
-        palette: Of every region.
-        strength: Of every region; 0 leaves its colors as they are.
+        moments: Moments of the picture's regions.
+        palette: Palette of every region.
+        strength: Strength of every region; 0 leaves its colors as they are.
     """
     mean = moments.mean @ TO_CHROMA.T
     source, target = (
@@ -130,7 +130,7 @@ def apply_color_map(
 
     Args:
         image: RGB, of any range.
-        maps: Of every region.
+        maps: Maps of every region.
         masks: Share of every region at every pixel; None where there is one region.
     """
     total = image.copy()

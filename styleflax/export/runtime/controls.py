@@ -19,13 +19,13 @@ class Plan(NamedTuple):
     """Controls, completed; regions include what the masks leave free, if anything.
 
     Attributes:
-        strength: Of every region.
+        strength: Strength of every region.
         weights: Share of every style in every region; rows sum to 1.
         masks: At the photo's pixels; None where there is one region.
         has_rest: Whether the last region keeps the photo's pixels.
         color_match: Strength of the color step in every region; None for none.
         detail: Share of the photo's lost detail in every region; None for none.
-        level_balance: Of SANet.
+        level_balance: Level balance of SANet.
     """
 
     strength: Float[np.ndarray, " r"]

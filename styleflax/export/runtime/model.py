@@ -26,7 +26,7 @@ class ExportedModel:
 
     Args:
         folder: With the manifest.
-        threads: Of ONNX Runtime; None for all cores.
+        threads: Threads of ONNX Runtime; None for all cores.
         providers: Execution providers of ONNX Runtime, in order of preference.
 
     Raises:
@@ -62,8 +62,8 @@ class ExportedModel:
         """Mean and deviation as inputs of the decoder.
 
         Args:
-            name: Of the inputs, before `.mean` and `.std`.
-            moments: Of regions.
+            name: Name of the inputs, before `.mean` and `.std`.
+            moments: Moments of regions.
             role: `content` or `style`, whose variances may differ.
         """
         mean, std = mean_std(moments, **self.manifest["statistics"][role])

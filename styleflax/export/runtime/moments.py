@@ -68,7 +68,7 @@ def mean_std(
     """Mean and standard deviation in float32, as the decoder takes them.
 
     Args:
-        moments: Of regions.
+        moments: Moments of regions.
         ddof: 0 divides by the count, 1 by the count less 1; never by less than 1.
         eps: Added to the variance, inside the square root.
     """

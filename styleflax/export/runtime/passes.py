@@ -57,7 +57,7 @@ class Passes(NamedTuple):
         model: Which draws it.
         image: RGB in [0, 1].
         plan: What was asked for.
-        windows: Of the photo.
+        windows: Windows of the photo.
         features: (c, h, w) of every window by level.
         grids: Masks on the levels' grids over the whole photo, as inputs.
     """

@@ -21,8 +21,8 @@ class EncodedStyle(NamedTuple):
 
     Attributes:
         arrays: Inputs of the decoder, without the axis of styles.
-        palette: Of its colors; None where they are unknown.
-        number: Of the model's own style, from 0; 0 of a painting.
+        palette: Palette of its colors; None where they are unknown.
+        number: Number of the model's own style, from 0; 0 of a painting.
     """
 
     arrays: Arrays
@@ -38,7 +38,7 @@ def encode_painting(
     """What is retained of a painting, or of the part of it under a mask.
 
     Args:
-        model: Of a method that takes paintings.
+        model: Model of a method that takes paintings.
         image: RGB in [0, 1].
         mask: Weights of all pixels; None for all alike.
     """
@@ -96,11 +96,11 @@ def positions(
     """What is attended to at a level, with an axis of one style.
 
     Args:
-        model: Of a method that attends.
-        name: Of the level.
-        feature: Of the style.
+        model: Model of a method that attends.
+        name: Name of the level.
+        feature: Feature of the style.
         part: Weights of its positions.
-        moments: Of that part.
+        moments: Moments of that part.
     """
     with np.errstate(divide="ignore"):
         bias = np.maximum(np.log(part.reshape(1, -1)), FILLER_BIAS)

@@ -38,7 +38,7 @@ class OnnxStylizer:
     Args:
         folder: With the manifest.
         tile_px: Side of the windows of larger photos; 0 for none.
-        threads: Of ONNX Runtime; None for all cores.
+        threads: Threads of ONNX Runtime; None for all cores.
         providers: Execution providers of ONNX Runtime, in order of preference.
 
     Raises:
@@ -116,7 +116,7 @@ class OnnxStylizer:
         """The photo in the style, or in a mix of styles; RGB in [0, 1].
 
         Args:
-            photo: Of any size.
+            photo: Photo of any size.
             styles: One, or a list of several.
             alpha: Strength, 0 to 1; above 1, up to 10, it exaggerates.
             weights: Share of every style, scaled to sum to 1; with masks also by

@@ -45,8 +45,8 @@ def cut_spans(size: int, side: int, halo: int) -> list[Span]:
     """Windows of at most that side along a picture's side of that size.
 
     Args:
-        size: Of the picture's side, in px.
-        side: Of a window: a multiple of the model's stride, above twice the halo.
+        size: Size of the picture's side, in px.
+        side: Side of a window: a multiple of the model's stride, above twice the halo.
         halo: The model's.
     """
     if size <= side:
@@ -87,7 +87,8 @@ def lay_masks(
     """Masks that sum to 1, and whether the last one is of what others leave free.
 
     Args:
-        masks: Of the picture's size. Where they sum to more than 1, they are scaled.
+        masks: Masks of the picture's size. Where they sum to more than 1, they are
+            scaled.
     """
     laid = np.stack([np.asarray(mask, np.float32) for mask in masks])
     rest = np.clip(1.0 - laid.sum(axis=0), 0.0, 1.0)

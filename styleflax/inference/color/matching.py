@@ -33,7 +33,7 @@ def match_by_bands(
         out: Where to write, uint8 or float32; it may be `image`.
         styles: With palettes.
         controls: Of which weights and color match count.
-        masks: Of the picture.
+        masks: Masks of the picture.
     """
     bands = list(row_bands(*image.shape[:2]))
     totals = [ColorMoments()] * masks.num_regions

@@ -23,9 +23,9 @@ class ColorMoments(NamedTuple):
     """Sums over pixels in float64, which hold any picture's.
 
     Attributes:
-        weight: Of all pixels.
-        first: Of their colours.
-        second: Of all products of two channels.
+        weight: Sum of weights of all pixels.
+        first: Sum of their colors.
+        second: Sum of all products of two channels.
     """
 
     weight: float = 0.0
@@ -61,7 +61,7 @@ class ColorMoments(NamedTuple):
 def coral_transform(
     moments: ColorMoments, wanted: ColorMoments, eps: float = 1e-5
 ) -> Float[np.ndarray, "3 3"]:
-    """What centred colours are multiplied by to have the wanted covariance.
+    """The matrix that gives centered colors the target covariance.
 
     See `ops.color.coral_recolor`.
     """
@@ -111,13 +111,13 @@ def color_style(
     masks: LaidMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
-    """A style in the colours of the content where the style goes, if it has pixels.
+    """A style in the colors of the content where the style goes, if it has pixels.
 
     Args:
         style: Only what is `StylePixels` is changed.
         content: uint8, or RGB in [0, 1].
-        masks: Laid over the content; None for all of it.
-        shares: Of this style in every region that is stylized.
+        masks: Masks at the size of the content; None for all of it.
+        shares: Shares of this style in every region that is stylized.
     """
     if not isinstance(style, StylePixels) or not shares.any():
         return style
@@ -137,8 +137,8 @@ class ColorStatistics(NamedTuple):
     """Mean and variance of CIELAB's channels: of a result and of its target, by region.
 
     Attributes:
-        mean: Of each channel.
-        variance: Of each channel, biased.
+        mean: Mean of each channel.
+        variance: Variance of each channel, biased.
     """
 
     mean: Float[np.ndarray, "2 r 3"]

@@ -17,7 +17,7 @@ from styleflax.weights.store import load_model, model_digest
 ENCODINGS = ("jpeg", "png")
 TFDS, IMAGES = "tfds", "images"
 FORMATS = (TFDS, IMAGES)
-"""Of data sets: what TFDS reads, or a folder of pictures like the source."""
+"""Formats of data sets: for TFDS, or a folder of images like the source."""
 _RECORDED = ("image", "name", "index", "style", "seed", "weights_sha256")
 _IN_TABLE = ("file_name", "source", "index", "style", "sha256")
 
@@ -33,7 +33,7 @@ class Settings(NamedTuple):
         data_dir: See `open_labelled`.
         alpha: Strength of the styles, 0 to 1.
         color_match: See `controls.ControlArguments`; by default what the weights say.
-        detail: The same.
+        detail: See `controls.ControlArguments`; by default what the weights say.
         size_px: Short side of the pictures, before and after. By default 256 for
             `tfds`, and each picture's own for `images`.
         crop: Take the middle square, so that one program serves all; the default
@@ -42,8 +42,8 @@ class Settings(NamedTuple):
         style_size_px: Paintings become squares of this side.
         batch_size: Pictures of a part, and of a device at a time.
         seed: The style of a picture depends on this and on its number alone.
-        encoding: Of the pictures: `jpeg` (quality 95, all colours) or `png`. By
-            default `jpeg` for `tfds`, and the source's for `images`.
+        encoding: Encoding of the pictures: `jpeg` (quality 95, all colors) or `png`.
+            By default `jpeg` for `tfds`, and the source's for `images`.
         num_threads: Read, decode, encode and write, in each process.
         classes: Names of all classes in order; None for those of the source.
         format: One of `FORMATS`.

@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 UNIFORM_MAX_PX = 2**18
 """Pictures that are not cropped are stylized a part at once where all of it have one
-size of at most so many pixels."""
+size of at most this many pixels."""
 
 
 class PartFiles(Protocol):

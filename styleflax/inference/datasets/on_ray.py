@@ -41,10 +41,10 @@ def make_parts(
 
     Args:
         settings: Paths in it must lead to the same files on all hosts.
-        folder: Of the parts, the same.
+        folder: Folder of the parts, the same.
         parts: Their numbers.
         num_workers: Actors; each takes a GPU if the cluster has any.
-        address: Of the cluster; None starts one here, or takes `RAY_ADDRESS`.
+        address: Address of the cluster; None starts one here, or takes `RAY_ADDRESS`.
 
     Raises:
         ImportError: Ray is not installed.

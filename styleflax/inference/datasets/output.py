@@ -57,7 +57,7 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
     except (ValueError, TypeError):
         raise ValueError(f"{path} is damaged: give another folder") from None
     different = [
-        f"{k}: {old.get(k)} there, {settings.get(k)} asked for"
+        f"{k}: was {old.get(k)}, now {settings.get(k)}"
         for k in sorted(old.keys() | settings.keys())
         if old.get(k) != settings.get(k)
     ]

@@ -37,8 +37,8 @@ class Note(NamedTuple):
     Attributes:
         part: Its number.
         num_records: Pictures in it.
-        num_bytes: Of all records, without the file's own.
-        sha256: Of the file.
+        num_bytes: Number of bytes of all records, without the file's own.
+        sha256: SHA-256 of the file.
         skipped: Pictures that could not be used.
         damaged_styles: Paintings that could not be used and were replaced.
         files: Where pictures are files of their own, what is known of each.
@@ -184,7 +184,7 @@ def forget_part(folder: Path, part: int) -> None:
 
 
 def wait_for_parts(folder: Path, num_parts: int) -> None:
-    """Returns when all parts are there, whoever makes them.
+    """Waits until all parts exist, made by any process.
 
     Files are looked for, since a collective operation of JAX gives up on a process
     that is behind by more than its patience.

@@ -47,7 +47,7 @@ def make_bulk_program(
 
     Args:
         model: Its parameters are kept on every device.
-        devices: Of this process; each takes an equal share of a batch.
+        devices: Devices of this process; each takes an equal share of a batch.
     """
     method = model.method
 
@@ -113,14 +113,14 @@ def stylize_each(
     """Content images, each in its own style; see `methods.base.stylize`.
 
     Args:
-        method: Of the model.
-        variables: See there.
-        frozen: See there.
+        method: Method of the model.
+        variables: As for `Method`.
+        frozen: As for `Method`.
         content: A batch.
         styles: The tree of a style, its leaves stacked over the batch.
         alpha: Strength for all.
         color_match: See `methods.base.Controls`.
-        detail: The same.
+        detail: See `methods.base.Controls`.
 
     Returns:
         RGB of exactly the size of `content`, not clipped.
@@ -154,8 +154,8 @@ def stylize_each(
 
 
 MEMORY_LIMIT_BYTES = 2**30
-"""Encoded styles beyond this are encoded again when they come again. AdaIN's take 4
-kB each; SANet's of 256 px take 2.5 MB."""
+"""Bytes of encoded styles in memory; others are encoded again when needed. AdaIN's take
+4 kB each; SANet's of 256 px take 2.5 MB."""
 
 
 class Painting(NamedTuple):
@@ -202,7 +202,7 @@ class Paintings:
         A painting that is damaged is replaced by the next in order.
 
         Args:
-            seed: Of the data set.
+            seed: Seed of the data set.
             index: The picture's place in the source.
             copy: Which of its styles, from 0, no two the same.
 

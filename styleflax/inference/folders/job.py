@@ -85,8 +85,8 @@ class Job(NamedTuple):
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
         overwrite: Whether files may be there.
-        left_out: What folders hold beside pictures.
-        recorder: Of what results follow from, which is then written beside them.
+        left_out: Files in folders that are not images.
+        recorder: Writes the record of each result.
     """
 
     contents: Sequence[Source]

@@ -289,7 +289,7 @@ def pair_names(
     Args:
         pairs: What is to be made.
         folder: Where.
-        suffix: Of the names.
+        suffix: Suffix of the names.
         chosen: Names that are given, one for each pair; None where there is none.
     """
     chosen = chosen or [None] * len(pairs)

@@ -40,7 +40,7 @@ class Given(NamedTuple):
         style_masks: Parts of the paintings that count.
         weights: Name or file of the model.
         out: What is to be written.
-        left_out: What folders hold beside pictures is added to this list.
+        left_out: List to which files that are not images are added, with reasons.
     """
 
     photos: Sequence[Path]

@@ -1,4 +1,4 @@
-"""The record beside a result: what it was made of, so that stopped work can go on.
+"""Records of what results were made from, so that stopped work can continue.
 
 The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
 programs would take for a class of pictures. It is written before the result gets its
@@ -42,7 +42,7 @@ def write_record(target: Path, asked: Asked, digest: str) -> None:
     Args:
         target: The result, which is to get its name next.
         asked: What it follows from.
-        digest: Of its bytes, see `digest_bytes`.
+        digest: Digest of its bytes, see `digest_bytes`.
 
     Raises:
         OSError: The file cannot be written.
@@ -84,8 +84,8 @@ def find_state(target: Path, asked: Asked) -> State:
     except (OSError, ValueError, KeyError, TypeError):
         if os.path.lexists(target):
             raise FileExistsError(
-                f"{str(target)!r} has no record beside it, so it may be yours: move it "
-                "away, give another -o, or replace it by --overwrite"
+                f"{str(target)!r} has no record, so it may be yours: move it, give "
+                "another -o, or replace it with --overwrite"
             ) from None
         return "missing"
     if not target.is_file():
@@ -97,9 +97,9 @@ def find_state(target: Path, asked: Asked) -> State:
     if others := [name for name in different if name != PHOTO]:
         told = "; ".join(_difference(k, recorded.get(k), now.get(k)) for k in others)
         raise ValueError(
-            f"{str(target)!r} was made otherwise ({told}): --resume goes on with the "
-            "same work only; ask for the same, give another -o, or make all of it "
-            "again by --overwrite"
+            f"{str(target)!r} was made differently ({told}): --resume continues only "
+            "the same work; use the same options, give another -o, or make everything "
+            "again with --overwrite"
         )
     if digest_file(target) != digest:
         return "damaged"
@@ -146,7 +146,7 @@ def _difference(name: str, was: Any, now: Any) -> str:
     texts = [json.dumps(value) for value in (was, now)]
     if max(map(len, texts)) > 40:  # digests say nothing to people
         return f"{name} differ" if name.endswith("s") else f"{name} differs"
-    return f"{name}: {texts[0]} there, {texts[1]} asked for"
+    return f"{name}: was {texts[0]}, now {texts[1]}"
 
 
 _SHOWN = 3

@@ -38,12 +38,12 @@ from styleflax.memory import explained_memory
 
 
 class Cells:
-    """Pictures of one page, in a hidden folder beside it until the page is complete.
+    """Results of one page, in a hidden folder next to it until the page is complete.
 
     Args:
         job: With a recorder, and all pairs of the page.
         out: The page.
-        ways: What the page depends on beside its pictures.
+        ways: What the page depends on other than its results.
     """
 
     def __init__(self, job: Job, out: Path, ways: Mapping[str, Any]) -> None:

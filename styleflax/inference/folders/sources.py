@@ -82,7 +82,7 @@ class Row(NamedTuple):
 
 
 def mixes_of(styles: Sequence[Source], *, together: bool) -> list[Mix]:
-    """What every photograph is put into: all styles at once, or each by itself."""
+    """The mixes of every photo: all styles at once, or each style alone."""
     return [tuple(styles)] if together else [(one,) for one in styles]
 
 
@@ -92,7 +92,7 @@ def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
     Those whose header cannot be read are left out: reading them says why.
 
     Args:
-        photos: To be looked at.
+        photos: Photos to check.
         size_px: Short side that they will be resized to, or None.
     """
     sizes = set()
@@ -120,8 +120,8 @@ def expand(
         paths: As they stand on the command line.
         name: How messages call them.
         suffixes: What to take of a folder.
-        repeats: Whether a picture that is given again comes again.
-        left_out: What folders hold beside pictures is added to this list.
+        repeats: Whether an image that is given twice counts twice.
+        left_out: List to which files that are not images are added, with reasons.
 
     Raises:
         FileNotFoundError: One of them is not there.

@@ -31,9 +31,9 @@ class Descent(NamedTuple):
     Attributes:
         image: RGB, not limited to [0, 1].
         value: The loss of it; inf before the first iteration.
-        gradient: Of the loss at the image.
-        terms: Of the loss.
-        memory: The optimiser's own.
+        gradient: Gradient of the loss at the image.
+        terms: Terms of the loss.
+        memory: The optimizer's own.
     """
 
     image: Image
@@ -159,12 +159,12 @@ def _search(
 
 
 class Kept(NamedTuple):
-    """Where an optimisation stands.
+    """Where an optimization stands.
 
     Attributes:
-        descent: The picture, and all that the optimiser remembers.
-        level: Of the pyramid.
-        done: Calls of the optimiser at this level.
+        descent: The picture, and all that the optimizer remembers.
+        level: Level of the pyramid.
+        done: Calls of the optimizer at this level.
         losses: So far, of all levels.
     """
 
@@ -227,10 +227,12 @@ def load_kept(
         level, done = (int(x) for x in arrays["progress"])
         losses, size = arrays["losses"], leaves[0].shape[1:3]
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no checkpoint, or damaged: {error}") from error
+        raise ValueError(
+            f"{path} is not a checkpoint, or is damaged: {error}"
+        ) from error
     if found != origin:
         raise ValueError(
-            f"{path} is of other pictures or settings: delete it to begin anew, or "
+            f"{path} belongs to other images or settings; delete it to start over, or "
             "name another checkpoint"
         )
     tree = jax.tree.structure(jax.eval_shape(lambda: begin(size)))

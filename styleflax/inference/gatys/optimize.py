@@ -36,8 +36,8 @@ class Regions(NamedTuple):
     """Where each style goes.
 
     Attributes:
-        weights: Of every style in every region.
-        masks: Of the regions; they sum to 1. None for one region that is all.
+        weights: Weights of every style in every region.
+        masks: Masks of the regions; they sum to 1. None for one region that is all.
         style_masks: The part of every style that counts, or () for all of them.
     """
 
@@ -52,11 +52,11 @@ class Regions(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What an optimised picture is made of; RGB in [0, 1].
+    """What an optimized picture is made of; RGB in [0, 1].
 
     Attributes:
-        content: Of the size that the result has.
-        styles: Of any sizes.
+        content: Content of the size that the result has.
+        styles: Styles of any sizes.
         regions: Where they go.
         start: What the result begins as, of any size; None for what `Settings.init`
             says.
@@ -79,8 +79,8 @@ def level_sizes(size: Size, levels: int) -> list[Size]:
     ]
     if min(sizes[0]) < MIN_SIDE_PX:
         raise ValueError(
-            f"levels={levels} of a picture of {size[1]}x{size[0]} px begin below "
-            f"{MIN_SIDE_PX} px; take fewer levels"
+            f"levels={levels} of an image of {size[1]}x{size[0]} px start below "
+            f"{MIN_SIDE_PX} px; use fewer levels"
         )
     return sizes
 
@@ -110,7 +110,7 @@ def first_image(inputs: Inputs, init: str, size: Size, key: Array) -> Image:
     if init == "content":
         return resized(inputs.content[None], size)
     if not inputs.styles:
-        raise ValueError("init='style' needs a style")
+        raise ValueError("init='style' requires a style")
     return resized(inputs.styles[0][None], size)
 
 
@@ -122,9 +122,9 @@ def next_image(inputs: Inputs, image: Image, size: Size) -> Image:
     enlarged.
 
     Args:
-        inputs: Of the whole picture.
+        inputs: Inputs of the whole picture.
         image: The result of the level before.
-        size: Of the finer level.
+        size: Size of the finer level.
     """
     if inputs.start is None:
         return resized(image, size)
@@ -141,13 +141,13 @@ def resized(image: Float[Array | np.ndarray, "1 h w 3"], size: Size) -> Image:
 
 
 CHUNK = 10
-"""Iterations on the device until the host hears of them."""
+"""Iterations on the device between reports to the host."""
 SAVE_EVERY_S = 20.0
 Picture = Float[np.ndarray, "_ _ 3"]
 
 
 class Optimised(NamedTuple):
-    """A picture that was optimised.
+    """A picture that was optimized.
 
     Attributes:
         image: RGB in [0, 1].
@@ -160,11 +160,11 @@ class Optimised(NamedTuple):
 
 
 Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
-"""(level, losses since it heard last; at first those of the checkpoint, if any)."""
+"""(level, losses since the last report; first those of the checkpoint, if any)."""
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
-    """A function that puts a content into a style by optimisation.
+    """A function that puts a content into a style by optimization.
 
     `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
     start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions all styles
@@ -282,7 +282,7 @@ def _descend_all(
         if kept.done > settings.iterations_at(level):
             continue
         height, width = sizes[level]
-        doing = f"optimizing the pixels of a picture of {width} x {height} px"
+        doing = f"optimizing the pixels of an image of {width} x {height} px"
         with explained_memory(doing, "use a smaller --size"):
             targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
             level_key = jax.random.fold_in(key, level)

@@ -42,7 +42,7 @@ def load_gatys_encoder(
 ) -> Params:
     """A VGG whose filters are scaled so that all layers' activations are about 1.
 
-    Those of the package's models, and of the normalised VGG-19, are scaled already;
+    Those of the package's models, and of the normalized VGG-19, are scaled already;
     others are, over the photographs that come with scikit-image.
 
     Args:
@@ -78,10 +78,10 @@ ENCODER = "sanet"
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
-    """What a long optimisation is told beside its pictures.
+    """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
-        seed: Of noise, and of style losses that sample.
+        seed: Seed of noise, and of style losses that sample.
         checkpoint: File to go on from; see `make_gatys`.
         heard: Called with level and losses of every chunk.
     """
@@ -92,7 +92,7 @@ class Watch:
 
 
 class Result(NamedTuple):
-    """An optimised picture.
+    """An optimized picture.
 
     Attributes:
         picture: To be saved or shown.
@@ -112,14 +112,14 @@ def optimise_picture(
     start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
-    """The content in the style of paintings, by optimisation of its pixels.
+    """The content in the style of paintings, by optimization of its pixels.
 
     Args:
         content: A picture.
         style: One or several; none where the style has no weight.
         settings: How.
         encoder: As for `load_encoder`.
-        watch: Seed, checkpoint and what hears of progress.
+        watch: Seed, checkpoint and the receiver of progress.
         start: A picture to begin with in place of what the settings say, such as a
             trained model's result; of any size.
         controls: As for `Stylizer`, but for those of single methods; strengths are
@@ -132,12 +132,16 @@ def optimise_picture(
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
     styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
     if not styles and settings.objective.style_weight:
-        raise ValueError("style is missing; only style_weight 0 goes without one")
+        raise ValueError("style is missing; only style_weight 0 works without one")
     plan = make_plan(max(1, len(styles)), **controls)
     if plan.refine:
-        raise ValueError("refine is of trained methods only; iterations are settings")
+        raise ValueError(
+            "refine is available for trained methods only; set iterations instead"
+        )
     if plan.extras:
-        raise ValueError(f"{', '.join(plan.extras)}: of trained methods only")
+        raise ValueError(
+            f"{', '.join(plan.extras)}: available for trained methods only"
+        )
     check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
@@ -163,7 +167,7 @@ def _load_content(content: Picture, plan: Plan) -> Content:
         content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
     )
     if is_batch:
-        raise ValueError("content must be one picture, got a batch")
+        raise ValueError("content must be one image, got a batch")
     return contents[0]
 
 
@@ -192,7 +196,7 @@ def style_regions(
 
     Args:
         plan: What was asked for; strengths are factors on the weights.
-        masks: Laid over the content; None for all of it.
+        masks: Masks at the size of the content; None for all of it.
         parts: The part of every style that counts, or None.
     """
     weights = np.asarray(plan.shares) * np.asarray(plan.strengths)[:, None]

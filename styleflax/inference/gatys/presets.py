@@ -14,16 +14,16 @@ OptimizerName = Literal["lbfgs", "adam"]
 
 
 class Settings(NamedTuple):
-    """How a picture is optimised.
+    """How a picture is optimized.
 
     Attributes:
-        objective: What is minimised.
+        objective: What is minimized.
         init: What it begins as.
         optimizer: `lbfgs` or `adam`.
         iterations: At each level of the pyramid, coarse to fine; one number is for
             all levels.
-        levels: Of the pyramid; each has twice the side of the one before.
-        learning_rate: Of Adam, in units of the range of a pixel.
+        levels: Levels of the pyramid; each has twice the side of the one before.
+        learning_rate: Learning rate of Adam, in units of the range of a pixel.
         memory_size: Pairs that L-BFGS remembers; each takes two pictures.
     """
 
@@ -105,7 +105,7 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
     """Refuses what is not possible; gives the settings back.
 
     Args:
-        settings: To be looked at.
+        settings: Settings to check.
         guided: Whether there are masks.
 
     Raises:
@@ -127,7 +127,9 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
         if len(set(layers)) < len(layers):
             raise ValueError(f"{name} must differ from one another, got {layers}")
     if not objective.layers():
-        raise ValueError("content_weight and style_weight are both 0, or have no layer")
+        raise ValueError(
+            "content_weight or style_weight must be above 0 and have a layer"
+        )
     weights = objective.layer_weights
     if weights is not None and len(weights) != len(objective.style_layers):
         raise ValueError(
@@ -170,8 +172,8 @@ def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> No
     base = StyleTerm.parse(name).loss
     if base in CRITIC_LAYERS:
         raise ValueError(
-            f"style loss {name!r} needs a critic that learns beside a network, and "
-            "here is none"
+            f"style loss {name!r} requires a critic that is trained with a network, so "
+            "it is not available here"
         )
     loss = find_style_loss(name)
     if missing := [layer for layer in loss.layers if layer not in layers]:
@@ -181,6 +183,5 @@ def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> No
         )
     if guided and base not in GUIDED:
         raise ValueError(
-            f"style loss {name!r} cannot be of a masked part; these can: "
-            f"{', '.join(GUIDED)}"
+            f"style loss {name!r} does not support masks; these do: {', '.join(GUIDED)}"
         )

@@ -71,7 +71,7 @@ class Refiner:
             content: Its `image` is as large.
             styles: Paintings, as many as the plan has.
             plan: What was asked for.
-            masks: Laid over the content; None for all of it.
+            masks: Masks at the size of the content; None for all of it.
             on_step: Called after every few iterations.
         """
         whole: Size = (stylized.shape[0], stylized.shape[1])
@@ -110,7 +110,7 @@ def num_levels(size: Size) -> int:
 
 
 def _listener(on_step: OnStep, total: int) -> Callable[[int, np.ndarray], None]:
-    """Returns what hears of one picture's iterations and passes their number on."""
+    """Returns a callback that reports the number of one image's iterations."""
     done = 0
 
     def hear(_level: int, losses: np.ndarray) -> None:

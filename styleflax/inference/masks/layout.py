@@ -15,7 +15,7 @@ from styleflax.inference.tiles.windows import Window
 WHOLE = np.ones((1, 1, 1), np.float32)
 """One region, of any size."""
 BAND_PX = 2**20
-"""Of a picture are looked at at once, where that can be chosen."""
+"""Pixels processed at a time."""
 _NEGLIGIBLE = 0.02
 """Masks of 8 bits that should sum to 1 may miss it by their rounding."""
 _MIN_AREA_PX = 1.0
@@ -42,10 +42,10 @@ class LaidMasks:
 
     Args:
         masking: The masks.
-        height: Of the picture in px.
-        width: The same.
+        height: Height of the picture in px.
+        width: Width of the picture in px.
         alpha: The content's opacity, of any size; None is opaque.
-        scale: Pixels of this picture for each one that the feather is told in.
+        scale: Pixels of this image per pixel of the feather.
         cached_bands: How many bands are cached; None for all, as for a video's frames.
 
     Raises:
@@ -81,7 +81,7 @@ class LaidMasks:
         self.shape = (len(areas) + self.has_kept, height, width)
         for name, area in zip(masking.names, areas, strict=True):
             if area < _MIN_AREA_PX:
-                raise ValueError(f"{name} is empty: no pixel is left for it")
+                raise ValueError(f"{name} is empty: other masks leave no pixel for it")
 
     def __getitem__(self, index: tuple[slice, slice]) -> Float[np.ndarray, "r n w"]:
         regions, rows = index
@@ -102,7 +102,7 @@ class LaidMasks:
         return (masks / masks.sum(axis=0)).astype(np.float32)
 
     def _laid(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """The masks in these rows, and what is left beside those that have values."""
+        """The masks in these rows, and the rest that those with values leave."""
         values = [
             None if source is None else self._spread(source, first, last)
             for source in self._sources
@@ -145,7 +145,7 @@ def spread(
     """
     laid = _stretch(values, size, 0, size[0])
     if laid.sum() < _MIN_AREA_PX:
-        raise ValueError(f"{name} is empty: no pixel is left for it")
+        raise ValueError(f"{name} is empty: other masks leave no pixel for it")
     return laid
 
 
@@ -189,7 +189,7 @@ def average_cells(
     """What `ops.spatial.area_average` gives, in little memory and compiling nothing.
 
     Args:
-        masks: Of any size; they may be mapped from a file.
+        masks: Masks of any size; they may be mapped from a file.
         height: Cells along the first side.
         width: Along the second.
     """
@@ -219,9 +219,9 @@ def layer_cells(
     """The masks on every layer's grid over the whole picture.
 
     Args:
-        masks: Of any size.
+        masks: Masks of any size.
         picture: Height and width, in px.
-        strides: Of every layer's positions, in px.
+        strides: Strides of every layer's positions, in px.
     """
     height, width = picture
     return {
@@ -257,7 +257,7 @@ class PixelMasks:
     """`masks.rows(first, last)`: regions at the pixels of these rows.
 
     Args:
-        masks: Of any height and width, or `LaidMasks` of the picture's.
+        masks: Masks of any height and width, or `LaidMasks` of the picture's.
         picture: Height and width of the picture, in px.
     """
 

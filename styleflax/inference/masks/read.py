@@ -27,7 +27,7 @@ from styleflax.images.read import Picture, read_picture
 logger = logging.getLogger(__name__)
 
 Mask = Encoded | PillowImage.Image | np.ndarray
-"""What a mask is: white, or 1, where the style goes; greys in between.
+"""What a mask is: white, or 1, where the style goes; grays in between.
 
 A path, bytes, an open file or a Pillow image of any size, which is stretched over the
 content and whose transparent parts are not in the mask; an array (h, w): bool, uint8,
@@ -88,7 +88,7 @@ def check_masks(
     alone = alone or (isinstance(masks, np.ndarray) and masks.ndim == 2)
     several: Sequence[Mask] = [masks] if alone else list(masks)  # type: ignore[arg-type, list-item]
     if not several:
-        raise ValueError("masks is a list of no masks")
+        raise ValueError("masks must have at least one mask, got none")
     if not 0.0 <= feather_px < float("inf"):
         raise ValueError(f"feather must be finite and at least 0 px, got {feather_px}")
     kinds = tuple(
@@ -96,7 +96,9 @@ def check_masks(
         for mask in several
     )
     if kinds.count(REST) > 1 or (REST in kinds and len(kinds) == 1):
-        raise ValueError(f"{REST!r} is what other masks leave: give it once, with them")
+        raise ValueError(
+            f"{REST!r} must be given once, with other masks: it is what they leave"
+        )
     names = [_name(number, mask) for number, mask in enumerate(several, 1)]
     values = [
         None if kind else read_mask(mask, name, max_megapixels)
@@ -121,7 +123,7 @@ def check_style_mask(mask: Mask, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be an image, got {mask!r}")
     values = read_mask(mask, name)
     if not values.any():
-        raise ValueError(f"{name} is empty: no pixel is in it")
+        raise ValueError(f"{name} must have at least one pixel, got an empty mask")
     return values
 
 
@@ -204,7 +206,7 @@ def _warn_of_labels(picture: Picture, grey_u8: np.ndarray, name: str) -> None:
 
 def _checked(values: np.ndarray, name: str) -> np.ndarray:
     if values.ndim != 2 or not values.size:
-        raise ValueError(f"{name} has shape {values.shape}; it must be (h, w)")
+        raise ValueError(f"{name} must have shape (h, w), got {values.shape}")
     is_whole = np.issubdtype(values.dtype, np.integer)
     if is_whole and values.min() >= 0 and values.max() == 1:
         values = values.astype(np.bool_)
@@ -212,15 +214,15 @@ def _checked(values: np.ndarray, name: str) -> np.ndarray:
         return values
     if values.dtype != np.bool_ and not np.issubdtype(values.dtype, np.floating):
         raise ValueError(
-            f"{name} has dtype {values.dtype}; it must be bool, uint8 or float, or "
-            "integers that are 0 and 1"
+            f"{name} must have dtype bool, uint8 or float, or integers 0 and 1, got "
+            f"{values.dtype}"
         )
     values = values.astype(np.float32)
     # Written so that NaN fails too.
     if not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(
-            f"{name} has values from {values.min():g} to {values.max():g}; floats "
-            "must be in [0, 1]"
+            f"floats in {name} must be in [0, 1], got values from {values.min():g} to "
+            f"{values.max():g}"
         )
     return values
 
@@ -347,7 +349,7 @@ def _numbers(image: PillowImage.Image, name: str) -> np.ndarray:
     color = values[..., :1] if image.mode in {"LA", "La"} else values[..., :3]
     if (color != color[..., :1]).any():
         raise ValueError(
-            f"{name} has colors, not numbers: give a color as in [#ff0000]; it has "
+            f"{name} has colors, not numbers: give a color such as [#ff0000]; it has "
             f"{_listed(_colors(image))}"
         )
     return color[..., 0]

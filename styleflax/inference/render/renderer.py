@@ -79,7 +79,7 @@ def make_programs(
             split_run,
             lambda applied, content: split_run(*model[1:], content, *applied),
         )
-    # A picture by itself runs on the first device, without a detour.
+    # A single image runs on the first device directly.
     run_batch = map_rows(
         lambda model, applied, content: run(*model, content, *applied),
         model[1:],
@@ -97,7 +97,7 @@ def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:
 
     Args:
         method: Built with `native=True`.
-        devices: Of this process.
+        devices: Devices of this process.
     """
     splits: dict[int, RowSplit] = {}
 
@@ -172,10 +172,10 @@ class Renderer:
         """The contents in the styles, RGB in [0, 1].
 
         Args:
-            contents: Of one size.
+            contents: Contents of one size.
             styles: As the method encoded them.
             plan: What was asked for.
-            masks: Laid over the contents; None for all of them.
+            masks: Masks at the size of the contents; None for all of them.
 
         Raises:
             NotEnoughMemoryError: If they do not fit into memory. Where windows were

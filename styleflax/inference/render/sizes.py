@@ -16,8 +16,8 @@ from styleflax.methods.base import Controls, Tiling
 WHOLE_MAX_PX = 2**21
 """Larger pictures are never seen whole of themselves: this takes about 3 GB."""
 WHOLE_SIZES = 2
-"""Of so many sizes pictures are seen whole, as in a folder of one camera's, upright and
-not. Where there are more, windows take less time than compiling would."""
+"""Images are processed whole only if there are at most this many distinct sizes (for
+example of one camera, portrait and landscape), as every size is compiled anew."""
 LADDER = (160, 256, 512, TILE_PX)
 """Sides of windows that are chosen: few, as each compiles its own programs, and close
 enough that a small picture does not fill a small part of its window."""
@@ -32,7 +32,7 @@ class Sizes:
     Args:
         tile_px: Side of the windows of all pictures, 0 for none at all, or None to
             choose for each picture.
-        tiling: Of the method.
+        tiling: Tiling of the method.
 
     Raises:
         ValueError: If the method has no such windows.
@@ -53,7 +53,7 @@ class Sizes:
         self._is_expecting_many = False
 
     def expect(self, num_sizes: int) -> None:
-        """Takes note that pictures of so many sizes will come.
+        """Prepares for images of this many sizes.
 
         Where they are more than `WHOLE_SIZES`, none is seen whole, not even the first,
         so that the programs are those that any later picture needs, too.
@@ -64,9 +64,9 @@ class Sizes:
         """Side of the windows of pictures of that size, or 0 for whole ones.
 
         Args:
-            number: Of pictures at once; a batch is one program.
-            height: Of each, in px.
-            width: The same.
+            number: Number of pictures at once; a batch is one program.
+            height: Height of each, in px.
+            width: Width of each, in px.
         """
         if self._forced is not None:
             return self._forced
@@ -96,8 +96,8 @@ class Sizes:
 
         Args:
             tile_px: Side of the windows that did not fit, or 0 for the whole picture.
-            height: Of the picture, in px.
-            width: The same.
+            height: Height of the picture, in px.
+            width: Width of the picture, in px.
         """
         if self._forced is not None:
             return False
@@ -138,10 +138,10 @@ def notable_cost(
     """A warning of what that costs for whole pictures; None if it costs little.
 
     Args:
-        model: Of any method.
-        count: Of pictures.
-        height: Of each in px.
-        width: The same.
+        model: Model of any method.
+        count: Number of pictures.
+        height: Height of each in px.
+        width: Width of each in px.
         controls: Of which the strengths count.
     """
     if not attends_to_itself(model, controls):
@@ -161,11 +161,11 @@ def notable_cost(
 def of_picture(height: int, width: int) -> str:
     """The beginning of every such warning."""
     return (
-        "where the strength is not 1, or no mask covers, this method's content "
-        f"attends to itself: {width} x {height} px"
+        "a strength other than 1 (or areas without a mask) adds self-attention over "
+        f"the whole image: {width} x {height} px"
     )
 
 
 def in_teraflops(flops: float) -> str:
     """Their end."""
-    return f"{flops / 1e12:.3g} teraflops beside all else"
+    return f"{flops / 1e12:.3g} teraflops in addition"

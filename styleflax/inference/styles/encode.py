@@ -44,7 +44,7 @@ def see_style(
     """A painting at the short side asked for; one that has been seen may stay so.
 
     Args:
-        style: Of any size.
+        style: Style of any size.
         size: In px; None shrinks pictures to `STYLE_SIZE_PX` if they are larger.
         mask: The part of it that counts, scaled to at most 1; None for all, or for
             what it had.
@@ -57,7 +57,7 @@ def see_style(
         if size is None and mask is None:
             return style
         pixels, values = style.image, style.mask
-    elif is_style_file(style):  # whoever has a model has found it before
+    elif is_style_file(style):  # with a model it was found before
         raise needs_pixels("gatys", style)
     else:
         pixels, values = load_pixels(style), None
@@ -68,7 +68,7 @@ def see_style(
     image = as_floats(pixels) if size is None else _resized(pixels, size)
     if values is not None:
         values = spread(values, image.shape[:2], "the mask of the style")
-        values = values / values.max()  # so that an even grey is as white
+        values = values / values.max()  # so that an even gray is as white
     return StylePixels(image, values)
 
 
@@ -207,7 +207,7 @@ def find_style(names: Sequence[str], style: object) -> int:
     """The index of one of a model's own styles.
 
     Args:
-        names: Of all of them.
+        names: Names of all of them.
         style: A name, a number from 1 (also as text), or None if there is only one.
 
     Raises:

@@ -38,8 +38,8 @@ class StyleFile(NamedTuple):
         style: What `methods.base.encode_painting` returned, as a tree of arrays.
         method: A key of `methods.METHODS`.
         model: What the model was called; for people.
-        model_digest: Of the model, see `weights.store.model_digest`; by it alone
-            is decided whether the style fits.
+        model_digest: Digest of the model, see `weights.store.model_digest`; by it
+            alone is decided whether the style fits.
         painting: What the picture was called; for people.
     """
 
@@ -68,7 +68,7 @@ def save_style(path: str | os.PathLike[str], file: StyleFile) -> None:
     """
     if not is_style_file(path):
         raise ValueError(
-            f"a style file's name must end in {STYLE_SUFFIX}, got {str(path)!r}"
+            f"the name of a style file must end in {STYLE_SUFFIX}, got {str(path)!r}"
         )
     flat: dict[str, Any] = flatten_dict(jax.device_get(dict(file.style)), sep="/")
     tensors = {name: np.ascontiguousarray(leaf) for name, leaf in sorted(flat.items())}
@@ -96,7 +96,7 @@ def load_style(path: str | os.PathLike[str]) -> StyleFile:
     except _DAMAGE as error:
         raise ValueError(f"the metadata of {path} are damaged: {error!r}") from error
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"the metadata of {path} are damaged: a name is no text")
+        raise ValueError(f"the metadata of {path} are damaged: names must be strings")
     if _digest(tensors, _describe(file)) != recorded:
         raise ValueError(f"{path} is damaged: its SHA-256 is not the recorded one")
     _check_values(tensors, str(path))
@@ -155,7 +155,7 @@ def _check_values(tensors: Mapping[str, np.ndarray], what: str) -> None:
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(
-            f"there is no style file {path}: make one by `styleflax style save`"
+            f"there is no style file {path}; make one with `styleflax style save`"
         )
     refuse_foreign(path)
     try:
@@ -165,7 +165,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except (safetensors.SafetensorError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a whole style file: {error}") from error
     if _METADATA_KEY not in metadata:
-        raise ValueError(f"{path} is a safetensors file, but no style of styleflax")
+        raise ValueError(f"{path} is a safetensors file, but not a style of styleflax")
     try:
         header = json.loads(metadata[_METADATA_KEY])
         version = int(header["version"])

@@ -55,13 +55,13 @@ class Passes(NamedTuple):
     """A picture through windows.
 
     Attributes:
-        model: Of a method that can be tiled.
+        model: Model of a method that can be tiled.
         content: The picture.
         windows: What `inference.tiles.windows.cut_windows` made of its size.
         kept: Features of the windows.
-        strides: Of every layer's positions, in px.
+        strides: Strides of every layer's positions, in px.
         cells: Masks on the layers' grids over the whole picture.
-        controls: With masks that nobody looks at.
+        controls: The masks in it are ignored; `cells` is used instead.
         masks: At the picture's pixels.
     """
 
@@ -278,7 +278,7 @@ def stylize_tiled(
     styles and of regions, and each size of what is kept of a style; not of picture.
 
     Args:
-        model: Of a method that can be tiled.
+        model: Model of a method that can be tiled.
         content: A picture of any size, uint8 or float32 in [0, 1]; it may be mapped
             from a file.
         styles: As `Method.encode_style` made them.
@@ -323,7 +323,9 @@ def _check(
 ) -> tuple[Tiling, np.ndarray]:
     tiling = model.method.tiling
     if tiling is None:
-        raise ValueError("the model's method needs the whole picture: it has no tiles")
+        raise ValueError(
+            "the model's method processes whole images only and has no tiles"
+        )
     shape, types = content.shape, (np.uint8, np.float32)
     if content.dtype not in types or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(

@@ -40,8 +40,8 @@ class Window(NamedTuple):
 
     Attributes:
         side: In px.
-        rows: Where it lies.
-        columns: The same.
+        rows: First row of the image in it.
+        columns: First column of the image in it.
     """
 
     side: int
@@ -70,8 +70,8 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
     stride, least = tiling.stride_px, smallest_tile(tiling)
     if tile_px % stride or tile_px < least:
         raise ValueError(
-            f"tile_px must be a multiple of {stride} and at least {least} with this "
-            f"model's method, got {tile_px}; 0 is for whole pictures (--tile)"
+            f"tile_px must be a multiple of {stride} and at least {least} for this "
+            f"model's method, got {tile_px}; 0 (--tile 0) disables tiles"
         )
 
 
@@ -84,10 +84,10 @@ def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[W
     """The windows of a picture; one that shows all of it may be of any size.
 
     Args:
-        height: Of the picture, in px.
-        width: The same.
+        height: Height of the picture, in px.
+        width: Width of the picture, in px.
         tile_px: Side of a window.
-        tiling: Of the method.
+        tiling: Tiling of the method.
 
     Raises:
         ValueError: As `check_tile`.
@@ -137,7 +137,7 @@ def key_blocks(
 
     Args:
         windows: All of a picture, with their features.
-        strides: Of every layer's positions, in px.
+        strides: Strides of every layer's positions, in px.
     """
     waiting: dict[str, np.ndarray] = {}
     sizes: dict[str, int] = {}
@@ -177,7 +177,7 @@ def _take(waiting: dict[str, np.ndarray], sizes: Mapping[str, int]) -> KeyBlock:
 
 Features = dict[str, np.ndarray]
 IN_MEMORY_BYTES = 2**29
-"""Of features in memory; more are in files."""
+"""Bytes of features in memory; more are stored in files."""
 
 
 class KeptFeatures:

@@ -21,7 +21,7 @@ from styleflax.inference.video.colorspace import RGB_TAGS
 
 MS = Fraction(1, 1000)
 _DEFAULT_MS = 100
-"""What browsers show frames for that name no time, or next to none."""
+"""Time for which browsers show frames without a time, or with almost none."""
 _SHORTEST_MS = 10
 
 
@@ -47,7 +47,7 @@ _WEBP = _Kind("WEBP", {"quality": 90, "method": 4}, 1, 1)
 _APNG = _Kind("PNG", {}, 1, 1)
 _KINDS = {".gif": _GIF, ".webp": _WEBP, ".png": _APNG, ".apng": _APNG}
 ANIMATION_SUFFIXES = frozenset(_KINDS)
-"""Of animated pictures that `AnimationWriter` writes."""
+"""Suffixes of animated images that `AnimationWriter` writes."""
 
 
 class AnimationReader:
@@ -148,7 +148,8 @@ class AnimationWriter:
 
     Args:
         path: Its suffix names the format: .gif, .webp, .png or .apng.
-        source: Of times, and of how often they are played; without end for videos.
+        source: Source of times, and of how often they are played; without end for
+            videos.
         overwrite: Replace a file that is there.
 
     Attributes:
@@ -165,7 +166,7 @@ class AnimationWriter:
     ) -> None:
         self._path, self._source = Path(path), source
         if self._path.exists() and not overwrite:
-            raise FileExistsError(f"{str(path)!r} exists already; see --overwrite")
+            raise FileExistsError(f"{str(path)!r} exists already; use --overwrite")
         self._kind = _KINDS[self._path.suffix.lower()]
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._path.parent)  # noqa: SIM115
         self._starts: list[int] = []
@@ -251,9 +252,9 @@ class AnimationWriter:
                 f"{1000 // (self._kind.unit * self._kind.least)} in a second"
             )
         if self._source.audio:
-            self.notes.append(f"the sound is left out: {name} has none")
+            self.notes.append(f"the sound is dropped: {name} has none")
         if self._source.aspect != 1:
-            self.notes.append(f"pixels that are not square are square in {name}")
+            self.notes.append(f"pixels that are not square become square in {name}")
 
 
 class _StoredFrames(PillowImage.Image):

@@ -36,10 +36,10 @@ class Clip(Protocol):
         rate: Frames in a second, on the average.
         num_frames: About how many there are, or None.
         audio: The streams of sound.
-        width: Of upright frames, in px.
-        height: The same.
+        width: Width of upright frames, in px.
+        height: Height of upright frames, in px.
         aspect: Width over height of an upright pixel.
-        colors: What the file says of its colours.
+        colors: What the file says of its colors.
         num_damaged: Parts so far that could not be decoded.
         notes: What is to be said of it, one line each.
     """

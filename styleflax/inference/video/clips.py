@@ -78,7 +78,7 @@ def open_clip(
 
 
 ANIMATED_SUFFIXES = ANIMATION_SUFFIXES | {".avif"}
-"""Of pictures that may be animated."""
+"""Suffixes of images that may be animated."""
 
 
 def open_writer(
@@ -93,10 +93,10 @@ def open_writer(
 
     Args:
         path: The file to be written.
-        source: Of what the frames are made.
+        source: Source of what the frames are made.
         crf: See `VideoWriter`.
-        pixel_format: The same.
-        overwrite: The same.
+        pixel_format: See `VideoWriter`.
+        overwrite: See `VideoWriter`.
 
     Raises:
         ValueError: See `check_video_target`.
@@ -124,13 +124,13 @@ def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
     pictures = [path for path in found if path not in set(videos)]
     if videos and pictures:
         raise ValueError(
-            f"{str(folder)!r} holds videos ({len(videos)}, such as "
-            f"{videos[0].name}) and pictures ({len(pictures)}, such as "
+            f"{str(folder)!r} has videos ({len(videos)}, such as "
+            f"{videos[0].name}) and images ({len(pictures)}, such as "
             f"{pictures[0].name}): give a folder of one kind"
         )
     if not found:
         held = f": {describe_left_out(left_out)}" if left_out else ""
-        raise ValueError(f"{str(folder)!r} holds no video and no pictures of one{held}")
+        raise ValueError(f"{str(folder)!r} has no video and no numbered images{held}")
     if videos:
         return videos, left_out
     in_order(pictures)
@@ -153,7 +153,7 @@ def in_order(pictures: Sequence[Path]) -> list[Path]:
     folders = sorted({str(path.parent) for path in pictures})
     if len(folders) > 1:
         raise ValueError(
-            f"the pictures of a clip must lie in one folder; these are in "
+            "the images of a clip must be in one folder, got "
             f"{len(folders)}, such as {folders[0]!r} and {folders[1]!r}: give one of "
             "them"
         )
@@ -163,15 +163,15 @@ def in_order(pictures: Sequence[Path]) -> list[Path]:
     examples = [f"{paths[0].name!r}" for paths in by_words.values()][:2]
     if len(by_words) > 1 or all(len(words) == 1 for words in by_words):
         raise ValueError(
-            "the pictures of a clip must have one name with a number, as "
-            f"frame_0001.png; got {' and '.join(examples)} in {folders[0]!r}. "
+            "the images of a clip must have one name with a number, such as "
+            f"frame_0001.png, got {' and '.join(examples)} in {folders[0]!r}. "
             "`styleflax stylize` takes single photos"
         )
     ordered = sorted(pictures, key=_numbers)
     for one, other in itertools.pairwise(ordered):
         if _numbers(one) == _numbers(other):
             raise ValueError(
-                f"two pictures of the clip have one number: {one.name!r} and "
+                f"two images of the clip have the same number: {one.name!r} and "
                 f"{other.name!r} in {folders[0]!r}"
             )
     return ordered
@@ -188,7 +188,7 @@ class NumberedPictures:
     is left out, and the one before it is shown for longer.
 
     Args:
-        folder: Of pictures like frame_0001.png.
+        folder: Folder of pictures like frame_0001.png.
         rate: Frames in a second.
         max_megapixels: Limit on the size of a frame.
 
@@ -277,9 +277,9 @@ def find_video_targets(
     Args:
         clip: A file, or a folder of videos or of numbered pictures.
         out: A file; a folder for a folder of videos.
-        left_out: What a folder holds beside its clips is added to this list.
+        left_out: List to which files that are not clips are added.
         crf: See `check_video_target`.
-        overwrite: The same.
+        overwrite: See `check_video_target`.
 
     Raises:
         ValueError: The folder holds no clip, several kinds or several series of

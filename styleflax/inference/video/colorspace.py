@@ -20,7 +20,7 @@ _HDR_CURVES = frozenset({16, 18})  # PQ and HLG, of the same standard
 
 
 class ColorTags(NamedTuple):
-    """What a video says of its colours, as codes of ITU-T H.273.
+    """What a video says of its colors, as codes of ITU-T H.273.
 
     Attributes:
         matrix: Between RGB and YCbCr.
@@ -39,7 +39,7 @@ class ColorTags(NamedTuple):
 
 
 RGB_TAGS = ColorTags(_BT709, _UNSPECIFIED, _UNSPECIFIED)
-"""Of clips that are no videos, whose frames are RGB."""
+"""Color space of clips that are not videos, whose frames are RGB."""
 
 
 def tags_of(frame: "VideoFrame") -> ColorTags:

@@ -1,4 +1,4 @@
-"""One frame of a video, with what its neighbours say of its statistics.
+"""One frame of a video, with what its neighbors say of its statistics.
 
 The composition of `methods.base.stylize` with statistics smoothed over time: those of
 the content before they are transferred, and those of the result before its colors are
@@ -58,7 +58,7 @@ def stylize_frame(
     Compiled once for a size of frame.
 
     Args:
-        model: Of any method.
+        model: Model of any method.
         frame_u8: As it is to be stylized.
         styles: As `Method.encode_style` made them.
         controls: With masks of any size.

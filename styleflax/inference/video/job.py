@@ -45,15 +45,15 @@ class VideoJob(NamedTuple):
 
     Attributes:
         clip: The video.
-        styles: Of all its frames.
+        styles: Styles of all its frames.
         out: Where it goes.
         plan: What is asked for.
         keyframes: Shares of the styles over time, if they change.
         smooth_s: See `VideoStylizer`.
-        steady: The same.
+        steady: See `VideoStylizer`.
         max_megapixels: Limit on the size of frames, paintings and masks.
         crf: See `VideoWriter`.
-        pixel_format: The same.
+        pixel_format: See `VideoWriter`.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
         rate: Frames in a second, of numbered pictures.
@@ -79,7 +79,7 @@ class VideoJob(NamedTuple):
         """The job with everything that its result follows from.
 
         Args:
-            recorder: Of the model.
+            recorder: Recorder of the model.
             ways: Controls, and what else the command line says of results.
         """
         own = ("keyframes", "smooth_s", "steady", "crf", "pixel_format")
@@ -95,7 +95,7 @@ class Made(NamedTuple):
         num_frames: Written.
         num_scenes: Found.
         width: In px.
-        height: The same.
+        height: In px.
         sound: What became of each stream of it.
         warnings: What could not be done as one would wish.
         seconds: From the first frame to the finished file.

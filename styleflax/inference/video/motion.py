@@ -20,7 +20,7 @@ class Steadier:
     What a network makes of a thing depends on where it lies between the positions of
     its features, so that strokes swim when things move. Here the motion between two
     contents is estimated, the last result moved along, and mixed into the new one
-    wherever the contents agree. Where they do not, as beside what moves, nothing is.
+    wherever the contents agree; where they do not (next to moving things), nothing is.
 
     Args:
         share: How much of the last result to take where contents agree, in [0, 1).

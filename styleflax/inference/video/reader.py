@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "VideoReader", "import_av"]
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""By codec: those that see the opacity of WebM, which libav's own leave out."""
+"""Decoders by codec that read the opacity of WebM, which libav's own ignore."""
 _REFERRING = frozenset(
     {
         *("concat", "dash", "hls", "image2", "image2pipe", "imf", "lavfi"),
@@ -54,7 +54,7 @@ class VideoReader:
     the size and colours of the first; should the file change them, they are resized.
 
     Args:
-        path: Of any container and codec that PyAV reads.
+        path: Path of any container and codec that PyAV reads.
         max_megapixels: Limit on the size of a frame.
         sound: Whether there are packets of sound.
 
@@ -63,8 +63,8 @@ class VideoReader:
         rate: Frames in a second, on the average.
         num_frames: About how many there are, or None.
         audio: The streams of sound.
-        width: Of upright frames, in px.
-        height: The same.
+        width: Width of upright frames, in px.
+        height: Height of upright frames, in px.
         aspect: Width over height of an upright pixel.
         colors: What the file says of its colours.
         num_damaged: Packets so far that could not be decoded.
@@ -229,8 +229,8 @@ def _own_bytes(av: Any) -> dict[str, str]:
 def _check_size(path: Path, width: int, height: int, max_megapixels: float) -> None:
     if min(width, height) < MIN_SIDE_PX:
         raise ValueError(
-            f"{str(path)!r} has frames of {width}x{height} px; {MIN_SIDE_PX} px a side "
-            "are needed"
+            f"frames of {str(path)!r} must have sides of at least {MIN_SIDE_PX} px, "
+            f"got {width}x{height} px"
         )
     if width * height > max_megapixels * 1e6:
         raise ValueError(

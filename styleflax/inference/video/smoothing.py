@@ -1,4 +1,4 @@
-"""Statistics of a video's frames: smoothed over time, begun anew at cuts."""
+"""Statistics of a video's frames, smoothed over time and reset at cuts."""
 
 import math
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ from styleflax.ops.statistics import Moments
 
 Statistics = dict[str, Moments]
 Tree = TypeVar("Tree")
-"""Of arrays: the statistics of a frame."""
+"""Tree of arrays: the statistics of a frame."""
 CUT_DISTANCE = 0.4
 """Histograms further apart than this, of at most 1, are of two scenes."""
 _BINS = 8  # for each of red, green and blue
@@ -58,9 +58,9 @@ def kept_share(elapsed_s: float, smooth_s: float) -> float:
 class CutFinder:
     """`finder(frame_u8)`: whether a frame begins a new scene, as the first one does.
 
-    It does where its colours are distributed otherwise than those of the frame before,
+    It does where its colors are distributed otherwise than those of the frame before,
     by more than `CUT_DISTANCE`. Motion hardly changes them. A cut between scenes of the
-    same colours is missed, where smoothed statistics have little to forget.
+    same colors is missed, where smoothed statistics have little to forget.
 
     Attributes:
         num_scenes: Found so far.
@@ -80,10 +80,10 @@ class CutFinder:
 
 
 def color_histogram(frame_u8: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, " n"]:
-    """How a frame's colours are distributed, over 8 x 8 x 8 bins; sums to 1.
+    """How a frame's colors are distributed, over 8 x 8 x 8 bins; sums to 1.
 
     Every pixel of a small copy counts in the bins around it by how near it is, so
-    that no change is large because a colour lay at the edge of a bin.
+    that no change is large because a color lay at the edge of a bin.
     """
     side = (_SEEN_PX, _SEEN_PX)
     small = PillowImage.fromarray(frame_u8).resize(side, PillowImage.Resampling.BOX)

@@ -50,17 +50,17 @@ Keyframes = Sequence[tuple[float, Shares]]
 class VideoStylizer:
     """Stylizes the frames of a video, one after the other and in order.
 
-    Styles are encoded once, but for `color="coral"`, which takes the content's colours
+    Styles are encoded once, but for `color="coral"`, which takes the content's colors
     from the first frame of each scene. Programs are compiled once.
 
     Args:
         model: As built.
-        stylizer: Of that model; it encodes styles.
+        stylizer: Stylizer of that model; it encodes styles.
         styles: What its `prepare_style` returned for this plan.
         plan: What is asked for.
         smooth_s: Time constant in seconds of the exponential average over the
             content's moments, the result's color moments if they are matched and,
-            with `color="lab"`, the colours' statistics; it begins anew at cuts (see
+            with `color="lab"`, the colors' statistics; it is reset at cuts (see
             `CutFinder`). 0 is none.
         steady: Share of the last result that is moved along and mixed into a frame,
             see `Steadier`; 0 is none.
@@ -121,7 +121,7 @@ class VideoStylizer:
         """The next frame, stylized.
 
         Args:
-            frame_u8: Of the size of all the others.
+            frame_u8: Frame (uint8) of the size of all the others.
             time_s: When it is shown, since the video's beginning.
 
         Returns:
@@ -246,20 +246,21 @@ def _check(
     if not 0.0 <= smooth_s < math.inf:  # so that NaN fails too
         raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
     if plan.refine:
-        raise ValueError(
-            f"refine must be 0 for a video, got {plan.refine}: it is for pictures"
-        )
+        raise ValueError(f"refine must be 0 for a video, got {plan.refine}")
     if plan.masking is not None and plan.masking.need_alpha:
-        raise ValueError("the mask 'alpha' is of pictures: a video has no opacity")
+        raise ValueError(
+            "the mask 'alpha' is not available for a video, which has no opacity"
+        )
     if len(plan.shares[0]) != num_styles:
         raise ValueError(
-            f"the plan is for {len(plan.shares[0])} styles, got {num_styles}"
+            f"styles must be as many as in the plan, {len(plan.shares[0])}, got "
+            f"{num_styles}"
         )
     if keyframes is not None:
         schedule_weights(keyframes, 0.0)
         for time_s, weights in keyframes:
             if len(weights) != num_styles:
                 raise ValueError(
-                    f"the keyframe at {time_s:g} s has {len(weights)} weights for "
-                    f"{num_styles} styles"
+                    f"the keyframe at {time_s:g} s must have {num_styles} weights, got "
+                    f"{len(weights)}"
                 )

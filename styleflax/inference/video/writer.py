@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 _RATES = {"aac": (44_100, 48_000), "libopus": (48_000,)}
-"""Of sound that is encoded anew: its own if it is here, else the last."""
+"""Codecs for sound that is encoded again: its own if possible, else the last."""
 
 
 class _Codec(NamedTuple):
@@ -29,7 +29,7 @@ class _Codec(NamedTuple):
 
     Attributes:
         name: libav's.
-        options: The same.
+        options: libav's.
         crf: Constant quality by default; less is better and larger.
         max_crf: The most there is.
         even_sides: Whether sides must be even where chroma is at half the size.
@@ -60,7 +60,7 @@ PIXEL_FORMATS = ("yuv420p", "yuv444p")
 _CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
 
 WRITTEN_SUFFIXES = ANIMATION_SUFFIXES | _CODECS.keys()
-"""Of videos, and of animated pictures."""
+"""Suffixes of videos and of animated images."""
 
 
 def check_video_target(
@@ -85,7 +85,9 @@ def check_video_target(
         )
     max_crf = _CODECS[suffix].max_crf if suffix in _CODECS else -1
     if crf is not None and max_crf < 0:
-        raise ValueError(f"crf is for H.264 and VP9; {suffix} has no such quality")
+        raise ValueError(
+            f"crf must be omitted for {suffix}: only H.264 and VP9 have this quality"
+        )
     if crf is not None and not 0 <= crf <= max_crf:
         raise ValueError(f"crf must be in [0, {max_crf}] for {path.suffix}, got {crf}")
     if pixel_format not in PIXEL_FORMATS:
@@ -97,7 +99,7 @@ def check_video_target(
         raise ValueError(f"a video must be a file, but {str(path)!r} is a folder")
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{str(path)!r} exists already; see --resume and --overwrite"
+            f"{str(path)!r} exists already; use --resume or --overwrite"
         )
 
 
@@ -110,7 +112,7 @@ class VideoWriter:
     Args:
         path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
             .webm.
-        source: Of rate, times, colours, shape of pixels and sound.
+        source: Source of rate, times, colours, shape of pixels and sound.
         crf: Constant quality; less is better and larger. 18 by default for H.264,
             24 for VP9.
         pixel_format: "yuv420p", which every player shows, or "yuv444p" with colors

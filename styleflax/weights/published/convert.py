@@ -67,7 +67,7 @@ def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile
 
     An encoder alone makes a file that `load_encoder` reads; encoder and decoder make
     AdaIN; with a transformer they make SANet. A TransformerNet alone makes Johnson's
-    method, with the file's name as that of its style. What a file is, is recognised
+    method, with the file's name as that of its style. What a file is, is recognized
     from the names and shapes in it. The encoder is cut to the deepest layer that is
     needed.
 
@@ -176,7 +176,7 @@ def _find_preset(name: str | None, method: str) -> tuple[str, Preset] | None:
         name = DEFAULT_PRESETS.get(method)
         return (name, PRESETS[name]) if name else None
     if name not in PRESETS:
-        raise ValueError(f"preset {name!r} unknown; there are {', '.join(PRESETS)}")
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     if PRESETS[name].method != method:
         made = f"make {method}" if method != ENCODER_ONLY else "are an encoder alone"
         raise ValueError(
@@ -250,7 +250,7 @@ def convert_and_save(
         preset: As for `convert_files`.
         to: `model`, or what to turn a model file back into: `published`,
             `torchvision` or `keras`.
-        dtype: Of the model file.
+        dtype: Data type of the model file.
 
     Returns:
         Lines that say what was written.
@@ -263,12 +263,16 @@ def convert_and_save(
     """
     if to != "model":
         if preset is not None:
-            raise ValueError("preset is for --to model; a model file has its own")
+            raise ValueError(
+                "preset is allowed with --to model only: a model file has its own"
+            )
         return _convert_back(files, out, to)
     if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r} unknown; there are {', '.join(DTYPES)}")
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     if any(path.exists() and out.exists() and path.samefile(out) for path in files):
-        raise ValueError(f"{out} is one of the files to convert: give another name")
+        raise ValueError(
+            f"{out} must not be one of the files to convert; give another name"
+        )
     model = convert_files(files, preset)
     digest = save_model(out, model, dtype)
     kind = model.provenance.get("preset", "no preset")
@@ -281,7 +285,7 @@ def convert_and_save(
 def _convert_back(files: Sequence[Path], folder: Path, to: str) -> list[str]:
     if to not in EXPORTS:
         allowed = ", ".join(("model", *EXPORTS))
-        raise ValueError(f"to {to!r} unknown; there are {allowed}")
+        raise ValueError(f"to must be one of {allowed}, got {to!r}")
     if len(files) != 1:
         raise ValueError(f"--to {to} takes one model file, got {len(files)} files")
     model = load_model(files[0])

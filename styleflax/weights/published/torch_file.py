@@ -157,7 +157,7 @@ WRAPPERS = (
     *("state_dict", "model_state_dict", "model", "net", "network", "decoder"),
     *("encoder", "transformer", "generator", "weights", "params"),
 )
-"""Keys under which training scripts keep the weights beside other things."""
+"""Keys under which training scripts store the weights among other things."""
 _MAX_WRAPPERS = 4
 
 _MAX_REASON = 300

@@ -149,7 +149,7 @@ def test_small_pictures_and_batches_are_refused():
     small, batch = np.zeros((63, 80, 3)), np.zeros((2, 64, 64, 3))
     with pytest.raises(ValueError, match="63x80 px; sides of 64 px"):
         detect_checkerboard(small, small, small)
-    with pytest.raises(ValueError, match="one of 32 px or more"):
+    with pytest.raises(ValueError, match="at least 32 px"):
         detect_border(batch, batch, batch)
     with pytest.raises(ValueError, match="one picture each"):
         detect_blobs(batch, batch, batch)

@@ -89,7 +89,7 @@ def test_drawn_pairs_are_always_the_same():
 
 def test_batches_and_other_sizes_are_refused():
     batch, single = np.zeros((2, 64, 64, 3)), np.zeros((64, 80, 3))
-    with pytest.raises(ValueError, match="content must be one picture, got a batch"):
+    with pytest.raises(ValueError, match="content must be one image, got a batch"):
         find_flat_areas(batch)
-    with pytest.raises(ValueError, match="both must be the same"):
+    with pytest.raises(ValueError, match="must have the same shape"):
         detect_gray_patch(single, np.zeros((64, 64, 3)))

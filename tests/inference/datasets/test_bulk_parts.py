@@ -129,7 +129,7 @@ def test_damaged_pictures_and_paintings_are_listed(tiny, settings, folders, tmp_
     assert report["num_pictures"] == 4
     assert [entry["index"] for entry in report["skipped"]] == [1, 4, 5]
     assert report["skipped"][0]["name"] == "cat/1.png"
-    assert "is not a picture" in report["skipped"][0]["reason"]
+    assert "is not an image" in report["skipped"][0]["reason"]
     assert report["damaged_styles"] == ["g.png"]
     assert [e["index"] for e in read(tmp_path / "out")] == [0, 2, 3, 6]
 
