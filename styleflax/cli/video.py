@@ -13,6 +13,7 @@ import typer
 
 from styleflax.cli import options as flags
 from styleflax.cli.controls import (
+    Looks,
     looks_of,
     read_keyframes,
     read_looks,
@@ -25,13 +26,13 @@ from styleflax.images.listing import LeftOut
 from styleflax.inference.folders.records import Recorder, check_resume
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIXES,
-    Source,
     add_style_masks,
     expand,
     one_picture,
 )
 
 if TYPE_CHECKING:
+    from styleflax.inference.controls import ControlArguments, Plan
     from styleflax.inference.video.stylizer import Keyframes
 
 
@@ -154,21 +155,20 @@ def video(
     looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.video_report import VideoReport  # noqa: PLC0415
-        from styleflax.inference import video as work  # noqa: PLC0415
+        from styleflax.inference.video import VideoJob, clips, stylize_videos  # noqa: PLC0415
 
     check_exists(clip, "VIDEO", "a video file or a folder")
     left_out: list[LeftOut] = []
     check_resume(out, resume=resume, overwrite=overwrite)
     overwrite |= resume  # which is more careful
-    targets = work.find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
-    rate = work.read_rate(fps, [source for source, _ in targets])
+    targets = clips.find_video_targets(
+        clip, out, left_out, crf=crf, overwrite=overwrite
+    )
+    rate = clips.read_rate(fps, [source for source, _ in targets])
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, read_style_masks(style_mask))
-    keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
-    looks = looks._replace(blend=blend)
-    controls, plan = read_looks(looks, len(styles))
-    _refuse_choice(styles, together=one_picture(controls))
-    job = work.VideoJob(
+    keyframes, controls, plan = _read_controls(looks, keyframe, len(styles))
+    job = VideoJob(
         *(clip, styles, out, plan, keyframes),
         smooth_s=smooth,
         steady=steady,
@@ -183,11 +183,24 @@ def video(
     if resume or out.is_dir():
         ways = {"audio": audio.value, "fps": fps, **controls}
         jobs = [job.recorded(Recorder(weights), ways) for job in jobs]
+    report = VideoReport(left_out, times, as_json=as_json)
     with times.watching_compiler(), _sigterm_as_interrupt():
-        report = VideoReport(left_out, times, as_json=as_json)
-        work.stylize_videos(jobs, weights, report, resume=resume)
+        stylize_videos(jobs, weights, report, resume=resume)
     if report.end(len(jobs)):
         raise typer.Exit(1)
+
+
+def _read_controls(
+    looks: Looks, keyframe: list[str] | None, num_styles: int
+) -> "tuple[Keyframes | None, ControlArguments, Plan]":
+    """The schedule of styles, and the controls with which it begins."""
+    keyframes, blend = _read_keyframes(keyframe, looks.blend, num_styles)
+    controls, plan = read_looks(looks._replace(blend=blend), num_styles)
+    if num_styles > 1 and not one_picture(controls):
+        raise ValueError(
+            f"several styles (got {num_styles}) require --blend, --keyframe or --mask"
+        )
+    return keyframes, controls, plan
 
 
 def _read_keyframes(
@@ -206,13 +219,6 @@ def _read_keyframes(
                 f"each --style, got {len(weights)}"
             )
     return keyframes, ",".join(map(str, keyframes[0][1]))
-
-
-def _refuse_choice(styles: list[Source], *, together: bool) -> None:
-    if len(styles) > 1 and not together:
-        raise ValueError(
-            f"several styles (got {len(styles)}) require --blend, --keyframe or --mask"
-        )
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def stylize_folder(
     photos: Sequence[Path],
     styles: Sequence[Path],
     out: Path,
-    weights: str = "adain",
+    model: str = "adain",
     writing: Writing = WRITING,
     watcher: Watcher | None = None,
     **controls: Unpack[ControlArguments],
@@ -65,11 +65,10 @@ def stylize_folder(
             of its own also their names. Every photo gets each of them, or with
             `weights` or `region_styles` among the controls a mix of all.
         out: A folder; a file for a single result.
-        weights: Name or file of the model.
+        model: Name or file of the model.
         writing: How photos are read and results are written.
         watcher: Follows the work.
-        **controls: Controls of `Stylizer.__call__`, but for `style_masks`. `weights`
-            is the model here, so that shares of styles are `region_styles` of a mask.
+        **controls: Controls of `Stylizer.__call__`, but for `style_masks`.
 
     Raises:
         ValueError: A control, a name or a file cannot be used.
@@ -85,7 +84,7 @@ def stylize_folder(
     check_max_megapixels(writing.max_megapixels)
     check_resume(out, resume=writing.resume, overwrite=writing.overwrite)
     together = one_picture(controls)
-    given = Given(photos, styles, (), weights, out, [])
+    given = Given(photos, styles, (), model, out, [])
     alpha = controls.get("alpha", 1.0)
     rows, num_styles = all_rows(given, alpha, lambda _: together, repeats=together)
 
@@ -93,7 +92,7 @@ def stylize_folder(
         return controls, make_plan(num_styles if together else 1, **controls)
 
     jobs = plan_jobs(rows, given, controls_of, writing)
-    run_jobs(jobs, lambda: Stylizer.load(weights), watcher, resume=writing.resume)
+    run_jobs(jobs, lambda: Stylizer.load(model), watcher, resume=writing.resume)
     return watcher
 
 
