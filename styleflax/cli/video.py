@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -155,30 +156,18 @@ def video(
     looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
         from styleflax.cli.video_report import VideoReport  # noqa: PLC0415
-        from styleflax.inference.video import VideoJob, clips, stylize_videos  # noqa: PLC0415
+        from styleflax.inference.video import VideoJob, stylize_videos  # noqa: PLC0415
 
     check_exists(clip, "VIDEO", "a video file or a folder")
-    left_out: list[LeftOut] = []
     check_resume(out, resume=resume, overwrite=overwrite)
     overwrite |= resume  # which is more careful
-    targets = clips.find_video_targets(
-        clip, out, left_out, crf=crf, overwrite=overwrite
-    )
-    rate = clips.read_rate(fps, [source for source, _ in targets])
+    targets, left_out, rate = _find_targets(clip, out, crf, fps, overwrite=overwrite)
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, read_style_masks(style_mask))
     keyframes, controls, plan = _read_controls(looks, keyframe, len(styles))
-    job = VideoJob(
-        *(clip, styles, out, plan, keyframes),
-        smooth_s=smooth,
-        steady=steady,
-        max_megapixels=max_megapixels,
-        crf=crf,
-        pixel_format=pixel_format.value,
-        keep_sound=audio is Sound.KEEP,
-        overwrite=overwrite,
-        rate=rate,
-    )
+    job = VideoJob(clip, styles, out, plan, keyframes, smooth, steady, max_megapixels)
+    job = job._replace(crf=crf, pixel_format=pixel_format.value, rate=rate)
+    job = job._replace(keep_sound=audio is Sound.KEEP, overwrite=overwrite)
     jobs = [job._replace(clip=one, out=to) for one, to in targets]
     if resume or out.is_dir():
         ways = {"audio": audio.value, "fps": fps, **controls}
@@ -188,6 +177,19 @@ def video(
         stylize_videos(jobs, weights, report, resume=resume)
     if report.end(len(jobs)):
         raise typer.Exit(1)
+
+
+def _find_targets(
+    clip: Path, out: Path, crf: int | None, fps: float | None, *, overwrite: bool
+) -> tuple[list[tuple[Path, Path]], list[LeftOut], Fraction]:
+    """Every clip with its file; what a folder holds beside clips; the frame rate."""
+    from styleflax.inference.video import clips  # noqa: PLC0415  (late, as above)
+
+    left_out: list[LeftOut] = []
+    targets = clips.find_video_targets(
+        clip, out, left_out, crf=crf, overwrite=overwrite
+    )
+    return targets, left_out, clips.read_rate(fps, [source for source, _ in targets])
 
 
 def _read_controls(
