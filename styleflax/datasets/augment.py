@@ -1,4 +1,4 @@
-"""A crop of a picture, of which no more is decoded and resized than shows."""
+"""Squares of pictures: random crops, and middles. Needs no loader of pictures."""
 
 import numpy as np
 from jaxtyping import UInt8

@@ -5,7 +5,9 @@ that a part whose note agrees with its records is finished, whatever has crashed
 """
 
 import dataclasses
+import errno
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -196,11 +198,21 @@ def wait_for_parts(folder: Path, num_parts: int) -> None:
 
 
 def write_records(path: Path, records: Sequence[bytes]) -> None:
-    """Writes an array_record file as TFDS does."""
-    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
-    for record in records:
-        writer.write(record)
-    writer.close()
+    """Writes an array_record file as TFDS does.
+
+    Raises:
+        OSError: It cannot be written, as on a full disk.
+    """
+    try:
+        writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+        for record in records:
+            writer.write(record)
+        writer.close()
+    except RuntimeError as error:  # which is all that this package raises
+        reason = str(error).partition("\n")[0]
+        codes = (errno.ENOSPC, errno.EDQUOT)
+        code = next((c for c in codes if os.strerror(c) in reason), errno.EIO)
+        raise OSError(code, reason, str(path)) from None
 
 
 def _records_path(folder: Path, part: int) -> Path:

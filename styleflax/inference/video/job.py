@@ -186,7 +186,7 @@ def stylize_videos(
             model, stylizer = load_for_video(weights)
         stylizer.check_plan(left[0].plan)
         read = functools.cache(functools.partial(_read, stylizer, watcher, left[0]))
-        for job in left:
+        for number, job in enumerate(left):
             try:
                 with watcher.phase("run"):
                     opened = contextlib.nullcontext(first) if first else _open(job)
@@ -194,9 +194,10 @@ def stylize_videos(
                         frames = _frames(job, model, stylizer, read(), watcher)
                         made = _make(job, clip, frames, watcher)
             except (ValueError, OSError, MemoryError) as error:
+                num_written = len(jobs) - len(left) + number - len(watcher.failed)
+                _stop_when_full(error, num_written, left[number:])
                 if len(left) == 1:
                     raise
-                _stop_when_full(error, job, left)
                 watcher.fail(job, error)
                 continue
             watcher.done(job, made)
@@ -215,14 +216,14 @@ def _without_complete(
 
 
 def _stop_when_full(
-    error: Exception, failed: VideoJob, jobs: Sequence[VideoJob]
+    error: Exception, num_written: int, left: Sequence[VideoJob]
 ) -> None:
     """Raises what is missing if there is no room for any other video either."""
     if not isinstance(error, OSError) or not is_disk_full(error):
         return
-    num_done = next(k for k, job in enumerate(jobs) if job is failed)
-    missing = [job.out for job in jobs[num_done:]]
-    failure = OSError(describe_missing(num_done, missing, can_resume=True))
+    can_resume = left[0].asked is not None
+    missing = [job.out for job in left]
+    failure = OSError(describe_missing(num_written, missing, can_resume=can_resume))
     failure.errno = error.errno
     raise failure from None
 
