@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from styleflax.datasets.pipeline import centre_crop, make_pair_stream
+from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.pipeline import make_pair_stream
 from styleflax.datasets.sources import open_source, picture_files
 
 
