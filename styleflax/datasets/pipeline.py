@@ -56,7 +56,7 @@ def random_crop(
     return np.asarray(crop.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else crop)
 
 
-def centre_crop(
+def center_crop(
     picture: bytes | UInt8[np.ndarray, "h w 3"], crop_px: int
 ) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
     """Returns the middle square of a picture, scaled to `crop_px`.
@@ -304,7 +304,7 @@ class _Crop(grain.transforms.RandomMap):
             index = (element + shift) % len(self._source)
             try:
                 if self._whole_px:
-                    image = centre_crop(self._source[index], self._whole_px)
+                    image = center_crop(self._source[index], self._whole_px)
                 else:
                     image = random_crop(self._source[index], rng, *self._crop)
             except (ImageError, OSError, RuntimeError, ValueError) as failure:

@@ -29,7 +29,7 @@ class Variables(NamedTuple):
 
     Attributes:
         players: Trained parameters by player: `model`, and for an adversarial
-            loss also `critic`. Each has an optimiser of its own.
+            loss also `critic`. Each has an optimizer of its own.
         state: What changes without a gradient (batch statistics); mostly {}.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from styleflax.config import Config
 from styleflax.datasets.manifest import make_manifest
-from styleflax.datasets.pipeline import centre_crop
+from styleflax.datasets.pipeline import center_crop
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed.hosts import on_all, on_first
@@ -75,7 +75,7 @@ def read_palettes(
     """
     palettes = {}
     for index, name in enumerate(method.styles):
-        square = to_float(centre_crop(styles[index], style_px))
+        square = to_float(center_crop(styles[index], style_px))
         palette = palette_of(jnp.asarray(square)[None])
         palettes[name] = {
             k: np.asarray(v).tolist() for k, v in palette._asdict().items()
@@ -187,7 +187,7 @@ def _first_squares(
         if len(found) == most:
             break
         with contextlib.suppress(ImageError):
-            found[index] = centre_crop(source[index], side_px)
+            found[index] = center_crop(source[index], side_px)
     if not found:
         raise ImageError(f"no picture of {source!r} can be decoded")
     return np.stack(list(found.values())), np.array(list(found), np.int32)

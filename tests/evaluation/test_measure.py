@@ -52,7 +52,7 @@ def test_distances_to_the_content_are_those_of_the_metrics(values, pictures):
         np.testing.assert_allclose(values[name], value, rtol=1e-4, err_msg=name)
 
 
-def test_colours_are_compared_with_the_style(values, pictures):
+def test_colors_are_compared_with_the_style(values, pictures):
     picture, _, style = pictures
     expected = lab_histogram_distance(picture, style)[0]
     np.testing.assert_allclose(values["lab_distance"], expected, rtol=1e-5)
@@ -62,7 +62,7 @@ def test_colours_are_compared_with_the_style(values, pictures):
 
 
 @pytest.mark.parametrize("inputs", ["noise", "steps"])
-def test_artefacts_are_what_the_detectors_find(measure, pictures, inputs):
+def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
     picture, content, style = pictures
     if inputs == "steps":  # inside and none at the sides: less than no border
         y, x = np.mgrid[:SIZE_PX, :SIZE_PX] / SIZE_PX
