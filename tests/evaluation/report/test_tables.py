@@ -124,7 +124,7 @@ def test_the_best_of_a_column_is_marked_and_baselines_are_not(make_rows):
 
 
 def test_shares_are_percent(make_rows):
-    table = build_tables(summarize(make_rows("a", 1.0, 0.45), {}))["artefacts"]
+    table = build_tables(summarize(make_rows("a", 1.0, 0.45), {}))["artifacts"]
     assert table.rows[0][-1].text == "50.0 %"
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.evaluation.metrics.artefacts import (
+from styleflax.evaluation.metrics.artifacts import (
     border_difference,
-    detect_artefacts,
+    detect_artifacts,
     detect_border,
     detect_checkerboard,
     grid_prominence,
@@ -70,7 +70,7 @@ def test_untouched_pictures_raise_at_most_5_percent_false_alarms(pairs):
         )
         untouched = (content, style, as_jpeg(content), as_jpeg(style), recolored)
         alarms += [
-            [finding.found for finding in detect_artefacts(picture, content, style)]
+            [finding.found for finding in detect_artifacts(picture, content, style)]
             for picture in untouched
         ]
     assert (np.mean(alarms, axis=0) <= 0.05).all()
