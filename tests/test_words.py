@@ -20,7 +20,7 @@ RIDDLES = (
 BRITISH = (
     r"\w*colour\w*|grey\w*|\w*neighbour\w*|\w*favour\w*|\w*behaviour\w*|\w*artefact\w*",
     r"(?:normal|optim|minim|maxim|summar|recogn|initial|styl|organ|general)is(?:e|ed|es|er|ing|ation)s?",
-    r"centered?|centers|labelled|modelled|learnt|licences?|cancelled|travelled",
+    r"centred?|centres|labelled|modelled|learnt|licences?|cancelled|travelled",
 )
 REFUSED = re.compile(
     "|".join([*RIDDLES, rf"\b(?:{'|'.join(BRITISH)})\b"]), re.MULTILINE
