@@ -58,8 +58,14 @@ def _join(flags: argparse.Namespace) -> int:
     return 0
 
 
-def read_arguments() -> argparse.Namespace:
-    """Reads the command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; the exit code is 1 where it failed."""
+    flags = make_parser().parse_args(arguments)
+    return flags.run(flags)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the reader of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("pack", help="pictures as JPEG files in one zip file")
@@ -91,9 +97,8 @@ def read_arguments() -> argparse.Namespace:
     one.add_argument("description", type=Path, help="the file NAME.json beside pieces")
     one.add_argument("--encoder", default="", help="model file or name that has it")
     one.add_argument("-o", "--out", type=Path, required=True)
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":
-    given = read_arguments()
-    sys.exit(given.run(given))
+    sys.exit(main())

@@ -59,7 +59,7 @@ class StyleAttention(nn.Module):
     Attributes:
         statistics: `ddof` and `eps` of the normalization of styles.
         dtype: Compute type; scores, and what is returned, are float32.
-        path: Path of `ops.attention.attention`.
+        path: Argument of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
@@ -138,7 +138,7 @@ def attend_partly(
     `StyleAttention` weighs and sums before `out_conv`.
 
     Args:
-        params: Params of a `StyleAttention`.
+        params: Parameters of a `StyleAttention`.
         queries: Normalized features of the content.
         normalized: The style's features there, normalized as all of the style.
         raw: The same as they are.
@@ -170,7 +170,7 @@ class SANet(nn.Module):
     Attributes:
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
-        path: Path of `ops.attention.attention`.
+        path: Argument of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.manifest import make_manifest
-from styleflax.datasets.pipeline import center_crop
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed.hosts import on_all, on_first
@@ -69,7 +69,7 @@ def read_palettes(
     """The palettes of a method's own styles by their names, as JSON has them.
 
     Args:
-        method: Method of a method that takes paintings there are none.
+        method: The method; those that take paintings have none.
         styles: The pictures of its styles, in order.
         style_px: Side of the squares at which they are seen.
     """
@@ -101,7 +101,7 @@ def open_sources(config: Config, workdir: Path | None = None) -> Sources:
     """Contents and styles, prepared where they have not been before.
 
     Args:
-        config: Config of the run.
+        config: Configuration of the run.
         workdir: Its folder, in which the pictures are recorded before they are
             prepared; all processes must call it together then. None records nothing.
 

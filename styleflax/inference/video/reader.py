@@ -54,7 +54,7 @@ class VideoReader:
     the size and colors of the first; should the file change them, they are resized.
 
     Args:
-        path: Path of any container and codec that PyAV reads.
+        path: File in any container and codec that PyAV reads.
         max_megapixels: Limit on the size of a frame.
         sound: Whether there are packets of sound.
 

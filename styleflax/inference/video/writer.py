@@ -29,7 +29,7 @@ class _Codec(NamedTuple):
 
     Attributes:
         name: libav's.
-        options: libav's.
+        options: Options of libav.
         crf: Constant quality by default; less is better and larger.
         max_crf: The most there is.
         even_sides: Whether sides must be even where chroma is at half the size.
