@@ -29,7 +29,7 @@ content's 1; for `style` that of AdaIN's published training."""
 
 
 def run(budget: Budget, out: Path) -> Answer:
-    """Optimises every pair by each style loss, and looks for the methods' totals."""
+    """Optimizes every pair by each style loss, and looks for the methods' totals."""
     pairs = measuring.held_out(budget, budget.picture_px)
     encoder = load_encoder("adain").params
     scores = _scores(budget, pairs)

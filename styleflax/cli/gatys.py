@@ -1,4 +1,4 @@
-"""`styleflax gatys`: a photograph in a painting's style, by optimisation of pixels."""
+"""`styleflax gatys`: a photograph in a painting's style, by optimization of pixels."""
 
 import sys
 from pathlib import Path
@@ -98,7 +98,7 @@ class _Job(NamedTuple):
 def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarray:
     """Writes the picture and returns the losses on the way to it."""
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
+    from styleflax.inference.gatys import Watch, optimize_picture  # noqa: PLC0415
 
     number = len(job.paintings)
     controls, _ = read_looks(job.looks, max(1, number))
@@ -114,7 +114,7 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
     with _Progress(job.settings, resumed=resumed) as heard:
         watch = Watch(seed, checkpoint, heard)
         given = (job.photo, job.paintings, job.settings, job.encoder)
-        result = optimise_picture(*given, watch, start=start, **controls)
+        result = optimize_picture(*given, watch, start=start, **controls)
     result.picture.save(out)
     return result.losses
 

@@ -128,7 +128,7 @@ def load_output_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
 
 
 BASELINES = ("content", "style", "coral")
-"""The content as it is, the style as it is, the content in the style's colours."""
+"""The content as it is, the style as it is, the content in the style's colors."""
 
 LOSS_TERMS = ("content", "style")
 

@@ -357,7 +357,7 @@ class Stylizer:
     def _stylize(
         self, contents: Sequence[Content], styles: Sequence[OneStyle], plan: Plan
     ) -> list[np.ndarray]:
-        """Contents of one size, with the same masks and colours."""
+        """Contents of one size, with the same masks and colors."""
         first = contents[0]
         height, width = first.image.shape[:2]
         masks = lay_masks(plan.masking, height, width, first.alpha)

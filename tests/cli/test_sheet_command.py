@@ -9,7 +9,7 @@ CELL = 32
 
 
 class Painter:
-    """Makes pictures of one colour: the style's first pixel."""
+    """Makes pictures of one color: the style's first pixel."""
 
     def __init__(self):
         self.calls, self.masks = [], []
@@ -38,8 +38,8 @@ class Painter:
 
     def run(self, plan, styles, contents):
         self.calls.append(plan)
-        colour = np.mean(styles, axis=0, dtype=np.float32) / np.float32(255)
-        return Stylized(np.ones((len(contents), 40, 40, 3), np.float32) * colour)
+        color = np.mean(styles, axis=0, dtype=np.float32) / np.float32(255)
+        return Stylized(np.ones((len(contents), 40, 40, 3), np.float32) * color)
 
 
 @pytest.fixture
@@ -51,17 +51,17 @@ def painter(monkeypatch):
 
 @pytest.fixture
 def flat(tmp_path):
-    """`flat(name, colour)` -> path of a picture of one colour."""
+    """`flat(name, color)` -> path of a picture of one color."""
 
-    def draw(name, colour):
-        Image.new("RGB", (20, 20), colour).save(tmp_path / name)
+    def draw(name, color):
+        Image.new("RGB", (20, 20), color).save(tmp_path / name)
         return tmp_path / name
 
     return draw
 
 
 def cell(page, row, column):
-    """The colour in the middle of a cell: 4 px between, 18 px of caption below."""
+    """The color in the middle of a cell: 4 px between, 18 px of caption below."""
     y = 4 + row * (CELL + 22) + CELL // 2
     x = 4 + column * (CELL + 4) + CELL // 2
     return tuple(int(v) for v in page[y, x])

@@ -171,7 +171,7 @@ def test_a_broken_profile_is_a_warning_in_both_ways(stylize_fake, tmp_path):
     code, _, error = stylize_fake(tmp_path / "x.png")
     assert code == 0
     assert "warning: " in error
-    assert "x.png': the colour profile is ignored" in error
+    assert "x.png': the color profile is ignored" in error
     output = stylize_fake(tmp_path / "x.png", "--json", "--overwrite")[1]
     assert "profile" in json.loads(output.splitlines()[0])["warnings"][0]
 

@@ -40,8 +40,8 @@ def test_bad_specs_are_refused_with_what_is_allowed(spec, tmp_path):
 
 
 def test_unknown_options_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="colour"):
-        open_dataset("sample_photos", tmp_path, colour=True)
+    with pytest.raises(ValueError, match="color"):
+        open_dataset("sample_photos", tmp_path, color=True)
     with pytest.raises(ValueError, match="imagenet"):
         open_dataset("imagenet", tmp_path)
 

@@ -127,7 +127,7 @@ def _saturated_regions(
 
 
 def _contrast(lab: Float[np.ndarray, "h w 3"], region: _Region) -> float:
-    """Returns the distance between the colours inside and around."""
+    """Returns the distance between the colors inside and around."""
     part = lab[region.box]
     if not region.ring.any():
         return 0.0
@@ -145,7 +145,7 @@ def _in_content(content_lab: Float[np.ndarray, "h w 3"], region: _Region) -> boo
 def _not_in_style(
     regions: list[_Region], style_rgb: Float[np.ndarray, "h w 3"], area: int
 ) -> list[_Region]:
-    """Returns the regions with more area than the style has of their colour."""
+    """Returns the regions with more area than the style has of their color."""
     saturated = style_rgb.max(axis=-1) >= _SATURATED
     colors = rgb2lab(style_rgb)[saturated]
     left = []

@@ -129,7 +129,7 @@ def _structs(shapes: Mapping[str, Shape]) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def _tensor_names(conv: str) -> tuple[str, ...]:
-    """The kernel, and the four vectors of the batch normalisation."""
+    """The kernel, and the four vectors of the batch normalization."""
     return f"{conv}.conv.weight", *(f"{conv}.bn.{leaf}" for leaf in _NORM_LEAVES)
 
 

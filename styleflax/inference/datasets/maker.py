@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from PIL import Image as PillowImage
 
-from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.builders.base import jpeg
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import ImageError, one_line
@@ -165,9 +165,8 @@ class Maker:
             if not is_disk_full(error):
                 raise
             failure = OSError(
-                f"the disk is full: {num_done} of {len(parts)} parts are made, of "
-                f"{settings.batch_size} images each; free space and run the same "
-                "command again, which goes on"
+                f"the disk is full: {num_done} of {len(parts)} batches are made; free "
+                "space and run the same command again, which goes on"
             )
             failure.errno = error.errno
             raise failure from None
@@ -210,7 +209,7 @@ class Maker:
             if settings.size_px is None:
                 pixels_u8 = decode_image_u8(picture.encoded)
             elif settings.crop:
-                pixels_u8 = centre_crop(picture.encoded, settings.size_px)
+                pixels_u8 = center_crop(picture.encoded, settings.size_px)
             else:
                 whole_u8 = decode_image_u8(picture.encoded)
                 pixels_u8 = np.asarray(resize_short_side(whole_u8, settings.size_px))

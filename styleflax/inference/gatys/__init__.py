@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.inference.gatys.optimize import Optimised, Regions, make_gatys
-    from styleflax.inference.gatys.pictures import Result, Watch, optimise_picture
+    from styleflax.inference.gatys.optimize import Optimized, Regions, make_gatys
+    from styleflax.inference.gatys.pictures import Result, Watch, optimize_picture
     from styleflax.inference.gatys.plot import check_plot, plot_losses
     from styleflax.inference.gatys.presets import PRESETS, Settings
 
 __all__ = [
     "PRESETS",
-    "Optimised",
+    "Optimized",
     "Regions",
     "Result",
     "Settings",
     "Watch",
     "check_plot",
     "make_gatys",
-    "optimise_picture",
+    "optimize_picture",
     "plot_losses",
 ]
 
@@ -27,14 +27,14 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "PRESETS": "presets",
-        "Optimised": "optimize",
+        "Optimized": "optimize",
         "Regions": "optimize",
         "Result": "pictures",
         "Settings": "presets",
         "Watch": "pictures",
         "check_plot": "plot",
         "make_gatys": "optimize",
-        "optimise_picture": "pictures",
+        "optimize_picture": "pictures",
         "plot_losses": "plot",
     },
 )

@@ -42,7 +42,7 @@ DEEPEST_LAYERS: Mapping[str, str] = {"adain": "relu4_1", "sanet": "relu5_1"}
 """How far the encoder of each method reaches."""
 
 DEFAULT_PRESETS: Mapping[str, str] = {"adain": "adain-naoto", "sanet": "sanet-public"}
-"""Those of the repositories whose files are recognised."""
+"""Those of the repositories whose files are recognized."""
 
 JOHNSON = "johnson"
 _TRAINED_ON = EncoderSpec("vgg16", "torchvision")
@@ -213,8 +213,8 @@ def _expected_tree(spec: EncoderSpec, num_convs: int) -> Params:
     entries = find_format(f"torchvision {spec.architecture}").entries[: 2 * num_convs]
     shapes = {e.path: jax.ShapeDtypeStruct(tree_shape(e), np.float32) for e in entries}
     tree: dict[str, Any] = unflatten_dict(shapes)
-    is_normalised = spec.convention == "normalised"
-    return tree | ({"preprocess": caffe_preprocess()} if is_normalised else {})
+    is_normalized = spec.convention == "normalised"
+    return tree | ({"preprocess": caffe_preprocess()} if is_normalized else {})
 
 
 def _describe(part: Part) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Outside weight files, recognised by what they hold, as parameter trees."""
+"""Outside weight files, recognized by what they hold, as parameter trees."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -120,7 +120,7 @@ def find_format_of(path: Path) -> Format:
         ValueError: As `read_part`.
     """
     container = keras_file if keras_file.is_h5(path) else codebook_file
-    return recognise(container.load_shapes(path), str(path))
+    return recognize(container.load_shapes(path), str(path))
 
 
 def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
@@ -151,7 +151,7 @@ def _likeness(known: Format, shapes: Mapping[str, Shape]) -> tuple[int, int]:
     return sum(shapes[entry.name] == entry.shape for entry in found), len(found)
 
 
-def recognise(shapes: Mapping[str, Shape], what: str) -> Format:
+def recognize(shapes: Mapping[str, Shape], what: str) -> Format:
     """The format of a file, cut to the layers that the file has.
 
     Args:
