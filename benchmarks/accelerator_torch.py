@@ -113,7 +113,6 @@ def _torch_calls(arguments: tuple, *, tiny: bool) -> Iterator[tuple[str, Callabl
     for name, *how in (
         ("eager float32 NCHW", plain, torch.float32, ""),
         ("eager bfloat16 channels_last", last, torch.bfloat16, ""),
-        ("compiled float32 NCHW", plain, torch.float32, inductor),
         ("compiled bfloat16 channels_last", last, torch.bfloat16, inductor),
     ):
         yield f"PyTorch {name}", lambda how=how: make(*how)

@@ -87,6 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--pictures", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True, help="folder of what returns")
     one.add_argument("--init-from", default="", help="weights to begin with")
+    one.add_argument("--encoder", default="", help="of the configuration, as sanet")
     one.add_argument("--minutes", type=float, default=8.0, help="of the whole command")
     one.add_argument("--steps", type=int, default=0, help="in place of measuring them")
     one.add_argument("--batch", type=int, default=16)

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from styleflax.images.samples import held_out_photo, training_photos
 from timing import Call, measure
 
 from styleflax import Stylizer
@@ -25,6 +24,7 @@ from styleflax.export import export_model
 from styleflax.export.runtime import ExportedModel, OnnxStylizer
 from styleflax.export.runtime.model import read_manifest
 from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.listing import held_out_photo, training_photos
 
 STORAGES = ("float32", "float16", "int8")
 

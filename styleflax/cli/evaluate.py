@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from styleflax.cli.calling import call
-from styleflax.cli.output_paths import check_out_folder, check_outside
-from styleflax.cli.tables import print_table
+from styleflax.cli.app import call
+from styleflax.cli.report import print_table
 from styleflax.files import check_folder
+from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.evaluation.runner import Result

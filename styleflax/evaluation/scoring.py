@@ -23,7 +23,9 @@ from styleflax.evaluation.systems import Made, System, square_path
 from styleflax.files import short_stem
 from styleflax.images.files import save_image
 from styleflax.images.pixels import to_float
+from styleflax.methods import controls_of
 from styleflax.methods.base import Batch, Method, Variables, plain_controls, stylize
+from styleflax.methods.finishing import match_pairs
 from styleflax.training.run import Scorer
 from styleflax.types import Image, Params
 
@@ -164,7 +166,8 @@ logger = logging.getLogger(__name__)
 def make_scorer(method: Method, batch: Batch) -> Scorer:
     """Means over validation pairs of what training shall improve.
 
-    All are better the lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
+    Pictures are made at strength 1, color step included. All values are better the
+    lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
     (AlexNet), both only with the extra `eval`; `color`; and by each detector of
     artifacts the share of pictures in which it finds some.
 
@@ -184,6 +187,9 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
     ) -> Image:
         encoded = method.encode_style(variables, frozen, style)
         image = stylize(method, variables, frozen, content, [encoded], plain_controls())
+        if "color_match" in controls_of(method):
+            # As the exported model file shows pictures by default.
+            image = match_pairs(image, style["image"], strength=1.0)
         return jnp.clip(image, 0.0, 1.0)
 
     def score(variables: Variables, frozen: Params) -> dict[str, float]:

@@ -157,7 +157,8 @@ class _Kept:
         return jnp.clip(image, 0.0, 1.0)
 
     def _restored(self) -> Any:
-        return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), self._stored)
+        # In two steps, the second of which is a part of the program.
+        return jax.tree.map(lambda x: jnp.asarray(x).astype("float32"), self._stored)
 
 
 def _plain(controls: Mapping[str, Array]) -> Controls:

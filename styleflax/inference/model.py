@@ -56,6 +56,7 @@ def build_model(
         arithmetic=arithmetic,
         dtype=dtype,
         options=_read_options(file, native=native),
+        trains=False,
     )
     expected = kept_shapes(method.init, _KEY)
     parts = {k: kept_shapes(make, _KEY) for k, make in method.frozen_parts.items()}

@@ -249,7 +249,7 @@ def test_a_full_disk_is_one_line_that_says_how_far_it_came(
         patch.setattr(module, name, full)
         code, _, error = command(*given)
     assert code == 1
-    assert "the disk is full: 1 of 3 parts are made, of 2 images each" in error
+    assert "the disk is full: 1 of 3 batches are made" in error
     assert "the same command again, which goes on" in error
     assert command(*given)[0] == 0
 

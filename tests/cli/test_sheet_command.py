@@ -32,8 +32,12 @@ class Painter:
             return style[0, 0]
         return np.array([0, 0, 255], np.uint8)
 
-    def __call__(self, contents, styles, **controls):
-        self.calls.append(controls)
+    def read_styles(self, styles, plan, masks):
+        pairs = zip(styles, masks, strict=True)
+        return [self.prepare_style(x, plan.color, plan.style_size, m) for x, m in pairs]
+
+    def run(self, plan, styles, contents):
+        self.calls.append(plan)
         color = np.mean(styles, axis=0, dtype=np.float32) / np.float32(255)
         return Stylized(np.ones((len(contents), 40, 40, 3), np.float32) * color)
 
@@ -47,7 +51,7 @@ def painter(monkeypatch):
 
 @pytest.fixture
 def flat(tmp_path):
-    """`flat(name, colour)` -> path of a picture of one color."""
+    """`flat(name, color)` -> path of a picture of one color."""
 
     def draw(name, color):
         Image.new("RGB", (20, 20), color).save(tmp_path / name)
@@ -80,12 +84,11 @@ def test_contents_stand_at_the_left_and_styles_above(command, painter, flat, tmp
     assert [cell(page, 1, i) for i in range(3)] == [lime, red, yellow]
     assert [cell(page, 2, i) for i in range(3)] == [black, red, yellow]
     assert (page[4 + CELL : 4 + CELL + 18] == 0).any()  # captions
-    prepared = [call for call in painter.calls if isinstance(call, tuple)]
+    prepared = [call for call in painter.calls if call[0] == "prepare"]
     assert prepared == [("prepare", "lab", 64)] * 2  # every style once
     assert len(painter.calls) == 6
     call = painter.calls[1]
-    assert (call["alpha"], call["exaggerate"], call["size"]) == (0.5, 2.0, 48)
-    assert call["style_size"] is None  # that was obeyed
+    assert (call.strengths, call.size) == ((0.5 * 2.0,), 48)
 
 
 def test_a_style_file_has_no_picture_of_its_own(command, painter, flat, tmp_path):
@@ -107,7 +110,7 @@ def test_masks_and_mixes_are_those_of_stylize(command, painter, flat, tmp_path):
     looks = "--mask", mask, "--feather", 2, "--style-mask", f"{mask}:2"
     assert command(*given, *looks, "-o", page)[0] == 0
     call = painter.calls[1]
-    assert call["masks"].feather_px == 2
+    assert call.masking.feather_px == 2
     assert painter.masks[0] is None
     assert painter.masks[1].tolist() == np.full((20, 20), 255).tolist()
     assert command(*given, "--blend", "1,1", "-o", page)[0] == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.datasets.pipeline import center_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.images.decoding import ImageError
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.device_dataset import HeldPairs, hold_pictures

@@ -5,9 +5,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.weights.published import formats
-from styleflax.weights.published.mapping import read_part, recognize, sha256_of
+from styleflax.weights.published.mapping import read_part, recognize
 
 TORCH_FORMATS = {
     "vgg_normalised": "encoder",
@@ -238,7 +239,7 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
 
 def test_a_digest_is_that_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    assert file_sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_a_decoder_among_other_networks_is_found_by_its_prefix(

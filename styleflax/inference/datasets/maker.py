@@ -165,9 +165,8 @@ class Maker:
             if not is_disk_full(error):
                 raise
             failure = OSError(
-                f"the disk is full: {num_done} of {len(parts)} parts are made, of "
-                f"{settings.batch_size} images each; free space and run the same "
-                "command again, which goes on"
+                f"the disk is full: {num_done} of {len(parts)} batches are made; free "
+                "space and run the same command again, which goes on"
             )
             failure.errno = error.errno
             raise failure from None

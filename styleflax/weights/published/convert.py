@@ -11,11 +11,12 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from styleflax.config import Arithmetic
+from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged import check_weights
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published.export import export_encoder, export_published
 from styleflax.weights.published.formats import Role, find_format, tree_shape
 from styleflax.weights.published.mapping import (
@@ -24,7 +25,6 @@ from styleflax.weights.published.mapping import (
     find_format_of,
     is_model_file,
     read_part,
-    sha256_of,
 )
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import (
@@ -222,7 +222,7 @@ def _describe(part: Part) -> dict[str, str]:
         "role": part.role,
         "file": part.path.name,
         "format": part.format,
-        "sha256": sha256_of(part.path),
+        "sha256": file_sha256(part.path),
     }
 
 

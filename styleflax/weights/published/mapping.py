@@ -1,6 +1,5 @@
 """Outside weight files, recognized by what they hold, as parameter trees."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from flax.traverse_util import unflatten_dict
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged import check_weights
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
@@ -138,12 +137,6 @@ def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
         raise ValueError(f"{path} has tensors that are not floating-point: {listed}")
     with np.errstate(over="ignore"):
         return known, {n: x.astype(np.float32) for n, x in arrays.items()}
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _with_prefix(known: Format, prefix: str) -> Format:

@@ -196,7 +196,7 @@ def test_a_video_is_stylized_with_progress_and_saved(computer, tmp_path):
     told(page, "Saved, 4 frames of 64")
 
 
-def test_a_video_is_cancelled(computer, tmp_path):
+def test_a_video_is_canceled(computer, tmp_path):
     page = computer.page
     page.set_input_files("#computer-video", clip_of(tmp_path, 3000))
     told(page, "of 3000")
