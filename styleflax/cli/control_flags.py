@@ -114,41 +114,48 @@ class MaskFlag(NamedTuple):
     alpha: float
 
 
-def control_arguments(
-    num_styles: int,
-    alpha: float = 1.0,
-    blend: str | None = None,
-    exaggerate: float | None = None,
-    mask: Sequence[str] | None = None,
-    feather: float = 0.0,
-    color: Color = Color.STYLE,
-    size: int | None = None,
-    restore_size: bool = False,
-    style_size: int | None = None,
-    level_balance: float | None = None,
-    max_megapixels: float = MAX_MEGAPIXELS,
-    color_match: float | None = None,
-    detail: float | None = None,
-    refine: int = 0,
-) -> "tuple[ControlArguments, Plan]":
+class Look(NamedTuple):
+    """What a command line says of the look of results; see the flags' help.
+
+    Attributes:
+        alpha: Strength.
+        blend: Shares of all styles in one picture, as text.
+        exaggerate: Factor on the strength.
+        mask: Masks of regions, as texts.
+        feather: Width in px over which the edges of masks fade.
+        color: Where colors come from.
+        size: Short side of the result in px.
+        restore_size: Whether the result is enlarged to the photo's size.
+        style_size: Short side of paintings in px.
+        level_balance: Between fine and coarse strokes, for SANet.
+        max_megapixels: Most pixels of a mask.
+        color_match: Share of the way to the painting's colors.
+        detail: Share of the photo's detail that is added.
+        refine: Iterations of optimization.
+    """
+
+    alpha: float = 1.0
+    blend: str | None = None
+    exaggerate: float | None = None
+    mask: Sequence[str] | None = None
+    feather: float = 0.0
+    color: Color = Color.STYLE
+    size: int | None = None
+    restore_size: bool = False
+    style_size: int | None = None
+    level_balance: float | None = None
+    max_megapixels: float = MAX_MEGAPIXELS
+    color_match: float | None = None
+    detail: float | None = None
+    refine: int = 0
+
+
+def control_arguments(num_styles: int, look: Look) -> "tuple[ControlArguments, Plan]":
     """Keyword arguments of `Stylizer.__call__`, and the plan that they make.
 
     Args:
         num_styles: Number of styles of the whole command.
-        alpha: As on the command line.
-        blend: As on the command line.
-        exaggerate: As on the command line.
-        mask: As on the command line.
-        feather: As on the command line.
-        color: As on the command line.
-        size: As on the command line.
-        restore_size: As on the command line.
-        style_size: As on the command line.
-        level_balance: As on the command line.
-        max_megapixels: The same; of masks.
-        refine: Iterations of optimization, as on the command line.
-        color_match: As on the command line.
-        detail: As on the command line.
+        look: What the command line says of results.
 
     Raises:
         ValueError: If one of them is not possible.
@@ -157,19 +164,20 @@ def control_arguments(
     from styleflax.inference.controls import make_plan  # noqa: PLC0415
 
     arguments: ControlArguments = {
-        "alpha": alpha,
-        "weights": None if blend is None else read_blend(blend),
-        "exaggerate": exaggerate,
-        "color": color.value,
-        "size": size,
-        "restore_size": restore_size,
-        "style_size": style_size,
-        "level_balance": level_balance,
-        "refine": refine,
-        "color_match": color_match,
-        "detail": detail,
+        "alpha": look.alpha,
+        "weights": None if look.blend is None else read_blend(look.blend),
+        "exaggerate": look.exaggerate,
+        "color": look.color.value,
+        "size": look.size,
+        "restore_size": look.restore_size,
+        "style_size": look.style_size,
+        "level_balance": look.level_balance,
+        "refine": look.refine,
+        "color_match": look.color_match,
+        "detail": look.detail,
     }
-    _add_masks(arguments, mask or (), feather, num_styles, max_megapixels)
+    masks = look.mask or ()
+    _add_masks(arguments, masks, look.feather, num_styles, look.max_megapixels)
     plan = make_plan(num_styles if one_picture(arguments) else 1, **arguments)
     return arguments, plan
 

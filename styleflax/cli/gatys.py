@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
@@ -63,8 +63,16 @@ def gatys(
         (content_weight, style_weight, variation_weight),
         (iterations, content_layer, style_layers, layer_weights, style_loss),
     )
-    looks = (1.0, blend, None, mask, feather, color, size, restore_size, style_size)
-    job = _Job(photo, paintings or [], settings, encoder, style_mask, looks, start)
+    look = control_flags.Look(
+        blend=blend,
+        mask=mask,
+        feather=feather,
+        color=color,
+        size=size,
+        restore_size=restore_size,
+        style_size=style_size,
+    )
+    job = _Job(photo, paintings or [], settings, encoder, style_mask, look, start)
     losses = _make(job, out, seed, checkpoint)
     if plot is not None:
         plot_losses(plot, losses)
@@ -82,7 +90,7 @@ class _Job(NamedTuple):
     settings: "Settings"
     encoder: str
     style_masks: list[str] | None
-    looks: tuple[Any, ...]
+    look: control_flags.Look
     start: Path | None
 
 
@@ -92,7 +100,7 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
     from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
 
     number = len(job.paintings)
-    controls, _ = control_flags.control_arguments(max(1, number), *job.looks)
+    controls, _ = control_flags.control_arguments(max(1, number), job.look)
     if number > 1 and "masks" in controls and not control_flags.one_picture(controls):
         raise ValueError(
             f"one --mask must have one painting, got {number}; name the painting with "

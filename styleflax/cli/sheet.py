@@ -86,9 +86,21 @@ def sheet(
     styles = masked_styles(
         *(style, weights, style_mask, out), repeats=repeats, left_out=left_out
     )
-    looks = (alpha, blend, exaggerate, mask, feather, color, size, False, style_size)
-    more = (level_balance, max_megapixels, color_match, detail)
-    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
+    look = control_flags.Look(
+        alpha=alpha,
+        blend=blend,
+        exaggerate=exaggerate,
+        mask=mask,
+        feather=feather,
+        color=color,
+        size=size,
+        style_size=style_size,
+        level_balance=level_balance,
+        max_megapixels=max_megapixels,
+        color_match=color_match,
+        detail=detail,
+    )
+    controls, plan = control_flags.control_arguments(len(styles), look)
     mixes = mixes_of(styles, together=control_flags.one_picture(controls))
     targets = {(content, mix): DASH for content in contents for mix in mixes}
     reading, writing = (out.suffix, max_megapixels), (False, overwrite)

@@ -69,12 +69,28 @@ def stylize(
     refuse_two_inputs(photos, style)
     _check_flags(out, max_megapixels, blend, pairs, as_json=as_json)
     check_resume(out, resume=resume, overwrite=overwrite)
-    looks = (blend, exaggerate, mask, feather, color, size, restore_size)
-    more = (style_size, level_balance, max_megapixels, color_match, detail, refine)
+    look = control_flags.Look(
+        alpha=alpha,
+        blend=blend,
+        exaggerate=exaggerate,
+        mask=mask,
+        feather=feather,
+        color=color,
+        size=size,
+        restore_size=restore_size,
+        style_size=style_size,
+        level_balance=level_balance,
+        max_megapixels=max_megapixels,
+        color_match=color_match,
+        detail=detail,
+        refine=refine,
+    )
 
     @functools.cache  # so that masks are read once
     def controls_for(num_styles: int, strength: float) -> "tuple[Any, Plan]":
-        return control_flags.control_arguments(num_styles, strength, *looks, *more)
+        return control_flags.control_arguments(
+            num_styles, look._replace(alpha=strength)
+        )
 
     def together(num_styles: int) -> bool:
         return control_flags.one_picture(controls_for(num_styles, alpha)[0])

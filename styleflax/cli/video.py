@@ -67,9 +67,22 @@ def video(
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
     styles = add_style_masks(styles, style_mask)
     keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
-    looks = (alpha, blend, exaggerate, mask, feather, color, size, restore_size)
-    more = (style_size, level_balance, max_megapixels, color_match, detail)
-    controls, plan = control_flags.control_arguments(len(styles), *looks, *more)
+    look = control_flags.Look(
+        alpha=alpha,
+        blend=blend,
+        exaggerate=exaggerate,
+        mask=mask,
+        feather=feather,
+        color=color,
+        size=size,
+        restore_size=restore_size,
+        style_size=style_size,
+        level_balance=level_balance,
+        max_megapixels=max_megapixels,
+        color_match=color_match,
+        detail=detail,
+    )
+    controls, plan = control_flags.control_arguments(len(styles), look)
     _refuse_choice(styles, together=control_flags.one_picture(controls))
     asked = (plan, keyframes, smooth, steady, max_megapixels)
     writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)

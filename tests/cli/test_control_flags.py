@@ -4,6 +4,7 @@ from PIL import Image
 
 from styleflax.cli.control_flags import (
     Color,
+    Look,
     MaskFlag,
     control_arguments,
     one_picture,
@@ -48,7 +49,7 @@ def test_a_file_of_the_whole_name_comes_first(tmp_path):
 
 
 def test_masks_are_read_once_and_take_styles_in_order(mask):
-    arguments, plan = control_arguments(2, mask=[mask, "rest@0.5"], feather=2.0)
+    arguments, plan = control_arguments(2, Look(mask=[mask, "rest@0.5"], feather=2.0))
     assert one_picture(arguments)
     assert arguments["masks"] is plan.masking
     assert plan.masking.names == ("mask 1 (m.png)", "mask 2 (rest)")
@@ -61,32 +62,31 @@ def test_masks_are_read_once_and_take_styles_in_order(mask):
 
 
 def test_masks_name_styles_from_1_or_shares_of_all(mask):
-    arguments, plan = control_arguments(3, mask=[f"{mask}:3", "rest:1,1,2"])
+    arguments, plan = control_arguments(3, Look(mask=[f"{mask}:3", "rest:1,1,2"]))
     assert one_picture(arguments)
     assert plan.shares == ((0.0, 0.0, 1.0), (0.25, 0.25, 0.5))
 
 
 def test_one_style_goes_to_all_masks(mask):
-    assert control_arguments(1, mask=[mask, "rest"])[1].shares == ((1.0,), (1.0,))
+    assert control_arguments(1, Look(mask=[mask, "rest"]))[1].shares == ((1.0,), (1.0,))
 
 
 def test_a_single_mask_without_a_style_is_of_every_style_by_itself(mask):
-    assert not one_picture(control_arguments(3, mask=[mask])[0])
-    assert one_picture(control_arguments(3, mask=[mask + ":3"])[0])
-    assert not one_picture(control_arguments(3)[0])
+    assert not one_picture(control_arguments(3, Look(mask=[mask]))[0])
+    assert one_picture(control_arguments(3, Look(mask=[mask + ":3"]))[0])
+    assert not one_picture(control_arguments(3, Look())[0])
 
 
 def test_a_blend_is_of_all_styles_in_all_regions(mask):
-    arguments, plan = control_arguments(2, blend="1,3", mask=[mask, "rest@0.5"])
+    arguments, plan = control_arguments(2, Look(blend="1,3", mask=[mask, "rest@0.5"]))
     assert one_picture(arguments)
     assert plan.shares == ((0.25, 0.75),) * 2
-    assert one_picture(control_arguments(2, blend="1,3")[0])
+    assert one_picture(control_arguments(2, Look(blend="1,3"))[0])
 
 
 def test_arguments_are_those_of_the_stylizer():
-    arguments, plan = control_arguments(
-        1, alpha=0.5, exaggerate=2.0, color=Color.LAB, size=32, level_balance=0.3
-    )
+    look = Look(0.5, exaggerate=2.0, color=Color.LAB, size=32, level_balance=0.3)
+    arguments, plan = control_arguments(1, look)
     assert plan.strengths == (1.0,)
     assert (plan.color, plan.size, plan.extras) == ("lab", 32, {"level_balance": 0.3})
     assert make_plan(1, **arguments) == plan
@@ -108,7 +108,7 @@ def test_arguments_are_those_of_the_stylizer():
 )
 def test_mistakes_are_told_before_anything_is_made(arguments, message):
     with pytest.raises(ValueError, match=message):
-        control_arguments(2, **arguments)
+        control_arguments(2, Look(**arguments))
 
 
 def test_keyframes_are_times_and_shares():
@@ -119,12 +119,12 @@ def test_keyframes_are_times_and_shares():
 
 
 def test_color_match_and_detail_reach_the_plan():
-    arguments, plan = control_arguments(1, color_match=0.4, detail=0.0)
+    arguments, plan = control_arguments(1, Look(color_match=0.4, detail=0.0))
     assert (arguments["color_match"], arguments["detail"]) == (0.4, 0.0)
     assert (plan.color_match, plan.detail) == (0.4, 0.0)
-    _, plan = control_arguments(1)
+    _, plan = control_arguments(1, Look())
     assert plan.color_match is plan.detail is None  # what the weights say
     with pytest.raises(ValueError, match=r"color_match must be in \[0, 1\], got 2"):
-        control_arguments(1, color_match=2)
+        control_arguments(1, Look(color_match=2))
     with pytest.raises(ValueError, match=r"color_match must be 0.*color='lab'"):
-        control_arguments(1, color=Color.LAB, color_match=1.0)
+        control_arguments(1, Look(color=Color.LAB, color_match=1.0))
