@@ -32,6 +32,7 @@ from accelerator_parts import (
     AIMS,
     FULL,
     TINY,
+    TRAINED,
     Bench,
     Row,
     describe,
@@ -151,6 +152,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     names = list(packaged_models())
     parser.add_argument("--weights", nargs="+", default=names, help="names or files")
+    parser.add_argument("--trained", nargs="+", default=TRAINED, help="methods")
     parser.add_argument("--tiny", action="store_true", help="sizes for a trial on CPU")
     return parser.parse_args()
 
@@ -168,7 +170,7 @@ def main() -> int:
     }
     results: dict[str, Any] = {"about": about, "sections": {}, "aims": []}
     sizes = TINY if flags.tiny else FULL
-    bench = Bench(sizes, flags.weights, results, flags.out)
+    bench = Bench(sizes, flags.weights, flags.trained, results, flags.out)
     jnp.zeros(1).block_until_ready()  # the device's start belongs to no section
     for name in (name for name in SECTIONS if name in flags.only):
         section = run_section(name, bench, begin, flags.minutes)

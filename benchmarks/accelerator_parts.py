@@ -97,14 +97,21 @@ class Bench:
     Args:
         sizes: How much is computed.
         weights: Names or files of models.
+        trained: Names of methods whose training is timed.
         results: Of all sections.
         out: Where `save` writes them.
     """
 
     def __init__(
-        self, sizes: Sizes, weights: list[str], results: dict[str, Any], out: Path
+        self,
+        sizes: Sizes,
+        weights: list[str],
+        trained: list[str],
+        results: dict[str, Any],
+        out: Path,
     ) -> None:
-        self.sizes, self.weights, self.results, self._out = sizes, weights, results, out
+        self.sizes, self.weights, self.trained = sizes, weights, trained
+        self.results, self._out = results, out
         self.peak: float | None = None
         """FLOP/s of the bfloat16 matrix product, once it is measured."""
 
@@ -262,7 +269,7 @@ def train_rows(bench: Bench) -> Iterator[Row]:
     """Pairs a second of the training loop's step, pictures on the device."""
     for pairs in bench.sizes.pairs:
         for dtype in bench.sizes.dtypes:
-            for name in TRAINED:
+            for name in bench.trained:
                 known = {"method": name, "crop": bench.sizes.crop, "pairs": pairs}
                 known["dtype"] = dtype
                 yield attempt(

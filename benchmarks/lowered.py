@@ -41,16 +41,16 @@ class Count(NamedTuple):
         convolutions: By type of their inputs.
         products: The same of matrix products.
         transposes: Bytes written by transposes of four axes and more.
-        padding: Bytes written by gathers and concatenations, which reflection needs.
-        convolved: Bytes that convolutions read and write.
+        flop: Of matrix products by type of their inputs, loops once.
+        padding: Bytes written by concatenations: maps with their reflected borders.
         layouts: Of convolutions.
     """
 
     convolutions: Counter[str]
     products: Counter[str]
+    flop: Counter[str]
     transposes: Counter[str]
     padding: int
-    convolved: int
     layouts: Counter[str]
 
 
@@ -62,8 +62,8 @@ def lower(function: Callable, *arguments: Any) -> str:
 
 def count(text: str) -> Count:
     """What stands in a program, each operation as often as it is written."""
-    found = Count(Counter(), Counter(), Counter(), 0, 0, Counter())
-    padding = convolved = 0
+    found = Count(*(Counter() for _ in range(4)), 0, Counter())
+    padding = 0
     for line in text.splitlines():
         operands = [m for t in _OPERANDS.findall(line) for m in _TENSOR.findall(t)]
         results = _RESULT.findall(line)
@@ -71,16 +71,28 @@ def count(text: str) -> Count:
             found.convolutions["+".join(sorted({_type(x) for x in operands}))] += 1
             layout = re.search(r"dim_numbers = (.*?), window", line)
             found.layouts[layout[1] if layout else "?"] += 1
-            convolved += sum(map(_bytes, (*operands, *results)))
         elif "stablehlo.dot_general" in line:
-            found.products["+".join(sorted({_type(x) for x in operands}))] += 1
+            kind = "+".join(sorted({_type(x) for x in operands}))
+            found.products[kind] += 1
+            found.flop[kind] += _product_flop(line, operands[0], results[0])
         elif results and results[0].count("x") >= 4:
             if "stablehlo.transpose" in line:
                 what = f"{operands[0]} -> {results[0]}"
                 found.transposes[what] += _bytes(results[0])
-            elif "stablehlo.gather" in line or "stablehlo.concatenate" in line:
+            elif "stablehlo.concatenate" in line:
                 padding += _bytes(results[0])
-    return found._replace(padding=padding, convolved=convolved)
+    return found._replace(padding=padding)
+
+
+def _product_flop(line: str, first: str, result: str) -> int:
+    contracted = re.search(r"contracting_dims = \[([\d, ]*)\]", line)
+    sides = [int(side) for side in first.split("x")[:-1]]
+    total = 2
+    for axis in re.findall(r"\d+", contracted[1] if contracted else ""):
+        total *= sides[int(axis)]
+    for side in result.split("x")[:-1]:
+        total *= int(side)
+    return total
 
 
 def _type(tensor: str) -> str:
@@ -133,8 +145,8 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512, help="px; crops have half")
     parser.add_argument("--pairs", type=int, default=16)
     flags = parser.parse_args()
-    columns = ("convolutions", "products", "transposes, MB", "padding, MB")
-    table = Table("method", "type", "program", *columns, "convolutions, MB")
+    columns = ("convolutions", "products", "float32, GFLOP", "transposes, MB")
+    table = Table("method", "type", "program", *columns, "padding, MB")
     for name in METHODS:
         for dtype in ("float32", "bfloat16"):
             for program, text in programs(name, dtype, flags.side, flags.pairs):
@@ -143,13 +155,10 @@ def main() -> None:
                     ", ".join(f"{n} {kind}" for kind, n in sorted(one.items()))
                     for one in (found.convolutions, found.products)
                 )
-                megabytes = (
-                    sum(found.transposes.values()),
-                    found.padding,
-                    found.convolved,
-                )
+                sizes = (sum(found.transposes.values()), found.padding)
                 row = (name, dtype, program, convolutions, products)
-                table.add_row(*row, *(f"{size / 1e6:,.0f}" for size in megabytes))
+                row += (f"{found.flop['f32'] / 1e9:,.1f}",)
+                table.add_row(*row, *(f"{size / 1e6:,.0f}" for size in sizes))
                 for what, size in found.transposes.most_common(4):
                     print(f"{name} {dtype} {program}: {what}: {size / 1e6:.1f} MB")
                 print(f"{name} {dtype} {program}: {dict(found.layouts)}")

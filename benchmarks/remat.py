@@ -69,6 +69,7 @@ if __name__ == "__main__":
     parser.add_argument("--crop", type=int, default=128, help="px")
     parser.add_argument("--batch", type=int, default=4, help="pairs")
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--width", type=float, default=1.0, help="factor on channels")
     parser.add_argument("--method", default="", help=argparse.SUPPRESS)
     parser.add_argument("--remat", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(workers=0)

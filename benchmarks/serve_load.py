@@ -4,10 +4,10 @@
 
 Every client sends a job, waits for its end, fetches the result and removes it; where
 the app refuses (429 or 503), the refusal is counted, and the client goes on with its
-next request after the time that the app names, at most a second. The memory of the
-process that serves is read after a tenth of the requests, when programs are compiled
-and models loaded, and at the end. Prints a table, and ends with code 1 if a request was
-neither answered nor refused so, or if memory grew.
+next request after the time that the app names. The memory of the process that serves is
+read after two jobs, when the model is loaded and programs are compiled, and at the end.
+Prints a table, and ends with code 1 if a request was neither answered nor refused, or
+if memory grew.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 GROWTH_MB = 64.0
-"""How much memory may grow between a tenth of the requests and the end."""
+"""How much memory may grow from the first jobs to the end."""
 _BOUNDARY = "styleflax-load"
 _REFUSED = {429, 503}
 _POLL_S = 0.05
@@ -39,7 +39,6 @@ class Load:
     def __init__(self, port: int, process_id: int, requests: int, size: int) -> None:
         self._port, self._process_id = port, process_id
         self._left, self._size, self._lock = requests, size, threading.Lock()
-        self._early = requests - requests // 10
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.seconds: list[float] = []
         self.memory_mb: dict[str, float] = {}
@@ -52,8 +51,6 @@ class Load:
                 if not self._left:
                     return
                 self._left -= 1
-                if self._left == self._early:
-                    self.memory_mb["early"] = resident_mb(self._process_id)
             started = time.perf_counter()
             try:
                 outcome, wait_s = self._one(body)
@@ -63,7 +60,16 @@ class Load:
                 self.outcomes[outcome] += 1
                 if outcome == "done":
                     self.seconds.append(time.perf_counter() - started)
-            time.sleep(min(wait_s, 1.0))
+            time.sleep(wait_s)
+
+    def warm_up(self) -> None:
+        """Lets the app load its model and compile its programs."""
+        for seed in range(2):
+            self._one(form(picture(self._size, seed), picture(self._size, seed + 1)))
+
+    def read_memory(self, when: str) -> None:
+        """Takes note of the memory of the app."""
+        self.memory_mb[when] = resident_mb(self._process_id)
 
     def _one(self, body: bytes) -> tuple[str, float]:
         """What became of one request, and how long to wait before the next."""
@@ -146,6 +152,8 @@ def main() -> int:
             assert app.stdout is not None
             port = int(re.search(r":(\d+)/", app.stdout.readline())[1])  # type: ignore[index]
             load = Load(port, app.pid, options.requests, options.size)
+            load.warm_up()
+            load.read_memory("at first")
             started = time.perf_counter()
             clients = [
                 threading.Thread(target=load.client, args=(number,))
@@ -155,8 +163,8 @@ def main() -> int:
                 thread.start()
             for thread in clients:
                 thread.join()
-            load.memory_mb["end"] = resident_mb(app.pid)
             spent = time.perf_counter() - started
+            load.read_memory("at the end")
         finally:
             app.terminate()
     return report(load, options.requests, spent)
@@ -169,7 +177,7 @@ def report(load: Load, requests: int, spent: float) -> int:
     if load.seconds:
         print(f"{'median s of those done':<28}{np.median(load.seconds):>8.2f}")
     print(f"{'seconds in all':<28}{spent:>8.1f}")
-    growth = load.memory_mb["end"] - load.memory_mb.get("early", float("nan"))
+    growth = load.memory_mb["at the end"] - load.memory_mb["at first"]
     for name, value in load.memory_mb.items():
         print(f"{f'memory in MB, {name}':<28}{value:>8.0f}")
     answered = sum(

@@ -13,6 +13,8 @@ how far the terms and the gradient of the second are from the first's, relative.
 """
 
 import argparse
+import importlib
+import importlib.util
 import os
 import pickle
 import statistics
@@ -32,14 +34,13 @@ def worker() -> None:
     from configs.adain import get_config  # noqa: PLC0415
     from styleflax.methods.base import Variables  # noqa: PLC0415
     from styleflax.parallel import map_step, replicate  # noqa: PLC0415
-    from styleflax.training.phases import build_method  # noqa: PLC0415
-    from styleflax.training.step import (  # noqa: PLC0415
-        create_state,
-        make_optimizer,
-        make_train_step,
-    )
-    from styleflax.weights.packaged import find_model  # noqa: PLC0415
     from styleflax.weights.store import load_model  # noqa: PLC0415
+
+    build_method = find("build_method", "training.phases", "training.build")
+    make_optimizer = find("make_optimizer", "training.step", "training.optimizer")
+    create_state = find("create_state", "training.step", "training.state")
+    make_train_step = find("make_train_step", "training.step")
+    find_model = find("find_model", "weights.packaged", "weights.packaged_models")
 
     config = get_config("5")
     phase = config.phases[0]
@@ -64,6 +65,20 @@ def worker() -> None:
         state, metrics = mapped(state, frozen, batch)
         jax.block_until_ready((state, metrics))
         reply(time.perf_counter() - begun, time.process_time() - busy)
+
+
+def find(name: str, *modules: str) -> Any:
+    """The function of that name in the first module that has it: modules were merged.
+
+    Raises:
+        ImportError: If none has it.
+    """
+    for module in modules:
+        if importlib.util.find_spec(f"styleflax.{module}"):
+            found = getattr(importlib.import_module(f"styleflax.{module}"), name, None)
+            if found is not None:
+                return found
+    raise ImportError(f"no {name} in {', '.join(modules)}")
 
 
 def crops(count: int, side_px: int) -> dict[str, np.ndarray]:

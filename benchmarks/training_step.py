@@ -11,7 +11,7 @@ from timing import measure
 
 from styleflax.config import Config, Data, Phase, Run
 from styleflax.methods.base import Method
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import map_step, replicate
 from styleflax.presets import PRESETS
 from styleflax.training.phases import build_method
@@ -47,10 +47,12 @@ def make_run(
         resize_px=2 * options.crop,
         losses=LOSSES[options.method],
     )
+    width = getattr(options, "width", 1.0)
+    given = {} if width == 1 else {"width": width}
     config = Config(
         method=options.method,
         compute_dtype=options.dtype,
-        options={"native": True} if native else {},
+        options=given | ({"native": True} if native else {}),
         data=Data(content="sample_photos", style="procedural_art"),
         phases=(phase,),
         run=Run(remat=options.remat, num_workers=options.workers),
@@ -66,7 +68,8 @@ def make_steps(
     """The loop's own step over devices, its first state and the frozen encoder."""
     optimizer = make_optimizer(config.optimizer)
     step = make_train_step(method, optimizer, lambda _: jnp.float32(1e-6))
-    encoder = VGG(method.encoder_layers)
+    widths = scale_widths(method.encoder_width)
+    encoder = VGG(method.encoder_layers, widths=widths)
     params = drawn(encoder.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     frozen = replicate({"encoder": params["params"]}, devices)
     state = replicate(create_state(method, optimizer, 0), devices)

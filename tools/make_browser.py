@@ -44,7 +44,7 @@ def shoot(browser: Browser, address: str, name: str) -> None:
     )
     page = context.new_page()
     page.goto(address)
-    page.locator("#status:has-text(' px, in')").wait_for(timeout=120_000)
+    page.locator("#status:has-text(' px, in')").wait_for(timeout=300_000)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture = picture.resize((shown, round(shown * height / width)))
     picture.save(IMAGES / f"{name}.jpg", quality=80, optimize=True)

@@ -11,7 +11,9 @@ from styleflax.cli.output_paths import check_out_folder
 def export(
     model: Annotated[str, typer.Argument(help="A name or a model file.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")],
-    format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    format_: Annotated[
+        str, typer.Option("--format", help="onnx or stablehlo.")
+    ] = "onnx",
     storage: Annotated[
         str,
         typer.Option(
@@ -19,13 +21,19 @@ def export(
             "or int8 (a quarter)."
         ),
     ] = "float32",
+    styles: Annotated[
+        int, typer.Option(min=1, help="How many styles StableHLO programs mix.")
+    ] = 1,
+    regions: Annotated[
+        int, typer.Option(min=1, help="How many regions StableHLO programs have.")
+    ] = 1,
 ) -> None:
-    """Write a model as ONNX files, which run without this library."""
+    """Write a model as ONNX or StableHLO files, which run without this library."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.export import export_model  # noqa: PLC0415
 
     check_out_folder(out)
-    manifest = export_model(model, out, format_, storage)  # type: ignore[arg-type]
+    manifest = export_model(model, out, format_, storage, styles, regions)  # type: ignore[arg-type]
     for written in manifest["files"].values():
         print(f"{out / written['path']} ({written['bytes'] / 1e6:.1f} MB)")
     print(out / "manifest.json")

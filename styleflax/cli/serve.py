@@ -19,51 +19,58 @@ DEFAULT_HOST, DEFAULT_PORT, DEFAULT_UPLOAD_MB, DEFAULT_QUEUE = (
 _ANYWHERE = ("0.0.0.0", "::", "")
 
 
+Host = Annotated[
+    str,
+    typer.Option(
+        help="Address to listen on; any but this machine's own (127.0.0.1, "
+        "localhost, ::1) needs --allow-network."
+    ),
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A model file or its URL, offered beside the models of the package; "
+        "may be repeated."
+    ),
+]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+AllowNetwork = Annotated[
+    bool,
+    typer.Option(
+        "--allow-network",
+        help="Allow an address that other machines can reach. Everyone who reaches "
+        "it can use the app: there are no passwords.",
+    ),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A name by which browsers reach the app, such as that of a proxy; "
+        "requests for other names are refused; may be repeated."
+    ),
+]
+MaxMegapixels = Annotated[
+    float, typer.Option(help="Refuse pictures, frames and results above this.")
+]
+MaxUploadMb = Annotated[
+    int, typer.Option(min=1, help="Refuse uploads above this size in MB.")
+]
+Queue = Annotated[
+    int, typer.Option(min=1, help="Jobs that may wait; more are refused.")
+]
+
+
 def serve(
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on; any but this machine's own (127.0.0.1, "
-            "localhost, ::1) needs --allow-network."
-        ),
-    ] = DEFAULT_HOST,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")
-    ] = DEFAULT_PORT,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model file or its URL, offered beside the models of the package; "
-            "may be repeated."
-        ),
-    ] = None,
-    open_browser: Annotated[
-        bool, typer.Option("--open", help="Open the page in the browser.")
-    ] = False,
-    allow_network: Annotated[
-        bool,
-        typer.Option(
-            "--allow-network",
-            help="Allow an address that other machines can reach. Everyone who reaches "
-            "it can use the app: there are no passwords.",
-        ),
-    ] = False,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A name by which browsers reach the app, such as that of a proxy; "
-            "requests for other names are refused; may be repeated."
-        ),
-    ] = None,
-    max_megapixels: Annotated[
-        float, typer.Option(help="Refuse pictures, frames and results above this.")
-    ] = MAX_MEGAPIXELS,
-    max_upload_mb: Annotated[
-        int, typer.Option(min=1, help="Refuse uploads above this size in MB.")
-    ] = DEFAULT_UPLOAD_MB,
-    queue: Annotated[
-        int, typer.Option(min=1, help="Jobs that may wait; more are refused.")
-    ] = DEFAULT_QUEUE,
+    host: Host = DEFAULT_HOST,
+    port: Port = DEFAULT_PORT,
+    weights: Weights = None,
+    open_browser: Open = False,
+    allow_network: AllowNetwork = False,
+    allow_host: AllowHost = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    max_upload_mb: MaxUploadMb = DEFAULT_UPLOAD_MB,
+    queue: Queue = DEFAULT_QUEUE,
 ) -> None:
     """Serve the page with this machine's models behind it, for a browser."""
     check_max_megapixels(max_megapixels)
@@ -86,7 +93,8 @@ def serve(
     listening = server.listen(host, port)
     offered = offer_models(weights or ())
     parts = server.App(offered, local_devices(), _find_page(), hosts, limits)
-    shown = f"[{host}]" if ":" in host else host
+    name = hosts[0] if host in _ANYWHERE else host
+    shown = f"[{name}]" if ":" in name else name
     address = f"http://{shown}:{listening.getsockname()[1]}/"
 
     def tell() -> None:

@@ -137,7 +137,7 @@ def run_videos(
         _print_json(job, None, None, skipped=True)
     made = {job.out for job in complete}
     left = [job for job in jobs if job.out not in made]
-    failed = _run_all(left, weights, times, as_json=as_json) if left else {}
+    failed = _run_all(left, weights, times, len(complete), as_json=as_json)
     if as_json:
         _print_summary(jobs, failed, complete, left_out, times)
     if failed:
@@ -151,25 +151,29 @@ def _run_all(
     jobs: Sequence[VideoJob],
     weights: str,
     times: Times,
+    num_complete: int,
     *,
     as_json: bool,
 ) -> dict[Path, str]:
     """Makes the videos; returns those of several that failed, and why."""
     failed: dict[Path, str] = {}
+    if not jobs:
+        return failed
     with times.watching_compiler(), _sigterm_as_interrupt():
         first = _open(jobs[0]) if len(jobs) == 1 else None  # before the weights
         with first or contextlib.nullcontext():
             with times.phase("weights"):
                 model, stylizer = load_for_video(weights)
             stylizer.check_plan(jobs[0].plan)
-            for job in jobs:
+            for number, job in enumerate(jobs):
                 try:
                     with times.phase("run"):
                         made = _run(job, model, stylizer, first)
                 except (ValueError, OSError, MemoryError) as error:
+                    num_written = num_complete + number - len(failed)
+                    _stop_when_full(error, num_written, jobs[number:])
                     if len(jobs) == 1:
                         raise
-                    _stop_when_full(error, job, jobs)
                     failed[job.clip] = describe_error(error)
                     if as_json:
                         _print_json(job, None, failed[job.clip])
@@ -188,14 +192,14 @@ def _find_complete(jobs: Sequence[VideoJob]) -> list[VideoJob]:
 
 
 def _stop_when_full(
-    error: Exception, failed: VideoJob, jobs: Sequence[VideoJob]
+    error: Exception, num_written: int, left: Sequence[VideoJob]
 ) -> None:
     """Raises what is missing if there is no room for any other video either."""
     if not isinstance(error, OSError) or not is_disk_full(error):
         return
-    num_done = next(k for k, job in enumerate(jobs) if job is failed)
-    missing = [job.out for job in jobs[num_done:]]
-    failure = OSError(describe_missing(num_done, missing, can_resume=True))
+    can_resume = left[0].asked is not None
+    missing = [job.out for job in left]
+    failure = OSError(describe_missing(num_written, missing, can_resume=can_resume))
     failure.errno = error.errno
     raise failure from None
 

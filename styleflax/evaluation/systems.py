@@ -224,7 +224,8 @@ def make_model_system(
     of compiling; `peak_mb`; and, at strength 1, where the model was trained, its
     `content_loss` and `style_loss`. A model with styles of its own has neither
     strengths nor these losses, and is scored on the styles that are called like one
-    of its own.
+    of its own. A file without the network that judged its training (`lite`) has no
+    losses either.
 
     Args:
         name: What to call it.
@@ -234,7 +235,8 @@ def make_model_system(
     """
     stylizer = Stylizer(model, tile_px=0, file=file)
     own_styles = frozenset(model.method.styles)
-    losses = None if own_styles else make_training_losses(file)
+    judged = not own_styles and bool(file.encoder_params)
+    losses = make_training_losses(file) if judged else None
     encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
     warm: set[float] = set()
 

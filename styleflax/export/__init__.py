@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from styleflax.export.model import FORMATS, export_model
     from styleflax.export.onnx_files import export_onnx
+    from styleflax.export.stablehlo import export_stablehlo
 
-__all__ = ["FORMATS", "export_model", "export_onnx"]
+__all__ = ["FORMATS", "export_model", "export_onnx", "export_stablehlo"]
 
 _HOMES = {
     "FORMATS": "model",
     "export_model": "model",
     "export_onnx": "onnx_files",
+    "export_stablehlo": "stablehlo",
 }
 
 

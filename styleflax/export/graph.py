@@ -17,7 +17,7 @@ from styleflax.types import Params
 
 OPSET = 17
 IR_VERSION = 8
-"""Of the same age as the opset, so that no runtime of that age refuses the file."""
+"""As old as the opset, so that no runtime of that age refuses the file."""
 Dims = Sequence[str | int]
 
 
@@ -151,7 +151,7 @@ class Graph:
         return self.add("Slice", y, *bounds)
 
     def doubling_conv(self, x: str, params: Params) -> str:
-        """`ops.strided_conv.doubling_conv3x3`, and the bias."""
+        """`ops.conv.doubling_conv3x3`, and the bias."""
         kernel = np.asarray(params["kernel"])
         operands = [x, self.weights(kernel.transpose(2, 3, 0, 1), 0)]
         if "bias" in params:
@@ -246,12 +246,12 @@ class Graph:
 
     @property
     def input_names(self) -> list[str]:
-        """Of the graph."""
+        """Names of the inputs, in order."""
         return [value.name for value in self._inputs]
 
     @property
     def output_names(self) -> list[str]:
-        """The same."""
+        """Names of the outputs, in order."""
         return [value.name for value in self._outputs]
 
 

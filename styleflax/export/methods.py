@@ -20,7 +20,7 @@ from styleflax.export.transfers import (
 )
 from styleflax.methods.cin import NETWORK, STYLES, make_network
 from styleflax.models.lite import LEVELS
-from styleflax.models.transformer_net import EPS, START_PAD_PX, TransformerNet
+from styleflax.models.transformer_net import EPS, TransformerNet
 from styleflax.types import Params
 from styleflax.weights.store import ModelFile
 
@@ -59,14 +59,12 @@ class Graphs(NamedTuple):
         style: What is retained of a painting.
         levels: What the encoder returns.
         grids: Grids of the inputs for masks.
-        min_px: The smallest side of a photo.
     """
 
     files: dict[str, Graph]
     style: StyleKind
     levels: tuple[Level, ...] = ()
     grids: tuple[Grid, ...] = ()
-    min_px: int = 16
 
 
 def write_graphs(file: ModelFile, storage: Storage) -> Graphs:
@@ -122,7 +120,7 @@ def _rescaling_graphs(
     encode: Callable[[Graph, str], networks.Maps],
     decode: Callable[[Graph, networks.Maps], str],
 ) -> Graphs:
-    """Of methods that move every level's moments to the style's."""
+    """The graphs of methods that move every level's moments to the style's."""
     g = Graph(storage)
     features = {level: _feature_input(g, level) for level in levels}
     mix = Mix(g.input("weights", ("r", "s")), g.input("strength", ("r",)))
@@ -162,8 +160,7 @@ def _write_sanet(file: ModelFile, storage: Storage) -> Graphs:
     merged = g.reflect_conv(g.add("Add", maps[0], coarse), own["merge_conv"])
     _image_output(g, networks.decoder(g, own, merged), "image")
     files = {"encoder": _encoder_graph(storage, levels, encode), "decoder": g}
-    # A picture of 16 px has one position at relu5_1, which nothing reflects.
-    return Graphs(files, "features", levels, _grids(levels), min_px=17)
+    return Graphs(files, "features", levels, _grids(levels))
 
 
 def _write_johnson(file: ModelFile, storage: Storage) -> Graphs:
@@ -184,9 +181,7 @@ def _write_johnson(file: ModelFile, storage: Storage) -> Graphs:
     _image_output(
         g, networks.transformer_net(g, net, own, image, normalize), "stylized"
     )
-    at_start = net.padding == "reflect-start"
-    least = START_PAD_PX * net.residual_blocks + 1 if at_start else 16
-    return Graphs({"stylize": g}, "own", min_px=max(least, 16))
+    return Graphs({"stylize": g}, "own")
 
 
 _CIN_GRIDS = (

@@ -8,7 +8,7 @@ from styleflax.export.storage import Storage, check_storage
 from styleflax.weights.packaged import find_model, packaged_models
 from styleflax.weights.store import ModelFile, load_model
 
-Format = Literal["onnx"]
+Format = Literal["onnx", "stablehlo"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _OURS = "Apache-2.0"
 _WITH_VGG = f"{_OURS}; CC BY 4.0 for the encoder, the VGG-16 of Simonyan and Zisserman"
@@ -19,14 +19,18 @@ def export_model(
     folder: str | os.PathLike[str],
     format: Format = "onnx",
     storage: Storage = "float32",
+    num_styles: int = 1,
+    num_regions: int = 1,
 ) -> dict[str, Any]:
-    """The manifest of what was written; see `export_onnx`.
+    """The manifest of what was written; see `export_onnx` and `export_stablehlo`.
 
     Args:
         weights: A name, a model file, or a URL, as for `Stylizer.load`.
         folder: Where to write; made if need be, older files are replaced.
-        format: `onnx`.
+        format: `onnx` or `stablehlo`.
         storage: How ONNX files store weights: float32, float16 or int8.
+        num_styles: How many styles a StableHLO program mixes; ONNX files any number.
+        num_regions: How many regions it has; the same.
 
     Raises:
         ValueError: If an argument is unknown, or the file is damaged.
@@ -40,15 +44,20 @@ def export_model(
     if format not in FORMATS:
         raise ValueError(f"format must be one of {FORMATS}, got {format!r}")
     check_storage(storage)
-    if importlib.util.find_spec("onnx") is None:
-        raise ImportError('ONNX needs onnx: pip install "styleflax[export]"')
-    # Late, as it is of the extra.
-    from styleflax.export.onnx_files import export_onnx  # noqa: PLC0415
-
     path = find_model(weights)
+    if format == "onnx" and importlib.util.find_spec("onnx") is None:
+        raise ImportError('ONNX needs onnx: pip install "styleflax[export]"')
     file, name = load_model(path), path.stem
     license_ = _license_of(file, is_ours=path in packaged_models().values())
-    return export_onnx(file, folder, storage, name, license_)
+    # Late, as the one needs a package of the extra, and the other takes long.
+    if format == "onnx":
+        from styleflax.export.onnx_files import export_onnx  # noqa: PLC0415
+
+        return export_onnx(file, folder, storage, name, license_)
+    from styleflax.export.stablehlo import export_stablehlo  # noqa: PLC0415
+
+    numbers = num_styles, num_regions
+    return export_stablehlo(file, folder, name, license_, *numbers)
 
 
 def _license_of(file: ModelFile, *, is_ours: bool) -> str:

@@ -1,24 +1,28 @@
 """A model as ONNX files and a manifest that says how to use them."""
 
-import dataclasses
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from styleflax.export.graph import OPSET, Graph
+from styleflax.export.manifest import (
+    FORMAT_VERSION,
+    identity,
+    least_side,
+    write_manifest,
+    write_part,
+)
 from styleflax.export.methods import Graphs, write_graphs
 from styleflax.export.storage import Storage
 from styleflax.files import make_folder
 from styleflax.inference.model import Model, build_model, read_arithmetic
 from styleflax.methods import controls_of
-from styleflax.weights.store import ModelFile, model_digest, write_atomically
+from styleflax.weights.store import ModelFile
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
 METADATA_KEY = "styleflax"
-"""Under this name every ONNX file holds, as JSON, what `identity` returns."""
+"""Under this name every ONNX file holds, as JSON, what
+`manifest.identity` returns, and which part of the model it is."""
 
 
 def export_onnx(
@@ -59,25 +63,14 @@ def export_onnx(
         "opset": OPSET,
         **_describe(file, model, graphs),
     }
+    described = identity(file, name, license_)
     make_folder(Path(folder))
     manifest["files"] = {
-        part: _write(graph, Path(folder), part, identity(file, name, license_))
+        part: _write(graph, Path(folder) / f"{part}.onnx", {**described, "part": part})
         for part, graph in graphs.files.items()
     }
-    text = json.dumps(manifest, indent=1) + "\n"
-    write_atomically(Path(folder) / MANIFEST, text.encode(), "the manifest")
+    write_manifest(Path(folder), manifest)
     return manifest
-
-
-def identity(file: ModelFile, name: str, license_: str) -> dict[str, Any]:
-    """Which model something is of: name, method, arithmetic, digest and license."""
-    return {
-        "name": name,
-        "method": file.method,
-        "digest": model_digest(file),
-        "arithmetic": dataclasses.asdict(read_arithmetic(file)),
-        "license": license_,
-    }
 
 
 def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
@@ -87,7 +80,7 @@ def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
         "style": graphs.style,
         "stride": tiling and tiling.stride_px,
         "halo": tiling and tiling.halo_px,
-        "min_px": graphs.min_px,
+        "min_px": least_side(file),
         "levels": [level._asdict() for level in graphs.levels],
         "masks": [grid._asdict() for grid in graphs.grids],
         "statistics": {
@@ -113,17 +106,11 @@ def _known_palettes(file: ModelFile) -> set[str]:
     return {"color_match"} if file.palettes else set()
 
 
-def _write(
-    graph: Graph, folder: Path, part: str, described: dict[str, Any]
-) -> dict[str, Any]:
-    metadata = {METADATA_KEY: json.dumps({**described, "part": part}, sort_keys=True)}
-    data = graph.model(part, metadata).SerializeToString()
-    path = folder / f"{part}.onnx"
-    write_atomically(path, data, "the ONNX file")
+def _write(graph: Graph, path: Path, described: dict[str, Any]) -> dict[str, Any]:
+    metadata = {METADATA_KEY: json.dumps(described, sort_keys=True)}
+    model = graph.model(path.stem, metadata)
     return {
-        "path": path.name,
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        **write_part(path, model.SerializeToString()),
         "inputs": graph.input_names,
         "outputs": graph.output_names,
     }

@@ -29,6 +29,8 @@ def reflect_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
     # 512 px than two concatenations, but its gradient, a scatter, takes more. Not of
     # rows, which may be split over devices.
     width = x.shape[2]
+    if not isinstance(width, int):  # a symbol, in a program of any size
+        return _reflect(_reflect(x, 2), 1)
     columns = jnp.array([min(1, width - 1), *range(width), max(width - 2, 0)])
     wide = x.at[:, :, columns].get(
         mode="promise_in_bounds", wrap_negative_indices=False

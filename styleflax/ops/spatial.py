@@ -117,6 +117,10 @@ def max_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
     The last row or column of an odd side forms windows of its own, as in the
     network of Gatys and of Huang and Belongie.
     """
+    if not all(isinstance(side, int) for side in x.shape[1:3]):
+        # Symbols, in a program of any size, of which parts cannot be compared.
+        end, window = ((0, 0), (0, 1), (0, 1), (0, 0)), (1, 2, 2, 1)
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, end)
     # Four views, not lax.reduce_window, whose gradient is nine times slower on CPU.
     odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
     x = jnp.pad(x, odd, constant_values=-jnp.inf)

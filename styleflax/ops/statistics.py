@@ -165,6 +165,16 @@ def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
                 [1., 2.]]], dtype=float32)
     """
     b, h, w, c = feature.shape
-    flat = feature.astype(jnp.float32).reshape(b, h * w, c)
-    products = jnp.einsum("bnc,bnd->bcd", flat, flat, precision="highest")
+    flat = feature.reshape(b, h * w, c)
+    # Products of bfloat16 are exact in float32, and a GPU's matrix units make them so
+    # ten times as fast as those of float32.
+    if flat.dtype != jnp.bfloat16:
+        flat = flat.astype(jnp.float32)
+    products = jnp.einsum(
+        "bnc,bnd->bcd",
+        flat,
+        flat,
+        precision="highest",
+        preferred_element_type=jnp.float32,
+    )
     return products / (h * w)

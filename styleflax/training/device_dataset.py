@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, UInt8
 
-from styleflax.datasets.pipeline import centre_crop, checked_range
+from styleflax.datasets.augment import centre_crop, checked_range
 from styleflax.datasets.sources import PictureSource
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import decode_image_u8, resize_short_side

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
+from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.manifest import make_manifest
-from styleflax.datasets.pipeline import centre_crop
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed.hosts import on_all, on_first

@@ -1,4 +1,4 @@
-"""The queue of jobs: one worker for each device, progress, cancelling, forgetting."""
+"""The queue of jobs: one worker for each device, progress, canceling, forgetting."""
 
 import contextlib
 import dataclasses
@@ -16,18 +16,18 @@ from styleflax.web.limits import Limits, RefusedError, refuse_full
 
 logger = logging.getLogger(__name__)
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+State = Literal["queued", "running", "done", "failed", "canceled"]
 Phase = Literal[
     "waiting", "model", "styles", "stylizing", "optimizing", "frames", "writing"
 ]
-_ENDED = frozenset({"done", "failed", "cancelled"})
+_ENDED = frozenset({"done", "failed", "canceled"})
 _FIRST_GUESS_S = 5.0
 """Seconds that a job takes, as long as none has been timed."""
 _NEWEST = 0.3
 """Weight of the last job in the average of their seconds."""
 
 
-class CancelledError(Exception):
+class CanceledError(Exception):
     """Raised inside of a job that is to end."""
 
 
@@ -85,10 +85,10 @@ class Job:
         """Takes note of progress.
 
         Raises:
-            CancelledError: The job is to end.
+            CanceledError: The job is to end.
         """
         if self.asked_to_stop.is_set():
-            raise CancelledError
+            raise CanceledError
         self.phase, self.done, self.total = phase, done, total
 
     def note(self, text: str) -> None:
@@ -189,7 +189,7 @@ class Jobs:
             job.asked_to_stop.set()
             if job in self._waiting:
                 self._waiting.remove(job)
-                job.state, job.ended_at = "cancelled", time.monotonic()
+                job.state, job.ended_at = "canceled", time.monotonic()
             if job.state in _ENDED:
                 self._forget(job)
 
@@ -238,8 +238,8 @@ class Jobs:
         try:
             job.result = worker(job)
             state = "done"
-        except CancelledError:
-            state = "cancelled"
+        except CanceledError:
+            state = "canceled"
         except Exception as error:  # a fault of one job must not end the others
             job.error = self._describe(job, error)
             logger.debug("job failed", exc_info=error)
@@ -252,7 +252,7 @@ class Jobs:
             self._mean_s += _NEWEST * (job.seconds - self._mean_s)
             job.state = state
             if job.asked_to_stop.is_set():
-                job.state = "cancelled"
+                job.state = "canceled"
                 self._forget(job)
 
     def _forget(self, job: Job) -> None:

@@ -26,6 +26,7 @@ class Limits:
         kept_jobs: Finished jobs whose results are kept at once.
         keep_s: Seconds for which a finished job is kept.
         chunk_s: Seconds within which a client must send, or take, the next bytes.
+        upload_s: Seconds within which an upload must be complete.
         header_s: Seconds within which the headers of a request must be complete.
         min_bytes_per_s: Average speed of an upload, from `chunk_s` seconds on.
         connections: Connections at once.
@@ -41,6 +42,7 @@ class Limits:
     kept_jobs: int = 32
     keep_s: float = 600.0
     chunk_s: float = 20.0
+    upload_s: float = 900.0
     header_s: float = 10.0
     min_bytes_per_s: float = 4096.0
     connections: int = 128

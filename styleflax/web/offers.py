@@ -108,6 +108,11 @@ class Models:
         """
         return self._load(name)[0]
 
+    def clear(self) -> None:
+        """Forgets all models and what was compiled for them."""
+        self._models.clear()
+        self._stylizers.clear()
+
     def _load(self, name: str) -> tuple[Model, ModelFile]:
         if name not in self._offered:
             raise ValueError(

@@ -15,11 +15,11 @@ PHOTOS = {
 }
 """Titles by the names of scikit-image's files."""
 PHOTO_SIZE_PX = 640
-PAINTING_SIZE_PX = 384
+PAINTING_SIZE_PX = 320
 SEED = 40
 FIRST = ("flow_strokes", "watercolor", "mosaic")
 """Families of which there are two paintings, one of them before all others."""
-_QUALITY = 84
+_QUALITY = 64
 
 
 def add_photos(folder: Path) -> list[dict[str, str]]:

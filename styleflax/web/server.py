@@ -130,8 +130,8 @@ def _add_api(app: fastapi.FastAPI, parts: App) -> None:
             with jobs.place() as job:
                 chunks = aiter(request.stream())
                 asked = await _receive(request, chunks, job, limits)
-                check_asked(*asked, own_styles, limits)
-                await asyncio.to_thread(check_pictures, asked, limits)
+                check_asked(asked.options, asked.files, own_styles, limits)
+                asked = await asyncio.to_thread(check_pictures, asked, limits)
                 jobs.submit(job, asked)
                 return _record(jobs, job)
         except RefusedError as error:
@@ -278,7 +278,7 @@ async def _fault(_: fastapi.Request, error: Exception) -> Response:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Returns a socket that is bound to an address.
+    """Returns a socket that listens on an address.
 
     Args:
         host: A name or an address.
@@ -294,6 +294,7 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
+        found.listen()  # clients that are early wait
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(

@@ -68,7 +68,8 @@ async def receive_upload(
             if received > limits.max_body_bytes:
                 raise _too_large(limits)
             spent = time.monotonic() - started
-            if spent > limits.chunk_s and received / spent < limits.min_bytes_per_s:
+            is_slow = received < spent * limits.min_bytes_per_s
+            if (spent > limits.chunk_s and is_slow) or spent > limits.upload_s:
                 raise _too_slow()
             await asyncio.to_thread(receiver.write, chunk)
         return receiver.finish()

@@ -34,6 +34,8 @@ from styleflax.web.options import (
     read_controls,
 )
 
+_MOST_SHAPES = 32
+"""Kinds of jobs, by model and sizes, until what was compiled for them goes."""
 _MEDIA_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -50,10 +52,20 @@ class Asked(NamedTuple):
     Attributes:
         options: Checked, as far as that is possible without reading files.
         files: What was uploaded.
+        sizes: Width and height of the pictures among them.
     """
 
     options: Options
     files: Files
+    sizes: tuple[tuple[int, int], ...] = ()
+
+    def shapes(self) -> tuple[object, ...]:
+        """Returns what the programs of the job depend on, as far as clients choose."""
+        kind, model, *sizes = (
+            getattr(self.options, name)
+            for name in ("kind", "model", "size", "style_size", "tile", "levels")
+        )
+        return kind, model, *sizes, self.sizes
 
 
 def make_worker(
@@ -66,9 +78,15 @@ def make_worker(
         device: Where they run.
         limits: On pictures and videos.
     """
-    models = Models(offered, device)
+    models, shapes = Models(offered, device), set[tuple[object, ...]]()
 
     def work(job: Job) -> Result:
+        shapes.add(job.payload.shapes())
+        if len(shapes) > _MOST_SHAPES:
+            # Each may have compiled programs, which would fill the memory in time.
+            shapes.clear()
+            models.clear()
+            jax.clear_caches()
         # Programs that are kept, and guarded against a lack of memory, are those of
         # the first device where no other is set.
         is_first = device == jax.local_devices()[0]
@@ -80,13 +98,14 @@ def make_worker(
     return work
 
 
-def check_pictures(asked: Asked, limits: Limits) -> None:
-    """Refuses pictures, by their headers, before a job waits for its turn.
+def check_pictures(asked: Asked, limits: Limits) -> Asked:
+    """Returns a job with the sizes of its pictures, of which only headers are read.
 
     Raises:
         RefusedError: One is no picture (415), or too large (413).
     """
-    options, files = asked
+    options, files, _ = asked
+    sizes: list[tuple[int, int]] = []
     paths = [
         path for name, found in files.items() if name != "content" for path in found
     ]
@@ -106,6 +125,8 @@ def check_pictures(asked: Asked, limits: Limits) -> None:
         if path in files["content"]:
             size = options.size
         check_size(path.name, width, height, size, limits)
+        sizes.append((width, height))
+    return asked._replace(sizes=tuple(sizes))
 
 
 def check_size(
@@ -156,7 +177,7 @@ def without_folder(text: str, folder: Path) -> str:
 
 
 def _stylize(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
-    options, files = asked
+    options, files, _ = asked
     job.at("model")
     stylizer = models.stylizer(options.model, options.tile)
     stylizer.watch(
@@ -177,7 +198,7 @@ def _optimize(job: Job, asked: Asked, _models: Models, limits: Limits) -> Result
     # Late, because only optimization needs optax.
     from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
 
-    options, files = asked
+    options, files, _ = asked
     job.at("styles")
     controls = read_controls(options, files, limits.max_megapixels)
     settings = gatys_settings(options)
@@ -198,7 +219,7 @@ def _optimize(job: Job, asked: Asked, _models: Models, limits: Limits) -> Result
 
 
 def _video(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
-    options, files = asked
+    options, files, _ = asked
     job.at("model")
     stylizer = models.stylizer(options.model)
     controls = read_controls(options, files, limits.max_megapixels)
@@ -261,20 +282,21 @@ def _read_styles(job: Job, asked: Asked, limits: Limits) -> list[OneStyle]:
         style
         if isinstance(style, str) or is_style_file(style)
         else _read(job, style, limits).on_white()
-        for style in chosen_styles(*asked)
+        for style in chosen_styles(*asked[:2])
     ]
 
 
 def _read_pixels(job: Job, asked: Asked, limits: Limits) -> list[AnyPicture]:
     """The paintings of a job that needs their pixels."""
-    for style in chosen_styles(*asked):
+    for style in chosen_styles(*asked[:2]):
         if isinstance(style, str) or is_style_file(style):
             raise ValueError(
                 "a style must be a picture for this kind of job, got a name or a "
                 "style file: optimization needs the painting's pixels"
             )
     return [
-        _read(job, Path(style), limits).on_white() for style in chosen_styles(*asked)
+        _read(job, Path(style), limits).on_white()
+        for style in chosen_styles(*asked[:2])
     ]
 
 

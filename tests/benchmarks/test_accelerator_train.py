@@ -11,7 +11,8 @@ import pytest
 from styleflax.weights.store import load_model, model_digest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from accelerator_files import PIECE_BYTES, count_bytes, join, split
+from accelerator_files import MOST_MIB, PIECE_BYTES, count_bytes, join, split
+from accelerator_train import main
 
 CONFIG = """
 from styleflax.config import Config, Phase
@@ -27,7 +28,7 @@ def get_config(crop_px="32"):
 
 
 @pytest.fixture
-def packed(write_picture, run_bare, tmp_path):
+def packed(write_picture, tmp_path):
     """A zip file of pictures, and a configuration."""
     for seed in range(4):
         write_picture(tmp_path / "photos" / f"{seed}.png", 64, 80, seed=seed)
@@ -36,8 +37,7 @@ def packed(write_picture, run_bare, tmp_path):
     (tmp_path / "config.py").write_text(CONFIG)
     folders = ("--content", tmp_path / "photos", "--style", tmp_path / "art")
     size = ("--short-px", "48", "-o", tmp_path / "pictures.zip")
-    done = run_bare("accelerator_train.py", "pack", *folders, *size)
-    assert done.returncode == 0, done.stderr
+    assert main([str(x) for x in ("pack", *folders, *size)]) == 0
     return tmp_path / "pictures.zip"
 
 
@@ -68,10 +68,10 @@ def test_a_training_returns_parts_that_join_to_the_model(
     ]
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == 4
-    join(out / "adain.json", str(model_path), tmp_path / "joined.safetensors")
-    joined, before = (
-        load_model(p) for p in (tmp_path / "joined.safetensors", model_path)
-    )
+    path = tmp_path / "joined.safetensors"
+    join_flags = ("join", out / "adain.json", "--encoder", model_path, "-o", path)
+    assert main([*map(str, join_flags)]) == 0
+    joined, before = load_model(path), load_model(model_path)
     assert model_digest(joined) == json.loads((out / "adain.json").read_text())["model"]
     assert joined.encoder_params.keys() == before.encoder_params.keys()
     assert joined.provenance["steps"] == 4
@@ -82,9 +82,10 @@ def test_when_the_time_is_up_what_was_trained_is_exported(
     packed, run_bare, model_path, tmp_path
 ):
     out = tmp_path / "out"
-    more = ("--steps", "1000", "--minutes", "0", "--dtype", "float32")
+    more = ("--minutes", "0", "--dtype", "float32")  # steps as they are measured
     done = run_bare(*arguments(packed, out, model_path, *more))
     assert done.returncode == 0, done.stderr
+    assert "s a step of 32 px" in done.stdout
     assert "adain.000" in done.stdout
     assert "1 steps" in done.stdout
 
@@ -131,7 +132,7 @@ def test_other_encoders_and_damaged_pieces_are_refused(
     assert not joined.exists()
 
 
-def test_what_travels_is_counted(tmp_path, run_bare):
+def test_what_travels_is_counted(tmp_path, capsys):
     root = tmp_path / "checkout"
     root.mkdir()
     subprocess.run(["git", "init", "-q", root], check=True)
@@ -145,11 +146,20 @@ def test_what_travels_is_counted(tmp_path, run_bare):
     (root / "large").write_bytes(b"")
     with (root / "large").open("r+b") as file:
         file.truncate(62 * 2**20)
-    done = run_bare("accelerator_train.py", "count", "--root", root)
-    assert (done.returncode, "DOES NOT FIT" in done.stdout) == (1, True)
-    moved = ("--root", root, "--without", root / "large")
-    done = run_bare("accelerator_train.py", "count", *moved)
-    assert (done.returncode, "fits" in done.stdout) == (0, True)
+    given = ["count", "--root", str(root)]
+    assert main(given) == 1
+    assert "DOES NOT FIT" in capsys.readouterr().out
+    assert main([*given, "--without", str(root / "large")]) == 0
+    assert "fits" in capsys.readouterr().out
+
+
+def test_this_checkout_travels_without_one_of_its_models():
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        pytest.skip("needs a checkout")
+    largest = root / "styleflax" / "weights" / "files" / "sanet.safetensors"
+    pictures = 20 * 2**20
+    assert count_bytes(root, [], [largest]) + pictures < MOST_MIB * 2**20
 
 
 def test_pieces_are_smaller_than_what_may_return():

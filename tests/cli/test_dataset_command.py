@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import socket
@@ -223,3 +224,44 @@ def test_labels_of_another_part_give_the_classes(command, arguments, tmp_path):
     assert (tmp_path / "out" / "label.labels.txt").read_text().split() == ["b", "a"]
     code, _, error = command(*arguments, "-o", tmp_path / "out")
     assert (code, "classes: was ['b', 'a'], now None" in error) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["tfds", "images"])
+def test_a_full_disk_is_one_line_that_says_how_far_it_came(
+    command, arguments, tmp_path, monkeypatch, kind
+):
+    from styleflax.inference.datasets import image_files, maker
+
+    module, name = {
+        "tfds": (maker, "write_part"),
+        "images": (image_files, "write_note"),
+    }[kind]
+    write, calls = getattr(module, name), []
+
+    def full(*given):
+        calls.append(0)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+        return write(*given)
+
+    given = (*arguments, "--format", kind, "-o", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, full)
+        code, _, error = command(*given)
+    assert code == 1
+    assert "the disk is full: 1 of 3 batches are made" in error
+    assert "the same command again, which goes on" in error
+    assert command(*given)[0] == 0
+
+
+def test_a_file_of_records_that_does_not_fit_is_an_error_of_the_system(monkeypatch):
+    from styleflax.inference.datasets import parts
+
+    class Full:
+        def __init__(self, *_):
+            raise RuntimeError("write() failed: No space left on device; writing x\ny")
+
+    monkeypatch.setattr(parts.array_record_module, "ArrayRecordWriter", Full)
+    with pytest.raises(OSError, match="No space left") as error:
+        parts.write_records(Path("x"), [b"1"])
+    assert error.value.errno == errno.ENOSPC

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -300,6 +301,33 @@ def test_a_stopped_folder_of_videos_goes_on(
         *(str(out / "a.mp4"), str(out / "b.mp4"))
     ]
     assert (last["summary"]["videos"], last["summary"]["skipped"]) == (2, 2)
+
+
+def test_a_full_disk_ends_a_folder_of_videos_and_says_what_is_missing(
+    loaded, command, pictures, tmp_path, monkeypatch
+):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.mp4").write_text("no video")
+    for name in "bcd":
+        write_clip(folder / f"{name}.mp4", flat_frames(COLORS))
+    start = ("video", folder, "--style", pictures / "painting.png", "-o", out)
+    make = video_job._make
+
+    def full(job, *rest):
+        if job.clip.name != "b.mp4":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.out))
+        return make(job, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(video_job, "_make", full)
+        for _ in range(2):
+            code, _, error = command(*start, "--resume")
+            assert code == 1
+            assert "the disk is full: 1 result is written, 2 are missing" in error
+            assert f"({out / 'c.mp4'}, {out / 'd.mp4'})" in error
+    assert command(*start, "--resume")[0] == 1  # a.mp4 alone
+    assert {p.name for p in out.glob("[!.]*")} == {"b.mp4", "c.mp4", "d.mp4"}
 
 
 @pytest.mark.parametrize("name", ["still.png", "still.gif", "still.jpg"])

@@ -23,6 +23,8 @@ from styleflax.inference.styles import encode as style_pixels
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Method, Variables
 from styleflax.ops.color import coral_recolor
+from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import ModelFile
 
 SIZE_PX = 64  # as elsewhere here: programs are compiled once
 
@@ -186,3 +188,22 @@ def test_peak_of_memory_counts_what_is_gone_at_the_end():
     if small.megabytes is None:
         pytest.skip("the system does not tell")
     assert peak.megabytes > 150
+
+
+def test_a_model_without_a_judge_in_its_file_is_scored_without_its_losses(inputs):
+    method = methods.build("lite", width=0.125)
+    variables = method.init(jax.random.key(0))
+    file = ModelFile(
+        method="lite",
+        encoder=EncoderSpec("vgg16", "torchvision"),
+        encoder_params={},
+        players=variables.players,
+        state={},
+        arithmetic={},
+        provenance={},
+        options=method.options,
+    )
+    system = make_model_system("lite", file, build_model(file), [1.0])
+    made = system.make(*inputs, 1.0)
+    assert made.values.keys() <= {"seconds", "peak_mb"}
+    assert made.picture.shape == inputs[0].picture.shape

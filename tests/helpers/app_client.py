@@ -10,7 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 ADDRESS = "http://127.0.0.1:8701"
-DONE = {"done", "failed", "cancelled"}
+DONE = {"done", "failed", "canceled"}
 
 
 class Client(NamedTuple):

@@ -14,6 +14,7 @@ WIDTH = numpy_adain.WIDTH
 STYLES = {"styles": ["wave", "starry", "night"]}
 CASES = {
     "adain": ("adain", {"width": WIDTH}),
+    "adain-converted": ("adain", {"width": WIDTH}),
     "sanet": ("sanet", {"width": WIDTH}),
     "lite": ("lite", {"width": 0.25}),
     "johnson": ("johnson", {"width": 0.25, "residual_blocks": 1}),
@@ -31,7 +32,25 @@ CASES = {
     "cin": ("cin", {"width": 0.25, "residual_blocks": 2, **STYLES}),
 }
 """By case its method and the options of its model file."""
-ENCODERS = {"adain": numpy_adain.random_encoder, "sanet": numpy_sanet.random_encoder}
+
+
+def published_encoder():
+    """A VGG-19 of the convention of published checkpoints, narrow and random."""
+    names = numpy_adain.VGG19_TO_RELU4_1
+    encoder = numpy_adain.random_network(names, numpy_adain.ENCODER_WIDTHS, 3)
+    encoder["conv1_1"]["kernel"] /= 100  # of pixels in [0, 255]
+    reverse = 255 * np.eye(3, dtype="f4")[None, None, ::-1]
+    mean = np.float32([-103.939, -116.779, -123.68])
+    return encoder | {"preprocess": {"kernel": reverse, "bias": mean}}
+
+
+ENCODERS = {
+    "adain": (numpy_adain.random_encoder, EncoderSpec("vgg16", "torchvision")),
+    "adain-converted": (published_encoder, EncoderSpec("vgg19", "normalised")),
+    "sanet": (numpy_sanet.random_encoder, EncoderSpec("vgg16", "torchvision")),
+}
+NO_ENCODER = (dict, EncoderSpec("vgg16", "torchvision"))
+ARITHMETIC = {"adain-converted": {"ddof": 1, "eps": 1e-5, "style_eps": 0.0}}
 
 
 def make_file(case, seed=0):
@@ -50,10 +69,10 @@ def make_file(case, seed=0):
     if options.get("output") == "linear":  # of [0, 255]
         players["model"]["conv_out"]["kernel"] *= 250
         players["model"]["conv_out"]["bias"] += 128
-    encoder = ENCODERS[name]() if name in ENCODERS else {}
-    spec = EncoderSpec("vgg16", "torchvision")
+    make_encoder, spec = ENCODERS.get(case, NO_ENCODER)
+    arithmetic = ARITHMETIC.get(case, {})
     return ModelFile(
-        *(name, spec, encoder, players, state, {}, {}, method.options),
+        *(name, spec, make_encoder(), players, state, arithmetic, {}, method.options),
         palettes={style: palette_of(i) for i, style in enumerate(method.styles)},
     )
 

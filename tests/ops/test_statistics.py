@@ -171,3 +171,27 @@ def test_moments_of_many_positions_are_as_precise_as_of_few():
     mean, std = channel_mean_std(jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(mean, x.mean((1, 2)), rtol=5e-6)
     np.testing.assert_allclose(std, np.sqrt(x.var((1, 2)) + 1e-5), rtol=1e-5)
+
+
+def test_gram_matrices_of_bfloat16_are_multiplied_as_they_are_and_summed_in_float32():
+    feature = jax.random.normal(jax.random.key(0), (2, 9, 7, 5)).astype(jnp.bfloat16)
+
+    def energy(gram):
+        return jnp.square(gram).sum()
+
+    exact = np.asarray(feature, np.float64).reshape(2, 63, 5)
+    expected = np.einsum("bnc,bnd->bcd", exact, exact) / 63
+    found = statistics.gram_matrix(feature)
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    (product,) = (
+        eqn
+        for eqn in jax.make_jaxpr(statistics.gram_matrix)(feature).eqns
+        if eqn.primitive.name == "dot_general"
+    )
+    assert {x.aval.dtype.name for x in product.invars} == {"bfloat16"}
+    gradient = jax.grad(lambda x: energy(statistics.gram_matrix(x)))(feature)
+    upcast = jax.grad(lambda x: energy(statistics.gram_matrix(x.astype(jnp.float32))))(
+        feature
+    )
+    np.testing.assert_array_equal(np.float32(gradient), np.float32(upcast))

@@ -11,6 +11,7 @@ from PIL import Image
 from styleflax.images.read import read_picture
 from styleflax.inference.gatys import Settings, optimise_picture, pictures, presets
 from styleflax.inference.stylizer import Stylizer
+from styleflax.web import work
 
 PHOTO, PHOTO_U8 = png(40, 32, seed=1)
 ONE, ONE_U8 = png(seed=2)
@@ -186,6 +187,17 @@ def test_every_device_has_a_worker_of_its_own(start, adain):
             answer = client.http.get(record["result"]["url"])
             found = read_picture(answer.content).rgb_u8
             np.testing.assert_array_equal(found, rounded(adain(PHOTO_U8, ONE_U8)))
+
+
+def test_what_was_compiled_for_many_sizes_goes(start, adain, monkeypatch):
+    monkeypatch.setattr(work, "_MOST_SHAPES", 1)
+    cleared = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
+    with start() as client:
+        for photo in (PHOTO, PHOTO, TWO, PHOTO):
+            found = client.picture({"kind": "picture"}, content=photo, style=ONE)
+    np.testing.assert_array_equal(found, rounded(adain(PHOTO_U8, ONE_U8)))
+    assert len(cleared) == 1
 
 
 def test_the_page_is_told_where_the_api_is(start, tmp_path):

@@ -1,4 +1,4 @@
-"""The queue: its places, cancelling, and files that go."""
+"""The queue: its places, canceling, and files that go."""
 
 import threading
 
@@ -87,7 +87,7 @@ def test_a_full_queue_refuses_with_the_time_to_try_again(bench):
     assert found.value.status == 503
     assert int(found.value.headers["Retry-After"]) >= 1
     queue.jobs.stop(waiting[0])
-    assert waiting[0].state == "cancelled"
+    assert waiting[0].state == "canceled"
     assert not waiting[0].folder.exists()
     queue.submit()
 
@@ -102,14 +102,14 @@ def test_an_upload_has_a_place_until_it_breaks_off(bench):
     queue.submit()
 
 
-def test_a_running_job_is_cancelled_at_its_next_step(bench):
+def test_a_running_job_is_canceled_at_its_next_step(bench):
     queue = bench()
     job = queue.submit()
     queue.began.acquire()
     queue.jobs.stop(job)
     assert job.state == "running"
     queue.go_on.release()
-    assert queue.ended(job) == "cancelled"
+    assert queue.ended(job) == "canceled"
     following = queue.submit()
     queue.go_on.release()
     assert queue.ended(following) == "done"
@@ -156,5 +156,5 @@ def test_closing_ends_what_runs_and_what_waits(bench):
     assert not queue.jobs.close(patience_s=0.0)
     queue.go_on.release()
     assert queue.jobs.close()
-    assert queue.ended(running) == "cancelled"
+    assert queue.ended(running) == "canceled"
     assert waiting.state == "queued"  # and will never run

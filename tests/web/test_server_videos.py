@@ -76,7 +76,7 @@ def test_a_video_over_the_limits_fails_in_words(start, clip, limits, words):
         assert words in record["error"]
 
 
-def test_a_running_video_tells_its_progress_and_is_cancelled(start, clip, monkeypatch):
+def test_a_running_video_tells_its_progress_and_is_canceled(start, clip, monkeypatch):
     reached, go_on = threading.Event(), threading.Event()
     to_u8 = work.to_u8
 

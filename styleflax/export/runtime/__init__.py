@@ -11,6 +11,7 @@ from styleflax.export.runtime.color import (
     mix_palettes,
     palette_of,
 )
+from styleflax.export.runtime.model import ExportedModel
 from styleflax.export.runtime.moments import (
     Moments,
     mean_std,
@@ -25,6 +26,7 @@ __all__ = [
     "ColorMap",
     "ColorMoments",
     "EncodedStyle",
+    "ExportedModel",
     "Moments",
     "OnnxStylizer",
     "Palette",

@@ -36,7 +36,8 @@ class OnnxStylizer:
     """Puts photos into styles by the files that `styleflax export` wrote.
 
     Args:
-        folder: With the manifest.
+        source: The folder with the manifest, or an `ExportedModel`, which may run its
+            files by another runtime.
         tile_px: Side of the windows of larger photos; 0 for none.
         threads: Threads of ONNX Runtime; None for all cores.
         providers: Execution providers of ONNX Runtime, in order of preference.
@@ -53,12 +54,14 @@ class OnnxStylizer:
 
     def __init__(
         self,
-        folder: str | os.PathLike[str],
+        source: str | os.PathLike[str] | ExportedModel,
         tile_px: int = 1024,
         threads: int | None = None,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
-        self._model = ExportedModel(folder, threads, providers)
+        if not isinstance(source, ExportedModel):
+            source = ExportedModel(source, threads, providers)
+        self._model = source
         self.manifest = self._model.manifest
         self._tile_px = 0 if self._is_whole else tile_px
         self._check_tile()

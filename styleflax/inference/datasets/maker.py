@@ -13,8 +13,9 @@ import jax
 import numpy as np
 from PIL import Image as PillowImage
 
+from styleflax.datasets.augment import centre_crop
 from styleflax.datasets.builders.base import jpeg
-from styleflax.datasets.pipeline import centre_crop
+from styleflax.files import is_disk_full
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side
 from styleflax.images.read import other_frames
@@ -144,18 +145,31 @@ class Maker:
             ValueError: Not one painting can be used.
             OSError: A part cannot be written.
         """
-        missing = []
+        missing, num_done = [], 0
         for part in parts:
             if note := self._find(part):
                 yield note
+                num_done += 1
             else:
                 missing.append(part)
         settings = self._job.settings
         doing = f"stylizing batches of {settings.batch_size} pictures"
         if settings.size_px is not None:
             doing += f" of {settings.size_px} px"
-        with explained_memory(doing, "use a smaller --batch or --size"):
-            yield from self._make_missing(missing)
+        try:
+            with explained_memory(doing, "use a smaller --batch or --size"):
+                for note in self._make_missing(missing):
+                    yield note
+                    num_done += 1
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            failure = OSError(
+                f"the disk is full: {num_done} of {len(parts)} batches are made; free "
+                "space and run the same command again, which goes on"
+            )
+            failure.errno = error.errno
+            raise failure from None
 
     def _make_missing(self, missing: Sequence[int]) -> Iterator[Note]:
         count = self._num_devices

@@ -5,6 +5,7 @@ that a part whose note agrees with its records is finished, whatever has crashed
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -203,11 +204,21 @@ def wait_for_parts(folder: Path, num_parts: int) -> None:
 
 
 def write_records(path: Path, records: Sequence[bytes]) -> None:
-    """Writes an array_record file as TFDS does."""
-    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
-    for record in records:
-        writer.write(record)
-    writer.close()
+    """Writes an array_record file as TFDS does.
+
+    Raises:
+        OSError: It cannot be written, as on a full disk.
+    """
+    try:
+        writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+        for record in records:
+            writer.write(record)
+        writer.close()
+    except RuntimeError as error:  # which is all that this package raises
+        reason = str(error).partition("\n")[0]
+        codes = (errno.ENOSPC, errno.EDQUOT)
+        code = next((c for c in codes if os.strerror(c) in reason), errno.EIO)
+        raise OSError(code, reason, str(path)) from None
 
 
 def file_digest(path: Path) -> str:

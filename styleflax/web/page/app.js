@@ -59,7 +59,7 @@ function listen() {
       });
     }
   }
-  $("size").addEventListener("change", changed);
+  for (const id of ["size", "style-size"]) $(id).addEventListener("change", changed);
   $("brush-size").addEventListener("input", () => {
     state.brush.share = Number($("brush-size").value) / 100;
     tellValues();

@@ -12,6 +12,8 @@ const COLORS = [
   [142, 68, 173],
 ];
 const OPACITY = 130;
+/** The colors as the bytes of a pixel, the lowest first. */
+const PIXELS = COLORS.map(([r, g, b]) => ((OPACITY << 24) | (b << 16) | (g << 8) | r) >>> 0);
 const MAX_UNDO = 20;
 
 export class Brush {
@@ -99,10 +101,10 @@ export class Brush {
   /** Shows the labels, and the keyboard's brush where the canvas has the focus. */
   draw() {
     const image = new ImageData(this.width, this.height);
-    this.labels.forEach((label, p) => {
-      if (!label) return;
-      image.data.set([...COLORS[label - 1], OPACITY], p * 4);
-    });
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let p = 0; p < pixels.length; p++) {
+      if (this.labels[p]) pixels[p] = PIXELS[this.labels[p] - 1];
+    }
     const context = this.canvas.getContext("2d");
     context.putImageData(image, 0, 0);
     if (document.activeElement !== this.canvas || !this.byKeys) return;

@@ -82,7 +82,8 @@ export function otherPaintings() {
 
 export async function saveStyle() {
   const { id, name } = slots.current;
-  const { bytes } = await state.engine.ask("saveStyle", { id, painting: name });
+  const styleSize = Number($("style-size").value) || null;
+  const { bytes } = await state.engine.ask("saveStyle", { id, painting: name, styleSize });
   save(new Blob([bytes]), `${baseName(name)}.style`);
 }
 

@@ -75,11 +75,13 @@ async function optionsOf(request, kind) {
   const options = { kind, model: $("computer-model").value, alpha, color, detail };
   const files = { content: state.photo.blob, style: own ? [] : state.slots.all.map(styleBlob) };
   if (color === "style") options.color_match = colorMatch;
-  if (own) {
-    options.styles = [own];
-    delete options.color_match;
-  } else if (files.style.length > 1) options.shares = weights;
+  const { controls } = info.models.find(({ name }) => name === options.model);
+  // The page's own values, of which a model may know nothing.
+  for (const name of ["detail", "color_match"]) if (!controls.includes(name)) delete options[name];
+  if (own) options.styles = [own];
+  else if (files.style.length > 1) options.shares = weights;
   if (size) options.size = size;
+  if (request.styleSize && !own) options.style_size = request.styleSize;
   for (const [name] of NUMBERS) {
     const text = $(`computer-${name}`).value;
     if (text) options[name] = WHOLE.has(name) ? Math.round(Number(text)) : Number(text);

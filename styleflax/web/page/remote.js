@@ -48,7 +48,7 @@ export class Remote {
         await pause(POLL_MS, signal);
         record = await (await this.#ask(address, { signal })).json();
       }
-      if (record.state === "cancelled") throw new Cancelled();
+      if (record.state === "canceled") throw new Cancelled();
       if (record.state === "failed") throw new UserError(`${sentence(record.error)}.`);
       tell(record);
       const blob = await (await this.#ask(`${address}/result`, { signal })).blob();

@@ -44,8 +44,20 @@ function pixelsAt(size) {
   return height * width * scale ** 2;
 }
 
+/** How many pixels are made at every change. */
+function livePixels() {
+  return Math.min(LIVE_PX, state.manifest.max_px ?? Infinity);
+}
+
 function isLive() {
-  return pixelsAt(chosenSize()) <= LIVE_PX;
+  return pixelsAt(chosenSize()) <= livePixels();
+}
+
+/** The short side of a preview, less than usual where a photo is very long. */
+function previewSize() {
+  const { height, width } = state.photo;
+  const most = Math.min(height, width) * Math.sqrt(livePixels() / (height * width));
+  return Math.max(16, Math.min(PREVIEW_PX, Math.floor(most)));
 }
 
 export function makeRequest(size) {
@@ -53,6 +65,7 @@ export function makeRequest(size) {
     size,
     paintings: state.slots.all.map((slot) => slot.id),
     weights: state.slots.weights,
+    styleSize: Number($("style-size").value) || null,
     alpha: Number($("alpha").value) / 100,
     colorMatch: $("controls").colors.value === "style" ? Number($("color-match").value) / 100 : 0,
     photoColors: $("controls").colors.value === "photo",
@@ -83,7 +96,7 @@ async function renderLive() {
   while (state.again && !state.busy) {
     state.again = false;
     const live = isLive();
-    await renderAt(live ? chosenSize() : PREVIEW_PX, live);
+    await renderAt(live ? chosenSize() : previewSize(), live);
   }
 }
 

@@ -40,7 +40,7 @@ const methods = {
     const opened = await Network.open(manifest, wasm, files);
     await network?.close();
     [network, seen] = [opened, null];
-    for (const painting of paintings.values()) painting.style = null;
+    for (const painting of paintings.values()) painting.styles.clear();
     return { manifest, threads: wasm.threads };
   },
 
@@ -53,9 +53,8 @@ const methods = {
 
   /** Opens a painting under a name. */
   async painting({ id, blob }) {
-    const { image, height, width } = await decodePicture(blob);
-    const small = fitStyle(image, height, width);
-    paintings.set(id, { pixels: small, style: null });
+    const pixels = fitStyle(await decodePicture(blob), null);
+    paintings.set(id, { blob, pixels, styles: new Map() });
     return {};
   },
 
@@ -68,7 +67,7 @@ const methods = {
         `This style file belongs to another model, “${description.model}”; this one is “${name}”.`,
       );
     }
-    paintings.set(id, { pixels: null, style: styleOfTensors(tensors) });
+    paintings.set(id, { blob: null, styles: new Map([[null, styleOfTensors(tensors)]]) });
     return { painting: description.painting };
   },
 
@@ -78,12 +77,12 @@ const methods = {
   },
 
   /** The style file of a painting. */
-  async saveStyle({ id, painting }) {
+  async saveStyle({ id, painting, styleSize }) {
     if (network.attends) {
       throw new UserError("Style files of this model are made by `styleflax style save` only.");
     }
     const { method, name, digest } = network.manifest;
-    const tensors = tensorsOfStyle(await styleOf(id));
+    const tensors = tensorsOfStyle(await styleOf(id, styleSize));
     const described = { method, model: name, model_digest: digest, painting };
     const bytes = await writeStyle(tensors, described);
     return { bytes };
@@ -101,7 +100,7 @@ const methods = {
       );
     }
     const styles = [];
-    for (const id of request.paintings) styles.push(await styleOf(id));
+    for (const id of request.paintings) styles.push(await styleOf(id, request.styleSize));
     const image = await rendered(seePhoto(height, width), lookOf(request, styles), job);
     result = { image, height, width };
     return shown(image, height, width);
@@ -201,24 +200,32 @@ function lookOf(request, styles) {
   };
 }
 
-async function styleOf(id) {
+/** What the model keeps of a painting that is seen at a short side; up to 512 px for null. */
+async function styleOf(id, size) {
   const painting = paintings.get(id);
   if (!painting) throw new UserError("Choose a painting first.");
-  if (painting.style) return painting.style;
-  if (!painting.pixels) {
-    throw new UserError("A style file serves its own model only: choose the painting itself.");
+  if (painting.styles.has(size)) return painting.styles.get(size);
+  if (!painting.blob) {
+    throw new UserError(
+      "A style file has no pixels: it serves its own model and the size at which it was made only. " +
+        "Choose the painting itself.",
+    );
   }
-  const { image, height, width } = painting.pixels;
+  const pixels = size ? fitStyle(await decodePicture(painting.blob), size) : painting.pixels;
+  const { image, height, width } = pixels;
   const floats = Float32Array.from(image, (x) => x / 255);
   const style = network.styleOf(await network.encode(floats, height, width));
   style.palette = new ColorMoments().add(image, 1 / 255).palette();
-  painting.style = style;
+  painting.styles.set(size, style);
   return style;
 }
 
-function fitStyle(image, height, width) {
-  if (Math.min(height, width) <= STYLE_SIZE_PX) return { image, height, width };
-  const [newHeight, newWidth] = withShortSide(height, width, STYLE_SIZE_PX);
+/** A painting at a short side; null shrinks those above `STYLE_SIZE_PX` to it. */
+function fitStyle({ image, height, width }, size) {
+  const short = Math.min(height, width);
+  const wanted = size ?? Math.min(short, STYLE_SIZE_PX);
+  if (wanted === short) return { image, height, width };
+  const [newHeight, newWidth] = withShortSide(height, width, wanted);
   const small = resize(image, height, width, newHeight, newWidth);
   return { image: small, height: newHeight, width: newWidth };
 }

@@ -67,7 +67,8 @@ def computer(chromium, served):
     visit.open("painting", PAINTING)
     visit.size("own")
     yield visit
-    hosts = {urllib.parse.urlsplit(url).netloc for url in visit.requests}
+    sent = [url for url in visit.requests if not url.startswith("blob:")]
+    hosts = {urllib.parse.urlsplit(url).netloc for url in sent}
     errors = visit.errors
     context.close()
     assert hosts == {urllib.parse.urlsplit(served).netloc}
@@ -145,7 +146,7 @@ def test_what_fails_is_said_in_words(computer):
 def test_paintings_are_mixed_and_put_into_regions(computer, stylizer):
     page = computer.page
     page.click("#add-painting")
-    page.wait_for_function("document.querySelectorAll('.slot').length === 2")
+    page.locator(".slot").nth(1).wait_for()
     computer.wait()
     computer.open("painting", OTHER)
     expected = made(stylizer(PHOTO, [PAINTING, OTHER], weights=[0.5, 0.5]))
@@ -173,10 +174,14 @@ def clip_of(folder, count):
     return {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": path.read_bytes()}
 
 
-def told(page, condition):
-    """Waits for what is said of the video."""
-    said = "document.getElementById('computer-video-status').textContent"
-    page.wait_for_function(said + condition)
+def told(page, words):
+    """Waits until of the video this is said, or nothing for an empty text."""
+    for _ in range(1200):
+        said = page.inner_text("#computer-video-status")
+        if words in said and bool(words) == bool(said):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(said)
 
 
 def test_a_video_is_stylized_with_progress_and_saved(computer, tmp_path):
@@ -188,15 +193,15 @@ def test_a_video_is_stylized_with_progress_and_saved(computer, tmp_path):
     saved.value.save_as(tmp_path / "out.mp4")
     frames, _, _ = read_clip(tmp_path / "out.mp4")
     assert np.shape(frames) == (4, 48, 64, 3)
-    told(page, ".startsWith('Saved, 4 frames of 64')")
+    told(page, "Saved, 4 frames of 64")
 
 
-def test_a_video_is_cancelled(computer, tmp_path):
+def test_a_video_is_canceled(computer, tmp_path):
     page = computer.page
     page.set_input_files("#computer-video", clip_of(tmp_path, 3000))
-    told(page, ".includes('of 3000')")
+    told(page, "of 3000")
     page.click("#computer-video-cancel")
-    told(page, " === ''")
+    told(page, "")
     assert computer.message() == ""
     computer.slide("alpha", 90)  # the queue serves the next one
     assert "px, in" in page.inner_text("#status")

@@ -75,6 +75,15 @@ def test_smaller_result_and_large_painting(visit, stylizer):
     assert_same(visit, stylizer(photo, painting, size=256))
 
 
+@pytest.mark.parametrize("size", [128, 256])
+def test_size_of_the_painting(visit, stylizer, size):
+    painting = draw(140, 190, 2)
+    visit.open("painting", painting, "sized.png")
+    visit.page.select_option("#style-size", str(size))
+    visit.wait()
+    assert_same(visit, stylizer(PHOTO, painting, style_size=size))
+
+
 def test_mix_of_paintings(visit, stylizer):
     add_second(visit, [30, 90])
     visit.slide("alpha", 80)
