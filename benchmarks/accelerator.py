@@ -45,7 +45,7 @@ from accelerator_parts import (
 from rich.console import Console
 from rich.table import Table
 
-from styleflax.weights.packaged import packaged_models
+from styleflax.weights.packaged_models import packaged_models
 
 WIDE = 160
 
@@ -80,7 +80,7 @@ def run_section(name: str, bench: Bench, begin: float, minutes: float) -> dict:
             bench.results["sections"][name] = found
             bench.save()
             if time.monotonic() > end:
-                found["error"] = "its time was up: some rows are missing"
+                found["error"] = "its time was up: further rows may be missing"
                 break
     except Exception as error:  # whatever the device says
         found["error"] = describe(error)

@@ -45,7 +45,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F], exif[0x8825] = 6, "A camera", {1: "N", 2: (1, 2, 3)}
     meta = {"exif": exif.tobytes(), "icc_profile": srgb_profile()}
-    grey16 = Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
+    gray16 = Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
     frames = {"save_all": True, "append_images": [other]}
     return {
         "jpeg": (rgb, "JPEG", meta),
@@ -56,7 +56,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
         "png": (rgb, "PNG", meta),
         "png alpha": (clear, "PNG", {}),
         "png palette": (rgb.convert("P"), "PNG", {"transparency": 3}),
-        "png 16 bits": (grey16, "PNG", {}),
+        "png 16 bits": (gray16, "PNG", {}),
         "png 1 bit": (rgb.convert("1"), "PNG", {}),
         "webp": (rgb, "WEBP", meta),
         "webp lossless": (clear, "WEBP", {"lossless": True}),
@@ -66,7 +66,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
         "tiff deflate": (rgb, "TIFF", {"compression": "tiff_adobe_deflate"}),
         "tiff jpeg": (rgb, "TIFF", {"compression": "jpeg"}),
         "tiff fax": (rgb.convert("1"), "TIFF", {"compression": "group4"}),
-        "tiff 16 bits": (grey16, "TIFF", {}),
+        "tiff 16 bits": (gray16, "TIFF", {}),
         "tiff float": (rgb.convert("F"), "TIFF", {}),
         "tiff cmyk": (rgb.convert("CMYK"), "TIFF", {}),
         "gif": (rgb, "GIF", {}),
@@ -74,7 +74,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
         "bmp": (rgb, "BMP", {}),
         "bmp palette": (rgb.convert("P"), "BMP", {}),
         "ppm": (rgb, "PPM", {}),
-        "ppm grey": (grey16, "PPM", {}),
+        "ppm grey": (gray16, "PPM", {}),
         "heic": (rgb, "HEIF", meta),
         "heic alpha": (clear, "HEIF", {}),
     }

@@ -44,7 +44,7 @@ from styleflax.parallel import AXIS, all_devices, make_put, map_step, replicate
 from styleflax.training.sources import open_sources, phase_batches
 
 COUNTS = (1, 2, 4, 8)
-MODELLED = (8, 64, 512)
+MODELED = (8, 64, 512)
 SHARE_OF_PEAK = 0.4
 
 
@@ -119,11 +119,11 @@ def virtual_table() -> tuple[Table, int]:
     return table, x["parameter_bytes"]
 
 
-def modelled_table(flop: float, size: int) -> Table:
+def modeled_table(flop: float, size: int) -> Table:
     """Weak scaling by published speeds; nothing of it is measured."""
-    table = Table("modelled, not measured", *(f"{n} devices" for n in MODELLED))
+    table = Table("modelled, not measured", *(f"{n} devices" for n in MODELED))
     for machine in MACHINES:
-        shares = (efficiency(flop, size, n, machine, SHARE_OF_PEAK) for n in MODELLED)
+        shares = (efficiency(flop, size, n, machine, SHARE_OF_PEAK) for n in MODELED)
         table.add_row(machine.name, *(f"{100 * share:.1f} %" for share in shares))
     return table
 
@@ -198,4 +198,4 @@ if __name__ == "__main__":
     console.print(table)
     options.crop, options.batch = 256, 8
     console.print("Below, every device computes 8 pairs at 256 px.")
-    console.print(modelled_table(step_flop(options), size))
+    console.print(modeled_table(step_flop(options), size))

@@ -43,7 +43,7 @@ CONFIG = Config(
 
 
 def make_small(losses, **_) -> Method:
-    """A perceptron from the colours of contents to those of styles."""
+    """A perceptron from the colors of contents to those of styles."""
 
     def init(key):
         keys = jax.random.split(key, 3)

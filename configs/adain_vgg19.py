@@ -25,7 +25,7 @@ from styleflax.config import Config, Data, Encoder, Optimizer, Phase, Run
 
 
 def get_config() -> Config:
-    """One phase; filters normalised by their mean activation, as Gatys did."""
+    """One phase; filters normalized by their mean activation, as Gatys did."""
     return Config(
         encoder=Encoder(weights="vgg19", statistic="mean", num_images=512),
         data=Data(content="coco_images:train2014", style="wikiart", flip=False),

@@ -21,7 +21,7 @@ from styleflax.presets import PRESETS
 
 
 def get_config() -> Config:
-    """One phase; filters normalised by their mean activation, as Gatys did."""
+    """One phase; filters normalized by their mean activation, as Gatys did."""
     preset = PRESETS["sanet-public"]
     return Config(
         method="sanet",

@@ -5,16 +5,17 @@ package costs little. It adds to the flags that XLA reads when JAX starts: see
 `compile_cache.options`.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from styleflax.compile_cache.options import tell_compiler as _tell_compiler
+from styleflax.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from styleflax.config import Config
     from styleflax.evaluation.runner import evaluate
+    from styleflax.inference.contents import Stylized
     from styleflax.inference.model import build_model
-    from styleflax.inference.stylizer import Stylized, Stylizer
+    from styleflax.inference.stylizer import Stylizer
     from styleflax.methods import METHODS, build
     from styleflax.training.export import read_run
     from styleflax.training.loop import train
@@ -43,7 +44,7 @@ _HOMES = {
     "METHODS": "methods",
     "Config": "config",
     "ModelFile": "weights.store",
-    "Stylized": "inference.stylizer",
+    "Stylized": "inference.contents",
     "Stylizer": "inference.stylizer",
     "build": "methods",
     "build_model": "inference.model",
@@ -55,13 +56,4 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value  # so that this runs once for each name
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = _lazy_names(__name__, _HOMES)

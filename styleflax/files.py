@@ -4,7 +4,10 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CACHE_VARIABLE = "STYLEFLAX_CACHE"
@@ -81,9 +84,88 @@ def short_stem(stem: str, num_bytes: int = MAX_NAME_BYTES) -> str:
 
 
 def temporary_beside(path: Path, suffix: str = ".tmp") -> Path:
-    """Return the hidden name under which this process writes a file at first."""
-    stem = short_stem(path.name, MAX_NAME_BYTES - 2 * len(suffix) - 12)
-    return path.with_name(f".{stem}.{os.getpid()}{suffix}")
+    """Return a hidden name, unlike any other's, under which a file is written first."""
+    mark = f"{os.getpid()}-{secrets.token_hex(4)}"
+    stem = short_stem(path.name, MAX_NAME_BYTES - 2 * len(suffix) - 22)
+    return path.with_name(f".{stem}.{mark}{suffix}")
+
+
+@contextmanager
+def written_whole(
+    path: Path, *, folder: Path | None = None, sync: bool = False
+) -> Iterator[Path]:
+    """Within the block, a file is written that gets its name at the end, or never.
+
+    Args:
+        path: The file; an older one is replaced.
+        folder: Folder of the file in the making, on the same disk; by default that of
+            `path`.
+        sync: Wait until the disk has the file, so that it outlasts a power failure.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    temporary = temporary_beside(path if folder is None else folder / path.name)
+    try:
+        yield temporary
+        if sync:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes | str, *, sync: bool = False) -> None:
+    """Write a file whole or not at all; see `written_whole`.
+
+    Args:
+        path: The file; an older one is replaced.
+        content: Bytes, or text that is written as UTF-8.
+        sync: Wait until the disk has the file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with written_whole(path, sync=sync) as temporary:
+        temporary.write_bytes(data)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def locked_file(path: Path, refusal: str) -> Iterator[None]:
+    """Within the block, no other process holds the lock of a file, which is made.
+
+    The lock ends with the process, however that ends. Where the file system has no
+    locks, there is none.
+
+    Args:
+        path: The file, which stays afterwards.
+        refusal: What to say if another process holds the lock.
+
+    Raises:
+        ValueError: Another process holds the lock.
+        OSError: The file cannot be written.
+    """
+    import fcntl  # noqa: PLC0415  (Windows has none)
+
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+                raise ValueError(refusal) from error
+        yield
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -294,3 +294,14 @@ def _group_bytes(folder: Path, limit: str, used: str, file_cache: str) -> int | 
         found = re.search(rf"^{file_cache} (\d+)$", text, re.MULTILINE)
         left += int(found[1]) if found else 0
     return left
+
+
+def describe_error(error: BaseException) -> str:
+    """The error's message in one line."""
+    if is_out_of_memory(error):
+        text = describe_lack(error)
+    elif isinstance(error, OSError) and error.strerror and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    else:
+        text = str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""How long files and functions may be."""
+"""How long files and functions may be, and that no import goes in a circle."""
 
 import ast
 from pathlib import Path
@@ -79,3 +79,77 @@ def test_nested_functions_are_counted_alone():
     assert not list(too_long("a.py", f"def f():\n{inner}    return g\n"))
     (told,) = too_long("a.py", f"def f():\n{inner}        pass\n    return g\n")
     assert told == "a.py:2: g has 61 lines"
+
+
+def module_name(path, package):
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_at_once(tree, names):
+    """The modules of `names` that importing a module imports; not what functions do."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in names else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.If | ast.Try) and "TYPE_CHECKING" not in ast.unparse(
+            node
+        ):
+            yield from imported_at_once(node, names)
+
+
+def import_graph(package):
+    """What every module of a package imports of it, as {name: names}."""
+    trees = {
+        module_name(path, package): ast.parse(path.read_text("utf-8"))
+        for path in package.rglob("*.py")
+    }
+    return {
+        name: {found for found in imported_at_once(tree, trees) if found in trees}
+        for name, tree in trees.items()
+    }
+
+
+def find_circle(graph):
+    """Modules that import one another in a circle; () if there are none."""
+    finished, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return (*path[path.index(name) :], name)
+        if name in finished:
+            return ()
+        path.append(name)
+        circle = next(filter(None, map(visit, sorted(graph[name]))), ())
+        path.pop()
+        finished.add(name)
+        return circle
+
+    return next(filter(None, map(visit, sorted(graph))), ())
+
+
+def test_no_import_goes_in_a_circle():
+    graph = import_graph(Path(styleflax.__file__).parent)
+    assert len(graph) > 100
+    assert not find_circle(graph), " -> ".join(find_circle(graph))
+
+
+def test_a_circle_inside_a_room_is_found(tmp_path):
+    for name, text in (
+        ("__init__", ""),
+        ("a", "from house.room import b\n"),
+        ("b", "from house.room.c import f\n"),
+        ("c", "if True:\n    import house.room.a\n"),
+    ):
+        (tmp_path / "house" / "room").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "house" / "room" / f"{name}.py").write_text(text)
+    graph = import_graph(tmp_path / "house")
+    names = [f"house.room.{name}" for name in "abca"]
+    assert find_circle(graph) == (*names,)
+    (tmp_path / "house" / "room" / "c.py").write_text(
+        "def f():\n    import house.room.a\n"
+    )
+    assert not find_circle(import_graph(tmp_path / "house"))

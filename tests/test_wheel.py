@@ -70,7 +70,7 @@ def make_square(size_px):
     return photo[:, left : left + size_px], procedural.paint("flow_strokes", 7, size_px)
 
 
-def test_wheel_holds_all_models_their_digests_and_the_licences(wheel):
+def test_wheel_holds_all_models_their_digests_and_the_licenses(wheel):
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
         (notice,) = [name for name in sizes if name.endswith("licenses/NOTICE")]
@@ -154,7 +154,7 @@ def test_wheel_holds_the_page_which_needs_neither_node_nor_network(wheel, tmp_pa
         assert size < 20e6
 
 
-def test_packaged_models_come_closer_to_a_painting_than_its_colours_do():
+def test_packaged_models_come_closer_to_a_painting_than_its_colors_do():
     from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
     from styleflax.inference.stylizer import Stylizer
     from styleflax.ops.color import coral_recolor

@@ -19,7 +19,7 @@ from styleflax.inference.model import Model, build_model
 from styleflax.methods.base import Method, plain_controls, stylize
 from styleflax.methods.gatys import Objective
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
 SYSTEMS = ("adain", "sanet")
@@ -29,7 +29,7 @@ content's 1; for `style` that of AdaIN's published training."""
 
 
 def run(budget: Budget, out: Path) -> Answer:
-    """Optimises every pair by each style loss, and looks for the methods' totals."""
+    """Optimizes every pair by each style loss, and looks for the methods' totals."""
     pairs = measuring.held_out(budget, budget.picture_px)
     encoder = load_encoder("adain").params
     scores = _scores(budget, pairs)

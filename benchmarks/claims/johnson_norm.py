@@ -1,4 +1,4 @@
-"""Claim 5: instance norm against batch norm where contents are normalised before."""
+"""Claim 5: instance norm against batch norm where contents are normalized before."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from benchmarks.claims.training import Budget
 from styleflax.inference.model import build_model
 from styleflax.methods.base import plain_controls, stylize
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
 NORMS = ("instance", "batch")
@@ -20,8 +20,8 @@ LAST = 0.2
 """Share of the steps over whose losses the answer is taken."""
 
 
-def contrast_normalised(contents: np.ndarray) -> np.ndarray:
-    """Pictures whose luminance is spread evenly over all values, colours shifted."""
+def contrast_normalized(contents: np.ndarray) -> np.ndarray:
+    """Pictures whose luminance is spread evenly over all values, colors shifted."""
     made = []
     for picture in contents:
         luma = picture @ np.array([0.299, 0.587, 0.114])
@@ -31,7 +31,7 @@ def contrast_normalised(contents: np.ndarray) -> np.ndarray:
     return np.clip(np.asarray(made, np.float32), 0.0, 1.0)
 
 
-def style_normalised(contents: np.ndarray, style: np.ndarray) -> np.ndarray:
+def style_normalized(contents: np.ndarray, style: np.ndarray) -> np.ndarray:
     """Pictures in one style, by the packaged AdaIN."""
     model = build_model(load_model(find_model("adain")))
 
@@ -52,8 +52,8 @@ def run(budget: Budget, out: Path) -> Answer:
     style, other = paintings
     kinds = {
         "original": contents,
-        "contrast normalised": contrast_normalised(contents),
-        "style normalised": style_normalised(contents, other),
+        "contrast normalised": contrast_normalized(contents),
+        "style normalised": style_normalized(contents, other),
     }
     options = {"width": WIDTH}
     curves: dict[str, dict[str, list[float]]] = {}

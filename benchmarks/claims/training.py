@@ -173,7 +173,7 @@ def make_config(
 
 @functools.cache
 def _program(config_text: str, build: Build) -> tuple[Method, Any, Any]:
-    """Method, optimiser and step; those of the same configuration compile once."""
+    """Method, optimizer and step; those of the same configuration compile once."""
     config = from_json(config_text)
     phase = config.phases[0]
     method, optimizer = build(config, phase), make_optimizer(config.optimizer)

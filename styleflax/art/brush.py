@@ -59,7 +59,7 @@ class Canvas:
         self.pen.ellipse((x - r, y - r, x + r, y + r), fill=_ink(color, height))
 
     def finish(self) -> tuple[Picture, Field]:
-        """Returns the colours and the thickness of the paint, both in [0, 1]."""
+        """Returns the colors and the thickness of the paint, both in [0, 1]."""
         # Channel by channel: Pillow would weight the colors by the fourth.
         bands = [
             np.asarray(band.reduce(SUPERSAMPLING), np.float32) / 255
@@ -100,7 +100,7 @@ def look_up(field: np.ndarray, points: Float[np.ndarray, "... 2"]) -> np.ndarray
 def trace(
     angle: Field, starts: Float[np.ndarray, "n 2"], length: float, steps: int = 6
 ) -> Float[np.ndarray, "n steps 2"]:
-    """Returns paths that follow the directions of a field, centred on their starts."""
+    """Returns paths that follow the directions of a field, centered on their starts."""
     halves = []
     for sign in (-1.0, 1.0):
         at = starts
@@ -121,7 +121,7 @@ def draw_strokes(
     colors: Float[np.ndarray, "n bristles 3"],
     heights: Float[np.ndarray, "n bristles"],
 ) -> None:
-    """Draws brush strokes: a line of its own colour and thickness per bristle."""
+    """Draws brush strokes: a line of its own color and thickness per bristle."""
     count = colors.shape[1]
     run = paths[:, -1] - paths[:, 0]
     long = np.maximum(np.hypot(run[:, 0], run[:, 1]), 1e-6)

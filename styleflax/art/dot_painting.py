@@ -1,4 +1,4 @@
-"""Rings and rows of painted dots round a few centres, over dyed ground with cracks."""
+"""Rings and rows of painted dots round a few centers, over dyed ground with cracks."""
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _centers(rng: np.random.Generator) -> np.ndarray:
-    """Returns three to seven centres that keep apart."""
+    """Returns three to seven centers that keep apart."""
     wanted, kept = int(rng.integers(3, 8)), [rng.uniform(0.1, 0.9, 2)]
     for point in rng.uniform(0.0, 1.0, (200, 2)):
         apart = np.hypot(*(np.asarray(kept) - point).T).min()
@@ -82,7 +82,7 @@ def _rings(
     palette: np.ndarray,
     gap: float,
 ) -> None:
-    """Draws the rings of one centre, as far as its own part of the cloth reaches."""
+    """Draws the rings of one center, as far as its own part of the cloth reaches."""
     core = palette[-1]
     canvas.disc(center, gap, palette[0], 0.5)
     canvas.disc(center, 0.6 * gap, core, 1.0)

@@ -40,7 +40,7 @@ def _layer(
     width: float,
     length: float,
 ) -> None:
-    """Covers the canvas with strokes of one size, some in a colour of their own."""
+    """Covers the canvas with strokes of one size, some in a color of their own."""
     starts = scatter(rng, 1.6 * width)
     paths = trace(scene.angle, starts, length)
     base = look_up(scene.color, starts)

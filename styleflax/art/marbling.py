@@ -1,4 +1,4 @@
-"""Floating colours drawn into feathers and swirls with combs, as in ebru."""
+"""Floating colors drawn into feathers and swirls with combs, as in ebru."""
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _drops(rng: np.random.Generator, size: int, palette: np.ndarray) -> Picture:
-    """Returns drops of colour on colour, each with rings."""
+    """Returns drops of color on color, each with rings."""
     canvas = Canvas(int(1.3 * size), palette[rng.integers(len(palette))])
     order = rng.permutation(len(palette))
     turn = np.linspace(0, 2 * np.pi, 28, endpoint=False)
@@ -76,7 +76,7 @@ def _comb(
 
 
 def _swirl(rng: np.random.Generator, y: Field, x: Field) -> tuple[Field, Field]:
-    """Returns the coordinates before a stylus turned the colour about a point."""
+    """Returns the coordinates before a stylus turned the color about a point."""
     cy, cx = rng.uniform(0.1, 0.9, 2)
     radius = rng.uniform(0.1, 0.28)
     away = np.hypot(y - cy, x - cx)

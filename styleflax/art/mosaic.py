@@ -58,7 +58,7 @@ def _wavy(rng: np.random.Generator, size: int, count: float) -> tuple[Field, Fie
 
 
 def _round(rng: np.random.Generator, size: int, count: float) -> tuple[Field, Field]:
-    """Returns ring and position along it, for rings about a centre in the picture."""
+    """Returns ring and position along it, for rings about a center in the picture."""
     y, x = grid(size)
     cy, cx = rng.uniform(0.25, 0.75, 2)
     ripple = rng.uniform(0.0, 0.1) * fbm(rng, size, 2.0, 2)

@@ -15,7 +15,7 @@ Picture = Float[np.ndarray, "h w 3"]
 
 
 def grid(size: int) -> tuple[Field, Field]:
-    """Returns y and x of the pixel centres, in (0, 1)."""
+    """Returns y and x of the pixel centers, in (0, 1)."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     y, x = np.meshgrid(axis, axis, indexing="ij")
     return y, x
@@ -133,7 +133,7 @@ def light(picture: Picture, height: Field, strength: float) -> Picture:
 
 
 def mix(a: np.ndarray, b: np.ndarray, share: np.ndarray | float) -> np.ndarray:
-    """Returns a where share is 0 and b where it is 1; a field's share fits colours."""
+    """Returns a where share is 0 and b where it is 1; a field's share fits colors."""
     share = np.asarray(share, np.float32)
     if share.ndim:
         share = share[..., None]

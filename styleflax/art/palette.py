@@ -37,13 +37,13 @@ _SETS = (
 
 
 def parse(colors: str) -> Float[np.ndarray, "n 3"]:
-    """Returns RGB in [0, 1] from hexadecimal colours separated by spaces."""
+    """Returns RGB in [0, 1] from hexadecimal colors separated by spaces."""
     rows = [list(bytes.fromhex(color)) for color in colors.split()]
     return np.asarray(rows, np.float32) / 255
 
 
 def luma(color: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
-    """Returns the brightness of colours, in [0, 1]."""
+    """Returns the brightness of colors, in [0, 1]."""
     return color @ LUMA
 
 
@@ -63,7 +63,7 @@ def pick(rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
 def ramp(
     palette: Float[np.ndarray, "n 3"], t: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "... 3"]:
-    """Returns colours along the palette: t = 0 is its first colour, 1 its last."""
+    """Returns colors along the palette: t = 0 is its first color, 1 its last."""
     position = np.clip(t, 0, 1) * (len(palette) - 1)
     low = np.minimum(position.astype(np.int32), len(palette) - 2)
     fraction = (position - low)[..., None].astype(np.float32)
@@ -73,20 +73,20 @@ def ramp(
 def vivid(
     color: Float[np.ndarray, "... 3"], amount: float
 ) -> Float[np.ndarray, "... 3"]:
-    """Returns colours moved away from grey (amount > 1) or towards it (< 1)."""
-    grey = luma(color)[..., None]
-    return np.clip(grey + (color - grey) * amount, 0, 1)
+    """Returns colors moved away from gray (amount > 1) or toward it (< 1)."""
+    gray = luma(color)[..., None]
+    return np.clip(gray + (color - gray) * amount, 0, 1)
 
 
 def jitter(
     rng: np.random.Generator, color: Float[np.ndarray, "n 3"], amount: float
 ) -> Float[np.ndarray, "n 3"]:
-    """Returns colours that differ a little from the given, in brightness and in hue."""
+    """Returns colors that differ a little from the given, in brightness and in hue."""
     light = rng.normal(0, amount, (len(color), 1))
     tint = rng.normal(0, amount * 0.6, color.shape)
     return np.clip(color + light + tint, 0, 1).astype(np.float32)
 
 
 def accent(palette: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " 3"]:
-    """Returns the most saturated colour of a palette."""
+    """Returns the most saturated color of a palette."""
     return palette[np.argmax(palette.max(axis=1) - palette.min(axis=1))]

@@ -1,4 +1,4 @@
-"""Dots of unmixed colour that mix in the eye."""
+"""Dots of unmixed color that mix in the eye."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _pigments(palette: np.ndarray) -> np.ndarray:
-    """Returns the palette and stronger and lighter versions of its colours."""
+    """Returns the palette and stronger and lighter versions of its colors."""
     strong = colors.vivid(palette, 1.7)
     return np.concatenate([palette, strong, 0.55 * strong + 0.45])
 

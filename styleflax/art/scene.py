@@ -38,13 +38,13 @@ class Scene(NamedTuple):
 def _ground(
     rng: np.random.Generator, size: int, palette: Palette, low: float, high: float
 ) -> Picture:
-    """Returns a surface of neighbouring colours between two places of the palette."""
+    """Returns a surface of neighboring colors between two places of the palette."""
     t = equalize(fbm(rng, size, (3.0, 2.0), 4))
     return ramp(palette, low + (high - low) * t)
 
 
 def _turn_around(angle: Field, cy: float, cx: float, radius: float) -> Field:
-    """Returns the directions made to circle round a centre within about `radius`."""
+    """Returns the directions made to circle round a center within about `radius`."""
     y, x = grid(len(angle))
     near = np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / radius**2)
     around = np.arctan2(x - cx, cy - y)

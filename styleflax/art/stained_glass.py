@@ -1,4 +1,4 @@
-"""Panes of coloured glass between lead lines, lit from behind."""
+"""Panes of colored glass between lead lines, lit from behind."""
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def paint(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _panes(rng: np.random.Generator) -> np.ndarray:
-    """Returns the centres of panes scattered evenly, by throwing out crowded points."""
+    """Returns the centers of panes scattered evenly, by throwing out crowded points."""
     spacing = rng.uniform(0.085, 0.14)
     kept: list[np.ndarray] = []
     for point in rng.uniform(-0.05, 1.05, (900, 2)):
@@ -61,7 +61,7 @@ def _panes(rng: np.random.Generator) -> np.ndarray:
 
 
 def _quarries(rng: np.random.Generator) -> np.ndarray:
-    """Returns the centres of lozenges, with panes of other sizes strewn among them."""
+    """Returns the centers of lozenges, with panes of other sizes strewn among them."""
     count = int(rng.integers(6, 10))
     row, column = np.mgrid[-1 : 2 * count + 2, -1 : count + 2]
     points = np.stack([row / 2, column + 0.5 * (row % 2)], axis=-1).reshape(-1, 2)
@@ -70,7 +70,7 @@ def _quarries(rng: np.random.Generator) -> np.ndarray:
 
 
 def _rosette(rng: np.random.Generator) -> np.ndarray:
-    """Returns the centres of panes in rings about a centre, as in a rose window."""
+    """Returns the centers of panes in rings about a center, as in a rose window."""
     center = np.array([0.5, 0.5]) + rng.uniform(-0.12, 0.12, 2)
     petals = rng.integers(6, 11)
     kept = [center[None]]

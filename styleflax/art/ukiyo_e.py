@@ -14,7 +14,7 @@ LINE = 0.0042
 
 
 class _Print(NamedTuple):
-    """What every block of one print shares; `key` is the colour of the outlines."""
+    """What every block of one print shares; `key` is the color of the outlines."""
 
     rng: np.random.Generator
     canvas: Canvas

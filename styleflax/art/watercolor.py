@@ -78,7 +78,7 @@ def _blots(
 def _hills(
     rng: np.random.Generator, size: int, fields: list[Field]
 ) -> list[tuple[Field, float]]:
-    """Returns a sky with clouds, and ranges of hills that darken towards the front."""
+    """Returns a sky with clouds, and ranges of hills that darken toward the front."""
     y, x = grid(size)
     cloud, high, rough = (_part(rng, field) for field in fields)
     shapes = [(cloud - 0.38 - 0.3 * y, 0.5), (high - 0.5 - 0.3 * y, 0.45)]

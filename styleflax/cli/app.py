@@ -1,16 +1,156 @@
-"""The `styleflax` command as a whole."""
+"""The `styleflax` command as a whole: its commands, its arguments, its errors."""
 
 import importlib
+import logging
+import shlex
 import sys
-from collections.abc import Collection
-from typing import Annotated
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
 import styleflax
-from styleflax.cli.argument_order import spread_styles
-from styleflax.cli.calling import call
 from styleflax.cli.errors import one_line_errors
+from styleflax.cli.options import SWITCHES
+
+_SUBJECTS = {"stylize": "photo", "sheet": "photo", "video": "video"}
+"""What the commands that take several `--style` stylize."""
+_MAX_NAMES = 4
+
+Kind = Literal["option", "painting", "follower", "photo"]
+
+
+class _Word(NamedTuple):
+    """One argument.
+
+    Attributes:
+        text: As given.
+        kind: `follower` for a name that stands directly after a painting of `--style`
+            or after another follower; `photo` for any other name; `option` for flags
+            and their values.
+    """
+
+    text: str
+    kind: Kind
+
+
+def spread_styles(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments where `--style A B` is `--style A --style B`.
+
+    A shell's `photo.jpg --style paintings/*.jpg` works that way. Names after the first
+    painting are paintings only where a photo stands before `--style` or after `--`. A
+    single name that may be either is the photo.
+
+    Args:
+        arguments: Those after `styleflax`, the command first.
+
+    Raises:
+        ValueError: Several names after `--style` can be read in two ways.
+    """
+    if not arguments or arguments[0] not in _SUBJECTS:
+        return list(arguments)
+    command, *rest = arguments
+    end = rest.index("--") if "--" in rest else len(rest)
+    words = list(_words(rest[:end]))
+    has_photo = len(rest) > end + 1
+    if not has_photo:
+        _refuse_two_readings(words, command)
+    spread: list[str] = []
+    for word in words:
+        has_photo |= word.kind == "photo"
+        if word.kind == "follower" and has_photo:
+            spread.append("--style")
+        spread.append(word.text)
+    return [command, *spread, *rest[end:]]
+
+
+def _words(arguments: Sequence[str]) -> Iterator[_Word]:
+    waiting: Kind | None = None
+    """What the next name is, if it is no photo."""
+    for text in arguments:
+        if text.startswith("-") and text != "-":
+            # As in --size=9 and -oOUT; what follows a switch is no value of it.
+            has_value = "=" in text or not (text.startswith("--") or len(text) == 2)
+            closed = has_value or text in SWITCHES
+            waiting = None if closed else "option"
+            if text == "--style":
+                waiting = "painting"
+            yield _Word(text, "option")
+            continue
+        yield _Word(text, waiting or "photo")
+        waiting = "follower" if waiting in {"painting", "follower"} else None
+
+
+def _refuse_two_readings(words: Sequence[_Word], command: str) -> None:
+    kinds = [word.kind for word in words]
+    if "follower" not in kinds:
+        return
+    first = kinds.index("follower")
+    found = [word.text for word in words if word.kind in {"follower", "photo"}]
+    names = [shlex.quote(name) for name in found]
+    if "photo" in kinds[:first] or len(names) == 1:
+        return
+    subject = _SUBJECTS[command]
+    painting, last = shlex.quote(words[first - 1].text), names[-1]
+    others = _shown(names[:-1])
+    raise ValueError(
+        f"{_shown(names, ' and ')} after --style {painting} may be paintings or "
+        f"{subject}s. If only {last} is a {subject}, put it first: styleflax {command} "
+        f"{last} --style {painting} {others}. If all of them are {subject}s, put -- "
+        f"before them: styleflax {command} --style {painting} -- {others} {last}"
+    )
+
+
+def _shown(names: Sequence[str], last: str = " ") -> str:
+    if len(names) > _MAX_NAMES:
+        return f"{names[0]} ... {names[-1]}"
+    joint = ", " if last != " " else " "
+    return last.join(filter(None, [joint.join(names[:-1]), names[-1]]))
+
+
+def call(command: typer.Typer, arguments: list[str], name: str) -> None:
+    """Runs a program; a user's mistake is one line on stderr and exit code 2."""
+    with one_line_errors(), _told_warnings():
+        try:
+            code = command(arguments, prog_name=name, standalone_mode=False)
+        except typer.Abort:
+            sys.exit(130)
+        except Exception as error:
+            # Typer's errors are click's in some versions and its own copy of them
+            # in others; what they share is this method.
+            if not hasattr(error, "format_message"):
+                raise
+            text = error.format_message()
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(text)
+                sys.exit(0)
+            raise ValueError(" ".join(text.split())) from error
+    sys.exit(code or 0)
+
+
+class _Teller(logging.Handler):
+    """Prints warnings of the library, unless another handler does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a line on standard error without breaking a progress bar."""
+        if any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers):
+            return
+        from tqdm import tqdm  # noqa: PLC0415  (of rare use)
+
+        text = " ".join(record.getMessage().split())
+        tqdm.write(f"styleflax: warning: {text}", file=sys.stderr)
+
+
+@contextmanager
+def _told_warnings() -> Iterator[None]:
+    library, teller = logging.getLogger("styleflax"), _Teller(logging.WARNING)
+    library.addHandler(teller)
+    try:
+        yield
+    finally:
+        library.removeHandler(teller)
+
 
 _COMMANDS = (
     *("stylize", "video", "gatys", "sheet", "serve", "dataset", "eval", "demo"),

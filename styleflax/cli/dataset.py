@@ -1,64 +1,152 @@
 """`styleflax dataset`: a stylized copy of a data set, for training classifiers."""
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tqdm import tqdm
 
-from styleflax.cli import dataset_flags as flags
-from styleflax.cli.control_flags import ColorMatch, Detail
-from styleflax.cli.output_paths import check_out_folder, check_outside
-from styleflax.cli.stylize_flags import Alpha, Weights
+from styleflax.cli.options import Alpha, ColorMatch, Detail, Weights
 from styleflax.config import Run
 from styleflax.files import check_folder
 from styleflax.images.listing import LeftOut, describe_left_out
+from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
-    from styleflax.inference.datasets.job import Job, Settings
+    pass
+
+
+Content = Annotated[
+    str,
+    typer.Argument(
+        help="Folder of images, folder with one subfolder per class, or tfds:NAME."
+    ),
+]
+Style = Annotated[
+    Path,
+    typer.Option(help="Folder of paintings from which one is drawn for each image."),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the new data set.")]
+Split = Annotated[str, typer.Option(help="Split to read from a TFDS data set.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder that holds the TFDS data sets.")
+]
+FormatOut = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="Output format: tfds (a data set for tensorflow_datasets) or images (a "
+        "folder with the subfolders, names and sizes of the source, and a table "
+        "metadata.csv).",
+    ),
+]
+StylesPerPicture = Annotated[
+    int,
+    typer.Option(help="Number of results per image, each with a different painting."),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Short side of the results in pixels. Default: 256 for tfds, the size "
+        "of each image for images."
+    ),
+]
+Crop = Annotated[
+    bool | None,
+    typer.Option(
+        "--crop/--no-crop",
+        help="Crop each image to a centered square of --size, or keep it whole. "
+        "Default: crop for tfds, keep for images.",
+    ),
+]
+StyleSize = Annotated[int, typer.Option(help="Side of the paintings in pixels.")]
+Batch = Annotated[
+    int,
+    typer.Option(
+        help="Number of images per device and batch; a crash loses at most one batch."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed for drawing the paintings.")]
+Classes = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the names of all classes in the order of their numbers, one "
+        "per line. Default: the names of the subfolders, including empty ones."
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        help="Encoding of the results: jpeg or png. Default: jpeg for tfds, that of "
+        "the source for images."
+    ),
+]
+Threads = Annotated[
+    int, typer.Option(help="Number of threads that read and write, per process.")
+]
+Launcher = Annotated[str, typer.Option(help="Launcher: jax, or ray for Ray Data.")]
+Workers = Annotated[
+    int, typer.Option(help="Number of Ray actors; requires --launcher=ray.")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a running Ray cluster. Default: start one on this machine."
+    ),
+]
+Coordinator = Annotated[
+    str,
+    typer.Option(help="HOST:PORT of process 0 when several processes work together."),
+]
+NumProcesses = Annotated[int, typer.Option(help="Number of processes.")]
+ProcessId = Annotated[int, typer.Option(help="Number of this process, from 0.")]
+Distributed = Annotated[
+    str,
+    typer.Option(
+        help="Set to auto to read the processes from Slurm, Open MPI, GKE or Cloud TPU."
+    ),
+]
+
 
 EXIT_SKIPPED = 1
 _SHOWN = 20
 
 
 def dataset(
-    content: flags.Content,
-    style: flags.Style,
-    out: flags.Out,
+    content: Content,
+    style: Style,
+    out: Out,
     weights: Weights = "adain",
-    split: flags.Split = "train",
-    data_dir: flags.DataDir = None,
+    split: Split = "train",
+    data_dir: DataDir = None,
     alpha: Alpha = 1.0,
     color_match: ColorMatch = None,
     detail: Detail = None,
-    format_: flags.FormatOut = "tfds",
-    styles_per_picture: flags.StylesPerPicture = 1,
-    size: flags.Size = None,
-    crop: flags.Crop = None,
-    style_size: flags.StyleSize = 256,
-    batch: flags.Batch = 16,
-    seed: flags.Seed = 0,
-    classes: flags.Classes = None,
-    encoding: flags.Encoding = None,
-    threads: flags.Threads = 4,
-    launcher: flags.Launcher = "jax",
-    workers: flags.Workers = 1,
-    ray_address: flags.RayAddress = None,
-    coordinator: flags.Coordinator = "",
-    num_processes: flags.NumProcesses = 0,
-    process_id: flags.ProcessId = -1,
-    distributed: flags.Distributed = "",
+    format_: FormatOut = "tfds",
+    styles_per_picture: StylesPerPicture = 1,
+    size: Size = None,
+    crop: Crop = None,
+    style_size: StyleSize = 256,
+    batch: Batch = 16,
+    seed: Seed = 0,
+    classes: Classes = None,
+    encoding: Encoding = None,
+    threads: Threads = 4,
+    launcher: Launcher = "jax",
+    workers: Workers = 1,
+    ray_address: RayAddress = None,
+    coordinator: Coordinator = "",
+    num_processes: NumProcesses = 0,
+    process_id: ProcessId = -1,
+    distributed: Distributed = "",
 ) -> None:
     """Stylize every image of a data set; run it again after an interruption."""
     from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
-    from styleflax.inference.datasets.job import Settings  # noqa: PLC0415  (late, as ever)
+    from styleflax.inference import datasets as work  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)
     _check_folders(content, style, out)
-    settings = Settings(
+    settings = work.Settings(
         content=content,
         style=str(style),
         weights=weights,
@@ -79,10 +167,10 @@ def dataset(
         classes=None if classes is None else read_classes(classes),
     )
     if launcher == "ray":
-        _tell(make_on_ray(settings, out, workers, ray_address), out)
+        _tell(work.make_dataset_on_ray(settings, out, workers, ray_address), out)
     else:
         run = Run(coordinator, num_processes, process_id, distributed)
-        _tell(_make(settings, out, run), out)
+        _tell(work.make_dataset(settings, out, run), out)
 
 
 def _check_folders(content: str, style: Path, out: Path) -> None:
@@ -101,82 +189,6 @@ def _check_launcher(launcher: str, workers: int) -> None:
         raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
     if workers < 1:
         raise ValueError(f"--workers must be at least 1, got {workers}")
-
-
-def _make(settings: "Settings", out: Path, run: Run) -> dict[str, Any] | None:
-    """The report, in process 0; all processes of a JAX job call this together."""
-    import jax  # noqa: PLC0415
-
-    from styleflax.distributed import hosts as agreement  # noqa: PLC0415
-    from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
-    from styleflax.inference.datasets.job import (  # noqa: PLC0415
-        count_parts,
-        open_job,
-        parts_folder,
-    )
-    from styleflax.inference.datasets.maker import (  # noqa: PLC0415  # noqa: PLC0415
-        Maker,
-        finish,
-        is_finished,
-        read_finished,
-    )
-    from styleflax.inference.datasets.parts import wait_for_parts  # noqa: PLC0415
-    from styleflax.parallel import local_devices  # noqa: PLC0415
-
-    with joined_processes(run), contextlib.ExitStack() as held:
-        job = agreement.on_all(lambda: open_job(settings))
-        agreement.on_first(lambda: held.enter_context(_claimed(job, out)))
-        report = agreement.on_first(lambda: read_finished(job, out))
-        if agreement.on_all(lambda: is_finished(job, out)):
-            return report
-        parts = range(jax.process_index(), count_parts(job), jax.process_count())
-
-        def make() -> None:
-            maker = Maker(job, parts_folder(out, job), local_devices())
-            notes = maker.make(parts)
-            for _ in tqdm(notes, "stylizing", len(parts), unit="part", disable=None):
-                pass
-            wait_for_parts(parts_folder(out, job), count_parts(job))
-
-        agreement.on_all(make)
-        return agreement.on_first(lambda: finish(job, out))
-
-
-def make_on_ray(
-    settings: "Settings", out: Path, num_workers: int, address: str | None
-) -> dict[str, Any]:
-    """The report of a data set that Ray's actors have made."""
-    from styleflax.inference.datasets.job import (  # noqa: PLC0415
-        count_parts,
-        open_job,
-        parts_folder,
-    )
-    from styleflax.inference.datasets.maker import (  # noqa: PLC0415
-        finish,
-        read_finished,
-    )
-    from styleflax.inference.datasets.on_ray import make_parts  # noqa: PLC0415
-
-    job = open_job(settings)
-    with _claimed(job, out):
-        if report := read_finished(job, out):
-            return report
-        parts = range(count_parts(job))
-        folder = parts_folder(out, job).absolute()
-        made = make_parts(settings, folder, parts, num_workers, address)
-        for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
-            pass
-        return finish(job, out)
-
-
-@contextlib.contextmanager
-def _claimed(job: "Job", out: Path) -> Iterator[None]:
-    from styleflax.inference.datasets.job import describe  # noqa: PLC0415
-    from styleflax.inference.datasets.output import claim, locked  # noqa: PLC0415
-
-    with locked(out):
-        claim(out, describe(job))
-        yield
 
 
 def _tell(report: dict[str, Any] | None, out: Path) -> None:

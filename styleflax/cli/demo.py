@@ -6,8 +6,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from styleflax.cli.output_paths import check_out_folder
 from styleflax.files import make_folder
+from styleflax.inference.folders.outputs import check_out_folder
 
 # The paintings that configs/smoke.py trains on.
 STYLE_SEED = 6 * 1_000_003
@@ -41,7 +41,7 @@ def demo(
     from styleflax.images.listing import held_out_photo  # noqa: PLC0415
     from styleflax.inference.checks import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
-    from styleflax.weights.packaged import packaged_models  # noqa: PLC0415
+    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
 
     check_size(size)
     check_out_folder(out)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from styleflax.cli.tables import print_table
+from styleflax.cli.report import print_table
 from styleflax.compile_cache.options import describe_options
 
 PACKAGES = (
@@ -72,7 +72,7 @@ def doctor(
 
 def _check() -> bool:
     """Prints how far compiled programs deviate; returns whether ours agree."""
-    from styleflax.cli import self_check  # noqa: PLC0415  (late, as above)
+    from styleflax.evaluation import self_check  # noqa: PLC0415  (late, as above)
 
     agree = True
     for program in self_check.own_programs():

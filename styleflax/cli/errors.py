@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from styleflax.files import is_disk_full
-from styleflax.memory import describe_lack, is_out_of_memory
+from styleflax.memory import describe_error, is_out_of_memory
 
 EXIT_FAILED = 1
 EXIT_MISTAKE = 2
@@ -50,17 +50,6 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print("styleflax: interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
-
-
-def describe_error(error: BaseException) -> str:
-    """The error's message in one line."""
-    if is_out_of_memory(error):
-        text = describe_lack(error)
-    elif isinstance(error, OSError) and error.strerror and error.filename is not None:
-        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
-    else:
-        text = str(error)
-    return " ".join(text.split()) or type(error).__name__
 
 
 def _fail(error: BaseException, code: int = EXIT_MISTAKE) -> NoReturn:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from styleflax.cli.calling import call
-from styleflax.cli.output_paths import check_out_folder, check_outside
-from styleflax.cli.tables import print_table
+from styleflax.cli.app import call
+from styleflax.cli.report import print_table
 from styleflax.files import check_folder
+from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.evaluation.runner import Result
@@ -156,9 +156,9 @@ def parse_iterations(text: str | None) -> tuple[int, ...]:
 
 def _show(result: "Result") -> None:
     """Prints the most important means, and where the rest is."""
-    from styleflax.evaluation.report.summary import summarise  # noqa: PLC0415
+    from styleflax.evaluation.report.summary import summarize  # noqa: PLC0415
 
-    summaries = summarise(result.rows, result.sets)
+    summaries = summarize(result.rows, result.sets)
     shown = [name for name in _SHOWN if any(name in s.values for s in summaries)]
     sets = sorted({name for summary in summaries for name in summary.whole})
     rows = []

@@ -1,4 +1,4 @@
-"""`styleflax gatys`: a photograph in a painting's style, by optimisation of pixels."""
+"""`styleflax gatys`: a photograph in a painting's style, by optimization of pixels."""
 
 import sys
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from styleflax.cli import control_flags, stylize_flags
 from styleflax.cli import gatys_flags as flags
-from styleflax.cli.gatys_plot import check_plot, plot_losses
-from styleflax.cli.output_paths import check_picture_file
-from styleflax.cli.style_masks import StyleMasks, read_style_masks
+from styleflax.cli import options
+from styleflax.cli.controls import Looks, read_looks, read_style_masks
 from styleflax.files import check_file, make_folder
+from styleflax.inference.folders.outputs import check_picture_file
+from styleflax.inference.folders.sources import assign_style_masks, one_picture
+from styleflax.inference.gatys.plot import check_plot, plot_losses
 
 if TYPE_CHECKING:
     from styleflax.inference.controls import ControlArguments
@@ -37,19 +38,19 @@ def gatys(
     style_layers: flags.StyleLayers = None,
     layer_weights: flags.LayerWeights = None,
     style_loss: flags.StyleLoss = None,
-    blend: stylize_flags.Blend = None,
-    mask: control_flags.Masks = None,
-    style_mask: StyleMasks = None,
-    feather: control_flags.Feather = 0.0,
-    color: control_flags.WhatColor = control_flags.Color.STYLE,
-    size: stylize_flags.Size = None,
-    restore_size: control_flags.RestoreSize = False,
-    style_size: control_flags.StyleSize = None,
+    blend: options.Blend = None,
+    mask: options.Masks = None,
+    style_mask: options.StyleMasks = None,
+    feather: options.Feather = 0.0,
+    color: options.WhatColor = options.Color.STYLE,
+    size: options.Size = None,
+    restore_size: options.RestoreSize = False,
+    style_size: options.StyleSize = None,
     encoder: flags.Encoder = "sanet",
     checkpoint: flags.Checkpoint = None,
     plot: flags.Plot = None,
     seed: flags.Seed = 0,
-    overwrite: stylize_flags.Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Optimize the pixels of an image (Gatys, Ecker and Bethge): slow, any style loss.
 
@@ -63,7 +64,7 @@ def gatys(
         (content_weight, style_weight, variation_weight),
         (iterations, content_layer, style_layers, layer_weights, style_loss),
     )
-    look = control_flags.Look(
+    looks = Looks(
         blend=blend,
         mask=mask,
         feather=feather,
@@ -72,7 +73,7 @@ def gatys(
         restore_size=restore_size,
         style_size=style_size,
     )
-    job = _Job(photo, paintings or [], settings, encoder, style_mask, look, start)
+    job = _Job(photo, paintings or [], settings, encoder, style_mask, looks, start)
     losses = _make(job, out, seed, checkpoint)
     if plot is not None:
         plot_losses(plot, losses)
@@ -90,29 +91,30 @@ class _Job(NamedTuple):
     settings: "Settings"
     encoder: str
     style_masks: list[str] | None
-    look: control_flags.Look
+    looks: Looks
     start: Path | None
 
 
 def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarray:
     """Writes the picture and returns the losses on the way to it."""
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
+    from styleflax.inference.gatys import Watch, optimize_picture  # noqa: PLC0415
 
     number = len(job.paintings)
-    controls, _ = control_flags.control_arguments(max(1, number), job.look)
-    if number > 1 and "masks" in controls and not control_flags.one_picture(controls):
+    controls, _ = read_looks(job.looks, max(1, number))
+    if number > 1 and "masks" in controls and not one_picture(controls):
         raise ValueError(
             f"one --mask must have one painting, got {number}; name the painting with "
             "--mask FILE:STYLE, or blend them with --mask FILE:SHARES"
         )
-    controls["style_masks"] = read_style_masks(job.style_masks, max(1, number))
+    masks = read_style_masks(job.style_masks)
+    controls["style_masks"] = assign_style_masks(masks, max(1, number))
     start = None if job.start is None else _begin(job, controls)
     resumed = checkpoint is not None and checkpoint.exists()
     with _Progress(job.settings, resumed=resumed) as heard:
         watch = Watch(seed, checkpoint, heard)
         given = (job.photo, job.paintings, job.settings, job.encoder)
-        result = optimise_picture(*given, watch, start=start, **controls)
+        result = optimize_picture(*given, watch, start=start, **controls)
     result.picture.save(out)
     return result.losses
 
@@ -120,7 +122,7 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 def _split_init(init: str | None) -> tuple[Path | None, str | None]:
     """Returns the model file that `--init` names, or else its word."""
     from styleflax.inference.gatys.presets import Init  # noqa: PLC0415
-    from styleflax.weights.packaged import find_model  # noqa: PLC0415
+    from styleflax.weights.packaged_models import find_model  # noqa: PLC0415
 
     words = get_args(Init)
     if init is None or init in words:

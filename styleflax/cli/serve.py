@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from styleflax.cli.stylize_inputs import check_max_megapixels
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.inference.folders.sources import check_max_megapixels
 
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_UPLOAD_MB, DEFAULT_QUEUE = (
     "127.0.0.1",

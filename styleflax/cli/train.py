@@ -14,10 +14,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import styleflax
 from styleflax.cli.errors import EXIT_INTERRUPTED, one_line_errors
-from styleflax.cli.output_paths import check_out_folder, check_outside
 from styleflax.cli.ray_flags import RayFlags, split_ray
 from styleflax.config import OPTIONS, Config, flatten, override
 from styleflax.datasets.sources import split_spec
+from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.distributed.signals import StopRequest

@@ -1,96 +1,208 @@
-"""`styleflax video`: a video in the style of a painting."""
+"""`styleflax video`: videos in the styles of paintings."""
 
-from typing import TYPE_CHECKING
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
-from styleflax.cli import control_flags, video_flags
-from styleflax.cli import stylize_flags as flags
-from styleflax.cli.resume import Recorder, check_resume
-from styleflax.cli.style_masks import StyleMasks, add_style_masks
-from styleflax.cli.stylize_inputs import STYLE_SUFFIXES, Source, expand
-from styleflax.cli.stylize_times import Times
+import typer
+
+from styleflax.cli import options as flags
+from styleflax.cli.controls import (
+    Looks,
+    looks_of,
+    read_keyframes,
+    read_looks,
+    read_style_masks,
+)
+from styleflax.cli.report import Times
 from styleflax.files import check_exists
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.listing import LeftOut
+from styleflax.inference.folders.records import Recorder, check_resume
+from styleflax.inference.folders.sources import (
+    STYLE_SUFFIXES,
+    add_style_masks,
+    expand,
+    one_picture,
+)
 
 if TYPE_CHECKING:
+    from styleflax.inference.controls import ControlArguments, Plan
     from styleflax.inference.video.stylizer import Keyframes
+
+
+class Sound(StrEnum):
+    """What happens to the sound of a video."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+class PixelFormat(StrEnum):
+    """Pixel format of a video."""
+
+    YUV420P = "yuv420p"
+    YUV444P = "yuv444p"
+
+
+Clip = Annotated[
+    Path,
+    typer.Argument(
+        metavar="VIDEO",
+        help="Video in a format that PyAV reads; animated GIF, WebP, APNG or AVIF; "
+        "folder of numbered images (one clip) or of videos.",
+    ),
+]
+Paintings = Annotated[
+    list[Path],
+    typer.Option(
+        help="Painting or style file; several require --blend, --mask or --keyframe."
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--out",
+        help="File for the result (.mp4 .m4v .mov .mkv .webm .gif .webp .png), or a "
+        "folder if VIDEO is a folder of videos.",
+    ),
+]
+Smooth = Annotated[
+    float,
+    typer.Option(
+        help="Time in seconds over which statistics are averaged; 0 disables averaging."
+    ),
+]
+Steady = Annotated[
+    float,
+    typer.Option(
+        help="Share of the previous result, moved by the estimated motion, in each "
+        "frame; 0 disables it."
+    ),
+]
+Crf = Annotated[
+    int | None,
+    typer.Option(
+        help="Constant rate factor of the encoder; 0 is the best quality. Default: "
+        "18, or 24 for .webm."
+    ),
+]
+PixelFormatOut = Annotated[
+    PixelFormat,
+    typer.Option(
+        "--pixel-format",
+        help="Pixel format: yuv420p (shown by every player) or yuv444p (colors at "
+        "full resolution; allows odd sides in H.264).",
+    ),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(help="Frame rate of a folder of numbered images. Default: 25."),
+]
+Audio = Annotated[
+    Sound, typer.Option(help="Keep the sound if the container supports it, or drop it.")
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one line of JSON per video and one at the end; see docs/json.md.",
+    ),
+]
+
 
 DEFAULT_SMOOTH_S, DEFAULT_STEADY = 0.25, 0.5
 """Those of `inference.video.stylizer`, which is imported late."""
 
 
 def video(
-    clip: video_flags.Clip,
-    style: video_flags.Paintings,
-    out: video_flags.Out,
+    clip: Clip,
+    style: Paintings,
+    out: Out,
     alpha: flags.Alpha = 1.0,
     blend: flags.Blend = None,
-    keyframe: control_flags.Keyframes = None,
-    exaggerate: control_flags.Exaggerate = None,
-    mask: control_flags.Masks = None,
-    style_mask: StyleMasks = None,
-    feather: control_flags.Feather = 0.0,
-    color: control_flags.WhatColor = control_flags.Color.STYLE,
-    color_match: control_flags.ColorMatch = None,
-    detail: control_flags.Detail = None,
+    keyframe: flags.Keyframes = None,
+    exaggerate: flags.Exaggerate = None,
+    mask: flags.Masks = None,
+    style_mask: flags.StyleMasks = None,
+    feather: flags.Feather = 0.0,
+    color: flags.WhatColor = flags.Color.STYLE,
+    color_match: flags.ColorMatch = None,
+    detail: flags.Detail = None,
     level_balance: flags.LevelBalance = None,
     size: flags.Size = None,
-    restore_size: control_flags.RestoreSize = False,
-    style_size: control_flags.StyleSize = None,
-    smooth: video_flags.Smooth = DEFAULT_SMOOTH_S,
-    steady: video_flags.Steady = DEFAULT_STEADY,
-    crf: video_flags.Crf = None,
-    pixel_format: video_flags.PixelFormatOut = video_flags.PixelFormat.YUV420P,
-    fps: video_flags.Fps = None,
-    audio: video_flags.Audio = video_flags.Sound.KEEP,
+    restore_size: flags.RestoreSize = False,
+    style_size: flags.StyleSize = None,
+    smooth: Smooth = DEFAULT_SMOOTH_S,
+    steady: Steady = DEFAULT_STEADY,
+    crf: Crf = None,
+    pixel_format: PixelFormatOut = PixelFormat.YUV420P,
+    fps: Fps = None,
+    audio: Audio = Sound.KEEP,
     weights: flags.Weights = "adain",
     overwrite: flags.Overwrite = False,
     resume: flags.Resume = False,
     max_megapixels: flags.MaxMegapixels = MAX_MEGAPIXELS,
-    as_json: video_flags.AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stylize a video with paintings, with little flicker."""
-    times = Times()
+    looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
-        from styleflax.cli.video_job import VideoJob, run_videos  # noqa: PLC0415
-        from styleflax.cli.video_targets import (  # noqa: PLC0415
-            find_video_targets,
-            read_rate,
-        )
+        from styleflax.cli.video_report import VideoReport  # noqa: PLC0415
+        from styleflax.inference.video import VideoJob, stylize_videos  # noqa: PLC0415
 
     check_exists(clip, "VIDEO", "a video file or a folder")
-    left_out: list[LeftOut] = []
     check_resume(out, resume=resume, overwrite=overwrite)
     overwrite |= resume  # which is more careful
-    targets = find_video_targets(clip, out, left_out, crf=crf, overwrite=overwrite)
-    rate = read_rate(fps, [source for source, _ in targets])
+    targets, left_out, rate = _find_targets(clip, out, crf, fps, overwrite=overwrite)
     styles = expand(style, "--style", STYLE_SUFFIXES, repeats=True, left_out=left_out)
-    styles = add_style_masks(styles, style_mask)
-    keyframes, blend = _read_keyframes(keyframe, blend, len(styles))
-    look = control_flags.Look(
-        alpha=alpha,
-        blend=blend,
-        exaggerate=exaggerate,
-        mask=mask,
-        feather=feather,
-        color=color,
-        size=size,
-        restore_size=restore_size,
-        style_size=style_size,
-        level_balance=level_balance,
-        max_megapixels=max_megapixels,
-        color_match=color_match,
-        detail=detail,
-    )
-    controls, plan = control_flags.control_arguments(len(styles), look)
-    _refuse_choice(styles, together=control_flags.one_picture(controls))
-    asked = (plan, keyframes, smooth, steady, max_megapixels)
-    writing = (crf, pixel_format.value, audio is video_flags.Sound.KEEP, overwrite)
-    jobs = [VideoJob(one, styles, to, *asked, *writing, rate) for one, to in targets]
+    styles = add_style_masks(styles, read_style_masks(style_mask))
+    keyframes, controls, plan = _read_controls(looks, keyframe, len(styles))
+    job = VideoJob(clip, styles, out, plan, keyframes, smooth, steady, max_megapixels)
+    job = job._replace(crf=crf, pixel_format=pixel_format.value, rate=rate)
+    job = job._replace(keep_sound=audio is Sound.KEEP, overwrite=overwrite)
+    jobs = [job._replace(clip=one, out=to) for one, to in targets]
     if resume or out.is_dir():
         ways = {"audio": audio.value, "fps": fps, **controls}
         jobs = [job.recorded(Recorder(weights), ways) for job in jobs]
-    run_videos(jobs, weights, times, left_out, resume=resume, as_json=as_json)
+    report = VideoReport(left_out, times, as_json=as_json)
+    with times.watching_compiler(), _sigterm_as_interrupt():
+        stylize_videos(jobs, weights, report, resume=resume)
+    if report.end(len(jobs)):
+        raise typer.Exit(1)
+
+
+def _find_targets(
+    clip: Path, out: Path, crf: int | None, fps: float | None, *, overwrite: bool
+) -> tuple[list[tuple[Path, Path]], list[LeftOut], Fraction]:
+    """Every clip with its file; what a folder holds beside clips; the frame rate."""
+    from styleflax.inference.video import clips  # noqa: PLC0415  (late, as above)
+
+    left_out: list[LeftOut] = []
+    targets = clips.find_video_targets(
+        clip, out, left_out, crf=crf, overwrite=overwrite
+    )
+    return targets, left_out, clips.read_rate(fps, [source for source, _ in targets])
+
+
+def _read_controls(
+    looks: Looks, keyframe: list[str] | None, num_styles: int
+) -> "tuple[Keyframes | None, ControlArguments, Plan]":
+    """The schedule of styles, and the controls with which it begins."""
+    keyframes, blend = _read_keyframes(keyframe, looks.blend, num_styles)
+    controls, plan = read_looks(looks._replace(blend=blend), num_styles)
+    if num_styles > 1 and not one_picture(controls):
+        raise ValueError(
+            f"several styles (got {num_styles}) require --blend, --keyframe or --mask"
+        )
+    return keyframes, controls, plan
 
 
 def _read_keyframes(
@@ -101,7 +213,7 @@ def _read_keyframes(
         return None, blend
     if blend is not None:
         raise ValueError("--blend and --keyframe cannot be combined; give one of them")
-    keyframes = control_flags.read_keyframes(given)
+    keyframes = read_keyframes(given)
     for time_s, weights in keyframes:
         if len(weights) != num_styles:
             raise ValueError(
@@ -111,8 +223,18 @@ def _read_keyframes(
     return keyframes, ",".join(map(str, keyframes[0][1]))
 
 
-def _refuse_choice(styles: list[Source], *, together: bool) -> None:
-    if len(styles) > 1 and not together:
-        raise ValueError(
-            f"several styles (got {len(styles)}) require --blend, --keyframe or --mask"
-        )
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Within the block SIGTERM is as Ctrl-C, so that what is half done goes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # elsewhere signals cannot be caught
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -6,10 +6,14 @@ from typing import Annotated
 
 import typer
 
-from styleflax.cli.output_paths import check_not_taken, check_out_folder, check_suffix
-from styleflax.cli.tables import print_table
+from styleflax.cli.report import print_table
 from styleflax.files import make_folder
-from styleflax.weights.packaged import SUFFIX
+from styleflax.inference.folders.outputs import (
+    check_not_taken,
+    check_out_folder,
+    check_suffix,
+)
+from styleflax.weights.packaged_models import SUFFIX
 
 app = typer.Typer(
     help="List, fetch, verify, export, average and convert model files.",
@@ -194,8 +198,7 @@ def _check_model_target(out: Path) -> None:
 
 def _by_name(file: Path) -> Path:
     """The path of weights that are here already, if `file` is their name."""
-    from styleflax.weights import packaged as packaged_models  # noqa: PLC0415
-    from styleflax.weights import registry  # noqa: PLC0415
+    from styleflax.weights import packaged_models, registry  # noqa: PLC0415
 
     if str(file) in registry.DOWNLOADS and not file.is_file():
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415

@@ -9,10 +9,9 @@ import functools
 import hashlib
 import os
 import platform
-import tempfile
 from pathlib import Path
 
-from styleflax.files import find_cache_dir
+from styleflax.files import find_cache_dir, write_file
 
 SWITCH = "STYLEFLAX_COMPILATION_CACHE"
 """Environment variable; "off" disables the cache; JAX's own is unchanged."""
@@ -83,13 +82,7 @@ def read_kept(path: Path) -> bytes | None:
 def write_kept(path: Path, content: bytes) -> None:
     """Writes it whole or not at all; where nothing can be written, nothing."""
     with contextlib.suppress(OSError):
-        number, temporary = tempfile.mkstemp(".tmp", ".", path.parent)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        write_file(path, hashlib.sha256(content).digest() + content)
         limit_size(path.parent)
 
 

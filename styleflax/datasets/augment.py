@@ -50,7 +50,7 @@ def random_crop(
     return np.asarray(crop.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else crop)
 
 
-def centre_crop(
+def center_crop(
     picture: bytes | UInt8[np.ndarray, "h w 3"], crop_px: int
 ) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
     """Returns the middle square of a picture, scaled to `crop_px`.

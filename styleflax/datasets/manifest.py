@@ -5,6 +5,7 @@ bytes. Folders may be moved; pictures may not change. Digests are kept beside th
 prepared data sets by size and time of change, so that only new files are read.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from styleflax.datasets.sources import find_manual_dir, parse_spec, picture_files
+from styleflax.files import write_file
 from styleflax.images.listing import RULES, Rules, list_folder, named_as_images
 
 _DIGEST_FOLDER = ".digests"
@@ -206,14 +208,10 @@ def _read_known(path: Path) -> dict[str, list[Any]]:
 
 def _write_known(path: Path, known: dict[str, list[Any]]) -> None:
     """Keeps what can be kept: without it, files are read again."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In ASCII, as names may hold bytes that are no text.
-        temporary.write_text(json.dumps(known), "ascii")
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        # json writes ASCII, as names may hold bytes that are no text.
+        write_file(path, json.dumps(known))
 
 
 def _by_name(manifest: Manifest) -> dict[tuple[int, str], PictureFile]:

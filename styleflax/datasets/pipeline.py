@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from styleflax.datasets.augment import centre_crop, checked_range, random_crop
+from styleflax.datasets.augment import center_crop, checked_range, random_crop
 from styleflax.datasets.sources import PictureSource
 from styleflax.images.decoding import ImageError
 from styleflax.images.pixels import to_float
@@ -209,7 +209,7 @@ class _Crop(grain.transforms.RandomMap):
             index = (element + shift) % len(self._source)
             try:
                 if self._whole_px:
-                    image = centre_crop(self._source[index], self._whole_px)
+                    image = center_crop(self._source[index], self._whole_px)
                 else:
                     image = random_crop(self._source[index], rng, *self._crop)
             except (ImageError, OSError, RuntimeError, ValueError) as failure:

@@ -4,7 +4,6 @@ They show what a network makes of flat areas (see `metrics.blobs`), which few
 photographs of a folder have.
 """
 
-import hashlib
 import itertools
 import logging
 import math
@@ -19,6 +18,7 @@ from jaxtyping import Float, UInt8
 from styleflax.art import FAMILIES, paint
 from styleflax.art.noise import equalize, fbm, grid, mix, smoothstep
 from styleflax.art.palette import pick, ramp
+from styleflax.files import file_sha256
 from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import describe_left_out, list_folder
 from styleflax.images.pixels import to_float
@@ -99,7 +99,7 @@ def load_inputs(folder: Path, size_px: int) -> list[Input]:
             logger.warning("%s: %s", path, remark)
     names = distinct_names([(path.stem, path.parent.name) for path in paths])
     return [
-        Input(name, file_digest(path), load_square_u8(path, size_px))
+        Input(name, file_sha256(path), load_square_u8(path, size_px))
         for name, path in zip(names, paths, strict=True)
     ]
 
@@ -109,12 +109,6 @@ def load_square_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
     image = np.asarray(resize_short_side(load_image_u8(path), size_px))
     top, left = ((side - size_px) // 2 for side in image.shape[:2])
     return image[top : top + size_px, left : left + size_px].copy()
-
-
-def file_digest(path: Path) -> str:
-    """Returns a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def distinct_names(names: Sequence[tuple[str, str]]) -> list[str]:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.evaluation.metrics.artefacts import (
+from styleflax.evaluation.metrics.artifacts import (
     BORDER_LIMIT,
     CHECKERBOARD_LIMIT,
     border_difference,
@@ -205,7 +205,7 @@ class Measure:
             values["ms_ssim"] = float(np.asarray(ms_ssim(*pair))[0])
         values["lab_distance"] = hellinger(lab_histogram(picture), style.histogram)
         values["color"] = color_distance(channel_histograms(picture), style.channels)
-        return values | self._artefacts(picture, content, style, style_picture)
+        return values | self._artifacts(picture, content, style, style_picture)
 
     def identity(self, picture: Picture, content: KnownContent) -> dict[str, float]:
         """Returns how well a content came back that was its own style."""
@@ -230,14 +230,14 @@ class Measure:
         grid = float(np.asarray(grid_prominence(picture))[0])
         return Strengths(grid, border_difference(picture))
 
-    def _artefacts(
+    def _artifacts(
         self,
         picture: Picture,
         content: KnownContent,
         style: KnownStyle,
         style_picture: Picture,
     ) -> dict[str, float]:
-        """Returns the findings of `detect_artefacts`, with inputs measured once."""
+        """Returns the findings of `detect_artifacts`, with inputs measured once."""
         own = self._strengths(picture)
         if own is None or content.strengths is None or style.strengths is None:
             return {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from styleflax.files import make_folder
+from styleflax.files import make_folder, write_file
 
 ROWS_FILE = "rows.jsonl"
 SETTINGS_FILE = "settings.json"
@@ -164,9 +164,7 @@ def _read_settings(path: Path) -> dict[str, Any] | None:
 
 def _write_settings(path: Path, settings: Mapping[str, Any]) -> None:
     text = json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+    write_file(path, text)
 
 
 def _differences(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:

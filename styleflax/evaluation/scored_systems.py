@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.evaluation.inputs import Pair, distinct_names, file_digest
+from styleflax.evaluation.inputs import Pair, distinct_names
 from styleflax.evaluation.systems import (
     System,
     describe_gatys,
@@ -15,9 +15,10 @@ from styleflax.evaluation.systems import (
     make_model_system,
     make_outputs_system,
 )
+from styleflax.files import file_sha256
 from styleflax.inference.checks import check_alpha
 from styleflax.inference.model import build_model
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model, model_digest
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -75,7 +76,7 @@ def load_lineup(
         wanted = [(pair.content.name, pair.style.name) for pair in pairs]
         files = find_outputs(name, folder, wanted)
         digests[f"outputs {name}"] = {
-            f"{content}__{style}": file_digest(path)
+            f"{content}__{style}": file_sha256(path)
             for (content, style), path in files.items()
         }
         systems.append(make_outputs_system(name, files, size_px))

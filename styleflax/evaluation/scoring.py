@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from styleflax.evaluation.inputs import FirstKept, Input, Pair
 from styleflax.evaluation.measure import KnownContent, KnownStyle, Measure
-from styleflax.evaluation.metrics.artefacts import Artefacts, detect_artefacts
+from styleflax.evaluation.metrics.artifacts import Artifacts, detect_artifacts
 from styleflax.evaluation.metrics.color import channel_histograms, color_distance
 from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
@@ -23,7 +23,9 @@ from styleflax.evaluation.systems import Made, System, square_path
 from styleflax.files import short_stem
 from styleflax.images.files import save_image
 from styleflax.images.pixels import to_float
+from styleflax.methods import controls_of
 from styleflax.methods.base import Batch, Method, Variables, plain_controls, stylize
+from styleflax.methods.finishing import match_pairs
 from styleflax.training.run import Scorer
 from styleflax.types import Image, Params
 
@@ -164,9 +166,10 @@ logger = logging.getLogger(__name__)
 def make_scorer(method: Method, batch: Batch) -> Scorer:
     """Means over validation pairs of what training shall improve.
 
-    All are better the lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
+    Pictures are made at strength 1, color step included. All values are better the
+    lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
     (AlexNet), both only with the extra `eval`; `color`; and by each detector of
-    artefacts the share of pictures in which it finds some.
+    artifacts the share of pictures in which it finds some.
 
     Args:
         method: As the phase trains it.
@@ -184,6 +187,9 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
     ) -> Image:
         encoded = method.encode_style(variables, frozen, style)
         image = stylize(method, variables, frozen, content, [encoded], plain_controls())
+        if "color_match" in controls_of(method):
+            # As the exported model file shows pictures by default.
+            image = match_pairs(image, style["image"], strength=1.0)
         return jnp.clip(image, 0.0, 1.0)
 
     def score(variables: Variables, frozen: Params) -> dict[str, float]:
@@ -191,7 +197,7 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
         for i, (content, style) in enumerate(zip(contents, styles, strict=True)):
             looks = {"image": style[None], "style_index": places[i : i + 1]}
             image = np.asarray(program(variables, frozen, content[None], looks)[0])
-            row = _artefacts(image, content, style)
+            row = _artifacts(image, content, style)
             row["color"] = color_distance(channel_histograms(image), histograms[i])
             if networks:
                 row["gram"] = networks.gram(image, of_styles[i])
@@ -200,7 +206,7 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
     of_networks = ("gram", "lpips") if networks else ()
-    return Scorer((*Artefacts._fields, "color", *of_networks), score)
+    return Scorer((*Artifacts._fields, "color", *of_networks), score)
 
 
 class _Networks:
@@ -226,10 +232,10 @@ def _make_networks() -> _Networks | None:
         return None
 
 
-def _artefacts(
+def _artifacts(
     image: Float[np.ndarray, "h w 3"],
     content: Float[np.ndarray, "h w 3"],
     style: Float[np.ndarray, "h w 3"],
 ) -> dict[str, float]:
-    found = detect_artefacts(image, content, style)
+    found = detect_artifacts(image, content, style)
     return {name: float(each.found) for name, each in found._asdict().items()}

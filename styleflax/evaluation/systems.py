@@ -26,7 +26,7 @@ from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Style, Variables
 from styleflax.ops.color import coral_recolor
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model, model_digest
 
 PATTERNS = ("{content}__{style}", "{content}-{style}", "{content}_stylized_{style}")
@@ -128,7 +128,7 @@ def load_output_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
 
 
 BASELINES = ("content", "style", "coral")
-"""The content as it is, the style as it is, the content in the style's colours."""
+"""The content as it is, the style as it is, the content in the style's colors."""
 
 LOSS_TERMS = ("content", "style")
 

@@ -122,7 +122,7 @@ def transformer_net(
         name: str, x: str, kind: str = "keep", border: str = border, end: str = "Relu"
     ) -> str:
         x = _transformer_conv(g, params[name], x, kind, border)
-        x = normalize(name, x) if name in net.normalised_channels() else x
+        x = normalize(name, x) if name in net.normalized_channels() else x
         return g.add(end, x) if end else x
 
     x = g.pad(image, START_PAD_PX * net.residual_blocks) if at_start else image

@@ -64,14 +64,14 @@ def turned_upright(image: Image, orientation: int) -> Image:
     return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
 
 
-def colour_and_alpha(image: Image) -> tuple[Image, Image | None]:
-    """Returns a decoded picture's colour and its opacity apart.
+def color_and_alpha(image: Image) -> tuple[Image, Image | None]:
+    """Returns a decoded picture's color and its opacity apart.
 
     Args:
         image: Any Pillow picture, already decoded.
 
     Returns:
-        The colour in mode L, RGB or CMYK of 8 bits, gray of more bits scaled as
+        The color in mode L, RGB or CMYK of 8 bits, gray of more bits scaled as
         `upright_rgb` does, white where nothing can be seen of it; and the
         opacity in mode L, or None where all is opaque.
 
@@ -87,23 +87,23 @@ def colour_and_alpha(image: Image) -> tuple[Image, Image | None]:
         return (image if plain else image.convert("RGB")), None
     # By way of RGBA, which Pillow gives for every kind of transparency there is.
     alpha = image.convert("RGBA").getchannel("A")
-    colour = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
+    color = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
     if alpha.getextrema() == (255, 255):
-        return colour, None
+        return color, None
     hidden = alpha.point(lambda a: 255 if a == 0 else 0)
     # A copy, since conversion to its own mode may hand back the caller's picture.
-    colour = colour.copy()
-    colour.paste(PillowImage.new(colour.mode, colour.size, "white"), mask=hidden)
-    return colour, alpha
+    color = color.copy()
+    color.paste(PillowImage.new(color.mode, color.size, "white"), mask=hidden)
+    return color, alpha
 
 
 def _rgb(image: Image) -> Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I"):
-        return _grey_as_rgb(_deep_as_u8(np.asarray(image)))
+        return _gray_as_rgb(_deep_as_u8(np.asarray(image)))
     if image.mode == "F":
-        return _grey_as_rgb(samples_as_u8(np.asarray(image)))
+        return _gray_as_rgb(samples_as_u8(np.asarray(image)))
     if image.mode == "La":  # premultiplied; Pillow converts it to LA only
         image = image.convert("LA")
     if image.has_transparency_data:
@@ -113,8 +113,8 @@ def _rgb(image: Image) -> Image:
     return image.convert("RGB")
 
 
-def _grey_as_rgb(grey_u8: np.ndarray) -> Image:
-    return PillowImage.fromarray(grey_u8).convert("RGB")
+def _gray_as_rgb(gray_u8: np.ndarray) -> Image:
+    return PillowImage.fromarray(gray_u8).convert("RGB")
 
 
 def samples_as_u8(samples: np.ndarray) -> UInt8[np.ndarray, "*shape"]:

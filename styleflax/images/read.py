@@ -20,7 +20,7 @@ from styleflax.images.decoding import (
     open_image,
     source_name,
 )
-from styleflax.images.pixels import colour_and_alpha, exif_orientation, turned_upright
+from styleflax.images.pixels import color_and_alpha, exif_orientation, turned_upright
 
 _IN_TIME = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats whose frames follow in time."""
@@ -143,14 +143,14 @@ _CREATION_DATE = slice(24, 36)  # ICC.1:2022, section 7.2, table 17
 _FIXED_DATE = b"\x07\xd0\0\x01\0\x01\0\0\0\0\0\0"  # the beginning of the year 2000
 
 
-def convert_to_srgb(colour: Image, profile: bytes) -> Image:
+def convert_to_srgb(color: Image, profile: bytes) -> Image:
     """Returns a picture's colors as sRGB, in mode RGB.
 
     White stays white and black black (relative colorimetric with black point
     compensation), as editors of photographs do it.
 
     Args:
-        colour: Mode L, RGB or CMYK; one that fits the profile.
+        color: Mode L, RGB or CMYK; one that fits the profile.
         profile: An ICC profile.
 
     Raises:
@@ -158,7 +158,7 @@ def convert_to_srgb(colour: Image, profile: bytes) -> Image:
             for another kind of color.
     """
     converted = ImageCms.profileToProfile(
-        colour,
+        color,
         ImageCms.ImageCmsProfile(io.BytesIO(profile)),
         ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
@@ -277,9 +277,9 @@ def _read(image: Image, name: str) -> Picture:
             notes.append(others)
         image.load()
         orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
-        colour, alpha = colour_and_alpha(image)
+        color, alpha = color_and_alpha(image)
         profile = image.info.get("icc_profile")
-        rgb, profile = _srgb(colour, profile, notes)
+        rgb, profile = _srgb(color, profile, notes)
         rgb_u8 = np.asarray(turned_upright(rgb, orientation))
         alpha_u8 = None
         if alpha is not None:
@@ -306,14 +306,14 @@ def _exif(image: Image, notes: list[str]) -> bytes | None:
 
 
 def _srgb(
-    colour: Image, profile: bytes | None, notes: list[str]
+    color: Image, profile: bytes | None, notes: list[str]
 ) -> tuple[Image, bytes | None]:
-    """The colours as sRGB, and sRGB's profile if the file had a usable one."""
+    """The colors as sRGB, and sRGB's profile if the file had a usable one."""
     if profile:
         try:
-            return convert_to_srgb(colour, profile), srgb_profile()
+            return convert_to_srgb(color, profile), srgb_profile()
         except MemoryError:
             raise
         except Exception as error:  # a broken profile does not spoil the pixels
-            notes.append(f"the colour profile is ignored: {one_line(error)}")
-    return colour.convert("RGB"), None
+            notes.append(f"the color profile is ignored: {one_line(error)}")
+    return color.convert("RGB"), None

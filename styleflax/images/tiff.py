@@ -27,7 +27,7 @@ _UNCOMPRESSED, _SEPARATE = 1, 2
 _UNSIGNED = 1
 _WHITE_IS_0, _BLACK_IS_0, _RGB, _SEPARATED = 0, 1, 2, 5
 _COLORS = {_WHITE_IS_0: 1, _BLACK_IS_0: 1, _RGB: 3, _SEPARATED: 4}
-"""Channels of colour by how they are meant."""
+"""Channels of color by how they are meant."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MAX_RATIO = 1100
 """Deflate never makes more of a byte."""

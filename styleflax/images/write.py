@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from styleflax.files import temporary_beside
+from styleflax.files import write_file
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.read import Picture
 from styleflax.memory import explained_memory
@@ -126,13 +126,9 @@ def write_whole(path: Path, data: bytes) -> None:
         raise FileNotFoundError(
             f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
         )
-    temporary = temporary_beside(path)
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        write_file(path, data)
     except OSError as error:
         failure = type(error)(f"cannot write {str(path)!r}: {one_line(error)}")
         failure.errno = error.errno  # by which a full disk is known
         raise failure from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,1 +1,41 @@
 """Stylizing pictures with trained weights."""
+
+from typing import TYPE_CHECKING
+
+from styleflax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from styleflax.inference.contents import Stylized
+    from styleflax.inference.controls import (
+        ControlArguments,
+        Plan,
+        make_plan,
+        schedule_weights,
+    )
+    from styleflax.inference.model import Model, build_model
+    from styleflax.inference.stylizer import Stylizer
+
+__all__ = [
+    "ControlArguments",
+    "Model",
+    "Plan",
+    "Stylized",
+    "Stylizer",
+    "build_model",
+    "make_plan",
+    "schedule_weights",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ControlArguments": "controls",
+        "Model": "model",
+        "Plan": "controls",
+        "Stylized": "contents",
+        "Stylizer": "stylizer",
+        "build_model": "model",
+        "make_plan": "controls",
+        "schedule_weights": "controls",
+    },
+)

@@ -22,7 +22,7 @@ from styleflax.inference.masks.read import Mask, Masking, check_masks, check_sty
 from styleflax.methods.base import Controls
 
 ColorMode = Literal["style", "coral", "luminance", "lab"]
-"""Whose colours the result has: the style's, or in one of three ways the content's."""
+"""Whose colors the result has: the style's, or in one of three ways the content's."""
 MAX_EXAGGERATION = 10.0
 """Beyond it there is nothing left to see."""
 

@@ -41,7 +41,7 @@ from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 from styleflax.methods.finishing import has_palette
 from styleflax.parallel import local_devices
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model
 
 if TYPE_CHECKING:
@@ -235,17 +235,79 @@ class Stylizer:
             NotEnoughMemoryError: If memory does not suffice; says what to do.
             ForkedProcessError: If the process was forked after the first use of JAX.
         """
-        refuse_fork()
         several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
         styles: list[OneStyle] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
-        plan = make_plan(len(styles), **controls)
+        plan = self.plan(len(styles), **controls)
+        return self.run(plan, self.read_styles(styles, plan), content)
+
+    def plan(self, num_styles: int = 1, **controls: Unpack[ControlArguments]) -> Plan:
+        """Returns the plan of calls with these controls, checked and completed.
+
+        Args:
+            num_styles: Number of styles in each of the calls.
+            controls: See `controls.ControlArguments`.
+
+        Raises:
+            ValueError: A control is not in its range or does not fit the styles, or the
+                method lacks it.
+            FileNotFoundError: The file of a mask is missing.
+
+        Example:
+            >>> plan = stylizer.plan(1, alpha=0.8)
+            >>> styles = stylizer.read_styles(["painting.jpg"], plan)
+            >>> made = [stylizer.run(plan, styles, photo) for photo in photos]
+        """
+        plan = make_plan(num_styles, **controls)
         self.check_plan(plan)
+        return plan
+
+    def read_styles(
+        self,
+        styles: Sequence[OneStyle],
+        plan: Plan,
+        masks: Sequence[Mask | None] | None = None,
+    ) -> list[OneStyle]:
+        """Returns styles as `run` takes them, read and encoded once for many contents.
+
+        Args:
+            styles: Pictures, style files, or what `encode_style` returned.
+            plan: The plan of the calls.
+            masks: For every style the part of it that counts; by default those of the
+                plan.
+
+        Raises:
+            ValueError: A style cannot be used, or lacks the pixels that are needed.
+            FileNotFoundError: A path leads nowhere.
+        """
+        masks = plan.style_masks if masks is None else masks
         looks, refine = (plan.color, plan.style_size), plan.refine > 0
-        prepared = [
+        return [
             self.prepare_style(style, *looks, mask, refine=refine)
-            for style, mask in zip(styles, plan.style_masks, strict=True)
+            for style, mask in zip(styles, masks, strict=True)
         ]
-        plan = self.complete_plan(plan, prepared)
+
+    def run(
+        self,
+        plan: Plan,
+        styles: Sequence[OneStyle],
+        content: Picture | Sequence[Picture],
+    ) -> Stylized:
+        """Returns the content in the styles.
+
+        Args:
+            plan: What `plan` returned.
+            styles: What `read_styles` returned for the plan.
+            content: A picture, or several of one size as a list or an array
+                (b, h, w, 3).
+
+        Raises:
+            ValueError: A mask's region is empty, or a picture is below 16 px.
+            FileNotFoundError: A path leads nowhere.
+            NotEnoughMemoryError: Memory does not suffice; says what to do.
+            ForkedProcessError: The process was forked after the first use of JAX.
+        """
+        refuse_fork()
+        plan = self.complete_plan(plan, styles)
         with_alpha = plan.masking is not None and plan.masking.need_alpha
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
@@ -253,7 +315,7 @@ class Stylizer:
         # What depends on a content itself is done for one after the other.
         apart = with_alpha or plan.color == "coral"
         groups = [[one] for one in contents] if apart else [contents]
-        made = [x for group in groups for x in self._stylize(group, prepared, plan)]
+        made = [x for group in groups for x in self._stylize(group, styles, plan)]
         if not is_batch:
             return Stylized(made[0])
         # One is not copied, as it may be large.
@@ -295,7 +357,7 @@ class Stylizer:
     def _stylize(
         self, contents: Sequence[Content], styles: Sequence[OneStyle], plan: Plan
     ) -> list[np.ndarray]:
-        """Contents of one size, with the same masks and colours."""
+        """Contents of one size, with the same masks and colors."""
         first = contents[0]
         height, width = first.image.shape[:2]
         masks = lay_masks(plan.masking, height, width, first.alpha)

@@ -21,5 +21,5 @@ def critic_loss(
 
 
 def persuasion_loss(output_scores: Float[Array, "b _ _"]) -> Float[Array, ""]:
-    """What the other player minimises: the negative mean score of its patches."""
+    """What the other player minimizes: the negative mean score of its patches."""
     return -output_scores.astype(jnp.float32).mean()

@@ -14,8 +14,8 @@ def covariance_matrix(feature: FeatureMap) -> Float[Array, "b c c"]:
     """
     x = feature.astype(jnp.float32)
     positions = x.shape[1] * x.shape[2]
-    centred = x - x.mean(axis=(1, 2), keepdims=True)
-    return gram_matrix(centred) * (positions / max(positions - 1, 1))
+    centered = x - x.mean(axis=(1, 2), keepdims=True)
+    return gram_matrix(centered) * (positions / max(positions - 1, 1))
 
 
 def covariance_loss(

@@ -52,13 +52,13 @@ class StyleLoss(NamedTuple):
     """How far features are from a style's, as a sum over layers.
 
     Attributes:
-        summarise: feature of a style -> what of it is compared with, any tree.
-        compare: (feature, what `summarise` gave, key) -> scalar, a mean over the
+        summarize: feature of a style -> what of it is compared with, any tree.
+        compare: (feature, what `summarize` gave, key) -> scalar, a mean over the
             batch.
         layers: Those that are compared; () for all that the style comes with.
     """
 
-    summarise: Callable[[FeatureMap], Any]
+    summarize: Callable[[FeatureMap], Any]
     compare: Callable[[FeatureMap, Any, Key], Float[Array, ""]]
     layers: tuple[str, ...] = ()
 
@@ -74,7 +74,7 @@ class StyleLoss(NamedTuple):
                 f"style_features must have {', '.join(missing)}, got "
                 f"{', '.join(style_features)}"
             )
-        return {name: self.summarise(style_features[name]) for name in names}
+        return {name: self.summarize(style_features[name]) for name in names}
 
     def by_layer(
         self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key

@@ -10,6 +10,7 @@ from styleflax.methods.cin import make_cin, make_cin_style
 from styleflax.methods.johnson import make_johnson
 from styleflax.methods.lite import make_lite
 from styleflax.methods.sanet import make_sanet
+from styleflax.methods.terms import NOT_TRAINED
 
 METHODS: Mapping[str, Callable[..., Method]] = {
     "adain": make_adain,
@@ -19,6 +20,7 @@ METHODS: Mapping[str, Callable[..., Method]] = {
     "cin": make_cin,
     "cin_style": make_cin_style,
 }
+_OWN = frozenset(METHODS)
 _SHARED = frozenset({"arithmetic", "dtype", "remat"})
 COLOR_MATCHING = frozenset({"adain"})
 """Methods whose losses can judge a picture after the color step."""
@@ -41,6 +43,7 @@ def build(
     options: Options | None = None,
     *,
     color_match: float = 0.0,
+    trains: bool = True,
     **arguments: Any,
 ) -> Method:
     """The method of that name.
@@ -53,6 +56,7 @@ def build(
         losses: Weights by term; None for the method's own.
         options: The method's record of options; None for its defaults.
         color_match: Strength of the color step before training losses; see `adain`.
+        trains: Whether the method will be trained; if not, no losses are built.
         arguments: `arithmetic`, `dtype` and `remat` of the `make_` function; all
             others are options by name, in place of those of the record.
 
@@ -64,6 +68,8 @@ def build(
     given = {k: arguments.pop(k) for k in _SHARED & arguments.keys()}
     if losses is not None:
         given["losses"] = losses
+    elif not trains and name in _OWN:  # other methods need not have any
+        given["losses"] = NOT_TRAINED
     if color_match:
         if name not in COLOR_MATCHING:
             raise ValueError(

@@ -29,7 +29,7 @@ class Variables(NamedTuple):
 
     Attributes:
         players: Trained parameters by player: `model`, and for an adversarial
-            loss also `critic`. Each has an optimiser of its own.
+            loss also `critic`. Each has an optimizer of its own.
         state: What changes without a gradient (batch statistics); mostly {}.
     """
 
@@ -76,7 +76,7 @@ class Piece(NamedTuple):
     Attributes:
         extent: Rows and columns of the window, in px, that are the picture's.
         masks: Masks of `Controls`, on the grids of this window; there those of
-            `Controls` are not looked at.
+            `Controls` are ignored.
         itself: What the window's positions attended to in the whole content; {}
             where strength is 1, and with a method that has no `Tiling.attend`.
     """

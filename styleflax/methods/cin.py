@@ -111,7 +111,7 @@ def make_network(
         padding="mirror",
         upsampling="nearest",
         output="sigmoid",
-        normalise_output=True,
+        normalize_output=True,
         kernel_std=kernel_std,
         dtype=dtype,
         native=options.native,
@@ -228,7 +228,7 @@ def _make_tables(net: TransformerNet, rows: int) -> Params:
     """Gamma 1 and beta 0 for every style and channel."""
     return {
         name: {"gamma": jnp.ones((rows, c)), "beta": jnp.zeros((rows, c))}
-        for name, c in net.normalised_channels().items()
+        for name, c in net.normalized_channels().items()
     }
 
 

@@ -68,7 +68,7 @@ class Perception(NamedTuple):
         Args:
             frozen: Holds the encoder.
             content: Pictures.
-            stylized: Stylized of the same size; what is differentiated.
+            stylized: Results of the same size; the losses are differentiated by them.
             style: One for every picture, or one for all, of any size; with
                 coefficients one for every picture.
             players: Hold the critic, if there is one.
@@ -182,7 +182,7 @@ class FeedForward(NamedTuple):
         init: Makes the variables, without critics.
         draw: Makes the batch's pictures in training.
         aims: What those are compared with.
-        encode_style: Encode style of `Method`.
+        encode_style: Field of `Method`.
         apply: Makes a picture.
     """
 

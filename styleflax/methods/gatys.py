@@ -143,7 +143,7 @@ def find_targets(
         }
     parts = style_masks or (None,) * len(styles)
     kept = (
-        _summarise(objective, encode(objective, encoder, style), part)
+        _summarize(objective, encode(objective, encoder, style), part)
         for style, part in zip(styles, parts, strict=True)
     )
     content_layers = objective.content_layers if objective.content_weight else ()
@@ -190,7 +190,7 @@ def encode(objective: Objective, encoder: Params, image: Image) -> FeatureMaps:
     return network.apply({"params": encoder}, image)
 
 
-def _summarise(
+def _summarize(
     objective: Objective, features: FeatureMaps, part: Float[Array, "_ _"] | None
 ) -> dict[str, dict[str, Any]]:
     seen = {layer: features[layer] for layer in objective.style_layers}
@@ -201,7 +201,7 @@ def _summarise(
         }
     losses = ((name, find_style_loss(name)) for name, _ in objective.style_losses)
     return {
-        name: {x: loss.summarise(seen[x]) for x in loss.layers or seen}
+        name: {x: loss.summarize(seen[x]) for x in loss.layers or seen}
         for name, loss in losses
     }
 

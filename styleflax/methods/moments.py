@@ -34,7 +34,7 @@ def style_moments(
     Args:
         feature: Feature of the style.
         mask: The part, of any size; None for all.
-        statistics: Statistics of `ops.statistics`.
+        statistics: Arguments of `ops.statistics`.
     """
     if mask is None:
         mean, std = channel_mean_std(feature, **statistics)

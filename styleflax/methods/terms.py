@@ -27,6 +27,8 @@ CRITIC_LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"adversarial": ("relu3_1",)}
 )
 """Terms that critics score, and the layers of these critics."""
+NOT_TRAINED: Losses = MappingProxyType({})
+"""Stands for the losses of a method that is not trained: none are built."""
 REPORTED: Mapping[str, float] = MappingProxyType({"style": 0.0})
 """Computed as a metric whatever the weights are: the ruler for all of them."""
 
@@ -148,6 +150,8 @@ def make_style_terms(
     Raises:
         ValueError: If a term is unknown or asks for a layer that is not there.
     """
+    if weights is NOT_TRAINED:
+        return StyleTerms({}, {}, PatchCritic(width, dtype))
     check_loss_names(weights, (*own_terms, *STYLE_LOSSES, *CRITIC_LAYERS), own_terms)
     terms = {str(k): _style_term(k) for k in (*REPORTED, *weights)}
     losses: dict[str, StyleLoss] = {}

@@ -14,7 +14,7 @@ from styleflax.types import Image, Params
 MAX_DEVIATION = 0.01
 
 
-def normalise_activations(
+def normalize_activations(
     vgg_params: Params,
     images: Image,
     statistic: str = "rms",

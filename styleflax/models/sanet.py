@@ -57,9 +57,9 @@ class StyleAttention(nn.Module):
     """One SANet block, less its residual: style features at the content's places.
 
     Attributes:
-        statistics: `ddof` and `eps` of the normalisation of styles.
+        statistics: `ddof` and `eps` of the normalization of styles.
         dtype: Compute type; scores, and what is returned, are float32.
-        path: Path of `ops.attention.attention`.
+        path: Argument of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
@@ -79,13 +79,13 @@ class StyleAttention(nn.Module):
         """What every position attended to, for mixes of styles in regions.
 
         Args:
-            queries: The content's features, mean-variance normalised by the
+            queries: The content's features, mean-variance normalized by the
                 moments of every region.
             styles: Raw features; batches of 1 serve all contents.
             masks: As in `Regions`, at this layer.
             shares: The same; the last column is that of `itself`, if given.
             itself: Taken as it is.
-            parts: Parts of the styles, which are normalised by the moments there and
+            parts: Parts of the styles, which are normalized by the moments there and
                 attended to only there; none, or None, for all of a style.
         """
         b, h, w, c = queries[0].shape
@@ -100,9 +100,9 @@ class StyleAttention(nn.Module):
         asked = [f(query.reshape(b, h * w, c)) for query in queries]
         for s, style in enumerate(styles):
             part = parts[s] if parts else None
-            normalised, bias = _seen(style, part, self.statistics)
+            normalized, bias = _seen(style, part, self.statistics)
             flat = (style.shape[0], -1, c)
-            key, value = g(normalised.reshape(flat)), value_of(style.reshape(flat))
+            key, value = g(normalized.reshape(flat)), value_of(style.reshape(flat))
             for r, query in enumerate(asked):
                 found = attention(query, key, value, bias=bias, path=self.path)
                 weight = shares[r, s] * masks[r, :, :, None]
@@ -115,13 +115,13 @@ class StyleAttention(nn.Module):
 def _seen(
     style: Float[Array, "_ h w c"], part: Part | None, statistics: Mapping[str, Any]
 ) -> tuple[Float[Array, "_ h w c"], Float[Array, "1 1 m"] | None]:
-    """A style normalised within its part, and what is added to scores for the rest."""
+    """A style normalized within its part, and what is added to scores for the rest."""
     if part is None:
         return mean_variance_norm(style, **statistics), None
     weights = part[..., 0].astype(jnp.float32)
     mean, std = moments_mean_std(region_moments(style, weights), **statistics)
-    centred = style.astype(jnp.float32) - mean[:, :, None]
-    return centred / std[:, :, None], jnp.log(weights).reshape(1, 1, -1)
+    centered = style.astype(jnp.float32) - mean[:, :, None]
+    return centered / std[:, :, None], jnp.log(weights).reshape(1, 1, -1)
 
 
 def attend_partly(
@@ -138,7 +138,7 @@ def attend_partly(
     `StyleAttention` weighs and sums before `out_conv`.
 
     Args:
-        params: Params of a `StyleAttention`.
+        params: Parameters of a `StyleAttention`.
         queries: Normalized features of the content.
         normalized: The style's features there, normalized as all of the style.
         raw: The same as they are.
@@ -170,7 +170,7 @@ class SANet(nn.Module):
     Attributes:
         statistics: As in `StyleAttention`.
         dtype: Compute type; the result is float32.
-        path: Path of `ops.attention.attention`.
+        path: Argument of `ops.attention.attention`.
     """
 
     statistics: Mapping[str, Any]
@@ -195,7 +195,7 @@ class SANet(nn.Module):
 
         Args:
             content: Raw features of both layers.
-            queries: The same, normalised for every region.
+            queries: The same, normalized for every region.
             styles: Raw features of both layers, for every style, and by `part_of`
                 what of them counts, if that is not all.
             regions: What goes where.
@@ -240,7 +240,7 @@ _ATTENDED_SHARE = 1.5
 def likeness_params(key: Key, channels: int = 512) -> Params:
     """Parameters with which an untrained `SANet` moves style to where it is alike.
 
-    Queries and keys are the same rotation of normalised features, so that every
+    Queries and keys are the same rotation of normalized features, so that every
     position attends to those most like it; values pass unchanged. The merge is a
     mean of the content's relu4_1 (2 parts) and the relu4_1 it attended to (3
     parts), and what relu5_1 attended to begins as nothing. A decoder of relu4_1

@@ -16,7 +16,7 @@ from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import Image
 
 Modulate = Callable[[str, Float[Array, "b h w c"]], Float[Array, "b h w c"]]
-"""(layer, normalised map) -> the map with the scale and shift of a style."""
+"""(layer, normalized map) -> the map with the scale and shift of a style."""
 
 START_PAD_PX = 8
 """Border of `reflect-start` for a residual block: what its two unpadded convolutions at
@@ -51,7 +51,7 @@ class TransformerNet(nn.Module):
         output: `tanh` of a range of 150 around Caffe's mean, of 255, so that pixels
             may leave [0, 1]; `sigmoid`; `linear` of [0, 255], which pixels may leave,
             too (fast_neural_style of pytorch/examples).
-        normalise_output: Normalize the last convolution, too (Dumoulin et al.).
+        normalize_output: Normalize the last convolution, too (Dumoulin et al.).
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.
@@ -64,7 +64,7 @@ class TransformerNet(nn.Module):
     padding: Padding = "reflect-start"
     upsampling: Upsampling = "transposed"
     output: Output = "tanh"
-    normalise_output: bool = False
+    normalize_output: bool = False
     kernel_std: float | None = None
     dtype: DTypeLike = jnp.float32
     native: bool = False
@@ -88,7 +88,7 @@ class TransformerNet(nn.Module):
             conv = _Conv(
                 self.channels()[name],
                 size,
-                biased=not self._normalises(name),
+                biased=not self._normalizes(name),
                 kernel_std=self.kernel_std,
                 dtype=self.dtype,
                 native=self.native,
@@ -123,17 +123,17 @@ class TransformerNet(nn.Module):
         begin = {"conv1": small, "conv2": middle, "conv3": wide}
         return {**begin, **residual, "up1": middle, "up2": small, "conv_out": 3}
 
-    def normalised_channels(self) -> dict[str, int]:
-        """The same of those layers that are normalised."""
-        return {k: c for k, c in self.channels().items() if self._normalises(k)}
+    def normalized_channels(self) -> dict[str, int]:
+        """The same of those layers that are normalized."""
+        return {k: c for k, c in self.channels().items() if self._normalizes(k)}
 
-    def _normalises(self, name: str) -> bool:
-        return self.norm != "none" and (name != "conv_out" or self.normalise_output)
+    def _normalizes(self, name: str) -> bool:
+        return self.norm != "none" and (name != "conv_out" or self.normalize_output)
 
     def _normalised(
         self, name: str, x: Array, modulate: Modulate | None, *, train: bool
     ) -> Array:
-        if not self._normalises(name):
+        if not self._normalizes(name):
             return x
         if self.norm == "batch":
             y = nn.BatchNorm(

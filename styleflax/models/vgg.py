@@ -148,7 +148,7 @@ class VGG(nn.Module):
 
 
 class _Preprocess(nn.Module):
-    """1x1 convolution of the normalised VGG-19; initialised with what it is."""
+    """1x1 convolution of the normalized VGG-19; initialized with what it is."""
 
     dtype: DTypeLike
 

@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation (Huang and Belongie, ICCV 2017)."""
+"""Adaptive instance normalization (Huang and Belongie, ICCV 2017)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

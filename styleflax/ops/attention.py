@@ -142,8 +142,8 @@ def partial_attention(
 
     Args:
         query: Sets of queries.
-        key: Key of the part.
-        value: Value of the part.
+        key: Keys of the part.
+        value: Values of the part.
         allowed: 0 for keys that do not count.
         blocks: As in `ops.chunked_attention`.
     """

@@ -1,4 +1,4 @@
-"""Moving colours from one picture to another: by RGB, luminance or CIELAB."""
+"""Moving colors from one picture to another: by RGB, luminance or CIELAB."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -44,13 +44,13 @@ def coral_recolor(
             only roughly.
     """
     flat, target = (x.reshape(x.shape[0], -1, 3) for x in (content, style))
-    _, centred = _centre(flat, None)
+    _, centered = _center(flat, None)
     shares = None if style_weights is None else _shares(style_weights)
-    target_mean, target_centred = _centre(target, shares)
-    whitening = _covariance_power(centred, None, eps, inverse=True)
-    colouring = _covariance_power(target_centred, shares, eps, inverse=False)
-    transform = jnp.matmul(whitening, colouring, precision="highest")
-    moved = jnp.matmul(centred, transform, precision="highest") + target_mean
+    target_mean, target_centered = _center(target, shares)
+    whitening = _covariance_power(centered, None, eps, inverse=True)
+    coloring = _covariance_power(target_centered, shares, eps, inverse=False)
+    transform = jnp.matmul(whitening, coloring, precision="highest")
+    moved = jnp.matmul(centered, transform, precision="highest") + target_mean
     moved = moved.reshape(content.shape)
     return jnp.clip(moved, 0.0, 1.0) if clip else moved
 
@@ -112,11 +112,11 @@ def match_lab(
     """
     labs = [rgb_to_lab(x).reshape(x.shape[0], -1, 3) for x in (image, colors)]
     shares = None if weights is None else _shares(weights)
-    (_, centred), (mean, target) = (_centre(lab, shares) for lab in labs)
+    (_, centered), (mean, target) = (_center(lab, shares) for lab in labs)
     spread, wanted = (
-        safe_sqrt(_average(jnp.square(x), shares) + eps) for x in (centred, target)
+        safe_sqrt(_average(jnp.square(x), shares) + eps) for x in (centered, target)
     )
-    moved = centred * (wanted / spread) + mean
+    moved = centered * (wanted / spread) + mean
     rgb = lab_to_rgb(moved.reshape(image.shape))
     return jnp.clip(rgb, 0.0, 1.0) if clip else rgb
 
@@ -129,7 +129,7 @@ def rgb_to_lab(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
         >>> rgb_to_lab(jnp.ones((1, 1, 1, 3)))[0, 0, 0, 0].round(1)
         Array(100., dtype=float32)
     """
-    xyz = jnp.matmul(_to_linear(image), _normalised_xyz().T, precision="highest")
+    xyz = jnp.matmul(_to_linear(image), _normalized_xyz().T, precision="highest")
     root = jnp.cbrt(jnp.maximum(xyz, _EDGE**3))
     f = jnp.where(xyz > _EDGE**3, root, xyz / (3 * _EDGE**2) + 4.0 / 29.0)
     x, y, z = (f[..., i] for i in range(3))
@@ -137,15 +137,15 @@ def rgb_to_lab(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
 
 
 def lab_to_rgb(lab: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """Returns sRGB of CIELAB; beyond [0, 1] where sRGB has no such colour."""
+    """Returns sRGB of CIELAB; beyond [0, 1] where sRGB has no such color."""
     y = (lab[..., 0] + 16.0) / 116.0
     f = jnp.stack([y + lab[..., 1] / 500.0, y, y - lab[..., 2] / 200.0], axis=-1)
     xyz = jnp.where(f > _EDGE, f**3, 3 * _EDGE**2 * (f - 4.0 / 29.0))
-    back = jnp.linalg.inv(_normalised_xyz())
+    back = jnp.linalg.inv(_normalized_xyz())
     return _from_linear(jnp.matmul(xyz, back.T, precision="highest"))
 
 
-def _normalised_xyz() -> Float[Array, "3 3"]:
+def _normalized_xyz() -> Float[Array, "3 3"]:
     """Linear sRGB to XYZ over that of white, so that white is (1, 1, 1)."""
     matrix = jnp.asarray(_TO_XYZ, jnp.float32)
     return matrix / matrix.sum(axis=1, keepdims=True)
@@ -182,7 +182,7 @@ def _average(
     return (values * shares).sum(axis=1, keepdims=True)
 
 
-def _centre(
+def _center(
     flat: Float[Array, "b n 3"], shares: Float[Array, "b n 1"] | None
 ) -> tuple[Float[Array, "b 1 3"], Float[Array, "b n 3"]]:
     """The mean, and what is left of every pixel without it."""
@@ -191,15 +191,15 @@ def _centre(
 
 
 def _covariance_power(
-    centred: Float[Array, "b n 3"],
+    centered: Float[Array, "b n 3"],
     shares: Float[Array, "b n 1"] | None,
     eps: float,
     *,
     inverse: bool,
 ) -> Float[Array, "b 3 3"]:
     """Returns the symmetric square root of the covariance, or its inverse."""
-    weighed = centred / centred.shape[1] if shares is None else centred * shares
-    covariance = jnp.einsum("bni,bnj->bij", weighed, centred, precision="highest")
+    weighed = centered / centered.shape[1] if shares is None else centered * shares
+    covariance = jnp.einsum("bni,bnj->bij", weighed, centered, precision="highest")
     # Symmetric but for rounding, of which the solver reads one half.
     values, axes = jnp.linalg.eigh(covariance)
     roots = safe_sqrt(jnp.maximum(values, 0.0) + eps)

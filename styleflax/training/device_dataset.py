@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, UInt8
 
-from styleflax.datasets.augment import centre_crop, checked_range
+from styleflax.datasets.augment import center_crop, checked_range
 from styleflax.datasets.sources import PictureSource
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import decode_image_u8, resize_short_side
@@ -60,7 +60,7 @@ def hold_pictures(
     for index in range(len(source)):
         try:
             if square:
-                found.append(centre_crop(source[index], short_px))
+                found.append(center_crop(source[index], short_px))
             else:
                 found.append(_resized(source[index], short_px))
             places.append(index)

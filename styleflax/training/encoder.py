@@ -12,14 +12,14 @@ from styleflax.methods.base import BeginFrom, Method, Variables
 from styleflax.models.inversion import invert_encoder
 from styleflax.models.normalization import (
     extend_params,
-    normalise_activations,
+    normalize_activations,
     scale_deepest,
 )
 from styleflax.models.vgg import VGG, cut_params, scale_widths
 from styleflax.training.sources import Sources, encoder_batch
 from styleflax.types import Key, Params
 from styleflax.weights.encoder import LoadedEncoder, load_encoder
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile, check_params, load_model, save_model
 
@@ -93,7 +93,7 @@ def _make_encoder(config: Config, method: Method, sources: Sources) -> ModelFile
         batch = encoder_batch(config, sources)
         pictures = np.concatenate([batch["content"], batch["style"]])
         images = jnp.asarray(pictures, jnp.float32) / 255.0
-        params = normalise_activations(params, images, statistic, kept=set(start))
+        params = normalize_activations(params, images, statistic, kept=set(start))
         params = scale_deepest(params, config.encoder.deepest_scale)
     return ModelFile(config.method, spec, params, {}, {}, {}, {})
 

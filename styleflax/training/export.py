@@ -61,7 +61,7 @@ def model_file(
 
     Args:
         workdir: The run's folder.
-        config: Config of the run.
+        config: Configuration of the run.
         state: On the host or on devices.
         notes: Notes in its checkpoint.
         scores: On validation pictures, for the provenance.

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from styleflax.files import write_file
+
 
 class MetricWriter:
     """Appends to `metrics.jsonl` of a run.
@@ -78,12 +80,7 @@ def read_metrics(workdir: Path) -> list[dict[str, Any]]:
 
 def _keep_before(path: Path, first_step: int) -> None:
     kept = [m for m in read_metrics(path.parent) if m["step"] < first_step]
-    temporary = path.with_suffix(".jsonl.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(m) + "\n" for m in kept)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_file(path, "".join(json.dumps(m) + "\n" for m in kept), sync=True)
 
 
 def _open_board(workdir: Path, first_step: int) -> Any:

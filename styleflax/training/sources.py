@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.manifest import make_manifest
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
@@ -69,13 +69,13 @@ def read_palettes(
     """The palettes of a method's own styles by their names, as JSON has them.
 
     Args:
-        method: Method of a method that takes paintings there are none.
+        method: The method; those that take paintings have none.
         styles: The pictures of its styles, in order.
         style_px: Side of the squares at which they are seen.
     """
     palettes = {}
     for index, name in enumerate(method.styles):
-        square = to_float(centre_crop(styles[index], style_px))
+        square = to_float(center_crop(styles[index], style_px))
         palette = palette_of(jnp.asarray(square)[None])
         palettes[name] = {
             k: np.asarray(v).tolist() for k, v in palette._asdict().items()
@@ -101,7 +101,7 @@ def open_sources(config: Config, workdir: Path | None = None) -> Sources:
     """Contents and styles, prepared where they have not been before.
 
     Args:
-        config: Config of the run.
+        config: Configuration of the run.
         workdir: Its folder, in which the pictures are recorded before they are
             prepared; all processes must call it together then. None records nothing.
 
@@ -187,7 +187,7 @@ def _first_squares(
         if len(found) == most:
             break
         with contextlib.suppress(ImageError):
-            found[index] = centre_crop(source[index], side_px)
+            found[index] = center_crop(source[index], side_px)
     if not found:
         raise ImageError(f"no picture of {source!r} can be decoded")
     return np.stack(list(found.values())), np.array(list(found), np.int32)

@@ -1,10 +1,7 @@
 """A run's folder: its configuration and pictures, and whether it may be resumed."""
 
-import errno
-import fcntl
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from styleflax.datasets.manifest import (
 )
 from styleflax.datasets.sources import split_spec
 from styleflax.distributed.hosts import exchange, is_first, on_all, on_first
+from styleflax.files import locked_file, write_file
 from styleflax.images.listing import RULES, RULES_OF_0_1, Rules, read_rules
 
 FREE = ("run.", "data.data_dir", "data.manual_dir")
@@ -61,15 +59,9 @@ def locked(workdir: Path) -> Iterator[None]:
     """
     with _writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-        file = (workdir / ".lock").open("a")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise ValueError(
-                    f"another training uses the workdir {workdir}"
-                ) from error
+        (workdir / ".lock").touch()
+    refusal = f"another training uses the workdir {workdir}"
+    with locked_file(workdir / ".lock", refusal):
         yield
 
 
@@ -98,7 +90,7 @@ def open_workdir(workdir: Path, config: Config) -> None:
             if differences:
                 _begin_anew(workdir, "configuration")
         if not (has_begun(workdir) and (workdir / MANIFEST).exists()):
-            write_atomically(path, to_json(config))
+            write_file(path, to_json(config), sync=True)
         # Else `check_pictures` does, which may refuse the pictures.
 
 
@@ -162,8 +154,8 @@ def check_pictures(
         if recorded is None or changes:
             plain = {field: to_plain(now) for field, now in found.items()}
             text = json.dumps({"rules": rules.describe(), **plain})
-            write_atomically(path, text)
-        write_atomically(workdir / "config.json", to_json(config))
+            write_file(path, text, sync=True)
+        write_file(workdir / "config.json", to_json(config), sync=True)
 
 
 def _find_changes(
@@ -213,16 +205,6 @@ def check_same_config(config: Config) -> None:
             raise ValueError(
                 f"the processes' configurations differ ({'; '.join(different)})"
             )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes the whole file or leaves the old one."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _read_manifest(workdir: Path) -> tuple[Rules, dict[str, Manifest]]:

@@ -196,7 +196,7 @@ def _stylize(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
 
 def _optimize(job: Job, asked: Asked, _models: Models, limits: Limits) -> Result:
     # Late, because only optimization needs optax.
-    from styleflax.inference.gatys import Watch, optimise_picture  # noqa: PLC0415
+    from styleflax.inference.gatys import Watch, optimize_picture  # noqa: PLC0415
 
     options, files, _ = asked
     job.at("styles")
@@ -214,7 +214,7 @@ def _optimize(job: Job, asked: Asked, _models: Models, limits: Limits) -> Result
     styles = _read_pixels(job, asked, limits)
     job.at("optimizing", 0, total)
     watch = Watch(options.seed, heard=hear)
-    made = optimise_picture(photo, styles, settings, watch=watch, **controls)
+    made = optimize_picture(photo, styles, settings, watch=watch, **controls)
     return _write(job, options, photo, rounded(made.picture.array))
 
 

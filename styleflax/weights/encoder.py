@@ -9,10 +9,10 @@ import numpy as np
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
-from styleflax.weights.packaged import (
+from styleflax.weights.packaged import load_packaged_vgg16
+from styleflax.weights.packaged_models import (
     check_weights,
     fetch_if_remote,
-    load_packaged_vgg16,
     packaged_models,
 )
 from styleflax.weights.published.mapping import read_part

@@ -1,7 +1,6 @@
 """Download of named weights into the user's cache, each file checked by its digest."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from styleflax.files import CACHE_VARIABLE, find_cache_dir
+from styleflax.files import CACHE_VARIABLE, file_sha256, find_cache_dir
 from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.registry import NamedWeights, find_download
 from styleflax.weights.remote import (
@@ -28,7 +27,6 @@ from styleflax.weights.remote import remote_weights as find_remote
 __all__ = [
     "CACHE_VARIABLE",
     "WeightsError",
-    "compute_sha256",
     "fetch",
     "find_cache_dir",
     "find_cached",
@@ -47,12 +45,6 @@ class WeightsError(RuntimeError):
     """Weights could not be had, or are not the ones that were asked for."""
 
 
-def compute_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _recorded_digest(path: Path) -> Path:
     return path.with_name(path.name + _RECORD_SUFFIX)
 
@@ -64,7 +56,7 @@ def _is_of_url(weights: NamedWeights) -> bool:
 def _check_digest(
     path: Path, weights: NamedWeights, record: Path, described: str
 ) -> str:
-    digest = compute_sha256(path)
+    digest = file_sha256(path)
     pinned = len(weights.sha256) == NUM_DIGITS
     again = f"delete {record} to trust the new one"
     if _is_of_url(weights):

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.weights import fetch, packaged, remote
-from styleflax.weights import packaged as packaged_models
+from styleflax.files import file_sha256
+from styleflax.weights import fetch, packaged, packaged_models, remote
 from styleflax.weights.packaged import EVAL_COMMAND
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS
@@ -90,7 +90,7 @@ def verify(name_or_file: str) -> Verdict:
             f"{names}"
         )
     try:
-        sha256 = fetch.compute_sha256(path)
+        sha256 = file_sha256(path)
         problem = _find_problem(name_or_file, path, sha256)
     except (ValueError, OSError, fetch.WeightsError) as error:
         return Verdict(name_or_file, "", str(error))

@@ -13,17 +13,17 @@ LEAST_DISTANCE = 0.86
 def descriptor(picture_u8):
     """Returns color means, then statistics of marks: contrast and edges by scale."""
     rgb = picture_u8.astype(np.float64) / 255
-    grey = rgb.mean(axis=-1)
-    values = [*rgb.mean(axis=(0, 1)), grey.std(), np.ptp(rgb, axis=-1).mean()]
-    values.append(np.mean((grey - grey.mean()) ** 3) / grey.std() ** 3)
+    gray = rgb.mean(axis=-1)
+    values = [*rgb.mean(axis=(0, 1)), gray.std(), np.ptp(rgb, axis=-1).mean()]
+    values.append(np.mean((gray - gray.mean()) ** 3) / gray.std() ** 3)
     contrasts = []
     for step in (1, 2, 4, 8):
-        for change in (grey[step:] - grey[:-step], grey[:, step:] - grey[:, :-step]):
+        for change in (gray[step:] - gray[:-step], gray[:, step:] - gray[:, :-step]):
             contrasts.append(np.log(change.std() + 1e-3))
             values += [np.mean(change**4) / change.var() ** 2]
             values += [np.mean(np.abs(change) < 0.02)]
     values += [*contrasts, *np.diff(contrasts)]
-    gradient_y, gradient_x = np.gradient(grey)
+    gradient_y, gradient_x = np.gradient(gray)
     for sigma in (1.5, 4):
         yy, xx, yx = (
             gaussian_filter(product, sigma)
@@ -96,7 +96,7 @@ def test_every_family_differs_from_every_other(descriptors):
 def test_seeds_of_a_family_differ_in_color(descriptors):
     spreads = descriptors[:, :, :3].std(axis=1).max(axis=-1)
     for family, spread in zip(FAMILIES, spreads, strict=True):
-        # Ink on paper is nearly without colour, whatever the palette.
+        # Ink on paper is nearly without color, whatever the palette.
         assert spread > (0.003 if family == "ink_wash" else 0.03), family
 
 

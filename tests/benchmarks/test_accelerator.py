@@ -47,6 +47,7 @@ def test_every_section_measures_without_the_packages_that_may_be_missing(
 ):
     out = tmp_path / "accelerator.json"
     given = ("--weights", model_path, sanet_path, "--trained", "adain", "johnson")
+    given += ("--minutes", "60")
     done = run_bare("accelerator.py", "--tiny", "--out", out, *given)
     assert out.is_file(), done.stderr
     results = json.loads(out.read_text())

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from styleflax.cli.argument_order import spread_styles
+from styleflax.cli.app import spread_styles
 
 
 @pytest.mark.parametrize(

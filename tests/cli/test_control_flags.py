@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.cli.control_flags import (
-    Color,
-    Look,
+from styleflax.cli.controls import (
+    Looks,
     MaskFlag,
-    control_arguments,
-    one_picture,
     read_keyframes,
+    read_looks,
     read_mask_flag,
 )
+from styleflax.cli.options import Color
 from styleflax.inference.controls import make_plan
+from styleflax.inference.folders.sources import one_picture
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_file_of_the_whole_name_comes_first(tmp_path):
 
 
 def test_masks_are_read_once_and_take_styles_in_order(mask):
-    arguments, plan = control_arguments(2, Look(mask=[mask, "rest@0.5"], feather=2.0))
+    arguments, plan = read_looks(Looks(mask=[mask, "rest@0.5"], feather=2.0), 2)
     assert one_picture(arguments)
     assert arguments["masks"] is plan.masking
     assert plan.masking.names == ("mask 1 (m.png)", "mask 2 (rest)")
@@ -62,31 +62,32 @@ def test_masks_are_read_once_and_take_styles_in_order(mask):
 
 
 def test_masks_name_styles_from_1_or_shares_of_all(mask):
-    arguments, plan = control_arguments(3, Look(mask=[f"{mask}:3", "rest:1,1,2"]))
+    arguments, plan = read_looks(Looks(mask=[f"{mask}:3", "rest:1,1,2"]), 3)
     assert one_picture(arguments)
     assert plan.shares == ((0.0, 0.0, 1.0), (0.25, 0.25, 0.5))
 
 
 def test_one_style_goes_to_all_masks(mask):
-    assert control_arguments(1, Look(mask=[mask, "rest"]))[1].shares == ((1.0,), (1.0,))
+    assert read_looks(Looks(mask=[mask, "rest"]), 1)[1].shares == ((1.0,), (1.0,))
 
 
 def test_a_single_mask_without_a_style_is_of_every_style_by_itself(mask):
-    assert not one_picture(control_arguments(3, Look(mask=[mask]))[0])
-    assert one_picture(control_arguments(3, Look(mask=[mask + ":3"]))[0])
-    assert not one_picture(control_arguments(3, Look())[0])
+    assert not one_picture(read_looks(Looks(mask=[mask]), 3)[0])
+    assert one_picture(read_looks(Looks(mask=[mask + ":3"]), 3)[0])
+    assert not one_picture(read_looks(Looks(), 3)[0])
 
 
 def test_a_blend_is_of_all_styles_in_all_regions(mask):
-    arguments, plan = control_arguments(2, Look(blend="1,3", mask=[mask, "rest@0.5"]))
+    arguments, plan = read_looks(Looks(blend="1,3", mask=[mask, "rest@0.5"]), 2)
     assert one_picture(arguments)
     assert plan.shares == ((0.25, 0.75),) * 2
-    assert one_picture(control_arguments(2, Look(blend="1,3"))[0])
+    assert one_picture(read_looks(Looks(blend="1,3"), 2)[0])
 
 
 def test_arguments_are_those_of_the_stylizer():
-    look = Look(0.5, exaggerate=2.0, color=Color.LAB, size=32, level_balance=0.3)
-    arguments, plan = control_arguments(1, look)
+    arguments, plan = read_looks(
+        Looks(alpha=0.5, exaggerate=2.0, color=Color.LAB, size=32, level_balance=0.3), 1
+    )
     assert plan.strengths == (1.0,)
     assert (plan.color, plan.size, plan.extras) == ("lab", 32, {"level_balance": 0.3})
     assert make_plan(1, **arguments) == plan
@@ -99,7 +100,7 @@ def test_arguments_are_those_of_the_stylizer():
         ({"mask": ["alpha:0"]}, "there is no style 0"),
         ({"mask": ["alpha", "alpha", "rest"]}, "there is no style 3"),
         ({"mask": ["alpha@2"]}, r"region_alphas must be in \[0, 1\], got 2.0"),
-        ({"mask": ["alpha:1"], "blend": "1,1"}, "not both"),
+        ({"mask": ["alpha:1"], "blend": "1,1"}, "cannot be combined"),
         ({"feather": 3.0}, "--feather requires --mask"),
         ({"exaggerate": 0.5}, "exaggerate must be above 1"),
         ({"style_size": 3}, "style_size must be at least 16"),
@@ -108,7 +109,7 @@ def test_arguments_are_those_of_the_stylizer():
 )
 def test_mistakes_are_told_before_anything_is_made(arguments, message):
     with pytest.raises(ValueError, match=message):
-        control_arguments(2, Look(**arguments))
+        read_looks(Looks(**arguments), 2)
 
 
 def test_keyframes_are_times_and_shares():
@@ -119,12 +120,12 @@ def test_keyframes_are_times_and_shares():
 
 
 def test_color_match_and_detail_reach_the_plan():
-    arguments, plan = control_arguments(1, Look(color_match=0.4, detail=0.0))
+    arguments, plan = read_looks(Looks(color_match=0.4, detail=0.0), 1)
     assert (arguments["color_match"], arguments["detail"]) == (0.4, 0.0)
     assert (plan.color_match, plan.detail) == (0.4, 0.0)
-    _, plan = control_arguments(1, Look())
+    _, plan = read_looks(Looks(), 1)
     assert plan.color_match is plan.detail is None  # what the weights say
     with pytest.raises(ValueError, match=r"color_match must be in \[0, 1\], got 2"):
-        control_arguments(1, Look(color_match=2))
+        read_looks(Looks(color_match=2), 1)
     with pytest.raises(ValueError, match=r"color_match must be 0.*color='lab'"):
-        control_arguments(1, Look(color=Color.LAB, color_match=1.0))
+        read_looks(Looks(color=Color.LAB, color_match=1.0), 1)

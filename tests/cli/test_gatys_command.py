@@ -21,15 +21,15 @@ class Call(NamedTuple):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What the command asks for; the picture is grey."""
+    """What the command asks for; the picture is gray."""
     made = []
 
-    def optimise_picture(*arguments, **controls):
+    def optimize_picture(*arguments, **controls):
         made.append(Call(*arguments, controls))
         made[-1].watch.heard(0, LOSSES)
         return gatys.Result(Stylized(np.full((16, 16, 3), 0.5, "f4")), LOSSES)
 
-    monkeypatch.setattr(gatys, "optimise_picture", optimise_picture)
+    monkeypatch.setattr(gatys, "optimize_picture", optimize_picture)
     return made
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from styleflax import art as procedural
-from styleflax.weights import packaged as packaged_models
-from styleflax.weights import registry
+from styleflax.weights import packaged_models, registry
 from styleflax.weights.store import load_model
 
 

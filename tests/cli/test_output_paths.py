@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from styleflax.cli import output_paths
-from styleflax.cli.stylize_inputs import Source
-from styleflax.cli.stylize_targets import pair_names
+from styleflax.inference.folders import outputs as output_paths
+from styleflax.inference.folders.outputs import pair_names
+from styleflax.inference.folders.sources import Source
 
 
 def names(folder):

@@ -7,8 +7,8 @@ import os
 import pytest
 from fake_stylizer import FakeStylizer
 
-from styleflax.cli import stylize_job
-from styleflax.inference.records import record_path
+from styleflax.inference.folders import job as stylize_job
+from styleflax.inference.folders.records import record_path
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def results(tmp_path):
 
 def stop_after(number, monkeypatch):
     """As Ctrl-C after so many pictures."""
-    call, calls = FakeStylizer.__call__, []
+    call, calls = FakeStylizer.run, []
 
     def stopping(self, *arguments, **controls):
         if len(calls) == number:
@@ -42,7 +42,7 @@ def stop_after(number, monkeypatch):
         calls.append(0)
         return call(self, *arguments, **controls)
 
-    monkeypatch.setattr(FakeStylizer, "__call__", stopping)
+    monkeypatch.setattr(FakeStylizer, "run", stopping)
 
 
 def test_after_ctrl_c_resume_makes_the_rest_and_the_same(
@@ -279,9 +279,9 @@ def test_a_stopped_page_goes_on_with_its_pictures(sheet, tmp_path, monkeypatch):
     assert not (tmp_path / "page.png").exists()
     assert "alpha: was 1.0, now 0.5" in sheet("--resume", "--alpha", 0.5)[2]
     calls = []
-    call = FakeStylizer.__call__
+    call = FakeStylizer.run
     monkeypatch.setattr(
-        FakeStylizer, "__call__", lambda *a, **k: calls.append(0) or call(*a, **k)
+        FakeStylizer, "run", lambda *a, **k: calls.append(0) or call(*a, **k)
     )
     code, _, error = sheet("--resume")
     assert (code, len(calls)) == (0, 1)
@@ -297,9 +297,9 @@ def test_a_page_without_resume_begins_anew(sheet, monkeypatch):
     with monkeypatch.context() as patch:
         stop_after(3, patch)
         sheet()
-    calls, call = [], FakeStylizer.__call__
+    calls, call = [], FakeStylizer.run
     monkeypatch.setattr(
-        FakeStylizer, "__call__", lambda *a, **k: calls.append(0) or call(*a, **k)
+        FakeStylizer, "run", lambda *a, **k: calls.append(0) or call(*a, **k)
     )
     assert sheet("--alpha", 0.5)[0] == 0
     assert len(calls) == 4

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.cli import self_check
-from styleflax.cli.self_check import Program, compare, known_sum, own_programs
+from styleflax.evaluation import self_check
+from styleflax.evaluation.self_check import Program, compare, known_sum, own_programs
 
 PROGRAMS = {program.name: program for program in own_programs()}
 X = (np.linspace(1.0, 2.0, 8, dtype=np.float32),)

@@ -9,7 +9,7 @@ CELL = 32
 
 
 class Painter:
-    """Makes pictures of one colour: the style's first pixel."""
+    """Makes pictures of one color: the style's first pixel."""
 
     def __init__(self):
         self.calls, self.masks = [], []
@@ -32,10 +32,14 @@ class Painter:
             return style[0, 0]
         return np.array([0, 0, 255], np.uint8)
 
-    def __call__(self, contents, styles, **controls):
-        self.calls.append(controls)
-        colour = np.mean(styles, axis=0, dtype=np.float32) / np.float32(255)
-        return Stylized(np.ones((len(contents), 40, 40, 3), np.float32) * colour)
+    def read_styles(self, styles, plan, masks):
+        pairs = zip(styles, masks, strict=True)
+        return [self.prepare_style(x, plan.color, plan.style_size, m) for x, m in pairs]
+
+    def run(self, plan, styles, contents):
+        self.calls.append(plan)
+        color = np.mean(styles, axis=0, dtype=np.float32) / np.float32(255)
+        return Stylized(np.ones((len(contents), 40, 40, 3), np.float32) * color)
 
 
 @pytest.fixture
@@ -47,17 +51,17 @@ def painter(monkeypatch):
 
 @pytest.fixture
 def flat(tmp_path):
-    """`flat(name, colour)` -> path of a picture of one colour."""
+    """`flat(name, color)` -> path of a picture of one color."""
 
-    def draw(name, colour):
-        Image.new("RGB", (20, 20), colour).save(tmp_path / name)
+    def draw(name, color):
+        Image.new("RGB", (20, 20), color).save(tmp_path / name)
         return tmp_path / name
 
     return draw
 
 
 def cell(page, row, column):
-    """The colour in the middle of a cell: 4 px between, 18 px of caption below."""
+    """The color in the middle of a cell: 4 px between, 18 px of caption below."""
     y = 4 + row * (CELL + 22) + CELL // 2
     x = 4 + column * (CELL + 4) + CELL // 2
     return tuple(int(v) for v in page[y, x])
@@ -80,12 +84,11 @@ def test_contents_stand_at_the_left_and_styles_above(command, painter, flat, tmp
     assert [cell(page, 1, i) for i in range(3)] == [lime, red, yellow]
     assert [cell(page, 2, i) for i in range(3)] == [black, red, yellow]
     assert (page[4 + CELL : 4 + CELL + 18] == 0).any()  # captions
-    prepared = [call for call in painter.calls if isinstance(call, tuple)]
+    prepared = [call for call in painter.calls if call[0] == "prepare"]
     assert prepared == [("prepare", "lab", 64)] * 2  # every style once
     assert len(painter.calls) == 6
     call = painter.calls[1]
-    assert (call["alpha"], call["exaggerate"], call["size"]) == (0.5, 2.0, 48)
-    assert call["style_size"] is None  # that was obeyed
+    assert (call.strengths, call.size) == ((0.5 * 2.0,), 48)
 
 
 def test_a_style_file_has_no_picture_of_its_own(command, painter, flat, tmp_path):
@@ -107,7 +110,7 @@ def test_masks_and_mixes_are_those_of_stylize(command, painter, flat, tmp_path):
     looks = "--mask", mask, "--feather", 2, "--style-mask", f"{mask}:2"
     assert command(*given, *looks, "-o", page)[0] == 0
     call = painter.calls[1]
-    assert call["masks"].feather_px == 2
+    assert call.masking.feather_px == 2
     assert painter.masks[0] is None
     assert painter.masks[1].tolist() == np.full((20, 20), 255).tolist()
     assert command(*given, "--blend", "1,1", "-o", page)[0] == 0
@@ -149,7 +152,7 @@ def test_where_every_picture_fails_there_is_no_page(command, painter, flat, tmp_
 def test_pictures_above_the_limit_are_refused(refuses, painter, flat, tmp_path):
     files = flat("a.png", "lime"), "--style", flat("s.png", "red")
     given = ("sheet", *files, "-o", tmp_path / "page.png")
-    assert "limit of 1e-05 megapixels" in refuses(*given, "--max-megapixels", 1e-5)
+    assert "at most 1e-05 megapixels" in refuses(*given, "--max-megapixels", 1e-5)
 
 
 def test_mistakes_are_told_before_a_model_is_loaded(

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 import styleflax
-from styleflax.cli.stylize_inputs import Source
-from styleflax.cli.stylize_targets import pair_names
+from styleflax.inference.folders.outputs import pair_names
+from styleflax.inference.folders.sources import Source
 from styleflax.weights.store import save_model
 
 
@@ -25,7 +25,7 @@ def names(folder):
 
 def test_pair_goes_to_a_file_of_the_contents_size(command, stylize, tmp_path):
     out = tmp_path / "new" / "out.jpg"
-    code, output, _ = command(*stylize, "-o", out, "--alpha", "0.5", "--seed", "3")
+    code, output, _ = command(*stylize, "-o", out, "--alpha", "0.5")
     assert (code, output) == (0, f"{out}\n")
     with Image.open(out) as image:
         assert image.size == (32, 32)
@@ -44,7 +44,7 @@ def test_result_is_that_of_the_library(command, stylize, pictures, model_path):
 def test_refinement_is_the_librarys(stylize_fake, fake, pictures, number):
     code, *_ = stylize_fake(pictures / "photo.png", "--refine", number)
     assert code == 0
-    assert fake.controls["refine"] == number
+    assert fake.plan.refine == number
     assert fake.refined == (number > 0)  # styles keep their pixels
 
 
@@ -203,3 +203,9 @@ def test_weights_that_are_no_model_are_one_line(
     path.write_bytes(content)
     error = refuses(*stylize, "-o", tmp_path / "out.png", "--weights", path)
     assert message in error
+
+
+def test_no_option_is_accepted_that_does_nothing(refuses, pictures, tmp_path):
+    photo, painting = pictures / "photo.png", pictures / "painting.png"
+    arguments = ("stylize", photo, "--style", painting, "-o", tmp_path / "out.png")
+    assert "--seed" in refuses(*arguments, "--seed", "3")

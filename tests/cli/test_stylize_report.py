@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from styleflax.cli.stylize_inputs import Source
-from styleflax.cli.stylize_report import Report
-from styleflax.cli.stylize_times import Times
+from styleflax.cli.report import Report, Times
+from styleflax.inference.folders.sources import Source
 
 PAIR = Source(Path("a.png")), (Source(Path("s.png")),)
 

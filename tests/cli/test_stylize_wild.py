@@ -90,7 +90,7 @@ def test_a_picture_that_the_model_cannot_take_is_one_of_the_bad(
     def fail(pictures_u8, *_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(FakeStylizer, "__call__", fail)
+    monkeypatch.setattr(FakeStylizer, "run", fail)
     code, _, error = stylize_fake(pictures / "photos")
     assert code == 1
     assert error.count("needs more memory than is free") == 2
@@ -171,7 +171,7 @@ def test_a_broken_profile_is_a_warning_in_both_ways(stylize_fake, tmp_path):
     code, _, error = stylize_fake(tmp_path / "x.png")
     assert code == 0
     assert "warning: " in error
-    assert "x.png': the colour profile is ignored" in error
+    assert "x.png': the color profile is ignored" in error
     output = stylize_fake(tmp_path / "x.png", "--json", "--overwrite")[1]
     assert "profile" in json.loads(output.splitlines()[0])["warnings"][0]
 

@@ -9,7 +9,8 @@ from narrow_stylizer import make_narrow_stylizer
 from PIL import Image
 from tiny_clips import flat_frames, read_clip, read_sound, write_clip
 
-from styleflax.cli import video, video_job
+from styleflax.cli import video
+from styleflax.inference.video import job as video_job
 from styleflax.inference.video.animation import AnimationReader
 from styleflax.inference.video.stylizer import SMOOTH_S, STEADY, VideoStylizer
 

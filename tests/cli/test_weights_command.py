@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.weights import packaged as packaged_models
-from styleflax.weights.fetch import CACHE_VARIABLE, compute_sha256
+from styleflax.files import file_sha256
+from styleflax.weights import packaged_models
+from styleflax.weights.fetch import CACHE_VARIABLE
 from styleflax.weights.store import load_model, model_digest
 
 
@@ -14,7 +15,7 @@ def installed(tmp_path, monkeypatch, model_path):
     """A folder in place of the package's, with the model `mine`; nothing cached."""
     path = tmp_path / "mine.safetensors"
     path.write_bytes(model_path.read_bytes())
-    sums = f"{compute_sha256(path)}  {path.name}\n"
+    sums = f"{file_sha256(path)}  {path.name}\n"
     (tmp_path / "SHA256SUMS").write_text(sums)
     monkeypatch.setattr(packaged_models, "FOLDER", tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
@@ -40,7 +41,7 @@ def test_list_is_a_table_or_json(command, installed):
 def test_verify_checks_all_that_is_here(command, installed):
     code, output, _ = command("weights", "verify")
     assert code == 0
-    digest = compute_sha256(installed)
+    digest = file_sha256(installed)
     assert f"mine: ok, SHA-256 {digest}\n" in output
     assert "vgg19" not in output
 

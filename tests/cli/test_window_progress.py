@@ -1,7 +1,7 @@
 import io
 import sys
 
-from styleflax.cli.window_progress import WindowProgress
+from styleflax.cli.report import WindowProgress
 
 
 class Terminal(io.StringIO):

@@ -15,7 +15,7 @@ from styleflax.images.files import decode_image_u8
 
 @pytest.fixture
 def photos(make_picture, encode):
-    """Eight JPEGs, the third in grey (COCO holds such ones) and a broken one."""
+    """Eight JPEGs, the third in gray (COCO holds such ones) and a broken one."""
     encodings = [encode(make_picture(i, 48, 64)) for i in range(8)]
     file = io.BytesIO()
     Image.fromarray(make_picture(2, 48, 64)).convert("L").save(file, "JPEG")
@@ -130,8 +130,8 @@ def test_wikiart_is_read_from_its_folders_of_styles(photos, tmp_path):
         folder = tmp_path / "manual" / "wikiart" / style
         folder.mkdir(parents=True)
         # 16 bits, a scan's suffix: what the collections hold beside JPEGs
-        grey = np.full((40, 40), 65535 * i, np.uint16)
-        Image.fromarray(grey).save(folder / "a-painter_a-title-1900.png")
+        gray = np.full((40, 40), 65535 * i, np.uint16)
+        Image.fromarray(gray).save(folder / "a-painter_a-title-1900.png")
         (folder / "café_b.jpg").write_bytes(photos[i])
     source = open_source("wikiart", tmp_path / "data", tmp_path / "manual")
     assert len(source) == 4

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.datasets.pipeline import random_crop
+from styleflax.datasets.augment import random_crop
 from styleflax.images.files import ImageError, resize_short_side
 
 
@@ -63,9 +63,9 @@ def test_small_pictures_are_enlarged(make_picture):
 def test_the_whole_short_side_is_reached(make_picture):
     ramp = np.zeros((40, 400, 3), np.uint8)
     ramp[:] = np.linspace(0, 255, 400).astype(np.uint8)[:, None]
-    centres = [crop(ramp, seed, 40, 40)[20, 20, 0] for seed in range(200)]
-    assert min(centres) < 25
-    assert max(centres) > 230
+    centers = [crop(ramp, seed, 40, 40)[20, 20, 0] for seed in range(200)]
+    assert min(centers) < 25
+    assert max(centers) > 230
 
 
 def test_half_of_the_crops_are_mirrored_if_asked():

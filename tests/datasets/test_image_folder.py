@@ -94,8 +94,8 @@ def test_odd_pictures_are_stored_as_simple_ones(tmp_path, make_picture, encode):
     Image.fromarray(picture).convert("CMYK").save(folder / "cmyk.jpg")
     Image.fromarray(picture).convert("P").save(folder / "palette.png")
     Image.fromarray(picture).save(folder / "lossy.webp")
-    grey16 = np.tile(np.linspace(0, 65535, 60).astype(np.uint16), (40, 1))
-    Image.fromarray(grey16).save(folder / "grey16.png")
+    gray16 = np.tile(np.linspace(0, 65535, 60).astype(np.uint16), (40, 1))
+    Image.fromarray(gray16).save(folder / "gray16.png")
     (folder / "huge.png").write_bytes(
         encode(np.zeros((1100, 1200, 3), np.uint8), "PNG")
     )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.labelled import open_labelled, read_classes
-from styleflax.datasets.pipeline import centre_crop
 from styleflax.images.decoding import ImageError
 
 
@@ -58,29 +58,29 @@ def test_names_that_are_not_utf8_are_kept(photo_folder):
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 60), (60, 40), (33, 33)])
-def test_centre_crop_is_the_middle_square_scaled(make_picture, encode, height, width):
+def test_center_crop_is_the_middle_square_scaled(make_picture, encode, height, width):
     picture_u8 = make_picture(1, height, width)
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     middle = Image.fromarray(picture_u8[top : top + side, left : left + side])
     expected = np.asarray(middle.resize((24, 24), Image.Resampling.BICUBIC))
     for picture in (picture_u8, encode(picture_u8, "PNG")):
-        got = centre_crop(picture, 24)
+        got = center_crop(picture, 24)
         assert np.abs(got.astype(int) - expected).max() <= 2
 
 
-def test_centre_crop_of_a_large_jpeg_decodes_a_draft(make_picture, encode):
+def test_center_crop_of_a_large_jpeg_decodes_a_draft(make_picture, encode):
     picture_u8 = make_picture(1, 400, 640)
-    got = centre_crop(encode(picture_u8), 32)
-    expected = centre_crop(picture_u8, 32)
+    got = center_crop(encode(picture_u8), 32)
+    expected = center_crop(picture_u8, 32)
     assert got.shape == (32, 32, 3)
     assert np.abs(got.astype(int) - expected).mean() < 3
 
 
-def test_centre_crop_of_damaged_data_is_an_image_error(make_picture, encode):
+def test_center_crop_of_damaged_data_is_an_image_error(make_picture, encode):
     data = encode(make_picture(1))
     with pytest.raises(ImageError):
-        centre_crop(data[: len(data) // 2], 16)
+        center_crop(data[: len(data) // 2], 16)
 
 
 @pytest.fixture

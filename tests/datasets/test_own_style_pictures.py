@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from styleflax.datasets.pipeline import centre_crop, make_pair_stream
+from styleflax.datasets.augment import center_crop
+from styleflax.datasets.pipeline import make_pair_stream
 from styleflax.datasets.sources import open_source, picture_files
 
 
@@ -53,4 +54,4 @@ def test_batches_hold_whole_styles_and_their_places(paintings, tmp_path):
         assert sorted(batch["style_index"]) == [0, 1, 2]
         assert batch["style_index"].dtype == np.int32
         for image, place in zip(batch["style"], batch["style_index"], strict=True):
-            np.testing.assert_array_equal(image, centre_crop(source[int(place)], 12))
+            np.testing.assert_array_equal(image, center_crop(source[int(place)], 12))

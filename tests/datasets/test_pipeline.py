@@ -86,19 +86,19 @@ def test_processes_share_out_the_same_global_batch(sources, process_count):
 
 
 def plain_sources(num_contents, num_styles, encode):
-    """Pictures of one grey each, so that a crop tells which it comes from."""
+    """Pictures of one gray each, so that a crop tells which it comes from."""
 
     def source(count):
-        greys = (np.full((20, 20, 3), i, np.uint8) for i in range(count))
-        return [encode(grey, "PNG") for grey in greys]
+        grays = (np.full((20, 20, 3), i, np.uint8) for i in range(count))
+        return [encode(gray, "PNG") for gray in grays]
 
     return source(num_contents), source(num_styles)
 
 
 def test_every_picture_comes_once_per_epoch_and_epochs_differ(encode):
     stream = stream_of(plain_sources(8, 8, encode))
-    greys = [stream.batch_at(step)["content"][:, 0, 0, 0] for step in range(8)]
-    epochs = np.concatenate(greys).reshape(4, 8)
+    grays = [stream.batch_at(step)["content"][:, 0, 0, 0] for step in range(8)]
+    epochs = np.concatenate(grays).reshape(4, 8)
     assert (np.sort(epochs, axis=1) == np.arange(8)).all()
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
@@ -131,7 +131,7 @@ def test_a_picture_gone_bad_is_replaced_by_the_next_and_reported_once(encode, ca
     with caplog.at_level(logging.WARNING):
         for step in range(6):
             expected = sound.batch_at(step)["content"][:, 0, 0, 0].tolist()
-            replaced = [3 if grey in {1, 2} else grey for grey in expected]
+            replaced = [3 if gray in {1, 2} else gray for gray in expected]
             got = stream.batch_at(step)
             assert got["content"][:, 0, 0, 0].tolist() == replaced
             assert equal(got, stream.batch_at(step))

@@ -40,8 +40,8 @@ def test_bad_specs_are_refused_with_what_is_allowed(spec, tmp_path):
 
 
 def test_unknown_options_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="colour"):
-        open_dataset("sample_photos", tmp_path, colour=True)
+    with pytest.raises(ValueError, match="color"):
+        open_dataset("sample_photos", tmp_path, color=True)
     with pytest.raises(ValueError, match="imagenet"):
         open_dataset("imagenet", tmp_path)
 
@@ -121,7 +121,7 @@ def run(code, tmp_path):
 def test_reading_pictures_imports_neither_tfds_nor_grain(tmp_path):
     run(
         "import sys; import styleflax.images.files, styleflax.images.listing, "
-        "styleflax.datasets.sources, styleflax.datasets.pipeline\n"
+        "styleflax.datasets.sources, styleflax.datasets.augment\n"
         "heavy = {'tensorflow', 'tensorflow_datasets', 'grain', 'skimage', 'jax'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)",
         tmp_path,

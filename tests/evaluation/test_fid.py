@@ -182,17 +182,17 @@ def test_each_network_gets_its_own_form_and_range(monkeypatch, make):
         np.testing.assert_allclose(found, [[0.25] * 3], atol=1e-5)
 
 
-def colours(pictures):
+def colors(pictures):
     return np.atleast_2d(pictures.mean(axis=(-3, -2)))
 
 
 @pytest.mark.filterwarnings("ignore:the Fréchet distance")
 def test_a_set_has_the_figures_whose_networks_are_given(rng):
     styles, stylized = rng.uniform(size=(2, 9, 6, 5, 3))
-    networks = {"fid": colours, "art_fid": lambda x: 2 * colours(x)}
+    networks = {"fid": colors, "art_fid": lambda x: 2 * colors(x)}
     score = set_values.score_with(networks, iter(styles))
     found = score(iter(stylized), 0.5)
-    expected = fid(colours(stylized), colours(styles))
+    expected = fid(colors(stylized), colors(styles))
     assert found["fid"] == pytest.approx(expected)
     assert found["art_fid"] == pytest.approx((1 + 4 * expected) * 1.5)
     assert list(score(iter(stylized), float("nan"))) == ["fid"]
@@ -205,4 +205,4 @@ def test_a_set_without_networks_has_no_figures():
 
 def test_a_set_without_pictures_is_refused():
     with pytest.raises(ValueError, match="at least 2 images, got 0"):
-        set_values.score_with({"fid": colours}, [])
+        set_values.score_with({"fid": colors}, [])

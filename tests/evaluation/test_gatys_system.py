@@ -6,7 +6,7 @@ from styleflax.evaluation import systems as gatys_system
 from styleflax.evaluation.inputs import Input
 from styleflax.evaluation.scored_systems import load_lineup
 from styleflax.evaluation.systems import make_gatys_system
-from styleflax.inference.gatys import Optimised
+from styleflax.inference.gatys import Optimized
 from styleflax.weights.store import load_model
 
 CONTENT, STYLE = (Input(name, name, np.zeros((16, 16, 3), "u1")) for name in "cs")
@@ -14,13 +14,13 @@ CONTENT, STYLE = (Input(name, name, np.zeros((16, 16, 3), "u1")) for name in "cs
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch):
-    """Settings that were asked for; pictures are of one grey."""
+    """Settings that were asked for; pictures are of one gray."""
     made = []
 
     def make_gatys(params, settings):
         made.append(settings)
-        grey = np.full((16, 16, 3), 0.3001, "f4")
-        return lambda content, styles: Optimised(grey, np.zeros((1, 4)))
+        gray = np.full((16, 16, 3), 0.3001, "f4")
+        return lambda content, styles: Optimized(gray, np.zeros((1, 4)))
 
     monkeypatch.setattr(gatys_system, "make_gatys", make_gatys)
     monkeypatch.setattr(gatys_system, "load_gatys_encoder", lambda *_: {})

@@ -108,11 +108,11 @@ def test_branches_and_forks_stand_side_by_side_in_order():
 
 
 def bilinear(picture, side):
-    """Between pixel centres, the border repeated, in float64."""
+    """Between pixel centers, the border repeated, in float64."""
 
     def matrix(length):
-        centres = np.clip((np.arange(side) + 0.5) * length / side - 0.5, 0, length - 1)
-        return np.maximum(1 - np.abs(centres[:, None] - np.arange(length)), 0)
+        centers = np.clip((np.arange(side) + 0.5) * length / side - 0.5, 0, length - 1)
+        return np.maximum(1 - np.abs(centers[:, None] - np.arange(length)), 0)
 
     rows, columns = (matrix(length) for length in picture.shape[:2])
     return np.einsum("yh,xw,hwc->yxc", rows, columns, picture, optimize=True)
@@ -130,8 +130,8 @@ def test_the_network_has_the_published_number_of_parameters():
     # 2,049,000 and the auxiliary one 98,560 + 2,459,136 + 769,000.
     shapes = inception_blocks.conv_shapes(inception_blocks.build_blocks("fid"))
     assert len(shapes) == 94
-    normalised = sum(np.prod(shape) + 2 * shape[0] for shape in shapes.values())
-    assert normalised == 27_161_264 - 2_049_000 - 3_326_696
+    normalized = sum(np.prod(shape) + 2 * shape[0] for shape in shapes.values())
+    assert normalized == 27_161_264 - 2_049_000 - 3_326_696
 
 
 def test_narrow_kernels_lie_as_published():

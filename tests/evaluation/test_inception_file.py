@@ -6,7 +6,7 @@ from styleflax.evaluation.networks import inception as inception_blocks
 from styleflax.evaluation.networks import inception_file
 
 
-def test_folding_equals_the_normalisation_behind_the_convolution():
+def test_folding_equals_the_normalization_behind_the_convolution():
     rng = np.random.default_rng(5)
     kernel = rng.normal(size=(4, 2, 3, 1))
     scale, shift, mean = rng.normal(size=(3, 4))

@@ -10,7 +10,7 @@ from styleflax.evaluation.runner import Options, evaluate
 from styleflax.images.pixels import to_float
 
 
-def test_pictures_become_centre_crops(folders):
+def test_pictures_become_center_crops(folders):
     (_, wide) = load_inputs(folders[0], 64)
     path = folders[0] / "below" / "b.png"
     assert wide.name == "b"

@@ -3,7 +3,7 @@ import pytest
 
 from styleflax.evaluation.inputs import draw_sky
 from styleflax.evaluation.measure import Measure
-from styleflax.evaluation.metrics.artefacts import detect_artefacts
+from styleflax.evaluation.metrics.artifacts import detect_artifacts
 from styleflax.evaluation.metrics.color import (
     channel_histograms,
     color_distance,
@@ -52,7 +52,7 @@ def test_distances_to_the_content_are_those_of_the_metrics(values, pictures):
         np.testing.assert_allclose(values[name], value, rtol=1e-4, err_msg=name)
 
 
-def test_colours_are_compared_with_the_style(values, pictures):
+def test_colors_are_compared_with_the_style(values, pictures):
     picture, _, style = pictures
     expected = lab_histogram_distance(picture, style)[0]
     np.testing.assert_allclose(values["lab_distance"], expected, rtol=1e-5)
@@ -62,7 +62,7 @@ def test_colours_are_compared_with_the_style(values, pictures):
 
 
 @pytest.mark.parametrize("inputs", ["noise", "steps"])
-def test_artefacts_are_what_the_detectors_find(measure, pictures, inputs):
+def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
     picture, content, style = pictures
     if inputs == "steps":  # inside and none at the sides: less than no border
         y, x = np.mgrid[:SIZE_PX, :SIZE_PX] / SIZE_PX
@@ -72,7 +72,7 @@ def test_artefacts_are_what_the_detectors_find(measure, pictures, inputs):
     picture = picture * np.float32(0.5)
     picture[::2, ::2] += 0.4  # a checkerboard
     picture[:, :2] = 1.0  # and a border
-    expected = detect_artefacts(picture, content, style)
+    expected = detect_artifacts(picture, content, style)
     known = measure.content(content), measure.style(style)
     found = measure.pair(picture, *known, style)
     assert found["blobs"] == expected.blobs.found
@@ -89,7 +89,7 @@ def test_gray_patches_are_of_contents_with_a_flat_area(pictures):
     made = np.where(np.arange(192)[:, None, None] < 40, np.float32(0.3), sky)
     known = measure.style(style)
     found = measure.pair(made, measure.content(sky), known, style)
-    expected = detect_artefacts(made, sky, style).gray_patch
+    expected = detect_artifacts(made, sky, style).gray_patch
     assert found["patch_jump"] == pytest.approx(expected.jump)
     assert found["gray_patch"] == expected.found == 1
     noise = np.random.default_rng(0).random((192, 192, 3), np.float32)

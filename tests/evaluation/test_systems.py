@@ -40,7 +40,7 @@ def model(model_file):
     return build_model(model_file)
 
 
-def test_baselines_are_the_inputs_and_the_recoloured_content(inputs):
+def test_baselines_are_the_inputs_and_the_recolored_content(inputs):
     content, style = inputs
     made = {s.name: s.make(content, style, None) for s in make_baselines()}
     assert tuple(made) == BASELINES
@@ -92,12 +92,12 @@ def test_content_as_its_own_style_has_no_training_loss(inputs, model, model_file
 def test_a_model_with_styles_of_its_own_is_scored_on_pictures_called_like_them(
     folders, model_file
 ):
-    colours = jnp.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    colors = jnp.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     method = Method(
         init=None,
         losses={},
         encode_style=lambda variables, frozen, style: {
-            "colour": colours[style["style_index"]]
+            "colour": colors[style["style_index"]]
         },
         encode_content=lambda variables, frozen, image: image,
         moments=lambda features, masks: {},

@@ -28,8 +28,15 @@ class FakeStylizer:
         self.masks.append(mask)
         return {}
 
-    def __call__(self, pictures, styles, *, size=None, **controls):
-        self.controls = controls
+    def read_styles(self, styles, plan, masks):
+        looks, refine = (plan.color, plan.style_size), plan.refine > 0
+        return [
+            self.prepare_style(style, *looks, mask, refine=refine)
+            for style, mask in zip(styles, masks, strict=True)
+        ]
+
+    def run(self, plan, styles, pictures):
+        self.plan, size = plan, plan.size
         made = 1 - np.stack([x.rgb_u8 for x in pictures]) / np.float32(255)
         made = made if size is None else made[:, :size, :size]
         return Stylized(made)

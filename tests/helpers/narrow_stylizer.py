@@ -16,7 +16,7 @@ from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile
 
 # Encoder, trained part with the first seed whose ReLUs are not all dead, and the factor
-# on its last kernel that makes pictures of mid-grey with some colour, far from the
+# on its last kernel that makes pictures of mid-gray with some color, far from the
 # ends of the range.
 NETWORKS = {
     "adain": (numpy_adain.random_encoder, numpy_adain.random_decoder, 5, 0.05),

@@ -74,7 +74,7 @@ def project(params, x):
     return x @ np.asarray(params["kernel"], float) + np.asarray(params["bias"], float)
 
 
-def normalise(x, region=None, ddof=0):
+def normalize(x, region=None, ddof=0):
     """By the moments of the positions in `region`, (h, w), or of all."""
     x = np.asarray(x, float)
     if region is None:
@@ -87,9 +87,9 @@ def attend(params, content, style, region=None, ddof=0):
     """What one block adds to its content, at all positions."""
     b, h, w, c = np.shape(content)
     style = np.asarray(style, float)
-    query = project(params["f"], normalise(content, region, ddof)).reshape(b, -1, c)
-    normalised = normalise(style, None, ddof)
-    key = project(params["g"], normalised).reshape(len(style), -1, c)
+    query = project(params["f"], normalize(content, region, ddof)).reshape(b, -1, c)
+    normalized = normalize(style, None, ddof)
+    key = project(params["g"], normalized).reshape(len(style), -1, c)
     value = project(params["h"], style).reshape(len(style), -1, c)
     found = attention(query, key, value)
     return project(params["out_conv"], found).reshape(b, h, w, c)
@@ -172,7 +172,7 @@ def loss_terms(encoder, params, content, style, ddof=0):
         features += sum(mse(after[layer], before[layer]) for layer in LAYERS)
     return {
         "content_loss": sum(
-            mse(normalise(made[k], ddof=ddof), normalise(of_content[k], ddof=ddof))
+            mse(normalize(made[k], ddof=ddof), normalize(of_content[k], ddof=ddof))
             for k in ATTENDED
         ),
         "style_loss": style_term,

@@ -19,7 +19,7 @@ class Case(NamedTuple):
     """A model, and all that its method's tests differ in.
 
     Attributes:
-        model: Its pictures are grey enough to be hardly clipped.
+        model: Its pictures are gray enough to be hardly clipped.
         tile_px: Nearly the least possible, for many windows in small pictures.
         encode: Features in NumPy.
         styles: As the method keeps them.
@@ -53,8 +53,8 @@ def make_case(name):
     params = numpy_sanet.random_model() if name == "sanet" else _adain_decoder()
     last = params["conv1_1"]
     contrast = {"adain": 0.2, "sanet": 0.04}[name]
-    grey = {"kernel": contrast * last["kernel"], "bias": np.full(3, 0.5, np.float32)}
-    variables = Variables({"model": params | {"conv1_1": grey}}, {})
+    gray = {"kernel": contrast * last["kernel"], "bias": np.full(3, 0.5, np.float32)}
+    variables = Variables({"model": params | {"conv1_1": gray}}, {})
     encode = partial(numpy_adain.encode, encoder, names=names)
     features = [
         encode(numpy_adain.random_images(*size, seed=size[0])) for size in STYLE_SIZES

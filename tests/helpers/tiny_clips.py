@@ -12,7 +12,7 @@ UNITS = 1000  # of times, in a second
 
 
 def flat_frames(colors, height=48, width=64):
-    """Frames of one colour each, uint8."""
+    """Frames of one color each, uint8."""
     return [np.full((height, width, 3), color, np.uint8) for color in colors]
 
 

@@ -46,7 +46,7 @@ def make_config():
 def make_tiny(
     losses=MappingProxyType({"plain": 1.0}), arithmetic=None, dtype=jnp.float32
 ):
-    """Maps the colours of contents to those of styles, with some noise.
+    """Maps the colors of contents to those of styles, with some noise.
 
     The loss is NaN where `losses` holds `nan` and a picture is white throughout.
     """

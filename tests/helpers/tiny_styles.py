@@ -2,7 +2,7 @@
 
     python tiny_styles.py dataset ...
 
-A style is a mean colour, and a stylized picture lies halfway between the content
+A style is a mean color, and a stylized picture lies halfway between the content
 and it. `STOP_AFTER=N` ends the process without any ado after N parts.
 """
 
@@ -24,9 +24,9 @@ def tiny_model():
         return {"colour": jnp.mean(style["image"], axis=(1, 2))}
 
     def transfer(variables, frozen, features, moments, styles, controls):
-        colour = styles[0]["colour"][:, None, None]
+        color = styles[0]["colour"][:, None, None]
         share = 0.5 * controls.strength[0]
-        return {"pixels": (1 - share) * features["pixels"] + share * colour}
+        return {"pixels": (1 - share) * features["pixels"] + share * color}
 
     method = Method(
         init=None,

@@ -30,7 +30,7 @@ def make_encoder():
             children += conv(ins, outs)
             ins = outs
     network = nn.Sequential(*children)
-    randomise(network)
+    randomize(network)
     with torch.no_grad():
         network[0].weight.copy_(255.0 * torch.eye(3).flip(0)[:, :, None, None])
         network[0].bias.copy_(-torch.tensor([103.939, 116.779, 123.68]))
@@ -49,13 +49,13 @@ def make_decoder():
     children.append(nn.Upsample(scale_factor=2, mode="nearest"))
     children += [*conv(64, 64), *conv(64, 3)[:2]]
     network = nn.Sequential(*children)
-    randomise(network)
+    randomize(network)
     with torch.no_grad():
         network[-1].weight.mul_(0.2)  # pictures about as wide as [0, 1]
     return network
 
 
-def randomise(network):
+def randomize(network):
     """Weights that keep the size of activations, as trained ones do."""
     with torch.no_grad():
         for module in network.modules():
@@ -71,14 +71,14 @@ def mean_std(x, eps=1e-5):
     return flat.mean(dim=2)[..., None, None], std[..., None, None]
 
 
-def normalise(x):
+def normalize(x):
     mean, std = mean_std(x)
     return (x - mean) / std
 
 
 def adain(content, style):
     mean, std = mean_std(style)
-    return normalise(content) * std + mean
+    return normalize(content) * std + mean
 
 
 class Attention(nn.Module):
@@ -88,8 +88,8 @@ class Attention(nn.Module):
         self.h, self.out_conv = nn.Conv2d(512, 512, 1), nn.Conv2d(512, 512, 1)
 
     def forward(self, content, style):
-        query = self.f(normalise(content)).flatten(2)
-        key = self.g(normalise(style)).flatten(2)
+        query = self.f(normalize(content)).flatten(2)
+        key = self.g(normalize(style)).flatten(2)
         scores = torch.softmax(query.transpose(1, 2) @ key, dim=-1)
         found = self.h(style).flatten(2) @ scores.transpose(1, 2)
         return self.out_conv(found.reshape(content.shape)) + content
@@ -103,7 +103,7 @@ class Transform(nn.Module):
         self.sanet4_1, self.sanet5_1 = Attention(), Attention()
         self.merge_conv_pad = nn.ReflectionPad2d(1)
         self.merge_conv = nn.Conv2d(512, 512, 3)
-        randomise(self)
+        randomize(self)
         with torch.no_grad():
             for block in (self.sanet4_1, self.sanet5_1):
                 for layer in (block.f, block.g):
@@ -160,7 +160,7 @@ def sanet_losses(encoder, decoder, transform, content, style):
         features += sum(mse(after[layer], before[layer]) for layer in LAYERS)
     return {
         "content_loss": sum(
-            mse(normalise(made[layer]), normalise(of_content[layer]))
+            mse(normalize(made[layer]), normalize(of_content[layer]))
             for layer in LAYERS[3:]
         ),
         "style_loss": style_loss(made, of_style, LAYERS),
@@ -213,7 +213,7 @@ class TransformerNet(nn.Module):
         self.deconv3 = PaddedConv(32, 3, 9)
         for i, width in enumerate((32, 64, 128, 64, 32), 1):
             setattr(self, f"in{i}", nn.InstanceNorm2d(width, affine=True))
-        randomise(self)
+        randomize(self)
         with torch.no_grad():
             for module in self.modules():
                 if isinstance(module, nn.InstanceNorm2d):

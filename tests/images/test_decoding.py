@@ -8,8 +8,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from styleflax import memory
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.builders.base import storable
-from styleflax.datasets.pipeline import centre_crop
 from styleflax.images.decoding import load_rgb
 from styleflax.images.files import (
     ImageError,
@@ -34,8 +34,8 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
 
-def raw_png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+def raw_png(width: int, height: int, bits: int, color: int, rows: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
@@ -95,7 +95,7 @@ def test_premultiplied_modes_of_pillow_are_taken():
     assert (as_float_image(la.convert("La")) == 1).all()
 
 
-def test_palette_becomes_colour_and_its_transparent_entry_white():
+def test_palette_becomes_color_and_its_transparent_entry_white():
     image = Image.new("P", (20, 20), 0)
     image.putpalette([*RED, 0, 0, 255])
     image.paste(1, (10, 0, 20, 20))
@@ -105,7 +105,7 @@ def test_palette_becomes_colour_and_its_transparent_entry_white():
     assert tuple(decoded[0, 19]) == WHITE
 
 
-def test_transparent_colour_of_an_rgb_png_becomes_white():
+def test_transparent_color_of_an_rgb_png_becomes_white():
     image = Image.new("RGB", (20, 20), RED)
     image.paste((0, 255, 0), (10, 0, 20, 20))
     decoded = decode_image_u8(png(image, transparency=(0, 255, 0)))
@@ -114,7 +114,7 @@ def test_transparent_colour_of_an_rgb_png_becomes_white():
 
 
 @pytest.mark.parametrize("mode", ["L", "1"])
-def test_grey_and_bilevel_become_rgb(mode):
+def test_gray_and_bilevel_become_rgb(mode):
     image = Image.new("L", (20, 20), 0)
     image.paste(255, (10, 0, 20, 20))
     decoded = decode_image_u8(png(image.convert(mode)))
@@ -122,14 +122,14 @@ def test_grey_and_bilevel_become_rgb(mode):
     assert tuple(decoded[0, 19]) == WHITE
 
 
-def test_cmyk_jpeg_keeps_its_colours():
+def test_cmyk_jpeg_keeps_its_colors():
     file = io.BytesIO()
     Image.new("CMYK", (32, 32), (0, 255, 255, 0)).save(file, "JPEG", quality=98)
     assert np.abs(decode_image_u8(file.getvalue()).astype(int) - RED).max() < 8
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_grey_of_16_bits_is_scaled_not_clipped(kind):
+def test_gray_of_16_bits_is_scaled_not_clipped(kind):
     ramp = np.linspace(0, 65535, 256).astype(np.uint16)
     file = io.BytesIO()
     Image.fromarray(np.tile(ramp, (20, 1))).save(file, format=kind)
@@ -164,7 +164,7 @@ def test_integers_beyond_16_bits_are_stretched():
 
 
 def test_multi_frame_files_give_their_first_frame():
-    frames = [Image.new("RGB", (20, 20), colour) for colour in (RED, WHITE)]
+    frames = [Image.new("RGB", (20, 20), color) for color in (RED, WHITE)]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     assert tuple(decode_image_u8(file.getvalue())[0, 0]) == RED
@@ -234,7 +234,7 @@ def test_a_folder_is_no_picture(tmp_path):
 
 def test_the_first_picture_of_a_stereo_jpeg_is_taken():
     file = io.BytesIO()
-    left, right = (Image.new("RGB", (20, 20), colour) for colour in (RED, WHITE))
+    left, right = (Image.new("RGB", (20, 20), color) for color in (RED, WHITE))
     left.save(file, "MPO", save_all=True, append_images=[right])
     assert np.abs(decode_image_u8(file.getvalue())[0, 0] - np.array(RED)).max() < 3
 
@@ -261,6 +261,6 @@ def test_memory_that_ends_while_decoding_is_no_damage(monkeypatch):
 
     data = png(Image.new("RGB", (30, 20)))
     monkeypatch.setattr(PngImageFile, "load", decode)
-    for use in (load_rgb, read_picture, storable, lambda x: centre_crop(x, 16)):
+    for use in (load_rgb, read_picture, storable, lambda x: center_crop(x, 16)):
         with pytest.raises(NotEnoughMemoryError, match="of 30x20 pixels needs more"):
             use(data)

@@ -55,7 +55,7 @@ def test_floats_are_clipped_and_rounded_when_saved(tmp_path):
     assert loaded[:, 0, 0].tolist() == [0, 0, 1, 128, 255]
 
 
-def test_grey_arrays_and_pillow_pictures_can_be_saved(tmp_path):
+def test_gray_arrays_and_pillow_pictures_can_be_saved(tmp_path):
     save_image(np.zeros((20, 20)), tmp_path / "a.png")
     save_image(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), tmp_path / "b.jpg")
     assert load_image_u8(tmp_path / "a.png").max() == 0
@@ -107,10 +107,10 @@ def test_as_float_image_takes_paths_pillow_pictures_and_arrays(tmp_path, make_pi
         np.testing.assert_allclose(image, expected, atol=1e-6)
 
 
-def test_as_float_image_takes_grey_and_transparent_arrays():
-    grey = np.linspace(0, 1, 400).reshape(20, 20)
-    for source in (grey, grey[..., None]):
-        np.testing.assert_allclose(as_float_image(source)[..., 2], grey, atol=1e-6)
+def test_as_float_image_takes_gray_and_transparent_arrays():
+    gray = np.linspace(0, 1, 400).reshape(20, 20)
+    for source in (gray, gray[..., None]):
+        np.testing.assert_allclose(as_float_image(source)[..., 2], gray, atol=1e-6)
     clear = np.zeros((20, 20, 4))
     clear[..., 3] = 0.25
     np.testing.assert_allclose(as_float_image(clear), 0.75)

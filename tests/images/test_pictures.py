@@ -97,7 +97,7 @@ def test_heic_without_its_package_names_the_extra(monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_opacity_and_colour_are_kept_apart(mode):
+def test_opacity_and_color_are_kept_apart(mode):
     pixels = np.full((20, 20, len(mode)), 40, np.uint8)
     pixels[:, 10:15, -1] = 128
     pixels[:, 15:, -1] = 0
@@ -129,7 +129,7 @@ def test_an_alpha_channel_that_hides_nothing_is_none(photo):
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_opacity_is_turned_with_the_colours(orientation, kind, photo):
+def test_opacity_is_turned_with_the_colors(orientation, kind, photo):
     alpha = np.zeros((32, 48), np.uint8)
     alpha[:8, :12] = 255
     given = photo.copy()
@@ -153,15 +153,15 @@ def test_a_profile_is_converted_to_srgb():
 
 
 def test_a_profile_of_transparent_and_16_bit_pictures_is_converted():
-    grey = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))  # does not fit
+    gray = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))  # does not fit
     clear = Image.new("RGBA", (20, 20), (200, 30, 30, 9))
     picture = read_picture(saved(clear, "PNG", icc_profile=swapped_srgb()))
     assert picture.rgb_u8[0, 0] == pytest.approx([30, 30, 200], abs=3)
     assert (picture.alpha_u8 == 9).all()
     deep = Image.fromarray(np.full((20, 20), 257 * 99, np.uint16))
-    picture = read_picture(saved(deep, "PNG", icc_profile=grey.tobytes()))
+    picture = read_picture(saved(deep, "PNG", icc_profile=gray.tobytes()))
     assert (picture.rgb_u8 == 99).all()
-    assert "colour profile is ignored" in picture.notes[0]
+    assert "color profile is ignored" in picture.notes[0]
 
 
 @pytest.mark.parametrize("broken", [b"no profile", srgb_profile()[:200]])
@@ -170,10 +170,10 @@ def test_a_broken_profile_is_ignored_and_said(broken, photo):
     assert (picture.rgb_u8 == np.asarray(photo)).all()
     assert picture.icc_profile is None
     (note,) = picture.notes
-    assert note.startswith("the data: the colour profile is ignored: ")
+    assert note.startswith("the data: the color profile is ignored: ")
 
 
-def test_a_profile_for_other_colours_is_ignored(photo):
+def test_a_profile_for_other_colors_is_ignored(photo):
     picture = read_picture(saved(photo, "TIFF", icc_profile=profile("LAB")))
     assert (picture.rgb_u8 == np.asarray(photo)).all()
     assert len(picture.notes) == 1

@@ -45,7 +45,7 @@ def assert_reads(data, expected_u8, tolerance=1):
     [(kind, 3) for kind in TYPES] + [(kind, 4) for kind in TYPES if kind != "u4"],
 )
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_colours_are_as_written_in_every_layout(kind, planar, channels, make_picture):
+def test_colors_are_as_written_in_every_layout(kind, planar, channels, make_picture):
     image = make_picture(1, 40, 60)
     if channels == 4:
         image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
@@ -70,7 +70,7 @@ def test_colours_are_as_written_in_every_layout(kind, planar, channels, make_pic
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("meaning", ["minisblack", "miniswhite"])
-def test_grey_is_as_written_in_every_layout(kind, meaning, make_picture):
+def test_gray_is_as_written_in_every_layout(kind, meaning, make_picture):
     image = make_picture(2, 40, 60)[..., 0]
     samples = as_type(image, kind)
     if meaning == "miniswhite":
@@ -146,12 +146,12 @@ def test_opacity_is_kept_apart(kind, extra, make_picture):
     assert np.abs(picture.rgb_u8.astype(int) - image).max() <= 2
 
 
-def test_grey_with_opacity_of_16_bits_is_read(make_picture):
-    grey = make_picture(6, 40, 60)[..., :2].copy()
-    grey[..., 1] = 255
+def test_gray_with_opacity_of_16_bits_is_read(make_picture):
+    gray = make_picture(6, 40, 60)[..., :2].copy()
+    gray[..., 1] = 255
     options = {"photometric": "minisblack", "planarconfig": "contig"}
-    data = tiff(as_type(grey, "u2"), extrasamples=["unassalpha"], **options)
-    assert_reads(data, np.repeat(grey[..., :1], 3, axis=2))
+    data = tiff(as_type(gray, "u2"), extrasamples=["unassalpha"], **options)
+    assert_reads(data, np.repeat(gray[..., :1], 3, axis=2))
 
 
 def test_orientation_and_profile_of_floats_count(make_picture):

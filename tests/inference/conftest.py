@@ -27,7 +27,7 @@ def small_pictures():
 
     def draw(seed, low, high):
         rng = np.random.default_rng(seed)
-        colours = rng.integers(low, high, (4, 4, 3), dtype=np.uint8)
-        return np.asarray(Image.fromarray(colours).resize((32, 32)))
+        colors = rng.integers(low, high, (4, 4, 3), dtype=np.uint8)
+        return np.asarray(Image.fromarray(colors).resize((32, 32)))
 
     return draw(0, 60, 200), draw(1, 0, 256), draw(2, 100, 256)

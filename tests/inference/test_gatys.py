@@ -9,8 +9,8 @@ from styleflax.inference.gatys import (
     Regions,
     Settings,
     make_gatys,
-    optimise_picture,
     optimize,
+    optimize_picture,
     pictures,
 )
 from styleflax.inference.gatys.optimize import level_sizes
@@ -106,8 +106,8 @@ def test_levels_halve_and_end_at_the_size():
         level_sizes((60, 100), 3)
 
 
-def test_regions_get_the_colours_of_their_styles(monkeypatch):
-    # A network that sees every pixel's colour as it is, but for a scale and a shift.
+def test_regions_get_the_colors_of_their_styles(monkeypatch):
+    # A network that sees every pixel's color as it is, but for a scale and a shift.
     kernel = np.zeros((3, 3, 3, 3), "f4")
     kernel[1, 1] = np.eye(3)
     encoder = {"conv1_1": {"kernel": kernel, "bias": np.full(3, 3.0, "f4")}}
@@ -115,7 +115,7 @@ def test_regions_get_the_colours_of_their_styles(monkeypatch):
     shallow = Objective(0.0, style_layers=("relu1_1",), style_losses=(("style", 1.0),))
     left = np.repeat(np.arange(18)[None] < 9, 16, axis=0)
     red, blue = (np.broadcast_to(np.eye(3, dtype="f4")[i], (16, 16, 3)) for i in (0, 2))
-    result = optimise_picture(
+    result = optimize_picture(
         np.full((16, 18, 3), 0.5, "f4"),
         [red, blue],
         Settings(shallow, iterations=(30,)),
@@ -143,9 +143,9 @@ def test_a_region_may_be_inverted_alone(monkeypatch):
     settings = Settings(objective, init="noise", iterations=(3,), memory_size=3)
     left = np.repeat(np.arange(18)[None] < 9, 16, axis=0)
     photo = np.full((16, 18, 3), 0.5, "f4")
-    # Without a painting there are no colours to bring to it either.
+    # Without a painting there are no colors to bring to it either.
     controls = {"masks": [left], "color": "coral"}
-    made = optimise_picture(photo, settings=settings, **controls).picture.array
+    made = optimize_picture(photo, settings=settings, **controls).picture.array
     assert np.abs(made - photo)[:, :9].min() > 0
     np.testing.assert_array_equal(made[:, 9:], photo[:, 9:])
 
@@ -153,20 +153,20 @@ def test_a_region_may_be_inverted_alone(monkeypatch):
 def test_what_does_not_fit_is_refused():
     photo = np.zeros((16, 16, 3), "f4")
     with pytest.raises(ValueError, match="style is missing; only style_weight 0"):
-        optimise_picture(photo)
+        optimize_picture(photo)
     with pytest.raises(ValueError, match="level_balance: of trained methods only"):
-        optimise_picture(photo, photo, level_balance=0.5)
+        optimize_picture(photo, photo, level_balance=0.5)
     with pytest.raises(ValueError, match="one picture, got a batch"):
-        optimise_picture(np.zeros((2, 16, 16, 3), "f4"), photo)
+        optimize_picture(np.zeros((2, 16, 16, 3), "f4"), photo)
     with pytest.raises(ValueError, match="gatys needs the painting's pixels; x"):
-        optimise_picture(photo, "x.style")
+        optimize_picture(photo, "x.style")
     with pytest.raises(ValueError, match=r"style_masks must be .*one per style"):
-        optimise_picture(photo, photo, style_masks=[None, None])
+        optimize_picture(photo, photo, style_masks=[None, None])
     with pytest.raises(ValueError, match="mask of style 1 is empty: no pixel"):
-        optimise_picture(photo, photo, style_masks=[np.zeros((16, 16))])
+        optimize_picture(photo, photo, style_masks=[np.zeros((16, 16))])
     alone = PRESETS["default"].objective._replace(style_weight=0.0)
     with pytest.raises(ValueError, match="init='style' requires a style"):
-        optimise_picture(photo, settings=Settings(alone, init="style"))
+        optimize_picture(photo, settings=Settings(alone, init="style"))
 
 
 def test_a_loss_that_is_not_finite_is_told(gatys):

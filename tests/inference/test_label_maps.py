@@ -22,7 +22,7 @@ COLORS = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (128, 64, 32))
 
 @pytest.fixture
 def maps(tmp_path):
-    """The same label map in grey, with a palette, in colors, in 16 bits, of bilevel."""
+    """The same label map in gray, with a palette, in colors, in 16 bits, of bilevel."""
     palette = Image.fromarray(LABELS)
     palette.putpalette(list(itertools.chain(*COLORS)))
     pictures = {
@@ -175,7 +175,7 @@ def test_a_colored_map_without_a_label_warns(maps, name, caplog):
 
 
 @pytest.mark.parametrize("name", ["grey.png"])
-def test_a_grey_label_map_without_a_label_warns(maps, name, caplog):
+def test_a_gray_label_map_without_a_label_warns(maps, name, caplog):
     mask(maps, name)
     assert "greatest value is 3 of 255" in caplog.text
     assert "labels.png[3]" in caplog.text

@@ -99,14 +99,14 @@ def test_the_contents_opacity_is_a_mask():
 
 
 def test_files_and_pictures_are_masks_and_transparency_is_not_in_them(tmp_path):
-    grey = np.where(LEFT, 255, 0).astype(np.uint8)
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    cut_out = np.dstack([np.full((16, 16), 255, np.uint8), grey])
+    gray = np.where(LEFT, 255, 0).astype(np.uint8)
+    Image.fromarray(gray).save(tmp_path / "grey.png")
+    cut_out = np.dstack([np.full((16, 16), 255, np.uint8), gray])
     Image.fromarray(cut_out, "LA").save(tmp_path / "cut.png")
     for mask in (tmp_path / "grey.png", str(tmp_path / "cut.png")):
         np.testing.assert_array_equal(lay([mask, "rest"])[0], LEFT)
-    np.testing.assert_array_equal(lay(Image.fromarray(grey))[0], LEFT)
-    np.testing.assert_array_equal(lay([grey, RIGHT])[0], LEFT)
+    np.testing.assert_array_equal(lay(Image.fromarray(gray))[0], LEFT)
+    np.testing.assert_array_equal(lay([gray, RIGHT])[0], LEFT)
 
 
 def test_an_empty_region_is_refused_by_its_name(tmp_path):

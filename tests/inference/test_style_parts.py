@@ -28,22 +28,22 @@ def test_a_mask_of_ones_is_none(narrow_stylizer, small_pictures):
     assert difference(half, plain) > 1e-3
 
 
-def test_an_even_grey_is_as_white(narrow_stylizer, small_pictures):
+def test_an_even_gray_is_as_white(narrow_stylizer, small_pictures):
     content, first, _ = small_pictures
-    grey, white = (
+    gray, white = (
         narrow_stylizer(content, first, style_masks=[x * LEFT]).array
         for x in (0.2, 1.0)
     )
-    np.testing.assert_allclose(grey, white, atol=1e-5)
+    np.testing.assert_allclose(gray, white, atol=1e-5)
 
 
-def test_parts_serve_a_batch_and_kept_colours(narrow_adain, small_pictures):
+def test_parts_serve_a_batch_and_kept_colors(narrow_adain, small_pictures):
     content, first, _ = small_pictures
     batch = np.stack([content, content[::-1]])
     made = narrow_adain(batch, first, style_masks=[LEFT]).array
     one = narrow_adain(content, first, style_masks=[LEFT]).array
     np.testing.assert_allclose(made[0], one, atol=1e-5)
-    # What lies outside the part has no say in the colours that move it.
+    # What lies outside the part has no say in the colors that move it.
     other = first.copy()
     other[:, 16:] = 255 - other[:, 16:]
     masked = narrow_adain.prepare_style(first, "coral", mask=LEFT)
@@ -93,7 +93,7 @@ def test_a_style_file_keeps_the_part(narrow_stylizer, small_pictures, tmp_path):
     )
 
 
-def test_coral_takes_the_colours_of_the_part():
+def test_coral_takes_the_colors_of_the_part():
     rng = np.random.default_rng(0)
     content, painting = (rng.uniform(0.4, 0.6, (24, 24, 3)) for _ in range(2))
     content, painting = content.astype("f4"), painting.astype("f4")

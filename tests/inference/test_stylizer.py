@@ -63,11 +63,11 @@ def test_every_kind_of_picture_serves_as_a_style(stylizer, photo, painting, expe
         np.testing.assert_array_equal(stylizer(photo[1], style).array, expected)
 
 
-def test_grey_content_equals_its_three_equal_channels(stylizer, photo, painting):
-    grey = photo[1][..., 0]
-    three = np.repeat(grey[..., None], 3, axis=2)
-    one, other = (stylizer(content, painting).array for content in (grey, three))
-    assert one.shape == (*grey.shape, 3)
+def test_gray_content_equals_its_three_equal_channels(stylizer, photo, painting):
+    gray = photo[1][..., 0]
+    three = np.repeat(gray[..., None], 3, axis=2)
+    one, other = (stylizer(content, painting).array for content in (gray, three))
+    assert one.shape == (*gray.shape, 3)
     np.testing.assert_array_equal(one, other)
 
 

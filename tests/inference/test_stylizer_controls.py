@@ -53,7 +53,7 @@ def test_exaggeration_goes_on_where_alpha_ends(narrow_stylizer, small_pictures, 
         narrow_stylizer(content, first, alpha=1.5)
 
 
-def test_coral_gives_the_style_the_contents_colours_first(narrow_adain, small_pictures):
+def test_coral_gives_the_style_the_contents_colors_first(narrow_adain, small_pictures):
     content, first, _ = small_pictures
     made = narrow_adain(content, first, color="coral").array
     recolored = coral_recolor(
@@ -64,7 +64,7 @@ def test_coral_gives_the_style_the_contents_colours_first(narrow_adain, small_pi
     assert difference(made, narrow_adain(content, first).array) > 1e-4
 
 
-def test_coral_with_masks_takes_the_colours_of_each_place(narrow_adain, small_pictures):
+def test_coral_with_masks_takes_the_colors_of_each_place(narrow_adain, small_pictures):
     content, *paintings = small_pictures
     changed = content.copy()
     changed[:, 16:] = 255 - changed[:, 16:]
@@ -110,7 +110,7 @@ def test_lab_has_the_contents_mean_and_deviation(narrow_stylizer, small_pictures
 
 
 @pytest.mark.parametrize("color", ["coral", "luminance", "lab"])
-def test_colours_are_kept_with_masks_mixes_and_flat_pictures(
+def test_colors_are_kept_with_masks_mixes_and_flat_pictures(
     narrow_stylizer, small_pictures, color
 ):
     content, *paintings = small_pictures

@@ -81,7 +81,7 @@ def test_a_cut_is_a_new_scene_and_motion_is_none():
     assert finder.num_scenes == 2
 
 
-def test_noise_on_one_flat_colour_is_no_cut():
+def test_noise_on_one_flat_color_is_no_cut():
     finder = CutFinder()
     for seed in range(5):
         noise = np.random.default_rng(seed).integers(0, 6, (50, 70, 3), np.uint8)

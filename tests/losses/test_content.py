@@ -36,7 +36,7 @@ def test_loss_of_a_batch_is_the_mean_of_its_halves():
     assert float(mse_loss(x, y)) == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
 
 
-def test_pixel_loss_of_greys_is_the_squared_difference():
+def test_pixel_loss_of_grays_is_the_squared_difference():
     image, target = jnp.full((1, 2, 2, 3), 0.75), jnp.full((1, 2, 2, 3), 0.25)
     assert float(pixel_loss(image, target)) == pytest.approx(0.25, rel=1e-5)
 
@@ -49,7 +49,7 @@ def test_pixel_loss_agrees_with_float64_and_is_a_mean_over_the_batch():
     assert loss == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
 
 
-def test_pixel_loss_without_weight_of_colour_sees_luma_alone():
+def test_pixel_loss_without_weight_of_color_sees_luma_alone():
     image = jnp.array([0.0, 0.114, -0.587]).reshape(1, 1, 1, 3) + 0.5
     target = jnp.full((1, 1, 1, 3), 0.5)
     loss = float(pixel_loss(image, target, chroma_weight=0.0))

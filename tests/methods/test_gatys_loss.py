@@ -107,7 +107,7 @@ def test_a_guided_loss_is_that_of_the_region_cut_out(name):
     feature, style = (jnp.asarray(RNG.random((1, 24, n, 4)), "f4") for n in (32, 20))
     mask = jnp.zeros((24, 32)).at[:, :12].set(1)
     loss = find_style_loss(name)
-    target = loss.summarise(2 * style)
+    target = loss.summarize(2 * style)
     guided = loss.compare(guided_feature(feature, mask), target, KEY)
     cut_out = loss.compare(feature[:, :, :12], target, KEY)
     # An unbiased covariance is of one position less, here and there.

@@ -19,7 +19,7 @@ def small_encoder(architecture="vgg16"):
 
 
 def smooth_images(seed, count, side=32):
-    """Random colours on a coarse grid, magnified."""
+    """Random colors on a coarse grid, magnified."""
     coarse = np.random.default_rng(seed).random((count, side // 16, side // 16, 3))
     shape = (count, side, side, 3)
     return jax.image.resize(jnp.asarray(coarse, jnp.float32), shape, "cubic")

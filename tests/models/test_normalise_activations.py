@@ -4,7 +4,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.models.normalization import normalise_activations
+from styleflax.models.normalization import normalize_activations
 from styleflax.models.vgg import VGG
 
 LAYERS = ("relu1_1", "relu1_2", "relu2_1")
@@ -29,7 +29,7 @@ def statistic(request):
 
 @pytest.fixture(scope="module")
 def rescaled(params, statistic):
-    return normalise_activations(params, IMAGES, statistic)
+    return normalize_activations(params, IMAGES, statistic)
 
 
 def features_of(params):
@@ -61,14 +61,14 @@ def test_features_change_by_a_factor_per_channel_only(params, rescaled, statisti
 
 
 def test_it_is_exact_for_pictures_that_were_not_measured(params):
-    rescaled = normalise_activations(params, 0.5 * IMAGES[:2])
+    rescaled = normalize_activations(params, 0.5 * IMAGES[:2])
     before, after = (features_of(p)["relu2_1"] for p in (params, rescaled))
     ratio = before.sum((0, 1, 2)) / after.sum((0, 1, 2))
     np.testing.assert_allclose(after * ratio, before, rtol=1e-4, atol=1e-5)
 
 
 def test_batch_size_does_not_matter_and_rms_is_the_default(params, rescaled, statistic):
-    got = normalise_activations(params, IMAGES, batch_size=2)
+    got = normalize_activations(params, IMAGES, batch_size=2)
     close = [
         np.allclose(a, b, rtol=1e-5, atol=0)
         for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(rescaled), strict=True)
@@ -83,7 +83,7 @@ def test_a_dead_filter_does_not_explode(params):
     params = {**params, "conv1_2": dead}
     size = statistics_of(params, "rms")["relu1_2"]
     assert size[0] == 0.0
-    rescaled = normalise_activations(params, IMAGES, floor=0.25)
+    rescaled = normalize_activations(params, IMAGES, floor=0.25)
     assert rescaled["conv1_2"]["bias"][0] == pytest.approx(
         -1.0 / (0.25 * size.mean()), rel=1e-4
     )
@@ -96,28 +96,28 @@ def test_a_dead_filter_does_not_explode(params):
 def test_a_layer_that_never_fires_stays_finite(params):
     bias = np.full_like(params["conv1_2"]["bias"], -1e3)
     silent = {**params, "conv1_2": {**params["conv1_2"], "bias": bias}}
-    rescaled = normalise_activations(silent, IMAGES)
+    rescaled = normalize_activations(silent, IMAGES)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(rescaled))
     assert all(np.isfinite(f).all() for f in features_of(rescaled).values())
 
 
-def test_the_first_convolution_of_the_normalised_vgg19_stays():
+def test_the_first_convolution_of_the_normalized_vgg19_stays():
     encoder = VGG(
         ("relu1_1",), "vgg19", "normalised", widths=numpy_adain.ENCODER_WIDTHS
     )
     params = jax.jit(encoder.init)(jax.random.key(0), IMAGES)["params"]
-    rescaled = normalise_activations(params, IMAGES)
+    rescaled = normalize_activations(params, IMAGES)
     assert set(rescaled) == set(params)
     assert rescaled["preprocess"] is params["preprocess"]
 
 
 def test_parameters_given_are_not_written_to(params):
     copies = jax.tree.map(np.array, params)
-    normalise_activations(params, IMAGES)
+    normalize_activations(params, IMAGES)
     for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(copies), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_an_unknown_statistic_is_refused(params):
     with pytest.raises(ValueError, match="'rms' or 'mean', got 'median'"):
-        normalise_activations(params, IMAGES, "median")
+        normalize_activations(params, IMAGES, "median")

@@ -28,7 +28,7 @@ def draw_features(height, width, number=1, seed=0, channels=CHANNELS):
 
 def queries_of(content):
     return {
-        layer: [jnp.asarray(numpy_sanet.normalise(x), jnp.float32)]
+        layer: [jnp.asarray(numpy_sanet.normalize(x), jnp.float32)]
         for layer, x in content.items()
     }
 

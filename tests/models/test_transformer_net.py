@@ -49,7 +49,7 @@ KERNELS = 2 * 81 * 3 * 32 + 9 * 2 * (32 * 64 + 64 * 128) + 10 * 9 * 128 * 128
         ({}, KERNELS + 3200 + 3),
         ({"norm": "instance"}, KERNELS + 3200 + 3),
         ({"norm": "none"}, KERNELS + 1600 + 3),
-        ({"norm": "conditional", "normalise_output": True, **MIRROR}, KERNELS),
+        ({"norm": "conditional", "normalize_output": True, **MIRROR}, KERNELS),
     ],
 )
 def test_the_numbers_of_parameters_are_pinned(options, expected):
@@ -88,7 +88,7 @@ def test_batch_statistics_move_towards_the_batch_s_and_serve_afterwards():
 
     seen, changed = train(variables)
     new, old = changed["batch_stats"], variables["batch_stats"]
-    # What train mode normalises by is ten times the change, away from the old.
+    # What train mode normalizes by is ten times the change, away from the old.
     exact = jax.tree.map(lambda a, b: (a - 0.9 * b) / 0.1, new, old)
     population = {**variables, "batch_stats": exact}
     apply = jax.jit(net.apply)

@@ -88,14 +88,14 @@ def test_unknown_layers_are_refused_with_those_there_are(layers):
         VGG(layers).depth()
 
 
-def test_torchvision_inputs_are_standardised():
+def test_torchvision_inputs_are_standardized():
     image = jnp.array([0.485, 0.456, 0.406]).reshape(1, 1, 1, 3)
     image = jnp.concatenate([image, image + jnp.array([0.229, 0.224, 0.225])], axis=2)
     inputs = narrow(("relu1_1",))._preprocess(image)
     np.testing.assert_allclose(inputs[0, 0], [[0.0] * 3, [1.0] * 3], atol=1e-6)
 
 
-def test_normalised_inputs_are_bgr_times_255_less_the_caffe_mean():
+def test_normalized_inputs_are_bgr_times_255_less_the_caffe_mean():
     images = jnp.asarray(numpy_adain.random_images(5, 4))
     encoder = narrow(("relu1_1",), "vgg19", convention="normalised")
     params = jax.jit(encoder.init)(jax.random.key(0), images)["params"]

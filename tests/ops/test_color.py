@@ -22,12 +22,12 @@ def test_mean_and_covariance_are_the_styles():
         np.testing.assert_allclose(*covariances, atol=1e-5)
 
 
-def test_a_picture_recoloured_by_itself_is_unchanged():
+def test_a_picture_recolored_by_itself_is_unchanged():
     content = pictures(0, 20, 24)
     np.testing.assert_allclose(coral_recolor(content, content), content, atol=1e-4)
 
 
-def test_recolouring_is_clipped():
+def test_recoloring_is_clipped():
     content, style = pictures(0, 20, 24), pictures(1, 16, 12) ** 4
     loose = coral_recolor(content, style, clip=False)
     got = coral_recolor(content, style)
@@ -36,12 +36,12 @@ def test_recolouring_is_clipped():
     np.testing.assert_array_equal(got, jnp.clip(loose, 0, 1))
 
 
-def test_pictures_of_one_colour_or_of_greys_stay_finite():
+def test_pictures_of_one_color_or_of_grays_stay_finite():
     flat = jnp.full((2, 8, 8, 3), 0.3)
-    grey = jnp.repeat(pictures(2, 8, 8)[..., :1], 3, axis=-1)
-    colours = pictures(0, 8, 8)
-    for content in (flat, grey, colours):
-        for style in (flat, grey, colours):
+    gray = jnp.repeat(pictures(2, 8, 8)[..., :1], 3, axis=-1)
+    colors = pictures(0, 8, 8)
+    for content in (flat, gray, colors):
+        for style in (flat, gray, colors):
             got = coral_recolor(content, style)
             assert np.isfinite(got).all()
             assert (got >= 0).all()

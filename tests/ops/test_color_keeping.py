@@ -38,9 +38,9 @@ def test_lab_agrees_with_scikit_image_both_ways():
 def test_lab_and_back_is_the_same_picture_even_outside_the_gamut():
     image = picture(1, low=-0.3, high=1.3)
     np.testing.assert_allclose(lab_to_rgb(rgb_to_lab(image)), image, atol=1e-4)
-    for grey, lightness in ((WHITE, 100.0), (BLACK, 0.0)):
+    for gray, lightness in ((WHITE, 100.0), (BLACK, 0.0)):
         np.testing.assert_allclose(
-            rgb_to_lab(grey)[0, 0, 0], [lightness, 0, 0], atol=1e-3
+            rgb_to_lab(gray)[0, 0, 0], [lightness, 0, 0], atol=1e-3
         )
 
 
@@ -56,17 +56,17 @@ def test_luminance_is_the_pictures_and_hue_the_contents():
     np.testing.assert_allclose(chroma, share[..., None] * asked, atol=1e-5)
     assert share.min() >= -1e-6
     assert share.max() <= 1 + 1e-5
-    assert share.min() < 0.9  # some of these colours had to be made paler
+    assert share.min() < 0.9  # some of these colors had to be made paler
 
 
-def test_colours_with_room_keep_their_saturation():
+def test_colors_with_room_keep_their_saturation():
     image, colors = picture(2, low=0.45, high=0.55), picture(3, low=0.4, high=0.6)
     got = keep_luminance(image, colors)
     moved = np.asarray(got) - luma(got)[..., None]
     np.testing.assert_allclose(moved, colors - luma(colors)[..., None], atol=1e-5)
 
 
-def test_a_picture_keeps_the_colours_it_has():
+def test_a_picture_keeps_the_colors_it_has():
     image = picture(4)
     np.testing.assert_allclose(keep_luminance(image, image), image, atol=1e-6)
     np.testing.assert_allclose(match_lab(image, image), image, atol=1e-4)

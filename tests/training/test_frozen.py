@@ -11,8 +11,7 @@ from styleflax.methods.base import Variables
 from styleflax.models.vgg import cut_params
 from styleflax.training import encoder as frozen
 from styleflax.training.encoder import open_encoder, start_anew, start_from
-from styleflax.weights import packaged
-from styleflax.weights import packaged as packaged_models
+from styleflax.weights import packaged, packaged_models
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.store import ModelFile, load_model, save_model
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.datasets.pipeline import centre_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.images.decoding import ImageError
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.device_dataset import HeldPairs, hold_pictures
@@ -24,7 +24,7 @@ def encode(array_u8):
 
 
 def placed(number, height, width):
-    """A picture whose colours say which it is, and where in it."""
+    """A picture whose colors say which it is, and where in it."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows, columns, np.full_like(rows, number)], -1).astype(np.uint8)
 
@@ -103,7 +103,7 @@ def test_fixed_styles_are_middle_squares_with_their_places(held):
     batch = arrays(stream.batch_at(1))
     assert batch["style_index"].dtype == np.int32
     for index, style in zip(batch["style_index"], batch["style"], strict=True):
-        assert np.array_equal(style, centre_crop(encoded[index], 12))
+        assert np.array_equal(style, center_crop(encoded[index], 12))
 
 
 def test_damaged_pictures_are_left_out_and_long_ones_lose_their_ends(caplog):

@@ -53,7 +53,7 @@ def test_flags_that_do_not_fit_together_are_refused(fields, line, initialize):
     assert not initialize[0]
 
 
-def test_a_process_of_its_own_initialises_nothing(initialize):
+def test_a_process_of_its_own_initializes_nothing(initialize):
     with joined_processes(Run()):
         pass
     assert not initialize[0]

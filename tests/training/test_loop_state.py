@@ -3,7 +3,7 @@ import jax
 from styleflax.training.checkpoint import Checkpoints, leaf_digests
 
 
-def test_optimiser_state_in_checkpoints_counts_the_steps_of_its_phase(
+def test_optimizer_state_in_checkpoints_counts_the_steps_of_its_phase(
     train_tiny, tiny_config, tmp_path
 ):
     state = train_tiny(tiny_config, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""A critic beside the model: both move at once, each by its own optimiser."""
+"""A critic beside the model: both move at once, each by its own optimizer."""
 
 import dataclasses
 
@@ -103,7 +103,7 @@ def test_a_run_killed_in_either_phase_ends_as_one_left_alone(
     assert not np.array_equal(ways[7], ways[6])
 
 
-def test_both_players_move_from_where_the_step_found_them_by_their_own_optimisers():
+def test_both_players_move_from_where_the_step_found_them_by_their_own_optimizers():
     method = make_duel({"plain": 1.0, "adversarial": 0.5})
     optimizer = optax.scale_by_adam()
     rng = np.random.default_rng(0)

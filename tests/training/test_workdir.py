@@ -16,7 +16,6 @@ from styleflax.training.workdir import (
     locked,
     open_workdir,
     recorded_rules,
-    write_atomically,
 )
 
 
@@ -111,14 +110,6 @@ def test_a_folder_with_another_config_json_is_refused(tmp_path):
         with pytest.raises(ValueError, match="configuration"):
             open_workdir(tmp_path, one_phase(10))
         assert (tmp_path / "config.json").read_text() == text
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.json"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new \udc80")
-    assert path.read_text() == "old"
 
 
 def test_a_folder_in_use_is_refused_until_its_training_ends(tmp_path):

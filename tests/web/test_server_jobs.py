@@ -9,7 +9,7 @@ from app_client import encoded, png
 from PIL import Image
 
 from styleflax.images.read import read_picture
-from styleflax.inference.gatys import Settings, optimise_picture, pictures, presets
+from styleflax.inference.gatys import Settings, optimize_picture, pictures, presets
 from styleflax.inference.stylizer import Stylizer
 from styleflax.web import work
 
@@ -144,7 +144,7 @@ def test_a_picture_by_optimization(client, narrow_gatys):
     found = client.picture(options, content=PHOTO, style=ONE)
     objective = presets.PRESETS["default"].objective._replace(style_weight=5.0)
     settings = Settings(objective, iterations=(3,))
-    expected = optimise_picture(PHOTO_U8, ONE_U8, settings)
+    expected = optimize_picture(PHOTO_U8, ONE_U8, settings)
     np.testing.assert_array_equal(found, rounded(expected.picture))
 
 

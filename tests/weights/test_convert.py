@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from styleflax import methods
+from styleflax.files import file_sha256
 from styleflax.inference.model import build_model
 from styleflax.presets import PRESETS
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.published import formats
 from styleflax.weights.published.convert import DEEPEST_LAYERS, convert_files
-from styleflax.weights.published.mapping import sha256_of
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import load_model, save_model
 
@@ -94,7 +94,7 @@ def test_the_sources_are_kept_with_their_digests(files):
         "role": "decoder",
         "file": files["decoder"].name,
         "format": "decoder",
-        "sha256": sha256_of(files["decoder"]),
+        "sha256": file_sha256(files["decoder"]),
     }
     assert str(files["decoder"].parent) not in json.dumps(sources)
 

@@ -1,8 +1,8 @@
 import pytest
 
-from styleflax.weights import inventory, packaged, registry
-from styleflax.weights import packaged as packaged_models
-from styleflax.weights.fetch import CACHE_VARIABLE, compute_sha256
+from styleflax.files import file_sha256
+from styleflax.weights import inventory, packaged, packaged_models, registry
+from styleflax.weights.fetch import CACHE_VARIABLE
 from styleflax.weights.inventory import list_weights, verify
 
 
@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch, model_path):
     folder = tmp_path / "files"
     folder.mkdir()
     (folder / "mine.safetensors").write_bytes(model_path.read_bytes())
-    digest = compute_sha256(folder / "mine.safetensors")
+    digest = file_sha256(folder / "mine.safetensors")
     (folder / "SHA256SUMS").write_text(f"{digest}  mine.safetensors\n")
     monkeypatch.setattr(packaged_models, "FOLDER", folder)
     return folder
@@ -93,7 +93,7 @@ def test_downloads_are_checked_against_the_published_digest(cache, monkeypatch):
     path.write_bytes(b"weights")
     assert entry("vgg19").state == "ready"
     assert "is not vgg19-dcbb9e9d.pth" in verify("vgg19").problem
-    known = registry.DOWNLOADS["vgg19"]._replace(sha256=compute_sha256(path))
+    known = registry.DOWNLOADS["vgg19"]._replace(sha256=file_sha256(path))
     monkeypatch.setitem(registry.DOWNLOADS, "vgg19", known)
     assert verify("vgg19") == inventory.Verdict("vgg19", known.sha256, "")
 

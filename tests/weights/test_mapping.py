@@ -5,9 +5,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.weights.published import formats
-from styleflax.weights.published.mapping import read_part, recognise, sha256_of
+from styleflax.weights.published.mapping import read_part, recognize
 
 TORCH_FORMATS = {
     "vgg_normalised": "encoder",
@@ -125,15 +126,15 @@ def test_an_encoder_may_end_after_any_convolution(
 
 def test_an_encoder_cut_where_both_architectures_agree_counts_as_a_vgg16():
     shapes = dict(list(shapes_of("torchvision vgg19").items())[:14])
-    assert recognise(shapes, "x").spec.architecture == "vgg16"
+    assert recognize(shapes, "x").spec.architecture == "vgg16"
     shapes = dict(list(shapes_of("torchvision vgg19").items())[:16])
-    assert recognise(shapes, "x").spec.architecture == "vgg19"
+    assert recognize(shapes, "x").spec.architecture == "vgg19"
 
 
 def test_the_features_of_torchvision_alone_are_known():
     shapes = shapes_of("torchvision vgg19")
     alone = {name.removeprefix("features."): shape for name, shape in shapes.items()}
-    assert recognise(alone, "x").spec == ("vgg19", "torchvision")
+    assert recognize(alone, "x").spec == ("vgg19", "torchvision")
 
 
 def _drop(*names):
@@ -171,7 +172,7 @@ def test_names_that_do_not_fit_are_listed(name, change, message):
     shapes = shapes_of(name)
     change(shapes)
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        recognise(shapes, "file.pth")
+        recognize(shapes, "file.pth")
     assert f"file.pth, taken for {name} weights" in str(caught.value)
 
 
@@ -179,20 +180,20 @@ def test_names_are_listed_as_the_file_has_them():
     shapes = {f"module.{name}": shape for name, shape in shapes_of("decoder").items()}
     del shapes["module.8.bias"]
     with pytest.raises(ValueError, match=r"1 missing: module\.8\.bias"):
-        recognise(shapes, "x")
+        recognize(shapes, "x")
 
 
-def test_batch_normalisation_is_named_as_the_reason():
+def test_batch_normalization_is_named_as_the_reason():
     shapes = shapes_of("torchvision vgg19") | {"features.1.running_mean": (64,)}
     with pytest.raises(ValueError, match="batch normalization"):
-        recognise(shapes, "x")
+        recognize(shapes, "x")
 
 
 @pytest.mark.parametrize("shapes", [{}, {"conv1.weight": (64, 3, 7, 7)}])
 def test_an_unknown_network_lists_what_it_holds_and_what_is_known(shapes):
     held = "conv1.weight .64, 3, 7, 7." if shapes else "no tensors"
     with pytest.raises(ValueError, match=f"it holds {held}; known are vgg_normalised"):
-        recognise(shapes, "x")
+        recognize(shapes, "x")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -238,7 +239,7 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
 
 def test_a_digest_is_that_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    assert file_sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_a_decoder_among_other_networks_is_found_by_its_prefix(
@@ -283,6 +284,6 @@ def test_a_part_of_a_transformer_net_lists_what_is_missing():
     shapes = {"conv1.conv2d.weight": (32, 3, 9, 9), "conv1.conv2d.bias": (32,)}
     shapes |= {f"in1.{n}": (32,) for n in ("weight", "bias", "running_mean")}
     with pytest.raises(ValueError, match=r"TransformerNet .* missing") as error:
-        recognise(shapes, "mosaic.pth")
+        recognize(shapes, "mosaic.pth")
     assert "batch" not in str(error.value)
     assert "extra" not in str(error.value)

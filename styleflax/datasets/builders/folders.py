@@ -165,7 +165,7 @@ def _files_digest(files: list[Path], salt: str = "") -> str:
 
 
 class SamplePhotos(PictureBuilder):
-    """The colour photographs that ship inside scikit-image, but for one."""
+    """The color photographs that ship inside scikit-image, but for one."""
 
     DESCRIPTION = "Colour photographs from scikit-image's wheel."
     HOMEPAGE = "https://scikit-image.org"

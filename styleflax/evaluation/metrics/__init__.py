@@ -3,3 +3,75 @@
 Pictures are float32 RGB in [0, 1], (h, w, 3) or (b, h, w, 3). A metric returns one
 number per picture, of shape (b,), with b = 1 for a picture without a batch axis.
 """
+
+from typing import TYPE_CHECKING
+
+from styleflax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from styleflax.evaluation.metrics.artefacts import (
+        Artefacts,
+        detect_artefacts,
+        detect_border,
+        detect_checkerboard,
+    )
+    from styleflax.evaluation.metrics.blobs import detect_blobs, detect_gray_patch
+    from styleflax.evaluation.metrics.bootstrap import Interval, bootstrap_mean
+    from styleflax.evaluation.metrics.color import color_distance, hellinger
+    from styleflax.evaluation.metrics.gram import (
+        gram_distances,
+        gram_matrices,
+        make_ruler,
+    )
+    from styleflax.evaluation.metrics.lpips import make_lpips
+    from styleflax.evaluation.metrics.structure import (
+        ms_ssim,
+        psnr,
+        self_similarity_distance,
+        ssim,
+    )
+
+__all__ = [
+    "Artefacts",
+    "Interval",
+    "bootstrap_mean",
+    "color_distance",
+    "detect_artefacts",
+    "detect_blobs",
+    "detect_border",
+    "detect_checkerboard",
+    "detect_gray_patch",
+    "gram_distances",
+    "gram_matrices",
+    "hellinger",
+    "make_lpips",
+    "make_ruler",
+    "ms_ssim",
+    "psnr",
+    "self_similarity_distance",
+    "ssim",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Artefacts": "artefacts",
+        "Interval": "bootstrap",
+        "bootstrap_mean": "bootstrap",
+        "color_distance": "color",
+        "detect_artefacts": "artefacts",
+        "detect_blobs": "blobs",
+        "detect_border": "artefacts",
+        "detect_checkerboard": "artefacts",
+        "detect_gray_patch": "blobs",
+        "gram_distances": "gram",
+        "gram_matrices": "gram",
+        "hellinger": "color",
+        "make_lpips": "lpips",
+        "make_ruler": "gram",
+        "ms_ssim": "structure",
+        "psnr": "structure",
+        "self_similarity_distance": "structure",
+        "ssim": "structure",
+    },
+)

@@ -127,7 +127,7 @@ def _saturated_regions(
 
 
 def _contrast(lab: Float[np.ndarray, "h w 3"], region: _Region) -> float:
-    """Returns the distance between the colours inside and around."""
+    """Returns the distance between the colors inside and around."""
     part = lab[region.box]
     if not region.ring.any():
         return 0.0
@@ -145,7 +145,7 @@ def _in_content(content_lab: Float[np.ndarray, "h w 3"], region: _Region) -> boo
 def _not_in_style(
     regions: list[_Region], style_rgb: Float[np.ndarray, "h w 3"], area: int
 ) -> list[_Region]:
-    """Returns the regions with more area than the style has of their colour."""
+    """Returns the regions with more area than the style has of their color."""
     saturated = style_rgb.max(axis=-1) >= _SATURATED
     colors = rgb2lab(style_rgb)[saturated]
     left = []
@@ -165,7 +165,7 @@ def _not_in_style(
 # CIELAB per px: a sky that goes from blue to white over 100 px is flat, a cloud is not.
 _MAX_SLOPE = 0.6
 _SMOOTHING_PX = 2.0
-_MIN_SHARE = 0.05
+_MIN_FLAT_SHARE = 0.05
 _MIN_DEPTH_PX = 40
 # Rings of this width are compared. Strokes are not much wider, and a content, by the
 # slope above, changes by 7.2 at most from one ring to the next.
@@ -216,7 +216,7 @@ def find_flat_areas(content: Array | np.ndarray) -> list[Distances]:
     parts = label(slopes < _MAX_SLOPE**2, connectivity=1)
     areas = []
     for number, count in enumerate(np.bincount(parts.ravel())[1:], start=1):
-        if _MIN_SHARE * parts.size <= count < parts.size:
+        if _MIN_FLAT_SHARE * parts.size <= count < parts.size:
             distances = distance_transform_edt(parts == number)
             if distances.max() >= _MIN_DEPTH_PX:
                 areas.append(distances)

@@ -1,4 +1,4 @@
-"""How far the colours of a picture are from those of the style."""
+"""How far the colors of a picture are from those of the style."""
 
 import numpy as np
 from jaxtyping import Array, Float

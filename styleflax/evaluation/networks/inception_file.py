@@ -14,10 +14,11 @@ from styleflax.evaluation.networks.inception import (
     build_blocks,
     conv_shapes,
 )
+from styleflax.files import file_sha256
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.published import torch_file
-from styleflax.weights.published.mapping import is_model_file, sha256_of
+from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.store import check_params
 
 FID_FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -71,7 +72,7 @@ def load_inception(
         raise FileNotFoundError(f"there is no file {path}; it should be {TITLES[form]}")
     shapes, load = _open_safetensors(path) if is_model_file(path) else _open(path)
     check_network(shapes, form, str(path))
-    if sha256 is not None and (found := sha256_of(path)) != sha256:
+    if sha256 is not None and (found := file_sha256(path)) != sha256:
         raise ValueError(
             f"{path} has the names and shapes of {TITLES[form]}, but is another file: "
             f"its SHA-256 is {found}, not {sha256}"
@@ -128,7 +129,7 @@ def _structs(shapes: Mapping[str, Shape]) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def _tensor_names(conv: str) -> tuple[str, ...]:
-    """The kernel, and the four vectors of the batch normalisation."""
+    """The kernel, and the four vectors of the batch normalization."""
     return f"{conv}.conv.weight", *(f"{conv}.bn.{leaf}" for leaf in _NORM_LEAVES)
 
 

@@ -9,7 +9,7 @@ from styleflax.evaluation.report.formatting import check_extras
 from styleflax.evaluation.report.frontier import match_up
 from styleflax.evaluation.report.html import find_notes, write_html
 from styleflax.evaluation.report.sheets import Gallery, Inputs
-from styleflax.evaluation.report.summary import SystemKey, summarise
+from styleflax.evaluation.report.summary import SystemKey, summarize
 from styleflax.evaluation.report.tables import (
     IDENTITY_FILE,
     MARKDOWN_FILE,
@@ -54,7 +54,7 @@ def write_report(
     """
     if not rows:
         raise ValueError("rows is empty; a report needs one scored picture or more")
-    summaries = summarise(rows, sets)
+    summaries = summarize(rows, sets)
     gallery = Gallery(out, rows, inputs)
     present = {name for summary in summaries for name in summary.values}
     lpips = [f"lpips_{network}" for network in LPIPS_NETWORKS]

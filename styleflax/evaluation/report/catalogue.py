@@ -96,7 +96,7 @@ _KNOWN = (
         "Lab histogram",
         "main",
         "lower",
-        "Hellinger distance of the colours' histogram in CIELAB from the style's, "
+        "Hellinger distance of the colors' histogram in CIELAB from the style's, "
         "0 to 1.",
     ),
     Metric(
@@ -124,7 +124,7 @@ _KNOWN = (
     Metric(
         "blobs",
         "blobs",
-        "artefacts",
+        "artifacts",
         "lower",
         "Share of the pairs with bright spots that neither input has.",
         True,
@@ -132,7 +132,7 @@ _KNOWN = (
     Metric(
         "checkerboard",
         "checkerboard",
-        "artefacts",
+        "artifacts",
         "lower",
         "Share of the pairs with a regular grid that neither input has.",
         True,
@@ -140,15 +140,15 @@ _KNOWN = (
     Metric(
         "border",
         "border",
-        "artefacts",
+        "artifacts",
         "lower",
-        "Share of the pairs whose sides are coloured otherwise than in both inputs.",
+        "Share of the pairs whose sides are colored differently than in both inputs.",
         True,
     ),
     Metric(
         "gray_patch",
         "gray patch",
-        "artefacts",
+        "artifacts",
         "lower",
         "Share of the pairs whose content has a large flat area in which the color "
         "jumps at a constant distance from the area's border.",
@@ -157,35 +157,35 @@ _KNOWN = (
     Metric(
         "num_blobs",
         "number of blobs",
-        "artefacts",
+        "artifacts",
         "lower",
         "Mean over the pairs.",
     ),
     Metric(
         "blob_area",
         "blobs' area",
-        "artefacts",
+        "artifacts",
         "lower",
         "Share of the picture that blobs cover.",
     ),
     Metric(
         "checkerboard_excess",
         "grid (dB)",
-        "artefacts",
+        "artifacts",
         "lower",
         "How far a grid stands out of the spectrum, above what the inputs have.",
     ),
     Metric(
         "border_excess",
         "border difference",
-        "artefacts",
+        "artifacts",
         "lower",
         "How far the sides differ from what lies inside, above what the inputs have.",
     ),
     Metric(
         "patch_jump",
         "patch jump",
-        "artefacts",
+        "artifacts",
         "lower",
         "Largest jump of the color inside a flat area, in units of CIELAB; mean over "
         "the pairs whose content has a flat area.",
@@ -229,7 +229,7 @@ _KNOWN = (
 )
 _BY_NAME = {metric.name: metric for metric in _KNOWN}
 
-GROUPS = ("main", "layers", "artefacts", "identity", "speed", "set", "other")
+GROUPS = ("main", "layers", "artifacts", "identity", "speed", "set", "other")
 _ARTEFACTS = ("blob", "checkerboard", "border")
 
 
@@ -242,8 +242,8 @@ def describe_metric(name: str) -> Metric:
         if name.startswith(prefix):
             title = f"{_TITLES[network]} {name.removeprefix(prefix)}"
             return Metric(name, title, "layers", "lower", "Gram distance of one layer.")
-    group = "artefacts" if name.startswith(_ARTEFACTS) else "other"
-    better = "lower" if group == "artefacts" else ""
+    group = "artifacts" if name.startswith(_ARTEFACTS) else "other"
+    better = "lower" if group == "artifacts" else ""
     return Metric(name, name.replace("_", " "), group, better, "")
 
 

@@ -69,7 +69,7 @@ class Table(NamedTuple):
 _TITLES = {
     "main": "All systems",
     "layers": "Gram distance, layer by layer",
-    "artefacts": "Artefacts",
+    "artifacts": "Artifacts",
     "identity": "Identity: every content as its own style",
     "speed": "Speed",
     "set": "All pictures together",

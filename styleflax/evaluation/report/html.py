@@ -20,8 +20,9 @@ from styleflax.evaluation.report.sheets import (
     shown_systems,
 )
 from styleflax.evaluation.report.summary import Summary, list_gaps
-from styleflax.evaluation.report.tables import plain, write_text
+from styleflax.evaluation.report.tables import plain
 from styleflax.evaluation.rows import Row
+from styleflax.files import write_file
 
 REPORT_FILE = "report.html"
 _TEMPLATE = "report.html.j2"
@@ -77,7 +78,7 @@ def write_html(
         ],
     )
     path = out / REPORT_FILE
-    write_text(path, page)
+    write_file(path, page)
     return path
 
 

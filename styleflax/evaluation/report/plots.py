@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-GREY = "#858585"
+GRAY = "#858585"
 """Stands out of white and of black alike."""
 
 INK = "#0a0b0c"
-"""The page's own text colour, whatever it is; matplotlib has no name for it."""
+"""The page's own text color, whatever it is; matplotlib has no name for it."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": GREY,
+    "grid.color": GRAY,
     "grid.alpha": 0.3,
     "grid.linewidth": 0.6,
 }
@@ -160,7 +160,7 @@ def layer_bars(summaries: Sequence[Summary]) -> str | None:
 def strongest(summaries: Sequence[Summary]) -> list[Summary]:
     """Returns each curve's point of the largest strength, and what has none."""
     last: dict[tuple[str, bool], Summary] = {}
-    for summary in summaries:  # by strength, as `summarise` has it
+    for summary in summaries:  # by strength, as `summarize` has it
         last[summary.curve, summary.is_baseline] = summary
     return list(last.values())
 
@@ -266,7 +266,7 @@ def _assign(summaries: Sequence[Summary]) -> dict[tuple[str, bool], tuple[str, s
         if key in found:
             continue
         if summary.is_baseline:
-            found[key] = GREY, _BASELINE_MARKERS[summary.curve]
+            found[key] = GRAY, _BASELINE_MARKERS[summary.curve]
         else:
             place = len(found)  # baselines come last
             found[key] = (

@@ -92,7 +92,7 @@ def parse_strength(system: str, alpha: float | None) -> tuple[str, float | None]
     return (name, strength) if math.isfinite(strength) else (system, None)
 
 
-def summarise(
+def summarize(
     rows: Iterable[Row], sets: Mapping[SystemKey, Mapping[str, float]]
 ) -> list[Summary]:
     """Returns one summary for each system and strength.
@@ -110,7 +110,7 @@ def summarise(
     for key in sets:
         groups.setdefault(key, [])
     found = [
-        _summarise_one(key, group, sets.get(key, {})) for key, group in groups.items()
+        _summarize_one(key, group, sets.get(key, {})) for key, group in groups.items()
     ]
     place: dict[str, int] = {}
     for summary in found:
@@ -123,7 +123,7 @@ def summarise(
     return sorted(found, key=order)
 
 
-def _summarise_one(
+def _summarize_one(
     key: SystemKey, rows: Sequence[Row], whole: Mapping[str, float]
 ) -> Summary:
     pairs = [row for row in rows if row.kind == PAIR]

@@ -13,6 +13,7 @@ from styleflax.evaluation.report.formatting import build_tables, render_markdown
 from styleflax.evaluation.report.frontier import Matchup, Point, build_matchup_tables
 from styleflax.evaluation.report.summary import Mean, Summary
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row
+from styleflax.files import write_file
 
 RESULTS_FILE = "results.json"
 PAIRS_FILE = "pairs.csv"
@@ -24,13 +25,6 @@ _NAME_COLUMNS = {
     PAIR: ("system", "alpha", "content", "style", "picture"),
     IDENTITY: ("system", "alpha", "content", "picture"),
 }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, "utf-8", newline="")
-    temporary.replace(path)
 
 
 def write_json(
@@ -48,7 +42,7 @@ def write_json(
         "notes": list(notes),
     }
     text = json.dumps(plain(found), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_file(path, text + "\n")
 
 
 def plain(value: Any) -> Any:
@@ -123,7 +117,7 @@ def write_csv(path: Path, rows: Sequence[Row], kind: str) -> None:
         named = row._asdict() | {"alpha": alpha}
         names = [named[column] for column in columns]
         writer.writerow([*names, *numbers])
-    write_text(path, text.getvalue())
+    write_file(path, text.getvalue())
 
 
 def write_markdown(
@@ -132,4 +126,4 @@ def write_markdown(
     """Writes the tables of systems and comparisons, to be pasted into a document."""
     tables = [*build_tables(summaries).values()]
     tables += build_matchup_tables(matchups)
-    write_text(path, render_markdown(tables))
+    write_file(path, render_markdown(tables))

@@ -49,12 +49,12 @@ class ColorMoments(NamedTuple):
 
     @property
     def mean(self) -> Float[np.ndarray, "3"]:
-        """Of the colours."""
+        """Of the colors."""
         return self.first / self.weight
 
     @property
     def covariance(self) -> Float[np.ndarray, "3 3"]:
-        """Of the colours, biased."""
+        """Of the colors, biased."""
         return self.second / self.weight - np.outer(self.mean, self.mean)
 
 
@@ -244,9 +244,9 @@ def _with_detail(
 
 
 class _Shift(NamedTuple):
-    """How a region's CIELAB colours are moved: centred, scaled, shifted."""
+    """How a region's CIELAB colors are moved: centered, scaled, shifted."""
 
-    centre: np.ndarray
+    center: np.ndarray
     scale: np.ndarray
     mean: np.ndarray
 
@@ -285,7 +285,7 @@ def _moved(
     colors, total = map_pixels(rgb_to_lab, made), np.zeros_like(made)
     regions = [None] if masks is None else masks[:, first : first + len(made)]
     for shift, mask in zip(lab, regions, strict=True):
-        moved = (colors - shift.centre) * shift.scale + shift.mean
+        moved = (colors - shift.center) * shift.scale + shift.mean
         rgb = np.clip(map_pixels(lab_to_rgb, moved), 0.0, 1.0)
         total += rgb if mask is None else mask[..., None] * rgb
     return np.clip(total, 0.0, 1.0)

@@ -4,7 +4,6 @@ The pictures keep the source's tree and names. `metadata.csv` has a line for eac
 its labels and style; it comes last, so that a folder without it is not finished.
 """
 
-import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -12,7 +11,6 @@ import io
 import json
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -22,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from styleflax.datasets.labelled import printable
-from styleflax.files import short_stem
+from styleflax.files import file_sha256, short_stem, written_whole
 from styleflax.images.read import Picture
 from styleflax.images.write import SUFFIXES_WRITTEN, encode_picture
 from styleflax.inference.datasets.job import (
@@ -38,7 +36,6 @@ from styleflax.inference.datasets.parts import (
     Loaded,
     Note,
     Skipped,
-    file_digest,
     load_note,
     remarks_on,
     write_note,
@@ -186,16 +183,8 @@ class ImageParts:
         encoded = encode_picture(Picture(image_u8), path.suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Aside in the folder of parts, which goes when all is done.
-        aside = self._folder / f".{secrets.token_hex(8)}.tmp"
-        try:
-            with aside.open("wb") as file:
-                file.write(encoded)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                aside.unlink(missing_ok=True)
+        with written_whole(path, folder=self._folder, sync=True) as aside:
+            aside.write_bytes(encoded)
         described = {
             "file_name": name,
             "source": row.picture.name.decode("utf-8", "backslashreplace"),
@@ -329,7 +318,7 @@ def _read_notes(
 
 
 def _is_intact(out: Path, name: str, digest: str) -> bool:
-    return (out / name).is_file() and file_digest(out / name) == digest
+    return (out / name).is_file() and file_sha256(out / name) == digest
 
 
 def _table(job: Job, files: Sequence[Mapping[str, Any]]) -> str:

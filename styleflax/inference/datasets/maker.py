@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from PIL import Image as PillowImage
 
-from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.builders.base import jpeg
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import ImageError, one_line
@@ -209,7 +209,7 @@ class Maker:
             if settings.size_px is None:
                 pixels_u8 = decode_image_u8(picture.encoded)
             elif settings.crop:
-                pixels_u8 = centre_crop(picture.encoded, settings.size_px)
+                pixels_u8 = center_crop(picture.encoded, settings.size_px)
             else:
                 whole_u8 = decode_image_u8(picture.encoded)
                 pixels_u8 = np.asarray(resize_short_side(whole_u8, settings.size_px))

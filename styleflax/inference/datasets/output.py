@@ -1,7 +1,6 @@
 """The folder of a stylized data set: whose it is, and how parts become its files."""
 
 import dataclasses
-import fcntl
 import itertools
 import json
 import shutil
@@ -11,11 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from styleflax.files import make_folder
+from styleflax.files import file_sha256, locked_file, make_folder, write_file
 from styleflax.inference.datasets.parts import (
     NAME,
     Note,
-    file_digest,
     read_note,
     read_part,
     write_info,
@@ -36,13 +34,7 @@ def locked(out: Path) -> Iterator[None]:
         OSError: If it cannot be written.
     """
     make_folder(out)
-    with (out / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another run is writing the folder {out}") from None
-        except OSError:  # a file system without locks
-            pass
+    with locked_file(out / ".lock", f"another run is writing the folder {out}"):
         yield
 
 
@@ -86,7 +78,7 @@ def read_report(out: Path) -> dict[str, Any] | None:
         return None
     report = json.loads((out / _REPORT).read_text("utf-8"))
     for name, digest in report["files"].items():
-        if not (out / name).is_file() or file_digest(out / name) != digest:
+        if not (out / name).is_file() or file_sha256(out / name) != digest:
             raise ValueError(
                 f"{out / name} is damaged: delete the folder, and it will be made anew"
             )
@@ -137,7 +129,7 @@ def assemble(
         name = f"{NAME}-{split}.array_record-{number:05d}-of-{len(shards):05d}"
         aside = out / f".{name}.tmp"
         write_records(aside, records)
-        files[name] = file_digest(aside)
+        files[name] = file_sha256(aside)
         lengths.append(len(records))
         aside.replace(out / name)
     report = {
@@ -174,6 +166,4 @@ def _shards(notes: Sequence[Note]) -> list[list[Note]]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a file of JSON, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-    temporary.replace(path)
+    write_file(path, json.dumps(value, indent=1) + "\n")

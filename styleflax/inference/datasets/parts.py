@@ -6,10 +6,8 @@ that a part whose note agrees with its records is finished, whatever has crashed
 
 import dataclasses
 import errno
-import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ from tensorflow_datasets.core import dataset_info, example_serializer
 
 from styleflax.datasets.builders.preparation import quiet_tfds
 from styleflax.datasets.labelled import Picture, printable
+from styleflax.files import file_sha256, write_file, written_whole
 from styleflax.inference.datasets.program import Painting
 
 
@@ -108,14 +107,12 @@ def write_part(
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = _records_path(folder, part)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    write_records(aside, records)
+    with written_whole(path, sync=True) as aside:
+        write_records(aside, records)
+        digest = file_sha256(aside)
     num_bytes = sum(map(len, records))
-    digest = file_digest(aside)
     known = (skipped, damaged_styles, (), remarks)
     note = Note(part, len(records), num_bytes, digest, *known)
-    _sync(aside)
-    aside.replace(path)
     write_note(folder, note)
     return note
 
@@ -127,12 +124,9 @@ def write_note(folder: Path, note: Note) -> None:
         OSError: It cannot be written.
     """
     path = _note_path(folder, note.part)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     skipped = [dataclasses.asdict(entry) for entry in note.skipped]
     values = {**note._asdict(), "skipped": skipped, "files": list(note.files)}
-    aside.write_text(json.dumps(values) + "\n", "utf-8")
-    _sync(aside)
-    aside.replace(path)
+    write_file(path, json.dumps(values) + "\n", sync=True)
 
 
 def read_note(folder: Path, part: int) -> Note | None:
@@ -148,7 +142,7 @@ def read_note(folder: Path, part: int) -> Note | None:
     if note is None:
         return None
     records = _records_path(folder, part)
-    if not records.is_file() or file_digest(records) != note.sha256:
+    if not records.is_file() or file_sha256(records) != note.sha256:
         raise ValueError(f"part {part}: its records are not those that were written")
     return note
 
@@ -221,23 +215,12 @@ def write_records(path: Path, records: Sequence[bytes]) -> None:
         raise OSError(code, reason, str(path)) from None
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _records_path(folder: Path, part: int) -> Path:
     return folder / f"{part:08d}.array_record"
 
 
 def _note_path(folder: Path, part: int) -> Path:
     return folder / f"{part:08d}.json"
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 NAME = "stylized"

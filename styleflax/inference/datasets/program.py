@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from styleflax.datasets.augment import centre_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.datasets.labelled import describe_files, relative_names
 from styleflax.images.decoding import ImageError
 from styleflax.images.read import other_frames
@@ -240,7 +240,7 @@ class Paintings:
             name = self._names[(number + shift) % len(self._names)]
             try:
                 encoded = (self._folder / name).read_bytes()
-                picture_u8 = centre_crop(encoded, self._size_px)
+                picture_u8 = center_crop(encoded, self._size_px)
             except (ImageError, OSError):
                 damaged.append(name)
                 continue

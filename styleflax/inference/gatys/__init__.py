@@ -1,16 +1,40 @@
-"""Pictures by optimisation of their pixels (Gatys, Ecker and Bethge 2016)."""
+"""Pictures by optimization of their pixels (Gatys, Ecker and Bethge 2016)."""
 
-from styleflax.inference.gatys.optimize import Optimised, Regions, make_gatys
-from styleflax.inference.gatys.pictures import Result, Watch, optimise_picture
-from styleflax.inference.gatys.presets import PRESETS, Settings
+from typing import TYPE_CHECKING
+
+from styleflax.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from styleflax.inference.gatys.optimize import Optimized, Regions, make_gatys
+    from styleflax.inference.gatys.pictures import Result, Watch, optimize_picture
+    from styleflax.inference.gatys.plot import check_plot, plot_losses
+    from styleflax.inference.gatys.presets import PRESETS, Settings
 
 __all__ = [
     "PRESETS",
-    "Optimised",
+    "Optimized",
     "Regions",
     "Result",
     "Settings",
     "Watch",
+    "check_plot",
     "make_gatys",
-    "optimise_picture",
+    "optimize_picture",
+    "plot_losses",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "PRESETS": "presets",
+        "Optimized": "optimize",
+        "Regions": "optimize",
+        "Result": "pictures",
+        "Settings": "presets",
+        "Watch": "pictures",
+        "check_plot": "plot",
+        "make_gatys": "optimize",
+        "optimize_picture": "pictures",
+        "plot_losses": "plot",
+    },
+)

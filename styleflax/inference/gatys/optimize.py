@@ -146,7 +146,7 @@ SAVE_EVERY_S = 20.0
 Picture = Float[np.ndarray, "_ _ 3"]
 
 
-class Optimised(NamedTuple):
+class Optimized(NamedTuple):
     """A picture that was optimized.
 
     Attributes:
@@ -163,7 +163,7 @@ Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
 """(level, losses since the last report; first those of the checkpoint, if any)."""
 
 
-def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
+def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
     """A function that puts a content into a style by optimization.
 
     `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
@@ -194,7 +194,7 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
         checkpoint: Path | None = None,
         heard: Heard | None = None,
         start: Picture | None = None,
-    ) -> Optimised:
+    ) -> Optimized:
         refuse_fork()
         even = np.full((1, len(styles)), 1 / max(1, len(styles)), np.float32)
         inputs = Inputs(content, styles, regions or Regions(even), start)
@@ -203,7 +203,7 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimised]:
             programs, settings, encoder, inputs, seed, checkpoint, heard
         )
         image = np.clip(np.asarray(kept.descent.image[0]), 0.0, 1.0)
-        return Optimised(image, kept.losses)
+        return Optimized(image, kept.losses)
 
     return gatys
 
@@ -303,7 +303,7 @@ def _descend(
     save: Callable[[Kept], None],
     heard: Heard | None,
 ) -> Kept:
-    """The rest of a level; the first call of the optimiser finds the loss at start."""
+    """The rest of a level; the first call of the optimizer finds the loss at start."""
     total = iterations + 1
     saved = time.monotonic()
     while kept.done < total:

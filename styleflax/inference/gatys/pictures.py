@@ -29,7 +29,7 @@ from styleflax.inference.gatys.optimize import Heard, Regions, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.masks.layout import LaidMasks, lay_masks
 from styleflax.inference.styles.encode import see_style
-from styleflax.models.normalization import normalise_activations
+from styleflax.models.normalization import normalize_activations
 from styleflax.models.vgg import VGG, cut_params
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder
@@ -69,7 +69,7 @@ def load_gatys_encoder(
         for path in training_photos()
     ]
     batch_u8 = np.stack([one[:_SIDE_PX, :_SIDE_PX] for one in squares])
-    return normalise_activations(params, jnp.asarray(to_float(batch_u8)), batch_size=1)
+    return normalize_activations(params, jnp.asarray(to_float(batch_u8)), batch_size=1)
 
 
 ENCODER = "sanet"
@@ -96,14 +96,14 @@ class Result(NamedTuple):
 
     Attributes:
         picture: To be saved or shown.
-        losses: As of `Optimised`.
+        losses: As of `Optimized`.
     """
 
     picture: Stylized
     losses: Float[np.ndarray, "n 4"]
 
 
-def optimise_picture(
+def optimize_picture(
     content: Picture,
     style: Picture | Sequence[Picture] = (),
     settings: Settings = PRESETS["default"],
@@ -174,7 +174,7 @@ def _load_content(content: Picture, plan: Plan) -> Content:
 def _see_styles(
     styles: Sequence[Picture], content: Content, plan: Plan, masks: LaidMasks | None
 ) -> list[StylePixels]:
-    """Styles at their size, in the content's colours if that is asked for."""
+    """Styles at their size, in the content's colors if that is asked for."""
     seen = [
         see_style(style, plan.style_size, mask)
         for style, mask in zip(styles, plan.style_masks[: len(styles)], strict=True)

@@ -1,4 +1,4 @@
-"""Settings of pictures by optimisation, and those that others have published."""
+"""Settings of pictures by optimization, and those that others have published."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

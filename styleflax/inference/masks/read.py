@@ -171,21 +171,21 @@ def read_mask(
     if is_encoded(mask):
         mask = path_or_bytes(mask)  # once, as it may be looked at again
     picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
-    grey_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
-    values = grey_u8
+    gray_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
+    values = gray_u8
     if picture.mode.startswith("I"):  # 0 and 1 of 16 bits are both black in 8
         values = read_upright(mask, name, max_megapixels)
     if values.max() == 1:  # as OpenCV and label maps of one thing have it
-        grey_u8 = np.where(values > 0, np.uint8(255), np.uint8(0))
-    _warn_of_labels(picture, grey_u8, name)
+        gray_u8 = np.where(values > 0, np.uint8(255), np.uint8(0))
+    _warn_of_labels(picture, gray_u8, name)
     if picture.alpha_u8 is None:
-        return grey_u8
-    return to_float(grey_u8) * to_float(picture.alpha_u8)
+        return gray_u8
+    return to_float(gray_u8) * to_float(picture.alpha_u8)
 
 
-def _warn_of_labels(picture: Picture, grey_u8: np.ndarray, name: str) -> None:
+def _warn_of_labels(picture: Picture, gray_u8: np.ndarray, name: str) -> None:
     """Says that a mask looks like a label map without a label."""
-    step = max(1, int((grey_u8.size / _SAMPLED_PX) ** 0.5))
+    step = max(1, int((gray_u8.size / _SAMPLED_PX) ** 0.5))
     part = picture.rgb_u8[::step, ::step].astype(np.int16)
     if ((np.ptp(part, axis=2) > _COLORFUL_U8).mean()) > _COLORFUL_SHARE:
         logger.warning(
@@ -194,7 +194,7 @@ def _warn_of_labels(picture: Picture, grey_u8: np.ndarray, name: str) -> None:
             "or labels.png[3]",
             name,
         )
-    elif 0 < (greatest := int(grey_u8.max())) <= _FAINT_U8:
+    elif 0 < (greatest := int(gray_u8.max())) <= _FAINT_U8:
         logger.warning(
             "%s is nearly black: its greatest value is %d of 255; to take one thing of "
             "a label map name its number in brackets, as in labels.png[%d]",
@@ -342,7 +342,7 @@ def _upright(
 
 
 def _numbers(image: PillowImage.Image, name: str) -> np.ndarray:
-    """The number of every pixel: of a palette's entry, or a grey value."""
+    """The number of every pixel: of a palette's entry, or a gray value."""
     values = np.asarray(image)
     if values.ndim == 2:
         return values.astype(np.int64) if values.dtype == np.bool_ else values

@@ -96,7 +96,7 @@ def from_rgb(
 
 
 def tag(codec_context: Any, tags: ColorTags) -> None:
-    """Says in a stream to be encoded what its colours are."""
+    """Says in a stream to be encoded what its colors are."""
     codec_context.colorspace = tags.matrix
     codec_context.color_range = _LIMITED
     codec_context.color_primaries = tags.primaries
@@ -110,7 +110,7 @@ def _has_alpha(frame: "VideoFrame") -> bool:
 
 
 def _careful() -> Any:
-    """The slower ways of swscale, without which greys get a tint and colours bleed."""
+    """The slower ways of swscale, without which grays get a tint and colors bleed."""
     from av.video.reformatter import Interpolation  # noqa: PLC0415
 
     flags = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT

@@ -77,7 +77,7 @@ def stylize_frame(
         )
     else:
         first = (method.encode_content, method.moments)
-        features, moments = _analyse(*first, *model[1:], frame_u8[None], controls.masks)
+        features, moments = _analyze(*first, *model[1:], frame_u8[None], controls.masks)
         moments = smooth(moments)
         plain = controls._replace(color_match=None)
         inputs = _FrameInputs(
@@ -137,7 +137,7 @@ class _FrameInputs(NamedTuple):
 
 
 @partial(kept_jit, static_argnums=(0, 1))
-def _analyse(
+def _analyze(
     encode_content: Function,
     moments: Function,
     variables: Any,

@@ -11,7 +11,7 @@ from styleflax.images.pixels import to_u8
 FLOW_PX = 192
 """Motion is looked for in copies of this short side, or smaller."""
 _TOLERANCE = 0.08
-"""Difference of colours at which what was followed is no longer taken for the same."""
+"""Difference of colors at which what was followed is no longer taken for the same."""
 
 
 class Steadier:
@@ -68,7 +68,7 @@ def find_motion(
     from skimage.registration import optical_flow_ilk  # noqa: PLC0415
 
     height, width, _ = content.shape
-    now, before = (_small_grey(x) for x in (content, past))
+    now, before = (_small_gray(x) for x in (content, past))
     flow = optical_flow_ilk(now, before, radius=7, num_warp=5, prefilter=True)
     scales = height / now.shape[0], width / now.shape[1]
     size = width, height
@@ -96,7 +96,7 @@ def move(
     return np.stack(moved, axis=2).astype(np.float32)
 
 
-def _small_grey(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "sh sw"]:
+def _small_gray(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "sh sw"]:
     small = to_u8(image)
     if min(small.shape[:2]) > FLOW_PX:
         small = np.asarray(resize_short_side(small, FLOW_PX))

@@ -51,10 +51,10 @@ class VideoReader:
     """`for item in reader`: frames in order, and between them packets of sound.
 
     The first item is a frame. Times count from the file's beginning. All frames have
-    the size and colours of the first; should the file change them, they are resized.
+    the size and colors of the first; should the file change them, they are resized.
 
     Args:
-        path: Path of any container and codec that PyAV reads.
+        path: File in any container and codec that PyAV reads.
         max_megapixels: Limit on the size of a frame.
         sound: Whether there are packets of sound.
 
@@ -66,7 +66,7 @@ class VideoReader:
         width: Width of upright frames, in px.
         height: Height of upright frames, in px.
         aspect: Width over height of an upright pixel.
-        colors: What the file says of its colours.
+        colors: What the file says of its colors.
         num_damaged: Packets so far that could not be decoded.
         notes: Empty.
 

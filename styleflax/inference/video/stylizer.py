@@ -35,7 +35,7 @@ from styleflax.inference.video.smoothing import (
 from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
 from styleflax.methods.base import Controls, Style
 from styleflax.ops.color_match import ColorMoments
-from styleflax.weights.packaged import find_model
+from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import load_model
 
 logger = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ class VideoStylizer:
         return controls._replace(weights=jnp.asarray(rows, jnp.float32))
 
     def _encode_styles(self, content: Float[np.ndarray, "h w 3"]) -> list[Style]:
-        """All styles, those with pixels in the content's colours."""
+        """All styles, those with pixels in the content's colors."""
         shares = np.transpose(self._plan.shares)
         if self._keyframes is not None:  # any of them may come to be anywhere
             shares = np.ones_like(shares)

@@ -29,7 +29,7 @@ class _Codec(NamedTuple):
 
     Attributes:
         name: libav's.
-        options: libav's.
+        options: Options of libav.
         crf: Constant quality by default; less is better and larger.
         max_crf: The most there is.
         even_sides: Whether sides must be even where chroma is at half the size.
@@ -112,7 +112,7 @@ class VideoWriter:
     Args:
         path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
             .webm.
-        source: Source of rate, times, colours, shape of pixels and sound.
+        source: Source of rate, times, colors, shape of pixels and sound.
         crf: Constant quality; less is better and larger. 18 by default for H.264,
             24 for VP9.
         pixel_format: "yuv420p", which every player shows, or "yuv444p" with colors

@@ -11,11 +11,12 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from styleflax.config import Arithmetic
+from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged import check_weights
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published.export import export_encoder, export_published
 from styleflax.weights.published.formats import Role, find_format, tree_shape
 from styleflax.weights.published.mapping import (
@@ -24,7 +25,6 @@ from styleflax.weights.published.mapping import (
     find_format_of,
     is_model_file,
     read_part,
-    sha256_of,
 )
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import (
@@ -42,7 +42,7 @@ DEEPEST_LAYERS: Mapping[str, str] = {"adain": "relu4_1", "sanet": "relu5_1"}
 """How far the encoder of each method reaches."""
 
 DEFAULT_PRESETS: Mapping[str, str] = {"adain": "adain-naoto", "sanet": "sanet-public"}
-"""Those of the repositories whose files are recognised."""
+"""Those of the repositories whose files are recognized."""
 
 JOHNSON = "johnson"
 _TRAINED_ON = EncoderSpec("vgg16", "torchvision")
@@ -213,8 +213,8 @@ def _expected_tree(spec: EncoderSpec, num_convs: int) -> Params:
     entries = find_format(f"torchvision {spec.architecture}").entries[: 2 * num_convs]
     shapes = {e.path: jax.ShapeDtypeStruct(tree_shape(e), np.float32) for e in entries}
     tree: dict[str, Any] = unflatten_dict(shapes)
-    is_normalised = spec.convention == "normalised"
-    return tree | ({"preprocess": caffe_preprocess()} if is_normalised else {})
+    is_normalized = spec.convention == "normalised"
+    return tree | ({"preprocess": caffe_preprocess()} if is_normalized else {})
 
 
 def _describe(part: Part) -> dict[str, str]:
@@ -222,7 +222,7 @@ def _describe(part: Part) -> dict[str, str]:
         "role": part.role,
         "file": part.path.name,
         "format": part.format,
-        "sha256": sha256_of(part.path),
+        "sha256": file_sha256(part.path),
     }
 
 

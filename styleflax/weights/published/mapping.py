@@ -1,6 +1,5 @@
-"""Outside weight files, recognised by what they hold, as parameter trees."""
+"""Outside weight files, recognized by what they hold, as parameter trees."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from flax.traverse_util import unflatten_dict
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
 from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged import check_weights
+from styleflax.weights.packaged_models import check_weights
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
@@ -121,7 +120,7 @@ def find_format_of(path: Path) -> Format:
         ValueError: As `read_part`.
     """
     container = keras_file if keras_file.is_h5(path) else codebook_file
-    return recognise(container.load_shapes(path), str(path))
+    return recognize(container.load_shapes(path), str(path))
 
 
 def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
@@ -140,12 +139,6 @@ def _read_published(path: Path) -> tuple[Format, dict[str, np.ndarray]]:
         return known, {n: x.astype(np.float32) for n, x in arrays.items()}
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _with_prefix(known: Format, prefix: str) -> Format:
     entries = [entry._replace(name=prefix + entry.name) for entry in known.entries]
     ignored = tuple(prefix + start for start in known.ignored)
@@ -158,7 +151,7 @@ def _likeness(known: Format, shapes: Mapping[str, Shape]) -> tuple[int, int]:
     return sum(shapes[entry.name] == entry.shape for entry in found), len(found)
 
 
-def recognise(shapes: Mapping[str, Shape], what: str) -> Format:
+def recognize(shapes: Mapping[str, Shape], what: str) -> Format:
     """The format of a file, cut to the layers that the file has.
 
     Args:

@@ -11,23 +11,23 @@ def test_histogram_is_a_distribution_even_of_the_gamuts_corners():
     assert histogram.min() >= 0
 
 
-def test_distance_is_zero_wherever_the_same_colours_stand(photos):
+def test_distance_is_zero_wherever_the_same_colors_stand(photos):
     photo = photos(64)[0]
     shuffled = np.random.default_rng(0).permutation(photo.reshape(-1, 3))
     distance = color.lab_histogram_distance(photo, shuffled.reshape(32, 128, 3))
     np.testing.assert_allclose(distance, [0], atol=1e-6)
 
 
-def test_distance_of_colours_far_apart_is_one():
+def test_distance_of_colors_far_apart_is_one():
     red, blue = np.zeros((2, 1, 8, 8, 3), np.float32)
     red[..., 0], blue[..., 2] = 1, 1
     np.testing.assert_allclose(color.lab_histogram_distance(red, blue), [1], atol=1e-6)
 
 
 def test_distance_grows_with_the_shift_without_jumps():
-    grey = np.full((8, 8, 3), 0.5, np.float32)
+    gray = np.full((8, 8, 3), 0.5, np.float32)
     shifts = np.linspace(0, 0.2, 9, dtype=np.float32)
-    distances = [color.lab_histogram_distance(grey, grey + s)[0] for s in shifts]
+    distances = [color.lab_histogram_distance(gray, gray + s)[0] for s in shifts]
     assert (np.diff(distances) >= 0).all()
     assert distances[1] < 0.6
     assert distances[-1] > 0.9

@@ -21,8 +21,8 @@ def test_alexnets_first_layer_is_what_scipy_makes_of_it(photos):
     params = networks.load_network("alexnet")
     photo = photos(64)[0]
     got = networks.network_features(params, photo[None], "alexnet", ["relu1"])
-    normalised = (photo - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    want = convolved(normalised, params["conv1"], 4, 2)
+    normalized = (photo - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    want = convolved(normalized, params["conv1"], 4, 2)
     np.testing.assert_allclose(got["relu1"][0], want, atol=1e-4)
 
 
@@ -30,9 +30,9 @@ def test_vgg_is_padded_with_zeros(photos):
     params = networks.load_network("vgg16")
     photo = photos(32)[0]
     got = networks.network_features(params, photo[None], "vgg16", ["relu1_2"])
-    normalised = (photo - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    normalized = (photo - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     want = convolved(
-        convolved(normalised, params["conv1_1"], 1, 1), params["conv1_2"], 1, 1
+        convolved(normalized, params["conv1_1"], 1, 1), params["conv1_2"], 1, 1
     )
     np.testing.assert_allclose(got["relu1_2"][0], want, atol=1e-4)
 

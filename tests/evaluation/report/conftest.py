@@ -55,10 +55,10 @@ def rows(make_rows, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def inputs():
-    grey = np.full((16, 16, 3), 0.5, np.float32)
+    gray = np.full((16, 16, 3), 0.5, np.float32)
     return {
-        "content": dict.fromkeys(CONTENTS, grey),
-        "style": dict.fromkeys(STYLES, grey),
+        "content": dict.fromkeys(CONTENTS, gray),
+        "style": dict.fromkeys(STYLES, gray),
     }
 
 

@@ -6,7 +6,7 @@ from styleflax.evaluation.report.frontier import (
     interpolate_gram,
     match_up,
 )
-from styleflax.evaluation.report.summary import summarise
+from styleflax.evaluation.report.summary import summarize
 from styleflax.evaluation.rows import Row
 
 CURVE = [Point(0.0, 0.1, 1.0), Point(0.5, 0.3, 0.6), Point(1.0, 0.5, 0.5)]
@@ -63,7 +63,7 @@ def test_every_two_systems_meet_on_all_networks():
         _row("lite@1", None, 0.5, 0.3, 0.2),
         _row("content", None, 0.0, 2.0, 2.0),
     ]
-    found = match_up(summarise(rows, {}), "lpips_alexnet")
+    found = match_up(summarize(rows, {}), "lpips_alexnet")
     assert [(m.curve, m.other) for m in found] == [("adain", "lite"), ("lite", "adain")]
     ours = found[0]
     first, second = ours.by_gram["gram_vgg16"]
@@ -77,11 +77,11 @@ def test_every_two_systems_meet_on_all_networks():
 
 def test_systems_without_a_network_are_compared_on_the_others():
     rows = [_row("a", 1.0, 0.3, 0.5), _row("b", 1.0, 0.3, 0.6)]
-    found = match_up(summarise(rows, {}), "lpips_alexnet")
+    found = match_up(summarize(rows, {}), "lpips_alexnet")
     assert found[0].by_gram.keys() == {"gram_vgg16"}
     assert found[0].on_all == [(1.0,)]
 
 
 def test_without_lpips_nothing_is_compared():
     rows = [_row("a", 1.0, 0.3, 0.5), _row("b", 1.0, 0.3, 0.6)]
-    assert match_up(summarise(rows, {}), "lpips_vgg16") == []
+    assert match_up(summarize(rows, {}), "lpips_vgg16") == []

@@ -7,7 +7,7 @@ from styleflax.evaluation.report.summary import (
     list_gaps,
     mean_of,
     parse_strength,
-    summarise,
+    summarize,
 )
 from styleflax.evaluation.rows import Row
 
@@ -37,7 +37,7 @@ def test_points_of_a_curve_come_by_strength_and_baselines_last(make_rows):
         *make_rows("adain", 1.0, 0.5),
         *make_rows("adain", 0.0, 0.5),
     ]
-    found = [(s.curve, s.strength, s.is_baseline) for s in summarise(rows, {})]
+    found = [(s.curve, s.strength, s.is_baseline) for s in summarize(rows, {})]
     assert found == [
         ("lite", 2.0, False),
         ("lite", 10.0, False),
@@ -48,7 +48,7 @@ def test_points_of_a_curve_come_by_strength_and_baselines_last(make_rows):
 
 
 def test_a_model_named_like_a_baseline_is_none(make_rows):
-    (summary,) = summarise(make_rows("style", 1.0, 0.5), {})
+    (summary,) = summarize(make_rows("style", 1.0, 0.5), {})
     assert not summary.is_baseline
 
 
@@ -80,7 +80,7 @@ def test_values_that_are_not_finite_are_left_out_and_told():
         Row("pair", "m", 1.0, "c", "t", {"ssim": math.nan}),
         Row("pair", "m", 1.0, "d", "s", {"cfsd": math.inf}),
     ]
-    (summary,) = summarise(rows, {})
+    (summary,) = summarize(rows, {})
     assert summary.values["ssim"].mean == 0.5
     assert "cfsd" not in summary.values
     assert summary.num_pairs == 3
@@ -91,11 +91,11 @@ def test_values_that_are_not_finite_are_left_out_and_told():
 
 def test_systems_on_fewer_pairs_are_told(make_rows):
     rows = make_rows("a", 1.0, 0.5) + make_rows("b", 1.0, 0.5)[:3]
-    fewer, narrow = list_gaps(summarise(rows, {}))
+    fewer, narrow = list_gaps(summarize(rows, {}))
     assert "all 4 pairs" in fewer
     assert "b at 1 (3)" in fewer
     assert "intervals take pairs" in narrow
-    assert list_gaps(summarise(make_rows("a", 1.0, 0.5), {})) == []
+    assert list_gaps(summarize(make_rows("a", 1.0, 0.5), {})) == []
 
 
 def test_identity_rows_do_not_count_as_pairs():
@@ -103,7 +103,7 @@ def test_identity_rows_do_not_count_as_pairs():
         Row("pair", "m", 1.0, "c", "s", {"lpips_vgg16": 0.5}),
         Row("identity", "m", 1.0, "c", "c", {"lpips_vgg16": 0.1, "psnr": 30.0}),
     ]
-    (summary,) = summarise(rows, {("m", 1.0): {"fid": 9.0, "art_fid": math.nan}})
+    (summary,) = summarize(rows, {("m", 1.0): {"fid": 9.0, "art_fid": math.nan}})
     assert summary.values["lpips_vgg16"].mean == 0.5
     assert summary.identity["psnr"].mean == 30.0
     assert (summary.num_pairs, summary.num_identity) == (1, 1)

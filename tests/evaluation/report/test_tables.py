@@ -14,7 +14,7 @@ from styleflax.evaluation.report.formatting import (
     render_markdown,
 )
 from styleflax.evaluation.report.frontier import build_matchup_tables, match_up
-from styleflax.evaluation.report.summary import summarise
+from styleflax.evaluation.report.summary import summarize
 from styleflax.evaluation.rows import Row
 
 
@@ -118,18 +118,18 @@ def test_absent_numbers_are_dashes():
 def test_the_best_of_a_column_is_marked_and_baselines_are_not(make_rows):
     rows = make_rows("a", 1.0, 0.5) + make_rows("b", 1.0, 0.7)
     rows += make_rows("style", None, 0.0)
-    table = build_tables(summarise(rows, {}))["main"]
+    table = build_tables(summarize(rows, {}))["main"]
     column = [head for head, _ in table.heads].index("Gram VGG-16 ↓")
     assert [row[column].is_best for row in table.rows] == [True, False, False]
 
 
 def test_shares_are_percent(make_rows):
-    table = build_tables(summarise(make_rows("a", 1.0, 0.45), {}))["artefacts"]
+    table = build_tables(summarize(make_rows("a", 1.0, 0.45), {}))["artifacts"]
     assert table.rows[0][-1].text == "50.0 %"
 
 
 def test_a_metric_nobody_knows_is_shown(make_rows):
-    table = build_tables(summarise(make_rows("a", 1.0, 0.45), {}))["other"]
+    table = build_tables(summarize(make_rows("a", 1.0, 0.45), {}))["other"]
     assert table.heads[-1][0] == "unheard of"
     assert table.rows[0][-1].text == "7.000"
 
@@ -172,7 +172,7 @@ def test_points_at_equal_lpips_are_shown_by_both_networks():
         }
         return Row("pair", system, 1.0, "c", "s", values)
 
-    summaries = summarise([row("a", 0.3, 0.5), row("b", 0.3, 0.6)], {})
+    summaries = summarize([row("a", 0.3, 0.5), row("b", 0.3, 0.6)], {})
     matchups = [
         matchup
         for lpips in ("lpips_alexnet", "lpips_vgg16")

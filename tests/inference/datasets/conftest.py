@@ -24,8 +24,8 @@ def folders(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         small.resize((48 + i, 40), Image.Resampling.BICUBIC).save(path)
     (tmp_path / "style" / "below").mkdir(parents=True)
-    for name, colour in (("r", "red"), ("g", "green"), ("below/b", "blue")):
-        Image.new("RGB", (40, 50), colour).save(tmp_path / "style" / f"{name}.png")
+    for name, color in (("r", "red"), ("g", "green"), ("below/b", "blue")):
+        Image.new("RGB", (40, 50), color).save(tmp_path / "style" / f"{name}.png")
     return tmp_path / "content", tmp_path / "style"
 
 

@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from styleflax import memory
-from styleflax.datasets.pipeline import centre_crop
+from styleflax.datasets.augment import center_crop
 from styleflax.inference.datasets import output
 from styleflax.inference.datasets.job import (
     count_parts,
@@ -18,7 +18,7 @@ from styleflax.inference.datasets.output import assemble, claim, locked, read_re
 from styleflax.inference.datasets.parts import read_note, read_part
 from styleflax.memory import NotEnoughMemoryError
 
-COLOURS = {"r.png": (1, 0, 0), "g.png": (0, 128 / 255, 0), "below/b.png": (0, 0, 1)}
+COLORS = {"r.png": (1, 0, 0), "g.png": (0, 128 / 255, 0), "below/b.png": (0, 0, 1)}
 
 
 def make(job, out, parts=None, devices=1):
@@ -55,9 +55,9 @@ def test_dataset_is_read_back_with_labels_styles_and_pixels(
         name = f"{'cat' if i < 4 else 'dog'}/{i}.png"
         assert example["name"].decode() == name
         assert (example["seed"], example["weights_sha256"]) == (5, b"0" * 64)
-        content = centre_crop((folders[0] / name).read_bytes(), 32) / 255.0
-        colour = np.array(COLOURS[example["style"].decode()])
-        made = np.rint((content + colour) / 2 * 255)
+        content = center_crop((folders[0] / name).read_bytes(), 32) / 255.0
+        color = np.array(COLORS[example["style"].decode()])
+        made = np.rint((content + color) / 2 * 255)
         assert np.abs(example["image"] - made).max() <= 1
 
 
@@ -66,7 +66,7 @@ def test_style_of_a_picture_depends_on_seed_and_number_alone(tiny, settings):
     drawn = [paintings.draw(3, i).name for i in range(30)]
     again = [paintings.draw(3, i).name for i in reversed(range(30))]
     assert drawn == again[::-1]
-    assert set(drawn) == set(COLOURS)
+    assert set(drawn) == set(COLORS)
     assert drawn != [paintings.draw(4, i).name for i in range(30)]
     # Pinned, so that data sets can be made again in years.
     assert drawn[:6] == ["r.png", *["g.png"] * 4, "below/b.png"]
@@ -74,7 +74,7 @@ def test_style_of_a_picture_depends_on_seed_and_number_alone(tiny, settings):
 
 def test_styles_beyond_the_memory_limit_are_encoded_again(tiny, settings):
     job = open_job(settings)
-    job.paintings._limit_bytes = 12  # one colour
+    job.paintings._limit_bytes = 12  # one color
     names = [job.paintings.draw(3, i).name for i in range(20)]
     assert names == [open_job(settings).paintings.draw(3, i).name for i in range(20)]
     assert len(job.paintings._kept) == 1

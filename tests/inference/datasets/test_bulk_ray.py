@@ -5,10 +5,10 @@ import jax
 import pytest
 import tiny_styles
 
-from styleflax.cli.dataset import make_on_ray
 from styleflax.inference.datasets.job import count_parts, open_job
 from styleflax.inference.datasets.maker import Maker
 from styleflax.inference.datasets.on_ray import make_parts
+from styleflax.inference.datasets.stylize import make_dataset_on_ray
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -52,7 +52,7 @@ def test_ray_makes_the_same_parts_though_a_worker_dies(
     for path in expected.iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes()
     # And as the command does it, down to the finished data set.
-    report = make_on_ray(settings, tmp_path / "out", 2, None)
+    report = make_dataset_on_ray(settings, tmp_path / "out", 2, None)
     assert report["num_pictures"] == 7
     assert not (tmp_path / "out" / "parts").exists()
-    assert make_on_ray(settings, tmp_path / "out", 2, None) == report
+    assert make_dataset_on_ray(settings, tmp_path / "out", 2, None) == report

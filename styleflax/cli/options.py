@@ -1,10 +1,13 @@
-"""Arguments and flags of `styleflax stylize`."""
+"""Options that several commands share, and the controls that they make."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    pass
 
 
 class Metadata(StrEnum):
@@ -148,10 +151,97 @@ AsJson = Annotated[
         help="Print one line of JSON per result and one at the end; see docs/json.md.",
     ),
 ]
-Seed = Annotated[
-    int,
-    typer.Option(help="Accepted for scripts; no current method draws random numbers."),
+
+
+class Color(StrEnum):
+    """Where colors come from: the style, or in one of three ways the photo."""
+
+    STYLE = "style"
+    CORAL = "coral"
+    LUMINANCE = "luminance"
+    LAB = "lab"
+
+
+Exaggerate = Annotated[
+    float | None,
+    typer.Option(
+        help="Multiply the strength by this factor, from 1 to 10, to go beyond "
+        "--alpha 1."
+    ),
+]
+Masks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        help="Mask of a region, white inside, as FILE[:STYLE][@ALPHA]; may be "
+        "repeated. FILE can be the word 'alpha' (the opacity of the photo) or "
+        "'rest' (all that other masks leave). STYLE is the number of a --style "
+        "from 1, or a share of each: 0.3,0.7. ALPHA is the strength. Select one "
+        "label of a label map by its number or color: 'labels.png[3]' or "
+        "'labels.png[#ff0000]'.",
+    ),
+]
+Feather = Annotated[
+    float, typer.Option(help="Width in pixels over which the edges of masks fade.")
+]
+WhatColor = Annotated[
+    Color,
+    typer.Option(
+        "--color",
+        help="Take the colors from the style, or keep those of the photo: coral and "
+        "lab match color statistics, luminance keeps hues exactly.",
+    ),
+]
+ColorMatch = Annotated[
+    float | None,
+    typer.Option(
+        help="Move the colors of the result toward those of the painting, from 0 "
+        "(not at all) to 1 (fully). Default: set by the weights."
+    ),
+]
+Detail = Annotated[
+    float | None,
+    typer.Option(
+        help="Restore fine detail of the photo below strength 1, from 0 (none) to 1 "
+        "(all, so that --alpha 0 returns the photo). Default: set by the "
+        "weights."
+    ),
+]
+StyleSize = Annotated[
+    int | None,
+    typer.Option(
+        help="Resize paintings to this short side in pixels before they are encoded. "
+        "Default: their own size, at most 512."
+    ),
+]
+RestoreSize = Annotated[
+    bool,
+    typer.Option(
+        "--restore-size",
+        help="Scale the result back to the size of the photo after --size.",
+    ),
+]
+Keyframes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyframe",
+        help="Shares of the styles at a time in seconds, as TIME:SHARES, for example "
+        "0:1,0 and 2.5:0,1; may be repeated. Shares between keyframes are "
+        "interpolated.",
+    ),
+]
+StyleMasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style-mask",
+        help="Mask of the part of a painting to use, white inside, as FILE[:STYLE]; "
+        "may be repeated. STYLE is the number of its --style from 1. Default: "
+        "masks belong to the styles in order (those of a folder by name). "
+        "Labels are selected as for --mask.",
+    ),
 ]
 
-SWITCHES = frozenset({"--split-rows", "--overwrite", "--resume", "--json"})
-"""Flags that have no value."""
+SWITCHES = frozenset(
+    {"--split-rows", "--overwrite", "--resume", "--json", "--restore-size"}
+)
+"""Options that have no value."""

@@ -1,4 +1,4 @@
-"""Which photograph goes into which style: all pairs, or those of `--pairs`."""
+"""Which photo goes into which style: all pairs, or those of a list."""
 
 import csv
 import io
@@ -6,21 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from styleflax.cli.output_paths import check_suffix, without_results
-from styleflax.cli.style_masks import masked_styles
-from styleflax.cli.stylize_inputs import (
-    STYLE_SUFFIX,
-    Mix,
-    Source,
-    expand,
-    expand_styles,
-    mixes_of,
-)
 from styleflax.files import check_file
 from styleflax.images.listing import LeftOut
 from styleflax.images.write import SUFFIXES_WRITTEN
 from styleflax.inference.checks import check_alpha
-from styleflax.weights.packaged import own_styles
+from styleflax.inference.folders.outputs import check_suffix, without_results
+from styleflax.inference.folders.sources import (
+    STYLE_SUFFIX,
+    Mix,
+    Row,
+    Source,
+    StyleMask,
+    add_style_masks,
+    expand,
+    expand_styles,
+    mixes_of,
+)
+from styleflax.weights.packaged_models import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""
@@ -35,7 +37,7 @@ class Given(NamedTuple):
     Attributes:
         photos: Files and folders.
         styles: The same, or names of the model's own styles.
-        style_masks: Flags, see `style_masks.StyleMasks`.
+        style_masks: Parts of the paintings that count.
         weights: Name or file of the model.
         out: What is to be written.
         left_out: List to which files that are not images are added, with reasons.
@@ -43,26 +45,10 @@ class Given(NamedTuple):
 
     photos: Sequence[Path]
     styles: Sequence[Path]
-    style_masks: Sequence[str] | None
+    style_masks: Sequence[StyleMask]
     weights: str
     out: Path
     left_out: list[LeftOut]
-
-
-class Row(NamedTuple):
-    """One picture to be made.
-
-    Attributes:
-        content: The photograph.
-        mix: Its styles.
-        alpha: Strength.
-        output: What the file is to be called, below the folder of results.
-    """
-
-    content: Source
-    mix: Mix
-    alpha: float
-    output: Path | None = None
 
 
 class Group(NamedTuple):
@@ -150,6 +136,35 @@ def group_rows(rows: Sequence[Row], targets: Sequence[Path]) -> list[Group]:
         group = groups.setdefault((row.alpha, repeat), {})
         group[row.content, row.mix] = target
     return [Group(alpha, pairs) for (alpha, _), pairs in groups.items()]
+
+
+def masked_styles(
+    paths: Sequence[Path] | None,
+    weights: str,
+    masks: Sequence[StyleMask],
+    out: Path,
+    *,
+    repeats: bool,
+    left_out: list[LeftOut] | None = None,
+) -> list[Source]:
+    """Returns styles with their masks.
+
+    Args:
+        paths: As for `expand_styles`.
+        weights: Name or file of the model.
+        masks: Parts of the paintings; where there are any, repeats count.
+        out: The file or folder to write; no style is taken from there.
+        repeats: As for `expand_styles`.
+        left_out: As for `expand_styles`.
+
+    Raises:
+        ValueError: As `expand_styles` and `add_style_masks` do.
+        FileNotFoundError: If a style or a mask is not there.
+    """
+    repeats = repeats or bool(masks)
+    styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
+    styles = without_results(styles, paths or (), out, "--style", left_out)
+    return add_style_masks(styles, masks)
 
 
 def _expand(

@@ -1,12 +1,14 @@
-"""What `styleflax stylize` reads: files, folders, standard input."""
+"""Photos and paintings to be read: files, folders, standard input, style masks."""
 
 import contextlib
 import sys
 from collections.abc import Sequence, Set
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from styleflax.files import check_exists
+import numpy as np
+
+from styleflax.files import check_exists, check_file
 from styleflax.images.decoding import ImageError, open_image
 from styleflax.images.files import with_short_side
 from styleflax.images.listing import (
@@ -17,7 +19,10 @@ from styleflax.images.listing import (
     list_folder,
 )
 from styleflax.images.read import Picture, read_picture
-from styleflax.weights.packaged import own_styles
+from styleflax.weights.packaged_models import own_styles
+
+if TYPE_CHECKING:
+    from styleflax.inference.controls import ControlArguments
 
 DASH = Path("-")
 """Stands for standard input or output."""
@@ -54,6 +59,26 @@ class Source(NamedTuple):
 
 Mix = tuple[Source, ...]
 """The styles of one picture."""
+
+
+Pair = tuple[Source, Mix]
+"""A photograph, and the styles that it is to have."""
+
+
+class Row(NamedTuple):
+    """One picture to be made.
+
+    Attributes:
+        content: The photograph.
+        mix: Its styles.
+        alpha: Strength.
+        output: What the file is to be called, below the folder of results.
+    """
+
+    content: Source
+    mix: Mix
+    alpha: float
+    output: Path | None = None
 
 
 def mixes_of(styles: Sequence[Source], *, together: bool) -> list[Mix]:
@@ -220,3 +245,105 @@ def _standard_input(name: str) -> bytes:
     if sys.stdin.isatty():
         raise ValueError(f"{name} is -, but nothing is piped into standard input")
     return sys.stdin.buffer.read()
+
+
+class StyleMask(NamedTuple):
+    """The part of a painting that counts.
+
+    Attributes:
+        file: An image that is white inside, or a label of a label map.
+        style: Number of its painting from 1; None for the one at the mask's own place.
+    """
+
+    file: Path
+    style: int | None = None
+
+
+def one_picture(arguments: "ControlArguments") -> bool:
+    """Whether all styles belong into one picture, by shares or by masks.
+
+    A single mask that names no style is of every style by itself.
+    """
+    return any(arguments.get(k) is not None for k in ("weights", "region_styles"))
+
+
+def read_part(source: Source, max_megapixels: float) -> np.ndarray | None:
+    """The mask of a painting, if it has one.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    from styleflax.inference.masks.read import read_mask  # noqa: PLC0415
+
+    if source.mask is None:
+        return None
+    return read_mask(source.mask, f"the mask of {source.path}", max_megapixels)
+
+
+def assign_style_masks(
+    masks: Sequence[StyleMask], num_styles: int
+) -> list[Path | None]:
+    """Returns the mask of every style, or None.
+
+    Raises:
+        ValueError: If a style is not there, or has two masks.
+        FileNotFoundError: If a mask is not there.
+    """
+    files: list[Path | None] = [None] * num_styles
+    for place, (file, given) in enumerate(masks, 1):
+        style = place if given is None else given
+        if not 1 <= style <= num_styles:
+            raise ValueError(
+                f"--style-mask {file}: STYLE must be from 1 to {num_styles}"
+            )
+        if files[style - 1] is not None:
+            raise ValueError(
+                f"--style-mask {file}: painting {style} has a mask already"
+            )
+        files[style - 1] = file
+    check_style_masks(files)
+    return files
+
+
+def add_style_masks(
+    styles: Sequence[Source], masks: Sequence[StyleMask]
+) -> list[Source]:
+    """Returns the styles with their masks.
+
+    Raises:
+        ValueError: As `assign_style_masks` does, and if a style has no pixels.
+        FileNotFoundError: If a mask is not there.
+    """
+    assigned = assign_style_masks(masks, len(styles))
+    for source, mask in zip(styles, assigned, strict=True):
+        is_encoded = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
+        if mask is not None and (source.is_own or is_encoded):
+            raise ValueError(
+                f"--style-mask {mask} requires a painting with pixels; {source.path} "
+                "has none"
+            )
+    pairs = zip(styles, assigned, strict=True)
+    return [source._replace(mask=mask) for source, mask in pairs]
+
+
+def check_style_masks(masks: Sequence[Path | None]) -> None:
+    """Refuses masks of styles that are not files.
+
+    Raises:
+        ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
+        FileNotFoundError: If one is not there.
+    """
+    from styleflax.inference.masks.read import (  # noqa: PLC0415
+        ALPHA,
+        REST,
+        mask_file,
+    )
+
+    for mask in filter(None, masks):
+        if str(mask) in {ALPHA, REST} and not mask.exists():
+            raise ValueError(
+                f"--style-mask must be an image file, got {str(mask)!r}, a word for "
+                "--mask alone; to use the opacity of a painting, save it as an image "
+                "that is white where the painting counts"
+            )
+        check_file(mask_file(mask), "--style-mask", "an image")

@@ -102,7 +102,7 @@ def own_programs() -> Iterator[Program]:
 
 def _style_loss(name: str, feature: jax.Array, style: jax.Array) -> jax.Array:
     loss = find_style_loss(name)
-    return loss.compare(feature, loss.summarise(style), jax.random.key(0))
+    return loss.compare(feature, loss.summarize(style), jax.random.key(0))
 
 
 def _with_gradients(function: Callable[..., Any]) -> Callable[..., Any]:

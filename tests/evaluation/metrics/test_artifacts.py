@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.evaluation.metrics.artefacts import (
+from styleflax.evaluation.metrics.artifacts import (
     border_difference,
-    detect_artefacts,
+    detect_artifacts,
     detect_border,
     detect_checkerboard,
     grid_prominence,
@@ -65,12 +65,12 @@ def with_border(picture, side, width, color):
 def test_untouched_pictures_raise_at_most_5_percent_false_alarms(pairs):
     alarms = []
     for content, style in pairs:
-        recoloured = np.asarray(
+        recolored = np.asarray(
             coral_recolor(jnp.asarray(content[None]), jnp.asarray(style[None]))[0]
         )
-        untouched = (content, style, as_jpeg(content), as_jpeg(style), recoloured)
+        untouched = (content, style, as_jpeg(content), as_jpeg(style), recolored)
         alarms += [
-            [finding.found for finding in detect_artefacts(picture, content, style)]
+            [finding.found for finding in detect_artifacts(picture, content, style)]
             for picture in untouched
         ]
     assert (np.mean(alarms, axis=0) <= 0.05).all()
@@ -96,21 +96,21 @@ def test_planted_blobs_are_found(color, pairs):
 
 
 def test_blobs_are_counted_and_measured():
-    grey = np.full((SIZE_PX, SIZE_PX, 3), 0.4, np.float32)
-    planted = with_blobs(grey, np.array([1.0, 0.2, 0.2]))
-    blobs = detect_blobs(planted, grey, grey)
+    gray = np.full((SIZE_PX, SIZE_PX, 3), 0.4, np.float32)
+    planted = with_blobs(gray, np.array([1.0, 0.2, 0.2]))
+    blobs = detect_blobs(planted, gray, gray)
     assert blobs.num_blobs == 3
     np.testing.assert_allclose(blobs.share, 3 * np.pi * 2.2**2 / SIZE_PX**2, rtol=0.3)
     # Either input accounts for what it has itself.
-    assert not detect_blobs(planted, planted, grey).found
-    assert not detect_blobs(planted, grey, planted).found
+    assert not detect_blobs(planted, planted, gray).found
+    assert not detect_blobs(planted, gray, planted).found
 
 
 def test_large_areas_at_full_brightness_are_no_blobs():
-    grey = np.full((SIZE_PX, SIZE_PX, 3), 0.4, np.float32)
-    half = grey.copy()
+    gray = np.full((SIZE_PX, SIZE_PX, 3), 0.4, np.float32)
+    half = gray.copy()
     half[:64] = 1
-    assert detect_blobs(half, grey, grey).num_blobs == 0
+    assert detect_blobs(half, gray, gray).num_blobs == 0
 
 
 @pytest.mark.parametrize("period", [2, 4])
@@ -125,7 +125,7 @@ def test_stripes_are_found_as_a_checkerboard_is(pairs):
     assert share_found(detect_checkerboard, planted, pairs) >= 0.8
 
 
-def test_noise_and_flat_colour_have_no_grid():
+def test_noise_and_flat_color_have_no_grid():
     noise = np.random.default_rng(0).random((SIZE_PX, SIZE_PX, 3), np.float32)
     assert grid_prominence(np.stack([noise, 0 * noise])).max() < 5
 

@@ -1,4 +1,4 @@
-"""The losses of an optimisation, as they fell."""
+"""The losses of an optimization, as they fell."""
 
 import importlib.util
 from pathlib import Path

@@ -1,22 +1,16 @@
-"""The pictures of one call of `styleflax stylize`, made one after the other."""
+"""Many photos in many styles, one after the other, and their files."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
-from styleflax.cli.resume import DiskFullError, Recorder, find_states
-from styleflax.cli.style_masks import read_part
-from styleflax.cli.stylize_inputs import DASH, Mix, Source, read_source
-from styleflax.cli.stylize_report import Report
-from styleflax.cli.stylize_targets import Pair
-from styleflax.cli.window_progress import WindowProgress
 from styleflax.files import is_disk_full
 from styleflax.images.listing import LeftOut
 from styleflax.images.read import Picture
@@ -27,11 +21,51 @@ from styleflax.images.write import (
     write_whole,
 )
 from styleflax.inference.contents import rounded
-from styleflax.inference.controls import ControlArguments
-from styleflax.inference.grouping import group_by_shape
-from styleflax.inference.records import Asked, digest_bytes, write_record
+from styleflax.inference.controls import ControlArguments, Plan
+from styleflax.inference.folders.records import (
+    Asked,
+    DiskFullError,
+    Recorder,
+    digest_bytes,
+    find_states,
+    write_record,
+)
+from styleflax.inference.folders.sources import (
+    DASH,
+    Mix,
+    Pair,
+    Source,
+    count_sizes,
+    read_part,
+    read_source,
+)
+from styleflax.inference.folders.watcher import Watcher
 from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle, Stylizer
+
+T = TypeVar("T")
+Named = tuple[T, np.ndarray]
+"""A picture with whatever tells whose it is."""
+WAITING = 4
+"""Times the size of a batch: as many pictures wait for others of their size."""
+
+
+def group_by_shape(pictures: Iterable[Named[T]], size: int) -> Iterator[list[Named[T]]]:
+    """Yields batches of pictures of one shape, `size` of them where there are.
+
+    Every picture comes once. With a size of 1 each comes at once and in order;
+    otherwise those whose size is rare come late and in smaller batches.
+    """
+    waiting: dict[tuple[int, ...], list[Named[T]]] = {}
+    for named in pictures:
+        group = waiting.setdefault(named[1].shape, [])
+        group.append(named)
+        if len(group) == size:
+            yield waiting.pop(named[1].shape)
+        elif sum(map(len, waiting.values())) > WAITING * size:
+            yield waiting.pop(next(iter(waiting)))  # the one begun first
+    yield from waiting.values()
+
 
 # What one picture can fail by while others may well succeed: ImageError and other
 # ValueErrors, files, and memory.
@@ -45,7 +79,8 @@ class Job(NamedTuple):
         contents: The photographs.
         mixes: Their styles.
         targets: The file of every pair that is to be made, or `DASH`.
-        controls: Keyword arguments of `Stylizer.__call__`.
+        controls: Keyword arguments of `Stylizer.__call__`, as results are recorded.
+        plan: The plan that the controls make.
         suffix: The format of what goes to standard output, as ".png".
         max_megapixels: Limit on what is read.
         keep_metadata: Whether pictures get their photograph's EXIF and profile.
@@ -58,6 +93,7 @@ class Job(NamedTuple):
     mixes: Sequence[Mix]
     targets: dict[Pair, Path]
     controls: ControlArguments
+    plan: Plan
     suffix: str
     max_megapixels: float
     keep_metadata: bool
@@ -71,7 +107,7 @@ class Job(NamedTuple):
         return self.recorder.asked(*pair, self.controls)
 
 
-Write = Callable[[Job, Pair, Picture, Report], None]
+Write = Callable[[Job, Pair, Picture, Watcher], None]
 """What becomes of a picture of a job."""
 
 
@@ -92,57 +128,70 @@ class _Batch(NamedTuple):
 
 
 def run_job(
-    job: Job, stylizer: Stylizer, report: Report, write: Write | None = None
+    job: Job, stylizer: Stylizer, watcher: Watcher, write: Write | None = None
 ) -> None:
-    """Makes the pictures; one that fails is reported, and the others are made.
+    """Makes the pictures; one that fails is watchered, and the others are made.
 
     Args:
         job: What is to be made.
         stylizer: To make it with.
-        report: Told of every picture.
+        watcher: Told of every picture.
         write: What becomes of a picture; by default it goes to its target.
 
     Raises:
         Exception: Why the picture failed, if there is only one.
     """
-    stylizer.watch(report.warn, WindowProgress(), WindowProgress("iteration"))
+    stylizer.watch(watcher.warn, watcher.on_window, watcher.on_step)
     unreadable: dict[Source, Exception] = {}
     contents: dict[Mix, list[Source]] = {}
     for content, mix in job.targets:
         contents.setdefault(mix, []).append(content)
     for mix, photos in contents.items():
         try:
-            styles = _read_styles(job, mix, stylizer, report)
+            styles = read_mix(mix, stylizer, job.plan, job.max_megapixels, watcher.warn)
         except _FAILURES as error:
             for content in photos:
-                report.fail((content, mix), error)
+                watcher.fail((content, mix), error)
             continue
-        loaded = _load(job, mix, photos, unreadable, report)
+        loaded = _load(job, mix, photos, unreadable, watcher)
         for group in group_by_shape(loaded, stylizer.num_devices):
             batch = _Batch(mix, styles, [item for item, _ in group])
-            _make_batch(job, batch, stylizer, report, write or _write)
+            _make_batch(job, batch, stylizer, watcher, write or _write)
 
 
-def _read_styles(
-    job: Job, mix: Mix, stylizer: Stylizer, report: Report
+def read_mix(
+    mix: Sequence[Source],
+    stylizer: Stylizer,
+    plan: Plan,
+    max_megapixels: float,
+    warn: Callable[[str], None],
 ) -> list[OneStyle]:
-    """The styles as the stylizer takes them, prepared once for all photographs."""
-    color = job.controls.get("color", "style")
-    size, refine = job.controls.get("style_size"), job.controls.get("refine", 0) > 0
+    """Returns styles as a stylizer takes them, read once for many contents.
+
+    Args:
+        mix: The styles of one result.
+        stylizer: The stylizer that takes them.
+        plan: The plan of the results.
+        max_megapixels: Largest image that is read, in megapixels.
+        warn: Told what has to be ignored.
+
+    Raises:
+        ValueError: A style cannot be used.
+        FileNotFoundError: A style is missing.
+    """
+    parts = [read_part(source, max_megapixels) for source in mix]
     styles: list[OneStyle] = []
     for source in mix:
         if source.is_own:
-            style: OneStyle = str(source.path)
+            styles.append(str(source.path))
         elif is_style_file(source.path):
-            style = source.path
+            styles.append(source.path)
         else:
-            picture = read_source(source, job.max_megapixels)
+            picture = read_source(source, max_megapixels)
             for note in picture.notes:
-                report.warn(note)
-            style = picture.on_white()
-        mask = read_part(source, job.max_megapixels)
-        styles.append(stylizer.prepare_style(style, color, size, mask, refine=refine))
-    return styles
+                warn(note)
+            styles.append(picture.on_white())
+    return stylizer.read_styles(styles, plan, parts)
 
 
 def _load(
@@ -150,7 +199,7 @@ def _load(
     mix: Mix,
     photos: Sequence[Source],
     unreadable: dict[Source, Exception],
-    report: Report,
+    watcher: Watcher,
 ) -> Iterator[tuple[_Loaded, np.ndarray]]:
     for content in photos:
         started = time.perf_counter()
@@ -160,41 +209,39 @@ def _load(
             except _FAILURES as error:
                 unreadable[content] = error
         if content in unreadable:
-            report.fail((content, mix), unreadable[content])
+            watcher.fail((content, mix), unreadable[content])
             continue
         spent = time.perf_counter() - started
         yield _Loaded(content, picture, spent), picture.rgb_u8
 
 
 def _make_batch(
-    job: Job, batch: _Batch, stylizer: Stylizer, report: Report, write: Write
+    job: Job, batch: _Batch, stylizer: Stylizer, watcher: Watcher, write: Write
 ) -> None:
     """Stylizes photographs of one size together, and writes the results."""
     started = time.perf_counter()
     mix, styles, group = batch
     try:
-        # The styles have been resized before.
-        controls: ControlArguments = {**job.controls, "style_size": None}
         pictures = [loaded.picture for loaded in group]
-        made = stylizer(pictures, list(styles), **controls).array
+        made = stylizer.run(job.plan, styles, pictures).array
     except _FAILURES as error:
         for loaded in group:
-            report.fail((loaded.source, mix), error)
+            watcher.fail((loaded.source, mix), error)
         return
     share = (time.perf_counter() - started) / len(group)
     for loaded, image in zip(group, made, strict=True):
         started = time.perf_counter()
         pair = loaded.source, mix
         try:
-            write(job, pair, _finish(job, loaded.picture, image), report)
+            write(job, pair, _finish(job, loaded.picture, image), watcher)
         except DiskFullError:
             raise  # nor would there be room for another
         except _FAILURES as error:
-            report.fail(pair, error)
+            watcher.fail(pair, error)
             continue
         seconds = loaded.seconds + share + time.perf_counter() - started
         size = image.shape[1], image.shape[0]
-        report.done(pair, job.targets[pair], size, seconds, loaded.picture.notes)
+        watcher.done(pair, job.targets[pair], size, seconds, loaded.picture.notes)
 
 
 def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
@@ -208,11 +255,11 @@ def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
     return picture if job.keep_metadata else picture.without_metadata()
 
 
-def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
+def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     target = job.targets[pair]
     suffix = job.suffix if target == DASH else target.suffix
     if picture.alpha_u8 is not None and not keeps_alpha(suffix):
-        report.warn(f"{suffix} has no transparency: transparent parts become white")
+        watcher.warn(f"{suffix} has no transparency: transparent parts become white")
     if target == DASH:
         sys.stdout.buffer.write(encode_picture(picture, suffix))
         sys.stdout.buffer.flush()
@@ -231,6 +278,13 @@ def _write(job: Job, pair: Pair, picture: Picture, report: Report) -> None:
         if is_disk_full(error):
             raise DiskFullError(error.errno, "the disk is full", str(target)) from error
         raise
+
+
+def expect_sizes(
+    stylizer: Stylizer, photos: Sequence[Source], size_px: int | None
+) -> None:
+    """Tells the stylizer how many sizes photos will have; one photo is not opened."""
+    stylizer.expect(count_sizes(photos, size_px) if len(photos) > 1 else 1)
 
 
 def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path]]]:

@@ -232,7 +232,7 @@ def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, "
     return (power[:, row, column] + _FLOOR) / (noise + _FLOOR)
 
 
-class Artefacts(NamedTuple):
+class Artifacts(NamedTuple):
     """What each detector found in one picture."""
 
     blobs: Blobs
@@ -241,11 +241,11 @@ class Artefacts(NamedTuple):
     gray_patch: GrayPatch
 
 
-def detect_artefacts(
+def detect_artifacts(
     stylized: Array | np.ndarray,
     content: Array | np.ndarray,
     style: Array | np.ndarray,
-) -> Artefacts:
+) -> Artifacts:
     """Returns the findings of all detectors, each with its own limit.
 
     Args:
@@ -257,7 +257,7 @@ def detect_artefacts(
         ValueError: If these are no single pictures, too small, or of two sizes.
     """
     inputs = (stylized, content, style)
-    return Artefacts(
+    return Artifacts(
         detect_blobs(*inputs),
         detect_checkerboard(*inputs),
         detect_border(*inputs),

@@ -1,0 +1,225 @@
+"""Photos by paintings on one page."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from styleflax.images.files import load_image_u8
+from styleflax.images.grid import image_grid
+from styleflax.images.read import Picture
+from styleflax.images.write import encode_picture, write_whole
+from styleflax.inference.controls import ControlArguments, Plan
+from styleflax.inference.folders.job import Job, expect_sizes, run_job
+from styleflax.inference.folders.outputs import pair_names
+from styleflax.inference.folders.pairs import Given
+from styleflax.inference.folders.records import (
+    Recorder,
+    digest_bytes,
+    find_state,
+    find_states,
+    plain,
+    write_record,
+)
+from styleflax.inference.folders.sources import (
+    DASH,
+    STYLE_SUFFIX,
+    Mix,
+    Pair,
+    Row,
+    Source,
+    read_source,
+)
+from styleflax.inference.folders.watcher import Watcher
+from styleflax.inference.stylizer import Stylizer
+from styleflax.memory import explained_memory
+
+
+class Cells:
+    """Results of one page, in a hidden folder next to it until the page is complete.
+
+    Args:
+        job: With a recorder, and all pairs of the page.
+        out: The page.
+        ways: What the page depends on other than its results.
+    """
+
+    def __init__(self, job: Job, out: Path, ways: Mapping[str, Any]) -> None:
+        self._job, self._out = job, out
+        self._folder = out.with_name(f".{out.name}.cells")
+        names = pair_names([*job.targets], self._folder)
+        self._files = dict(zip(job.targets, names, strict=True))
+        self._asked = {pair: dict(job.asked(pair)) for pair in job.targets}
+        self._page = {**plain(job.controls), **ways, "the pictures": self._digests()}
+
+    def begin(self) -> None:
+        """Forgets what an earlier command left."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def is_complete(self) -> bool:
+        """Whether the page is there, and was made as is asked for.
+
+        Raises:
+            ValueError: It was made otherwise.
+            FileExistsError: There is a file without a record.
+        """
+        return find_state(self._out, self._page) == "complete"
+
+    def read(self) -> dict[Pair, np.ndarray]:
+        """The pictures that were made before.
+
+        Raises:
+            ValueError: They were made otherwise than is asked for now.
+        """
+        asked = {file: self._asked[pair] for pair, file in self._files.items()}
+        states = find_states(asked)
+        return {
+            pair: load_image_u8(file, max_megapixels=self._job.max_megapixels)
+            for pair, file in self._files.items()
+            if states[file] == "complete"
+        }
+
+    def keep(self, pair: Pair, image_u8: np.ndarray) -> None:
+        """Keeps a picture for a command that goes on.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        data, file = encode_picture(Picture(image_u8), ".png"), self._files[pair]
+        write_record(file, self._asked[pair], digest_bytes(data))
+        write_whole(file, data)
+
+    def write_page(self, image_u8: np.ndarray, *, complete: bool) -> None:
+        """Writes the page and its record; one with empty places can be resumed.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        data = encode_picture(Picture(image_u8), self._out.suffix)
+        write_record(self._out, self._page, digest_bytes(data) if complete else "")
+        write_whole(self._out, data)
+        if complete:
+            self.begin()
+
+    def _digests(self) -> str:
+        return digest_bytes(repr([*self._asked.values()]).encode())
+
+
+class Page:
+    """A page of photos by paintings, with captions.
+
+    A result that fails leaves its place empty.
+
+    Args:
+        job: All pairs of the page, see `sheet_job`.
+        out: The file of the page.
+        cell_px: Side of each cell in pixels.
+    """
+
+    def __init__(self, job: Job, out: Path, cell_px: int) -> None:
+        self._job, self._cell_px = job, cell_px
+        self._cells = Cells(job, out, {"cell": cell_px})
+
+    def is_complete(self) -> bool:
+        """Whether the page exists and was made of the same: `Cells.is_complete`."""
+        return self._cells.is_complete()
+
+    def make(
+        self, load: Callable[[], Stylizer], watcher: Watcher, *, resume: bool = False
+    ) -> bool:
+        """Returns whether the page is written, which it is if any result is made.
+
+        Args:
+            load: Loads the model.
+            watcher: Follows the work.
+            resume: Use the results that an earlier call left.
+
+        Raises:
+            ValueError: The method lacks a control, or results were made otherwise.
+            OSError: A file cannot be written.
+        """
+        job, cells = self._job, self._cells
+        if not resume:
+            cells.begin()
+        made, stylizer = cells.read(), load()
+        stylizer.check_plan(job.plan)
+        left = {pair: to for pair, to in job.targets.items() if pair not in made}
+
+        def keep(_: Job, pair: Pair, picture: Picture, __: Watcher) -> None:
+            made[pair] = picture.on_white()
+            cells.keep(pair, made[pair])
+
+        expect_sizes(stylizer, job.contents, job.plan.size)
+        watcher.skip([(pair, job.targets[pair]) for pair in made])
+        run_job(job._replace(targets=left), stylizer, watcher, keep)
+        if made:
+            self._write(made, complete=not watcher.failed)
+        return bool(made)
+
+    def _write(self, made: Mapping[Pair, np.ndarray], *, complete: bool) -> None:
+        job, limit = self._job, self._job.max_megapixels
+        rows = [[None, *(_painting(mix, limit) for mix in job.mixes)]]
+        for content in job.contents:
+            photo = _shown(content, limit)
+            rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
+        captions = _captions(job.contents, job.mixes)
+        doing = f"laying out {len(rows)} x {len(rows[0])} cells of {self._cell_px} px"
+        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+            page = image_grid(rows, captions=captions, cell_px=self._cell_px)
+            self._cells.write_page(page, complete=complete)
+
+
+def sheet_job(
+    rows: Sequence[Row],
+    given: Given,
+    controls: ControlArguments,
+    plan: Plan,
+    max_megapixels: float,
+) -> Job:
+    """Returns the results of a page, which are no files of their own.
+
+    Args:
+        rows: Every photo with every mix of styles.
+        given: The model, the page, and what folders left out.
+        controls: Controls of the results.
+        plan: The plan that the controls make.
+        max_megapixels: Largest image that is read, in megapixels.
+    """
+    return Job(
+        contents=[*dict.fromkeys(row.content for row in rows)],
+        mixes=[*dict.fromkeys(row.mix for row in rows)],
+        targets={(row.content, row.mix): DASH for row in rows},
+        controls=controls,
+        plan=plan,
+        suffix=given.out.suffix,
+        max_megapixels=max_megapixels,
+        keep_metadata=False,
+        overwrite=False,
+        left_out=given.left_out,
+        recorder=Recorder(given.weights),
+    )
+
+
+def _painting(mix: Mix, max_megapixels: float) -> np.ndarray | None:
+    """What stands above a column: a painting, if it is of one that has pixels."""
+    source = mix[0]
+    kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
+    return None if len(mix) > 1 or kept else _shown(source, max_megapixels)
+
+
+def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
+    """A picture as the page shows it; None for one that there is not."""
+    if source.is_own:
+        return None
+    try:
+        return read_source(source, max_megapixels).on_white()
+    except (ValueError, OSError, MemoryError):  # which has been reported
+        return None
+
+
+def _captions(contents: Sequence[Source], mixes: Sequence[Mix]) -> list[list[str]]:
+    """Paintings above, photographs at the left; both below their pictures."""
+    names = [" + ".join(source.stem for source in mix) for mix in mixes]
+    return [["", *names], *([source.stem] for source in contents)]
