@@ -5,9 +5,6 @@ from typing import NamedTuple
 from styleflax.export.graph import Graph
 from styleflax.types import Params
 
-FILLER_BIAS = -1e30
-"""Added to the scores of positions that are not attended to."""
-
 
 class Statistics(NamedTuple):
     """Names of a level's moments, each (..., c)."""

@@ -84,8 +84,8 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
     known = {field.name for field in fields(Arithmetic)}
     if unknown := sorted(file.arithmetic.keys() - known):
         raise ValueError(
-            f"the model's arithmetic has unknown fields {unknown}; there are "
-            f"{sorted(known)}"
+            f"fields of the model's arithmetic must be among {sorted(known)}, got "
+            f"{unknown}"
         )
     return Arithmetic(**file.arithmetic)
 
@@ -93,6 +93,8 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
 def _read_options(file: ModelFile, *, native: bool) -> Options | None:
     """The file's options, if its method has them; names are looked up nowhere else."""
     check_removed(file.method, file.options)
+    if file.method not in methods.METHODS:
+        return None  # which is refused by name
     kind = OPTIONS.get(file.method)
     known = file.options.keys() if kind is None else {f.name for f in fields(kind)}
     if unknown := sorted(file.options.keys() - (known - _OF_TRAINING)):

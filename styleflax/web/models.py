@@ -15,6 +15,7 @@ class PageModel(NamedTuple):
         words: What it is good for, a sentence.
         tile_px: Side of the windows of large pictures.
         whole_px: Pictures of up to this number of pixels are one window.
+        live_px: Pictures of up to this number of pixels are made at every change.
         max_px: The largest picture, in pixels; None for any.
     """
 
@@ -22,20 +23,32 @@ class PageModel(NamedTuple):
     words: str
     tile_px: int
     whole_px: int
+    live_px: int
     max_px: int | None = None
 
 
 PAGE_MODELS = {
     "lite": PageModel(
-        "lite, fast", "A small network for every device.", 768, 1024 * 1024
+        title="lite, fast",
+        words="A small network for every device.",
+        tile_px=768,
+        whole_px=1024 * 1024,
+        live_px=600_000,
     ),
-    "adain": PageModel("AdaIN (2017)", "Larger and slower than lite.", 512, 640 * 640),
+    "adain": PageModel(
+        title="AdaIN (2017)",
+        words="Larger and slower than lite.",
+        tile_px=512,
+        whole_px=640 * 640,
+        live_px=120_000,
+    ),
     "sanet": PageModel(
-        "SANet (2019)",
-        "Attends to the painting place by place; the slowest.",
-        512,
-        768 * 768,
-        768 * 768,
+        title="SANet (2019)",
+        words="Attends to the painting place by place; the slowest.",
+        tile_px=512,
+        whole_px=768 * 768,
+        live_px=120_000,
+        max_px=768 * 768,
     ),
 }
 """By name, which is that of the method, too; the page begins with the first."""

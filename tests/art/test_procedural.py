@@ -101,7 +101,9 @@ def test_seeds_of_a_family_differ_in_color(descriptors):
 
 
 def test_unknown_family_is_refused_with_the_families_named():
-    with pytest.raises(ValueError, match=r"family is 'oil'.*cubism.*woodcut"):
+    with pytest.raises(
+        ValueError, match=r"family must be one of cubism.*woodcut, got 'oil'"
+    ):
         paint("oil", 0)
 
 

@@ -100,7 +100,7 @@ def test_arguments_are_those_of_the_stylizer():
         ({"mask": ["alpha:0"]}, "there is no style 0"),
         ({"mask": ["alpha", "alpha", "rest"]}, "there is no style 3"),
         ({"mask": ["alpha@2"]}, r"region_alphas must be in \[0, 1\], got 2.0"),
-        ({"mask": ["alpha:1"], "blend": "1,1"}, "not both"),
+        ({"mask": ["alpha:1"], "blend": "1,1"}, "cannot be combined"),
         ({"feather": 3.0}, "--feather requires --mask"),
         ({"exaggerate": 0.5}, "exaggerate must be above 1"),
         ({"style_size": 3}, "style_size must be at least 16"),

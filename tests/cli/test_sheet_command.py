@@ -152,7 +152,7 @@ def test_where_every_picture_fails_there_is_no_page(command, painter, flat, tmp_
 def test_pictures_above_the_limit_are_refused(refuses, painter, flat, tmp_path):
     files = flat("a.png", "lime"), "--style", flat("s.png", "red")
     given = ("sheet", *files, "-o", tmp_path / "page.png")
-    assert "limit of 1e-05 megapixels" in refuses(*given, "--max-megapixels", 1e-5)
+    assert "at most 1e-05 megapixels" in refuses(*given, "--max-megapixels", 1e-5)
 
 
 def test_mistakes_are_told_before_a_model_is_loaded(

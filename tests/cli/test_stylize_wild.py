@@ -90,7 +90,7 @@ def test_a_picture_that_the_model_cannot_take_is_one_of_the_bad(
     def fail(pictures_u8, *_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(FakeStylizer, "__call__", fail)
+    monkeypatch.setattr(FakeStylizer, "run", fail)
     code, _, error = stylize_fake(pictures / "photos")
     assert code == 1
     assert error.count("needs more memory than is free") == 2

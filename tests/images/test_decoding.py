@@ -172,7 +172,7 @@ def test_multi_frame_files_give_their_first_frame():
 
 def test_a_header_as_large_as_a_bomb_is_refused_before_decoding():
     bomb = raw_png(40_000, 40_000, 8, 2, b"")
-    with pytest.raises(ImageError, match=r"40000x40000.*200 megapixels"):
+    with pytest.raises(ImageError, match=r"200 megapixels, got 40000x40000"):
         decode_image_u8(bomb)
 
 
@@ -190,7 +190,7 @@ def test_the_pixel_limit_is_an_argument_and_pillows_own_stays(
 
 
 def test_small_pictures_are_refused_with_their_size(encode, make_picture):
-    with pytest.raises(ImageError, match=r"60x15.*16x16"):
+    with pytest.raises(ImageError, match=r"16x16 pixels, got 60x15"):
         decode_image_u8(encode(make_picture(0, 15, 60)))
     small = decode_image_u8(encode(make_picture(0, 15, 60)), min_side_px=1)
     assert small.shape == (15, 60, 3)

@@ -119,9 +119,9 @@ def test_as_float_image_takes_gray_and_transparent_arrays():
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((3, 20, 20)), r"shape \(3, 20, 20\)"),
-        (np.full((20, 20, 3), 255.0), r"255.*\[0, 1\]"),
-        (np.full((20, 20, 3), np.nan), r"nan.*\[0, 1\]"),
+        (np.zeros((3, 20, 20)), r"got \(3, 20, 20\)"),
+        (np.full((20, 20, 3), 255.0), r"\[0, 1\], got values from 255"),
+        (np.full((20, 20, 3), np.nan), r"\[0, 1\], got values from nan"),
         (np.zeros((20, 20, 3), np.int64), "int64"),
         (np.zeros((20, 15, 3), np.uint8), "15x20"),
     ],
@@ -172,7 +172,7 @@ def test_grid_fits_pictures_of_any_size_into_cells():
 
 
 def test_grid_refuses_nothing_and_batches():
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         image_grid([[]])
     with pytest.raises(ValueError, match="shape"):
         image_grid([[np.zeros((1, 20, 20, 3))]])

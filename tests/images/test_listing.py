@@ -73,7 +73,9 @@ def test_a_long_list_is_counted_and_its_beginning_shown(tmp_path):
     for i in range(12):
         (tmp_path / f"{i:02d}.txt").write_text("x")
     text = describe_left_out(list_folder(tmp_path).left_out)
-    assert text.startswith(f"12 files or folders left out: {tmp_path / '00.txt'} (not")
+    assert text.startswith(
+        f"12 files or folders left out: {tmp_path / '00.txt'} (without the"
+    )
     assert text.endswith("07.txt (without the suffix of an image) and 4 more")
 
 

@@ -71,7 +71,10 @@ def test_what_is_kept_is_a_region_of_strength_0():
         ({"masks": HALVES, "region_styles": [0, 2]}, "mask 2 must be an index from 0"),
         ({"masks": HALVES, "region_styles": [0, -1]}, "index from 0 to 1, got -1"),
         ({"masks": HALVES, "region_styles": [0, [1.0]]}, "one per style, got 1 for 2"),
-        ({"masks": HALVES, "region_styles": [0, 1], "weights": [1, 1]}, "not both"),
+        (
+            {"masks": HALVES, "region_styles": [0, 1], "weights": [1, 1]},
+            "cannot be combined",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_by_its_name(arguments, message):
@@ -98,7 +101,7 @@ def test_a_schedule_is_linear_between_keyframes_and_still_beyond():
 @pytest.mark.parametrize(
     ("keyframes", "message"),
     [
-        ([], "empty"),
+        ([], "at least one keyframe"),
         ([(1.0, [1]), (1.0, [1])], "finite and increase"),
         ([(2.0, [1]), (1.0, [1])], "finite and increase"),
         ([(float("nan"), [1])], "finite and increase"),

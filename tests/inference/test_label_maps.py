@@ -104,7 +104,7 @@ def test_colors_of_a_jpeg_are_said_to_be_inexact(maps):
 
 
 def test_a_label_map_that_is_missing_or_broken_is_named(maps):
-    with pytest.raises(FileNotFoundError, match=r"no picture at '.*gone\.png'"):
+    with pytest.raises(FileNotFoundError, match=r"there is no image '.*gone\.png'"):
         mask(maps, "gone.png[3]")
     (maps / "half.png").write_bytes((maps / "colors.png").read_bytes()[:60])
     with pytest.raises(ImageError, match=r"mask 1 is damaged|cannot be opened"):

@@ -122,12 +122,15 @@ def test_an_empty_region_is_refused_by_its_name(tmp_path):
 @pytest.mark.parametrize(
     ("masks", "message"),
     [
-        ([], "no masks"),
+        ([], "at least one mask"),
         ("rest", "must be given once, with other masks"),
         (["rest", "rest", LEFT], "must be given once"),
         ([np.zeros((4, 4, 3))], r"mask 1 must have shape \(h, w\), got \(4, 4, 3\)"),
-        ([LEFT, np.full((4, 4), 1.5)], "mask 2 has values from 1.5 to 1.5"),
-        ([np.full((4, 4), np.nan)], "mask 1 has values from nan"),
+        (
+            [LEFT, np.full((4, 4), 1.5)],
+            "floats in mask 2 must be in .0, 1., got values from 1.5 to 1.5",
+        ),
+        ([np.full((4, 4), np.nan)], "floats in mask 1 must be in .*from nan"),
         ([np.zeros((4, 4), int)], "must have dtype bool, uint8 or float"),
     ],
 )

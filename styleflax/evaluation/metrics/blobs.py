@@ -83,7 +83,7 @@ def detect_blobs(
     pair = check_pair("stylized", stylized, "content", content)
     pictures = [*pair, check_pictures("style", style)]
     if any(len(x) != 1 for x in pictures):
-        raise ValueError("stylized, content and style must be one picture each")
+        raise ValueError("stylized, content and style must be one image each")
     rgb, content_rgb, style_rgb = (
         np.clip(np.asarray(x[0], np.float64), 0.0, 1.0) for x in pictures
     )
@@ -275,5 +275,5 @@ def _single(
 ) -> Float[Array | np.ndarray, "1 h w 3"]:
     batch = check_pictures(name, picture)
     if len(batch) != 1:
-        raise ValueError(f"{name} must be one picture, got a batch of {len(batch)}")
+        raise ValueError(f"{name} must be one image, got a batch of {len(batch)}")
     return batch

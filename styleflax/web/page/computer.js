@@ -20,6 +20,10 @@ const NUMBERS = [
 ];
 const WHOLE = new Set(["style_size", "refine", "tile"]);
 
+const WHERE =
+  "Where you switch on “Use this computer’s models”, pictures are sent to the machine that serves " +
+  "this page, which deletes them afterwards, and nowhere else.";
+
 let remote = null;
 let info = null;
 
@@ -29,6 +33,7 @@ export async function offerComputer() {
   remote = new Remote(state.site.api);
   info = await remote.info();
   $("controls").append(makeCard());
+  document.querySelector("footer").prepend(element("p", { textContent: WHERE }));
   $("remote-row").hidden = false;
   $("remote").addEventListener("change", () => attempt(switchComputer));
   for (const field of $("computer").querySelectorAll(".look")) {

@@ -10,8 +10,8 @@ export async function openModel(name) {
   const megabytes = (entry.bytes / 1e6).toFixed(1);
   $("status").textContent = `Loading the model, ${megabytes} MB …`;
   const threads = Number(PARAMETERS.get("threads")) || undefined;
-  const { folder, tile_px, whole_px, max_px } = entry;
-  const request = { folder, limits: { tile_px, whole_px, max_px }, threads };
+  const { folder, tile_px, whole_px, live_px, max_px } = entry;
+  const request = { folder, limits: { tile_px, whole_px, live_px, max_px }, threads };
   const { manifest, threads: count } = await state.engine.ask("model", request, setProgress);
   setProgress(0, 0);
   state.manifest = manifest;

@@ -3,8 +3,6 @@ import { Cancelled } from "./errors.js";
 import { $, attempt, baseName, save, setProgress, state } from "./state.js";
 import { showResult } from "./stage.js";
 
-/** Sizes of up to so many pixels are made at every change, larger ones when asked for. */
-const LIVE_PX = 600_000;
 const PREVIEW_PX = 512;
 
 /**
@@ -44,19 +42,15 @@ function pixelsAt(size) {
   return height * width * scale ** 2;
 }
 
-/** How many pixels are made at every change. */
-function livePixels() {
-  return Math.min(LIVE_PX, state.manifest.max_px ?? Infinity);
-}
-
+/** Whether the picture is made at every change, not only when it is asked for. */
 function isLive() {
-  return pixelsAt(chosenSize()) <= livePixels();
+  return pixelsAt(chosenSize()) <= state.manifest.live_px;
 }
 
 /** The short side of a preview, less than usual where a photo is very long. */
 function previewSize() {
   const { height, width } = state.photo;
-  const most = Math.min(height, width) * Math.sqrt(livePixels() / (height * width));
+  const most = Math.min(height, width) * Math.sqrt(state.manifest.live_px / (height * width));
   return Math.max(16, Math.min(PREVIEW_PX, Math.floor(most)));
 }
 

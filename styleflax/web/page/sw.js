@@ -12,7 +12,9 @@ self.addEventListener("install", (event) => {
       const response = await fetch("site.json", { cache: "no-cache" });
       const { offline } = await response.json();
       const cache = await caches.open(CACHE);
-      await cache.addAll(["./", "site.json", ...offline]);
+      // What the browser has of an earlier version is asked for again, if it has changed.
+      const names = ["./", "site.json", ...offline];
+      await cache.addAll(names.map((name) => new Request(name, { cache: "no-cache" })));
       await self.skipWaiting();
     })(),
   );

@@ -147,7 +147,7 @@ def test_a_border_stands_out_by_its_distance_in_lab():
 
 def test_small_pictures_and_batches_are_refused():
     small, batch = np.zeros((63, 80, 3)), np.zeros((2, 64, 64, 3))
-    with pytest.raises(ValueError, match="63x80 px; sides of 64 px"):
+    with pytest.raises(ValueError, match="sides of at least 64 px, got 63x80 px"):
         detect_checkerboard(small, small, small)
     with pytest.raises(ValueError, match="at least 32 px"):
         detect_border(batch, batch, batch)
