@@ -61,7 +61,7 @@ def test_export_writes_what_the_run_holds(
 
 def test_export_of_no_run_is_one_line(refuses, tmp_path):
     error = refuses("weights", "export", tmp_path, "-o", tmp_path / "m.safetensors")
-    assert "holds no run" in error
+    assert "has no run" in error
 
 
 def test_demo_writes_a_sheet_and_its_parts(

@@ -178,7 +178,7 @@ def test_mistakes_are_told_before_anything_is_loaded(
 ):
     painting, out = pictures / "painting.png", tmp_path / "out.mp4"
     start = ("video", clip, "--style", painting)
-    assert "see --resume and --overwrite" in refuses(*start, "-o", clip)
+    assert "use --overwrite" in refuses(*start, "-o", clip)
     assert "suffix of a video" in refuses(*start, "-o", tmp_path / "out.ogg")
     assert "crf must be in [0, 51]" in refuses(*start, "-o", out, "--crf", 99)
     none = ("video", tmp_path / "none.mp4", "--style", painting, "-o", out)
