@@ -58,8 +58,10 @@ def test_mistakes_are_one_line(refuses, keras_path, model_path, tmp_path):
     assert "there is no weight file" in error(tmp_path / "none.pth", "-o", out)
     assert "each hold one encoder" in error(keras_path, model_path, "-o", out)
     assert "must not be one of the files" in error(model_path, "-o", model_path)
-    assert "dtype 'int8' unknown" in error(keras_path, "-o", out, "--dtype", "int8")
-    assert "preset 'x' unknown" in error(keras_path, "-o", out, "--preset", "x")
+    assert "dtype must be one of float16, float32, got 'int8'" in error(
+        keras_path, "-o", out, "--dtype", "int8"
+    )
+    assert "got 'x'" in error(keras_path, "-o", out, "--preset", "x")
     assert (
         "to must be one of model, published, torchvision, keras, got 'onnx'"
         in error(model_path, "-o", out, "--to", "onnx")

@@ -113,7 +113,7 @@ def test_bad_features_are_refused():
 
 
 def test_fewer_than_two_pictures_are_refused(rng):
-    with pytest.raises(ValueError, match="there are 1 pictures; at least 2"):
+    with pytest.raises(ValueError, match="at least 2 images, got 1"):
         fid(rng.normal(size=(1, 3)), rng.normal(size=(9, 3)))
     with pytest.raises(ValueError, match="at least 2 images, got 0"):
         moments_of([])

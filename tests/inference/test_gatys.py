@@ -102,7 +102,7 @@ def test_a_checkpoint_of_another_call_or_damaged_is_refused(gatys, tmp_path):
 
 def test_levels_halve_and_end_at_the_size():
     assert level_sizes((65, 100), 3) == [(16, 25), (32, 50), (65, 100)]
-    with pytest.raises(ValueError, match="begin below 16 px; take fewer levels"):
+    with pytest.raises(ValueError, match="start below 16 px; use fewer levels"):
         level_sizes((60, 100), 3)
 
 
@@ -154,9 +154,11 @@ def test_what_does_not_fit_is_refused():
     photo = np.zeros((16, 16, 3), "f4")
     with pytest.raises(ValueError, match="style is missing; only style_weight 0"):
         optimize_picture(photo)
-    with pytest.raises(ValueError, match="level_balance: of trained methods only"):
+    with pytest.raises(
+        ValueError, match="level_balance: available for trained methods only"
+    ):
         optimize_picture(photo, photo, level_balance=0.5)
-    with pytest.raises(ValueError, match="one picture, got a batch"):
+    with pytest.raises(ValueError, match="one image, got a batch"):
         optimize_picture(np.zeros((2, 16, 16, 3), "f4"), photo)
     with pytest.raises(ValueError, match="gatys needs the painting's pixels; x"):
         optimize_picture(photo, "x.style")

@@ -171,5 +171,5 @@ def test_wrong_arguments_are_refused_by_name(case, changes, message):
 
 def test_a_method_without_tiles_is_refused(case):
     untiled = case.model.method._replace(tiling=None)
-    with pytest.raises(ValueError, match="needs the whole picture"):
+    with pytest.raises(ValueError, match="processes whole images only"):
         tiled(case._replace(model=case.model._replace(method=untiled)), picture(20, 20))

@@ -254,7 +254,7 @@ def test_names_with_one_count_are_numbered(numbered, names):
         ),
         (("a.png",), "got 'a.png' in"),
         (("a1.png", "b2.png"), "got 'a1.png' and 'b2.png'"),
-        (("x/1.png", "y/2.png"), "must lie in one folder; these are in 2"),
+        (("x/1.png", "y/2.png"), "must be in one folder, got 2"),
         (("a01.png", "a1.png"), "two images of the clip have the same number"),
     ],
 )

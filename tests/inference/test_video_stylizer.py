@@ -241,7 +241,7 @@ def test_mistakes_are_refused(adain, small_pictures):
         ValueError, match="not available for a video, which has no opacity"
     ):
         video_of(adain, style, masks="alpha")
-    with pytest.raises(ValueError, match="at 0 s has 2 weights for 1 styles"):
+    with pytest.raises(ValueError, match="at 0 s must have 1 weights, got 2"):
         video_of(adain, style, [(0.0, [1, 2])])
     with pytest.raises(
         ValueError, match="times of keyframes must be finite and increase"

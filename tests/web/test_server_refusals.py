@@ -286,11 +286,11 @@ def gif():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (("photo.png", b"<html>no picture</html>"), "is not a picture"),
-        (("photo.png", b"%!PS-Adobe-3.0 EPSF-3.0\n"), "is not a picture"),
-        (("photo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not a picture"),
+        (("photo.png", b"<html>no picture</html>"), "is not an image"),
+        (("photo.png", b"%!PS-Adobe-3.0 EPSF-3.0\n"), "is not an image"),
+        (("photo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not an image"),
         (("photo.png", PHOTO[1][:20]), "content_0.png"),
-        (gif(), "8x8 pixels; at least 16x16 are needed"),
+        (gif(), "at least 16x16 pixels, got 8x8"),
     ],
 )
 def test_what_is_no_picture_is_refused(client, content, words):

@@ -151,5 +151,5 @@ def test_small_pictures_and_batches_are_refused():
         detect_checkerboard(small, small, small)
     with pytest.raises(ValueError, match="at least 32 px"):
         detect_border(batch, batch, batch)
-    with pytest.raises(ValueError, match="one picture each"):
+    with pytest.raises(ValueError, match="one image each"):
         detect_blobs(batch, batch, batch)
