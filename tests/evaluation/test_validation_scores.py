@@ -1,13 +1,16 @@
 """What validation pictures score in training."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from skimage import data
 
 from styleflax.evaluation import scoring as validation
+from styleflax.evaluation.metrics.color import channel_histograms, color_distance
 from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.methods.base import Method, Variables
+from styleflax.methods.finishing import match_pairs
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +47,26 @@ def scores(which, batch):
     return values
 
 
-def test_the_content_itself_has_the_numbers_of_eval(batch):
+def test_the_content_in_the_styles_colors_has_the_numbers_of_eval(batch):
     values = scores("content", batch)
     grams = make_gram_matrices("vgg16")
     content, style = (np.float32(batch[k]) / 255 for k in ("content", "style"))
-    layers = gram_distances(grams(content), grams(style)).values()
-    assert values["gram"] == pytest.approx(float(np.mean(list(layers))), rel=1e-4)
-    assert values["lpips"] == pytest.approx(0.0, abs=1e-6)
-    assert values["color"] > 0.1
+    shown = match_pairs(jnp.asarray(content), jnp.asarray(style), 1.0)
+    shown = np.asarray(shown).clip(0, 1)
+    layers = gram_distances(grams(shown), grams(style)).values()
+    assert values["gram"] == pytest.approx(float(np.mean(list(layers))), rel=1e-3)
+    distances = make_lpips("alexnet")(shown, content)
+    assert values["lpips"] == pytest.approx(float(np.mean(distances)), rel=1e-3)
+    pairs = zip(content, style, strict=True)
+    plain = [color_distance(*map(channel_histograms, pair)) for pair in pairs]
+    assert 0.05 < values["color"] < np.mean(plain)
     assert values["blobs"] == values["checkerboard"] == 0.0
+
+
+def test_a_method_whose_styles_are_its_own_is_scored_without_the_color_step(batch):
+    method = returning("content")._replace(styles=("one",))
+    values = validation.make_scorer(method, batch).score(Variables({}, {}), {})
+    assert values["lpips"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_style_itself_has_no_distance_to_the_style(batch):
