@@ -30,7 +30,7 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 # Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 
-.PHONY: demo smoke weights site check-data test lint pytest slow docs clean
+.PHONY: demo smoke weights site check-data test fast lint pytest slow docs clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -84,6 +84,12 @@ lint: $(VENV)/.installed-test
 
 pytest: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" $(if $(COVER),--cov --cov-report=term:skip-covered --cov-fail-under=90)
+
+# Under a minute, once its programs are cached: formulas, records, options and checks.
+fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/ops tests/losses \
+	tests/test_config.py tests/test_layout.py tests/inference/test_controls.py \
+	tests/methods/test_method_base.py tests/cli/test_control_flags.py tests/cli/test_train.py
 
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow

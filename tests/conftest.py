@@ -1,6 +1,7 @@
 """Settings that must stand before JAX starts."""
 
 import dataclasses
+import gc
 import os
 from pathlib import Path
 
@@ -46,6 +47,32 @@ def shared_programs():
     for name, value in before.items():
         jax.config.update(name, value)
     reset_cache()
+
+
+MOST_RESIDENT = 2 * 2**30
+"""Bytes of a worker, above which it forgets its compiled programs after a module."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs():
+    """Frees programs that earlier modules compiled, which JAX would keep to the end.
+
+    They are read from the folder above where they are needed again. Without this a
+    worker grows to 5 GB in the course of a whole run.
+    """
+    yield
+    if resident_bytes() > MOST_RESIDENT:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
+
+
+def resident_bytes():
+    """Memory of this process; 0 where the system does not tell."""
+    path = Path("/proc/self/statm")
+    pages = int(path.read_text().split()[1]) if path.exists() else 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 WIDTH = 1 / 16

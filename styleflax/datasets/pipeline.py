@@ -126,7 +126,7 @@ class PairStream:
         return copied
 
 
-def make_pair_stream(
+def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
     content_source: PictureSource,
     style_source: PictureSource,
     *,

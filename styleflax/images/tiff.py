@@ -10,7 +10,7 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -78,7 +78,7 @@ class SampledTiff(ImageFile.StubImageFile):
         Exception: Whatever tifffile raises on a damaged file.
     """
 
-    format: ClassVar[str] = "TIFF"
+    format = "TIFF"
 
     def __init__(self, source: Path | bytes) -> None:
         self._source = source

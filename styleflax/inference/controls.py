@@ -188,7 +188,7 @@ def match_share(strength: float) -> float:
     return 1.0 - (1.0 - min(strength, 1.0)) ** 2
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     num_styles: int,
     *,
     alpha: float = 1.0,

@@ -1,7 +1,6 @@
 """SANet: arbitrary style transfer by attention (Park and Lee 2019)."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -49,7 +48,7 @@ from styleflax.ops.statistics import (
     moments_mean_std,
     normalize_regions,
 )
-from styleflax.types import FeatureMaps, Image, Key, Params
+from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 ATTENDED = ("relu4_1", "relu5_1")
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", *ATTENDED)
@@ -221,7 +220,8 @@ def make_sanet(
 
     # Training: contents in styles, and contents and styles in themselves.
 
-    normalize = partial(mean_variance_norm, **of_content)
+    def normalize(feature: FeatureMap) -> FeatureMap:
+        return mean_variance_norm(feature, **of_content)
 
     def stylize(own: Params, content: FeatureMaps, style: FeatureMaps) -> Image:
         """Each content in its own style, at strength 1."""

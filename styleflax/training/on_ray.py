@@ -255,7 +255,7 @@ def _import_ray() -> Any:
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     try:
         import ray  # noqa: PLC0415  (an extra)
-        import ray.train.v2.jax  # noqa: PLC0415
+        import ray.train.v2.jax  # noqa: F401, PLC0415
     except ImportError as error:
         raise ImportError(
             f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"

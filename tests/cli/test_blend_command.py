@@ -147,5 +147,5 @@ def test_impossible_style_masks_are_refused(fake, refuses, pictures, tmp_path):
     )
     (tmp_path / "kept.style").touch()
     kept = "stylize", photo, "--style", tmp_path / "kept.style", "-o", given[-1]
-    assert "needs the painting's pixels" in refuses(*kept, "--style-mask", photo)
+    assert "requires a painting with pixels" in refuses(*kept, "--style-mask", photo)
     assert not fake.loads

@@ -86,4 +86,4 @@ def test_a_style_file_may_be_of_a_part_of_a_painting(
     assert command(*save, "--style-mask", mask)[0] == 0
     assert path.read_bytes() != whole
     assert "there is no image" in refuses(*save, "--style-mask", "missing.png")
-    assert "limit of 1e-05 megapixels" in refuses(*save, "--max-megapixels", 1e-5)
+    assert "at most 1e-05 megapixels" in refuses(*save, "--max-megapixels", 1e-5)

@@ -102,7 +102,7 @@ def test_the_same_generator_gives_the_same_crop(make_picture):
 
 @pytest.mark.parametrize("resize_px", [31, (20, 64), (64, 40)])
 def test_crops_that_do_not_fit_are_refused(resize_px, make_picture):
-    with pytest.raises(ValueError, match="crop_px is 32"):
+    with pytest.raises(ValueError, match="got crop_px 32"):
         crop(make_picture(0), 0, 32, resize_px)
 
 

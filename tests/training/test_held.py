@@ -116,7 +116,7 @@ def test_damaged_pictures_are_left_out_and_long_ones_lose_their_ends(caplog):
     assert np.asarray(held.images_u8)[0, 0, 0].tolist() == [0, 16, 7]
     with pytest.raises(ImageError, match="no picture of"):
         hold_pictures(source[:1], 16)
-    with pytest.raises(ValueError, match="crop_px is 17 and resize_px is 16"):
+    with pytest.raises(ValueError, match="got crop_px 17 and resize_px 16"):
         pairs([held, held], crop_px=17)
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.evaluation.metrics.artefacts import (
-        Artefacts,
-        detect_artefacts,
+    from styleflax.evaluation.metrics.artifacts import (
+        Artifacts,
+        detect_artifacts,
         detect_border,
         detect_checkerboard,
     )
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Artefacts",
+    "Artifacts",
     "Interval",
     "bootstrap_mean",
     "color_distance",
-    "detect_artefacts",
+    "detect_artifacts",
     "detect_blobs",
     "detect_border",
     "detect_checkerboard",
@@ -55,14 +55,14 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Artefacts": "artefacts",
+        "Artifacts": "artifacts",
         "Interval": "bootstrap",
         "bootstrap_mean": "bootstrap",
         "color_distance": "color",
-        "detect_artefacts": "artefacts",
+        "detect_artifacts": "artifacts",
         "detect_blobs": "blobs",
-        "detect_border": "artefacts",
-        "detect_checkerboard": "artefacts",
+        "detect_border": "artifacts",
+        "detect_checkerboard": "artifacts",
         "detect_gray_patch": "blobs",
         "gram_distances": "gram",
         "gram_matrices": "gram",

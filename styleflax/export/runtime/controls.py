@@ -45,7 +45,7 @@ class Plan(NamedTuple):
         return np.tensordot(values, self.masks[(slice(None), *place)], 1)[..., None]
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     manifest: Mapping[str, Any],
     num_styles: int,
     size: tuple[int, int],

@@ -102,7 +102,7 @@ class OnnxStylizer:
             check_controls(self.manifest, ["style_masks"])
         return encode_painting(self._model, self._floats(style, "painting"), mask)
 
-    def __call__(
+    def __call__(  # noqa: PLR0913  (a user's keyword arguments)
         self,
         photo: Pixels,
         styles: OneStyle | Sequence[OneStyle] = None,

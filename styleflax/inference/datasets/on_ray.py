@@ -82,7 +82,7 @@ def make_parts(
 def _import_ray() -> Any:
     try:
         import ray  # noqa: PLC0415  (an extra)
-        import ray.data  # noqa: PLC0415
+        import ray.data  # noqa: F401, PLC0415
     except ImportError as error:
         raise ImportError(
             f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"

@@ -121,11 +121,17 @@ class Passes(NamedTuple):
             {layer: jnp.asarray(mask) for layer, mask in masks.items()},
             self.found(index, moments),
         )
-        own_styles = without_palettes(styles)
-        operands = (self.kept[index], moments, own_styles, self.controls, piece)
-        functions = (method.transfer, method.decode)
+        inputs = _WindowInputs(
+            self.kept[index],
+            moments,
+            without_palettes(styles),
+            self.controls,
+            piece,
+            self._detail(window),
+        )
+        _, variables, frozen = self.model
         return np.asarray(
-            _render(*functions, *self.model[1:], *operands, self._detail(window))
+            _render(method.transfer, method.decode, variables, frozen, inputs)
         )
 
     def _detail(self, window: Window) -> "_Detail | None":
@@ -210,6 +216,17 @@ def _nothing_found(features: Features, num_regions: int) -> Found:
     return total
 
 
+class _WindowInputs(NamedTuple):
+    """What the second pass over a window takes; see `methods.base.Transfer`."""
+
+    features: Any
+    moments: LayerMoments
+    styles: Sequence[Any]
+    controls: Controls
+    piece: Piece
+    detail: _Detail | None
+
+
 # A method's functions are the same objects as long as its model is, so that these
 # compile once for each model and size of window.
 
@@ -239,16 +256,12 @@ def _render(
     decode: Function,
     variables: Any,
     frozen: Any,
-    features: Any,
-    moments: Any,
-    styles: Any,
-    controls: Controls,
-    piece: Piece,
-    detail: _Detail | None,
+    inputs: _WindowInputs,
 ) -> Float[Array, "side side 3"]:
+    features, moments, styles, controls, piece, detail = inputs
+
     def decoded(controls: Controls) -> Array:
-        arguments = (features, moments, styles, controls, piece)
-        merged = transfer(variables, frozen, *arguments)
+        merged = transfer(variables, frozen, features, moments, styles, controls, piece)
         return decode(variables, frozen, merged, piece.extent)
 
     image = decoded(controls)

@@ -7,7 +7,7 @@ matched.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,8 +80,12 @@ def stylize_frame(
         features, moments = _analyze(*first, *model[1:], frame_u8[None], controls.masks)
         moments = smooth(moments)
         plain = controls._replace(color_match=None)
-        operands = (features, moments, without_palettes(styles), plain, frame_u8[None])
-        image = _render(method.transfer, method.decode, *model[1:], *operands)
+        inputs = _FrameInputs(
+            features, moments, without_palettes(styles), plain, frame_u8[None]
+        )
+        image = _render(
+            method.transfer, method.decode, model.variables, model.frozen, inputs
+        )
     if controls.color_match is not None:
         colors = smooth_colors(_measure_colors(image, controls.masks))
         mix = (palettes_alone(styles), controls.weights)
@@ -118,6 +122,16 @@ def _through_windows(
     return image
 
 
+class _FrameInputs(NamedTuple):
+    """What a whole frame is rendered from; see `methods.base.Transfer`."""
+
+    features: Any
+    moments: Statistics
+    styles: Sequence[Style]
+    controls: Controls
+    frame_u8: Any
+
+
 # A method's functions are the same objects as long as its model is, so that these
 # compile once for each model and size of frame.
 
@@ -142,12 +156,9 @@ def _render(
     decode: Function,
     variables: Any,
     frozen: Any,
-    features: Any,
-    moments: Statistics,
-    styles: Sequence[Style],
-    controls: Controls,
-    frame_u8: Array,
+    inputs: _FrameInputs,
 ) -> Float[Array, "h w 3"]:
+    features, moments, styles, controls, frame_u8 = inputs
     height, width = frame_u8.shape[1:3]
 
     def decoded(controls: Controls) -> Array:
