@@ -146,7 +146,7 @@ def test_art_fid_multiplies_both_plus_one():
     assert art_fid(0.0, 0.0) == 1.0
     with pytest.raises(ValueError, match="lpips_mean must be at least 0, got nan"):
         art_fid(3.0, float("nan"))
-    with pytest.raises(ValueError, match="fid_value is -1"):
+    with pytest.raises(ValueError, match="fid_value must be at least 0, got -1"):
         art_fid(-1.0, 0.5)
 
 

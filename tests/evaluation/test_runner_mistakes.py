@@ -24,7 +24,7 @@ def test_mistakes_are_refused_before_any_work(folders, model_path, tmp_path):
             ([], *folders, out, quick._replace(baselines=False)),
             "weights or outputs must be given",
         ),
-        (([], *folders, out, quick._replace(networks=("vgg",))), "network is 'vgg'"),
+        (([], *folders, out, quick._replace(networks=("vgg",))), "got 'vgg'"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(*arguments)

@@ -45,5 +45,7 @@ def test_gram_matrices_refuse_bytes():
         ValueError, match=r"pictures must be float32 in .0, 1., got uint8"
     ):
         grams(np.zeros((64, 64, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"pictures has the shape \(64, 64\)"):
+    with pytest.raises(
+        ValueError, match=r"pictures must have the shape .*got \(64, 64\)"
+    ):
         grams(np.zeros((64, 64), np.float32))
