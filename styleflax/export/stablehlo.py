@@ -50,12 +50,11 @@ def export_stablehlo(
     """The manifest of the programs that were written, with all weights in them.
 
     `stylize` takes photos, a list of styles and a dict of controls (see
-    `docs/export.md`); `encode_style`, where the method takes paintings, makes such a
-    style of one. Heights, widths and the batch are free.
+    `docs/export.md`); `encode_style` makes a style. Sizes and the batch are free.
 
     Args:
         file: As `load_model` returned it.
-        folder: Where to write; made if need be, older files are replaced.
+        folder: Where to write; older files are replaced.
         name: What to call the model; for people.
         license_: License of the weights; for people.
         num_styles: How many styles `stylize` mixes.

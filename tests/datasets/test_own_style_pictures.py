@@ -30,7 +30,7 @@ def test_pictures_of_a_folder_come_in_the_order_of_their_names(paintings, tmp_pa
 def test_missing_pictures_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         open_source(f"pictures:{tmp_path / 'nothing'}", tmp_path)
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="has no image"):
         picture_files(tmp_path)
     with pytest.raises(ValueError, match="lacks its path"):
         open_source("pictures", tmp_path)

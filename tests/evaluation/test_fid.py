@@ -108,7 +108,7 @@ def test_bad_features_are_refused():
     one = add_features(None, np.zeros((2, 3)))
     with pytest.raises(ValueError, match=r"shape \(b, 3\), got \(2, 4\)"):
         add_features(one, np.zeros((2, 4)))
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="must be finite"):
         add_features(one, np.full((1, 3), np.nan))
 
 
@@ -144,9 +144,9 @@ def test_fid_takes_features_and_moments_alike(rng):
 def test_art_fid_multiplies_both_plus_one():
     assert art_fid(3.0, 0.5) == 6.0
     assert art_fid(0.0, 0.0) == 1.0
-    with pytest.raises(ValueError, match="lpips_mean is nan"):
+    with pytest.raises(ValueError, match="lpips_mean must be at least 0, got nan"):
         art_fid(3.0, float("nan"))
-    with pytest.raises(ValueError, match="fid_value is -1"):
+    with pytest.raises(ValueError, match="fid_value must be at least 0, got -1"):
         art_fid(-1.0, 0.5)
 
 

@@ -176,7 +176,7 @@ def test_fewer_pairs_without_pictures(folders, tmp_path, no_report):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         *("rows.jsonl", "settings.json")
     }
-    with pytest.raises(ValueError, match="to be kept"):
+    with pytest.raises(ValueError, match="require --keep-pictures"):
         evaluate(
             [], *folders, tmp_path, options._replace(inception=tmp_path / "inception")
         )

@@ -16,12 +16,15 @@ def test_mistakes_are_refused_before_any_work(folders, model_path, tmp_path):
             ([name], *folders, out, quick._replace(alphas=())),
             "alphas must have at least one",
         ),
-        (([name], *folders, out, quick._replace(num_pairs=0)), "num_pairs is 0"),
+        (
+            ([name], *folders, out, quick._replace(num_pairs=0)),
+            "num_pairs must be at least 1, got 0",
+        ),
         (
             ([], *folders, out, quick._replace(baselines=False)),
             "weights or outputs must be given",
         ),
-        (([], *folders, out, quick._replace(networks=("vgg",))), "network is 'vgg'"),
+        (([], *folders, out, quick._replace(networks=("vgg",))), "got 'vgg'"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(*arguments)
@@ -50,7 +53,7 @@ def test_systems_of_one_name_are_refused(folders, tmp_path, write_picture):
         write_picture(tmp_path / "made" / f"{pair}.png")
     outputs = (("coral", tmp_path / "made"),)
     options = Options(size_px=32, networks=(), outputs=outputs)
-    with pytest.raises(ValueError, match="called coral"):
+    with pytest.raises(ValueError, match="got twice coral"):
         evaluate([], *folders, tmp_path / "out", options)
 
 

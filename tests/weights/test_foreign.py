@@ -34,7 +34,7 @@ def arrays():
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 FILES = {
-    "lfs.pth": (LFS, "a pointer of Git LFS", "git lfs pull"),
+    "lfs.pth": (LFS, "a Git LFS pointer", "git lfs pull"),
     "page.pth": (b"<!DOCTYPE html><html><title>Sign in", "a web page", "download the"),
     "empty.pth": (b"", "an empty file", "download it again"),
     "decoder.t7": (b"\4\0\0\0\1\0\0\0\3\0\0\0V 1\r\0\0\0nn", "Torch 7", "PyTorch"),

@@ -40,11 +40,11 @@ def test_equal_values_have_no_width_and_the_seed_decides():
 @pytest.mark.parametrize(
     ("values", "settings", "message"),
     [
-        ([], {}, r"shape \(0,\)"),
-        (np.zeros((2, 2, 2)), {}, r"shape \(2, 2, 2\)"),
+        ([], {}, r"got \(0,\)"),
+        (np.zeros((2, 2, 2)), {}, r"got \(2, 2, 2\)"),
         ([1.0, np.nan], {}, "NaN"),
-        ([1.0], {"level": 95}, "level is 95"),
-        ([1.0], {"draws": 0}, "draws is 0"),
+        ([1.0], {"level": 95}, "level must be between 0 and 1, got 95"),
+        ([1.0], {"draws": 0}, "draws must be at least 1, got 0"),
     ],
 )
 def test_what_has_no_interval_is_refused(values, settings, message):

@@ -45,7 +45,7 @@ def test_a_stride_estimates_the_whole(features):
     whole = self_similarity_distance(*features)
     part = self_similarity_distance(*features, stride=2)
     np.testing.assert_allclose(part, whole, rtol=0.2)
-    with pytest.raises(ValueError, match="stride is 0"):
+    with pytest.raises(ValueError, match="stride must be at least 1, got 0"):
         self_similarity_distance(*features, stride=0)
 
 

@@ -72,5 +72,5 @@ def test_a_negative_has_no_ms_ssim_left(photos):
 def test_small_pictures_are_refused():
     for metric, least in ((structure.ssim, 11), (structure.ms_ssim, 176)):
         small = np.zeros((least - 1, 200, 3), np.float32)
-        with pytest.raises(ValueError, match=f"sides of {least} px or more"):
+        with pytest.raises(ValueError, match=f"sides of at least {least} px"):
             metric(small, small)
