@@ -94,7 +94,7 @@ def test_the_former_name_of_one_strength_still_works(refuses, arguments, asked):
         ("--outputs=lite:nowhere", "there is no folder 'nowhere'"),
         ("--weights=nothing", "there is no model file"),
         ("--size=8", "size must be at least 32 px, got 8"),
-        ("--num-pairs=0", "num_pairs is 0"),
+        ("--num-pairs=0", "num_pairs must be at least 1, got 0"),
         ("--content=nowhere", "there is no folder 'nowhere'"),
         ("--networks=vgg19", "'vgg19'"),
     ],

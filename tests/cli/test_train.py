@@ -70,7 +70,7 @@ def test_a_wrong_argument_is_one_line(arguments, line, refused):
         ("seeds=1", "no field 'seeds'; close to it are seed"),
         ("optimzer.beta1=1", "no field 'optimzer.beta1'"),
         ("phases[9].steps=1", "no field 'phases[9].steps'"),
-        ("phases[0].losses.pixels=1", "losses ['pixels'] unknown; terms are"),
+        ("phases[0].losses.pixels=1", "losses must be among ['adversarial', "),
         ("phases[0].losses.gram=much", "losses.gram must be a number, got 'much'"),
         ("phases[9].losses.gram=1", "no field 'phases[9].losses.gram'"),
         ("options.norms=batch", "options ['norms'] unknown to 'adain'; it has"),

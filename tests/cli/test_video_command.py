@@ -353,7 +353,7 @@ def test_mistakes_about_folders_are_told_early(
         *one, "--fps", 5
     )
     Image.fromarray(flat_frames(COLORS)[0]).save(folder / "1.png")
-    assert "holds videos (1, such as a.gif) and pictures (1" in refuses(
+    assert "has videos (1, such as a.gif) and images (1" in refuses(
         *start, "-o", tmp_path / "out"
     )
     photos = (

@@ -143,7 +143,7 @@ def test_a_picture_gone_bad_is_replaced_by_the_next_and_reported_once(encode, ca
 
 def test_only_bad_pictures_are_an_error(encode):
     _, styles = plain_sources(1, 2, encode)
-    with pytest.raises(ImageError, match="no picture of"):
+    with pytest.raises(ImageError, match="no image of"):
         stream_of(([b"", b"x"], styles)).batch_at(0)
 
 
@@ -164,10 +164,13 @@ def test_flipped_bits_in_prepared_records_do_not_stop_a_stream(tmp_path, photo_f
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"batch_size": 4, "process_count": 3}, "batch_size is 4.*3"),
-        ({"process_index": 2, "process_count": 2}, "process_index is 2"),
-        ({"crop_px": 25}, "crop_px is 25"),
+        ({"batch_size": 0}, "batch_size must be .* 1, got 0"),
+        ({"batch_size": 4, "process_count": 3}, "batch_size must be .* 3, got 4"),
+        (
+            {"process_index": 2, "process_count": 2},
+            "process_index must be from 0 to 1, got 2",
+        ),
+        ({"crop_px": 25}, "got crop_px 25"),
     ],
 )
 def test_unsuitable_arguments_are_refused(sources, changes, message):
@@ -178,7 +181,7 @@ def test_unsuitable_arguments_are_refused(sources, changes, message):
 def test_empty_sources_and_negative_steps_are_refused(sources):
     with pytest.raises(ValueError, match="style source"):
         stream_of((sources[0], []))
-    with pytest.raises(ValueError, match="step is -1"):
+    with pytest.raises(ValueError, match="step must be at least 0, got -1"):
         stream_of(sources).batch_at(-1)
     with pytest.raises(ValueError, match="num_workers is -1"):
         stream_of(sources).iterate(0, num_workers=-1)

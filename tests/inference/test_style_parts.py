@@ -113,7 +113,7 @@ def test_coral_takes_the_colors_of_the_part():
         ([LEFT, None], "there are 1 styles"),
         (LEFT, "style_masks must be a list of one per style"),
         (Path("left.png"), "style_masks must be a list of one per style"),
-        ([np.zeros((8, 8))], "mask of style 1 is empty"),
+        ([np.zeros((8, 8))], "mask of style 1 must have at least one pixel"),
         (["alpha"], "mask of style 1 must be an image, got 'alpha'"),
         ([np.full((8, 8), 2.0)], "must be in .0, 1., got values"),
     ],

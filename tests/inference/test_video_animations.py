@@ -302,7 +302,7 @@ def test_a_mixture_and_an_empty_folder_are_refused(tmp_path, numbered):
         find_clips(folder)
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "a.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"has no video .*a\.txt \(not named"):
+    with pytest.raises(ValueError, match=r"has no video .*a\.txt \(without the suffix"):
         find_clips(tmp_path / "none")
 
 

@@ -86,7 +86,7 @@ def test_arrays_of_jax_do_as_well(rescaled):
 
 def test_an_encoder_that_is_no_rescaled_part_is_refused(rescaled):
     other = {**rescaled, "conv2_1": numpy_sanet.random_encoder(seed=9)["conv2_1"]}
-    with pytest.raises(ValueError, match="conv2_1 is no rescaled copy"):
+    with pytest.raises(ValueError, match="conv2_1 is not a rescaled copy"):
         extend_params(other, WHOLE)
     with pytest.raises(ValueError, match="conv3_2 is not in the encoder to extend"):
         extend_params({**rescaled, "conv3_2": rescaled["conv1_1"]}, WHOLE)

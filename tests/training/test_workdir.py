@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import fcntl
 import json
 
 import pytest
@@ -84,7 +85,7 @@ def test_more_steps_of_an_earlier_phase_are_refused(tmp_path):
     begin(tmp_path, two(10))
     with pytest.raises(ValueError, match=r"phases\[0\].steps"):
         open_workdir(tmp_path, two(11))
-    with pytest.raises(ValueError, match=r"phases\[1\].batch_size: 8 there, None"):
+    with pytest.raises(ValueError, match=r"phases\[1\].batch_size: was 8, now None"):
         open_workdir(tmp_path, Config(phases=(Phase(steps=10),)))
 
 
@@ -130,7 +131,7 @@ def test_a_file_system_without_locks_is_borne(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(workdir.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with locked(tmp_path):
         pass
 

@@ -214,15 +214,15 @@ class Renderer:
                 "" if smaller is None else f"smaller windows (--tile {smaller}) or "
             )
             doing = f"stylizing {picture} through windows of {tile_px} px"
-            return doing, f"use {advice}a smaller picture (--size)"
+            return doing, f"use {advice}a smaller image (--size)"
         doing = f"stylizing {picture} as a whole"
         if self._split_rows:
-            return doing, "use a smaller picture (--size), or more devices"
+            return doing, "use a smaller image (--size), or more devices"
         if not self.sizes.has_windows:
-            return doing, "use a smaller picture (--size), or a method with windows"
+            return doing, "use a smaller image (--size), or a method with windows"
         return doing, (
             f"use windows (--tile {SMALL_TILE_PX}; in Python tile_px={SMALL_TILE_PX}) "
-            "or a smaller picture (--size)"
+            "or a smaller image (--size)"
         )
 
     def _whole(

@@ -188,7 +188,7 @@ def test_folder_of_other_settings_is_refused_with_the_differences(
     claim(out, describe(open_job(settings._replace(num_threads=1))))
     other = describe(open_job(settings._replace(seed=1, alpha=0.5)))
     with pytest.raises(
-        ValueError, match=r"alpha: 1.0 there, 0.5 .*seed: 0 there, 1 asked"
+        ValueError, match=r"alpha: was 1.0, now 0.5; seed: was 0, now 1"
     ):
         claim(out, other)
     (folders[0] / "cat" / "0.png").unlink()
