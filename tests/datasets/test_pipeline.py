@@ -183,5 +183,5 @@ def test_empty_sources_and_negative_steps_are_refused(sources):
         stream_of((sources[0], []))
     with pytest.raises(ValueError, match="step must be at least 0, got -1"):
         stream_of(sources).batch_at(-1)
-    with pytest.raises(ValueError, match="num_workers is -1"):
+    with pytest.raises(ValueError, match="num_workers must be at least 0, got -1"):
         stream_of(sources).iterate(0, num_workers=-1)

@@ -192,7 +192,7 @@ def test_folder_of_other_settings_is_refused_with_the_differences(
     ):
         claim(out, other)
     (folders[0] / "cat" / "0.png").unlink()
-    with pytest.raises(ValueError, match=r"content: 7 files.* there, 6 files"):
+    with pytest.raises(ValueError, match=r"content: was 7 files.*, now 6 files"):
         claim(out, describe(open_job(settings)))
     with pytest.raises(ValueError, match="is not empty"):
         claim(folders[0], other)
