@@ -365,7 +365,10 @@ def test_mistakes_about_folders_are_told_early(
         tmp_path / "o.mp4",
     )
     text = refuses(*photos)
-    assert "one name with a number, such as frame_0001.png, got 'a.png' and 'b.jpg'" in text
+    assert (
+        "one name with a number, such as frame_0001.png, got 'a.png' and 'b.jpg'"
+        in text
+    )
     assert "`styleflax stylize` takes single photos" in text
     (folder / "1.png").rename(tmp_path / "1.png")
     (folder / "a.gif").rename(folder / "1.gif")

@@ -88,7 +88,11 @@ def test_an_encoder_that_is_no_rescaled_part_is_refused(rescaled):
     other = {**rescaled, "conv2_1": numpy_sanet.random_encoder(seed=9)["conv2_1"]}
     with pytest.raises(ValueError, match="conv2_1 is not a rescaled copy"):
         extend_params(other, WHOLE)
-    with pytest.raises(ValueError, match="conv3_2 is missing in the encoder to extend from"):
+    with pytest.raises(
+        ValueError, match="conv3_2 is missing in the encoder to extend from"
+    ):
         extend_params({**rescaled, "conv3_2": rescaled["conv1_1"]}, WHOLE)
-    with pytest.raises(ValueError, match="conv6_1 is missing in the encoder to extend from"):
+    with pytest.raises(
+        ValueError, match="conv6_1 is missing in the encoder to extend from"
+    ):
         extend_params({**rescaled, "conv6_1": rescaled["conv1_1"]}, WHOLE)
