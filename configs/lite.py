@@ -18,21 +18,20 @@ LOSSES = {
     "total_variation": 2.0,
     "out_of_range": 100.0,
 }
-DEEP = {**LOSSES, "gram@relu3_3+relu4_3": 8.0}
+WITH_IDENTITY = {**LOSSES, "identity": 10.0}
 
 
-def get_config(which: str = "1-4") -> Config:
+def get_config(which: str = "1-3") -> Config:
     """Crops of 128 px, then of 192 px and 256 px.
 
     Args:
-        which: Numbers of the first and the last phase, 1 to 4.
+        which: Numbers of the first and the last phase, 1 to 3.
     """
     first, _, last = which.partition("-")
     phases = (
-        _phase(1_400, 128, 4, LOSSES, 1e-3),
-        _phase(4_000, 128, 4, DEEP, 1e-3),
-        _phase(1_000, 192, 2, DEEP, 4e-4),
-        _phase(300, 256, 2, DEEP, 2e-4),
+        _phase(4_500, 128, 4, LOSSES, 1e-3),
+        _phase(1_000, 192, 2, WITH_IDENTITY, 4e-4),
+        _phase(300, 256, 2, WITH_IDENTITY, 2e-4),
     )
     return Config(
         method="lite",
