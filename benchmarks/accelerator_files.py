@@ -37,7 +37,7 @@ def pack(
         out: The zip file.
         num_bytes: Its size, at most.
         short_px: Short side to which larger pictures are resized.
-        quality: Of JPEG, 1 to 95.
+        quality: Quality of the JPEG files, 1 to 95.
     """
     counts = {}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as file:
@@ -96,7 +96,7 @@ def split(model: ModelFile, out: Path, name: str, *, keep_encoder: bool) -> list
     Args:
         model: All of it.
         out: Folder.
-        name: Of the files: NAME.000, NAME.001 and so on, and NAME.json.
+        name: Name of the files: NAME.000, NAME.001 and so on, and NAME.json.
         keep_encoder: Whether the encoder was trained, too.
     """
     out.mkdir(parents=True, exist_ok=True)

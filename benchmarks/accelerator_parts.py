@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
     Attributes:
         matmul: Side of the matrices.
         copy: Floats that are copied.
-        sides: Of pictures, in px; the one of the aims first.
+        sides: Sides of the images in px; the one of the aims first.
         batches: Pictures at once.
         most_px: Pixels of all pictures at once.
         crop: Side of crops in training.
@@ -98,7 +98,7 @@ class Bench:
         sizes: How much is computed.
         weights: Names or files of models.
         trained: Names of methods whose training is timed.
-        results: Of all sections.
+        results: The results of all sections.
         out: Where `save` writes them.
     """
 

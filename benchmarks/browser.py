@@ -89,7 +89,7 @@ def run(folder: Path, runs: int, large: int) -> dict[str, float]:
     """The numbers that `BARS` limits.
 
     Args:
-        folder: Of the page.
+        folder: The folder of the page.
         runs: How often each is measured.
         large: Side in px of the picture whose memory is measured.
     """

@@ -9,7 +9,7 @@ from jax.extend import core
 
 
 def count_flop(function: Callable, *arguments: Any) -> float:
-    """Of one call, from the traced program, as it is before any compiler.
+    """Counts one call, from the traced program, as it is before any compiler.
 
     A multiplication and an addition count as two; everything else as nothing, such as
     sums and activations.

@@ -74,11 +74,11 @@ def efficiency(flop: float, size: float, devices: int, machine: Machine, share: 
     """Share of the step spent computing, if nothing overlaps and latency is 0.
 
     Args:
-        flop: Of a step on one device.
+        flop: Operations of a step on one device.
         size: Bytes all-reduced in a step.
         devices: How many.
         machine: Which.
-        share: Of the peak that is reached; the higher, the worse for the links.
+        share: Share of the peak that is reached; the higher, the worse for the links.
     """
     compute = flop / (share * machine.peak)
     return compute / (compute + all_reduce_seconds(size, devices, machine))

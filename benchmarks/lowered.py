@@ -41,9 +41,9 @@ class Count(NamedTuple):
         convolutions: By type of their inputs.
         products: The same of matrix products.
         transposes: Bytes written by transposes of four axes and more.
-        flop: Of matrix products by type of their inputs, loops once.
+        flop: Operations of matrix products by type of their inputs, loops once.
         padding: Bytes written by concatenations: maps with their reflected borders.
-        layouts: Of convolutions.
+        layouts: Layouts of the convolutions.
     """
 
     convolutions: Counter[str]

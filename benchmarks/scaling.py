@@ -60,7 +60,7 @@ def stepping(mapped: Callable, state: Any, frozen: Any, batch: Any) -> Callable:
 
 
 def on_virtual_devices(options: argparse.Namespace) -> dict[str, float]:
-    """Of this process's devices: the step, one device's, and the all-reduce."""
+    """Measures this process's devices: the step, one device's, and the all-reduce."""
     devices = jax.devices()
     size = options.batch * len(devices)
     config, method = make_run(options, size)

@@ -84,7 +84,7 @@ def random_batch(options: argparse.Namespace, size: int) -> dict[str, np.ndarray
 
 
 def step_flop(options: argparse.Namespace) -> float:
-    """Of one device's step, by XLA's count of its own operations."""
+    """Returns the operations of one device's step, as XLA counts them."""
     config, method = make_run(options, options.batch, native=True)
     mapped, state, frozen = make_steps(config, method, jax.devices()[:1])
     batch = random_batch(options, options.batch)

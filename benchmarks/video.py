@@ -41,7 +41,7 @@ class View(NamedTuple):
     """Where a frame lies in the photograph: px there = scale * px + corner.
 
     Attributes:
-        scale: Of the photograph's px for one of the frame's.
+        scale: Pixels of the photo for one pixel of the frame.
         corner: x and y.
     """
 
@@ -73,7 +73,7 @@ def pan_and_zoom(
 
 
 def warping_error(frames: list[np.ndarray], views: list[View]) -> float:
-    """Of frames in [0, 1], in 8-bit levels."""
+    """Returns the difference of frames in [0, 1], in 8-bit levels."""
     squares = []
     for k in range(1, len(frames)):
         before, now = views[k - 1], views[k]

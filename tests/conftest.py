@@ -76,7 +76,7 @@ def resident_bytes():
 
 
 WIDTH = 1 / 16
-"""Of the model files below, by the public option."""
+"""Width of the model files below, by the public option."""
 
 
 @pytest.fixture(scope="session")

@@ -42,10 +42,11 @@ class VariantOptions(Options):
     """What is not as in the paper.
 
     Attributes:
-        norm: Of `NormDecoder`.
+        norm: The normalization of `NormDecoder`.
         transform: `concatenation` gives the decoder the features of content and
             style, unchanged.
-        content_target: Of the content loss: AdaIN's output, or the content's features.
+        content_target: Target of the content loss: AdaIN's output or the
+            content's features.
     """
 
     norm: Literal["none", "batch", "instance"] = "none"
@@ -106,7 +107,7 @@ def make_variant(
         losses: Weights of `content` and of style losses.
         arithmetic: As of `make_adain`.
         options: What differs.
-        layers: Of `NormDecoder`.
+        layers: The layers of `NormDecoder`.
     """
     encoder = FrozenEncoder(jnp.float32)
     decoder = NormDecoder(options.norm, layers)

@@ -44,15 +44,16 @@ class Budget(NamedTuple):
         style: Folder of paintings.
         eval_content: Folder of photographs to measure on.
         eval_style: Folder of paintings.
-        steps: Of training.
+        steps: Number of training steps.
         crop_px: Side of the crops.
         batch_size: Pairs in a step.
         pairs: Contents and styles that are measured, all by all.
         picture_px: Side of the pictures of claims 7 and 8.
-        iterations: Of the optimization in claim 7.
+        iterations: Iterations of the optimization in claim 7.
         models: Files of models with styles of their own, called like the paintings:
             beside the packaged ones in claim 7, those of one method together.
-        start: Of the decoders of claims 1 to 3: "inverse" of the encoder, or "random".
+        start: Start of the decoders of claims 1 to 3: "inverse" of the encoder, or
+            "random".
         clip_norm: Norm that gradients are cut to before Adam; 0 for as they are.
     """
 
@@ -87,7 +88,7 @@ class Trained(NamedTuple):
         method: What was trained.
         variables: What it came to.
         frozen: The encoder.
-        losses: Of every step, by name.
+        losses: Losses of every step, by name.
     """
 
     method: Method

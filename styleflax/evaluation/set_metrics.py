@@ -111,7 +111,7 @@ def make_set_measure(
 
     Args:
         out: Folder that the rows' pictures are named from.
-        pairs: Of which every system has its picture.
+        pairs: The pairs for which every system has a picture.
         size_px: Side of all pictures.
         inception: The FID network; see `make_score_set`.
         art_inception: ArtFID's.

@@ -279,7 +279,7 @@ def decoding(image: Image, name: str) -> Iterator[None]:
     """Turns errors of decoding within the block into one line.
 
     Args:
-        image: Of which only the header has been read; it is refused if its pixels do
+        image: The image, with only its header read; it is refused if its pixels do
             not fit into free memory.
         name: How messages call it.
 

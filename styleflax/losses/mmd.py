@@ -40,7 +40,7 @@ def channel_mean(feature: FeatureMap) -> Float[Array, "b c"]:
 
 
 def mean_and_gram(feature: FeatureMap) -> MeanAndGram:
-    """Of a style, all that a polynomial kernel of second order sees."""
+    """Returns all of a style that a polynomial kernel of second order sees."""
     return channel_mean(feature), gram_matrix(feature)
 
 

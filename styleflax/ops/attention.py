@@ -84,7 +84,7 @@ def chooses_chunks(batch: int, num_queries: int, num_keys: int) -> bool:
 def _chunked(
     query: Array, key: Array, value: Array, bias: Array | None, blocks: Blocks
 ) -> Float[Array, "b n d"]:
-    """Of one picture after another, so that memory does not grow with the batch."""
+    """Attends picture by picture, so that memory does not grow with the batch."""
     batch = query.shape[0]
 
     def single(arrays: tuple[Array, ...]) -> Array:

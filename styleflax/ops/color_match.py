@@ -45,7 +45,7 @@ class ColorMoments(NamedTuple):
 
     @property
     def covariance(self) -> Float[Array, "*n 3 3"]:
-        """Of RGB, biased; 0 where nothing was counted."""
+        """Returns the biased covariance of RGB; 0 where nothing was counted."""
         return self.m2 / jnp.maximum(self.count, _TINY)[..., None, None]
 
 

@@ -11,7 +11,6 @@ from PIL import Image as PillowImage
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import open_image
-from styleflax.images.pixels import to_u8
 from styleflax.images.read import Picture, read_picture
 from styleflax.images.write import keeps_alpha, write_picture
 from styleflax.inference.contents import Picture as AnyPicture
@@ -19,8 +18,9 @@ from styleflax.inference.contents import rounded
 from styleflax.inference.controls import make_plan
 from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle
-from styleflax.inference.video.clip import Clip, Frame
+from styleflax.inference.video.clip import Clip
 from styleflax.inference.video.clips import open_clip, open_writer
+from styleflax.inference.video.job import clip_warnings, stylize_clip
 from styleflax.inference.video.stylizer import VideoStylizer
 from styleflax.memory import describe_lack, is_out_of_memory
 from styleflax.web.jobs import Job, Result
@@ -231,10 +231,7 @@ def _video(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
         check_size("the video", clip.width, clip.height, options.size, limits)
         _check_frames(clip.num_frames or 0, limits)
         job.at("styles")
-        prepared = [
-            stylizer.prepare_style(style, plan.color, plan.style_size, mask)
-            for style, mask in zip(styles or [None], plan.style_masks, strict=True)
-        ]
+        prepared = stylizer.read_styles(styles or [None], plan)
         frames = VideoStylizer(
             models.model(options.model),
             stylizer,
@@ -254,17 +251,12 @@ def _write_frames(
     target, done = job.folder / "stylized.mp4", 0
     job.at("frames", 0, clip.num_frames)
     with open_writer(target, clip, crf=options.crf) as writer:
-        for item in clip:
-            if not isinstance(item, Frame):
-                writer.copy(item)
-                continue
-            _check_frames(done + 1, limits)
-            stylized = stylize(item.rgb_u8, float(item.pts * clip.time_base))
-            writer.write(to_u8(stylized), item)
+        for _ in stylize_clip(clip, writer, stylize):
             done += 1
+            _check_frames(done, limits)
             job.at("frames", done, clip.num_frames)
         job.at("writing")
-    for text in (*clip.notes, *writer.notes):
+    for text in clip_warnings(clip, writer, "the video"):
         job.note(text)
     return Result(target, _MEDIA_TYPES[".mp4"], *writer.size, done)
 

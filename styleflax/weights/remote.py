@@ -12,7 +12,7 @@ from styleflax.files import find_url
 from styleflax.weights.registry import NamedWeights
 
 FOLDER = "remote"
-"""Of the cache: a folder for each URL in it."""
+"""Folder of the cache that holds a folder for each URL."""
 HUB = "hf://"
 _HUB_FILE = re.compile(
     r"hf://(?:models/)?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?/(?P<path>.+)"

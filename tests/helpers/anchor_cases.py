@@ -34,9 +34,9 @@ class Case(NamedTuple):
     Attributes:
         weights: A bundled model, or a model file in the folder.
         styles: Pictures, style files or names of the model's own styles.
-        controls: Of `Stylizer.__call__`.
+        controls: Arguments of `Stylizer.__call__`.
         content: A picture.
-        tile_px: Of `Stylizer.load`.
+        tile_px: Argument of `Stylizer.load`.
     """
 
     weights: str

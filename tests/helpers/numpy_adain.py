@@ -49,7 +49,7 @@ DECODER = (
     "conv1_1",
 )
 WIDTH = 1 / 32
-"""Of the networks below, as methods have it; no layer has less than 4 channels."""
+"""Width of these networks, as methods have it; no layer has less than 4 channels."""
 ENCODER_WIDTHS = (4, 4, 8, 16, 16)
 DECODER_WIDTHS = {
     "conv4_1": 8,

@@ -98,9 +98,7 @@ def test_masks_mixes_and_strengths_are_those_of_the_whole_picture(name, case):
     assert all(f"{width} x {height} px in 4 windows" in line for line in told)
 
 
-def test_colors_are_those_of_the_whole_picture_in_8_bits_too(name, case):
-    if name == "sanet":
-        pytest.skip("the same code")
+def test_colors_are_those_of_the_whole_picture_in_8_bits_too(case):
     content_u8 = picture(case.tile_px + 9, 40)
     method, *params = case.model
     image = jnp.asarray(picture(24, 40)[None] / np.float32(255))
@@ -125,11 +123,7 @@ def test_colors_are_those_of_the_whole_picture_in_8_bits_too(name, case):
         assert np.abs(got - scale * np.asarray(expected)).max() < atol
 
 
-def test_pictures_may_be_mapped_from_files_and_are_written_by_window(
-    name, case, tmp_path
-):
-    if name == "sanet":
-        pytest.skip("the same code")
+def test_pictures_may_be_mapped_from_files_and_are_written_by_window(case, tmp_path):
     size = (case.tile_px + 20, 30, 3)
     content_u8 = picture(*size[:2])
     np.save(tmp_path / "content.npy", content_u8)
@@ -157,16 +151,19 @@ def test_pictures_may_be_mapped_from_files_and_are_written_by_window(
         ({"content_u8": np.zeros((0, 20, 3), "u1")}, "content must"),
         ({"out": np.zeros((20, 21, 3), "u1")}, r"out must be .* \(20, 20, 3\)"),
         ({"out": np.zeros((20, 20, 3), "f8")}, "out must be uint8 or float32"),
-        ({"tile_px": 136}, "tile_px must be a multiple of"),
         ({"tile_px": 150}, "tile_px must be a multiple of"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(case, changes, message):
-    if changes.get("tile_px") == 136 and case.tile_px == 144:
-        pytest.skip("AdaIN's least")
     arguments = {"content_u8": picture(20, 20)} | changes
     with pytest.raises(ValueError, match=message):
         tiled(case, **arguments)
+
+
+def test_tiles_are_multiples_of_the_methods_own_stride(case):
+    half = case.model.method.tiling.stride_px // 2  # of SANet's: AdaIN's stride
+    with pytest.raises(ValueError, match="tile_px must be a multiple of"):
+        tiled(case, picture(20, 20), tile_px=case.tile_px + half)
 
 
 def test_a_method_without_tiles_is_refused(case):

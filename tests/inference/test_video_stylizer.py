@@ -16,7 +16,7 @@ MATCHED = {"color_match": 1.0, "detail": 1.0, "alpha": 0.8}
 
 @pytest.fixture(scope="module")
 def sanet(shared_programs):
-    """Of which only the moments matter, so that nothing else is compiled."""
+    """A style of which only the moments matter, so that nothing else is compiled."""
     stylizer = make_narrow_stylizer("sanet")
     method = stylizer._model.method._replace(
         transfer=lambda variables, frozen, features, *_: features,

@@ -26,7 +26,7 @@ def equations(jaxpr):
 
 @pytest.fixture(scope="module", params=["adain", "sanet"])
 def loss_and_arguments(request):
-    """Of all terms together, in bfloat16; and the shapes of its arguments."""
+    """The sum of all terms, in bfloat16; and the shapes of its arguments."""
     sanet_terms = (*SANET_TERMS, *STYLE_LOSSES)
     terms = {"adain": ADAIN_TERMS, "sanet": sanet_terms}[request.param]
     weights = dict.fromkeys(terms, 1.0)

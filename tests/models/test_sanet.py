@@ -15,7 +15,7 @@ STATISTICS = {"ddof": 0, "eps": 1e-5}
 
 
 def draw_features(height, width, number=1, seed=0, channels=CHANNELS):
-    """Of pictures whose relu4_1 has that size."""
+    """Features of pictures whose relu4_1 has that size."""
     rng = np.random.default_rng(seed)
     sides = ((height, width), (-(-height // 2), -(-width // 2)))
     return {

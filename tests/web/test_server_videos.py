@@ -8,9 +8,9 @@ from app_client import png
 from tiny_clips import flat_frames, read_clip, write_clip
 
 from styleflax.inference.controls import make_plan
+from styleflax.inference.video import job as video_job
 from styleflax.inference.video.reader import VideoReader
 from styleflax.inference.video.stylizer import VideoStylizer, load_for_video
-from styleflax.web import work
 
 STYLE, STYLE_U8 = png(seed=2)
 COLORS = [(200, 40, 40), (190, 50, 40), (40, 90, 180)]
@@ -78,14 +78,14 @@ def test_a_video_over_the_limits_fails_in_words(start, clip, limits, words):
 
 def test_a_running_video_tells_its_progress_and_is_canceled(start, clip, monkeypatch):
     reached, go_on = threading.Event(), threading.Event()
-    to_u8 = work.to_u8
+    to_u8 = video_job.to_u8
 
     def wait_and_round(image):
         reached.set()
         go_on.wait()
         return to_u8(image)
 
-    monkeypatch.setattr(work, "to_u8", wait_and_round)
+    monkeypatch.setattr(video_job, "to_u8", wait_and_round)
     with start() as client:
         content = "a.mp4", clip.read_bytes()
         answer = client.send({"kind": "video"}, content=content, style=STYLE)

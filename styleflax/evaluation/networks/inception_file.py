@@ -26,7 +26,7 @@ FID_FILE = "pt_inception-2015-12-05-6726825d.pth"
 which also says from where to fetch it."""
 
 FID_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""Of that file's bytes. Its name has the first eight digits, as torch.hub wants it; all
+"""Digest of that file. Its name has the first eight digits, as torch.hub wants it; all
 of them are read in notes of several projects on GitHub that had checked their copy."""
 
 TITLES: Mapping[Form, str] = {

@@ -32,7 +32,7 @@ def match_by_bands(
         image: RGB, not clipped.
         out: Where to write, uint8 or float32; it may be `image`.
         styles: With palettes.
-        controls: Of which weights and color match count.
+        controls: The controls; only weights and color match count.
         masks: Masks of the picture.
     """
     bands = list(row_bands(*image.shape[:2]))

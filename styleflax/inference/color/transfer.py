@@ -49,12 +49,12 @@ class ColorMoments(NamedTuple):
 
     @property
     def mean(self) -> Float[np.ndarray, "3"]:
-        """Of the colors."""
+        """Returns the mean of the colors."""
         return self.first / self.weight
 
     @property
     def covariance(self) -> Float[np.ndarray, "3 3"]:
-        """Of the colors, biased."""
+        """Returns the biased covariance of the colors."""
         return self.second / self.weight - np.outer(self.mean, self.mean)
 
 
@@ -254,7 +254,7 @@ class _Shift(NamedTuple):
 def _lab_statistics(
     rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: LaidMasks | None
 ) -> ColorStatistics:
-    """Of the result and of its target, in every region."""
+    """Returns the moments of the result and of its target in every region."""
     num_regions = 1 if masks is None else masks.shape[0]
     moments = [[ColorMoments()] * num_regions, [ColorMoments()] * num_regions]
     for first, last in row_bands(*target.shape[:2]):

@@ -28,7 +28,7 @@ DASH = Path("-")
 """Stands for standard input or output."""
 STYLE_SUFFIX = ".style"
 STYLE_SUFFIXES = IMAGE_SUFFIXES | {STYLE_SUFFIX}
-"""Of paintings and of what `styleflax style save` keeps of them."""
+"""Suffixes of paintings and of what `styleflax style save` keeps of them."""
 
 
 class Source(NamedTuple):

@@ -36,7 +36,7 @@ class Settings(NamedTuple):
     memory_size: int = 20
 
     def iterations_at(self, level: int) -> int:
-        """Of a level, from 0 for the coarsest."""
+        """Returns the iterations at a level, from 0 for the coarsest."""
         return self.iterations[level if len(self.iterations) > 1 else 0]
 
 

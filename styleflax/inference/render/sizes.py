@@ -142,7 +142,7 @@ def notable_cost(
         count: Number of pictures.
         height: Height of each in px.
         width: Width of each in px.
-        controls: Of which the strengths count.
+        controls: The controls; only their strengths count.
     """
     if not attends_to_itself(model, controls):
         return None

@@ -93,7 +93,7 @@ class KeptStyles:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Of the model, see `weights.store.model_digest`.
+        """Returns the digest of the model, see `weights.store.model_digest`.
 
         Raises:
             ValueError: If the model did not come from a file.

@@ -26,7 +26,7 @@ from styleflax.inference.folders.records import (
 from styleflax.inference.folders.sources import Source
 from styleflax.inference.model import Model
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.clip import Clip, Frame
+from styleflax.inference.video.clip import Clip, ClipWriter, Frame
 from styleflax.inference.video.clips import DEFAULT_RATE, open_clip, open_writer
 from styleflax.inference.video.stylizer import (
     SMOOTH_S,
@@ -256,6 +256,43 @@ def _frames(
     )
 
 
+def stylize_clip(
+    reader: Clip, writer: ClipWriter, stylize: VideoStylizer
+) -> Iterator[None]:
+    """Writes a stylized clip, its sound copied, and yields after every frame.
+
+    Args:
+        reader: An open clip.
+        writer: An open writer for it.
+        stylize: The stylizer of its frames.
+    """
+    for item in reader:
+        if isinstance(item, Frame):
+            image = stylize(item.rgb_u8, float(item.pts * reader.time_base))
+            writer.write(to_u8(image), item)
+            yield
+        else:
+            writer.copy(item)
+
+
+def clip_warnings(reader: Clip, writer: ClipWriter, name: str) -> list[str]:
+    """Returns what a user should know of a clip that was written.
+
+    Args:
+        reader: Read to its end.
+        writer: Closed.
+        name: The name of the clip in the texts.
+    """
+    warnings = [*reader.notes, *writer.notes]
+    if reader.num_damaged:
+        warnings.append(f"{reader.num_damaged} damaged parts of {name} were skipped")
+    if reader.colors.is_hdr:
+        warnings.append(
+            f"{name} is HDR: it is stylized in 8 bits, and its color tags are kept"
+        )
+    return warnings
+
+
 def _make(
     job: VideoJob, reader: Clip, stylize: VideoStylizer, watcher: VideoWatcher
 ) -> Made:
@@ -271,25 +308,12 @@ def _make(
         overwrite=job.overwrite or job.asked is not None,
     )
     with writer, watcher.frames(reader.num_frames) as count_frame:
-        for item in reader:
-            if not isinstance(item, Frame):
-                writer.copy(item)
-                continue
-            image_u8 = to_u8(stylize(item.rgb_u8, float(item.pts * reader.time_base)))
-            writer.write(image_u8, item)
+        for _ in stylize_clip(reader, writer, stylize):
             count += 1
             count_frame()
     if job.asked is not None:
         publish(job.out, job.asked)
-    warnings = [*reader.notes, *writer.notes]
-    if reader.num_damaged:
-        warnings.append(
-            f"{reader.num_damaged} damaged parts of {job.clip} were skipped"
-        )
-    if reader.colors.is_hdr:
-        warnings.append(
-            f"{job.clip} is HDR: it is stylized in 8 bits, and its color tags are kept"
-        )
+    warnings = clip_warnings(reader, writer, str(job.clip))
     seconds = time.perf_counter() - started
     scenes = stylize.num_scenes
     return Made(count, scenes, *writer.size, writer.sound, warnings, seconds)

@@ -54,7 +54,7 @@ _NETWORK_OPTIONS: Mapping[str, Any] = {
     "output": "linear",
     "content_layer": "relu2_2",
 }
-"""Of `make_johnson`, by which it is the network of pytorch/examples."""
+"""Options of `make_johnson`, by which it is the network of pytorch/examples."""
 _EXAMPLES: Mapping[Role, str] = {
     "encoder": "the encoder that it was trained with (vgg_normalised.pth)",
     "decoder": "its decoder (decoder.pth, decoder_iter_*.pth)",

@@ -20,8 +20,8 @@ Shape = tuple[int, ...]
 Role = Literal["encoder", "decoder", "transformer", "network"]
 TRANSFORMER_NET = "TransformerNet (fast_neural_style)"
 Layout = Literal["same", "oihw", "oi11"]
-"""Of a tensor in the file: as here, a kernel (out, in, height, width), or a 1x1 kernel
-that is a matrix (in, out) here."""
+"""Layout of a tensor in the file: as here, a kernel (out, in, height, width), or a 1x1
+kernel that is a matrix (in, out) here."""
 
 _DECODER_POSITIONS = (1, 5, 8, 11, 14, 18, 21, 25, 28)
 

@@ -18,7 +18,7 @@ from styleflax.web.models import PAGE_MODELS, add_model
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NODE_MODULES = Path(build.__file__).parent / "npm" / "node_modules"
 TILE_PX, WHOLE_PX = 216, 160 * 160
-"""Of the test's page: small pictures have several windows."""
+"""Limits of the test's page: small pictures have several windows."""
 DEFAULTS = {"color_match": 1.0, "detail": 1.0}
 TYPES = {".mjs": "text/javascript", ".js": "text/javascript"}
 TYPES |= {".wasm": "application/wasm", ".webp": "image/webp"}

@@ -7,7 +7,7 @@ from styleflax import art
 from styleflax.inference.contents import rounded
 
 TOLERANCE = 2
-"""Of 255, as float32 differs in its last digits and 8 bits round."""
+"""Steps of 255, as float32 differs in its last digits and 8 bits round."""
 
 
 def draw(height, width, seed):
