@@ -20,21 +20,11 @@ ROOT_PAGES = {
 }
 """Files of the repository's root, and their places on the site."""
 
-NEW_PAGES = ("export.md", "browser.md", "app.md")
-"""Pages of parts that may be absent; they join the section "How to"."""
-
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _REMOTE = re.compile(
     r"<(?:script|img|iframe|source|video)[^>]*\ssrc=[\"']?(?:https?:)?//"
     r"|<link(?=[^>]*rel=[\"']?(?:stylesheet|preconnect|icon))[^>]*href=[\"']?(?:https?:)?//"
 )
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Adds the pages of optional parts to the navigation."""
-    (pages,) = (s["How to"] for s in config.nav or () if "How to" in s)
-    pages += [name for name in NEW_PAGES if (ROOT / "docs" / name).is_file()]
-    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
