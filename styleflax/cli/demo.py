@@ -39,7 +39,7 @@ def demo(
     )
     from styleflax.images.grid import image_grid  # noqa: PLC0415
     from styleflax.images.listing import held_out_photo  # noqa: PLC0415
-    from styleflax.inference.checks import check_size  # noqa: PLC0415
+    from styleflax.inference.controls import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
     from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
 

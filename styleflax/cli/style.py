@@ -105,7 +105,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
 
     from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
-    from styleflax.methods.finishing import add_palette  # noqa: PLC0415
+    from styleflax.ops.color_match import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
@@ -157,8 +157,8 @@ def save(
 ) -> None:
     """Write a style file, which this model accepts wherever it accepts a painting."""
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.inference.checks import check_size  # noqa: PLC0415
-    from styleflax.inference.styles.file import is_style_file  # noqa: PLC0415
+    from styleflax.inference.contents import is_style_file  # noqa: PLC0415
+    from styleflax.inference.controls import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     if style_size is not None:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -19,10 +20,9 @@ from styleflax.images.decoding import (
     path_or_bytes,
 )
 from styleflax.images.files import as_float_image, resize_short_side, save_image
-from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.pixels import row_bands, to_float, to_u8
 from styleflax.images.read import Picture as PictureFile
 from styleflax.images.read import read_picture
-from styleflax.inference.masks.layout import row_bands
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,18 @@ Picture = Encoded | PillowImage.Image | np.ndarray | jax.Array | PictureFile
 """A path, bytes, an open binary file, a Pillow image, what `images.read.read_picture`
 returned, or an array (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on
 white, but for what `read_picture` returned, whose colors are taken as they are."""
+
+
+STYLE_SUFFIX = ".style"
+"""Paths that end so are style files wherever a painting may stand."""
+
+
+def is_style_file(source: object) -> bool:
+    """Whether this is a path that ends in `STYLE_SUFFIX`."""
+    return (
+        isinstance(source, str | os.PathLike)
+        and Path(source).suffix.lower() == STYLE_SUFFIX
+    )
 
 
 class Content(NamedTuple):

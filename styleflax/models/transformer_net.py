@@ -10,8 +10,12 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Norm, Output, Padding, Upsampling
 from styleflax.models.vgg import CAFFE_MEAN_BGR
-from styleflax.ops.conv import doubling_conv3x3, upsample_conv3x3_reflect, valid_conv
-from styleflax.ops.spatial import reflection_pad
+from styleflax.ops.spatial import (
+    doubling_conv3x3,
+    reflection_pad,
+    upsample_conv3x3_reflect,
+    valid_conv,
+)
 from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import Image
 
@@ -55,7 +59,7 @@ class TransformerNet(nn.Module):
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Enlarge maps before they are convolved; see `ops.spatial`.
     """
 
     norm: Norm = "batch"

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
         rgb_to_lab,
     )
     from styleflax.ops.color_match import Palette, match_chroma, palette_of
-    from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
     from styleflax.ops.spatial import (
         Extent,
         area_average,
         average_pool_ceil,
+        conv3x3_reflect,
         max_pool_ceil,
         middle_half,
         reflection_pad,
+        upsample_conv3x3_reflect,
         upsample_nearest,
     )
     from styleflax.ops.statistics import (
@@ -72,7 +73,7 @@ __getattr__, __dir__ = lazy_names(
         "area_average": "spatial",
         "average_pool_ceil": "spatial",
         "channel_mean_std": "statistics",
-        "conv3x3_reflect": "conv",
+        "conv3x3_reflect": "spatial",
         "coral_recolor": "color",
         "gram_matrix": "statistics",
         "keep_luminance": "color",
@@ -90,7 +91,7 @@ __getattr__, __dir__ = lazy_names(
         "region_moments": "statistics",
         "rescale": "adain",
         "rgb_to_lab": "color",
-        "upsample_conv3x3_reflect": "conv",
+        "upsample_conv3x3_reflect": "spatial",
         "upsample_nearest": "spatial",
     },
 )

@@ -6,7 +6,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+from styleflax.ops.spatial import conv3x3_reflect, upsample_conv3x3_reflect
 
 # Height, width, channels in and out.
 SHAPES = [

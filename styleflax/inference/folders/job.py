@@ -20,7 +20,7 @@ from styleflax.images.write import (
     write_picture,
     write_whole,
 )
-from styleflax.inference.contents import rounded
+from styleflax.inference.contents import is_style_file, rounded
 from styleflax.inference.controls import ControlArguments, Plan
 from styleflax.inference.folders.records import (
     Asked,
@@ -40,7 +40,6 @@ from styleflax.inference.folders.sources import (
     read_source,
 )
 from styleflax.inference.folders.watcher import Watcher
-from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle, Stylizer
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from styleflax.inference.contents import (
     Picture,
     StylePixels,
     as_floats,
+    is_style_file,
     load_pixels,
     resize,
 )
@@ -24,14 +25,13 @@ from styleflax.inference.model import Model
 from styleflax.inference.styles.file import (
     StyleFile,
     check_style,
-    is_style_file,
     load_style,
     save_style,
 )
 from styleflax.memory import explained_memory, refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Method, Style, encode_painting
-from styleflax.methods.finishing import add_palette, has_palette
+from styleflax.ops.color_match import add_palette, has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 STYLE_SIZE_PX = 512
