@@ -3,7 +3,7 @@
 Plain convolutions, which XLA computes and differentiates at the speed of its matrix
 products on every platform. On CPU it does with the options of `compile_cache.options`
 alone: 36 instead of 99 GFLOP/s for each CPU second are what jaxlib 0.10.2 reaches
-without them.
+without them; and for few channels with `valid_conv`'s own programs.
 """
 
 import math
@@ -14,6 +14,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+FEW_CHANNELS = 4
+"""Up to how many channels a map counts as an image's, by `valid_conv`."""
 ROW_SPLIT = 8
 """A map may be split by rows between this many devices, or a divisor of it."""
 
@@ -116,14 +118,79 @@ def valid_conv(
 ) -> Float[Array, "b h2 w2 o"]:
     """Returns the convolution of a map that has been padded before.
 
+    On CPU, XLA copies the neighborhood of every position before it multiplies: nine
+    times the map for 3x3. Where the result, or the gradient of the map, is an image's
+    few channels, it is multiplied first and its nine parts are added afterwards. For 4
+    maps of 256 px, 64 to 3 channels take 44 instead of 79 ms with their gradients, and
+    3 to 64 channels 17 instead of 36 ms.
+
     Args:
         padded: The map; both sides at least `k`.
         kernel: The filters, of any size (not flipped).
         stride: Positions from one result to the next, along both sides.
     """
+    if stride == 1 and len(kernel) == 3:
+        if kernel.shape[3] <= FEW_CHANNELS:
+            return lax.platform_dependent(
+                padded, kernel, cpu=_multiply_and_add, default=_convolve
+            )
+        if kernel.shape[2] <= FEW_CHANNELS:
+            return _convolve_few(padded, kernel)
+    return _convolve(padded, kernel, stride)
+
+
+def _convolve(padded: Array, kernel: Array, stride: int = 1) -> Array:
     return lax.conv_general_dilated(
         padded, kernel, (stride, stride), "VALID", dimension_numbers=_LAYOUT
     )
+
+
+@jax.custom_jvp
+def _convolve_few(padded: Array, kernel: Array) -> Array:
+    """The convolution whose map's gradient is multiplied first and added afterwards."""
+    return _convolve(padded, kernel)
+
+
+@_convolve_few.defjvp
+def _convolve_few_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    padded, kernel = primals
+    by_map = lax.platform_dependent(
+        tangents[0], kernel, cpu=_gather_and_multiply, default=_convolve
+    )
+    return _convolve_few(padded, kernel), by_map + _convolve(padded, tangents[1])
+
+
+def _multiply_and_add(padded: Array, kernel: Array) -> Array:
+    """The convolution with `k` x `k` products of each position, added."""
+    b, h, w, channels = padded.shape
+    k, _, _, o = kernel.shape
+    # As one matrix: the gradients of a product of four axes take three times as long.
+    products = jnp.matmul(
+        padded.reshape(b * h * w, channels),
+        kernel.transpose(2, 0, 1, 3).reshape(channels, k * k * o),
+        preferred_element_type=jnp.float32,
+    ).reshape(b, h, w, k, k, o)
+    rows, columns = h - k + 1, w - k + 1
+    whole = sum(
+        products[:, y : y + rows, x : x + columns, y, x]
+        for y in range(k)
+        for x in range(k)
+    )
+    return whole.astype(padded.dtype)
+
+
+def _gather_and_multiply(padded: Array, kernel: Array) -> Array:
+    """The same by a product of each neighborhood; its transpose is the above."""
+    b, h, w, channels = padded.shape
+    k, _, _, o = kernel.shape
+    rows, columns = h - k + 1, w - k + 1
+    parts = [
+        padded[:, y : y + rows, x : x + columns] for y in range(k) for x in range(k)
+    ]
+    near = lax.concatenate(parts, 3).reshape(b * rows * columns, k * k * channels)
+    return (near @ kernel.reshape(-1, o)).reshape(b, rows, columns, o)
 
 
 @jax.custom_jvp
