@@ -70,6 +70,8 @@ def conv3x3_reflect(
     x: Float[Array, "b h w i"],
     kernel: Float[Array, "3 3 i o"],
     bias: Float[Array, " o"],
+    *,
+    native: bool = False,
 ) -> Float[Array, "b h w o"]:
     """Returns the 3x3 convolution, stride 1, of the reflection-padded map.
 
@@ -77,8 +79,9 @@ def conv3x3_reflect(
         x: The map, of any height and width from 1 up.
         kernel: The filters (not flipped: a correlation, as everywhere in the field).
         bias: Added to every position.
+        native: See `valid_conv`.
     """
-    return add_bias(valid_conv(reflect_pad(x), kernel), bias)
+    return add_bias(valid_conv(reflect_pad(x), kernel, native=native), bias)
 
 
 def upsample_conv3x3_reflect(
@@ -102,7 +105,7 @@ def upsample_conv3x3_reflect(
             values are the same up to rounding, for 9/4 of the operations.
     """
     if native:
-        return conv3x3_reflect(_enlarge(x), kernel, bias)
+        return conv3x3_reflect(_enlarge(x), kernel, bias, native=True)
     b, h, w, channels = x.shape
     o = kernel.shape[3]
     # Odd phases first: then the result is all phases interleaved, less the border.
@@ -114,7 +117,11 @@ def upsample_conv3x3_reflect(
 
 
 def valid_conv(
-    padded: Float[Array, "b h w i"], kernel: Float[Array, "k k i o"], stride: int = 1
+    padded: Float[Array, "b h w i"],
+    kernel: Float[Array, "k k i o"],
+    stride: int = 1,
+    *,
+    native: bool = False,
 ) -> Float[Array, "b h2 w2 o"]:
     """Returns the convolution of a map that has been padded before.
 
@@ -128,8 +135,9 @@ def valid_conv(
         padded: The map; both sides at least `k`.
         kernel: The filters, of any size (not flipped).
         stride: Positions from one result to the next, along both sides.
+        native: Use XLA's own convolution for any number of channels: for row sharding.
     """
-    if stride == 1 and len(kernel) == 3:
+    if stride == 1 and len(kernel) == 3 and not native:
         if kernel.shape[3] <= FEW_CHANNELS:
             return lax.platform_dependent(
                 padded, kernel, cpu=_multiply_and_add, default=_convolve
