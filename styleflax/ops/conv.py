@@ -7,13 +7,16 @@ without them; and for few channels with `valid_conv`'s own programs.
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_Tangents = tuple[Array | SymbolicZero, Array | SymbolicZero]
 FEW_CHANNELS = 4
 """Up to how many channels a map counts as an image's, by `valid_conv`."""
 ROW_SPLIT = 8
@@ -159,19 +162,72 @@ def _convolve_few(padded: Array, kernel: Array) -> Array:
     return _convolve(padded, kernel)
 
 
-@_convolve_few.defjvp
 def _convolve_few_jvp(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+    primals: tuple[Array, Array], tangents: _Tangents
+) -> tuple[Array, Array]:
+    def by_map(tangent: Array) -> Array:
+        return lax.platform_dependent(
+            tangent, kernel, cpu=_gather_and_multiply, default=_convolve
+        )
+
+    def by_kernel(tangent: Array) -> Array:
+        return _convolve(padded, tangent)
+
+    padded, kernel = primals
+    tangent = _sum_changes(tangents, by_map, by_kernel)
+    return _convolve_few(padded, kernel), tangent
+
+
+_convolve_few.defjvp(_convolve_few_jvp, symbolic_zeros=True)
+
+
+@jax.custom_jvp
+def _multiply_and_add(padded: Array, kernel: Array) -> Array:
+    """The convolution as `k` x `k` products of each position, which are added."""
+    k, o = len(kernel), kernel.shape[3]
+    b, h, w, _ = padded.shape
+    products = _multiply(padded, kernel).reshape(b, h, w, k, k, o)
+    rows, columns = h - k + 1, w - k + 1
+    parts = [
+        products[:, y : y + rows, x : x + columns, y, x]
+        for y in range(k)
+        for x in range(k)
+    ]
+    return sum(parts[1:], parts[0]).astype(padded.dtype)
+
+
+def _multiply_and_add_jvp(
+    primals: tuple[Array, Array], tangents: _Tangents
 ) -> tuple[Array, Array]:
     padded, kernel = primals
-    by_map = lax.platform_dependent(
-        tangents[0], kernel, cpu=_gather_and_multiply, default=_convolve
+    k, o = len(kernel), kernel.shape[3]
+    products = _sum_changes(
+        tangents,
+        lambda tangent: _multiply(tangent, kernel),
+        lambda tangent: _multiply(padded, tangent),
     )
-    return _convolve_few(padded, kernel), by_map + _convolve(padded, tangents[1])
+    # Added by a convolution, whose transpose brings each gradient to its nine products
+    # in one pass; that of the sum above takes one for each.
+    which = jnp.eye(k * k * o, dtype=products.dtype).reshape(k * k * o, k, k, o)
+    tangent = _convolve(products, which.transpose(1, 2, 0, 3))
+    return _multiply_and_add(padded, kernel), tangent.astype(padded.dtype)
 
 
-def _multiply_and_add(padded: Array, kernel: Array) -> Array:
-    """The convolution with `k` x `k` products of each position, added."""
+_multiply_and_add.defjvp(_multiply_and_add_jvp, symbolic_zeros=True)
+
+
+def _sum_changes(tangents: _Tangents, *functions: Callable[[Array], Array]) -> Array:
+    """The sum over what changes: a frozen kernel costs nothing."""
+    parts = [
+        function(tangent)
+        for function, tangent in zip(functions, tangents, strict=True)
+        if not isinstance(tangent, SymbolicZero)
+    ]
+    return sum(parts[1:], parts[0])
+
+
+def _multiply(padded: Array, kernel: Array) -> Float[Array, "b h w parts"]:
+    """Every position times the kernel's weights of each place: `k * k * o` numbers."""
     b, h, w, channels = padded.shape
     k, _, _, o = kernel.shape
     # As one matrix: the gradients of a product of four axes take three times as long.
@@ -179,14 +235,8 @@ def _multiply_and_add(padded: Array, kernel: Array) -> Array:
         padded.reshape(b * h * w, channels),
         kernel.transpose(2, 0, 1, 3).reshape(channels, k * k * o),
         preferred_element_type=jnp.float32,
-    ).reshape(b, h, w, k, k, o)
-    rows, columns = h - k + 1, w - k + 1
-    whole = sum(
-        products[:, y : y + rows, x : x + columns, y, x]
-        for y in range(k)
-        for x in range(k)
     )
-    return whole.astype(padded.dtype)
+    return products.reshape(b, h, w, k * k * o)
 
 
 def _gather_and_multiply(padded: Array, kernel: Array) -> Array:
