@@ -24,7 +24,7 @@ from training_step import LOSSES, drawn, make_run, make_steps, random_batch
 
 from styleflax.models.vgg import Decoder
 from styleflax.ops.attention import attention
-from styleflax.ops.spatial import doubling_conv3x3, valid_conv
+from styleflax.ops.conv import doubling_conv3x3, valid_conv
 from styleflax.ops.statistics import channel_mean_std
 
 NAME = "xla_cpu_experimental_ynn_fusion_type"

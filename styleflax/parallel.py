@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from styleflax.memory import guard_jit, refuse_fork
-from styleflax.ops.spatial import ROW_SPLIT
+from styleflax.ops.conv import ROW_SPLIT
 
 AXIS = "data"
 """Name of the axis over which steps average (`jax.lax.pmean`)."""
@@ -268,7 +268,7 @@ MIN_ROWS_PX = 64
 def devices_for(height: int, devices: Sequence[jax.Device]) -> list[jax.Device]:
     """As many devices as a picture of that height is worth splitting between.
 
-    A divisor of `ops.spatial.ROW_SPLIT`, such that each has `MIN_ROWS_PX` rows or more;
+    A divisor of `ops.conv.ROW_SPLIT`, such that each has `MIN_ROWS_PX` rows or more;
     one device, if the picture is smaller than two parts.
     """
     counts = (n for n in range(len(devices), 1, -1) if ROW_SPLIT % n == 0)

@@ -105,7 +105,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
 
     from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
-    from styleflax.ops.color_match import add_palette  # noqa: PLC0415
+    from styleflax.methods.finishing import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
@@ -187,7 +187,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         FileExistsError: If there is a file, which is not to be replaced.
         OSError: If its folder cannot be written.
     """
-    from styleflax.inference.styles.file import (  # noqa: PLC0415
+    from styleflax.inference.contents import (  # noqa: PLC0415
         STYLE_SUFFIX,
         is_style_file,
     )

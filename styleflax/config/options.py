@@ -43,7 +43,7 @@ class Options:
     """Options of a method; the ones that every method of this package has.
 
     Attributes:
-        native: Enlarge maps before they are convolved; see `ops.spatial`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = ()

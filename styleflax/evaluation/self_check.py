@@ -15,7 +15,7 @@ import numpy as np
 from styleflax.losses.style import find_style_loss
 from styleflax.ops.attention import attention
 from styleflax.ops.color import coral_recolor, keep_luminance, match_lab
-from styleflax.ops.spatial import conv3x3_reflect, upsample_conv3x3_reflect
+from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
 from styleflax.ops.statistics import channel_mean_std, region_moments
 
 TOLERANCE = 1e-3

@@ -126,12 +126,12 @@ class Graph:
     def reflect_conv(
         self, x: str, params: Params, stride: int = 1, *, sensitive: bool = False
     ) -> str:
-        """`models.vgg.ReflectConv`, or `HalvingConv` with a stride of 2."""
+        """`models.layers.ReflectConv`, or `HalvingConv` with a stride of 2."""
         width = np.asarray(params["kernel"]).shape[0] // 2
         return self.conv(self.pad(x, width), params, stride, sensitive=sensitive)
 
     def upsample_conv(self, x: str, params: Params) -> str:
-        """`ops.spatial.upsample_conv3x3_reflect`: four convolutions of 2x2 at once.
+        """`ops.conv.upsample_conv3x3_reflect`: four convolutions of 2x2 at once.
 
         The kernel is stored as 3x3 and summed into the four when the file is loaded.
         """
@@ -151,7 +151,7 @@ class Graph:
         return self.add("Slice", y, *bounds)
 
     def doubling_conv(self, x: str, params: Params) -> str:
-        """`ops.spatial.doubling_conv3x3`, and the bias."""
+        """`ops.conv.doubling_conv3x3`, and the bias."""
         kernel = np.asarray(params["kernel"])
         operands = [x, self.weights(kernel.transpose(2, 3, 0, 1), 0)]
         if "bias" in params:
@@ -259,7 +259,7 @@ def phase_matrix() -> Float[np.ndarray, "9 16"]:
     """How the taps of a 3x3 kernel add up to four kernels of 2x2 on a doubled map.
 
     Columns: row and column of the phase, odd positions first (see
-    `ops.spatial.upsample_conv3x3_reflect`), then row and column of its kernel.
+    `ops.conv.upsample_conv3x3_reflect`), then row and column of its kernel.
     """
     odd, even = [[1, 0], [1, 0], [0, 1]], [[1, 0], [0, 1], [0, 1]]
     side = np.stack([odd, even], axis=1).astype(np.float32)

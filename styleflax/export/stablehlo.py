@@ -25,7 +25,7 @@ from styleflax.inference.model import Model, build_model
 from styleflax.methods import controls_of
 from styleflax.methods.base import Controls, Method, at_strength_0, encode_painting
 from styleflax.methods.cin import STYLES
-from styleflax.ops.color_match import (
+from styleflax.methods.finishing import (
     PALETTE,
     add_detail,
     has_palette,

@@ -19,8 +19,8 @@ from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import LaidMasks, PixelMasks, lay_masks
 from styleflax.methods.base import Controls, Style
+from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color, color_match
-from styleflax.ops.color_match import mixed_palette, palettes_alone
 
 
 class ColorMoments(NamedTuple):

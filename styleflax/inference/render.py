@@ -282,6 +282,8 @@ class Renderer:
             )
         self._model, self._split_rows = model, split_rows
         self.sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
+        tiling = model.method.tiling
+        self._attends = tiling is not None and tiling.attend is not None
         self.programs = make_programs(model, devices, split_rows=split_rows)
         self.announce: Callable[[str], None] = logger.warning
         self.on_window: Callable[[int, int], None] | None = None
@@ -359,9 +361,10 @@ class Renderer:
         height, width, _ = contents[0].image.shape
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
         images = np.stack([as_floats(content.image) for content in contents])
-        cost = notable_cost(self._model, len(images), height, width, controls)
-        if cost is not None:
-            self.announce(cost)
+        if self._attends:
+            cost = notable_cost(self._model, len(images), height, width, controls)
+            if cost is not None:
+                self.announce(cost)
         if len(images) > 1:
             output = self.programs.run_batch((styles, controls), images)
         else:

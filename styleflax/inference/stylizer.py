@@ -39,7 +39,7 @@ from styleflax.inference.styles.file import StyleFile
 from styleflax.memory import refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
-from styleflax.ops.color_match import has_palette
+from styleflax.methods.finishing import has_palette
 from styleflax.weights.packaged_models import find_model
 from styleflax.weights.store import ModelFile, load_model
 
@@ -324,7 +324,8 @@ class Stylizer:
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
         known = {"color_match"} if self._knows_palettes else set()
-        check_controls(self._model.method, plan.asked() - known)
+        if asked := plan.asked() - known:
+            check_controls(self._model.method, asked)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":

@@ -26,10 +26,10 @@ from styleflax.methods.features import (
     mix_moments,
     style_moments,
 )
+from styleflax.methods.finishing import match_pairs
 from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.vgg import Decoder, scale_channels
 from styleflax.ops.adain import adain, rescale_regions
-from styleflax.ops.color_match import match_pairs
 from styleflax.ops.spatial import Extent, area_average, middle_half
 from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params

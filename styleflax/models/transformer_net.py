@@ -10,12 +10,8 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Norm, Output, Padding, Upsampling
 from styleflax.models.vgg import CAFFE_MEAN_BGR
-from styleflax.ops.spatial import (
-    doubling_conv3x3,
-    reflection_pad,
-    upsample_conv3x3_reflect,
-    valid_conv,
-)
+from styleflax.ops.conv import doubling_conv3x3, upsample_conv3x3_reflect, valid_conv
+from styleflax.ops.spatial import reflection_pad
 from styleflax.ops.statistics import mean_variance_norm
 from styleflax.types import Image
 
@@ -59,7 +55,7 @@ class TransformerNet(nn.Module):
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.spatial`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     norm: Norm = "batch"

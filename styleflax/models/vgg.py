@@ -15,16 +15,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Pooling
-from styleflax.ops.spatial import (
-    Extent,
-    average_pool_ceil,
+from styleflax.ops.conv import (
     conv3x3_reflect,
-    max_pool_ceil,
-    refill,
     reflect_pad,
     upsample_conv3x3_reflect,
     valid_conv,
 )
+from styleflax.ops.spatial import Extent, average_pool_ceil, max_pool_ceil, refill
 from styleflax.types import FeatureMaps, Image, Params
 
 
@@ -50,7 +47,7 @@ class ReflectConv(nn.Module):
         features: Output channels.
         upsample: Repeat every position twice along both sides first.
         dtype: Compute type; parameters are float32.
-        native: Enlarge maps before they are convolved; see `ops.spatial`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
         gain: Variance of the kernel before training, times its inputs: 2 after a ReLU
             (He et al. 2015), 1 keeps a variance, 0 begins as nothing.
     """
@@ -80,7 +77,7 @@ class ReflectConv(nn.Module):
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
         if self.upsample:
             return upsample_conv3x3_reflect(*operands, native=self.native)
-        return conv3x3_reflect(*operands)
+        return conv3x3_reflect(*operands, native=self.native)
 
 
 class HalvingConv(nn.Module):
@@ -291,7 +288,7 @@ class Decoder(nn.Module):
 
     Attributes:
         dtype: Compute type; the image is float32.
-        native: Enlarge maps before they are convolved; see `ops.spatial`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
         width: Factor on the channels; see `scale_channels`.
 
     Example:

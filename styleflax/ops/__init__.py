@@ -15,15 +15,14 @@ if TYPE_CHECKING:
         rgb_to_lab,
     )
     from styleflax.ops.color_match import Palette, match_chroma, palette_of
+    from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
     from styleflax.ops.spatial import (
         Extent,
         area_average,
         average_pool_ceil,
-        conv3x3_reflect,
         max_pool_ceil,
         middle_half,
         reflection_pad,
-        upsample_conv3x3_reflect,
         upsample_nearest,
     )
     from styleflax.ops.statistics import (
@@ -73,7 +72,7 @@ __getattr__, __dir__ = lazy_names(
         "area_average": "spatial",
         "average_pool_ceil": "spatial",
         "channel_mean_std": "statistics",
-        "conv3x3_reflect": "spatial",
+        "conv3x3_reflect": "conv",
         "coral_recolor": "color",
         "gram_matrix": "statistics",
         "keep_luminance": "color",
@@ -91,7 +90,7 @@ __getattr__, __dir__ = lazy_names(
         "region_moments": "statistics",
         "rescale": "adain",
         "rgb_to_lab": "color",
-        "upsample_conv3x3_reflect": "spatial",
+        "upsample_conv3x3_reflect": "conv",
         "upsample_nearest": "spatial",
     },
 )

@@ -7,21 +7,15 @@ the step needs of a picture is a mean and a covariance of three numbers, which c
 merged over windows, devices and frames. The formulas are written out for 2x2 matrices:
 they have no decomposition, so that they have a gradient wherever pictures are not of
 one color, and are easily written in another language.
-
-After the formulas stands what the methods share behind their decoders: palettes as a
-part of styles, the color step with them, and the detail that the network loses.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from styleflax.ops.spatial import area_average
 from styleflax.ops.statistics import safe_sqrt
-from styleflax.types import Image
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in the luma of NTSC (ITU-R BT.601)."""
@@ -34,6 +28,10 @@ FROM_CHROMA = np.linalg.inv(np.vstack([LUMA, TO_CHROMA]))[:, 1:].astype(np.float
 MIN_VARIANCE = 1e-7
 """Chroma that varies less in some direction counts as varying so, in order that what
 rounding leaves of a gray picture's chroma is not enlarged to a painting's colors."""
+FAINT_VARIANCE = (1 / 255) ** 2
+"""A painting's chroma that varies less than a step of 8 bits in some direction counts
+as varying still less. The map needs the deviation, and the root of a small variance
+has lost half of its digits: float32 would turn rounding into colors."""
 
 
 class ColorMoments(NamedTuple):
@@ -102,9 +100,9 @@ def color_moments(
     for r in range(masks.shape[0]):
         weighed = centered * masks[r, :, :, None]
         means.append(weighed.sum(axis=(1, 2)) / filled[r])
-        squares.append(
-            jnp.einsum("bhwc,bhwd->bcd", weighed, centered, precision=_EXACT)
-        )
+        # Row by row, as one long sum in float32 would lose two digits more.
+        rows = jnp.einsum("bhwc,bhwd->bhcd", weighed, centered, precision=_EXACT)
+        squares.append(rows.sum(axis=1))
     shift, second = jnp.stack(means, axis=1), jnp.stack(squares, axis=1)
     m2 = second - count[:, None, None] * _outer(shift)
     mean = (rough[:, None] + shift) * (count > 0)[:, None]
@@ -245,18 +243,16 @@ def _of_chroma(covariance: Float[Array, "*n 3 3"]) -> Float[Array, "*n 2 2"]:
 def _monge_map(
     source: Float[Array, "*n 2 2"], target: Float[Array, "... 2 2"]
 ) -> Float[Array, "*n 2 2"]:
-    """The symmetric matrix T with T source T = target.
+    """The symmetric matrix T with T source T = target, but for faint variances.
 
     It is `source^-1 (source target)^1/2`, and of 2x2 matrices a square root is
     `(M + sqrt(det M) 1) / sqrt(tr M + 2 sqrt(det M))`.
     """
-    half = (source[..., 0, 0] - source[..., 1, 1]) / 2
-    radius = safe_sqrt(half**2 + source[..., 0, 1] ** 2)
-    smallest = (source[..., 0, 0] + source[..., 1, 1]) / 2 - radius
-    missing = jnp.maximum(MIN_VARIANCE - smallest, 0.0)
+    middle, radius = _middle_and_radius(source)
+    missing = jnp.maximum(MIN_VARIANCE - (middle - radius), 0.0)
     source = source + missing[..., None, None] * jnp.eye(2)
-    ratio = jnp.maximum(_det(target), 0.0) / _det(source)
-    root = safe_sqrt(ratio)[..., None, None]
+    target, of_target = _without_faint(target)
+    root = safe_sqrt(of_target / _det(source))[..., None, None]
     scale = jnp.einsum("...ij,...ij->...", source, target, precision=_EXACT)
     scale = safe_sqrt(scale + 2 * root[..., 0, 0] * _det(source))
     a, b, d = source[..., 0, 0], source[..., 0, 1], source[..., 1, 1]
@@ -268,132 +264,31 @@ def _monge_map(
     )
 
 
+def _without_faint(
+    target: Float[Array, "*n 2 2"],
+) -> tuple[Float[Array, "*n 2 2"], Float[Array, "*n"]]:
+    """Covariances with faint variances made fainter, and their determinants.
+
+    A variance v below `FAINT_VARIANCE` becomes v**2 / `FAINT_VARIANCE`, whose root is
+    v but for a factor. The determinant is a product, as the difference of products
+    that it is of the matrix would have no digit left.
+    """
+    middle, radius = _middle_and_radius(target)
+    variances = jnp.maximum(jnp.stack([middle + radius, middle - radius]), 0.0)
+    is_faint = variances < FAINT_VARIANCE
+    first, second = jnp.where(is_faint, variances**2 / FAINT_VARIANCE, variances)
+    slope = (first - second) / jnp.where(radius > 0, 2 * radius, 1.0)
+    shift = ((first + second) / 2 - slope * middle)[..., None, None]
+    return slope[..., None, None] * target + shift * jnp.eye(2), first * second
+
+
+def _middle_and_radius(
+    x: Float[Array, "*n 2 2"],
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """The mean of both eigenvalues, and half of their difference."""
+    half = (x[..., 0, 0] - x[..., 1, 1]) / 2
+    return (x[..., 0, 0] + x[..., 1, 1]) / 2, safe_sqrt(half**2 + x[..., 0, 1] ** 2)
+
+
 def _det(x: Float[Array, "*n 2 2"]) -> Float[Array, "*n"]:
     return x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0]
-
-
-PALETTE = "palette"
-"""Under this name a style has the mean and covariance of its painting's colors."""
-
-
-def with_palette(
-    style: Mapping[str, Any], inputs: Mapping[str, Array]
-) -> dict[str, Any]:
-    """What a method retains of a painting, and the painting's palette.
-
-    Args:
-        style: As `Method.encode_style` returned it.
-        inputs: What that was given; with a "mask" only that part counts.
-    """
-    image, part = inputs["image"], inputs.get("mask")
-    if part is not None:
-        part = area_average(part, *image.shape[1:3])
-    return {**style, PALETTE: palette_of(image, part)._asdict()}
-
-
-def add_palette(
-    style: Mapping[str, Any], palette: Mapping[str, Any] | None
-) -> Mapping[str, Any]:
-    """A style with the palette that a model file has of it, if it has one."""
-    if palette is None:
-        return style
-    arrays = {name: jnp.asarray(palette[name], jnp.float32) for name in Palette._fields}
-    return {**style, PALETTE: arrays}
-
-
-def without_palettes(styles: Sequence[Any]) -> list[Any]:
-    """What the methods themselves retain of paintings."""
-    return [
-        {k: v for k, v in style.items() if k != PALETTE}
-        if has_palette(style)
-        else style
-        for style in styles
-    ]
-
-
-def palettes_alone(styles: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the color step needs of paintings, of one shape for all methods."""
-    return [{PALETTE: style[PALETTE]} for style in styles]
-
-
-def has_palette(style: Any) -> bool:
-    """Whether the painting's colors are known; style files of version 1 lack them."""
-    return isinstance(style, Mapping) and PALETTE in style
-
-
-def mixed_palette(
-    styles: Sequence[Mapping[str, Any]], weights: Float[Array, "r s"]
-) -> Palette:
-    """The palette of every region; see `ops.color_match.mix_palettes`."""
-    palettes = [style[PALETTE] for style in styles]
-    stacked = [jnp.concatenate([p[name] for p in palettes]) for name in Palette._fields]
-    return mix_palettes(Palette(*stacked), weights)
-
-
-def add_detail(
-    image: Image,
-    content: Image,
-    reproduction: Image,
-    detail: Float[Array, " r"],
-    masks: Float[Array, "r _ _"],
-) -> Image:
-    """The picture, and shares of what the network loses of the content.
-
-    Args:
-        image: As decoded, of the content's size.
-        content: RGB in [0, 1].
-        reproduction: What the network makes of the content at strength 0.
-        detail: Share in every region.
-        masks: Regions, of any height and width.
-    """
-    lost = content - reproduction
-    at_pixels = pixel_masks(masks, *content.shape[1:3])
-    if at_pixels is None:
-        return image + detail * lost
-    return image + jnp.einsum("r,rhw->hw", detail, at_pixels)[..., None] * lost
-
-
-def match_colors(
-    image: Image,
-    styles: Sequence[Mapping[str, Any]],
-    weights: Float[Array, "r s"],
-    color_match: Float[Array, " r"],
-    masks: Float[Array, "r _ _"],
-) -> Image:
-    """The picture with the chroma of its paintings; see `ops.color_match`.
-
-    Args:
-        image: With detail added.
-        styles: With palettes.
-        weights: Share of every style in every region.
-        color_match: Strength in every region.
-        masks: Regions, of any height and width.
-    """
-    palette = mixed_palette(styles, weights)
-    at_pixels = pixel_masks(masks, *image.shape[1:3])
-    return match_chroma(image, palette, color_match, at_pixels)
-
-
-def match_pairs(
-    image: Image, style: Image, strength: Float[Array, ""] | float
-) -> Image:
-    """Images with the chroma of their paintings, for training.
-
-    Args:
-        image: As decoded.
-        style: As many paintings, of any size.
-        strength: 0 to 1; see `ops.color_match.color_map`.
-    """
-    moments = color_moments(style)
-    return match_chroma(image, Palette(moments.mean, moments.covariance), strength)
-
-
-def pixel_masks(
-    masks: Float[Array, "r _ _"], height: int, width: int
-) -> Float[Array, "r height width"] | None:
-    """Regions at every pixel; None for one region, which is everywhere."""
-    if masks.shape[0] == 1:
-        return None
-    if masks.shape[1:] == (height, width):
-        return masks
-    return area_average(masks, height, width)

@@ -23,7 +23,7 @@ from styleflax.compile_cache.options import (
     jaxlib_version,
     tell_compiler,
 )
-from styleflax.ops.spatial import conv3x3_reflect
+from styleflax.ops.conv import conv3x3_reflect
 from styleflax.parallel import AXIS, map_step
 
 NONE, REDUCE = f"{YNN_FUSIONS}=", f"{YNN_FUSIONS}=reduce"

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.ops.spatial import doubling_conv3x3, valid_conv
+from styleflax.ops.conv import doubling_conv3x3, valid_conv
 
 RNG = np.random.default_rng(0)
 KERNEL = RNG.normal(size=(3, 3, 2, 5))

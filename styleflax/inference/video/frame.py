@@ -25,16 +25,18 @@ from styleflax.inference.tiles.windows import (
 )
 from styleflax.inference.video.smoothing import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
-from styleflax.ops.color_match import (
-    ColorMoments,
+from styleflax.methods.finishing import (
     add_detail,
-    apply_color_map,
-    color_map,
-    color_moments,
     mixed_palette,
     palettes_alone,
     pixel_masks,
     without_palettes,
+)
+from styleflax.ops.color_match import (
+    ColorMoments,
+    apply_color_map,
+    color_map,
+    color_moments,
 )
 
 WHOLE_PX = 4_000_000

@@ -1,5 +1,6 @@
 """Stylizing videos frame by frame, without flicker of the whole frame."""
 
+import itertools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
