@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from styleflax.cli import options as stylize_flags
-from styleflax.cli.errors import EXIT_FAILED
+from styleflax.cli.app import EXIT_FAILED
 from styleflax.files import check_file, check_folder, find_url, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.inference.folders.outputs import (

@@ -40,7 +40,7 @@ from styleflax.memory import refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 from styleflax.methods.finishing import has_palette
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import ModelFile, load_model
 
 if TYPE_CHECKING:

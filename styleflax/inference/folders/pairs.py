@@ -21,7 +21,7 @@ from styleflax.inference.folders.sources import (
     expand_styles,
     mixes_of,
 )
-from styleflax.weights.packaged_models import own_styles
+from styleflax.weights.model_files import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""

@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from styleflax.inference.contents import STYLE_SUFFIX, is_style_file
 from styleflax.methods.base import Style
-from styleflax.weights.foreign import refuse_foreign
+from styleflax.weights.model_files import refuse_foreign
 from styleflax.weights.store import write_atomically
 
 FORMAT_VERSION = 2
