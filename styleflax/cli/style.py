@@ -103,7 +103,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
     """The style of a run in that folder, or in one that is removed afterwards."""
     import jax.numpy as jnp  # noqa: PLC0415
 
-    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
+    from styleflax.distributed import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
     from styleflax.methods.finishing import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415

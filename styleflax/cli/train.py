@@ -19,7 +19,7 @@ from styleflax.datasets.sources import split_spec
 from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
-    from styleflax.distributed.signals import StopRequest
+    from styleflax.distributed import StopRequest
 
 
 USAGE = """\
@@ -181,7 +181,7 @@ def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
     if not config.data.on_device:
         import styleflax.datasets.pipeline  # noqa: F401, PLC0415  (says what is missing)
-    from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
+    from styleflax.distributed import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
     from styleflax.training.validation import validate  # noqa: PLC0415
 
@@ -215,7 +215,7 @@ def train_here(
         workdir: Its folder.
         request: To stop, if not by a signal to this process.
     """
-    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
+    from styleflax.distributed import StopRequest  # noqa: PLC0415
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
     from styleflax.training.loop import train  # noqa: PLC0415
 
