@@ -31,7 +31,7 @@ class Options:
     """Options of a method; the ones that every method of this package has.
 
     Attributes:
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = ()

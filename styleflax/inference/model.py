@@ -38,7 +38,7 @@ def build_model(
     Args:
         file: As loaded.
         dtype: Compute type.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
 
     Raises:
         ValueError: If the file's method, options, encoder or arithmetic are unknown,

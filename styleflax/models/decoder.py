@@ -38,7 +38,7 @@ class Decoder(nn.Module):
 
     Attributes:
         dtype: Compute type; the image is float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
         width: Factor on the channels; see `layers.scale_channels`.
 
     Example:

@@ -36,7 +36,7 @@ class ReflectConv(nn.Module):
         features: Output channels.
         upsample: Repeat every position twice along both sides first.
         dtype: Compute type; parameters are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
         gain: Variance of the kernel before training, times its inputs: 2 after a ReLU
             (He et al. 2015), 1 keeps a variance, 0 begins as nothing.
     """
@@ -66,7 +66,7 @@ class ReflectConv(nn.Module):
         operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
         if self.upsample:
             return upsample_conv3x3_reflect(*operands, native=self.native)
-        return conv3x3_reflect(*operands)
+        return conv3x3_reflect(*operands, native=self.native)
 
 
 class HalvingConv(nn.Module):

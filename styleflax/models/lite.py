@@ -79,7 +79,7 @@ class LiteDecoder(nn.Module):
     Attributes:
         width: Factor on the channels; that of the encoder.
         dtype: Compute type; the image is float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     width: float = 1.0
@@ -120,7 +120,7 @@ class LiteDecoder(nn.Module):
         within = enlarged(within)
         x = residual(x, half, "half", within)
         x = enlarge(leaky_relu(x), max(half // 2, 4), "image_up", within)
-        image = ReflectConv(3, False, self.dtype, gain=0.1, name="image")
+        image = ReflectConv(3, False, self.dtype, self.native, gain=0.1, name="image")
         return image(leaky_relu(x), enlarged(within)).astype(jnp.float32) + 0.5
 
 

@@ -55,7 +55,7 @@ class TransformerNet(nn.Module):
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     norm: Norm = "batch"
