@@ -61,6 +61,16 @@ _WAITING = re.compile(
 """A flag whose value is the next argument."""
 
 
+@dataclasses.dataclass(frozen=True)
+class RayFlags:
+    """What `--ray.FIELD` sets; see `training.on_ray.train_on_ray`."""
+
+    num_workers: int = 0
+    address: str = ""
+    max_failures: int = 3
+    gpus_per_worker: int = 1
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Trains as the command line says, from the start or from where a run stopped.
 
@@ -266,16 +276,6 @@ def _usage(program: str) -> str:
 
 _RAY_FLAG = re.compile(r"--?(?P<name>launcher|ray\.[^=]*)(=(?P<value>.*))?", re.DOTALL)
 _LAUNCHERS = ("jax", "ray")
-
-
-@dataclasses.dataclass(frozen=True)
-class RayFlags:
-    """What `--ray.FIELD` sets; see `training.on_ray.train_on_ray`."""
-
-    num_workers: int = 0
-    address: str = ""
-    max_failures: int = 3
-    gpus_per_worker: int = 1
 
 
 def split_ray(arguments: Sequence[str]) -> tuple[RayFlags | None, list[str]]:
