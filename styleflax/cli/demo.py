@@ -13,6 +13,7 @@ from styleflax.inference.folders.outputs import check_out_folder
 STYLE_SEED = 6 * 1_000_003
 NUM_STYLES = 4
 STYLE_SIZE_PX = 384
+MIX = "mix"
 
 
 def demo(
@@ -31,6 +32,8 @@ def demo(
     ] = 384,
 ) -> None:
     """Stylize a photo with procedural paintings; needs no data."""
+    from PIL import Image, ImageOps  # noqa: PLC0415
+
     from styleflax.art import FAMILIES, paint  # noqa: PLC0415
     from styleflax.images.files import (  # noqa: PLC0415
         load_image_u8,
@@ -56,15 +59,22 @@ def demo(
     }
     for name, painting in paintings.items():
         save_image(painting, out / f"painting_{name}.png")
-    rows: list[list[np.ndarray | None]] = [[None, *paintings.values()]]
+    height, width, _ = photo.shape
+    shown = [
+        np.asarray(ImageOps.fit(Image.fromarray(painting), (width, height)))
+        for painting in paintings.values()
+    ]
+    rows = [[photo, *shown]]
+    captions = [["photo", *(name.replace("_", " ") for name in paintings)]]
     for model, stylizer in stylizers.items():
         pictures = {name: stylizer(photo, paintings[name]) for name in paintings}
+        pictures[MIX] = stylizer(photo, [*paintings.values()])
         for name, picture in pictures.items():
             picture.save(out / f"{model}_{name}.png")
-        rows.append([photo, *(picture.array for picture in pictures.values())])
-    captions = [["", *paintings], *([model] for model in stylizers)]
+        rows.append([pictures[name].array for name in (MIX, *paintings)])
+        captions.append([f"{model}: the four mixed", *[model] * NUM_STYLES])
     save_image(image_grid(rows, captions=captions, cell_px=320), out / "demo.png")
     print(
-        f"Wrote {out / 'demo.png'}: a photo in the style of four paintings, "
-        f"by {' and by '.join(stylizers)}."
+        f"Wrote {out / 'demo.png'}: a photo in the style of four paintings and of "
+        f"their mix, by {' and by '.join(stylizers)}."
     )

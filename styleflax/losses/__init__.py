@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     )
     from styleflax.losses.mrf import mrf_loss
     from styleflax.losses.registry import StyleLoss, find_style_loss, style_losses
-    from styleflax.losses.regularizers import out_of_range_loss, total_variation_loss
+    from styleflax.losses.regularizers import (
+        grid_loss,
+        out_of_range_loss,
+        total_variation_loss,
+    )
     from styleflax.losses.style import (
         balanced_gram_loss,
         balanced_mean_std_loss,
@@ -33,6 +37,7 @@ __all__ = [
     "find_style_loss",
     "gaussian_mmd_loss",
     "gram_loss",
+    "grid_loss",
     "histogram_loss",
     "linear_mmd_loss",
     "mean_std_loss",
@@ -57,6 +62,7 @@ __getattr__, __dir__ = lazy_names(
         "find_style_loss": "registry",
         "gaussian_mmd_loss": "mmd",
         "gram_loss": "style",
+        "grid_loss": "regularizers",
         "histogram_loss": "histogram",
         "linear_mmd_loss": "mmd",
         "mean_std_loss": "style",
