@@ -10,10 +10,9 @@ import os
 import re
 import sys
 
-os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    " --xla_llvm_disable_expensive_passes=true"
-)
+from quick_programs import quick_flags
+
+os.environ["XLA_FLAGS"] = quick_flags(8)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ.setdefault("NPROC", "32")
 
