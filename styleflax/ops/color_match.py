@@ -28,6 +28,10 @@ FROM_CHROMA = np.linalg.inv(np.vstack([LUMA, TO_CHROMA]))[:, 1:].astype(np.float
 MIN_VARIANCE = 1e-7
 """Chroma that varies less in some direction counts as varying so, in order that what
 rounding leaves of a gray picture's chroma is not enlarged to a painting's colors."""
+FAINT_VARIANCE = (1 / 255) ** 2
+"""A painting's chroma that varies less than a step of 8 bits in some direction counts
+as varying still less. The map needs the deviation, and the root of a small variance
+has lost half of its digits: float32 would turn rounding into colors."""
 
 
 class ColorMoments(NamedTuple):
@@ -96,9 +100,9 @@ def color_moments(
     for r in range(masks.shape[0]):
         weighed = centered * masks[r, :, :, None]
         means.append(weighed.sum(axis=(1, 2)) / filled[r])
-        squares.append(
-            jnp.einsum("bhwc,bhwd->bcd", weighed, centered, precision=_EXACT)
-        )
+        # Row by row, as one long sum in float32 would lose two digits more.
+        rows = jnp.einsum("bhwc,bhwd->bhcd", weighed, centered, precision=_EXACT)
+        squares.append(rows.sum(axis=1))
     shift, second = jnp.stack(means, axis=1), jnp.stack(squares, axis=1)
     m2 = second - count[:, None, None] * _outer(shift)
     mean = (rough[:, None] + shift) * (count > 0)[:, None]
@@ -239,18 +243,16 @@ def _of_chroma(covariance: Float[Array, "*n 3 3"]) -> Float[Array, "*n 2 2"]:
 def _monge_map(
     source: Float[Array, "*n 2 2"], target: Float[Array, "... 2 2"]
 ) -> Float[Array, "*n 2 2"]:
-    """The symmetric matrix T with T source T = target.
+    """The symmetric matrix T with T source T = target, but for faint variances.
 
     It is `source^-1 (source target)^1/2`, and of 2x2 matrices a square root is
     `(M + sqrt(det M) 1) / sqrt(tr M + 2 sqrt(det M))`.
     """
-    half = (source[..., 0, 0] - source[..., 1, 1]) / 2
-    radius = safe_sqrt(half**2 + source[..., 0, 1] ** 2)
-    smallest = (source[..., 0, 0] + source[..., 1, 1]) / 2 - radius
-    missing = jnp.maximum(MIN_VARIANCE - smallest, 0.0)
+    middle, radius = _middle_and_radius(source)
+    missing = jnp.maximum(MIN_VARIANCE - (middle - radius), 0.0)
     source = source + missing[..., None, None] * jnp.eye(2)
-    ratio = jnp.maximum(_det(target), 0.0) / _det(source)
-    root = safe_sqrt(ratio)[..., None, None]
+    target, of_target = _without_faint(target)
+    root = safe_sqrt(of_target / _det(source))[..., None, None]
     scale = jnp.einsum("...ij,...ij->...", source, target, precision=_EXACT)
     scale = safe_sqrt(scale + 2 * root[..., 0, 0] * _det(source))
     a, b, d = source[..., 0, 0], source[..., 0, 1], source[..., 1, 1]
@@ -260,6 +262,32 @@ def _monge_map(
     return jnp.where(
         none[..., None, None], 0.0, made / jnp.where(none, 1.0, scale)[..., None, None]
     )
+
+
+def _without_faint(
+    target: Float[Array, "*n 2 2"],
+) -> tuple[Float[Array, "*n 2 2"], Float[Array, "*n"]]:
+    """Covariances with faint variances made fainter, and their determinants.
+
+    A variance v below `FAINT_VARIANCE` becomes v**2 / `FAINT_VARIANCE`, whose root is
+    v but for a factor. The determinant is a product, as the difference of products
+    that it is of the matrix would have no digit left.
+    """
+    middle, radius = _middle_and_radius(target)
+    variances = jnp.maximum(jnp.stack([middle + radius, middle - radius]), 0.0)
+    is_faint = variances < FAINT_VARIANCE
+    first, second = jnp.where(is_faint, variances**2 / FAINT_VARIANCE, variances)
+    slope = (first - second) / jnp.where(radius > 0, 2 * radius, 1.0)
+    shift = ((first + second) / 2 - slope * middle)[..., None, None]
+    return slope[..., None, None] * target + shift * jnp.eye(2), first * second
+
+
+def _middle_and_radius(
+    x: Float[Array, "*n 2 2"],
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """The mean of both eigenvalues, and half of their difference."""
+    half = (x[..., 0, 0] - x[..., 1, 1]) / 2
+    return (x[..., 0, 0] + x[..., 1, 1]) / 2, safe_sqrt(half**2 + x[..., 0, 1] ** 2)
 
 
 def _det(x: Float[Array, "*n 2 2"]) -> Float[Array, "*n"]:

@@ -45,6 +45,28 @@ def test_color_step_is_that_of_the_library(with_regions):
     np.testing.assert_allclose(made, expected, atol=1e-5)
 
 
+HUES = {"sepia": [0.9, 0.8, 0.6], "orange": [1, 0.5, 0.1], "gray": [1, 1, 1]}
+
+
+@jax.jit
+def in_colors_of(photo, painting):
+    return color_match.match_chroma(photo[None], color_match.palette_of(painting[None]))
+
+
+@pytest.mark.parametrize("noise", [0, 1 / 255, 0.01])
+@pytest.mark.parametrize("hue", HUES)
+def test_paintings_of_nearly_one_hue_give_the_same_colors(hue, noise):
+    rng = np.random.default_rng(0)
+    photo = (rng.random((150, 170, 3)) @ (0.6 * rng.random((3, 3)))).astype("f4")
+    flat = rng.random((200, 210, 1)) * HUES[hue] + noise * rng.random((200, 210, 3))
+    painting = flat.clip(0, 1).astype("f4")
+    palette = color.mix_palettes([color.palette_of(painting)], np.ones((1, 1)))
+    maps = color.color_map(color.color_moments(photo), palette, np.ones(1))
+    made = color.apply_color_map(photo, maps)
+    expected = in_colors_of(photo, painting)[0]
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+
+
 def test_a_gray_photo_gets_the_mean_of_a_palette_s_chroma():
     gray = np.random.default_rng(0).random((20, 20, 1), np.float32).repeat(3, axis=2)
     palette = color.mix_palettes([color.palette_of(pictures()[1][0])], np.ones((1, 1)))

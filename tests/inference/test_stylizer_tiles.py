@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
+from styleflax.inference import render as sizes
 from styleflax.inference.masks import layout as laid_masks
-from styleflax.inference.render import sizes
 from styleflax.inference.tiles.windows import count_windows, cut_windows
 from styleflax.methods.base import Tiling
 

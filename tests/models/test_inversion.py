@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from styleflax.models import inversion
-from styleflax.models.decoder import LAYERS, Decoder
 from styleflax.models.inversion import invert_encoder
-from styleflax.models.vgg import VGG, scale_widths
+from styleflax.models.vgg import DECODER_LAYERS, VGG, Decoder, scale_widths
 
 WIDTH = 0.125
 
@@ -59,7 +58,7 @@ def test_a_picture_that_was_not_fitted_comes_back(encoder, decoder_params):
 
 
 def test_layers_have_the_names_of_the_decoders(decoder_params):
-    assert list(decoder_params) == list(LAYERS)
+    assert list(decoder_params) == list(DECODER_LAYERS)
 
 
 def test_the_fit_is_ridge_regression_as_numpy_has_it():

@@ -14,6 +14,7 @@ TO_CHROMA = np.array(
 )
 FROM_CHROMA = np.linalg.inv(np.vstack([LUMA, TO_CHROMA]))[:, 1:]
 MIN_VARIANCE = 1e-7
+FAINT_VARIANCE = (1 / 255) ** 2
 
 
 class ColorMoments(NamedTuple):
@@ -143,16 +144,37 @@ def apply_color_map(
 def _monge_map(
     source: Float[np.ndarray, "r 2 2"], target: Float[np.ndarray, "r 2 2"]
 ) -> Float[np.ndarray, "r 2 2"]:
-    """The symmetric matrices T with T source T = target."""
-    a, b, d = source[:, 0, 0], source[:, 0, 1], source[:, 1, 1]
-    smallest = (a + d) / 2 - np.hypot((a - d) / 2, b)
-    missing = np.maximum(MIN_VARIANCE - smallest, 0.0)
+    """The symmetric matrices T with T source T = target, but for faint variances."""
+    middle, radius = _middle_and_radius(source)
+    missing = np.maximum(MIN_VARIANCE - (middle - radius), 0.0)
     source = source + missing[:, None, None] * np.eye(2)
+    target, of_target = _without_faint(target)
     determinant = np.linalg.det(source)
-    root = np.sqrt(np.maximum(np.linalg.det(target), 0.0) / determinant)
+    root = np.sqrt(of_target / determinant)
     trace = np.einsum("rij,rij->r", source, target)
     scale = np.sqrt(np.maximum(trace + 2 * root * determinant, 0.0))
     adjugate = np.linalg.inv(source) * determinant[:, None, None]
     made = target + root[:, None, None] * adjugate
     filled = np.where(scale > 0, scale, 1.0)[:, None, None]
     return np.where(scale[:, None, None] > 0, made / filled, 0.0)
+
+
+def _without_faint(
+    target: Float[np.ndarray, "r 2 2"],
+) -> tuple[Float[np.ndarray, "r 2 2"], Float[np.ndarray, " r"]]:
+    """Covariances with faint variances made fainter, and their determinants."""
+    middle, radius = _middle_and_radius(target)
+    variances = np.maximum([middle + radius, middle - radius], 0.0)
+    is_faint = variances < FAINT_VARIANCE
+    first, second = np.where(is_faint, variances**2 / FAINT_VARIANCE, variances)
+    slope = (first - second) / np.where(radius > 0, 2 * radius, 1.0)
+    shift = ((first + second) / 2 - slope * middle)[:, None, None]
+    return slope[:, None, None] * target + shift * np.eye(2), first * second
+
+
+def _middle_and_radius(
+    x: Float[np.ndarray, "r 2 2"],
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
+    """The mean of both eigenvalues, and half of their difference."""
+    a, b, d = x[:, 0, 0], x[:, 0, 1], x[:, 1, 1]
+    return (a + d) / 2, np.hypot((a - d) / 2, b)

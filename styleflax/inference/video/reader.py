@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from styleflax.inference.checks import MIN_SIDE_PX
+from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.video.clip import Frame, turn_of
 from styleflax.inference.video.colorspace import tags_of, to_rgb
 

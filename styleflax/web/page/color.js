@@ -16,6 +16,7 @@ const TO_CHROMA = [
 const LUMA = [0.299, 0.587, 0.114];
 const FROM_CHROMA = inverse3([LUMA, ...TO_CHROMA]).map((row) => row.slice(1));
 const MIN_VARIANCE = 1e-7;
+const FAINT_VARIANCE = (1 / 255) ** 2;
 const LUMA_709 = [0.2126, 0.7152, 0.0722];
 
 /** Sums over pixels, of which means and covariances are made. */
@@ -168,20 +169,36 @@ function chromaCovariance(covariance) {
   return half.map((row) => TO_CHROMA.map((to) => row[0] * to[0] + row[1] * to[1] + row[2] * to[2]));
 }
 
-/** The symmetric matrix T with T source T = target, of 2x2 matrices. */
+/** The symmetric matrix T with T source T = target, of 2x2 matrices, but for faint variances. */
 function mongeMap(source, target) {
-  const half = (source[0][0] - source[1][1]) / 2;
-  const smallest = (source[0][0] + source[1][1]) / 2 - Math.hypot(half, source[0][1]);
-  const missing = Math.max(MIN_VARIANCE - smallest, 0);
+  const own = middleAndRadius(source);
+  const missing = Math.max(MIN_VARIANCE - (own.middle - own.radius), 0);
   const [a, b, d] = [source[0][0] + missing, source[0][1], source[1][1] + missing];
   const size = a * d - b * b;
-  const wanted = target[0][0] * target[1][1] - target[0][1] * target[1][0];
-  const root = Math.sqrt(Math.max(wanted, 0) / size);
-  const product = a * target[0][0] + 2 * b * target[0][1] + d * target[1][1];
-  const scale = Math.sqrt(Math.max(product + 2 * root * size, 0));
+  const wanted = withoutFaint(target);
+  const [[p, q], [, r]] = wanted.matrix;
+  const root = Math.sqrt(wanted.determinant / size);
+  const scale = Math.sqrt(Math.max(a * p + 2 * b * q + d * r + 2 * root * size, 0));
   if (scale <= 0) return [[0, 0], [0, 0]];
   const adjugate = [[d, -b], [-b, a]];
-  return target.map((row, i) => row.map((x, j) => (x + root * adjugate[i][j]) / scale));
+  return wanted.matrix.map((row, i) => row.map((x, j) => (x + root * adjugate[i][j]) / scale));
+}
+
+/** A covariance with faint variances made fainter, and its determinant. */
+function withoutFaint(target) {
+  const { middle, radius } = middleAndRadius(target);
+  const [first, second] = [middle + radius, middle - radius]
+    .map((x) => Math.max(x, 0))
+    .map((x) => (x < FAINT_VARIANCE ? x ** 2 / FAINT_VARIANCE : x));
+  const slope = (first - second) / (radius > 0 ? 2 * radius : 1);
+  const shift = (first + second) / 2 - slope * middle;
+  const matrix = target.map((row, i) => row.map((x, j) => slope * x + (i === j ? shift : 0)));
+  return { matrix, determinant: first * second };
+}
+
+/** The mean of both eigenvalues, and half of their difference. */
+function middleAndRadius([[a, b], [, d]]) {
+  return { middle: (a + d) / 2, radius: Math.hypot((a - d) / 2, b) };
 }
 
 function inverse3(m) {

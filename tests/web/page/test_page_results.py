@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax import art
+from styleflax.export.runtime import color
 from styleflax.inference.contents import rounded
 
 TOLERANCE = 2
@@ -60,6 +61,28 @@ def test_strength(visit, stylizer, alpha):
 def test_color_step(visit, stylizer):
     visit.slide("color-match", 30)
     assert_same(visit, stylizer(PHOTO, FIRST, color_match=0.3))
+
+
+MATCH = """async ([pixels, wanted]) => {
+  const { ColorMoments, applyColorMaps, colorMap } = await import("./color.js");
+  const image = Float32Array.from(pixels);
+  const palette = (pixels) => new ColorMoments().add(pixels).palette();
+  applyColorMaps(image, [colorMap(palette(image), palette(wanted), 1)], null);
+  return Array.from(image);
+}"""
+
+
+def test_color_step_to_nearly_one_hue_is_that_of_the_runtime(visit):
+    rng = np.random.default_rng(0)
+    photo = np.float32(rng.random((40, 50, 3)) @ (0.6 * rng.random((3, 3))))
+    flat = rng.random((30, 40, 1)) * [0.9, 0.8, 0.6]
+    painting = np.float32(flat + rng.random((30, 40, 3)) / 255)
+    own, wanted = color.color_moments(photo), color.palette_of(painting)
+    palette = color.mix_palettes([wanted], np.ones((1, 1)))
+    expected = color.apply_color_map(photo, color.color_map(own, palette, np.ones(1)))
+    pixels = [x.ravel().tolist() for x in (photo, painting)]
+    found = np.reshape(visit.page.evaluate(MATCH, pixels), photo.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_photo_keeps_its_colors(visit, stylizer):
