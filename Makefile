@@ -31,6 +31,8 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 
 # Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
+# Modules are compiled once, not by each of the many processes of the tests.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo smoke weights site check-data test fast lint pytest slow canary docs clean
 .DELETE_ON_ERROR:

@@ -22,7 +22,7 @@ from speed import ENCODER, decode, encode, make_stylize
 from timing import Call, measure
 from training_step import LOSSES, drawn, make_run, make_steps, random_batch
 
-from styleflax.models.decoder import Decoder
+from styleflax.models.vgg import Decoder
 from styleflax.ops.attention import attention
 from styleflax.ops.conv import doubling_conv3x3, valid_conv
 from styleflax.ops.statistics import channel_mean_std

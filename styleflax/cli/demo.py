@@ -42,14 +42,14 @@ def demo(
     )
     from styleflax.images.grid import image_grid  # noqa: PLC0415
     from styleflax.images.listing import held_out_photo  # noqa: PLC0415
-    from styleflax.inference.checks import check_size  # noqa: PLC0415
+    from styleflax.inference.controls import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
-    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
+    from styleflax.weights.model_files import packaged_models  # noqa: PLC0415
 
     check_size(size)
     check_out_folder(out)
     make_folder(out)
-    names = weights or [*packaged_models()]
+    names = weights or packaged_models()
     stylizers = {Path(name).stem: Stylizer.load(name) for name in names}
     photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))
     save_image(photo, out / "photo.png")
@@ -60,18 +60,16 @@ def demo(
     for name, painting in paintings.items():
         save_image(painting, out / f"painting_{name}.png")
     height, width, _ = photo.shape
-    shown = [
-        np.asarray(ImageOps.fit(Image.fromarray(painting), (width, height)))
-        for painting in paintings.values()
-    ]
+    pictures = map(Image.fromarray, paintings.values())
+    shown = [np.asarray(ImageOps.fit(x, (width, height))) for x in pictures]
     rows = [[photo, *shown]]
     captions = [["photo", *(name.replace("_", " ") for name in paintings)]]
     for model, stylizer in stylizers.items():
-        pictures = {name: stylizer(photo, paintings[name]) for name in paintings}
-        pictures[MIX] = stylizer(photo, [*paintings.values()])
-        for name, picture in pictures.items():
-            picture.save(out / f"{model}_{name}.png")
-        rows.append([pictures[name].array for name in (MIX, *paintings)])
+        made = {name: stylizer(photo, paintings[name]) for name in paintings}
+        made[MIX] = stylizer(photo, [*paintings.values()])
+        for name, result in made.items():
+            result.save(out / f"{model}_{name}.png")
+        rows.append([made[name].array for name in (MIX, *paintings)])
         captions.append([f"{model}: the four mixed", *[model] * NUM_STYLES])
     save_image(image_grid(rows, captions=captions, cell_px=320), out / "demo.png")
     print(

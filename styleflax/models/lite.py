@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
+from styleflax.models.vgg import HalvingConv, ReflectConv, scale_channels
 from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image
 
@@ -32,7 +32,7 @@ def level_channels(width: float) -> tuple[int, ...]:
     """`CHANNELS` at that width: multiples of 4, at least 4.
 
     Raises:
-        ValueError: If the width is not possible; see `layers.scale_channels`.
+        ValueError: If the width is not possible; see `models.vgg.scale_channels`.
     """
     return tuple(scale_channels(c, width) for c in CHANNELS)
 

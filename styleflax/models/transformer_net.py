@@ -9,8 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Norm, Output, Padding, Upsampling
-from styleflax.models.layers import find_param
-from styleflax.models.vgg import CAFFE_MEAN_BGR
+from styleflax.models.vgg import CAFFE_MEAN_BGR, find_param
 from styleflax.ops.conv import doubling_conv3x3, upsample_conv3x3_reflect, valid_conv
 from styleflax.ops.spatial import reflection_pad
 from styleflax.ops.statistics import mean_variance_norm
@@ -227,11 +226,11 @@ class _Conv(nn.Module):
         std = self.kernel_std
         init = he if std is None else nn.initializers.normal(std)
         shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = find_param(self, "kernel", init, shape).astype(self.dtype)
+        kernel = jnp.asarray(find_param(self, "kernel", init, shape), self.dtype)
         bias = jnp.zeros(self.features, self.dtype)
         if self.biased:
-            bias = find_param(self, "bias", nn.initializers.zeros, (self.features,))
-            bias = bias.astype(self.dtype)
+            given = find_param(self, "bias", nn.initializers.zeros, (self.features,))
+            bias = jnp.asarray(given, self.dtype)
         if self.kind == "nearest" and self.border == "mirror":
             return upsample_conv3x3_reflect(x, kernel, bias, native=self.native)
         if self.kind == "transposed":

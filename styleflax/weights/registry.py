@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from styleflax.files import find_url
 from styleflax.models.vgg import Architecture, Convention
-from styleflax.weights.packaged_models import packaged_models
+from styleflax.weights.model_files import packaged_models
 
 
 class EncoderSpec(NamedTuple):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from flax.errors import ScopeParamShapeError
 
-from styleflax.models.layers import find_param
+from styleflax.models.vgg import find_param
 
 
 class Scaled(nn.Module):

@@ -14,7 +14,7 @@ from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import training_photos
 from styleflax.images.pixels import to_float
 from styleflax.images.read import Picture as PictureFile
-from styleflax.inference.color.transfer import color_style, finish, lay_over_target
+from styleflax.inference.color import color_style, finish, lay_over_target
 from styleflax.inference.contents import (
     Content,
     Picture,
