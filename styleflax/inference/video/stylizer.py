@@ -24,11 +24,11 @@ from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
 from styleflax.inference.model import Model, build_model, notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
-from styleflax.inference.video.motion import Steadier
-from styleflax.inference.video.smoothing import (
+from styleflax.inference.video.motion import (
     CutFinder,
     Smoother,
     Statistics,
+    Steadier,
     kept_share,
 )
 from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
