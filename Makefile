@@ -4,6 +4,8 @@
 # make site: build the page into styleflax/web/built, for wheels and `styleflax site`.
 # make test: all checks and the default tests.
 # make docs: build the documentation site in build/site; any warning is an error.
+# make canary PYTHON=python3.12 VENV=build/canary: compare compiled programs with the same
+#   operations one by one, by the newest JAX for that Python, and try the GPU scripts.
 # Each target creates .venv and installs its dependencies; EXTRAS=cuda13 adds an extra.
 
 OUT ?= $(if $(filter weights,$(MAKECMDGOALS)),runs/weights,demo)
@@ -29,8 +31,10 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(EXTRAS))
 
 # Memory in large pages: XLA takes hundreds of megabytes anew for every step (glibc).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
+# Modules are compiled once, not by each of the many processes of the tests.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo smoke weights site check-data test fast lint pytest slow docs clean
+.PHONY: demo smoke weights site check-data test fast lint pytest slow canary docs clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -93,6 +97,12 @@ fast: $(VENV)/.installed-test
 
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
+
+canary: $(VENV)/.installed-test
+	$(BIN)/styleflax doctor --check
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/cli/test_self_check.py \
+	tests/compile_cache tests/benchmarks/test_accelerator.py \
+	tests/benchmarks/test_accelerator_train.py tests/benchmarks/test_lowered.py
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -27,7 +27,7 @@ from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.device_dataset import HeldPairs, HeldPictures
 from styleflax.training.step import create_state, make_optimizer, make_train_step
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import load_model
 
 Row = dict[str, Any]

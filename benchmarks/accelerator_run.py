@@ -20,7 +20,7 @@ from accelerator_files import MOST_FILES, split
 from accelerator_parts import time_step
 
 from styleflax.config import Config
-from styleflax.distributed.signals import StopRequest
+from styleflax.distributed import StopRequest
 from styleflax.inference.samples import make_sampler
 from styleflax.training import loop
 from styleflax.training.phases import build_method

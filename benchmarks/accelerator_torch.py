@@ -12,9 +12,7 @@ from counting import count_flop
 from timing import measure
 from training_step import drawn
 
-from styleflax.models.decoder import Decoder
-from styleflax.models.layers import scale_channels
-from styleflax.models.vgg import VGG, scale_widths
+from styleflax.models.vgg import VGG, Decoder, scale_channels, scale_widths
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 

@@ -33,9 +33,11 @@ def picture_flop(name: str, side_px: int, architecture: str) -> float:
     """
     extra = {"path": "dense"} if OPTIONS[name] is SANetOptions else {}
     method = methods.build(name, native=True, **extra)
-    encoder = VGG(method.encoder_layers, architecture)
     image = jax.ShapeDtypeStruct((1, side_px, side_px, 3), jnp.float32)
-    params = jax.eval_shape(encoder.init, jax.random.key(0), image)["params"]
+    params = {}
+    if method.encoder_layers:
+        encoder = VGG(method.encoder_layers, architecture)
+        params = jax.eval_shape(encoder.init, jax.random.key(0), image)["params"]
     variables = jax.eval_shape(method.init, jax.random.key(0))
 
     def whole(variables, frozen, content, style):

@@ -32,8 +32,7 @@ from styleflax.losses.content import mse_loss
 from styleflax.losses.style import mean_std_loss
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
-from styleflax.models.decoder import LAYERS, UPSAMPLED, Decoder
-from styleflax.models.vgg import VGG, conv_names
+from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, Decoder, conv_names
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.parallel import map_step, replicate
@@ -81,7 +80,7 @@ def plain_encode(params: Tree, x: jax.Array) -> dict[str, jax.Array]:
 
 def plain_decode(params: Tree, x: jax.Array) -> jax.Array:
     """What `Decoder` computes."""
-    for name in LAYERS:
+    for name in DECODER_LAYERS:
         if name in UPSAMPLED:
             x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
         x = plain_conv(params[name], x)

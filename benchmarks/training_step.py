@@ -20,6 +20,12 @@ from styleflax.training.step import create_state, make_optimizer, make_train_ste
 LOSSES = {
     "adain": {"content": 1.0, "style": 10.0},
     "sanet": dict(PRESETS["sanet-public"].losses),
+    "lite": {
+        "content": 1.0,
+        "gram": 4.0,
+        "total_variation": 2.0,
+        "out_of_range": 100.0,
+    },
 }
 
 
@@ -69,7 +75,7 @@ def make_steps(
     optimizer = make_optimizer(config.optimizer)
     step = make_train_step(method, optimizer, lambda _: jnp.float32(1e-6))
     widths = scale_widths(method.encoder_width)
-    encoder = VGG(method.encoder_layers, widths=widths)
+    encoder = VGG(method.judge_layers or method.encoder_layers, widths=widths)
     params = drawn(encoder.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     frozen = replicate({"encoder": params["params"]}, devices)
     state = replicate(create_state(method, optimizer, 0), devices)

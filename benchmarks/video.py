@@ -130,7 +130,7 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", nargs="+", default=["adain", "sanet"])
+    parser.add_argument("--models", nargs="+", default=["adain", "sanet", "lite"])
     parser.add_argument("--smooth", nargs="+", type=float, default=[0.0, SMOOTH_S])
     parser.add_argument("--steady", nargs="+", type=float, default=[0.0, STEADY])
     parser.add_argument("--frames", type=int, default=2 * RATE)

@@ -19,18 +19,8 @@ photographs are cropped, where the program squeezes them into 256 x 256 px. `nor
 the program's default, `instance`, where the paper of 2016 has batch normalization.
 """
 
-from pathlib import Path
-
-from styleflax.config import (
-    Config,
-    Data,
-    Encoder,
-    JohnsonOptions,
-    Optimizer,
-    Phase,
-    Schedule,
-    StyleTerm,
-)
+from styleflax.config import Config, Phase, Schedule
+from styleflax.presets import gram_losses, one_painting
 
 BATCH, CROP_PX = 4, 256
 CHANNELS = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
@@ -40,30 +30,13 @@ VARIATION = 1e-6 / 2 * 255**2 * BATCH * 3 * (CROP_PX - 1) ** 2
 
 def get_config(painting: str = "") -> Config:
     """256 px crops, 40,000 steps of four at a constant rate of 1e-3."""
-    source = "procedural_art:num_pictures=1,size_px=256,seed=6"
-    grams = {
-        StyleTerm("gram_squared", (layer,)): 5.0 / c**2 for layer, c in CHANNELS.items()
-    }
-    return Config(
-        method="johnson",
-        options=JohnsonOptions(
-            styles=(Path(painting).stem or "style",), norm="instance"
-        ),
-        encoder=Encoder(weights="caffe_vgg16.safetensors", statistic="none"),
-        data=Data(
-            style=f"pictures:{painting}" if painting else source,
-            style_px=256,
-            flip=False,
-        ),
-        optimizer=Optimizer(clip_norm=0.0),
-        phases=(
-            Phase(
-                steps=40_000,
-                batch_size=BATCH,
-                crop_px=CROP_PX,
-                resize_px=256,
-                losses={"content": 1.0, **grams, "total_variation": VARIATION},
-                schedule=Schedule("inverse", 1e-3, decay=0.0),
-            ),
-        ),
+    grams = gram_losses(CHANNELS, 5.0)
+    phase = Phase(
+        steps=40_000,
+        batch_size=BATCH,
+        crop_px=CROP_PX,
+        resize_px=256,
+        losses={"content": 1.0, **grams, "total_variation": VARIATION},
+        schedule=Schedule("inverse", 1e-3, decay=0.0),
     )
+    return one_painting(painting, "caffe_vgg16.safetensors", phase)

@@ -19,54 +19,21 @@ photographs are brought to a short side of 480 px, about that of most in COCO, w
 program cuts 256 px out of them as they are.
 """
 
-from pathlib import Path
-
-from styleflax.config import (
-    Config,
-    Data,
-    Encoder,
-    JohnsonOptions,
-    Optimizer,
-    Phase,
-    Schedule,
-    StyleTerm,
-)
+from styleflax.config import Config, Phase, Schedule
+from styleflax.presets import gram_losses, one_painting
 
 CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512}
 
 
 def get_config(painting: str = "") -> Config:
     """256 px crops, 50,000 steps of one from a rate of 1e-3."""
-    source = "procedural_art:num_pictures=1,size_px=256,seed=6"
-    return Config(
-        method="johnson",
-        options=JohnsonOptions(
-            styles=(Path(painting).stem or "style",),
-            norm="instance",
-            content_layer="relu4_2",
-            style_layers=tuple(CHANNELS),
-        ),
-        encoder=Encoder(weights="caffe_vgg19.safetensors", statistic="none"),
-        data=Data(
-            style=f"pictures:{painting}" if painting else source,
-            style_px=256,
-            flip=False,
-        ),
-        optimizer=Optimizer(clip_norm=0.0),
-        phases=(
-            Phase(
-                steps=50_000,
-                batch_size=1,
-                crop_px=256,
-                resize_px=480,
-                losses={
-                    "content": 1.0,
-                    **{
-                        StyleTerm("gram_squared", (layer,)): 1.0 / channels**2
-                        for layer, channels in CHANNELS.items()
-                    },
-                },
-                schedule=Schedule("steps", 1e-3, decay=0.8, every_steps=2_000),
-            ),
-        ),
+    phase = Phase(
+        steps=50_000,
+        batch_size=1,
+        crop_px=256,
+        resize_px=480,
+        losses={"content": 1.0, **gram_losses(CHANNELS, 1.0)},
+        schedule=Schedule("steps", 1e-3, decay=0.8, every_steps=2_000),
     )
+    layers = {"content_layer": "relu4_2", "style_layers": tuple(CHANNELS)}
+    return one_painting(painting, "caffe_vgg19.safetensors", phase, **layers)

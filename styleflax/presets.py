@@ -1,10 +1,21 @@
-"""Arithmetic and loss weights under which published weights were trained."""
+"""What published programs have: arithmetic, loss weights, a run for one painting."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from styleflax.config import Arithmetic
+from styleflax.config import (
+    Arithmetic,
+    Config,
+    Data,
+    Encoder,
+    JohnsonOptions,
+    Optimizer,
+    Phase,
+    StyleTerm,
+    Term,
+)
 
 
 class Preset(NamedTuple):
@@ -51,3 +62,38 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
     }
 )
+
+
+def gram_losses(channels: Mapping[str, int], weight: float) -> dict[Term, float]:
+    """Weights of squared differences of Gram matrices that are divided by c h w.
+
+    Args:
+        channels: Channels c by layer.
+        weight: Weight of a layer's sum over the c x c entries, divided by c^2.
+    """
+    return {
+        StyleTerm("gram_squared", (layer,)): weight / c**2
+        for layer, c in channels.items()
+    }
+
+
+def one_painting(painting: str, encoder: str, phase: Phase, **options: Any) -> Config:
+    """A run of Johnson et al.'s network with instance normalization for a painting.
+
+    Args:
+        painting: Its file; empty for a procedural one.
+        encoder: Model file of the encoder that judges, as it was published.
+        phase: The only phase.
+        options: Further fields of `JohnsonOptions`.
+    """
+    name = Path(painting).stem or "style"
+    source = "procedural_art:num_pictures=1,size_px=256,seed=6"
+    style = f"pictures:{painting}" if painting else source
+    return Config(
+        method="johnson",
+        options=JohnsonOptions(styles=(name,), norm="instance", **options),
+        encoder=Encoder(weights=encoder, statistic="none"),
+        data=Data(style=style, style_px=256, flip=False),
+        optimizer=Optimizer(clip_norm=0.0),
+        phases=(phase,),
+    )

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 from drawn_pictures import encode, make_picture, photo_folder  # noqa: F401
+from quick_programs import quick_flags
 
 # Two virtual CPU devices for the parallel tests; the larger thread pool keeps
-# XLA's collectives from dead-locking on them (fixed in jax 0.12). Most programs here
-# run once or twice, so that compiling them well takes longer than it saves: without
-# LLVM's expensive passes the tests take 40 % less.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
-    " --xla_llvm_disable_expensive_passes=true",
-)
+# XLA's collectives from dead-locking on them (fixed in jax 0.12).
+os.environ.setdefault("XLA_FLAGS", quick_flags(2))
 os.environ.setdefault("NPROC", "32")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Nothing of the tests goes into the cache of whoever runs them.

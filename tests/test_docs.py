@@ -1,5 +1,6 @@
 """Links and code of the README and of the pages under docs."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -68,3 +69,15 @@ def test_commands_on_the_pages_exist():
         blocks = "".join(FENCE.findall(page.read_text()))
         for name in re.findall(r"^styleflax ([a-z]+)", blocks, re.MULTILINE):
             assert name in known, f"{page.name}: styleflax {name}"
+
+
+def test_contributing_lists_the_rules_that_are_switched_off():
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]
+    lists = lint["lint"]["per-file-ignores"].values()
+    switched_off = {*lint["lint"]["ignore"], *itertools.chain(*lists)}
+    rows = re.findall(
+        r"^\| ruff \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M
+    )
+    assert {
+        x for row in rows for x in re.findall(r"`([A-Z]+\d*)`", row)
+    } == switched_off

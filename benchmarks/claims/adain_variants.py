@@ -23,10 +23,9 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.features import FrozenEncoder
 from styleflax.methods.terms import make_style_terms, weigh_terms
-from styleflax.models.decoder import LAYERS, UPSAMPLED
-from styleflax.models.layers import ReflectConv
+from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, ReflectConv
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
@@ -99,7 +98,7 @@ def make_variant(
     losses: Losses,
     arithmetic: Arithmetic,
     options: VariantOptions,
-    layers: Mapping[str, int] = LAYERS,
+    layers: Mapping[str, int] = DECODER_LAYERS,
 ) -> Method:
     """AdaIN with other parts, for whole pictures in one style at strength 1.
 

@@ -19,7 +19,7 @@ from styleflax.inference.model import Model, build_model
 from styleflax.methods.base import Method, plain_controls, stylize
 from styleflax.methods.gatys import Objective
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import load_model
 
 SYSTEMS = ("adain", "sanet")

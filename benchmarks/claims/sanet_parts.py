@@ -11,7 +11,7 @@ from benchmarks.claims.measuring import Pairs, Scores
 from benchmarks.claims.training import Budget, Trained
 from styleflax.methods.base import Variables
 from styleflax.methods.sanet import PAPER_LOSSES, STYLE_LAYERS
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import load_model
 
 BASE, WITHOUT = "both levels, identity losses", "no identity losses"

@@ -12,10 +12,8 @@ import numpy as np
 
 from benchmarks.claims.training import Begin
 from styleflax.methods.base import Variables
-from styleflax.models.decoder import LAYERS, UPSAMPLED
 from styleflax.models.inversion import invert_encoder
-from styleflax.models.layers import ReflectConv
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, ReflectConv
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.types import Params
@@ -85,7 +83,7 @@ def _moments_before_norms(
             network.apply({"params": params}, x)["relu4_1"] for x in (contents, styles)
         )
         x, found = adain(features, *channel_mean_std(painted)), {}
-        for name, channels in LAYERS.items():
+        for name, channels in DECODER_LAYERS.items():
             conv = ReflectConv(channels, name in UPSAMPLED)
             x = conv.apply({"params": decoder[name]}, x)
             if name != "conv1_1":

@@ -2,17 +2,20 @@
 
 import importlib
 import logging
+import os
 import shlex
 import sys
+import traceback
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, NoReturn
 
 import typer
 
 import styleflax
-from styleflax.cli.errors import one_line_errors
 from styleflax.cli.options import SWITCHES
+from styleflax.files import is_disk_full
+from styleflax.memory import describe_error, is_out_of_memory
 
 _SUBJECTS = {"stylize": "photo", "sheet": "photo", "video": "video"}
 """What the commands that take several `--style` stylize."""
@@ -227,3 +230,49 @@ def run(arguments: list[str] | None = None) -> None:
     with one_line_errors():
         arguments = spread_styles(given)
     call(_make_app(names), arguments, "styleflax")
+
+
+EXIT_FAILED = 1
+EXIT_MISTAKE = 2
+EXIT_INTERRUPTED = 130
+TRACEBACK_VARIABLE = "STYLEFLAX_TRACEBACK"
+"""Environment variable that adds a traceback to the one line."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Within the block, a user's mistake ends the program with one line on stderr.
+
+    Mistakes are what the library raises for them: ValueError, OSError (a file
+    that is missing or cannot be written), ImportError (a package that is not
+    there) and WeightsError. Memory that does not suffice is no mistake, and one line
+    as well. Everything else is a fault of the program and keeps its traceback.
+
+    Raises:
+        SystemExit: With code 2; 1 if memory did not suffice, 130 after Ctrl-C.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        _fail(error, EXIT_FAILED)
+    except (ValueError, OSError, ImportError) as error:
+        _fail(error, EXIT_FAILED if is_disk_full(error) else EXIT_MISTAKE)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            _fail(error, EXIT_FAILED)
+        # Imported late, because it brings in an HTTP library.
+        from styleflax.weights.fetch import WeightsError  # noqa: PLC0415
+
+        if not isinstance(error, WeightsError):
+            raise
+        _fail(error)
+    except KeyboardInterrupt:
+        print("styleflax: interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _fail(error: BaseException, code: int = EXIT_MISTAKE) -> NoReturn:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    print(f"styleflax: {describe_error(error)}", file=sys.stderr)
+    sys.exit(code)

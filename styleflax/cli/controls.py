@@ -166,7 +166,7 @@ def read_mask_flag(text: str) -> MaskFlag:
 
 
 def read_keyframes(keyframes: Sequence[str]) -> list[tuple[float, list[float]]]:
-    """The keyframes of `controls.schedule_weights`, from flags like `2.5:0,1`.
+    """The keyframes of `inference.schedule_weights`, from flags like `2.5:0,1`.
 
     Raises:
         ValueError: If one does not read so.

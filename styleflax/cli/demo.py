@@ -13,6 +13,7 @@ from styleflax.inference.folders.outputs import check_out_folder
 STYLE_SEED = 6 * 1_000_003
 NUM_STYLES = 4
 STYLE_SIZE_PX = 384
+MIX = "mix"
 
 
 def demo(
@@ -31,6 +32,8 @@ def demo(
     ] = 384,
 ) -> None:
     """Stylize a photo with procedural paintings; needs no data."""
+    from PIL import Image, ImageOps  # noqa: PLC0415
+
     from styleflax.art import FAMILIES, paint  # noqa: PLC0415
     from styleflax.images.files import (  # noqa: PLC0415
         load_image_u8,
@@ -39,14 +42,14 @@ def demo(
     )
     from styleflax.images.grid import image_grid  # noqa: PLC0415
     from styleflax.images.listing import held_out_photo  # noqa: PLC0415
-    from styleflax.inference.checks import check_size  # noqa: PLC0415
+    from styleflax.inference.controls import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
-    from styleflax.weights.packaged_models import packaged_models  # noqa: PLC0415
+    from styleflax.weights.model_files import packaged_models  # noqa: PLC0415
 
     check_size(size)
     check_out_folder(out)
     make_folder(out)
-    names = weights or [*packaged_models()]
+    names = weights or packaged_models()
     stylizers = {Path(name).stem: Stylizer.load(name) for name in names}
     photo = np.asarray(resize_short_side(load_image_u8(held_out_photo()), size))
     save_image(photo, out / "photo.png")
@@ -56,15 +59,20 @@ def demo(
     }
     for name, painting in paintings.items():
         save_image(painting, out / f"painting_{name}.png")
-    rows: list[list[np.ndarray | None]] = [[None, *paintings.values()]]
+    height, width, _ = photo.shape
+    pictures = map(Image.fromarray, paintings.values())
+    shown = [np.asarray(ImageOps.fit(x, (width, height))) for x in pictures]
+    rows = [[photo, *shown]]
+    captions = [["photo", *(name.replace("_", " ") for name in paintings)]]
     for model, stylizer in stylizers.items():
-        pictures = {name: stylizer(photo, paintings[name]) for name in paintings}
-        for name, picture in pictures.items():
-            picture.save(out / f"{model}_{name}.png")
-        rows.append([photo, *(picture.array for picture in pictures.values())])
-    captions = [["", *paintings], *([model] for model in stylizers)]
+        made = {name: stylizer(photo, paintings[name]) for name in paintings}
+        made[MIX] = stylizer(photo, [*paintings.values()])
+        for name, result in made.items():
+            result.save(out / f"{model}_{name}.png")
+        rows.append([made[name].array for name in (MIX, *paintings)])
+        captions.append([f"{model}: the four mixed", *[model] * NUM_STYLES])
     save_image(image_grid(rows, captions=captions, cell_px=320), out / "demo.png")
     print(
-        f"Wrote {out / 'demo.png'}: a photo in the style of four paintings, "
-        f"by {' and by '.join(stylizers)}."
+        f"Wrote {out / 'demo.png'}: a photo in the style of four paintings and of "
+        f"their mix, by {' and by '.join(stylizers)}."
     )

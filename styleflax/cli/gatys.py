@@ -12,7 +12,7 @@ from styleflax.cli.controls import Looks, read_looks, read_style_masks
 from styleflax.files import check_file, make_folder
 from styleflax.inference.folders.outputs import check_picture_file
 from styleflax.inference.folders.sources import assign_style_masks, one_picture
-from styleflax.inference.gatys.plot import check_plot, plot_losses
+from styleflax.inference.gatys.pictures import check_plot, plot_losses
 
 if TYPE_CHECKING:
     from styleflax.inference.controls import ControlArguments
@@ -122,7 +122,7 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 def _split_init(init: str | None) -> tuple[Path | None, str | None]:
     """Returns the model file that `--init` names, or else its word."""
     from styleflax.inference.gatys.presets import Init  # noqa: PLC0415
-    from styleflax.weights.packaged_models import find_model  # noqa: PLC0415
+    from styleflax.weights.model_files import find_model  # noqa: PLC0415
 
     words = get_args(Init)
     if init is None or init in words:

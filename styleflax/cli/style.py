@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from styleflax.cli import options as stylize_flags
-from styleflax.cli.errors import EXIT_FAILED
+from styleflax.cli.app import EXIT_FAILED
 from styleflax.files import check_file, check_folder, find_url, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.inference.folders.outputs import (
@@ -103,7 +103,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
     """The style of a run in that folder, or in one that is removed afterwards."""
     import jax.numpy as jnp  # noqa: PLC0415
 
-    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
+    from styleflax.distributed import StopRequest  # noqa: PLC0415
     from styleflax.inference.model import build_model  # noqa: PLC0415
     from styleflax.methods.finishing import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
@@ -157,8 +157,8 @@ def save(
 ) -> None:
     """Write a style file, which this model accepts wherever it accepts a painting."""
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.inference.checks import check_size  # noqa: PLC0415
-    from styleflax.inference.styles.file import is_style_file  # noqa: PLC0415
+    from styleflax.inference.contents import is_style_file  # noqa: PLC0415
+    from styleflax.inference.controls import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     if style_size is not None:
@@ -187,7 +187,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         FileExistsError: If there is a file, which is not to be replaced.
         OSError: If its folder cannot be written.
     """
-    from styleflax.inference.styles.file import (  # noqa: PLC0415
+    from styleflax.inference.contents import (  # noqa: PLC0415
         STYLE_SUFFIX,
         is_style_file,
     )

@@ -62,7 +62,7 @@ def stylize(
     """Stylize photos with paintings."""
     looks, times = looks_of(locals()), Times()
     with times.phase("import"):  # late, so that --help answers at once
-        from styleflax.inference.folders import stylize as work  # noqa: PLC0415
+        import styleflax.inference.folders.stylize as work  # noqa: PLC0415
         from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
     photos, style = photos or [], style or []

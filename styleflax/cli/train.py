@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import styleflax
-from styleflax.cli.errors import EXIT_INTERRUPTED, one_line_errors
-from styleflax.cli.ray_flags import RayFlags, split_ray
+from styleflax.cli.app import EXIT_INTERRUPTED, one_line_errors
 from styleflax.config import OPTIONS, Config, flatten, override
 from styleflax.datasets.sources import split_spec
 from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
-    from styleflax.distributed.signals import StopRequest
+    from styleflax.distributed import StopRequest
+
 
 USAGE = """\
 usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
@@ -59,6 +59,16 @@ _WAITING = re.compile(
     r"--?(workdir|coordinator|num_processes|process_id|config(\.[^=]+)?)"
 )
 """A flag whose value is the next argument."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RayFlags:
+    """What `--ray.FIELD` sets; see `training.on_ray.train_on_ray`."""
+
+    num_workers: int = 0
+    address: str = ""
+    max_failures: int = 3
+    gpus_per_worker: int = 1
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -181,7 +191,7 @@ def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
     if not config.data.on_device:
         import styleflax.datasets.pipeline  # noqa: F401, PLC0415  (says what is missing)
-    from styleflax.distributed.hosts import joined_processes  # noqa: PLC0415
+    from styleflax.distributed import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
     from styleflax.training.validation import validate  # noqa: PLC0415
 
@@ -215,9 +225,9 @@ def train_here(
         workdir: Its folder.
         request: To stop, if not by a signal to this process.
     """
-    from styleflax.distributed.signals import StopRequest  # noqa: PLC0415
+    from styleflax.distributed import StopRequest  # noqa: PLC0415
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
-    from styleflax.training import loop  # noqa: PLC0415
+    from styleflax.training.loop import train  # noqa: PLC0415
 
     if request is None:  # it is false until a signal has come
         request = StopRequest()
@@ -226,7 +236,7 @@ def train_here(
         from styleflax.evaluation.scoring import make_scorer  # noqa: PLC0415
 
         scorers = (make_scorer,)
-    loop.train(config, workdir, make_sampler, request, *scorers)
+    train(config, workdir, make_sampler, request, *scorers)
     return request.name
 
 
@@ -262,3 +272,49 @@ def _usage(program: str) -> str:
     )
     fields = [f"  --config.{k}={v}" for k, v in flatten(Config()).items()]
     return head + "\n".join(fields)
+
+
+_RAY_FLAG = re.compile(r"--?(?P<name>launcher|ray\.[^=]*)(=(?P<value>.*))?", re.DOTALL)
+_LAUNCHERS = ("jax", "ray")
+
+
+def split_ray(arguments: Sequence[str]) -> tuple[RayFlags | None, list[str]]:
+    """What a command line says of Ray, or None without it; and its other arguments.
+
+    Raises:
+        ValueError: If a flag is unknown, lacks its value or has an impossible one,
+            or stands without `--launcher=ray`.
+    """
+    given: dict[str, str] = {}
+    rest: list[str] = []
+    waiting = ""
+    for argument in arguments:
+        match = _RAY_FLAG.fullmatch(argument)
+        if waiting and not argument.startswith("--"):
+            given[waiting], waiting = argument, ""
+        elif waiting:
+            break
+        elif match is None:
+            rest.append(argument)
+        elif match["value"] is None:
+            waiting = match["name"]
+        else:
+            given[match["name"]] = match["value"]
+    if waiting:
+        raise ValueError(f"--{waiting} needs a value; see --help")
+    launcher = given.pop("launcher", "jax")
+    if launcher not in _LAUNCHERS:
+        raise ValueError(f"--launcher must be jax or ray, got {launcher!r}")
+    if launcher == "jax":
+        for name in given:
+            raise ValueError(f"--{name} requires --launcher=ray")
+        return None, rest
+    return _parse_ray(given), rest
+
+
+def _parse_ray(given: dict[str, str]) -> RayFlags:
+    fields = [(name.removeprefix("ray."), text) for name, text in given.items()]
+    flags = override(RayFlags(), fields, "--ray")
+    if "ray.num_workers" not in given:
+        raise ValueError("--launcher=ray requires --ray.num_workers, for example 2")
+    return flags

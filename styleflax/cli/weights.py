@@ -13,7 +13,7 @@ from styleflax.inference.folders.outputs import (
     check_out_folder,
     check_suffix,
 )
-from styleflax.weights.packaged_models import SUFFIX
+from styleflax.weights.model_files import SUFFIX
 
 app = typer.Typer(
     help="List, fetch, verify, export, average and convert model files.",
@@ -198,11 +198,11 @@ def _check_model_target(out: Path) -> None:
 
 def _by_name(file: Path) -> Path:
     """The path of weights that are here already, if `file` is their name."""
-    from styleflax.weights import packaged_models, registry  # noqa: PLC0415
+    from styleflax.weights import model_files, registry  # noqa: PLC0415
 
     if str(file) in registry.DOWNLOADS and not file.is_file():
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415
 
         return find_cached(str(file))
-    named = packaged_models.packaged_models()
-    return named.get(str(file)) or packaged_models.fetch_if_remote(file)
+    named = model_files.packaged_models()
+    return named.get(str(file)) or model_files.fetch_if_remote(file)

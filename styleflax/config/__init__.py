@@ -3,7 +3,6 @@
 Files in `configs/` return a `Config`; the command line sets any field of it.
 """
 
-from styleflax.config.losses import Losses, StyleTerm, Term, read_term
 from styleflax.config.options import (
     OPTIONS,
     AdaINOptions,
@@ -29,10 +28,14 @@ from styleflax.config.parts import (
     Config,
     Data,
     Encoder,
+    Losses,
     Optimizer,
     Phase,
     Run,
     Schedule,
+    StyleTerm,
+    Term,
+    read_term,
 )
 
 __all__ = [

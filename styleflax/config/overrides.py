@@ -3,7 +3,7 @@
     config = override(config, [("phases[0].steps", "100"), ("options.width", "0.5")])
     config = from_json(path.read_text())
 
-Both make a tree of plain values, which `values.read_record` turns into records, each
+Both make a tree of plain values, which `options.read_record` turns into records, each
 value checked against its field's annotation. Options of model files pass through the
 same check: `options.read_options`.
 """
@@ -15,10 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from styleflax.config.losses import StyleTerm
-from styleflax.config.options import Options
-from styleflax.config.parts import Config
-from styleflax.config.values import Text, field_types, read_record
+from styleflax.config.options import Options, Text, field_types, read_record
+from styleflax.config.parts import Config, StyleTerm
 
 Record = TypeVar("Record")
 _PATH = re.compile(r"(?P<field>\w+)(\[(?P<index>\d+)\])?(\.(?P<rest>.+))?", re.DOTALL)

@@ -16,9 +16,9 @@ from styleflax.evaluation.systems import (
     make_outputs_system,
 )
 from styleflax.files import file_sha256
-from styleflax.inference.checks import check_alpha
+from styleflax.inference.controls import check_alpha
 from styleflax.inference.model import build_model
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import ModelFile, load_model, model_digest
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)

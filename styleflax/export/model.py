@@ -5,7 +5,7 @@ import os
 from typing import Any, Literal, get_args
 
 from styleflax.export.storage import Storage, check_storage
-from styleflax.weights.packaged_models import find_model, packaged_models
+from styleflax.weights.model_files import find_model, packaged_models
 from styleflax.weights.store import ModelFile, load_model
 
 Format = Literal["onnx", "stablehlo"]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from styleflax.export.graph import Graph
-from styleflax.models.decoder import LAYERS, UPSAMPLED
 from styleflax.models.lite import LEVELS
 from styleflax.models.lite import SLOPE as LITE_SLOPE
 from styleflax.models.transformer_net import (
@@ -13,7 +12,14 @@ from styleflax.models.transformer_net import (
     TANH_RANGE,
     TransformerNet,
 )
-from styleflax.models.vgg import CAFFE_MEAN_BGR, IMAGENET_MEAN, IMAGENET_STD, VGG
+from styleflax.models.vgg import (
+    CAFFE_MEAN_BGR,
+    DECODER_LAYERS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    UPSAMPLED,
+    VGG,
+)
 from styleflax.types import Params
 
 Maps = dict[str, str]
@@ -55,8 +61,8 @@ def _vgg_input(g: Graph, params: Params, image: str) -> str:
 
 
 def decoder(g: Graph, params: Params, x: str) -> str:
-    """An image (b, 3, h, w) of features at relu4_1; see `models.decoder`."""
-    for name in LAYERS:
+    """An image (b, 3, h, w) of features at relu4_1; see `models.vgg`."""
+    for name in DECODER_LAYERS:
         convolve = g.upsample_conv if name in UPSAMPLED else g.reflect_conv
         x = convolve(x, params[name])
         if name != "conv1_1":

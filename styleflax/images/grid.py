@@ -29,7 +29,7 @@ def image_grid(
             may differ in length.
         captions: A line of text below each picture, in rows as the pictures.
         cell_px: Side of the square that each picture is fitted into; smaller
-            pictures are enlarged.
+            pictures are enlarged. A row is as high as its tallest picture.
         gap_px: White space between cells and around them.
 
     Raises:
@@ -45,33 +45,37 @@ def image_grid(
     if num_columns == 0:
         raise ValueError("rows must have at least one image, got none")
     caption_px = 0 if captions is None else _CAPTION_PX + 4
-    heights = [cell_px * any(image is not None for image in row) for row in rows]
+    fitted = [
+        [None if image is None else _fit(image, cell_px) for image in row]
+        for row in rows
+    ]
+    heights = [
+        max((image.height for image in row if image is not None), default=0)
+        for row in fitted
+    ]
     pitch_x = cell_px + gap_px
     pitches_y = [height + caption_px + gap_px for height in heights]
     tops = list(accumulate(pitches_y, initial=gap_px))
     sheet = PillowImage.new("RGB", (num_columns * pitch_x + gap_px, tops[-1]), "white")
-    for top, row in zip(tops, rows, strict=False):
+    for top, height, row in zip(tops, heights, fitted, strict=False):
         for x, image in enumerate(row):
             if image is not None:
-                _paste(sheet, image, (gap_px + x * pitch_x, top), cell_px)
+                left = gap_px + x * pitch_x + (cell_px - image.width) // 2
+                sheet.paste(image, (left, top + (height - image.height) // 2))
     for top, height, texts in zip(tops, heights, captions or (), strict=False):
         for x, text in enumerate(texts):
             _write(sheet, text, (gap_px + x * pitch_x, top + height), cell_px)
     return np.asarray(sheet)
 
 
-def _paste(
-    sheet: Image, image: np.ndarray, corner: tuple[int, int], cell_px: int
-) -> None:
+def _fit(image: np.ndarray, cell_px: int) -> Image:
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"every image must have shape (h, w, 3), got {image.shape}")
     picture = PillowImage.fromarray(np.ascontiguousarray(to_u8(image)))
     scale = cell_px / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    picture = picture.resize((width, height), Resampling.BICUBIC)
-    left, top = corner
-    sheet.paste(picture, (left + (cell_px - width) // 2, top + (cell_px - height) // 2))
+    return picture.resize((width, height), Resampling.BICUBIC)
 
 
 def _write(sheet: Image, text: str, corner: tuple[int, int], width_px: int) -> None:

@@ -1,10 +1,14 @@
 """Pixels: any Pillow mode as 8-bit RGB, and 8 bits to floats and back."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Image, Transpose
 
+BAND_PX = 2**20
+"""Pixels processed at a time."""
 _EXIF_ORIENTATION = 0x0112
 _SHARE_IN_RANGE = 0.99
 """Share of values in [0, 1] from which on floats count as [0, 1]."""
@@ -174,3 +178,10 @@ def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
     if not np.isfinite(values).all():
         raise ValueError("image must be finite, got NaN or an infinity")
     return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end of every band of a picture."""
+    step = max(1, BAND_PX // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)

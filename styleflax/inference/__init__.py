@@ -10,10 +10,10 @@ if TYPE_CHECKING:
         ControlArguments,
         Plan,
         make_plan,
-        schedule_weights,
     )
     from styleflax.inference.model import Model, build_model
     from styleflax.inference.stylizer import Stylizer
+    from styleflax.inference.video.stylizer import schedule_weights
 
 __all__ = [
     "ControlArguments",
@@ -36,6 +36,6 @@ __getattr__, __dir__ = lazy_names(
         "Stylizer": "stylizer",
         "build_model": "model",
         "make_plan": "controls",
-        "schedule_weights": "controls",
+        "schedule_weights": "video.stylizer",
     },
 )

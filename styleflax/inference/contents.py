@@ -3,8 +3,9 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -19,10 +20,9 @@ from styleflax.images.decoding import (
     path_or_bytes,
 )
 from styleflax.images.files import as_float_image, resize_short_side, save_image
-from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.pixels import row_bands, to_float, to_u8
 from styleflax.images.read import Picture as PictureFile
 from styleflax.images.read import read_picture
-from styleflax.inference.masks.layout import row_bands
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,18 @@ Picture = Encoded | PillowImage.Image | np.ndarray | jax.Array | PictureFile
 """A path, bytes, an open binary file, a Pillow image, what `images.read.read_picture`
 returned, or an array (h, w, 3 or 4): uint8, or float in [0, 1]. Transparency goes on
 white, but for what `read_picture` returned, whose colors are taken as they are."""
+
+
+STYLE_SUFFIX = ".style"
+"""Paths that end so are style files wherever a painting may stand."""
+
+
+def is_style_file(source: object) -> bool:
+    """Whether this is a path that ends in `STYLE_SUFFIX`."""
+    return (
+        isinstance(source, str | os.PathLike)
+        and Path(source).suffix.lower() == STYLE_SUFFIX
+    )
 
 
 class Content(NamedTuple):
@@ -206,3 +218,27 @@ def rounded(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     for first, last in row_bands(*image.shape[:2]):
         made_u8[first:last] = to_u8(image[first:last])
     return made_u8
+
+
+T = TypeVar("T")
+Named = tuple[T, np.ndarray]
+"""A picture with whatever tells whose it is."""
+WAITING = 4
+"""Times the size of a batch: as many pictures wait for others of their size."""
+
+
+def group_by_shape(pictures: Iterable[Named[T]], size: int) -> Iterator[list[Named[T]]]:
+    """Yields batches of pictures of one shape, `size` of them where there are.
+
+    Every picture comes once. With a size of 1 each comes at once and in order;
+    otherwise those whose size is rare come late and in smaller batches.
+    """
+    waiting: dict[tuple[int, ...], list[Named[T]]] = {}
+    for named in pictures:
+        group = waiting.setdefault(named[1].shape, [])
+        group.append(named)
+        if len(group) == size:
+            yield waiting.pop(named[1].shape)
+        elif sum(map(len, waiting.values())) > WAITING * size:
+            yield waiting.pop(next(iter(waiting)))  # the one begun first
+    yield from waiting.values()

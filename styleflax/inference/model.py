@@ -1,9 +1,11 @@
-"""A model file as something that runs."""
+"""A model file as something that runs, and what its self-attention costs."""
 
 from dataclasses import fields
 from typing import NamedTuple, get_args
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from styleflax import methods
@@ -11,7 +13,7 @@ from styleflax.compile_cache.jit import kept_shapes
 from styleflax.config import OPTIONS, Arithmetic, Options, read_options
 from styleflax.config.options import check_removed
 from styleflax.memory import refuse_fork
-from styleflax.methods.base import Method, Variables
+from styleflax.methods.base import Controls, Method, Variables
 from styleflax.models.vgg import VGG, Architecture, Convention, scale_widths
 from styleflax.types import Params
 from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
@@ -38,7 +40,7 @@ def build_model(
     Args:
         file: As loaded.
         dtype: Compute type.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
 
     Raises:
         ValueError: If the file's method, options, encoder or arithmetic are unknown,
@@ -127,3 +129,53 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
     shapes = kept_shapes(encoder.init, _KEY, image)
     check_params(shapes["params"], file.encoder_params, "the encoder")
+
+
+NOTABLE_FLOPS = 1e12
+"""A few seconds of a few CPU cores; less is not worth a word."""
+
+
+def attends_to_itself(model: Model, controls: Controls) -> bool:
+    """Whether the content is attended to: at strengths but 1, by some methods."""
+    tiling = model.method.tiling
+    other = np.any(np.asarray(controls.strength) != 1)
+    return tiling is not None and tiling.attend is not None and bool(other)
+
+
+def notable_cost(
+    model: Model, count: int, height: int, width: int, controls: Controls
+) -> str | None:
+    """A warning of what that costs for whole pictures; None if it costs little.
+
+    Args:
+        model: Model of any method.
+        count: Number of pictures.
+        height: Height of each in px.
+        width: Width of each in px.
+        controls: The controls; only their strengths count.
+    """
+    if not attends_to_itself(model, controls):
+        return None
+    image = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+    features = jax.eval_shape(model.method.encode_content, *model[1:], image)
+    flops = count * sum(
+        4.0 * len(controls.strength) * (h * w) ** 2 * channels
+        for _, h, w, channels in (feature.shape for feature in features.values())
+    )
+    if flops < NOTABLE_FLOPS:
+        return None
+    each = "" if count == 1 else f" (each of {count})"
+    return f"{of_picture(height, width)}{each} take {in_teraflops(flops)}"
+
+
+def of_picture(height: int, width: int) -> str:
+    """The beginning of every such warning."""
+    return (
+        "a strength other than 1 (or areas without a mask) adds self-attention over "
+        f"the whole image: {width} x {height} px"
+    )
+
+
+def in_teraflops(flops: float) -> str:
+    """Their end."""
+    return f"{flops / 1e12:.3g} teraflops in addition"

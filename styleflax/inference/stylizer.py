@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax.images.read import Picture as PictureFile
-from styleflax.inference.color.matching import match_by_bands
-from styleflax.inference.color.transfer import (
+from styleflax.inference.color import (
     color_style,
     finish,
     lay_over_target,
+    match_by_bands,
 )
 from styleflax.inference.contents import (
     Content,
@@ -30,18 +30,17 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import WHOLE, LaidMasks, PixelMasks, lay_masks
+from styleflax.inference.masks.layout import WHOLE, LaidMasks, PixelMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
-from styleflax.inference.render.renderer import Renderer
+from styleflax.inference.render import Renderer
 from styleflax.inference.styles.encode import STYLE_SIZE_PX, KeptStyles, StyleEncoder
 from styleflax.inference.styles.file import StyleFile
 from styleflax.memory import refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 from styleflax.methods.finishing import has_palette
-from styleflax.parallel import local_devices
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import ModelFile, load_model
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Stylizer:
     """Puts pictures into styles, with one model.
 
     A small picture is seen whole, large ones and those of ever other sizes through
-    windows (see `inference.render.sizes`). A batch is dealt out over this process's
+    windows (see `inference.render`). A batch is dealt out over this process's
     devices.
 
     Args:
@@ -85,7 +84,8 @@ class Stylizer:
         file: ModelFile | None = None,
         name: str = "this model",
     ) -> None:
-        devices = devices or local_devices()
+        refuse_fork()
+        devices = devices or jax.local_devices()
         self._model = model
         self.num_devices = 1 if split_rows else len(devices)
         self._renderer = Renderer(model, devices, tile_px, split_rows=split_rows)
@@ -108,9 +108,9 @@ class Stylizer:
 
         Args:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
-                `https://HOST/FILE`, fetched once; see `weights.remote`.
+                `https://HOST/FILE`, fetched once; see `weights.registry`.
             split_rows: Split every picture by rows between the devices of this
-                process, for too large ones; see `inference.render.renderer`.
+                process, for too large ones; see `inference.render`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple
                 of 8 from 136 on, with SANet of 16 from 272 on; 0 for
                 whole pictures whatever their size; by default chosen for each.
@@ -324,7 +324,8 @@ class Stylizer:
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
         known = {"color_match"} if self._knows_palettes else set()
-        check_controls(self._model.method, plan.asked() - known)
+        if asked := plan.asked() - known:
+            check_controls(self._model.method, asked)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":
@@ -360,7 +361,9 @@ class Stylizer:
         """Contents of one size, with the same masks and colors."""
         first = contents[0]
         height, width = first.image.shape[:2]
-        masks = lay_masks(plan.masking, height, width, first.alpha)
+        masks = None
+        if plan.masking is not None:
+            masks = LaidMasks(plan.masking, height, width, first.alpha)
         seen = list(styles)
         if plan.color == "coral":
             seen = [

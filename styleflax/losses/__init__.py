@@ -6,22 +6,29 @@ from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
     from styleflax.losses.adversarial import critic_loss, persuasion_loss
-    from styleflax.losses.content import mse_loss, pixel_loss
-    from styleflax.losses.covariance import covariance_loss
-    from styleflax.losses.histogram import histogram_loss
-    from styleflax.losses.mmd import (
+    from styleflax.losses.content import (
+        grid_loss,
+        mse_loss,
+        out_of_range_loss,
+        pixel_loss,
+        total_variation_loss,
+    )
+    from styleflax.losses.distributions import (
+        covariance_loss,
         gaussian_mmd_loss,
+        histogram_loss,
         linear_mmd_loss,
         polynomial_mmd_loss,
     )
     from styleflax.losses.mrf import mrf_loss
-    from styleflax.losses.registry import StyleLoss, find_style_loss, style_losses
-    from styleflax.losses.regularizers import out_of_range_loss, total_variation_loss
     from styleflax.losses.style import (
+        StyleLoss,
         balanced_gram_loss,
         balanced_mean_std_loss,
+        find_style_loss,
         gram_loss,
         mean_std_loss,
+        style_losses,
     )
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "find_style_loss",
     "gaussian_mmd_loss",
     "gram_loss",
+    "grid_loss",
     "histogram_loss",
     "linear_mmd_loss",
     "mean_std_loss",
@@ -49,24 +57,25 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "StyleLoss": "registry",
+        "StyleLoss": "style",
         "balanced_gram_loss": "style",
         "balanced_mean_std_loss": "style",
-        "covariance_loss": "covariance",
+        "covariance_loss": "distributions",
         "critic_loss": "adversarial",
-        "find_style_loss": "registry",
-        "gaussian_mmd_loss": "mmd",
+        "find_style_loss": "style",
+        "gaussian_mmd_loss": "distributions",
         "gram_loss": "style",
-        "histogram_loss": "histogram",
-        "linear_mmd_loss": "mmd",
+        "grid_loss": "content",
+        "histogram_loss": "distributions",
+        "linear_mmd_loss": "distributions",
         "mean_std_loss": "style",
         "mrf_loss": "mrf",
         "mse_loss": "content",
-        "out_of_range_loss": "regularizers",
+        "out_of_range_loss": "content",
         "persuasion_loss": "adversarial",
         "pixel_loss": "content",
-        "polynomial_mmd_loss": "mmd",
-        "style_losses": "registry",
-        "total_variation_loss": "regularizers",
+        "polynomial_mmd_loss": "distributions",
+        "style_losses": "style",
+        "total_variation_loss": "content",
     },
 )

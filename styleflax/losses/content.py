@@ -1,10 +1,20 @@
-"""Distances between two images or their features, position by position."""
+"""Losses that are not of style: of content, position by position, and of the result.
+
+Content losses compare two images or their features; regularizers see the result alone.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from styleflax.config import Losses
 from styleflax.ops.statistics import mean_square
 from styleflax.types import Image
+
+_PERIOD_PX = 4
+_WINDOW_PX = 32
 
 # From RGB to luma and the two color differences of ITU-R BT.601, as in JPEG.
 LUMA_CHROMA = (
@@ -47,3 +57,73 @@ def pixel_loss(
     components = difference @ jnp.array(LUMA_CHROMA).T
     weights = jnp.array([1.0, chroma_weight, chroma_weight])
     return (jnp.square(components) * weights).sum(axis=-1).mean()
+
+
+def total_variation_loss(image: Image) -> Float[Array, ""]:
+    """Mean squared difference of vertical and of horizontal neighbors, summed.
+
+    Images of a single row or column have no neighbors there and add 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(total_variation_loss(jnp.array([[[[0.0] * 3, [0.5] * 3]]])))
+        0.25
+    """
+    steps = [jnp.diff(image, axis=axis) for axis in (1, 2)]
+    return sum((mean_square(x) for x in steps if x.size), start=jnp.zeros(()))
+
+
+def out_of_range_loss(image: Image) -> Float[Array, ""]:
+    """Mean squared distance of values from [0, 1], where pictures end.
+
+    A network without a limit at its output can please an encoder by values that no
+    picture has; cut off, they are spots of pure color.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(out_of_range_loss(jnp.full((1, 2, 2, 3), 1.5)))
+        0.25
+    """
+    return mean_square(image - jnp.clip(image, 0.0, 1.0))
+
+
+def grid_loss(image: Image) -> Float[Array, ""]:
+    """Mean square of what the image repeats every 4 px, in windows of 32 px.
+
+    A decoder that enlarges twice by two can please a style loss by stripes that repeat
+    with its grid. They survive the mean of a window's 8 by 8 squares of 4 px, which
+    other texture does not. Of the Laplacian, as a ramp would count otherwise; images
+    of less than 34 px, whose interior has no window, add 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> stripes = jnp.tile(jnp.array([0.1, 0.0, -0.1, 0.0]), 9)
+        >>> image = jnp.broadcast_to(stripes[:, None], (1, 36, 36, 3))
+        >>> round(float(grid_loss(image)), 4)
+        0.02
+    """
+    rows, columns = ((side - 2) // _WINDOW_PX for side in image.shape[1:3])
+    if not rows or not columns:
+        return jnp.zeros(())
+    image = image[:, : rows * _WINDOW_PX + 2, : columns * _WINDOW_PX + 2]
+    near = [image[:, :-2, 1:-1], image[:, 2:, 1:-1]]
+    near += [image[:, 1:-1, :-2], image[:, 1:-1, 2:]]
+    laplacian = 4 * image[:, 1:-1, 1:-1] - sum(near[1:], near[0])
+    squares = _WINDOW_PX // _PERIOD_PX
+    shape = (-1, rows, squares, _PERIOD_PX, columns, squares, _PERIOD_PX, 3)
+    return mean_square(laplacian.reshape(shape).mean(axis=(2, 5)))
+
+
+REGULARIZERS: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyType(
+    {
+        "total_variation": total_variation_loss,
+        "out_of_range": out_of_range_loss,
+        "grid": grid_loss,
+    }
+)
+"""By the name that a method's weights have for it."""
+
+
+def regularize(image: Image, weights: Losses) -> dict[str, Float[Array, ""]]:
+    """The regularizers that have a weight, by name."""
+    return {k: loss(image) for k, loss in REGULARIZERS.items() if k in weights}

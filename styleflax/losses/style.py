@@ -1,13 +1,46 @@
-"""Style losses of one layer: distances between statistics over all positions.
+"""The style losses, one record each, by the names that configurations use.
 
-`losses.registry` sums them over layers.
+    loss = find_style_loss("gram")       # or StyleTerm("gram", layers=("relu3_1",))
+    loss.evaluate(output_features, style_features, key)
+
+Where a style stays the same over many steps, `loss.targets(style_features)` is
+computed once, and `loss.distance(output_features, targets, key)` in every step;
+`loss.by_layer` gives the terms of that sum, for layer weights.
+
+First stand the losses of one layer that compare means and deviations or Gram matrices;
+`losses.distributions` and `losses.mrf` have others. `STYLE_LOSSES` holds all of them,
+of which some take a number (`StyleTerm.offset` and `gamma`);
+`style_losses(arithmetic)` the same, computed as a method's `Arithmetic` says. The
+adversarial loss has parameters of its own and is a player (`methods.terms`), not one
+of these.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from styleflax.config import Arithmetic, StyleTerm
+from styleflax.losses.distributions import (
+    PAIR_KERNELS,
+    channel_mean,
+    covariance_loss,
+    covariance_matrix,
+    gaussian_mmd_loss,
+    histogram_loss,
+    linear_mmd_loss,
+    mean_and_gram,
+    polynomial_mmd_loss,
+    sampled_mmd_loss,
+    sorted_channels,
+)
+from styleflax.losses.mrf import mrf_loss
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
-from styleflax.types import FeatureMap
+from styleflax.types import FeatureMap, FeatureMaps, Key
 
 REDUCTIONS = ("channel_mean", "channel_sum")
 MeanStd = tuple[Float[Array, "b _"], Float[Array, "b _"]]
@@ -139,3 +172,167 @@ def _balanced(
 ) -> Float[Array, ""]:
     # The floor is far below any picture's.
     return (squares.sum(axis=(1, 2)) / (norms.sum(axis=(1, 2)) + 1e-12)).mean()
+
+
+_PATCH_LAYERS = ("relu3_1", "relu4_1")
+
+
+class StyleLoss(NamedTuple):
+    """How far features are from a style's, as a sum over layers.
+
+    Attributes:
+        summarize: feature of a style -> what of it is compared with, any tree.
+        compare: (feature, what `summarize` gave, key) -> scalar, a mean over the
+            batch.
+        layers: Those that are compared; () for all that the style comes with.
+    """
+
+    summarize: Callable[[FeatureMap], Any]
+    compare: Callable[[FeatureMap, Any, Key], Float[Array, ""]]
+    layers: tuple[str, ...] = ()
+
+    def targets(self, style_features: FeatureMaps) -> dict[str, Any]:
+        """What is compared with, by layer.
+
+        Raises:
+            ValueError: If a layer is missing.
+        """
+        names = self.layers or tuple(style_features)
+        if missing := [name for name in names if name not in style_features]:
+            raise ValueError(
+                f"style_features must have {', '.join(missing)}, got "
+                f"{', '.join(style_features)}"
+            )
+        return {name: self.summarize(style_features[name]) for name in names}
+
+    def by_layer(
+        self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
+    ) -> dict[str, Float[Array, ""]]:
+        """The distance of every layer in `targets`; `key` for losses that sample."""
+        return {
+            name: self.compare(
+                output_features[name], target, jax.random.fold_in(key, i)
+            )
+            for i, (name, target) in enumerate(targets.items())
+        }
+
+    def distance(
+        self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
+    ) -> Float[Array, ""]:
+        """The sum of `by_layer`."""
+        parts = self.by_layer(output_features, targets, key).values()
+        return sum(parts, start=jnp.zeros(()))
+
+    def evaluate(
+        self, output_features: FeatureMaps, style_features: FeatureMaps, key: Key
+    ) -> Float[Array, ""]:
+        """The loss of pictures and their styles, whose sizes may differ."""
+        return self.distance(output_features, self.targets(style_features), key)
+
+
+def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
+    """All style losses by name; those of moments computed as the arithmetic says."""
+    statistics = arithmetic.style_statistics()
+
+    def moments(feature: FeatureMap) -> Any:
+        return channel_mean_std(feature, **statistics)
+
+    def between_moments(feature: FeatureMap, target: Any, _: Key) -> Array:
+        reduction = arithmetic.reduction
+        return mean_std_loss(feature, target, reduction=reduction, **statistics)
+
+    balanced = _keyless(partial(balanced_mean_std_loss, **statistics))
+    of_moments = {
+        "style": StyleLoss(moments, between_moments),
+        "style_balanced": StyleLoss(moments, balanced),
+    }
+    return MappingProxyType({**of_moments, **_OTHERS})
+
+
+def find_style_loss(
+    term: str | StyleTerm, arithmetic: Arithmetic | None = None
+) -> StyleLoss:
+    """The style loss of a term, with the layers and the number that it gives.
+
+    Args:
+        term: A name in `STYLE_LOSSES`, a record, or its text as on the command line:
+            `gram@relu3_1+relu4_1`, `mmd_polynomial_offset0.5`.
+        arithmetic: Arithmetic of the method; None for the default.
+
+    Raises:
+        ValueError: If there is no such loss, it takes no such number, a layer is an
+            empty word, or a gamma is 0, by which all positions would be alike.
+
+    Example:
+        >>> import jax
+        >>> features = {"relu1_1": jax.random.normal(jax.random.key(0), (1, 4, 4, 2))}
+        >>> loss = find_style_loss("gram@relu1_1")
+        >>> value = loss.evaluate(features, features, jax.random.key(1))
+        >>> round(float(value), 3)
+        0.0
+    """
+    family = style_losses(arithmetic) if arithmetic else STYLE_LOSSES
+    if isinstance(term, str):
+        term = StyleTerm.parse(term)
+    name = term.unplaced()
+    numbers = {k: v for k in ("offset", "gamma") if (v := getattr(term, k)) is not None}
+    known = _WITH_NUMBER.get(term.loss, {})
+    if term.loss not in family or not numbers.keys() <= known.keys():
+        raise ValueError(f"style loss {name!r} unknown; there are {sorted(family)}")
+    loss = family[term.loss]
+    for number, value in numbers.items():
+        if number == "gamma" and value <= 0:
+            raise ValueError(f"the gamma of {name!r} must be above 0")
+        loss = loss._replace(compare=known[number](value))
+    if not term.layers:
+        return loss
+    if not all(term.layers):
+        raise ValueError(
+            f"{str(term)!r} must be {term.loss}@LAYER or {term.loss}@LAYER+LAYER"
+        )
+    return loss._replace(layers=term.layers)
+
+
+def _keyless(
+    loss: Callable[..., Float[Array, ""]],
+) -> Callable[[FeatureMap, Any, Key], Float[Array, ""]]:
+    return lambda feature, target, _: loss(feature, target)
+
+
+def _sampled_mmd(kernel: str) -> StyleLoss:
+    return StyleLoss(_whole, partial(sampled_mmd_loss, kernel=kernel))
+
+
+def _whole(feature: FeatureMap) -> FeatureMap:
+    return feature
+
+
+_OTHERS: Mapping[str, StyleLoss] = {
+    "gram": StyleLoss(gram_matrix, _keyless(gram_loss)),
+    "gram_balanced": StyleLoss(gram_matrix, _keyless(balanced_gram_loss)),
+    "gram_squared": StyleLoss(gram_matrix, _keyless(gram_squared_loss)),
+    "covariance": StyleLoss(covariance_matrix, _keyless(covariance_loss)),
+    "mmd_linear": StyleLoss(channel_mean, _keyless(linear_mmd_loss)),
+    "mmd_polynomial": StyleLoss(mean_and_gram, _keyless(polynomial_mmd_loss)),
+    "mmd_gaussian": StyleLoss(_whole, _keyless(gaussian_mmd_loss)),
+    **{f"mmd_{kernel}_sampled": _sampled_mmd(kernel) for kernel in PAIR_KERNELS},
+    "histogram": StyleLoss(
+        sorted_channels, _keyless(histogram_loss), ("relu1_1", "relu4_1")
+    ),
+    "mrf": StyleLoss(_whole, _keyless(mrf_loss), _PATCH_LAYERS),
+    "mrf_stride2": StyleLoss(
+        _whole, _keyless(partial(mrf_loss, stride=2)), _PATCH_LAYERS
+    ),
+}
+_WITH_NUMBER: Mapping[str, Mapping[str, Callable[[float], Callable[..., Array]]]] = {
+    "mmd_polynomial": {
+        "offset": lambda x: _keyless(partial(polynomial_mmd_loss, offset=x))
+    },
+    "mmd_polynomial_sampled": {"offset": lambda x: partial(sampled_mmd_loss, offset=x)},
+    "mmd_gaussian": {"gamma": lambda x: _keyless(partial(gaussian_mmd_loss, gamma=x))},
+    "mmd_gaussian_sampled": {
+        "gamma": lambda x: partial(sampled_mmd_loss, kernel="gaussian", gamma=x)
+    },
+}
+"""By loss and the number that a `StyleTerm` may give; see `losses.distributions`."""
+STYLE_LOSSES: Mapping[str, StyleLoss] = style_losses(Arithmetic())

@@ -9,8 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import AdaINOptions, Arithmetic, Losses
-from styleflax.losses.content import mse_loss, pixel_loss
-from styleflax.losses.regularizers import REGULARIZERS, regularize
+from styleflax.losses.content import REGULARIZERS, mse_loss, pixel_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -20,12 +19,16 @@ from styleflax.methods.base import (
     Tiling,
     Variables,
 )
-from styleflax.methods.encoder import FrozenEncoder, StylizingEncoder
+from styleflax.methods.features import (
+    FrozenEncoder,
+    StylizingEncoder,
+    feature_moments,
+    mix_moments,
+    style_moments,
+)
 from styleflax.methods.finishing import match_pairs
-from styleflax.methods.moments import feature_moments, mix_moments, style_moments
 from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
-from styleflax.models.decoder import Decoder
-from styleflax.models.layers import scale_channels
+from styleflax.models.vgg import Decoder, scale_channels
 from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average, middle_half
 from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
@@ -63,7 +66,7 @@ def make_adain(
         options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
-        remat: Save memory in training; see `methods.encoder`.
+        remat: Save memory in training; see `methods.features`.
         color_match: Strength of the color step before content and style losses judge a
             picture in training; its map has a gradient, too.
 

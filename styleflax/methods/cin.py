@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, CINOptions, CINStyleOptions, Losses
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.features import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     FeedForward,
@@ -42,12 +42,12 @@ def make_cin(
     The convolutions are all styles' own. `make_cin_style` adds a style.
 
     Args:
-        losses: Weights by term: `content`, those of `losses.regularizers`, and any
+        losses: Weights by term: `content`, those of `losses.content`, and any
             style loss (`methods.terms`).
         options: Options of the network, its styles, and how pictures are judged.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        remat: Save memory in training; see `methods.encoder`.
+        remat: Save memory in training; see `methods.features`.
 
     Raises:
         ValueError: If a term or layer is unknown, names are missing or the same,
@@ -80,7 +80,7 @@ def make_cin_style(
         options: As of `make_cin`, with the width of the model begun from.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        remat: Save memory in training; see `methods.encoder`.
+        remat: Save memory in training; see `methods.features`.
 
     Raises:
         ValueError: As `make_cin` does, and if there is not just one style.

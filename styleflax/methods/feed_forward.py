@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, FeedForwardOptions, Losses
-from styleflax.losses.content import mse_loss
-from styleflax.losses.regularizers import REGULARIZERS, regularize
+from styleflax.losses.content import REGULARIZERS, mse_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -21,7 +20,7 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.features import FrozenEncoder
 from styleflax.methods.terms import StyleTerms, make_style_terms, weigh_terms
 from styleflax.models.vgg import DEPTHS
 from styleflax.types import FeatureMaps, Image, Key, Params

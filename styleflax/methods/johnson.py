@@ -8,7 +8,7 @@ from jax.typing import DTypeLike
 
 from styleflax.config import Arithmetic, JohnsonOptions, Losses
 from styleflax.methods.base import Batch, Controls, Method, Style, Variables
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.features import FrozenEncoder
 from styleflax.methods.feed_forward import (
     FEED_FORWARD_LOSSES,
     FeedForward,
@@ -37,11 +37,11 @@ def make_johnson(
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
-            Caffe's), `losses.regularizers`, and any style loss (`methods.terms`).
+            Caffe's), `losses.content`, and any style loss (`methods.terms`).
         options: Options of the network, and where its pictures are judged.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        remat: Save memory in training; see `methods.encoder`.
+        remat: Save memory in training; see `methods.features`.
 
     Raises:
         ValueError: If a term or layer is unknown, or there is not one style.

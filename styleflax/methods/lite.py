@@ -14,8 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, LiteOptions, Losses
-from styleflax.losses.content import mse_loss, pixel_loss
-from styleflax.losses.regularizers import REGULARIZERS, regularize
+from styleflax.losses.content import REGULARIZERS, mse_loss, pixel_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -25,8 +24,12 @@ from styleflax.methods.base import (
     Tiling,
     Variables,
 )
-from styleflax.methods.encoder import FrozenEncoder
-from styleflax.methods.moments import feature_moments, mix_moments, style_moments
+from styleflax.methods.features import (
+    FrozenEncoder,
+    feature_moments,
+    mix_moments,
+    style_moments,
+)
 from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.lite import LiteDecoder, LiteEncoder
 from styleflax.ops.adain import adain, rescale_regions
@@ -71,7 +74,7 @@ def make_lite(
         options: Options of the network.
         arithmetic: Variances, and the reduction of the loss `style`.
         dtype: Compute type of the networks; statistics are float32.
-        remat: Save memory in training; see `methods.encoder`.
+        remat: Save memory in training; see `methods.features`.
 
     Raises:
         ValueError: If a term is unknown or the width is not positive.

@@ -11,8 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, Losses, SANetOptions
-from styleflax.losses.content import mse_loss
-from styleflax.losses.regularizers import REGULARIZERS, regularize
+from styleflax.losses.content import REGULARIZERS, mse_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -25,11 +24,8 @@ from styleflax.methods.base import (
     Tiling,
     Variables,
 )
-from styleflax.methods.encoder import FrozenEncoder, StylizingEncoder
-from styleflax.methods.moments import feature_moments
+from styleflax.methods.features import FrozenEncoder, StylizingEncoder, feature_moments
 from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
-from styleflax.models.decoder import Decoder
-from styleflax.models.layers import scale_channels
 from styleflax.models.sanet import (
     ByRegion,
     Regions,
@@ -40,6 +36,7 @@ from styleflax.models.sanet import (
     part_of,
     whole_picture,
 )
+from styleflax.models.vgg import Decoder, scale_channels
 from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
@@ -85,7 +82,7 @@ def make_sanet(
         options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics and scores are float32.
-        remat: Save memory in training; see `methods.encoder`.
+        remat: Save memory in training; see `methods.features`.
 
     Raises:
         ValueError: If a term is unknown, or the width is not possible.

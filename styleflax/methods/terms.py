@@ -1,6 +1,6 @@
 """The terms of a method's loss: their weighted sum, and those that compare styles.
 
-Every name in `losses.registry.STYLE_LOSSES` is a style term, and so is `adversarial`,
+Every name in `losses.style.STYLE_LOSSES` is a style term, and so is `adversarial`,
 whose critic is a second player. A `StyleTerm` gives one of them layers of its own.
 """
 
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, Losses, StyleTerm, Term
 from styleflax.losses.adversarial import critic_loss, persuasion_loss
-from styleflax.losses.registry import STYLE_LOSSES, StyleLoss, find_style_loss
+from styleflax.losses.style import STYLE_LOSSES, StyleLoss, find_style_loss
 from styleflax.methods.base import Batch, LossFn, Variables
 from styleflax.models.critic import PatchCritic
 from styleflax.models.vgg import scale_widths

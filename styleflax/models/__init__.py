@@ -6,12 +6,11 @@ from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
     from styleflax.models.critic import PatchCritic
-    from styleflax.models.decoder import Decoder
     from styleflax.models.inversion import invert_encoder
     from styleflax.models.lite import LiteDecoder, LiteEncoder
     from styleflax.models.sanet import SANet
     from styleflax.models.transformer_net import TransformerNet
-    from styleflax.models.vgg import VGG
+    from styleflax.models.vgg import VGG, Decoder
 
 __all__ = [
     "VGG",
@@ -28,7 +27,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "VGG": "vgg",
-        "Decoder": "decoder",
+        "Decoder": "vgg",
         "LiteDecoder": "lite",
         "LiteEncoder": "lite",
         "PatchCritic": "critic",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import ReflectConv, scale_channels
+from styleflax.models.vgg import ReflectConv, scale_channels
 from styleflax.types import FeatureMap
 
 
@@ -16,7 +16,7 @@ class PatchCritic(nn.Module):
     (MGAN); without normalization, so that a score depends on its patch alone.
 
     Attributes:
-        width: Factor on the 128 channels within; see `layers.scale_channels`.
+        width: Factor on the 128 channels within; see `models.vgg.scale_channels`.
         dtype: Compute type; parameters and scores are float32.
     """
 

@@ -7,9 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from styleflax.models.decoder import LAYERS, UPSAMPLED
-from styleflax.models.layers import ReflectConv
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, ReflectConv
 from styleflax.ops.spatial import max_pool_ceil
 from styleflax.types import Image, Params
 
@@ -50,7 +48,7 @@ def invert_encoder(
     maps = [encode(encoder_params, batch, "relu4_1") for batch in batches]
     rows_a_batch = -(-num_rows // len(batches))
     params: dict[str, Params] = {}
-    for name in LAYERS:
+    for name in DECODER_LAYERS:
         upsample = name in UPSAMPLED
         wanted = (encode(encoder_params, batch, name) for batch in batches)
         params[name] = _fit(maps, wanted, upsample, rows_a_batch, ridge)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from styleflax.models.layers import HalvingConv, ReflectConv, scale_channels
+from styleflax.models.vgg import HalvingConv, ReflectConv, scale_channels
 from styleflax.ops.spatial import Extent
 from styleflax.types import FeatureMaps, Image
 
@@ -32,7 +32,7 @@ def level_channels(width: float) -> tuple[int, ...]:
     """`CHANNELS` at that width: multiples of 4, at least 4.
 
     Raises:
-        ValueError: If the width is not possible; see `layers.scale_channels`.
+        ValueError: If the width is not possible; see `models.vgg.scale_channels`.
     """
     return tuple(scale_channels(c, width) for c in CHANNELS)
 
@@ -79,7 +79,7 @@ class LiteDecoder(nn.Module):
     Attributes:
         width: Factor on the channels; that of the encoder.
         dtype: Compute type; the image is float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     width: float = 1.0
@@ -120,7 +120,7 @@ class LiteDecoder(nn.Module):
         within = enlarged(within)
         x = residual(x, half, "half", within)
         x = enlarge(leaky_relu(x), max(half // 2, 4), "image_up", within)
-        image = ReflectConv(3, False, self.dtype, gain=0.1, name="image")
+        image = ReflectConv(3, False, self.dtype, self.native, gain=0.1, name="image")
         return image(leaky_relu(x), enlarged(within)).astype(jnp.float32) + 0.5
 
 

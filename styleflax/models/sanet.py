@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import AttentionPath
-from styleflax.models.layers import ReflectConv
+from styleflax.models.vgg import ReflectConv
 from styleflax.ops.attention import PartialAttention, attention, partial_attention
 from styleflax.ops.spatial import Extent, area_average, upsample_nearest
 from styleflax.ops.statistics import (

@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Norm, Output, Padding, Upsampling
-from styleflax.models.vgg import CAFFE_MEAN_BGR
+from styleflax.models.vgg import CAFFE_MEAN_BGR, find_param
 from styleflax.ops.conv import doubling_conv3x3, upsample_conv3x3_reflect, valid_conv
 from styleflax.ops.spatial import reflection_pad
 from styleflax.ops.statistics import mean_variance_norm
@@ -55,7 +55,7 @@ class TransformerNet(nn.Module):
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.
-        native: Enlarge maps before they are convolved; see `ops.conv`.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
     """
 
     norm: Norm = "batch"
@@ -191,8 +191,8 @@ class _Affine(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
-        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        scale = find_param(self, "scale", nn.initializers.ones, x.shape[-1:])
+        bias = find_param(self, "bias", nn.initializers.zeros, x.shape[-1:])
         return x * scale + bias
 
 
@@ -226,11 +226,11 @@ class _Conv(nn.Module):
         std = self.kernel_std
         init = he if std is None else nn.initializers.normal(std)
         shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = self.param("kernel", init, shape).astype(self.dtype)
+        kernel = jnp.asarray(find_param(self, "kernel", init, shape), self.dtype)
         bias = jnp.zeros(self.features, self.dtype)
         if self.biased:
-            bias = self.param("bias", nn.initializers.zeros, (self.features,))
-            bias = bias.astype(self.dtype)
+            given = find_param(self, "bias", nn.initializers.zeros, (self.features,))
+            bias = jnp.asarray(given, self.dtype)
         if self.kind == "nearest" and self.border == "mirror":
             return upsample_conv3x3_reflect(x, kernel, bias, native=self.native)
         if self.kind == "transposed":

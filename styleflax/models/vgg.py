@@ -1,21 +1,148 @@
-"""VGG-16 and VGG-19 as feature extractors (Simonyan and Zisserman 2015).
+"""VGG-16 and VGG-19 (Simonyan and Zisserman 2015), and the decoder that mirrors them.
 
-Convolutions are padded by reflection and pools round up, as in the networks of
-Gatys et al. and of Huang and Belongie.
+All of 3x3 convolutions that are padded by reflection. Pools round up, as in the
+networks of Gatys et al. and of Huang and Belongie.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
+from flax.core import FrozenDict
+from flax.errors import ScopeParamShapeError
 from jax.ad_checkpoint import checkpoint_name
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Pooling
-from styleflax.models.layers import ReflectConv, scale_channels
+from styleflax.ops.conv import (
+    conv3x3_reflect,
+    reflect_pad,
+    upsample_conv3x3_reflect,
+    valid_conv,
+)
 from styleflax.ops.spatial import Extent, average_pool_ceil, max_pool_ceil, refill
 from styleflax.types import FeatureMaps, Image, Params
+
+
+def scale_channels(channels: int, width: float) -> int:
+    """The channels of a layer at that width: a multiple of 4, at least 4.
+
+    Args:
+        channels: At width 1; kept as they are there.
+        width: Factor, above 0 and at most 8.
+
+    Raises:
+        ValueError: If the width is not possible.
+    """
+    if not isinstance(width, int | float) or not 0 < width <= 8:
+        raise ValueError(f"width must be above 0 and at most 8, got {width!r}")
+    return channels if width == 1 else max(round(channels * width / 4) * 4, 4)
+
+
+def find_param(
+    module: nn.Module,
+    name: str,
+    init: nn.initializers.Initializer,
+    shape: tuple[int, ...],
+) -> Float[Array | np.ndarray, "..."]:
+    """A parameter of a module, which is drawn only where the module begins.
+
+    `nn.Module.param` traces the draw at every call, to compare shapes: a quarter of the
+    time that tracing a network takes.
+
+    Args:
+        module: It is being called.
+        name: Of the parameter.
+        init: What draws it.
+        shape: Its shape.
+
+    Raises:
+        flax.errors.ScopeParamShapeError: If the given parameter has another shape.
+    """
+    if not module.has_variable("params", name):
+        return module.param(name, init, shape)
+    value: Array | np.ndarray = module.get_variable("params", name)
+    if value.shape != shape:
+        path = "/".join(module.path)
+        raise ScopeParamShapeError(name, path, value.shape, shape)
+    return value
+
+
+class ReflectConv(nn.Module):
+    """3x3 convolution of stride 1 with reflection padding: the size stays.
+
+    Attributes:
+        features: Output channels.
+        upsample: Repeat every position twice along both sides first.
+        dtype: Compute type; parameters are float32.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
+        gain: Variance of the kernel before training, times its inputs: 2 after a ReLU
+            (He et al. 2015), 1 keeps a variance, 0 begins as nothing.
+    """
+
+    features: int
+    upsample: bool = False
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+    gain: float = 2.0
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], extent: Extent | None = None
+    ) -> Float[Array, "b h2 w2 features"]:
+        """Convolved map, of twice the height and width where it is upsampled.
+
+        Args:
+            x: The map.
+            extent: What of `x` is the picture's; None for all of it.
+        """
+        if extent is not None:
+            x = refill(x, extent, inner=0 if self.upsample else 1)
+        shape = (3, 3, x.shape[-1], self.features)
+        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        kernel = find_param(self, "kernel", init, shape)
+        bias = find_param(self, "bias", nn.initializers.zeros, (self.features,))
+        operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
+        if self.upsample:
+            return upsample_conv3x3_reflect(*operands, native=self.native)
+        return conv3x3_reflect(*operands, native=self.native)
+
+
+class HalvingConv(nn.Module):
+    """3x3 convolution of stride 2 with reflection padding: sides halve, rounded up.
+
+    Attributes:
+        features: Output channels.
+        dtype: Compute type; parameters are float32.
+        gain: Variance of the kernel before training, times its inputs.
+    """
+
+    features: int
+    dtype: DTypeLike = jnp.float32
+    gain: float = 1.0
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], extent: Extent | None = None
+    ) -> Float[Array, "b h2 w2 features"]:
+        """Convolved map of half the height and width.
+
+        Args:
+            x: The map.
+            extent: What of `x` is the picture's; None for all of it.
+        """
+        if extent is not None:
+            x = refill(x, extent, inner=1)
+        shape = (3, 3, x.shape[-1], self.features)
+        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        kernel = find_param(self, "kernel", init, shape)
+        bias = find_param(self, "bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
+        return valid_conv(reflect_pad(x), kernel, 2) + bias
+
 
 Architecture = Literal["vgg16", "vgg19"]
 Convention = Literal["torchvision", "normalised"]
@@ -38,7 +165,7 @@ BLOCK_INPUT = "encoder block's input"
 
 
 def scale_widths(width: float) -> tuple[int, ...]:
-    """Channels of the five blocks with that factor; see `layers.scale_channels`."""
+    """Channels of the five blocks with that factor; see `scale_channels`."""
     return tuple(scale_channels(channels, width) for channels in WIDTHS)
 
 
@@ -163,3 +290,72 @@ def cut_params(params: Params, layers: tuple[str, ...]) -> Params:
     """The part of an encoder's parameters that `layers` need."""
     needed = {*VGG.of_params(params, layers).depth(), "preprocess"}
     return {name: leaf for name, leaf in params.items() if name in needed}
+
+
+# Output channels, named as the encoder's layers that they mirror. Those that
+# follow a pool there follow an upsampling here.
+DECODER_LAYERS: Mapping[str, int] = FrozenDict(
+    {
+        "conv4_1": 256,
+        "conv3_4": 256,
+        "conv3_3": 256,
+        "conv3_2": 256,
+        "conv3_1": 128,
+        "conv2_2": 128,
+        "conv2_1": 64,
+        "conv1_2": 64,
+        "conv1_1": 3,
+    }
+)
+UPSAMPLED = frozenset({"conv3_4", "conv2_2", "conv1_2"})
+
+
+class Decoder(nn.Module):
+    """RGB images, meant for [0, 1] but not clipped, from relu4_1 features.
+
+    Nine 3x3 convolutions with reflection padding, nearest upsampling where the
+    encoder pools, and no normalization, which would undo the style's statistics
+    (Huang and Belongie 2017, section 6; layers as in their published code).
+
+    Attributes:
+        dtype: Compute type; the image is float32.
+        native: Convolve by XLA's own operations alone; see `ops.conv`.
+        width: Factor on the channels; see `scale_channels`.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> feature = jnp.zeros((1, 2, 3, 512))
+        >>> decoder = Decoder()
+        >>> init = decoder.init_with_output
+        >>> jax.eval_shape(init, jax.random.key(0), feature)[0].shape
+        (1, 16, 24, 3)
+    """
+
+    dtype: DTypeLike = jnp.float32
+    native: bool = False
+    width: float = 1.0
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "b h w c"],
+        extent: Extent | None = None,
+    ) -> Float[Array, "b h8 w8 3"]:
+        """Images of eight times the height and width of `features`.
+
+        Args:
+            features: At relu4_1.
+            extent: What of `features` is the picture's; None for all of it.
+        """
+        x = features
+        for name, full in DECODER_LAYERS.items():
+            channels = full if name == "conv1_1" else scale_channels(full, self.width)
+            upsample = name in UPSAMPLED
+            conv = ReflectConv(channels, upsample, self.dtype, self.native, name=name)
+            x = conv(x, extent)
+            if upsample and extent is not None:
+                extent = extent.grown(2)
+            if name != "conv1_1":
+                x = nn.relu(x)
+        return x.astype(jnp.float32)

@@ -11,8 +11,15 @@ from tqdm import tqdm
 
 from styleflax.compile_cache.options import DETERMINISTIC, add_flag
 from styleflax.config import Config, Phase
-from styleflax.distributed.hosts import is_first, on_all, on_first, wait_for_all
-from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
+from styleflax.distributed import (
+    Stop,
+    StopRequest,
+    is_first,
+    on_all,
+    on_first,
+    stop_on_signals,
+    wait_for_all,
+)
 from styleflax.images.files import save_image
 from styleflax.memory import explained_memory
 from styleflax.methods.base import Method
@@ -24,12 +31,7 @@ from styleflax.parallel import (
     map_step,
     replicate,
 )
-from styleflax.training.phases import (
-    build_method,
-    build_methods,
-    phase_starts,
-    remaining_phases,
-)
+from styleflax.training.phases import build_methods, remaining_phases
 from styleflax.training.run import (
     MakeSampler,
     MakeScorer,
@@ -93,7 +95,7 @@ def train(
     if config.run.deterministic:
         add_flag(DETERMINISTIC)
     check_same_config(config)
-    method = build_methods(config)[0]
+    methods = build_methods(config)
     devices = all_devices(config.run.num_devices)
     for i, phase in enumerate(config.phases):
         parts = len(devices) * config.optimizer.accumulate_steps
@@ -106,7 +108,7 @@ def train(
         # Signals are taken until the last checkpoint is on disk.
         request = held.enter_context(stop_on_signals(request))
         run, state = open_run(
-            config, workdir, devices, pictures, method, make_sampler, make_scorer, held
+            config, workdir, devices, pictures, methods, make_sampler, make_scorer, held
         )
         state = _run_phases(run, state, Stop(request, devices))
     wait_for_all("everything is on disk")
@@ -114,10 +116,9 @@ def train(
 
 
 def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
-    total = phase_starts(run.config.phases)[-1]
     first = int(state.step)
     with tqdm(
-        total=total,
+        total=run.num_steps,
         initial=first,
         unit="step",
         dynamic_ncols=True,
@@ -150,11 +151,10 @@ def _run_phase(
     end: int,
     phase: Phase,
 ) -> TrainState:
-    every, total = run.config.run, phase_starts(run.config.phases)[-1]
-    method = build_method(run.config, phase)
+    every, method = run.config.run, run.methods[index]
     step = _make_step(run, method, phase, start)
-    draw = run.make_sampler(method) if run.make_sampler else None
-    score = make_phase_scorer(run, method)
+    draw = run.draws[index] if run.draws else None
+    score = None if run.scored is None else make_phase_scorer(run, method)
     first = int(state.step)
     if first == start:  # every phase begins with a fresh optimizer
         players = local_view(state.variables.players)
@@ -170,7 +170,7 @@ def _run_phase(
         if run.devices[0].platform == "cpu":
             # Virtual CPU devices dead-lock when steps pile up (before jax 0.12).
             jax.block_until_ready(metrics)
-        if score and _is_due(done, every.score_every_steps, total):
+        if score and _is_due(done, every.score_every_steps, run.num_steps):
             metrics = metrics | score(state)
         pending.append((done, metrics))
         bar.update()
@@ -181,7 +181,7 @@ def _run_phase(
         if saves and run.writer and run.checkpoints:
             run.writer.flush()
             run.checkpoints.save(done, state, run.notes)
-        if draw and _is_due(done, every.sample_every_steps, total):
+        if draw and _is_due(done, every.sample_every_steps, run.num_steps):
             batch = sample_batch(run.config, run.sources)
             variables, frozen = local_view((state.shown(), run.frozen))
             picture = draw(variables, frozen, batch)

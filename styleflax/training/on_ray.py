@@ -15,8 +15,7 @@ from typing import Any
 import jax
 
 from styleflax.config import Config
-from styleflax.distributed.hosts import joined_processes
-from styleflax.distributed.signals import StopRequest, stop_on_signals
+from styleflax.distributed import StopRequest, joined_processes, stop_on_signals
 from styleflax.memory import NotEnoughMemoryError
 from styleflax.parallel import check_divides
 from styleflax.training.loop import TrainingDivergedError

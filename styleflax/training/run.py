@@ -15,7 +15,7 @@ import optax
 
 from styleflax.config import Config
 from styleflax.config import Run as RunOptions
-from styleflax.distributed.hosts import (
+from styleflax.distributed import (
     broadcast,
     check_same,
     is_first,
@@ -38,6 +38,7 @@ from styleflax.training.encoder import (
 )
 from styleflax.training.export import model_file
 from styleflax.training.metrics import MetricWriter, read_metrics
+from styleflax.training.phases import phase_starts
 from styleflax.training.sources import (
     Pictures,
     Sources,
@@ -56,8 +57,9 @@ from styleflax.types import Params
 from styleflax.weights.store import ModelFile, model_digest, save_model
 
 logger = logging.getLogger(__name__)
-MakeSampler = Callable[[Method], Callable[[Variables, Params, Batch], np.ndarray]]
-"""From a method, `draw(variables, frozen, batch)` -> picture (h, w, 3), uint8."""
+Draw = Callable[[Variables, Params, Batch], np.ndarray]
+"""(variables, frozen, batch) -> picture (h, w, 3), uint8."""
+MakeSampler = Callable[[Method], Draw]
 
 
 class Scorer(NamedTuple):
@@ -79,11 +81,18 @@ MakeScorer = Callable[[Method, Batch], Scorer]
 class Run(NamedTuple):
     """What stays the same throughout a run.
 
-    Only process 0 has checkpoints, a writer, a sampler, and pairs and a scorer.
+    Only process 0 has checkpoints, a writer, pairs and a scorer.
+
+    Attributes:
+        methods: The method as every phase trains it.
+        num_steps: Steps of all phases.
+        draws: By phase, what `MakeSampler` made; only process 0 has them, if any.
     """
 
     config: Config
     workdir: Path
+    methods: Sequence[Method]
+    num_steps: int
     devices: Sequence[jax.Device]
     sources: Sources
     optimizer: optax.GradientTransformation
@@ -91,7 +100,7 @@ class Run(NamedTuple):
     checkpoints: Checkpoints | None
     writer: MetricWriter | None
     notes: dict[str, Any]
-    make_sampler: MakeSampler | None
+    draws: Sequence[Draw]
     scored: Batch | None
     make_scorer: MakeScorer | None
 
@@ -101,22 +110,22 @@ def open_run(
     workdir: Path,
     devices: Sequence[jax.Device],
     pictures: Pictures,
-    method: Method,
+    methods: Sequence[Method],
     make_sampler: MakeSampler | None,
     make_scorer: MakeScorer | None,
     held: contextlib.ExitStack,
 ) -> tuple[Run, TrainState]:
     """A run, and its state on the devices: the newest intact one, or the first.
 
-    Process 0 finds out which, and all take it. `method` is that of the first
-    phase; `held` closes what the run holds open.
+    Process 0 finds out which, and all take it. `methods` are those of the phases;
+    `held` closes what the run holds open.
 
     Raises:
         ValueError: If the folder holds the run of another encoder or network, the
             processes have different pictures or encoders, or the style pictures are
             not those of the method's own styles.
     """
-    sources, validation = pictures
+    (sources, validation), method = pictures, methods[0]
     check_same("numbers of contents and styles", [len(source) for source in sources])
     check_same("validation pictures", describe_split(config, validation))
     check_styles(config, method, sources)
@@ -139,6 +148,8 @@ def open_run(
     run = Run(
         config=config,
         workdir=workdir,
+        methods=methods,
+        num_steps=phase_starts(config.phases)[-1],
         devices=devices,
         sources=sources,
         optimizer=optimizer,
@@ -149,7 +160,7 @@ def open_run(
         checkpoints=checkpoints,
         writer=writer,
         notes=notes,
-        make_sampler=make_sampler if is_first() else None,
+        draws=[*map(make_sampler, methods)] if make_sampler and is_first() else [],
         scored=_read_scored(config, validation) if is_first() else None,
         make_scorer=make_scorer,
     )
@@ -265,13 +276,12 @@ BEST_NAME = "best.safetensors"
 
 def make_phase_scorer(
     run: Run, method: Method
-) -> Callable[[TrainState], dict[str, float]] | None:
+) -> Callable[[TrainState], dict[str, float]]:
     """`score(state)`: numbers by name, having kept the weights if they are the best.
 
-    None where the run does not ask for scores, or another process computes them.
+    For a run with pairs to score: one that asks for scores, in process 0.
     """
-    if run.scored is None:
-        return None
+    assert run.scored is not None
     names, losses = _make_losses(run, method, run.scored)
     judge = run.make_scorer(method, run.scored) if run.make_scorer else None
     wanted = run.config.run.best_by.split("+")

@@ -16,7 +16,7 @@ from styleflax.datasets.augment import center_crop
 from styleflax.datasets.manifest import make_manifest
 from styleflax.datasets.sources import PictureSource, open_source
 from styleflax.datasets.split import split_digest, split_sources
-from styleflax.distributed.hosts import on_all, on_first
+from styleflax.distributed import on_all, on_first
 from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError
 from styleflax.images.listing import RULES

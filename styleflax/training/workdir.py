@@ -17,7 +17,7 @@ from styleflax.datasets.manifest import (
     to_plain,
 )
 from styleflax.datasets.sources import split_spec
-from styleflax.distributed.hosts import exchange, is_first, on_all, on_first
+from styleflax.distributed import exchange, is_first, on_all, on_first
 from styleflax.files import locked_file, write_file
 from styleflax.images.listing import RULES, RULES_OF_0_1, Rules, read_rules
 

@@ -11,7 +11,7 @@ import jax
 from styleflax import methods
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
-from styleflax.weights.packaged_models import find_model, packaged_models
+from styleflax.weights.model_files import find_model, packaged_models
 from styleflax.weights.store import ModelFile, load_model
 
 _KEPT_MODELS, _KEPT_STYLIZERS = 3, 6

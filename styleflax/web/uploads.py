@@ -11,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from styleflax.images.listing import IMAGE_SUFFIXES
 from styleflax.images.unread import VIDEO_SUFFIXES
-from styleflax.inference.styles.file import STYLE_SUFFIX
+from styleflax.inference.contents import STYLE_SUFFIX
 from styleflax.web.limits import Limits, RefusedError
 
 OPTIONS = "options"

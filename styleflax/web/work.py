@@ -11,12 +11,11 @@ from PIL import Image as PillowImage
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import open_image
+from styleflax.images.files import keeps_alpha, write_picture
 from styleflax.images.read import Picture, read_picture
-from styleflax.images.write import keeps_alpha, write_picture
 from styleflax.inference.contents import Picture as AnyPicture
-from styleflax.inference.contents import rounded
+from styleflax.inference.contents import is_style_file, rounded
 from styleflax.inference.controls import make_plan
-from styleflax.inference.styles.file import is_style_file
 from styleflax.inference.stylizer import OneStyle
 from styleflax.inference.video.clip import Clip
 from styleflax.inference.video.clips import open_clip, open_writer

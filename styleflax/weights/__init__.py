@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from styleflax.weights.encoder import average_models, load_encoder
     from styleflax.weights.fetch import WeightsError
     from styleflax.weights.inventory import list_weights, verify
-    from styleflax.weights.packaged_models import find_model
+    from styleflax.weights.model_files import find_model
     from styleflax.weights.registry import EncoderSpec
     from styleflax.weights.store import ModelFile, load_model, model_digest, save_model
 
@@ -33,7 +33,7 @@ __getattr__, __dir__ = lazy_names(
         "ModelFile": "store",
         "WeightsError": "fetch",
         "average_models": "encoder",
-        "find_model": "packaged_models",
+        "find_model": "model_files",
         "list_weights": "inventory",
         "load_encoder": "encoder",
         "load_model": "store",

@@ -9,12 +9,12 @@ import numpy as np
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
-from styleflax.weights.packaged import load_packaged_vgg16
-from styleflax.weights.packaged_models import (
+from styleflax.weights.model_files import (
     check_weights,
     fetch_if_remote,
     packaged_models,
 )
+from styleflax.weights.packaged import load_packaged_vgg16
 from styleflax.weights.published.mapping import read_part
 from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
 from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params, model_digest

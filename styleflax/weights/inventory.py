@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.files import file_sha256
-from styleflax.weights import fetch, packaged, packaged_models, remote
+from styleflax.weights import fetch, model_files, packaged, registry
 from styleflax.weights.packaged import EVAL_COMMAND
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS
@@ -76,13 +76,13 @@ def verify(name_or_file: str) -> Verdict:
         **dict.fromkeys(DOWNLOADS, _cached_path),
         **dict.fromkeys(_model_names(), _model_path),
     }.get(name_or_file, Path)
-    if remote.is_remote(name_or_file):
+    if registry.is_remote(name_or_file):
         find = _fetched_path
     path = find(name_or_file)
-    is_download = name_or_file in DOWNLOADS or remote.is_remote(name_or_file)
+    is_download = name_or_file in DOWNLOADS or registry.is_remote(name_or_file)
     if is_download and not path.is_file():
         fetch.find_cached(name_or_file)  # says how to get it
-    packaged_models.check_weights(path)
+    model_files.check_weights(path)
     if not path.is_file() and name_or_file not in _model_names():
         names = ", ".join(entry.name for entry in list_weights())
         raise FileNotFoundError(
@@ -100,12 +100,12 @@ def verify(name_or_file: str) -> Verdict:
 def _find_problem(name: str, path: Path, sha256: str) -> str:
     if name in _model_names():
         load_model(path)
-        recorded = packaged_models.read_sums().get(name)
+        recorded = model_files.read_sums().get(name)
         if recorded is None:
-            return f"{packaged_models.SUMS} beside it does not list it"
+            return f"{model_files.SUMS} beside it does not list it"
         if recorded != sha256:
-            return f"its SHA-256 is {sha256}, {packaged_models.SUMS} has {recorded}"
-    elif name in DOWNLOADS or remote.is_remote(name):
+            return f"its SHA-256 is {sha256}, {model_files.SUMS} has {recorded}"
+    elif name in DOWNLOADS or registry.is_remote(name):
         fetch.find_cached(name)
     elif name in packaged.NETWORKS:
         packaged.read_packaged_file(name)
@@ -117,11 +117,11 @@ def _find_problem(name: str, path: Path, sha256: str) -> str:
 
 
 def _model_names() -> list[str]:
-    return sorted({*packaged_models.packaged_models(), *packaged_models.read_sums()})
+    return sorted({*model_files.packaged_models(), *model_files.read_sums()})
 
 
 def _model_path(name: str) -> Path:
-    return packaged_models.FOLDER / f"{name}{packaged_models.SUFFIX}"
+    return model_files.FOLDER / f"{name}{model_files.SUFFIX}"
 
 
 def _cached_path(name: str) -> Path:
@@ -129,7 +129,7 @@ def _cached_path(name: str) -> Path:
 
 
 def _fetched_path(url: str) -> Path:
-    return fetch.find_cache_dir() / remote.remote_weights(url).filename
+    return fetch.find_cache_dir() / registry.remote_weights(url).filename
 
 
 def _packaged_model(name: str) -> Entry:

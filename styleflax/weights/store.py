@@ -16,8 +16,11 @@ from jax.typing import DTypeLike
 
 from styleflax.files import write_file
 from styleflax.types import Params
-from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged_models import check_weights, packaged_defaults
+from styleflax.weights.model_files import (
+    check_weights,
+    packaged_defaults,
+    refuse_foreign,
+)
 from styleflax.weights.registry import EncoderSpec
 
 

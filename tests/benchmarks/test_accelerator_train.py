@@ -78,6 +78,7 @@ def test_a_training_returns_parts_that_join_to_the_model(
     assert (out / "adain.000").stat().st_size < model_path.stat().st_size
 
 
+@pytest.mark.slow  # as the one above, whose programs are compiled anew
 def test_when_the_time_is_up_what_was_trained_is_exported(
     packed, run_bare, model_path, tmp_path
 ):

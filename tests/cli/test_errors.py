@@ -4,7 +4,7 @@ import re
 import jax
 import pytest
 
-from styleflax.cli.errors import describe_error, one_line_errors
+from styleflax.cli.app import describe_error, one_line_errors
 from styleflax.memory import NotEnoughMemoryError
 from styleflax.weights.fetch import WeightsError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from styleflax import art as procedural
-from styleflax.weights import packaged_models, registry
+from styleflax.weights import model_files, registry
 from styleflax.weights.store import load_model
 
 
@@ -72,13 +72,14 @@ def test_demo_writes_a_sheet_and_its_parts(
         return np.full((32, 32, 3), shade, np.uint8)
 
     monkeypatch.setattr(procedural, "paint", paint)
-    # By default it takes all weights that come along.
-    monkeypatch.setattr(packaged_models, "FOLDER", model_path.parent)
+    # All packaged weights, by default.
+    monkeypatch.setattr(model_files, "FOLDER", model_path.parent)
     arguments = ["demo", "--size", "16", "-o"]
     code, output, _ = command(*arguments, tmp_path / "demo")
     assert code == 0
     assert str(tmp_path / "demo" / "demo.png") in output
-    assert len(names(tmp_path / "demo")) == 2 + 4 + 4
+    # The photo, the sheet, four paintings, and the photo by each and by their mix.
+    assert len(names(tmp_path / "demo")) == 2 + 4 + 5
     (tmp_path / "file").touch()
     assert "file" in refuses(*arguments, tmp_path / "file")
     assert "size must be" in refuses(*arguments, tmp_path / "demo", "--size", "3")

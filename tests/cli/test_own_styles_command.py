@@ -11,7 +11,7 @@ from PIL import Image
 from styleflax import methods
 from styleflax.cli.app import run
 from styleflax.methods.cin import make_cin_style
-from styleflax.weights.packaged_models import own_styles
+from styleflax.weights.model_files import own_styles
 from styleflax.weights.store import save_model
 
 

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from styleflax.cli.ray_flags import RayFlags, split_ray
-from styleflax.cli.train import main
+from styleflax.cli.train import RayFlags, main, split_ray
 from styleflax.config import Config
 from styleflax.training import on_ray
 

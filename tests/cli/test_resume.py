@@ -7,7 +7,7 @@ import os
 import pytest
 from fake_stylizer import FakeStylizer
 
-from styleflax.inference.folders import job as stylize_job
+from styleflax.inference.folders import stylize as stylize_job
 from styleflax.inference.folders.records import record_path
 
 

@@ -20,8 +20,7 @@ from tiny_run import make_pictures, make_tiny
 
 from styleflax import methods
 from styleflax.cli import train as command
-from styleflax.distributed import hosts
-from styleflax.distributed.signals import Stop
+from styleflax.distributed import Stop, joined_processes
 from styleflax.training import loop, run, workdir
 
 
@@ -51,7 +50,7 @@ def print_refusals(arguments):
     cases = {name: copy.deepcopy(config) for name in ("batch", "seed", "sources")}
     cases["method"] = cases["network"] = cases["encoder"] = config
     cases["batch"].phases[1].batch_size = 6
-    with hosts.joined_processes(config.run):
+    with joined_processes(config.run):
         cases["seed"].seed = jax.process_index()
         for name, case in cases.items():
             if name == "sources":

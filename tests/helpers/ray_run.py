@@ -17,7 +17,7 @@ def train_here(variables, config, workdir, request=None):
     import joined_run
 
     from styleflax import methods
-    from styleflax.distributed.signals import Stop
+    from styleflax.distributed import Stop
     from styleflax.training import loop
 
     os.environ.update(variables)  # the workers have the cluster's, not the driver's

@@ -10,7 +10,9 @@ import os
 import re
 import sys
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+from quick_programs import quick_flags
+
+os.environ["XLA_FLAGS"] = quick_flags(8)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ.setdefault("NPROC", "32")
 
@@ -20,9 +22,10 @@ import numpy as np
 
 from styleflax import methods
 from styleflax.methods.base import encode_painting, plain_controls, stylize
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import RowSplit
 
+WIDTH = 1 / 16
 COLLECTIVES = (
     "all-gather",
     "all-reduce",
@@ -43,9 +46,8 @@ def drawn(init, *arguments):
 
 
 def main(name, height, width, *, matched):
-    method = methods.build(name, native=True)
-    # Narrow where the decoder does not mind, for speed.
-    encoder = VGG(method.encoder_layers, widths=(8, 8, 16, 512, 512))
+    method = methods.build(name, native=True, width=WIDTH)
+    encoder = VGG(method.encoder_layers, widths=scale_widths(WIDTH))
     small = jnp.zeros((1, 16, 16, 3))
     frozen = {"encoder": drawn(encoder.init, jax.random.key(0), small)["params"]}
     variables = drawn(method.init, jax.random.key(0))

@@ -155,11 +155,12 @@ def test_grid_fits_pictures_of_any_size_into_cells():
     blue = np.zeros((100, 50, 3))
     blue[..., 2] = 1
     grid = image_grid([[red, blue], [None, red]], cell_px=32, gap_px=2)
-    assert grid.shape == (2 * 34 + 2, 2 * 34 + 2, 3)
+    # The second row is as high as the wide picture in it.
+    assert grid.shape == (34 + 18 + 2, 2 * 34 + 2, 3)
     assert tuple(grid[2 + 16, 2 + 16]) == RED
     assert tuple(grid[2 + 2, 2 + 16]) == WHITE  # above the wide picture
     assert tuple(grid[2 + 16, 36 + 16]) == (0, 0, 255)
-    assert tuple(grid[36 + 16, 2 + 16]) == WHITE  # the empty cell
+    assert tuple(grid[36 + 8, 2 + 16]) == WHITE  # the empty cell
     captioned = image_grid(
         [[red, blue]], captions=[["a", "much too long for it"]], cell_px=32
     )

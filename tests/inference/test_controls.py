@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from styleflax.inference.controls import make_plan, schedule_weights
+from styleflax.inference.controls import make_plan
 from styleflax.inference.masks.layout import WHOLE, lay_masks
+from styleflax.inference.video.stylizer import schedule_weights
 
 LEFT = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
 HALVES = [LEFT, ~LEFT]

@@ -1,6 +1,6 @@
 import numpy as np
 
-from styleflax.inference.folders.job import WAITING, group_by_shape
+from styleflax.inference.contents import WAITING, group_by_shape
 
 
 def pictures(widths):

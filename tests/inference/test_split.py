@@ -85,7 +85,7 @@ def test_rows_stay_where_they_are_and_no_added_row_is_seen(height):
 
 
 def test_a_stylizer_may_split_its_pictures(model_path, monkeypatch):
-    from styleflax.inference.render import renderer as split
+    from styleflax.inference import render as split
     from styleflax.inference.stylizer import Stylizer
 
     used = []

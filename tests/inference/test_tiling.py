@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,8 +51,9 @@ def check(case, size, alpha):
     assert deviation.max() < 1e-5
 
 
-@pytest.mark.parametrize("residue", range(16))
-def test_windows_of_sizes_of_every_residue_make_the_whole_picture(name, case, residue):
+# One side's are 0, 1, 7, 8, 9 and 15; the other's 3, 8, 6, 11, 0 and 14.
+@pytest.mark.parametrize("residue", [0, 1, 7, 8, 9, 15])
+def test_windows_of_sizes_of_any_residue_make_the_whole_picture(name, case, residue):
     # Of both sides; one is longer than a window, the other one shorter.
     size = (case.tile_px + 16 + residue, 16 + (5 * residue + 3) % 16)
     check(case, size[:: 1 - 2 * (residue % 2)], strength_of(name))
@@ -102,7 +105,8 @@ def test_colors_are_those_of_the_whole_picture_in_8_bits_too(case):
     content_u8 = picture(case.tile_px + 9, 40)
     method, *params = case.model
     image = jnp.asarray(picture(24, 40)[None] / np.float32(255))
-    style = encode_painting(method, *params, {"image": image})
+    encode = jax.jit(partial(encode_painting, method))
+    style = encode(*params, {"image": image})
     masks = np.zeros((3, 5, 8), np.float32)  # of a region without a pixel, too
     masks[0, :2], masks[1, 2:] = 1.0, 1.0
     controls = Controls(
@@ -114,7 +118,8 @@ def test_colors_are_those_of_the_whole_picture_in_8_bits_too(case):
         detail=jnp.array([0.1, 0.5, 0.0]),
     )
     photo = jnp.asarray(content_u8[None] / np.float32(255))
-    expected = stylize(method, *params, photo, [style], controls)[0].clip(0, 1)
+    whole = jax.jit(partial(stylize, method))
+    expected = whole(*params, photo, [style], controls)[0].clip(0, 1)
     for dtype, atol in ((np.float32, 1e-4), (np.uint8, 0.51)):
         out = np.empty(content_u8.shape, dtype)
         arguments = (case.model, content_u8, [style], controls)

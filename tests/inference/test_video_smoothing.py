@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.inference.video.smoothing import (
+from styleflax.inference.video.motion import (
     CUT_DISTANCE,
     CutFinder,
     Smoother,

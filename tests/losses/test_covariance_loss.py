@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.covariance import covariance_loss, covariance_matrix
-from styleflax.losses.registry import STYLE_LOSSES
+from styleflax.losses.distributions import covariance_loss, covariance_matrix
+from styleflax.losses.style import STYLE_LOSSES
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

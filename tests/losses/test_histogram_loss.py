@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.histogram import (
+from styleflax.losses.distributions import (
     histogram_loss,
     resample_sorted,
     sorted_channels,

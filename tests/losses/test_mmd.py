@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses import mmd
-from styleflax.losses.registry import STYLE_LOSSES, find_style_loss
+from styleflax.losses import distributions as mmd
+from styleflax.losses.style import STYLE_LOSSES, find_style_loss
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.regularizers import (
+from styleflax.losses.content import (
     REGULARIZERS,
     out_of_range_loss,
     regularize,

@@ -5,7 +5,7 @@ import numpy_adain
 import pytest
 
 from styleflax.losses import style
-from styleflax.losses.registry import find_style_loss
+from styleflax.losses.style import find_style_loss
 from styleflax.ops import statistics
 
 mean_std_loss = jax.jit(

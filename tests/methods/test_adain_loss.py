@@ -9,7 +9,7 @@ from styleflax.methods import adain as module
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.methods.finishing import match_pairs
-from styleflax.models.decoder import LAYERS
+from styleflax.models.vgg import DECODER_LAYERS
 from styleflax.ops.color_match import match_chroma, palette_of
 from styleflax.ops.spatial import middle_half
 
@@ -110,7 +110,7 @@ def test_only_the_decoder_is_trained():
     method = make_adain()
     variables = jax.eval_shape(method.init, KEY)
     assert list(variables.players) == list(method.losses) == ["model"]
-    assert set(variables.players["model"]) == set(LAYERS)
+    assert set(variables.players["model"]) == set(DECODER_LAYERS)
     assert variables.state == {}
 
 

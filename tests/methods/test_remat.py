@@ -35,7 +35,9 @@ def gradient_and_kept_bytes(make, losses, players, encoder, remat):
     return gradient(players, *constants), size
 
 
-@pytest.mark.parametrize("name", ["adain", "sanet"])
+@pytest.mark.parametrize(
+    "name", ["adain", pytest.param("sanet", marks=pytest.mark.slow)]
+)
 def test_rematerialised_gradients_are_the_same_and_keep_less(
     name, make_narrow, make_narrow_sanet
 ):

@@ -10,7 +10,7 @@ from jax.extend.core import jaxprs_in_params
 
 from styleflax.config import Arithmetic, FeedForwardOptions
 from styleflax.methods.cin import check_coefficients
-from styleflax.methods.encoder import FrozenEncoder
+from styleflax.methods.features import FrozenEncoder
 from styleflax.methods.feed_forward import make_perception
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.models.decoder import LAYERS, Decoder
+from styleflax.models.vgg import DECODER_LAYERS, Decoder
 
 CHANNELS = numpy_adain.ENCODER_WIDTHS[3]
 
@@ -24,7 +24,7 @@ def test_parameter_count_is_pinned():
     variables = jax.eval_shape(Decoder().init, jax.random.key(0), features)
     sizes = [leaf.size for leaf in jax.tree.leaves(variables)]
     assert sum(sizes) == 3_505_219
-    assert set(variables["params"]) == set(LAYERS)
+    assert set(variables["params"]) == set(DECODER_LAYERS)
 
 
 @pytest.mark.parametrize("native", [False, True])

@@ -6,16 +6,25 @@ import numpy as np
 import pytest
 
 from styleflax.models import inversion
-from styleflax.models.decoder import LAYERS, Decoder
 from styleflax.models.inversion import invert_encoder
-from styleflax.models.vgg import VGG, scale_widths
+from styleflax.models.vgg import DECODER_LAYERS, VGG, Decoder, scale_widths
 
 WIDTH = 0.125
 
 
-def small_encoder(architecture="vgg16"):
-    encoder = VGG(("relu4_1",), architecture, widths=scale_widths(WIDTH))
-    return encoder.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
+@pytest.fixture(scope="module")
+def encoder():
+    """He's initialization."""
+    network = VGG(("relu4_1",), widths=scale_widths(WIDTH))
+    image = jnp.zeros((1, 8, 8, 3))
+    shapes = jax.eval_shape(network.init, jax.random.key(0), image)["params"]
+    rng = np.random.default_rng(4)
+
+    def draw(leaf):
+        scale = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.0
+        return np.float32(scale * rng.standard_normal(leaf.shape))
+
+    return jax.tree.map(draw, shapes)
 
 
 def smooth_images(seed, count, side=32):
@@ -28,26 +37,28 @@ def smooth_images(seed, count, side=32):
 def reconstruct(encoder_params, decoder_params, images):
     layer = "relu4_1"
     encoder = VGG.of_params(encoder_params, (layer,))
-    feature = encoder.apply({"params": encoder_params}, images)[layer]
-    return Decoder(width=WIDTH).apply({"params": decoder_params}, feature)
 
+    @jax.jit
+    def run(encoder_params, decoder_params):
+        feature = encoder.apply({"params": encoder_params}, images)[layer]
+        return Decoder(width=WIDTH).apply({"params": decoder_params}, feature)
 
-ENCODER = small_encoder()
+    return run(encoder_params, decoder_params)
 
 
 @pytest.fixture(scope="module")
-def decoder_params():
-    return invert_encoder(ENCODER, smooth_images(0, 96))
+def decoder_params(encoder):
+    return invert_encoder(encoder, smooth_images(0, 96))
 
 
-def test_a_picture_that_was_not_fitted_comes_back(decoder_params):
+def test_a_picture_that_was_not_fitted_comes_back(encoder, decoder_params):
     unseen = smooth_images(1, 4)
-    error = jnp.square(reconstruct(ENCODER, decoder_params, unseen) - unseen)
+    error = jnp.square(reconstruct(encoder, decoder_params, unseen) - unseen)
     assert float(error.mean()) < 0.5 * float(unseen.var())
 
 
 def test_layers_have_the_names_of_the_decoders(decoder_params):
-    assert list(decoder_params) == list(LAYERS)
+    assert list(decoder_params) == list(DECODER_LAYERS)
 
 
 def test_the_fit_is_ridge_regression_as_numpy_has_it():
@@ -68,11 +79,11 @@ def test_the_fit_is_ridge_regression_as_numpy_has_it():
     np.testing.assert_allclose(got, want, atol=2e-4)
 
 
-def test_the_same_pictures_give_the_same_decoder(decoder_params):
-    again = invert_encoder(ENCODER, smooth_images(0, 96))
+def test_the_same_pictures_give_the_same_decoder(encoder, decoder_params):
+    again = invert_encoder(encoder, smooth_images(0, 96))
     jax.tree.map(np.testing.assert_array_equal, decoder_params, again)
 
 
-def test_sides_that_the_pools_would_round_are_refused():
+def test_sides_that_the_pools_would_round_are_refused(encoder):
     with pytest.raises(ValueError, match="multiples of 8"):
-        invert_encoder(small_encoder(), jnp.zeros((1, 20, 16, 3)))
+        invert_encoder(encoder, jnp.zeros((1, 20, 16, 3)))

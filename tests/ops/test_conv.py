@@ -138,6 +138,14 @@ def test_frozen_kernel_costs_no_kernel_gradient():
     assert flops_of_gradient((0, 1), args) > 2.9 * forward
 
 
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 32), (32, 3)])
+def test_nor_does_it_to_and_from_an_image(inputs, outputs):
+    args = operands(12, 12, inputs, outputs)
+    product = 2 * 9 * inputs * outputs * 2 * 12 * 12
+    saved = flops_of_gradient((0, 1), args) - flops_of_gradient(0, args)
+    assert saved > 0.9 * product
+
+
 @both
 def test_forward_mode_equals_that_of_the_plain_formulation(name):
     function, reference = PAIRS[name]
@@ -152,9 +160,10 @@ def test_forward_mode_equals_that_of_the_plain_formulation(name):
 
 
 @both
-def test_vmap_over_maps_and_kernels_equals_a_loop(name):
+@pytest.mark.parametrize("channels", [(3, 12), (12, 3)])
+def test_vmap_over_maps_and_kernels_equals_a_loop(name, channels):
     function = PAIRS[name][0]
-    many = [operands(4, 5, 3, 12), operands(4, 5, 3, 12, seed=1)]
+    many = [operands(4, 5, *channels, seed=seed) for seed in range(2)]
     stacked = jax.tree.map(lambda *a: jnp.stack(a), *many)
     gradient = jax.jit(jax.grad(loss_of(function), argnums=(0, 1, 2)))
     looped = [gradient(*args) for args in many]

@@ -12,7 +12,7 @@ moments_mean_std = jax.jit(statistics.moments_mean_std, static_argnames=("ddof",
 merge_moments = jax.jit(statistics.merge_moments)
 region_moments = jax.jit(statistics.region_moments)
 RNG = np.random.default_rng(0)
-SHAPES = [(1, 1, 1, 3), (2, 1, 7, 4), (1, 5, 6, 2), (2, 17, 13, 3)]
+SHAPES = [(1, 1, 1, 3), (2, 1, 7, 4), (1, 5, 6, 2), (2, 17, 13, 3), (2, 3, 75, 4)]
 
 
 def feature_map(shape, dtype="f4"):
@@ -32,13 +32,34 @@ def test_statistics_of_one_to_four_are_known(ddof, variance):
 
 
 @pytest.mark.parametrize("ddof", [0, 1])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 256, 256, 2)])
 def test_statistics_agree_with_float64(shape, ddof):
     x = feature_map(shape)
     for got, expected in zip(
         channel_mean_std(x, ddof=ddof), mean_std(x, ddof), strict=True
     ):
         np.testing.assert_allclose(got, expected, rtol=2e-6)
+
+
+def test_derivatives_are_those_of_the_formula():
+    def formula(x):
+        mean = x.mean(axis=(1, 2))
+        squares = jnp.square(x - mean[:, None, None]).mean(axis=(1, 2))
+        return mean, jnp.sqrt(squares + 1e-5)
+
+    def total(function):
+        return lambda x: sum(jnp.sin(2 * y).sum() for y in function(x))
+
+    x, direction = feature_map((2, 3, 40, 2)), feature_map((2, 3, 40, 2))
+    for got, expected in zip(
+        *(
+            jax.jvp(jax.grad(total(function)), (x,), (direction,))
+            for function in (channel_mean_std, formula)
+        ),
+        strict=True,
+    ):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(got, expected, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize("ddof", [0, 1])

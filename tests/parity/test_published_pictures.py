@@ -9,8 +9,7 @@ from styleflax import methods
 from styleflax.inference.model import build_model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables, plain_controls, stylize
-from styleflax.models.decoder import Decoder
-from styleflax.models.vgg import VGG
+from styleflax.models.vgg import VGG, Decoder
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.weights.published.convert import export_published

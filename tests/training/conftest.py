@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from quick_programs import quick_flags
 from tiny_run import make_config, make_pictures, make_tiny, write_encoder
 from two_processes import CHILD, FLAGS, by_flags, free_port
 
@@ -65,7 +66,7 @@ def start(tmp_path_factory):
     config = folder / "tiny.py"
     config.write_text("from tiny_run import make_config as get_config")
     environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": quick_flags(2),
         "PYTHONPATH": str(CHILD.parent),
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from quick_programs import quick_flags
 
 from styleflax import parallel
 from styleflax.parallel import all_devices, local_view, make_any, replicate
@@ -14,10 +15,11 @@ CHILD = Path(__file__).parents[1] / "helpers" / "many_devices.py"
 
 
 def test_one_two_and_eight_devices_agree_under_gradient_descent(tmp_path):
-    flag = "--xla_force_host_platform_device_count=8"
     out = tmp_path / "found.npz"
     subprocess.run(
-        [sys.executable, CHILD, out], env=os.environ | {"XLA_FLAGS": flag}, check=True
+        [sys.executable, CHILD, out],
+        env=os.environ | {"XLA_FLAGS": quick_flags(8)},
+        check=True,
     )
     with np.load(out) as found:
         changes = {k: np.float64(v) - found["start"] for k, v in found.items()}

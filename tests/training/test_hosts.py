@@ -1,10 +1,10 @@
 import jax
 import pytest
 
+from styleflax import distributed as agreement
 from styleflax.cli.train import parse_arguments
 from styleflax.config import Run
-from styleflax.distributed import hosts as agreement
-from styleflax.distributed.hosts import (
+from styleflax.distributed import (
     broadcast,
     check_same,
     exchange,

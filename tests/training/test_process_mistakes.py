@@ -45,6 +45,7 @@ def test_what_one_process_may_not_do_is_refused_in_all(run_two, tmp_path):
     assert not (tmp_path / "batch" / "config.json").exists()
 
 
+@pytest.mark.slow  # two processes more than the test above
 def test_different_workdirs_are_refused(run_two, tmp_path):
     ended = run_two((tmp_path / "a", tmp_path / "b"))
     assert codes(ended) == [2, 2]
@@ -58,7 +59,10 @@ def test_different_workdirs_are_refused(run_two, tmp_path):
     ("process_id", "line"),
     [
         (1, "no coordinator answers at 127.0.0.1:{port} within 1 s"),
-        (0, "not all of the 2 processes came to 127.0.0.1:{port} within 1 s"),
+        pytest.param(
+            *(0, "not all of the 2 processes came to 127.0.0.1:{port} within 1 s"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_processes_that_do_not_come_are_one_line(process_id, line, start, tmp_path):

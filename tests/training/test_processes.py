@@ -85,6 +85,7 @@ def test_two_processes_by_pmap_under_open_mpi_equal_one_and_go_on_as_one(
     check_end(both)
 
 
+@pytest.mark.slow  # five processes; the pair above has what they share
 def test_a_lone_run_goes_on_by_shard_map_in_two_processes_under_slurm(
     start, run_two, check_end, tmp_path
 ):
@@ -101,6 +102,7 @@ def test_a_lone_run_goes_on_by_shard_map_in_two_processes_under_slurm(
     check_end(workdir)
 
 
+@pytest.mark.slow  # twelve processes; other tests have it in one
 def test_signals_kills_and_a_damaged_checkpoint_change_nothing(
     run_two, start_two, tmp_path
 ):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_run
+from quick_programs import quick_flags
 from tiny_run import write_encoder
 from two_processes import FLAGS, codes
 
@@ -27,7 +28,7 @@ def cluster(tmp_path_factory):
     """Address of a cluster whose workers have two devices each."""
     compiled = tmp_path_factory.mktemp("compiled_on_ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+        patch.setenv("XLA_FLAGS", quick_flags(2))
         patch.setenv("PYTHONPATH", f"{HELPERS}{os.pathsep}{PACKAGE}")
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(compiled))
         patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -5,8 +5,8 @@ import threading
 import jax
 import pytest
 
-from styleflax.distributed import signals
-from styleflax.distributed.signals import Stop, StopRequest, stop_on_signals
+from styleflax import distributed as signals
+from styleflax.distributed import Stop, StopRequest, stop_on_signals
 
 
 def test_a_signal_sets_the_request_and_names_itself():

@@ -13,8 +13,12 @@ from styleflax.training.export import read_run
 from styleflax.training.metrics import read_metrics
 from styleflax.weights.store import save_model
 
+OTHERS = ("smoke_johnson", "smoke_cin", "smoke_sanet")
 
-@pytest.mark.parametrize("name", ["smoke", "smoke_johnson", "smoke_cin", "smoke_sanet"])
+
+@pytest.mark.parametrize(
+    "name", ["smoke", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+)
 def test_a_smoke_configuration_trains_and_its_model_makes_a_picture(name, tmp_path):
     workdir = tmp_path / "run"
     flags = [f"--config=configs/{name}.py", f"--workdir={workdir}"]

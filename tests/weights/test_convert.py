@@ -43,7 +43,7 @@ def test_encoder_and_decoder_make_adain(files):
     assert next(iter(model.encoder_params)) == "preprocess"
     assert list(model.encoder_params)[-1] == "conv4_1"
     assert model.players.keys() == {"model"}
-    assert list(model.players["model"]) == list(formats.LAYERS)
+    assert list(model.players["model"]) == list(formats.DECODER_LAYERS)
 
 
 def test_with_a_transformer_they_make_sanet(files):
@@ -51,7 +51,7 @@ def test_with_a_transformer_they_make_sanet(files):
     assert model.method == "sanet"
     assert list(model.encoder_params)[-1] == "conv5_1"
     blocks = {"sanet4_1", "sanet5_1", "merge_conv"}
-    assert model.players["model"].keys() == {*formats.LAYERS} | blocks
+    assert model.players["model"].keys() == {*formats.DECODER_LAYERS} | blocks
     assert model.players["model"]["sanet4_1"].keys() == {"f", "g", "h", "out_conv"}
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from styleflax.models.vgg import conv_names
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ENCODER_ONLY, ModelFile, load_model, save_model
 

@@ -107,7 +107,7 @@ def test_every_tensor_keeps_its_values_in_this_library_s_layout(
     state = make_state("decoder")
     write_zip(tmp_path / "d.pth", state)
     params = read_part(tmp_path / "d.pth").params
-    assert list(params) == list(formats.LAYERS)
+    assert list(params) == list(formats.DECODER_LAYERS)
     np.testing.assert_array_equal(
         params["conv3_1"]["kernel"].transpose(3, 2, 0, 1), state["14.weight"]
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from styleflax.weights.packaged_models import packaged_models
+from styleflax.weights.model_files import packaged_models
 from styleflax.weights.store import load_model
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 from small_model import make_model
 
-from styleflax.weights.packaged_models import packaged_models
+from styleflax.weights.model_files import packaged_models
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import load_model, model_digest, save_model
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from styleflax.datasets.labelled import LabelledSource, open_labelled
-from styleflax.inference.checks import MIN_SIDE_PX, check_alpha
-from styleflax.inference.controls import make_plan
+from styleflax.images.decoding import MIN_SIDE_PX
+from styleflax.inference.controls import check_alpha, make_plan
 from styleflax.inference.datasets.parts import make_features
 from styleflax.inference.datasets.program import Paintings, make_style_encoder
 from styleflax.inference.model import Model, build_model
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import load_model, model_digest
 
 ENCODINGS = ("jpeg", "png")

@@ -49,7 +49,7 @@ from styleflax.inference.datasets.parts import (
     write_part,
 )
 from styleflax.inference.datasets.program import make_bulk_program
-from styleflax.inference.render.sizes import WHOLE_SIZES
+from styleflax.inference.render import WHOLE_SIZES
 from styleflax.inference.stylizer import Stylizer
 from styleflax.memory import explained_memory
 

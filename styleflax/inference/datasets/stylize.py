@@ -9,7 +9,7 @@ import jax
 from tqdm import tqdm
 
 from styleflax.config import Run
-from styleflax.distributed.hosts import joined_processes, on_all, on_first
+from styleflax.distributed import joined_processes, on_all, on_first
 from styleflax.inference.datasets.job import (
     Job,
     Settings,

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.files import check_file
+from styleflax.images.files import SUFFIXES_WRITTEN
 from styleflax.images.listing import LeftOut
-from styleflax.images.write import SUFFIXES_WRITTEN
-from styleflax.inference.checks import check_alpha
 from styleflax.inference.folders.outputs import check_suffix, without_results
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIX,
@@ -22,7 +21,7 @@ from styleflax.inference.folders.sources import (
     expand_styles,
     mixes_of,
 )
-from styleflax.weights.packaged_models import own_styles
+from styleflax.weights.model_files import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""
@@ -279,6 +278,8 @@ def _read_alpha(line: _Line, default: float) -> float:
     text = line.cells.get("alpha", "")
     if not text:
         return default
+    from styleflax.inference.controls import check_alpha  # noqa: PLC0415  (JAX)
+
     try:
         value = float(text.replace(",", "."))  # as spreadsheets of many countries
         check_alpha(value)

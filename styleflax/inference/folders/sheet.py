@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from styleflax.images.files import load_image_u8
+from styleflax.images.files import encode_picture, load_image_u8, write_whole
 from styleflax.images.grid import image_grid
 from styleflax.images.read import Picture
-from styleflax.images.write import encode_picture, write_whole
 from styleflax.inference.controls import ControlArguments, Plan
-from styleflax.inference.folders.job import Job, expect_sizes, run_job
 from styleflax.inference.folders.outputs import pair_names
 from styleflax.inference.folders.pairs import Given
 from styleflax.inference.folders.records import (
     Recorder,
+    Watcher,
     digest_bytes,
     find_state,
     find_states,
@@ -30,9 +29,10 @@ from styleflax.inference.folders.sources import (
     Pair,
     Row,
     Source,
+    count_sizes,
     read_source,
 )
-from styleflax.inference.folders.watcher import Watcher
+from styleflax.inference.folders.stylize import Job, run_job
 from styleflax.inference.stylizer import Stylizer
 from styleflax.memory import explained_memory
 
@@ -151,7 +151,7 @@ class Page:
             made[pair] = picture.on_white()
             cells.keep(pair, made[pair])
 
-        expect_sizes(stylizer, job.contents, job.plan.size)
+        stylizer.expect(count_sizes(job.contents, job.plan.size))
         watcher.skip([(pair, job.targets[pair]) for pair in made])
         run_job(job._replace(targets=left), stylizer, watcher, keep)
         if made:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,10 +19,11 @@ from styleflax.images.listing import (
     list_folder,
 )
 from styleflax.images.read import Picture, read_picture
-from styleflax.weights.packaged_models import own_styles
+from styleflax.weights.model_files import own_styles
 
 if TYPE_CHECKING:
-    from styleflax.inference.controls import ControlArguments
+    from styleflax.inference.controls import ControlArguments, Plan
+    from styleflax.inference.stylizer import OneStyle, Stylizer
 
 DASH = Path("-")
 """Stands for standard input or output."""
@@ -89,12 +90,15 @@ def mixes_of(styles: Sequence[Source], *, together: bool) -> list[Mix]:
 def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
     """How many sizes photographs will have, as their headers say.
 
-    Those whose header cannot be read are left out: reading them says why.
+    Those whose header cannot be read are left out: reading them says why. A single one
+    is not opened.
 
     Args:
         photos: Photos to check.
         size_px: Short side that they will be resized to, or None.
     """
+    if len(photos) == 1:
+        return 1
     sizes = set()
     for photo in photos:
         if photo.data is None and photo.path.is_fifo():
@@ -228,6 +232,41 @@ def read_source(source: Source, max_megapixels: float) -> Picture:
     except ImageError as error:
         text = str(error).replace("the data", "standard input", 1)
         raise ImageError(text) from None
+
+
+def read_mix(
+    mix: Sequence[Source],
+    stylizer: "Stylizer",
+    plan: "Plan",
+    max_megapixels: float,
+    warn: Callable[[str], None],
+) -> "list[OneStyle]":
+    """Returns styles as a stylizer takes them, read once for many contents.
+
+    Args:
+        mix: The styles of one result.
+        stylizer: The stylizer that takes them.
+        plan: The plan of the results.
+        max_megapixels: Largest image that is read, in megapixels.
+        warn: Told what has to be ignored.
+
+    Raises:
+        ValueError: A style cannot be used.
+        FileNotFoundError: A style is missing.
+    """
+    parts = [read_part(source, max_megapixels) for source in mix]
+    styles: list[OneStyle] = []
+    for source in mix:
+        if source.is_own:
+            styles.append(str(source.path))
+        elif source.path.suffix.lower() == STYLE_SUFFIX:
+            styles.append(source.path)
+        else:
+            picture = read_source(source, max_megapixels)
+            for note in picture.notes:
+                warn(note)
+            styles.append(picture.on_white())
+    return stylizer.read_styles(styles, plan, parts)
 
 
 def _of_folder(

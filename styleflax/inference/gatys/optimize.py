@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from styleflax.inference.checks import MIN_SIDE_PX
+from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.gatys.descent import (
     Descent,
     Kept,

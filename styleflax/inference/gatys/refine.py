@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
 
-from styleflax.inference.checks import MIN_SIDE_PX
+from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.gatys.optimize import Size, make_gatys

@@ -2,32 +2,23 @@
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
 
-from styleflax.images.pixels import to_float
+from styleflax.images.pixels import BAND_PX, to_float
 from styleflax.inference.masks.read import ALPHA, REST, Masking
 from styleflax.inference.tiles.windows import Window
 
 WHOLE = np.ones((1, 1, 1), np.float32)
 """One region, of any size."""
-BAND_PX = 2**20
-"""Pixels processed at a time."""
 _NEGLIGIBLE = 0.02
 """Masks of 8 bits that should sum to 1 may miss it by their rounding."""
 _MIN_AREA_PX = 1.0
 _DEVIATIONS = 4.0
 """Standard deviations after which a Gaussian is cut off."""
-
-
-def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yields the first row and the end of every band of a picture."""
-    step = max(1, BAND_PX // width)
-    for first in range(0, height, step):
-        yield first, min(first + step, height)
 
 
 class LaidMasks:

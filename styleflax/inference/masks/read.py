@@ -128,7 +128,7 @@ def check_style_mask(mask: Mask, name: str) -> np.ndarray:
 
 
 def check_style_masks(
-    masks: Sequence[Mask | None] | None, num_styles: int
+    masks: Sequence[Mask | None], num_styles: int
 ) -> tuple[np.ndarray | None, ...]:
     """The values of all styles' masks, None where a style has none.
 
@@ -136,8 +136,6 @@ def check_style_masks(
         ValueError: If they are not one per style, or as `check_style_mask` does.
         FileNotFoundError: The same.
     """
-    if masks is None:
-        return (None,) * num_styles
     if not isinstance(masks, list | tuple) or len(masks) != num_styles:
         raise ValueError(
             f"style_masks must be a list of one per style, or None; there are "

@@ -14,6 +14,7 @@ from styleflax.inference.contents import (
     Picture,
     StylePixels,
     as_floats,
+    is_style_file,
     load_pixels,
     resize,
 )
@@ -24,7 +25,6 @@ from styleflax.inference.model import Model
 from styleflax.inference.styles.file import (
     StyleFile,
     check_style,
-    is_style_file,
     load_style,
     save_style,
 )

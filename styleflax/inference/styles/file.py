@@ -13,14 +13,13 @@ import safetensors
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from styleflax.inference.contents import STYLE_SUFFIX, is_style_file
 from styleflax.methods.base import Style
-from styleflax.weights.foreign import refuse_foreign
+from styleflax.weights.model_files import refuse_foreign
 from styleflax.weights.store import write_atomically
 
 FORMAT_VERSION = 2
-"""Files of version 1 lack the painting's palette; see `methods.finishing`."""
-STYLE_SUFFIX = ".style"
-"""Paths that end so are style files wherever a painting may stand."""
+"""Files of version 1 lack the painting's palette; see `ops.color_match`."""
 
 _METADATA_KEY = "styleflax-style"
 # What damaged or hostile JSON and names of tensors raise.
@@ -48,14 +47,6 @@ class StyleFile(NamedTuple):
     model: str
     model_digest: str
     painting: str
-
-
-def is_style_file(source: object) -> bool:
-    """Whether this is a path that ends in `STYLE_SUFFIX`."""
-    return (
-        isinstance(source, str | os.PathLike)
-        and Path(source).suffix.lower() == STYLE_SUFFIX
-    )
 
 
 def save_style(path: str | os.PathLike[str], file: StyleFile) -> None:

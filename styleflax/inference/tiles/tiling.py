@@ -5,7 +5,7 @@ decodes. Inside a window's program every layer refills what lies beyond the pict
 (see `ops.spatial`), and of its result only the core counts, which is far enough from
 where the window ends and the picture does not. So there is no seam; memory depends on
 the window; and a picture of a new size compiles nothing. The color step is a third
-pass, over the pixels of the result (see `inference.color.matching`).
+pass, over the pixels of the result (see `inference.color`).
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Shaped
 
 from styleflax.compile_cache.jit import kept_jit
 from styleflax.images.pixels import to_u8
-from styleflax.inference.color.matching import match_by_bands
+from styleflax.inference.color import match_by_bands
 from styleflax.inference.contents import as_floats
 from styleflax.inference.masks.layout import (
     Cells,
@@ -31,8 +31,12 @@ from styleflax.inference.masks.layout import (
     layer_cells,
     window_cells,
 )
-from styleflax.inference.model import Model
-from styleflax.inference.render.sizes import attends_to_itself, in_teraflops, of_picture
+from styleflax.inference.model import (
+    Model,
+    attends_to_itself,
+    in_teraflops,
+    of_picture,
+)
 from styleflax.inference.tiles.windows import (
     TILE_PX,
     Features,
@@ -143,7 +147,7 @@ class Passes(NamedTuple):
 
 
 class _Detail(NamedTuple):
-    """What `methods.finishing.add_detail` needs of a window."""
+    """What `ops.color_match.add_detail` needs of a window."""
 
     photo: Float[np.ndarray, "1 side side 3"]
     share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]
@@ -165,7 +169,7 @@ def begin_passes(
     cells = layer_cells(masks, content.shape[:2], strides)
     # Of one size whatever the picture's, so that nothing is compiled for it.
     unseen = jnp.ones((len(controls.strength), 1, 1))
-    # The color step is done when all windows are, by `inference.color.matching`.
+    # The color step is done when all windows are, by `inference.color`.
     plain = controls._replace(masks=unseen, color_match=None)
     height, width, _ = content.shape
     at_pixels = PixelMasks(masks, (height, width))

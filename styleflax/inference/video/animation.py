@@ -16,8 +16,7 @@ from PIL import Image as PillowImage
 from styleflax.files import temporary_beside
 from styleflax.images.decoding import ImageError, one_line, open_image
 from styleflax.images.read import first_frame, is_animated, num_frames, read_picture
-from styleflax.inference.video.clip import Clip, Frame
-from styleflax.inference.video.colorspace import RGB_TAGS
+from styleflax.inference.video.clip import RGB_TAGS, Clip, Closing, Frame
 
 MS = Fraction(1, 1000)
 _DEFAULT_MS = 100
@@ -50,7 +49,7 @@ ANIMATION_SUFFIXES = frozenset(_KINDS)
 """Suffixes of animated images that `AnimationWriter` writes."""
 
 
-class AnimationReader:
+class AnimationReader(Closing):
     """The frames of an animated picture, as `VideoReader` has those of a video.
 
     Frames are whole, upright, in sRGB and on white. Times are those of the file; a
@@ -85,15 +84,8 @@ class AnimationReader:
         self.rate = Fraction(len(self._times) * 1000, max(sum(self._times), 1))
         self.plays = self._read_plays()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Closes the file."""
         self._image.close()
 
     def __iter__(self) -> Iterator[Frame]:

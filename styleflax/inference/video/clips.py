@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -30,8 +29,7 @@ from styleflax.inference.video.animation import (
     AnimationWriter,
     is_animation,
 )
-from styleflax.inference.video.clip import Clip, ClipWriter, Frame
-from styleflax.inference.video.colorspace import RGB_TAGS
+from styleflax.inference.video.clip import RGB_TAGS, Clip, ClipWriter, Closing, Frame
 from styleflax.inference.video.reader import VideoReader
 from styleflax.inference.video.writer import (
     WRITTEN_SUFFIXES,
@@ -181,7 +179,7 @@ def _numbers(path: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in _DIGITS.split(path.stem)[1::2])
 
 
-class NumberedPictures:
+class NumberedPictures(Closing):
     """The pictures of a folder as the frames of a clip, in the order of their numbers.
 
     All frames have the size of the first; others are resized. One that cannot be read
@@ -219,17 +217,6 @@ class NumberedPictures:
         first = self._read(self._paths[0])
         self.height, self.width = first.shape[:2]
         self.notes: Sequence[str] = [*_gaps(self._paths)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in order."""

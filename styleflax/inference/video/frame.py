@@ -23,7 +23,7 @@ from styleflax.inference.tiles.windows import (
     KeptFeatures,
     cut_windows,
 )
-from styleflax.inference.video.smoothing import Statistics
+from styleflax.inference.video.motion import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
 from styleflax.methods.finishing import (
     add_detail,

@@ -14,7 +14,6 @@ from styleflax.files import is_disk_full
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.pixels import to_u8
 from styleflax.inference.controls import Plan
-from styleflax.inference.folders.job import read_mix
 from styleflax.inference.folders.records import (
     Asked,
     Recorder,
@@ -23,7 +22,7 @@ from styleflax.inference.folders.records import (
     publish,
     staged_path,
 )
-from styleflax.inference.folders.sources import Source
+from styleflax.inference.folders.sources import Source, read_mix
 from styleflax.inference.model import Model
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.clip import Clip, ClipWriter, Frame

@@ -4,12 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from styleflax.inference.checks import MIN_SIDE_PX
-from styleflax.inference.video.clip import Frame, turn_of
-from styleflax.inference.video.colorspace import tags_of, to_rgb
+from styleflax.images.decoding import MIN_SIDE_PX
+from styleflax.inference.video.clip import Closing, Frame, tags_of, to_rgb, turn_of
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -47,7 +45,7 @@ def import_av() -> Any:
     return av
 
 
-class VideoReader:
+class VideoReader(Closing):
     """`for item in reader`: frames in order, and between them packets of sound.
 
     The first item is a frame. Times count from the file's beginning. All frames have
@@ -118,15 +116,8 @@ class VideoReader:
         aspect = stream.sample_aspect_ratio or Fraction(1)
         self.aspect = 1 / aspect if turn.transposed else aspect
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Closes the file."""
         self._container.close()
 
     def __iter__(self) -> "Iterator[Frame | Packet]":

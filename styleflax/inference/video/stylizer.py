@@ -1,5 +1,6 @@
 """Stylizing videos frame by frame, without flicker of the whole frame."""
 
+import itertools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,31 +12,29 @@ from jaxtyping import Float, UInt8
 
 from styleflax.images.files import resize_short_side
 from styleflax.images.pixels import to_float
-from styleflax.inference.checks import Shares
-from styleflax.inference.color.transfer import (
+from styleflax.inference.color import (
     ColorStatistics,
     color_style,
     finish,
     lay_over_target,
 )
 from styleflax.inference.contents import Content
-from styleflax.inference.controls import Plan, schedule_weights
+from styleflax.inference.controls import Plan, Shares, check_weights
 from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
-from styleflax.inference.model import Model, build_model
-from styleflax.inference.render.sizes import notable_cost
+from styleflax.inference.model import Model, build_model, notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
-from styleflax.inference.video.motion import Steadier
-from styleflax.inference.video.smoothing import (
+from styleflax.inference.video.motion import (
     CutFinder,
     Smoother,
     Statistics,
+    Steadier,
     kept_share,
 )
 from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
 from styleflax.methods.base import Controls, Style
 from styleflax.ops.color_match import ColorMoments
-from styleflax.weights.packaged_models import find_model
+from styleflax.weights.model_files import find_model
 from styleflax.weights.store import load_model
 
 logger = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class VideoStylizer:
         steady: Share of the last result that is moved along and mixed into a frame,
             see `Steadier`; 0 is none.
         keyframes: Weights of the styles over time, in place of the plan's; see
-            `controls.schedule_weights`.
+            `schedule_weights`.
         announce: Told what takes long, before it begins.
 
     Raises:
@@ -264,3 +263,41 @@ def _check(
                     f"the keyframe at {time_s:g} s must have {num_styles} weights, got "
                     f"{len(weights)}"
                 )
+
+
+def schedule_weights(
+    keyframes: Sequence[tuple[float, Shares]], t: float
+) -> list[float]:
+    """The shares of styles at a time, linear between keyframes.
+
+    Args:
+        keyframes: Times, rising, each with the weights of all styles then; these
+            are scaled to sum to 1 first. Before the first and after the last
+            keyframe nothing changes.
+        t: A time.
+
+    Returns:
+        Weights that sum to 1.
+
+    Raises:
+        ValueError: If there are no keyframes, their times do not rise, or weights
+            are not as `check_weights` wants them.
+
+    Example:
+        >>> schedule_weights([(0.0, [1, 0]), (2.0, [0, 1])], t=0.5)
+        [0.75, 0.25]
+    """
+    if not keyframes:
+        raise ValueError("keyframes must have at least one keyframe, got none")
+    times = [float(time) for time, _ in keyframes]
+    rising = all(a < b for a, b in itertools.pairwise(times))
+    if not rising or not all(map(math.isfinite, [*times, t])):
+        raise ValueError(f"times of keyframes must be finite and increase, got {times}")
+    rows = [check_weights(weights, len(keyframes[0][1])) for _, weights in keyframes]
+    position = float(np.interp(t, times, range(len(times))))
+    before = min(int(position), len(rows) - 2) if len(rows) > 1 else 0
+    after, share = min(before + 1, len(rows) - 1), position - before
+    return [
+        (1.0 - share) * a + share * b
+        for a, b in zip(rows[before], rows[after], strict=True)
+    ]

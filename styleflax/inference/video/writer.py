@@ -12,8 +12,7 @@ from jaxtyping import UInt8
 
 from styleflax.files import temporary_beside
 from styleflax.inference.video.animation import ANIMATION_SUFFIXES
-from styleflax.inference.video.clip import Clip, Frame
-from styleflax.inference.video.colorspace import from_rgb, tag
+from styleflax.inference.video.clip import Clip, Frame, from_rgb, tag
 from styleflax.inference.video.reader import import_av
 
 if TYPE_CHECKING:

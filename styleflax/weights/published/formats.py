@@ -11,9 +11,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from styleflax.models.decoder import LAYERS
 from styleflax.models.transformer_net import TransformerNet
-from styleflax.models.vgg import WIDTHS, Architecture, conv_names
+from styleflax.models.vgg import DECODER_LAYERS, WIDTHS, Architecture, conv_names
 from styleflax.weights.registry import EncoderSpec
 
 Shape = tuple[int, ...]
@@ -125,7 +124,9 @@ def _codebooks() -> Format:
 def _decoder() -> Format:
     entries: list[Entry] = []
     ins = WIDTHS[3]
-    for position, (name, outs) in zip(_DECODER_POSITIONS, LAYERS.items(), strict=True):
+    for position, (name, outs) in zip(
+        _DECODER_POSITIONS, DECODER_LAYERS.items(), strict=True
+    ):
         entries += _torch_conv(str(position), (name,), outs, ins, 3, 3)
         ins = outs
     return Format("decoder", "decoder", tuple(entries))

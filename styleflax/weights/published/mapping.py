@@ -12,8 +12,7 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.foreign import refuse_foreign
-from styleflax.weights.packaged_models import check_weights
+from styleflax.weights.model_files import check_weights, refuse_foreign
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,

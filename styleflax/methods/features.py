@@ -1,17 +1,27 @@
-"""The encoders of methods: the frozen one that judges, and the one that stylizes."""
+"""Features of methods: the encoders that give them, and the moments they transfer.
 
-from collections.abc import Callable
-from typing import NamedTuple
+One encoder judges, and is frozen; the one that stylizes is the same or its copy.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from styleflax.config import Pooling
-from styleflax.methods.base import Variables
+from styleflax.methods.base import Masks, Variables
 from styleflax.models.vgg import BLOCK_INPUT, VGG
-from styleflax.ops.spatial import Extent
-from styleflax.types import FeatureMaps, Image, Params
+from styleflax.ops.spatial import Extent, area_average
+from styleflax.ops.statistics import (
+    Moments,
+    channel_mean_std,
+    moments_mean_std,
+    region_moments,
+)
+from styleflax.types import FeatureMap, FeatureMaps, Image, Params
 
 Judge = Callable[[FeatureMaps], dict[str, Array]]
 
@@ -94,3 +104,47 @@ class StylizingEncoder(NamedTuple):
         seen = self.judge(frozen, images, layers)
         features = self(own, frozen, images) if self.is_trained else seen
         return {layer: features[layer] for layer in self.layers}, seen
+
+
+def feature_moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
+    """Moments of every region at every layer; `Method.moments` of most methods."""
+    found = {}
+    for layer, feature in features.items():
+        cells = area_average(layer_masks(masks, layer), *feature.shape[1:3])
+        found[layer] = region_moments(feature, cells)
+    return found
+
+
+def style_moments(
+    feature: FeatureMap, mask: Float[Array, "1 _ _"] | None, **statistics: Any
+) -> dict[str, Float[Array, "b c"]]:
+    """The mean and std of a style's feature, or of the part of it under a mask.
+
+    Args:
+        feature: Feature of the style.
+        mask: The part, of any size; None for all.
+        statistics: Arguments of `ops.statistics`.
+    """
+    if mask is None:
+        mean, std = channel_mean_std(feature, **statistics)
+    else:
+        part = area_average(mask, *feature.shape[1:3])
+        by_region = moments_mean_std(region_moments(feature, part), **statistics)
+        mean, std = (value[:, 0] for value in by_region)
+    return {"mean": mean, "std": std}
+
+
+def mix_moments(
+    styles: Sequence[Mapping[str, Float[Array, "_ c"]]], weights: Float[Array, "r s"]
+) -> tuple[Float[Array, "r c"], Float[Array, "r c"]]:
+    """The weighted mean and std of every region; styles as `style_moments` has them."""
+    mean, std = (
+        weights @ jnp.concatenate([style[name] for style in styles])
+        for name in ("mean", "std")
+    )
+    return mean, std
+
+
+def layer_masks(masks: Masks, layer: str) -> Float[Array, "r h w"]:
+    """The masks to be averaged over the grid of that layer."""
+    return masks[layer] if isinstance(masks, Mapping) else masks

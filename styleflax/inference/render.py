@@ -1,5 +1,10 @@
-"""Whole pictures, batches, rows over devices or windows: one program for each."""
+"""Whole pictures, batches, rows over devices or windows: one program for each.
 
+`Sizes` says which pictures are seen whole and which through windows; `Renderer` runs
+the program for it.
+"""
+
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,20 +18,28 @@ from styleflax.compile_cache.jit import kept_jit
 from styleflax.inference.contents import Content, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import WHOLE, LaidMasks
-from styleflax.inference.model import Model
-from styleflax.inference.render.sizes import SMALL_TILE_PX, Sizes, notable_cost
+from styleflax.inference.model import Model, notable_cost
 from styleflax.inference.tiles.tiling import stylize_tiled
+from styleflax.inference.tiles.windows import (
+    TILE_PX,
+    check_tile,
+    count_windows,
+    smallest_tile,
+)
 from styleflax.memory import NotEnoughMemoryError, explained_memory
 from styleflax.methods.base import (
     Controls,
     Method,
     Style,
+    Tiling,
     Variables,
     encode_painting,
     stylize,
 )
 from styleflax.parallel import RowSplit, devices_for, map_rows
 from styleflax.types import Image, Params
+
+logger = logging.getLogger(__name__)
 
 Run = Callable[
     [Variables, Params, Image | np.ndarray, Sequence[Style], Controls],
@@ -79,12 +92,18 @@ def make_programs(
             split_run,
             lambda applied, content: split_run(*model[1:], content, *applied),
         )
-    # A single image runs on the first device directly.
-    run_batch = map_rows(
-        lambda model, applied, content: run(*model, content, *applied),
-        model[1:],
-        devices,
-    )
+
+    @functools.cache  # so that one image at a time needs no copies of the parameters
+    def dealt_out() -> Callable[[Any, np.ndarray], jax.Array | np.ndarray]:
+        return map_rows(
+            lambda model, applied, content: run(*model, content, *applied),
+            model[1:],
+            devices,
+        )
+
+    def run_batch(applied: Any, contents: np.ndarray) -> jax.Array | np.ndarray:
+        return dealt_out()(applied, contents)
+
     return Programs(encode, run, run_batch)
 
 
@@ -122,22 +141,127 @@ def make_split_run(method: Method, devices: Sequence[jax.Device]) -> Run:
     return run
 
 
-logger = logging.getLogger(__name__)
+WHOLE_MAX_PX = 2**21
+"""Larger pictures are never seen whole of themselves: this takes about 3 GB."""
+WHOLE_SIZES = 2
+"""Images are processed whole only if there are at most this many distinct sizes (for
+example of one camera, portrait and landscape), as every size is compiled anew."""
+LADDER = (160, 256, 512, TILE_PX)
+"""Sides of windows that are chosen: few, as each compiles its own programs, and close
+enough that a small picture does not fill a small part of its window."""
+SMALL_TILE_PX = LADDER[-2]
+"""The largest for pictures of up to `SMALL_MAX_PX`; the smallest for larger ones."""
+SMALL_MAX_PX = 2**22
+
+
+class Sizes:
+    """What one stylizer has seen, and how it is to see what comes.
+
+    Args:
+        tile_px: Side of the windows of all pictures, 0 for none at all, or None to
+            choose for each picture.
+        tiling: Tiling of the method.
+
+    Raises:
+        ValueError: If the method has no such windows.
+    """
+
+    def __init__(self, tile_px: int | None, tiling: Tiling | None) -> None:
+        if tile_px:
+            if tiling is None:
+                raise ValueError(
+                    "the model's method needs whole pictures: tile_px=0 (leave out "
+                    "--tile, or give 0)"
+                )
+            check_tile(tile_px, tiling)
+        self._forced, self._tiling = (0 if tiling is None else tile_px), tiling
+        self._whole: set[tuple[int, int]] = set()
+        # What memory suffices for, as far as it has been tried.
+        self._whole_max_px, self._tile_max_px = WHOLE_MAX_PX, TILE_PX
+        self._is_expecting_many = False
+
+    def expect(self, num_sizes: int) -> None:
+        """Prepares for images of this many sizes.
+
+        Where they are more than `WHOLE_SIZES`, none is seen whole, not even the first,
+        so that the programs are those that any later picture needs, too.
+        """
+        self._is_expecting_many = num_sizes > WHOLE_SIZES
+
+    def tile_for(self, number: int, height: int, width: int) -> int:
+        """Side of the windows of pictures of that size, or 0 for whole ones.
+
+        Args:
+            number: Number of pictures at once; a batch is one program.
+            height: Height of each, in px.
+            width: Width of each, in px.
+        """
+        if self._forced is not None:
+            return self._forced
+        if height * width > self._whole_max_px:
+            return self._choose(height, width)
+        if number == 1 and (height, width) not in self._whole:
+            if self._is_expecting_many or len(self._whole) == WHOLE_SIZES:
+                return self._choose(height, width)
+            self._whole.add((height, width))
+        return 0
+
+    def _choose(self, height: int, width: int) -> int:
+        """The side of windows that show the fewest px in all."""
+        tiling = self._tiling
+        assert tiling is not None  # or the choice would be forced
+        if height * width > SMALL_MAX_PX:
+            return min(LADDER[-1], self._tile_max_px)
+        most = min(SMALL_TILE_PX, self._tile_max_px)
+        allowed = [side for side in (*LADDER, most) if side <= most]
+        counts = {s: count_windows(height, width, s, tiling) for s in allowed}
+        costs = {s: count * s**2 for s, count in counts.items() if count is not None}
+        # A larger window that shows as much has less of it margin.
+        return min(costs, key=lambda side: (costs[side], -side), default=most)
+
+    def shrink(self, tile_px: int, height: int, width: int) -> bool:
+        """Takes note that memory did not suffice; whether a retry may do with less.
+
+        Args:
+            tile_px: Side of the windows that did not fit, or 0 for the whole picture.
+            height: Height of the picture, in px.
+            width: Width of the picture, in px.
+        """
+        if self._forced is not None:
+            return False
+        if not tile_px:
+            self._whole_max_px = min(self._whole_max_px, height * width - 1)
+            return True
+        smaller = self.smaller(tile_px)
+        self._tile_max_px = smaller or self._tile_max_px
+        return smaller is not None
+
+    def smaller(self, tile_px: int) -> int | None:
+        """Half that window's side, if the method has such windows."""
+        tiling = self._tiling
+        if tiling is None or tile_px // 2 < smallest_tile(tiling):
+            return None
+        return tile_px // 2 // tiling.stride_px * tiling.stride_px
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether the method can work on windows at all."""
+        return self._tiling is not None
 
 
 class Renderer:
     """One model's programs, and which of them serves which picture.
 
     Attributes:
-        programs: See `inference.render.renderer`.
+        programs: See `Programs`.
         announce: Told what takes long, before it begins.
         on_window: Called with the number of windows done, and of all.
 
     Args:
         model: As built.
         devices: To use.
-        tile_px: See `inference.render.sizes`.
-        split_rows: See `inference.render.renderer`; pictures are then whole ones.
+        tile_px: See `Sizes`.
+        split_rows: See `make_split_run`; pictures are then whole ones.
 
     Raises:
         ValueError: If windows cannot be of that size, or rows are to be split, too.
@@ -158,6 +282,8 @@ class Renderer:
             )
         self._model, self._split_rows = model, split_rows
         self.sizes = Sizes(0 if split_rows else tile_px, model.method.tiling)
+        tiling = model.method.tiling
+        self._attends = tiling is not None and tiling.attend is not None
         self.programs = make_programs(model, devices, split_rows=split_rows)
         self.announce: Callable[[str], None] = logger.warning
         self.on_window: Callable[[int, int], None] | None = None
@@ -235,9 +361,10 @@ class Renderer:
         height, width, _ = contents[0].image.shape
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
         images = np.stack([as_floats(content.image) for content in contents])
-        cost = notable_cost(self._model, len(images), height, width, controls)
-        if cost is not None:
-            self.announce(cost)
+        if self._attends:
+            cost = notable_cost(self._model, len(images), height, width, controls)
+            if cost is not None:
+                self.announce(cost)
         if len(images) > 1:
             output = self.programs.run_batch((styles, controls), images)
         else:

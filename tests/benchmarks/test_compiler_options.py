@@ -1,0 +1,30 @@
+"""`benchmarks/compiler_options.py` at sizes of a trial."""
+
+import re
+
+
+def test_all_choices_of_fusions_stand_in_one_table(run_bare):
+    sections = ("layers", "moments", "attention", "train")
+    done = run_bare(
+        "compiler_options.py", "--tiny", "--repeats", "1", "--only", *sections
+    )
+    assert done.returncode == 0, done.stderr
+    (head,) = [line for line in done.stdout.splitlines() if "jaxlib" in line]
+    names = [cell.strip() for cell in re.split("[┃]", head)[2:-1]]
+    assert names == ["all", "reduce, dot", "reduce", "dot", "none"]
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in done.stdout.splitlines()
+        if line.startswith("│")
+    ]
+    programs = [row[0] for row in rows]
+    assert programs[-3:] == [
+        f"train step, {name}" for name in ("adain", "sanet", "lite")
+    ]
+    assert "attention, chunked, 16 tokens" in programs
+    for row in rows:
+        milliseconds, ratios = zip(*(cell.split(", ") for cell in row[1:]), strict=True)
+        assert ratios[0] == "1.00x"
+        for time, ratio in zip(milliseconds, ratios, strict=True):
+            share = float(milliseconds[0]) / float(time)
+            assert abs(share - float(ratio[:-1])) < 0.2 * share + 0.01
