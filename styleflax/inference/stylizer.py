@@ -108,7 +108,7 @@ class Stylizer:
 
         Args:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
-                `https://HOST/FILE`, fetched once; see `weights.remote`.
+                `https://HOST/FILE`, fetched once; see `weights.registry`.
             split_rows: Split every picture by rows between the devices of this
                 process, for too large ones; see `inference.render`.
             tile_px: Side of the windows of all pictures, with AdaIN a multiple

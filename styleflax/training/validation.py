@@ -12,6 +12,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "arithmetic.ddof": (0, 1),
     "arithmetic.reduction": ("channel_mean", "channel_sum"),
     "encoder.statistic": ("auto", "rms", "mean", "none"),
+    "optimizer.kind": ("adam", "muon"),
     "run.parallel": ("pmap", "shard_map"),
     "run.distributed": ("", "auto"),
 }
