@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 
 __all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
 
-OneStyle = Picture | StylePixels | Mapping[str, jax.Array] | int | None """A picture,
-the path of a style file, or what `encode_style` or `prepare_style` returned; for a
-model with built-in styles, the name or the number (from 1) of a style, or None for the
-only one."""
+OneStyle = Picture | StylePixels | Mapping[str, jax.Array] | int | None
+"""A picture, the path of a style file, or what `encode_style` or `prepare_style`
+returned; for a model with built-in styles, the name or the number (from 1) of a style,
+or None for the only one."""
 
 
 class Stylizer:
