@@ -140,7 +140,7 @@ class Stylizer:
         Args:
             announce: Receives messages before long work; by default they are logged.
             on_window: Called with the number of finished tiles and of all tiles.
-            on_step: Called with the number of finished iterations of refinement and of all.
+            on_step: Called with the number of finished refinement steps and of all.
         """
         self._renderer.announce, self._renderer.on_window = announce, on_window
         self._on_step = on_step
