@@ -8,11 +8,13 @@ what else the machine does counts less.
 """
 
 import argparse
+import contextlib
 import functools
 import http.server
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,26 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def served_page(folder: Path) -> Iterator[tuple[Any, str]]:
+    """Chromium, and the address at which it finds the page of a folder."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    handler = functools.partial(_Handler, directory=str(folder))
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        sync_playwright() as started,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser = started.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+        )
+        yield browser, f"http://127.0.0.1:{server.server_port}/"
+        browser.close()
+        server.shutdown()
+
+
 def measure(page: Any, size: int, runs: int) -> dict[str, list[float]]:
     """Seconds of two encodings and a decoding, and of a change of strength."""
     return page.evaluate(MEASURE, [size, runs])
@@ -93,18 +115,9 @@ def run(folder: Path, runs: int, large: int) -> dict[str, float]:
         runs: How often each is measured.
         large: Side in px of the picture whose memory is measured.
     """
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
-
-    handler = functools.partial(_Handler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
-        )
+    with served_page(folder) as (browser, address):
         page = browser.new_context(service_workers="block").new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/?threads=1")
+        page.goto(f"{address}?threads=1")
         page.locator("#status:has-text(' px, in')").wait_for(timeout=120_000)
         small, middle = measure(page, 256, runs), measure(page, 512, runs)
         print(f"{large} px: {measure(page, large, 1)['all'][0]:.1f} s", flush=True)
@@ -112,8 +125,6 @@ def run(folder: Path, runs: int, large: int) -> dict[str, float]:
             *(min(small["all"]), min(middle["all"]), min(small["strength"])),
             peak_megabytes(browser),
         )
-        browser.close()
-    server.shutdown()
     return dict(zip(BARS, numbers, strict=True))
 
 

@@ -25,9 +25,13 @@ from PIL import Image
 
 from styleflax.art import FAMILIES, paint
 from styleflax.images.decoding import register_heif
-from styleflax.images.files import ImageError, decode_image_u8
+from styleflax.images.files import (
+    SUFFIXES_WRITTEN,
+    ImageError,
+    decode_image_u8,
+    write_picture,
+)
 from styleflax.images.read import read_picture, srgb_profile
-from styleflax.images.write import SUFFIXES_WRITTEN, write_picture
 
 MAX_MEGAPIXELS = 4.0  # so that a header made large by chance costs no seconds
 HANG_S = 60

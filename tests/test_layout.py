@@ -13,7 +13,7 @@ MOST_OF_A_FILE, MOST_OF_A_FUNCTION = 400, 60
 FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
 # Factories whose arguments take as much room to explain as they have code; a ceiling
 # for each, which may only come down.
-CEILINGS = {"make_adain": 64, "make_sanet": 73}
+CEILINGS = {"make_adain": 64, "make_sanet": 72}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 

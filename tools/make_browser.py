@@ -1,19 +1,16 @@
 """Makes the pictures of docs/browser.md: the page in Chromium, light and dark.
 
 make site
-python tools/make_browser.py
+python -m tools.make_browser
 """
 
-import functools
-import http.server
 import io
-import shutil
-import threading
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from benchmarks.browser import served_page
 from styleflax.web.site import page_folder
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -22,16 +19,6 @@ SHOTS = {
     "browser_dark": (390, 800, "dark", 390),
 }
 """By file: width and height of the window, color scheme, width of the picture."""
-
-
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def shoot(browser: Browser, address: str, name: str) -> None:
@@ -54,18 +41,9 @@ def shoot(browser: Browser, address: str, name: str) -> None:
 def main() -> None:
     """Writes all of them."""
     IMAGES.mkdir(exist_ok=True)
-    handler = functools.partial(_Handler, directory=str(page_folder()))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
-        )
+    with served_page(page_folder()) as (browser, address):
         for name in SHOTS:
-            shoot(browser, f"http://127.0.0.1:{server.server_port}/", name)
-        browser.close()
-    server.shutdown()
+            shoot(browser, address, name)
 
 
 if __name__ == "__main__":

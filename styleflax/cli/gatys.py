@@ -12,7 +12,7 @@ from styleflax.cli.controls import Looks, read_looks, read_style_masks
 from styleflax.files import check_file, make_folder
 from styleflax.inference.folders.outputs import check_picture_file
 from styleflax.inference.folders.sources import assign_style_masks, one_picture
-from styleflax.inference.gatys.plot import check_plot, plot_losses
+from styleflax.inference.gatys.pictures import check_plot, plot_losses
 
 if TYPE_CHECKING:
     from styleflax.inference.controls import ControlArguments

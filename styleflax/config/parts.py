@@ -220,10 +220,12 @@ class Data:
 
 @dataclasses.dataclass
 class Optimizer:
-    """Adam.
+    """How gradients become steps.
 
     Attributes:
-        beta1: Decay of the mean of gradients.
+        kind: `adam`, or `muon` (Jordan 2024): steps of kernels are orthogonal
+            matrices, those of biases and of the image's kernel are Adam's.
+        beta1: Decay of Adam's mean of gradients; that of Muon is 0.95.
         beta2: Decay of their mean square.
         clip_norm: Gradients are clipped to this global norm; 0 for not at all.
         ema: Decay of a running average of the weights, such as 0.999, which samples,
@@ -233,6 +235,7 @@ class Optimizer:
             finite) stop training.
     """
 
+    kind: str = "adam"
     beta1: float = 0.9
     beta2: float = 0.999
     clip_norm: float = 1.0

@@ -6,7 +6,13 @@ from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
     from styleflax.images.decoding import ImageError
-    from styleflax.images.files import load_image_u8, resize_short_side, save_image
+    from styleflax.images.files import (
+        encode_picture,
+        load_image_u8,
+        resize_short_side,
+        save_image,
+        write_picture,
+    )
     from styleflax.images.grid import image_grid
     from styleflax.images.listing import (
         LeftOut,
@@ -15,7 +21,6 @@ if TYPE_CHECKING:
         training_photos,
     )
     from styleflax.images.read import Picture, read_picture
-    from styleflax.images.write import encode_picture, write_picture
 
 __all__ = [
     "ImageError",
@@ -39,7 +44,7 @@ __getattr__, __dir__ = lazy_names(
         "ImageError": "decoding",
         "LeftOut": "listing",
         "Picture": "read",
-        "encode_picture": "write",
+        "encode_picture": "files",
         "held_out_photo": "listing",
         "image_grid": "grid",
         "list_images": "listing",
@@ -48,6 +53,6 @@ __getattr__, __dir__ = lazy_names(
         "resize_short_side": "files",
         "save_image": "files",
         "training_photos": "listing",
-        "write_picture": "write",
+        "write_picture": "files",
     },
 )

@@ -236,7 +236,7 @@ class AttendWindow(Protocol):
         allowed: Positions,
         /,
     ) -> Found:
-        """What the window attends to, for `ops.partial_attention.merge_attention`.
+        """What the window attends to, for `ops.attention.merge_attention`.
 
         Args:
             variables: Variables of the model.

@@ -123,10 +123,36 @@ def make_schedule(schedule: Schedule, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(config: Optimizer) -> optax.GradientTransformation:
-    """Clipped Adam directions; the train step scales them by the learning rate."""
-    clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else None
-    adam = optax.scale_by_adam(b1=config.beta1, b2=config.beta2)
-    return optax.chain(clip, adam) if clip else adam
+    """Clipped directions of steps; the train step scales them by the learning rate."""
+    direction = optax.scale_by_adam(b1=config.beta1, b2=config.beta2)
+    if config.kind == "muon":
+        muon = optax.contrib.muon(
+            -1.0,  # of this sign, since Optax's rates include the descent
+            muon_weight_dimension_numbers=optax.contrib.MuonDimensionNumbers(
+                (0, 1, 2), (3,)
+            ),
+            consistent_rms=_ADAM_RMS,
+        )
+        kinds = {"muon": muon, "adam": direction}
+        direction = optax.partition(kinds, _kinds_of)
+    if not config.clip_norm:
+        return direction
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), direction)
+
+
+_ADAM_RMS = 0.2
+"""Root mean square of Adam's steps, which those of Muon are given (Liu et al. 2025), so
+that one learning rate fits both."""
+_IMAGE_CHANNELS = 3
+
+
+def _kinds_of(params: Params) -> Params:
+    """Which optimizer each parameter has: Muon is for kernels, matrices of features."""
+
+    def kind_of(x: Array) -> str:
+        return "muon" if x.ndim == 4 and x.shape[3] > _IMAGE_CHANNELS else "adam"
+
+    return jax.tree.map(kind_of, params)
 
 
 TrainStep = Callable[[TrainState, Params, Batch], tuple[TrainState, dict[str, Array]]]

@@ -11,8 +11,8 @@ from PIL import Image as PillowImage
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import open_image
+from styleflax.images.files import keeps_alpha, write_picture
 from styleflax.images.read import Picture, read_picture
-from styleflax.images.write import keeps_alpha, write_picture
 from styleflax.inference.contents import Picture as AnyPicture
 from styleflax.inference.contents import is_style_file, rounded
 from styleflax.inference.controls import make_plan

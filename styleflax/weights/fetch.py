@@ -14,15 +14,16 @@ from tqdm import tqdm
 
 from styleflax.files import CACHE_VARIABLE, file_sha256, find_cache_dir
 from styleflax.weights.model_files import refuse_foreign
-from styleflax.weights.registry import NamedWeights, find_download
-from styleflax.weights.remote import (
+from styleflax.weights.registry import (
     FOLDER,
     HUB,
     HubError,
+    NamedWeights,
     download_from_hub,
+    find_download,
     is_remote,
 )
-from styleflax.weights.remote import remote_weights as find_remote
+from styleflax.weights.registry import remote_weights as find_remote
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -82,7 +83,7 @@ def find_cached(name: str, cache_dir: str | os.PathLike[str] | None = None) -> P
     """Return the file of a download that was made before, checked.
 
     Args:
-        name: a key of `registry.DOWNLOADS`, or a URL, see `remote.remote_weights`.
+        name: a key of `registry.DOWNLOADS`, or a URL, see `registry.remote_weights`.
         cache_dir: as in `find_cache_dir`.
 
     Raises:
@@ -245,7 +246,7 @@ def fetch(
     environment (HTTPS_PROXY and its like).
 
     Args:
-        name: a key of `registry.DOWNLOADS`, or a URL, see `remote.remote_weights`.
+        name: a key of `registry.DOWNLOADS`, or a URL, see `registry.remote_weights`.
         cache_dir: as in `find_cache_dir`.
         url: a mirror to take instead of the publisher's address.
         local_path: a file that the user has already: checked, and copied.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.files import file_sha256
-from styleflax.weights import fetch, model_files, packaged, remote
+from styleflax.weights import fetch, model_files, packaged, registry
 from styleflax.weights.packaged import EVAL_COMMAND
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS
@@ -76,10 +76,10 @@ def verify(name_or_file: str) -> Verdict:
         **dict.fromkeys(DOWNLOADS, _cached_path),
         **dict.fromkeys(_model_names(), _model_path),
     }.get(name_or_file, Path)
-    if remote.is_remote(name_or_file):
+    if registry.is_remote(name_or_file):
         find = _fetched_path
     path = find(name_or_file)
-    is_download = name_or_file in DOWNLOADS or remote.is_remote(name_or_file)
+    is_download = name_or_file in DOWNLOADS or registry.is_remote(name_or_file)
     if is_download and not path.is_file():
         fetch.find_cached(name_or_file)  # says how to get it
     model_files.check_weights(path)
@@ -105,7 +105,7 @@ def _find_problem(name: str, path: Path, sha256: str) -> str:
             return f"{model_files.SUMS} beside it does not list it"
         if recorded != sha256:
             return f"its SHA-256 is {sha256}, {model_files.SUMS} has {recorded}"
-    elif name in DOWNLOADS or remote.is_remote(name):
+    elif name in DOWNLOADS or registry.is_remote(name):
         fetch.find_cached(name)
     elif name in packaged.NETWORKS:
         packaged.read_packaged_file(name)
@@ -129,7 +129,7 @@ def _cached_path(name: str) -> Path:
 
 
 def _fetched_path(url: str) -> Path:
-    return fetch.find_cache_dir() / remote.remote_weights(url).filename
+    return fetch.find_cache_dir() / registry.remote_weights(url).filename
 
 
 def _packaged_model(name: str) -> Entry:

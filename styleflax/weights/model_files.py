@@ -59,9 +59,9 @@ def fetch_if_remote(name_or_file: str | os.PathLike[str]) -> Path:
     """
     if find_url(name_or_file):
         # Late, because it brings in an HTTP library, and imports this module.
-        from styleflax.weights import fetch, remote  # noqa: PLC0415
+        from styleflax.weights import fetch, registry  # noqa: PLC0415
 
-        if remote.is_remote(name_or_file):
+        if registry.is_remote(name_or_file):
             return fetch.fetch(os.fspath(name_or_file))
     return Path(name_or_file)
 

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images.files import ImageError
+from styleflax.images.files import (
+    ImageError,
+    encode_picture,
+    keeps_alpha,
+    write_picture,
+)
 from styleflax.images.read import Picture, read_picture, srgb_profile
-from styleflax.images.write import encode_picture, keeps_alpha, write_picture
 
 EXIF = Image.Exif()
 EXIF[0x0112], EXIF[0x010F] = 1, "A camera"

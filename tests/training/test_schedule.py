@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -51,3 +52,28 @@ def test_clipping_only_changes_the_length_of_gradients():
         _, state = optimizer.update(gradient, optimizer.init(params), params)
         adam = state[-1] if norm else state
         np.testing.assert_allclose(adam.mu["a"], expected, rtol=1e-6)
+
+
+def test_muon_makes_kernels_orthogonal_and_leaves_the_rest_to_adam():
+    keys = jax.random.split(jax.random.key(0), 3)
+    shapes = {"kernel": (3, 3, 4, 8), "image": (3, 3, 8, 3), "bias": (8,)}
+    gradient = {
+        name: jax.random.normal(key, shape)
+        for key, (name, shape) in zip(keys, shapes.items(), strict=True)
+    }
+    params = jax.tree.map(jnp.zeros_like, gradient)
+
+    def directions(kind):
+        optimizer = make_optimizer(Optimizer(kind=kind, clip_norm=0.0))
+        return optimizer.update(gradient, optimizer.init(params), params)[0]
+
+    adam, muon = directions("adam"), directions("muon")
+    for name in ("image", "bias"):
+        np.testing.assert_allclose(muon[name], adam[name], rtol=1e-5)
+    kernel = np.asarray(muon["kernel"]).reshape(36, 8)
+    # As long as Adam's, along the gradient; one singular value for all directions, to
+    # the accuracy of five steps of Newton and Schulz.
+    assert np.sqrt(np.square(kernel).mean()) == pytest.approx(0.2, rel=0.3)
+    assert np.vdot(kernel, gradient["kernel"].reshape(36, 8)) > 0
+    singular = np.linalg.svd(kernel, compute_uv=False)
+    assert singular.max() < 2 * singular.min()

@@ -36,6 +36,7 @@ def test_the_default_is_valid():
         ("arithmetic.reduction", "sum"),
         ("encoder.statistic", "max"),
         ("encoder.num_images", 0),
+        ("optimizer.kind", "sgd"),
         ("optimizer.beta1", 1.0),
         ("optimizer.beta2", -0.1),
         ("optimizer.ema", 1.0),

@@ -21,8 +21,8 @@ import numpy as np
 
 from styleflax.datasets.labelled import printable
 from styleflax.files import file_sha256, short_stem, written_whole
+from styleflax.images.files import SUFFIXES_WRITTEN, encode_picture
 from styleflax.images.read import Picture
-from styleflax.images.write import SUFFIXES_WRITTEN, encode_picture
 from styleflax.inference.datasets.job import (
     Job,
     count_parts,

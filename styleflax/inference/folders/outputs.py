@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from styleflax.files import MAX_NAME_BYTES, is_within, make_folder, short_stem
+from styleflax.images.files import SUFFIXES_WRITTEN, save_options
 from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
 from styleflax.images.unread import VIDEO_SUFFIXES
-from styleflax.images.write import SUFFIXES_WRITTEN, save_options
 from styleflax.inference.folders.records import record_path
 from styleflax.inference.folders.sources import DASH, Pair, Row, Source
 

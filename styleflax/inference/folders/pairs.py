@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.files import check_file
+from styleflax.images.files import SUFFIXES_WRITTEN
 from styleflax.images.listing import LeftOut
-from styleflax.images.write import SUFFIXES_WRITTEN
 from styleflax.inference.folders.outputs import check_suffix, without_results
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIX,

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from styleflax.images.files import load_image_u8
+from styleflax.images.files import encode_picture, load_image_u8, write_whole
 from styleflax.images.grid import image_grid
 from styleflax.images.read import Picture
-from styleflax.images.write import encode_picture, write_whole
 from styleflax.inference.controls import ControlArguments, Plan
 from styleflax.inference.folders.outputs import pair_names
 from styleflax.inference.folders.pairs import Given

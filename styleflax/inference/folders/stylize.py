@@ -13,14 +13,14 @@ from PIL.Image import Resampling
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.listing import LeftOut
-from styleflax.images.read import Picture
-from styleflax.images.write import (
+from styleflax.images.files import (
     encode_picture,
     keeps_alpha,
     write_picture,
     write_whole,
 )
+from styleflax.images.listing import LeftOut
+from styleflax.images.read import Picture
 from styleflax.inference.contents import group_by_shape, rounded
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
 from styleflax.inference.folders.outputs import find_targets

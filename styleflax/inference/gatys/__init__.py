@@ -6,8 +6,13 @@ from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
     from styleflax.inference.gatys.optimize import Optimized, Regions, make_gatys
-    from styleflax.inference.gatys.pictures import Result, Watch, optimize_picture
-    from styleflax.inference.gatys.plot import check_plot, plot_losses
+    from styleflax.inference.gatys.pictures import (
+        Result,
+        Watch,
+        check_plot,
+        optimize_picture,
+        plot_losses,
+    )
     from styleflax.inference.gatys.presets import PRESETS, Settings
 
 __all__ = [
@@ -32,9 +37,9 @@ __getattr__, __dir__ = lazy_names(
         "Result": "pictures",
         "Settings": "presets",
         "Watch": "pictures",
-        "check_plot": "plot",
+        "check_plot": "pictures",
         "make_gatys": "optimize",
         "optimize_picture": "pictures",
-        "plot_losses": "plot",
+        "plot_losses": "pictures",
     },
 )

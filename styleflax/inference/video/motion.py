@@ -1,4 +1,4 @@
-"""Frames held still along the motion of what they show."""
+"""Flicker: frames held still along the motion, and statistics smoothed over time."""
 
 import math
 from typing import Generic, TypeVar
