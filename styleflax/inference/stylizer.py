@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 __all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
 
 OneStyle = Picture | StylePixels | Mapping[str, jax.Array] | int | None
-"""A picture, the path of a style file, what `encode_style` or `prepare_style` of a
-stylizer made; or, of a model's own styles, a name, a number from 1, or its only one."""
+"""A picture, the path of a style file, or what `encode_style` or `prepare_style` of a
+stylizer returned; for a model with built-in styles, the name or the number (from 1) of
+a style, or None for its only one."""
 
 
 class Stylizer:
