@@ -1,7 +1,7 @@
 """AdaIN as the paper does not have it: norms, concatenation, another content target.
 
 For claims 1 and 2 alone, which found them worse; `build` takes the place of
-`training.build_method`.
+`training.phases.build_method`.
 """
 
 import dataclasses

@@ -4,6 +4,7 @@ import bisect
 import importlib
 import itertools
 import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,13 +119,52 @@ def open_dataset(
                 _LOGGER.warning("pictures: %s: %s", path, remark)
         return FilePictures(files)
     _check_platform()
-    from styleflax.datasets.builders import preparation  # noqa: PLC0415 (imports TFDS)
+    from styleflax.datasets.builders.preparation import (  # noqa: PLC0415 (imports TFDS)
+        prepared_folder,
+    )
 
     data_dir = Path(data_dir).expanduser().absolute()
-    folder = preparation.prepared_folder(
+    folder = prepared_folder(
         name, data_dir, find_manual_dir(data_dir, manual_dir), options, rules
     )
-    return preparation.PreparedPictures(folder)
+    return PreparedPictures(folder)
+
+
+class PreparedPictures:
+    """The encoded pictures of one prepared dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        import tensorflow_datasets as tfds  # noqa: PLC0415  (slow, and not everywhere)
+
+        from styleflax.datasets.builders.preparation import (  # noqa: PLC0415
+            quiet_tfds,
+        )
+
+        self._folder = folder
+        with quiet_tfds():
+            builder = tfds.builder_from_directory(folder)
+            self._name: str = builder.info.full_name
+            self._source = builder.as_data_source(
+                split="train", decoders={"image": tfds.decode.SkipDecoding()}
+            )
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> bytes:
+        encoded: bytes = self._source[index]["image"]
+        return encoded
+
+    def name(self, index: int) -> str:
+        """Returns the name under which the picture was prepared."""
+        return os.fsdecode(self._source[index]["name"])
+
+    def __repr__(self) -> str:
+        return f"PreparedPictures({self._name!r}, {len(self)} pictures)"
+
+    # Worker processes open the files anew.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PreparedPictures, (self._folder,)
 
 
 def find_manual_dir(data_dir: Path | str, manual_dir: Path | str | None) -> Path:

@@ -126,7 +126,7 @@ class Graph:
     def reflect_conv(
         self, x: str, params: Params, stride: int = 1, *, sensitive: bool = False
     ) -> str:
-        """`models.layers.ReflectConv`, or `HalvingConv` with a stride of 2."""
+        """`models.vgg.ReflectConv`, or `HalvingConv` with a stride of 2."""
         width = np.asarray(params["kernel"]).shape[0] // 2
         return self.conv(self.pad(x, width), params, stride, sensitive=sensitive)
 

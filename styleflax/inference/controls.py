@@ -12,55 +12,53 @@ from styleflax.inference.masks.read import Mask, Masking, check_masks, check_sty
 from styleflax.methods.base import Controls
 
 ColorMode = Literal["style", "coral", "luminance", "lab"]
-"""Whose colors the result has: the style's, or in one of three ways the content's."""
+"""Colors of the result: the style's, or one of three ways to keep the content's."""
 Shares = Sequence[float]
 """Weights of all styles."""
 MAX_EXAGGERATION = 10.0
-"""Beyond it there is nothing left to see."""
+"""Beyond this factor, results show no recognizable content."""
 
 
 class ControlArguments(TypedDict, total=False):
     """Keyword arguments of `Stylizer.__call__`.
 
     Attributes:
-        alpha: Strength of the style, 0 to 1: 1 is the paper's, 0 gives the photo with
-            `detail=1`, and with `detail=0` the photo as the method reproduces it (see
-            `methods.make_adain`, `make_sanet`).
-        exaggerate: Factor above 1, at most `MAX_EXAGGERATION`, on every strength, the
-            only way beyond alpha 1: features go on in a straight line from the
-            content's past the style's.
+        alpha: Strength of the style, 0 to 1: 1 is the paper's transfer; 0 returns the
+            photo with `detail=1`, or with `detail=0` the photo as the method
+            reconstructs it (see `methods.make_adain`, `make_sanet`).
+        exaggerate: Factor on every strength, from 1 to `MAX_EXAGGERATION`: features are
+            extrapolated in a straight line from the content's beyond the style's.
         weights: Share of every style in the mix, scaled to sum to 1; equal shares
             by default.
-        masks: Where in the content each style goes: `masks.Mask`, or what
-            `check_masks` made of them and the feather. Where they sum to more than
-            1 they are scaled to sum to 1; where they sum to less the content keeps
-            its pixels, unless "rest" is among them.
-        region_styles: For every mask the index of its style, or the shares of all
-            styles. By default the styles are given to the masks in order, or the
-            one style to all of them.
-        region_alphas: For every mask its strength, 0 to 1, times `alpha`.
+        masks: Regions of the content: `masks.Mask`, or what `check_masks` returned.
+            Where masks sum to more than 1, they are scaled to sum to 1; where they sum
+            to less, the content keeps its pixels, unless "rest" is among them.
+        region_styles: For every mask, the index of its style or the shares of all
+            styles. By default styles belong to masks in order, or a single style to all
+            masks.
+        region_alphas: For every mask, its strength from 0 to 1, multiplied by `alpha`.
         feather: Width in px, at the size that is stylized, over which edges of masks
             fade on either side.
-        color: Whose colors the result has. "coral" gives each style's pixels the
-            content's mean and covariance before they are encoded, "luminance"
-            keeps the content's hues and takes only light and dark from the
-            result, "lab" moves the result to the content's mean and deviation in
-            CIELAB. With masks each region has the colors of its own place.
+        color: Colors of the result. "coral" gives each style's pixels the content's
+            mean and covariance before they are encoded, "luminance" keeps the content's
+            hues and takes only the luma from the result, "lab" moves the result to the
+            content's mean and deviation in CIELAB. With masks, each region uses the
+            colors of its own place.
         size: Short side in px to which the content is resized; None keeps it.
-        restore_size: Whether the result gets the size that the content had.
-        style_size: Short side in px to which styles are resized; by default those
-            above `stylizer.STYLE_SIZE_PX` are shrunk to it.
-        style_masks: For every style the part of it that counts, a mask or None; its
-            statistics and what is attended to are of that part.
-        level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1;
-            0.5 is the paper's.
-        color_match: How far the result's chroma moves to the mean and covariance of
-            the paintings', 0 to 1; see `ops.color_match`. Below strength 1 it moves
-            less far, see `match_share`. By default what the model file says, and 0
-            where `color` is not "style".
-        detail: Share of what the network loses of the photo that is added below
-            strength 1, in proportion to 1 - strength; with 1, strength 0 is the photo.
-            By default what the model file says.
+        restore_size: Whether the result is scaled back to the content's original size.
+        style_size: Short side in px to which styles are resized; by default larger
+            styles are reduced to `stylizer.STYLE_SIZE_PX`.
+        style_masks: For every style, a mask of the part to use, or None; statistics and
+            attention are limited to that part.
+        level_balance: SANet only, 0 to 1: 0 attends at relu4_1 alone, 1 at relu5_1
+            alone; 0.5 is the paper's sum.
+        color_match: Share, 0 to 1, by which the result's chroma moves to the mean and
+            covariance of the paintings' chroma; see `ops.color_match`, and
+            `match_share` for strengths below 1. The default is set by the model file,
+            and is 0 if `color` is not "style".
+        detail: Share of the photo's lost detail that is added back below strength 1, in
+            proportion to 1 - strength; with 1, strength 0 returns the photo. The
+            default is set by the model file.
         refine: Iterations of L-BFGS on the losses of Gatys et al. (2016), from the
             network's result; 0, the default, leaves it as it is. They need the
             paintings' pixels; see `gatys.refine`.

@@ -1,4 +1,4 @@
-"""Stylizing pictures: the way in for everyone who does not train."""
+"""The stylizer: stylizes pictures with a trained model."""
 
 import functools
 import os
@@ -49,26 +49,26 @@ if TYPE_CHECKING:
 __all__ = ["STYLE_SIZE_PX", "OneStyle", "Picture", "Stylized", "Stylizer"]
 
 OneStyle = Picture | StylePixels | Mapping[str, jax.Array] | int | None
-"""A picture, the path of a style file, or what `encode_style` or `prepare_style` of a
-stylizer returned; for a model with built-in styles, the name or the number (from 1) of
-a style, or None for its only one."""
+"""A picture, the path of a style file, or what `encode_style` or `prepare_style`
+returned; for a model with built-in styles, the name or the number (from 1) of a style,
+or None for the only one."""
 
 
 class Stylizer:
-    """Puts pictures into styles, with one model.
+    """Stylizes pictures with one model.
 
-    A small picture is seen whole, large ones and those of ever other sizes through
-    windows (see `inference.render`). A batch is dealt out over this process's
-    devices.
+    Small pictures are processed whole; large pictures, and pictures of many different
+    sizes, in tiles (see `inference.render`). A batch is distributed over the devices of
+    this process.
 
     Args:
-        model: As built.
-        devices: To use; by default all of this process.
+        model: What `build_model` returned.
+        devices: Devices to use; by default all of this process.
         split_rows: See `load`.
         tile_px: See `load`.
-        file: What the model was built of, for style files and the defaults of
-            controls; without it these are off.
-        name: What messages and style files call the model.
+        file: The model file, for style files and the defaults of controls; without it,
+            both are disabled.
+        name: Name of the model in messages and style files.
 
     Example:
         >>> stylizer = Stylizer.load("model.safetensors")
@@ -105,28 +105,28 @@ class Stylizer:
         split_rows: bool = False,
         tile_px: int | None = None,
     ) -> Self:
-        """The stylizer of a model file, or of weights that have a name.
+        """Returns the stylizer of a model file or of named weights.
 
         Args:
             weights: A file, a name, or a URL: `hf://USER/REPO[@REVISION]/FILE` or
-                `https://HOST/FILE`, fetched once; see `weights.registry`.
-            split_rows: Split every picture by rows between the devices of this
-                process, for too large ones; see `inference.render`.
-            tile_px: Side of the windows of all pictures, with AdaIN a multiple
-                of 8 from 136 on, with SANet of 16 from 272 on; 0 for
-                whole pictures whatever their size; by default chosen for each.
+                `https://HOST/FILE`, downloaded once; see `weights.registry`.
+            split_rows: Split every picture by rows over the devices of this process,
+                for pictures too large for one device; see `inference.render`.
+            tile_px: Side of the tiles of all pictures: for AdaIN a multiple of 8, at
+                least 136; for SANet a multiple of 16, at least 272; 0 processes
+                pictures whole. By default it is chosen for each picture.
 
         Raises:
             FileNotFoundError: If there is no such file or name.
-            ValueError: If the file is damaged or of another architecture, or the
-                windows are too small.
+            ValueError: If the file is damaged or of another architecture, or the tiles
+                are too small.
         """
         file, name = load_model(find_model(weights)), Path(weights).stem
         model = build_model(file, native=split_rows)
         return cls(model, split_rows=split_rows, tile_px=tile_px, file=file, name=name)
 
     def expect(self, num_sizes: int) -> None:
-        """Says of how many sizes the pictures to come are; see `Sizes.expect`."""
+        """Announces how many sizes the next pictures have; see `Sizes.expect`."""
         self._renderer.sizes.expect(num_sizes)
 
     def watch(
@@ -135,13 +135,14 @@ class Stylizer:
         on_window: Callable[[int, int], None] | None = None,
         on_step: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Lets large pictures, and the refinement of pictures, be watched.
+        """Sets callbacks for the progress of large pictures and of refinement.
 
         Args:
-            announce: Told what takes long, before it begins; else it is logged.
-            on_window: Called with the numbers of windows done and of all.
-            on_step: Called with the numbers of iterations of a refinement done and
-                of all.
+            announce: Receives a message before work that takes long; by default it is
+                logged.
+            on_window: Called with the number of finished tiles and of all tiles.
+            on_step: Called with the number of finished iterations of a refinement and
+                of all iterations.
         """
         self._renderer.announce, self._renderer.on_window = announce, on_window
         self._on_step = on_step
@@ -149,16 +150,16 @@ class Stylizer:
     def encode_style(
         self, style: OneStyle, size: int | None = None, mask: Mask | None = None
     ) -> Style:
-        """All that the model keeps of a style, to be used for many contents.
+        """Returns a style encoded by the model, for any number of contents.
 
         Args:
             style: A picture, a style file, or what this function returned.
             size: Short side in px to which the picture is resized; by default it
                 is shrunk to `STYLE_SIZE_PX` if it is larger.
-            mask: The part of the picture that counts, of any size; all by default.
+            mask: The part of the picture to use, of any size; by default all of it.
 
         Raises:
-            ValueError: If `size` or `mask` is given where there are no pixels, the
+            ValueError: If `size` or `mask` is given for a style without pixels, the
                 mask is empty, or a style file is damaged or of another model.
             FileNotFoundError: If a path leads nowhere.
         """
@@ -172,13 +173,13 @@ class Stylizer:
         painting: str | None = None,
         mask: Mask | None = None,
     ) -> StyleFile:
-        """Writes a style file, which serves this model wherever a painting does.
+        """Writes a style file, which this model accepts in place of the painting.
 
         Args:
             style: As for `encode_style`.
             path: Ends in ".style"; an older file is replaced.
             size: As for `encode_style`.
-            painting: What to call the picture; by default its file's name.
+            painting: Name of the picture in the file; by default its file name.
             mask: As for `encode_style`.
 
         Raises:
@@ -196,16 +197,17 @@ class Stylizer:
         *,
         refine: bool = False,
     ) -> OneStyle:
-        """A style read once for many contents: encoded, unless its pixels are needed.
+        """Returns a style prepared for many contents: encoded, or as pixels if needed.
 
-        CORAL and the refinement of results need them.
+        CORAL and the refinement of results need the pixels.
 
         Args:
             style: As for `encode_style`.
-            color: As in the calls to come.
-            size: Their `style_size`, which is then not to be given.
-            mask: Mask of their `style_masks`, which are then not to be given.
-            refine: Whether their results will be refined.
+            color: The `color` of the calls that will use the style.
+            size: The `style_size` of these calls, which must then omit it.
+            mask: The style's mask from `style_masks` of these calls, which must then
+                omit it.
+            refine: Whether the results of these calls will be refined.
 
         Raises:
             ValueError: If pixels are needed and the style has none.
@@ -218,15 +220,15 @@ class Stylizer:
         style: OneStyle | Sequence[OneStyle] = None,
         **controls: Unpack[ControlArguments],
     ) -> Stylized:
-        """The content in the style, or in a mix of styles, at the content's size.
+        """Returns the content in a style or a mix of styles, at the content's size.
 
         Args:
             content: A picture, or several of one size as a list or an array
                 (b, h, w, 3).
-            style: A picture, a style file, or what `encode_style` made of one; a
-                list or tuple of these for a mix, or for the regions of masks.
-            controls: See `controls.ControlArguments`. None is as if a control
-                were not there.
+            style: A picture, a style file, or what `encode_style` returned; a list or
+                tuple of these for a mix, or for the regions of masks.
+            controls: See `controls.ControlArguments`; None is the same as omitting a
+                control.
 
         Raises:
             ValueError: If a control is not in its range or does not fit the styles,
@@ -273,7 +275,7 @@ class Stylizer:
         Args:
             styles: Pictures, style files, or what `encode_style` returned.
             plan: The plan of the calls.
-            masks: For every style the part of it that counts; by default those of the
+            masks: For every style, the mask of the part to use; by default those of the
                 plan.
 
         Raises:
@@ -336,12 +338,12 @@ class Stylizer:
         return Refiner()
 
     def complete_plan(self, plan: Plan, styles: Sequence[OneStyle]) -> Plan:
-        """The plan with the model's own `color_match` and `detail`, as far as it can.
+        """Returns the plan with the model's own defaults of `color_match` and `detail`.
 
         Args:
-            plan: What is asked for.
-            styles: What `prepare_style` returned for it. Style files of before the
-                color step lack the painting's colors, which is announced once.
+            plan: What `plan` returned.
+            styles: What `prepare_style` returned for it. Style files of version 0.1
+                lack the painting's colors; a message says so once.
         """
         plan = plan.completed(self._defaults)
         lacking = any(isinstance(x, Mapping) and not has_palette(x) for x in styles)
@@ -392,7 +394,7 @@ def _match_again(
     plan: Plan,
     masks: LaidMasks | None,
 ) -> None:
-    """Takes the color step once more, in place: refinement knows nothing of it."""
+    """Applies the color step again, in place, since refinement undoes it."""
     laid = WHOLE if masks is None else masks
     controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
     if controls.color_match is not None:

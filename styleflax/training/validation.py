@@ -75,10 +75,11 @@ def _validate_scoring(config: Config) -> None:
             "data.validation_share must be at least 0 and below 1, "
             f"got {data.validation_share}"
         )
-    try:
-        name_rule(data.validation_names)
-    except ValueError as error:
-        raise ValueError(f"data.validation_names: {error}") from error
+    if data.validation_names:
+        try:
+            name_rule(data.validation_names)
+        except ValueError as error:
+            raise ValueError(f"data.validation_names: {error}") from error
     if run.score_every_steps and not data.validation_share:
         raise ValueError(
             f"run.score_every_steps={run.score_every_steps} needs validation pictures: "

@@ -97,13 +97,15 @@ def test_both_levels_are_the_sum_of_each_alone():
     statistics = {"ddof": 0, "eps": 1e-5}
     queries = {layer: [feature] for layer, feature in content.items()}
     network = SANet(statistics, path="dense")
-    both = network.apply({"params": params}, content, queries, [style], whole_picture())
+    both = jax.jit(network.apply)(
+        {"params": params}, content, queries, [style], whole_picture()
+    )
     bias = params["merge_conv"]["bias"]
     each = []
     for level in LEVELS:
         own = {k: params[k] for k in (level.replace("relu", "sanet"), "merge_conv")}
         one = OneLevel(level, statistics)
         arguments = content, content[level], style[level]
-        each.append(one.apply({"params": own}, *arguments) - bias)
+        each.append(jax.jit(one.apply)({"params": own}, *arguments) - bias)
     np.testing.assert_allclose(both - bias, each[0] + each[1], rtol=1e-4, atol=1e-5)
     assert all(float(jnp.abs(x).max()) > 0.1 for x in each)

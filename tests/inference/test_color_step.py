@@ -1,5 +1,6 @@
 """What `color_match` and `detail` do to pictures: whole, in regions, by style file."""
 
+import functools
 import itertools
 
 import jax
@@ -62,8 +63,9 @@ def test_at_0_the_picture_is_the_networks_own(lively, small_pictures):
     content, painting, _ = small_pictures
     method, *params = lively._model
     photo, image = (jnp.asarray(to_float(x[None])) for x in (content, painting))
-    style = method.encode_style(*params, {"image": image})
-    own = stylize(method, *params, photo, [style], plain_controls())
+    style = jax.jit(method.encode_style)(*params, {"image": image})
+    whole = jax.jit(functools.partial(stylize, method))
+    own = whole(*params, photo, [style], plain_controls())
     for controls in ({}, {"color_match": 0, "detail": 0}, {"detail": 1}):
         made = lively(content, painting, **controls).array
         np.testing.assert_allclose(made, own[0].clip(0, 1), atol=1e-5)

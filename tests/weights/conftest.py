@@ -161,7 +161,7 @@ def fake_tensor():
 def narrow(monkeypatch):
     """Published networks of a few channels, so that the tests are fast."""
     layers = {name: 2 + i % 3 for i, name in enumerate(formats.DECODER_LAYERS)}
-    monkeypatch.setattr(formats, "LAYERS", layers | {"conv1_1": 3})
+    monkeypatch.setattr(formats, "DECODER_LAYERS", layers | {"conv1_1": 3})
     monkeypatch.setattr(formats, "WIDTHS", (2, 3, 4, 5, 5))
 
 

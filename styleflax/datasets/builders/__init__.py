@@ -13,14 +13,12 @@ if TYPE_CHECKING:
         Wikiart,
     )
     from styleflax.datasets.builders.preparation import (
-        PreparedPictures,
         prepared_folder,
     )
 
 __all__ = [
     "CocoImages",
     "ImageFolder",
-    "PreparedPictures",
     "ProceduralArt",
     "SamplePhotos",
     "Wikiart",
@@ -32,7 +30,6 @@ __getattr__, __dir__ = lazy_names(
     {
         "CocoImages": "folders",
         "ImageFolder": "folders",
-        "PreparedPictures": "preparation",
         "ProceduralArt": "folders",
         "SamplePhotos": "folders",
         "Wikiart": "folders",

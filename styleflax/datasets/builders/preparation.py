@@ -1,10 +1,9 @@
-"""Preparing a data set once, however many processes ask for it, and reading it."""
+"""Preparing a data set once, however many processes ask for it."""
 
 import fcntl
 import io
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -172,37 +171,6 @@ def _locked(path: Path) -> Iterator[None]:
         # The file stays: without it, a process that waits and one that comes later
         # would hold locks on two different files.
         yield
-
-
-class PreparedPictures:
-    """The encoded pictures of one prepared dataset."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with quiet_tfds():
-            builder = tfds.builder_from_directory(folder)
-            self._name: str = builder.info.full_name
-            self._source = builder.as_data_source(
-                split="train", decoders={"image": tfds.decode.SkipDecoding()}
-            )
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: int) -> bytes:
-        encoded: bytes = self._source[index]["image"]
-        return encoded
-
-    def name(self, index: int) -> str:
-        """Returns the name under which the picture was prepared."""
-        return os.fsdecode(self._source[index]["name"])
-
-    def __repr__(self) -> str:
-        return f"PreparedPictures({self._name!r}, {len(self)} pictures)"
-
-    # Worker processes open the files anew.
-    def __reduce__(self) -> tuple[Any, ...]:
-        return PreparedPictures, (self._folder,)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def color_moments(
 
 
 def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
-    """Returns moments of two disjoint sets of pixels, such as bands of rows, together."""
+    """Returns the moments of two disjoint sets of pixels, such as bands of rows."""
     count = a.count + b.count
     share = b.count / np.where(count > 0, count, 1.0)
     difference = b.mean - a.mean

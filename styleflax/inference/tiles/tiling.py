@@ -147,7 +147,7 @@ class Passes(NamedTuple):
 
 
 class _Detail(NamedTuple):
-    """What `ops.color_match.add_detail` needs of a window."""
+    """What `methods.finishing.add_detail` needs of a window."""
 
     photo: Float[np.ndarray, "1 side side 3"]
     share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]

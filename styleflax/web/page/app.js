@@ -25,7 +25,7 @@ function tellValues() {
   $("color-match-value").textContent = `${$("color-match").value} %`;
   $("brush-size-value").textContent = `${$("brush-size").value} %`;
   $("feather-value").textContent = `${$("feather").value} px`;
-  $("color-match").disabled = $("controls").colors.value === "photo";
+  $("color-match").disabled = $("controls").colors.value !== "style";
 }
 
 function take(kind, file) {

@@ -47,7 +47,8 @@ export async function openPainting(blob, name, { source = null, url = null, add 
   let slot;
   if (name.endsWith(".style")) {
     const bytes = new Uint8Array(await blob.arrayBuffer());
-    const { painting } = await state.engine.ask("style", { id, bytes });
+    const foreign = $("remote").checked;
+    const { painting } = await state.engine.ask("style", { id, bytes, foreign });
     slot = { id, name: painting || name, blob: null, bytes, url: null, source: null };
   } else {
     await state.engine.ask("painting", { id, blob });
@@ -67,7 +68,7 @@ export function slotsChanged() {
     slotCount = slots.all.length;
     drawBrushes();
   }
-  $("save-style").disabled = !slots.current || state.manifest?.style === "features";
+  $("save-style").disabled = !slots.current?.blob;
   changed();
 }
 
@@ -93,9 +94,10 @@ function drawBrushes() {
     const input = element("input", { type: "radio", name: "brush", value: label });
     input.checked = label === brush.label;
     input.addEventListener("change", () => (brush.label = label));
-    const swatch = element("span", { className: label ? `swatch swatch-${label}` : "swatch" });
     const row = element("label");
-    row.append(input, swatch, words);
+    row.append(input);
+    if (label) row.append(element("span", { className: `swatch swatch-${label}` }));
+    row.append(words);
     return row;
   });
   if (brush.label > slots.all.length) brush.label = 1;

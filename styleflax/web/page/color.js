@@ -201,7 +201,8 @@ function middleAndRadius([[a, b], [, d]]) {
   return { middle: (a + d) / 2, radius: Math.hypot((a - d) / 2, b) };
 }
 
-function inverse3(m) {
+/** The inverse of a matrix of 3 x 3. */
+export function inverse3(m) {
   const minor = (i, j) => {
     const [p, q] = [0, 1, 2].filter((k) => k !== i);
     const [s, t] = [0, 1, 2].filter((k) => k !== j);

@@ -1,28 +1,16 @@
-/** The card of this computer: its switch, its models, and what only it can do. */
-import { baseName, $, attempt, save, say, setProgress, state } from "./state.js";
+/** The machine that serves the page as the one that paints, also videos. */
+import { fieldOptions, fileRegions, makeCard, styleParts } from "./computercard.js";
+import { UserError } from "./errors.js";
 import { Remote, describe, regionsOf, shownPicture } from "./remote.js";
 import { local, useRenderer } from "./rendering.js";
-import { UserError } from "./errors.js";
 import { element } from "./slots.js";
-
-const COLORS = [
-  ["", "as chosen under Look"],
-  ["coral", "the photo’s, before painting (CORAL)"],
-  ["lab", "the photo’s mean and spread (CIELAB)"],
-];
-/** Of the fields below: what they are called, and their attributes. */
-const NUMBERS = [
-  ["exaggerate", "Exaggeration, above 1", { min: 1.1, max: 10, step: 0.1 }],
-  ["level_balance", "Balance of SANet’s levels, 0 to 1", { min: 0, max: 1, step: 0.1 }],
-  ["style_size", "Size of the paintings, px", { min: 16, max: 4096, step: 1 }],
-  ["refine", "Refining iterations", { min: 0, max: 2000, step: 1 }],
-  ["tile", "Size of windows, px (0: none)", { min: 0, max: 4096, step: 8 }],
-];
-const WHOLE = new Set(["style_size", "refine", "tile"]);
+import { $, attempt, baseName, save, say, setProgress, state } from "./state.js";
 
 const WHERE =
   "Where you switch on “Use this computer’s models”, pictures are sent to the machine that serves " +
   "this page, which deletes them afterwards, and nowhere else.";
+/** Controls of networks, of which optimization and some models know nothing. */
+const OF_NETWORKS = ["detail", "color_match"];
 
 let remote = null;
 let info = null;
@@ -32,13 +20,15 @@ export async function offerComputer() {
   if (!state.site.api) return;
   remote = new Remote(state.site.api);
   info = await remote.info();
-  $("controls").append(makeCard());
+  const card = makeCard(info, (file) => attempt(() => paintVideo(file)));
+  $("controls").append(card);
   document.querySelector("footer").prepend(element("p", { textContent: WHERE }));
   $("remote-row").hidden = false;
   $("remote").addEventListener("change", () => attempt(switchComputer));
-  for (const field of $("computer").querySelectorAll(".look")) {
-    field.addEventListener("change", () => $("remote").checked && useRenderer(renderer));
-  }
+  card.addEventListener("change", ({ target }) => {
+    if (target.id !== "computer-video" && $("remote").checked) useRenderer(renderer);
+    tellFormat();
+  });
 }
 
 function switchComputer() {
@@ -47,7 +37,13 @@ function switchComputer() {
   for (const id of ["model", "gpu"]) $(id).disabled = on;
   const [device] = info.devices;
   if (on) $("engine-hint").textContent = `Computed by the machine that serves this page (${device.kind}).`;
+  tellFormat();
   useRenderer(on ? renderer : local);
+}
+
+function tellFormat() {
+  const format = $("remote").checked ? $("computer-format").value : "png";
+  $("download").textContent = `Download ${format.toUpperCase()}`;
 }
 
 /** @type {import("./rendering.js").Renderer} */
@@ -69,39 +65,50 @@ const renderer = {
     })();
     return { result, cancel: () => job?.cancel() };
   },
-  png: async () => remote.file,
+  file: async () => remote.file,
 };
 
 /** A request of the page as a job's options and files. */
 async function optionsOf(request, kind) {
-  const { size, weights, alpha, colorMatch, photoColors, detail, regions } = request;
-  const color = $("computer-color").value || (photoColors ? "luminance" : "style");
-  const own = $("computer-styles").value;
-  const options = { kind, model: $("computer-model").value, alpha, color, detail };
+  const { size, weights, alpha, colorMatch, colors, detail, regions } = request;
+  const own = kind === "gatys" ? "" : $("computer-styles").value;
+  const options = { kind, alpha, color: colors };
   const files = { content: state.photo.blob, style: own ? [] : state.slots.all.map(styleBlob) };
-  if (color === "style") options.color_match = colorMatch;
-  const { controls } = info.models.find(({ name }) => name === options.model);
-  // The page's own values, of which a model may know nothing.
-  for (const name of ["detail", "color_match"]) if (!controls.includes(name)) delete options[name];
+  if (kind !== "gatys") {
+    options.model = $("computer-model").value;
+    Object.assign(options, networkOptions(options.model, { detail, color_match: colorMatch }, colors));
+  }
   if (own) options.styles = [own];
   else if (files.style.length > 1) options.shares = weights;
   if (size) options.size = size;
   if (request.styleSize && !own) options.style_size = request.styleSize;
-  for (const [name] of NUMBERS) {
-    const text = $(`computer-${name}`).value;
-    if (text) options[name] = WHOLE.has(name) ? Math.round(Number(text)) : Number(text);
-  }
-  if (kind === "gatys") {
-    options.iterations = Number($("computer-iterations").value);
-    for (const name of ["model", "detail", "color_match", "refine", "level_balance"]) delete options[name];
-  }
-  if (regions && !own) {
-    delete options.shares;
-    const found = await regionsOf(regions, weights);
-    Object.assign(options, { regions: found.regions, feather: regions.feather });
-    files.mask = found.masks;
-  }
+  Object.assign(options, fieldOptions(kind));
+  if (own) return { options, files };
+  await addMasks(options, files, regions, weights);
   return { options, files };
+}
+
+function networkOptions(name, given, colors) {
+  const { controls } = info.models.find((model) => model.name === name);
+  const known = OF_NETWORKS.filter((control) => controls.includes(control));
+  const wanted = known.filter((control) => control !== "color_match" || colors === "style");
+  return Object.fromEntries(wanted.map((control) => [control, given[control]]));
+}
+
+/** Where paintings go, and which parts of them count. */
+async function addMasks(options, files, regions, weights) {
+  const byFiles = fileRegions(weights);
+  const found = byFiles ?? (regions && (await regionsOf(regions, weights)));
+  if (found) {
+    delete options.shares;
+    files.mask = found.masks;
+    Object.assign(options, { regions: found.regions, feather: found.feather });
+  }
+  const parts = styleParts(weights.length);
+  if (parts) {
+    options.style_masks = parts.places;
+    files.style_mask = parts.files;
+  }
 }
 
 function styleBlob({ blob, bytes }) {
@@ -114,15 +121,17 @@ function tellNotes({ notes }) {
 
 async function paintVideo(file) {
   if (!state.slots.all.length) throw new UserError("Choose a painting first.");
+  const colors = $("controls").colors.value;
   const request = {
     alpha: Number($("alpha").value) / 100,
-    colorMatch: Number($("color-match").value) / 100,
-    photoColors: $("controls").colors.value === "photo",
+    colorMatch: colors === "style" ? Number($("color-match").value) / 100 : 0,
+    colors,
     weights: state.slots.weights,
     size: Number($("computer-video-size").value) || null,
   };
   const { options, files } = await optionsOf(request, "video");
-  for (const name of ["detail", "refine", "tile"]) delete options[name];
+  delete options.detail;
+  if (options.keyframes) delete options.shares;
   const job = remote.start(options, { ...files, content: file }, (record) => {
     $("computer-video-status").textContent = describe(record);
     setProgress(record.progress.done, record.progress.total ?? 0);
@@ -144,72 +153,4 @@ async function paintVideo(file) {
     $("computer-video-cancel").hidden = true;
     $("computer-video-cancel").removeEventListener("click", stop);
   }
-}
-
-function makeCard() {
-  const card = element("section", { className: "card", id: "computer", hidden: true });
-  card.setAttribute("aria-labelledby", "computer-title");
-  card.append(element("h2", { id: "computer-title", textContent: "This computer" }));
-  const model = select("computer-model", info.models.map(({ name }) => [name, name]));
-  model.addEventListener("change", fillOwnStyles);
-  const kinds = [["picture", "a network"], ["gatys", "optimization of pixels (slow)"]];
-  card.append(
-    field("Model", model),
-    field("Style of the model", select("computer-styles", [["", "the paintings above"]])),
-    field("Painted by", select("computer-kind", kinds)),
-    field("Colors", select("computer-color", COLORS)),
-    field("Iterations of optimization", number("computer-iterations", { min: 1, max: 2000, value: 100 })),
-    ...NUMBERS.map(([name, words, limits]) => field(words, number(`computer-${name}`, limits))),
-  );
-  if (info.video) card.append(...videoFields());
-  queueMicrotask(fillOwnStyles);
-  return card;
-}
-
-function fillOwnStyles() {
-  const chosen = info.models.find(({ name }) => name === $("computer-model").value);
-  const options = chosen.styles.map((name) => [name, name]);
-  if (!options.length) options.push(["", "the paintings above"]);
-  $("computer-styles").replaceChildren(...options.map(option));
-  $("computer-styles").closest("label").hidden = !chosen.styles.length;
-}
-
-function videoFields() {
-  const open = element("label", { className: "button", textContent: "Stylize a video" });
-  const input = element("input", { type: "file", accept: "video/*", className: "cover", id: "computer-video" });
-  open.prepend(input);
-  input.addEventListener("change", () => {
-    const [file] = input.files;
-    if (file) attempt(() => paintVideo(file));
-    input.value = "";
-  });
-  const row = element("div", { className: "row" });
-  const cancel = element("button", { type: "button", textContent: "Cancel", hidden: true });
-  cancel.id = "computer-video-cancel";
-  row.append(open, cancel);
-  const status = element("p", { className: "hint", id: "computer-video-status" });
-  status.setAttribute("role", "status");
-  const size = number("computer-video-size", { min: 16, max: 4096, step: 1, value: 360 });
-  return [field("Short side of the video, px", size), row, status];
-}
-
-function field(words, input) {
-  const label = element("label", { className: "field" });
-  input.classList.add("look");
-  label.append(element("span", { textContent: words }), input);
-  return label;
-}
-
-function select(id, options) {
-  const list = element("select", { id });
-  list.append(...options.map(option));
-  return list;
-}
-
-function option([value, textContent]) {
-  return element("option", { value, textContent });
-}
-
-function number(id, properties) {
-  return element("input", { type: "number", id, ...properties });
 }

@@ -51,7 +51,7 @@ export async function restoreAll() {
     if (state.photo) await state.engine.ask("photo", { blob: state.photo.blob });
     for (const { id, blob, bytes } of state.slots.all) {
       if (blob) await state.engine.ask("painting", { id, blob });
-      else await state.engine.ask("style", { id, bytes });
+      else await state.engine.ask("style", { id, bytes, foreign: true });
     }
     say(
       "Memory ran out, and the work was stopped. Choose a smaller size of the result, or close " +

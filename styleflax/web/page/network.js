@@ -4,6 +4,7 @@
  * @typedef {Record<string, {data: Float32Array, dims: number[]}>} Features by level, (1, c, h, w)
  * @typedef {Record<string, {mean: Float32Array, std: Float32Array}>} Statistics by level
  */
+import { fromHalves, toHalves } from "./float16.js";
 import { meanStd, mergeMoments, momentsOf, noMoments } from "./moments.js";
 
 /** Stands for a position that is not there in what is attended to. */
@@ -78,17 +79,48 @@ export class Network {
   }
 
   /**
-   * What the model keeps of a painting: statistics, and where it attends its features.
+   * What the model keeps of a painting: statistics, and where it attends its features, which are of
+   * 16 bits as in style files.
    * @param {Features} features
    */
   styleOf(features) {
+    if (this.attends) {
+      const kept = mapLevels(features, (map) => fromHalves(toHalves(positions(map))));
+      return this.styleOfPositions(kept, mapLevels(features, ({ dims }) => dims.slice(2)));
+    }
+    return { statistics: this.#statisticsOf(features) };
+  }
+
+  /**
+   * The same of features that are in order of positions, (h w, c).
+   * @param {Record<string, Float32Array>} features
+   * @param {Record<string, number[]>} sides heights and widths of the maps
+   * @param {Record<string, Float32Array>} parts how much each position counts; all alike by default
+   */
+  styleOfPositions(features, sides, parts = {}) {
+    const total = this.noMoments(1);
+    for (const { name, channels } of this.levels) {
+      const planes = transposed(features[name], features[name].length / channels, channels);
+      const part = parts[name] ?? new Float32Array(planes.length / channels).fill(1);
+      mergeMoments(total[name], momentsOf(planes, channels, part, 1));
+    }
+    const bias = mapLevels(parts, (part) => part.map((x) => Math.max(Math.log(x), NOWHERE)));
+    return { statistics: this.statistics(total, "style"), features, sides, bias };
+  }
+
+  /** The photo as a style, of all digits. */
+  #itself(features) {
+    const flat = mapLevels(features, positions);
+    return { statistics: this.#statisticsOf(features), features: flat, bias: {} };
+  }
+
+  #statisticsOf(features) {
     const cells = mapLevels(features, ({ data, dims }) => ({
       data: new Float32Array(data.length / dims[1]).fill(1),
     }));
     const total = this.noMoments(1);
     this.countMoments(total, features, cells, 1);
-    const statistics = this.statistics(total, "style");
-    return this.attends ? { statistics, features: mapLevels(features, positions) } : { statistics };
+    return this.statistics(total, "style");
   }
 
   /**
@@ -134,7 +166,7 @@ export class Network {
   #withPhoto(features, styles, weights, strength) {
     if (strength.every((share) => share === 1)) return { styles, weights };
     return {
-      styles: [...styles, this.styleOf(features)],
+      styles: [...styles, this.#itself(features)],
       weights: weights.map((row, r) => [...row.map((w) => w * strength[r]), 1 - strength[r]]),
     };
   }
@@ -147,7 +179,8 @@ export class Network {
     const bias = new Float32Array(styles.length * longest).fill(NOWHERE);
     styles.forEach((style, s) => {
       data.set(style.features[name], s * longest * channels);
-      bias.fill(0, s * longest, s * longest + lengths[s]);
+      if (style.bias[name]) bias.set(style.bias[name], s * longest);
+      else bias.fill(0, s * longest, s * longest + lengths[s]);
     });
     feeds[`style.${name}.features`] = this.#tensor(data, [styles.length, longest, channels]);
     feeds[`style.${name}.bias`] = this.#tensor(bias, [styles.length, longest]);
@@ -164,10 +197,13 @@ function mapLevels(levels, change) {
 
 /** A map (1, c, h, w) as positions (h w, c). */
 function positions({ data, dims }) {
-  const [channels, count] = [dims[1], data.length / dims[1]];
+  return transposed(data, dims[1], data.length / dims[1]);
+}
+
+function transposed(data, rows, columns) {
   const made = new Float32Array(data.length);
-  for (let c = 0; c < channels; c++) {
-    for (let p = 0; p < count; p++) made[p * channels + c] = data[c * count + p];
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) made[c * rows + r] = data[r * columns + c];
   }
   return made;
 }

@@ -88,12 +88,12 @@ export async function shownPicture(blob) {
 }
 
 /** The regions of a picture as masks, one for each painting, with what goes there. */
-export async function regionsOf({ labels, height, width, wanted, elsewhere }, weights) {
+export async function regionsOf({ labels, height, width, wanted, elsewhere, feather }, weights) {
   const painted = wanted.filter(Boolean);
   const masks = await Promise.all(painted.map((label) => maskOf(labels, height, width, label)));
   const regions = painted.map((label, mask) => ({ mask, style: label - 1 }));
   if (wanted.includes(0) && elsewhere === "mix") regions.push({ mask: "rest", style: weights });
-  return { regions, masks };
+  return { regions, masks, feather };
 }
 
 async function maskOf(labels, height, width, label) {

@@ -8,6 +8,7 @@
 import { ColorMoments, applyColorMaps, clip, colorMap, keepHues, mixPalettes } from "./color.js";
 import { Cancelled } from "./errors.js";
 import { levelCells, windowCells } from "./masks.js";
+import { matchLab } from "./recolor.js";
 import { cutWindows, wholeWindow } from "./tiles.js";
 
 /** Features and reproductions up to so many numbers are kept, 256 MB each. */
@@ -59,7 +60,8 @@ export class SeenPhoto {
  * @property {boolean} keepsLast whether the last region keeps the photo's pixels
  * @property {number} colorMatch how far the result's chroma moves to the paintings'
  * @property {number} detail share of lost detail that returns below strength 1
- * @property {boolean} photoColors whether the result has the photo's hues
+ * @property {"style" | "luminance" | "coral" | "lab"} colors whose the result has; for "coral" the
+ *   styles have been given the photo's before
  */
 
 /**
@@ -168,7 +170,7 @@ function paste(image, width, { rows, columns }, { data, dims }) {
 function finish(image, photo, look) {
   const masks = look.laid ? look.laid.shares : null;
   const matched = look.strength.map((s) => look.colorMatch * (1 - (1 - Math.min(s, 1)) ** 2));
-  if (matched.some(Boolean) && !look.photoColors) {
+  if (matched.some(Boolean)) {
     const maps = matched.map((strength, r) => {
       const own = new ColorMoments().add(image, 1, masks ? masks[r] : null).palette();
       const palettes = look.styles.map((style) => style.palette);
@@ -176,7 +178,8 @@ function finish(image, photo, look) {
     });
     applyColorMaps(image, maps, masks);
   }
-  if (look.photoColors) keepHues(image, photo);
+  if (look.colors === "luminance") keepHues(image, photo);
+  if (look.colors === "lab") matchLab(image, photo, masks);
   const kept = look.keepsLast ? masks[masks.length - 1] : null;
   const made = new Uint8Array(image.length);
   for (let i = 0; i < image.length; i++) {

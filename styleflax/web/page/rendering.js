@@ -11,7 +11,7 @@ const PREVIEW_PX = 512;
  * @property {(request: object, progress: (done: number, total: number) => void) =>
  *   {result: Promise<{picture: {rgba: Uint8ClampedArray, height: number, width: number},
  *   height: number, width: number}>, cancel: () => void}} render of what `makeRequest` returns
- * @property {() => Promise<Blob>} png the last result as a file of its full size
+ * @property {() => Promise<Blob>} file the last result in its full size, with its type
  */
 
 /** @type {Renderer} This browser. */
@@ -20,7 +20,7 @@ export const local = {
     const result = state.engine.ask("render", request, progress);
     return { result, cancel: () => state.engine.cancel(result.job) };
   },
-  png: async () => (await state.engine.ask("png")).blob,
+  file: async () => (await state.engine.ask("png")).blob,
 };
 
 let renderer = local;
@@ -62,7 +62,7 @@ export function makeRequest(size) {
     styleSize: Number($("style-size").value) || null,
     alpha: Number($("alpha").value) / 100,
     colorMatch: $("controls").colors.value === "style" ? Number($("color-match").value) / 100 : 0,
-    photoColors: $("controls").colors.value === "photo",
+    colors: $("controls").colors.value,
     detail: state.manifest.defaults.detail ?? 0,
     regions: null,
   };
@@ -138,9 +138,11 @@ export async function renderFull() {
 
 export async function download() {
   await renderFull();
-  $("status").textContent = "Packing the PNG …";
+  $("status").textContent = "Packing the file …";
   const names = [state.photo.name, state.slots.current.name].map(baseName);
-  save(await renderer.png(), `${names.join("-")}.png`);
+  const file = await renderer.file();
+  const suffix = file.type === "image/jpeg" ? "jpg" : file.type.replace("image/", "");
+  save(file, `${names.join("-")}.${suffix}`);
   $("status").textContent = `Saved, ${state.shown.width} × ${state.shown.height} px`;
 }
 

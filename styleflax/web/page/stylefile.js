@@ -1,6 +1,6 @@
 /**
- * Style files, the same as `styleflax style save` writes: what a model keeps of a painting, a few
- * kilobytes in the format of safetensors, with the digest of its model.
+ * Style files, the same as `styleflax style save` writes: what a model keeps of a painting, in the
+ * format of safetensors, with the digest of its model.
  */
 import { UserError } from "./errors.js";
 
@@ -10,7 +10,8 @@ const MAX_HEADER = 2 ** 20;
 
 /**
  * @typedef {{method: string, model: string, model_digest: string, painting: string}} Description
- * @typedef {Record<string, {shape: number[], data: Float32Array}>} Tensors by name
+ * @typedef {Record<string, {shape: number[], data: Float32Array | Uint16Array}>} Tensors by name;
+ *   numbers of 16 bits are in their bits
  */
 
 /**
@@ -29,7 +30,7 @@ export async function writeStyle(tensors, description) {
   for (const name of names) {
     const { shape, data } = tensors[name];
     const end = offset + data.byteLength;
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    header[name] = { dtype: isHalf(data) ? "F16" : "F32", shape, data_offsets: [offset, end] };
     offset = end;
   }
   const text = JSON.stringify(header);
@@ -71,18 +72,22 @@ export async function readStyle(bytes) {
 
 function parse(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const size = Number(view.getBigUint64(0, true));
-  if (size > Math.min(MAX_HEADER, bytes.length - 8)) throw new Error("header");
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size)));
+  const length = Number(view.getBigUint64(0, true));
+  if (length > Math.min(MAX_HEADER, bytes.length - 8)) throw new Error("header");
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
   const facts = JSON.parse(header.__metadata__[KEY]);
   delete header.__metadata__;
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
-    const [first, last] = offsets.map((x) => x + 8 + size);
+    const [first, last] = offsets.map((x) => x + 8 + length);
     const count = shape.reduce((a, b) => a * b, 1);
-    if (dtype !== "F32" || last - first !== 4 * count || last > bytes.length) throw new Error(name);
-    const data = new Float32Array(bytes.slice(first, last).buffer);
-    if (!data.every(Number.isFinite)) throw new Error(name);
+    const Numbers = { F16: Uint16Array, F32: Float32Array }[dtype];
+    const size = count * Numbers.BYTES_PER_ELEMENT;
+    if (last - first !== size || last > bytes.length) throw new Error(name);
+    const data = new Numbers(bytes.slice(first, last).buffer);
+    if (!data.every(isHalf(data) ? (x) => (x & 0x7c00) !== 0x7c00 : Number.isFinite)) {
+      throw new Error(name);
+    }
     tensors[name] = { shape, data };
   }
   return { tensors, facts };
@@ -98,11 +103,16 @@ async function digest(tensors, description) {
   for (const name of Object.keys(tensors).sort()) {
     const { shape, data } = tensors[name];
     const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-    parts.push(encoder.encode(`\n${name} float32 ${tuple} `), bytesOf(data));
+    const type = isHalf(data) ? "float16" : "float32";
+    parts.push(encoder.encode(`\n${name} ${type} ${tuple} `), bytesOf(data));
   }
   const whole = await new Blob(parts).arrayBuffer();
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", whole));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function isHalf(data) {
+  return data instanceof Uint16Array;
 }
 
 /** A flat object as Python's json.dumps writes it with sorted keys. */

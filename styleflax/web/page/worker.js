@@ -6,9 +6,11 @@
 import { ColorMoments } from "./color.js";
 import { Cancelled, UserError, inWords, isMemory } from "./errors.js";
 import { layMasks } from "./masks.js";
+import { styleOfTensors, tensorsOfStyle } from "./kept.js";
 import { Network } from "./network.js";
 import { decodePicture } from "./pictures.js";
 import { encodePng } from "./png.js";
+import { alignColors } from "./recolor.js";
 import { SeenPhoto, render } from "./render.js";
 import { resize, withShortSide } from "./resize.js";
 import { checkParity, wasmRuntime, webgpuRuntime } from "./runtime.js";
@@ -58,17 +60,12 @@ const methods = {
     return {};
   },
 
-  /** Takes a style file in the place of a painting. */
-  async style({ id, bytes }) {
-    const { tensors, description } = await readStyle(bytes);
-    const { digest, name } = network.manifest;
-    if (description.model_digest !== digest) {
-      throw new UserError(
-        `This style file belongs to another model, “${description.model}”; this one is “${name}”.`,
-      );
-    }
-    paintings.set(id, { blob: null, styles: new Map([[null, styleOfTensors(tensors)]]) });
-    return { painting: description.painting };
+  /** Takes a style file in the place of a painting; `foreign` lets it be another model's. */
+  async style({ id, bytes, foreign }) {
+    const file = await readStyle(bytes);
+    if (!foreign) checkModel(file);
+    paintings.set(id, { blob: null, file, styles: new Map() });
+    return { painting: file.description.painting };
   },
 
   async forget({ id }) {
@@ -78,11 +75,8 @@ const methods = {
 
   /** The style file of a painting. */
   async saveStyle({ id, painting, styleSize }) {
-    if (network.attends) {
-      throw new UserError("Style files of this model are made by `styleflax style save` only.");
-    }
     const { method, name, digest } = network.manifest;
-    const tensors = tensorsOfStyle(await styleOf(id, styleSize));
+    const tensors = tensorsOfStyle(network, await styleOf(id, styleSize));
     const described = { method, model: name, model_digest: digest, painting };
     const bytes = await writeStyle(tensors, described);
     return { bytes };
@@ -99,9 +93,14 @@ const methods = {
           `this one has ${(height * width).toLocaleString("en")}. Choose a smaller size.`,
       );
     }
-    const styles = [];
-    for (const id of request.paintings) styles.push(await styleOf(id, request.styleSize));
-    const image = await rendered(seePhoto(height, width), lookOf(request, styles), job);
+    const view = seePhoto(height, width);
+    const look = lookOf(request);
+    look.styles = [];
+    for (let s = 0; s < request.paintings.length; s++) {
+      const colors = look.colors === "coral" ? colorsUnder(look, s) : null;
+      look.styles.push(await styleOf(request.paintings[s], request.styleSize, colors));
+    }
+    const image = await rendered(view, look, job);
     result = { image, height, width };
     return shown(image, height, width);
   },
@@ -175,9 +174,9 @@ async function rendered(view, look, job) {
 }
 
 /** What `render.js` calls a look, of what the page asks for. */
-function lookOf(request, styles) {
-  const { weights, alpha, regions, colorMatch, photoColors, detail } = request;
-  const base = { styles, detail, colorMatch, photoColors };
+function lookOf(request) {
+  const { weights, alpha, regions, colorMatch, colors, detail } = request;
+  const base = { detail, colorMatch, colors };
   if (!regions) {
     const plain = { laid: null, masksKey: "", keepsLast: false };
     return { ...base, ...plain, weights: [weights], strength: [alpha] };
@@ -200,23 +199,64 @@ function lookOf(request, styles) {
   };
 }
 
-/** What the model keeps of a painting that is seen at a short side; up to 512 px for null. */
-async function styleOf(id, size) {
+/** The photo's colors where a painting goes, and a key for them; null where it goes nowhere. */
+function colorsUnder({ laid, masksKey, weights, keepsLast }, s) {
+  const shares = weights.slice(0, keepsLast ? -1 : undefined).map((row) => row[s]);
+  if (!shares.some(Boolean)) return null;
+  const mask = laid && new Float32Array(seen.height * seen.width);
+  if (laid) {
+    shares.forEach((share, r) => {
+      if (share) laid.shares[r].forEach((x, p) => (mask[p] += share * x));
+    });
+  }
+  const key = `${photo.key}/${seen.height}/${laid ? `${masksKey}/${shares}` : ""}`;
+  return { key, palette: new ColorMoments().add(seen.image, 1 / 255, mask).palette() };
+}
+
+function checkModel({ description }) {
+  const { digest, name } = network.manifest;
+  if (description.model_digest === digest) return;
+  throw new UserError(
+    `This style file belongs to another model, “${description.model}”; this one is “${name}”.`,
+  );
+}
+
+/**
+ * What the model keeps of a painting.
+ * @param {number | null} size the short side at which it is seen; up to 512 px for null
+ * @param {{key: string, palette: object} | null} colors what it is given before
+ */
+async function styleOf(id, size, colors = null) {
   const painting = paintings.get(id);
   if (!painting) throw new UserError("Choose a painting first.");
-  if (painting.styles.has(size)) return painting.styles.get(size);
-  if (!painting.blob) {
+  const name = `${size}/${colors?.key}`;
+  if (painting.styles.has(name)) return painting.styles.get(name);
+  const style = painting.blob
+    ? await encodeStyle(painting, size, colors)
+    : styleOfFile(painting.file, size, colors);
+  if (painting.styles.size > 8) painting.styles.clear();
+  painting.styles.set(name, style);
+  return style;
+}
+
+function styleOfFile(file, size, colors) {
+  checkModel(file);
+  if (size || colors) {
     throw new UserError(
-      "A style file has no pixels: it serves its own model and the size at which it was made only. " +
-        "Choose the painting itself.",
+      "A style file has no pixels: it serves its own model, the size at which it was made, and " +
+        "colors that need no change of the painting. Choose the painting itself.",
     );
   }
+  return styleOfTensors(network, file.tensors);
+}
+
+async function encodeStyle(painting, size, colors) {
   const pixels = size ? fitStyle(await decodePicture(painting.blob), size) : painting.pixels;
   const { image, height, width } = pixels;
-  const floats = Float32Array.from(image, (x) => x / 255);
+  let floats = Float32Array.from(image, (x) => x / 255);
+  if (colors) floats = alignColors(floats, colors.palette);
   const style = network.styleOf(await network.encode(floats, height, width));
-  style.palette = new ColorMoments().add(image, 1 / 255).palette();
-  painting.styles.set(size, style);
+  style.palette = new ColorMoments().add(floats).palette();
   return style;
 }
 
@@ -228,41 +268,6 @@ function fitStyle({ image, height, width }, size) {
   const [newHeight, newWidth] = withShortSide(height, width, wanted);
   const small = resize(image, height, width, newHeight, newWidth);
   return { image: small, height: newHeight, width: newWidth };
-}
-
-/** The library's names of what a style file holds: without the level where there is one. */
-function tensorName(level, part) {
-  return network.levels.length > 1 ? `${level}/${part}` : part;
-}
-
-function tensorsOfStyle({ statistics, palette }) {
-  const tensors = {
-    "palette/mean": { shape: [1, 3], data: Float32Array.from(palette.mean) },
-    "palette/covariance": { shape: [1, 3, 3], data: Float32Array.from(palette.covariance.flat()) },
-  };
-  for (const [level, parts] of Object.entries(statistics)) {
-    for (const [part, data] of Object.entries(parts)) {
-      tensors[tensorName(level, part)] = { shape: [1, data.length], data };
-    }
-  }
-  return tensors;
-}
-
-function styleOfTensors(tensors) {
-  const data = (name, count) => {
-    if (tensors[name]?.data.length !== count) {
-      throw new UserError("This style file does not hold what the model needs: make it again.");
-    }
-    return tensors[name].data;
-  };
-  const statistics = {};
-  for (const { name, channels } of network.levels) {
-    const part = (which) => data(tensorName(name, which), channels);
-    statistics[name] = { mean: part("mean"), std: part("std") };
-  }
-  const covariance = Array.from(data("palette/covariance", 9));
-  const rows = [0, 3, 6].map((first) => covariance.slice(first, first + 3));
-  return { statistics, palette: { mean: Array.from(data("palette/mean", 3)), covariance: rows } };
 }
 
 /** A picture as the screen shows it. */

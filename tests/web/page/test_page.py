@@ -192,6 +192,14 @@ def test_memory_that_ran_out_is_told_with_what_to_do(visit):
     assert "smaller size" in words
 
 
+def test_messages_are_in_view_wherever_the_page_is_scrolled_to(visit):
+    visit.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    visit.open("photo", b"no picture", "broken.png")
+    box, height = visit.page.locator("#message").bounding_box(), 900
+    visit.page.click("#message-close")
+    assert 0 <= box["y"] < height - box["height"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_small_screen(chromium, address, scheme):
     context = chromium.new_context(

@@ -43,6 +43,52 @@ def test_mix_of_paintings_of_two_sizes(visit, chosen):
     visit.wait()
 
 
+def test_style_files_are_those_of_the_library(visit, chosen, tmp_path):
+    visit.slide("alpha", 100)
+    expected = visit.result()
+    with visit.page.expect_download() as saved:
+        visit.page.click("#save-style")
+    by_page, by_library = tmp_path / "page.style", tmp_path / "library.style"
+    by_page.write_bytes(saved.value.path().read_bytes())
+    made = chosen(PHOTO, by_page)  # which checks the digest and the model
+    assert np.abs(rounded(made.array) - expected.astype(int)).max() <= 2
+    part = np.zeros(PAINTINGS[0].shape[:2], np.uint8)
+    part[5:40, 10:50] = 255
+    chosen.save_style(PAINTINGS[0], by_library, mask=part)
+    visit.open("painting", by_library.read_bytes(), "library.style")
+    made = rounded(chosen(PHOTO, by_library).array)
+    assert np.abs(visit.result().astype(int) - made).max() <= 2
+    assert np.abs(made - expected.astype(int)).max() > 2  # of another part
+    assert visit.message() == ""
+
+
+def test_a_style_file_of_another_model_is_refused(visit, chosen, stylizer, tmp_path):
+    stylizer.save_style(PAINTINGS[0], tmp_path / "lite.style")
+    visit.open("painting", (tmp_path / "lite.style").read_bytes(), "lite.style")
+    assert "belongs to another model" in visit.message()
+    visit.page.click("#message-close")
+
+
+HALVES = """async (values) => {
+  const { fromHalves, toHalves } = await import("./float16.js");
+  const halves = toHalves(Float32Array.from(values));
+  return [Array.from(halves), Array.from(fromHalves(halves))];
+}"""
+
+
+def test_halves_are_numpy_s(visit):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=3000).astype("f4") * 10.0 ** rng.integers(-9, 5, 3000)
+    exact = np.arange(300, dtype=np.float16).view(np.uint16) * 200
+    values = np.float32([*values, 0, -0.0, 65504, 65519, 1e9, -1e9, 1 + 2**-11, 6e-8])
+    values = np.concatenate([values, exact.view(np.float16).astype("f4")])
+    values = values[np.isfinite(values)].astype("f4")
+    halves = values.clip(-65504, 65504).astype(np.float16)
+    bits, back = visit.page.evaluate(HALVES, values.tolist())
+    np.testing.assert_array_equal(np.uint16(bits), halves.view(np.uint16))
+    np.testing.assert_array_equal(np.float32(back), halves.astype("f4"))
+
+
 def test_sanet_refuses_what_is_too_large_in_words(visit, chosen):
     if visit.run("(s) => s.manifest.method") != "sanet":
         return

@@ -85,9 +85,29 @@ def test_color_step_to_nearly_one_hue_is_that_of_the_runtime(visit):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_photo_keeps_its_colors(visit, stylizer):
-    visit.choose("colors", "photo")
-    assert_same(visit, stylizer(PHOTO, FIRST, color="luminance"))
+@pytest.mark.parametrize("color", ["luminance", "lab", "coral"])
+def test_photo_keeps_its_colors(color, visit, stylizer):
+    add_second(visit, [20, 60])
+    visit.choose("colors", color)
+    mix = {"weights": [0.25, 0.75], "color": color}
+    assert_same(visit, stylizer(PHOTO, [FIRST, SECOND], **mix))
+    assert np.abs(visit.result() - rounded(stylizer(PHOTO, FIRST).array)).max() > 20
+
+
+@pytest.mark.parametrize("color", ["lab", "coral"])
+def test_regions_keep_the_colors_of_their_places(color, visit, stylizer):
+    add_second(visit, [50, 50])
+    visit.run(
+        "(s) => { const { labels, width } = s.brush;"
+        "labels.forEach((_, p) => { labels[p] = p % width < 60 ? 2 : 0; });"
+        "s.brush.key = 'left' }"
+    )
+    visit.page.check("#regions-on")
+    visit.slide("feather", 4)
+    visit.choose("colors", color)
+    left = 255 * np.repeat(np.arange(147)[None] < 60, 99, axis=0).astype(np.uint8)
+    looks = {"masks": [left, "rest"], "region_styles": [1, [0.5, 0.5]], "feather": 4}
+    assert_same(visit, stylizer(PHOTO, [FIRST, SECOND], color=color, **looks))
 
 
 def test_smaller_result_and_large_painting(visit, stylizer):
