@@ -14,7 +14,7 @@ from pathlib import Path
 from styleflax.files import find_cache_dir, write_file
 
 SWITCH = "STYLEFLAX_COMPILATION_CACHE"
-"""Environment variable; "off" disables the cache; JAX's own is unchanged."""
+"""Environment variable; "off" disables the cache; JAX's own cache is unchanged."""
 JAX_SWITCH = "JAX_ENABLE_COMPILATION_CACHE"
 JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 MAX_BYTES = 512 * 2**20
@@ -34,12 +34,13 @@ class _Setting:
 
 
 def keep_programs() -> None:
-    """Makes this process cache what it compiles, and use what is cached.
+    """Makes this process cache its compiled programs and reuse cached ones.
 
-    They lie in `JAX_COMPILATION_CACHE_DIR`, if that is set, and else in the user's
-    cache folder by kind of processor, since a program for one may crash another. JAX's
-    own cache is switched on beside, for what is not run by `kept_jit`. Called
-    before JAX is imported. Where nothing can be written, nothing is kept.
+    Programs are stored in `JAX_COMPILATION_CACHE_DIR` if it is set, else in the user's
+    cache folder by kind of processor, since a program for one processor may crash
+    another. JAX's own cache is enabled as well, for programs that `kept_jit` does not
+    run. Call this function before JAX is imported. If the folder cannot be written,
+    nothing is cached.
     """
     if any(_is_off(name) for name in (SWITCH, JAX_SWITCH)):
         return
@@ -61,12 +62,12 @@ def keep_programs() -> None:
 
 
 def program_folder() -> Path | None:
-    """The folder of compiled programs; None where none are kept."""
+    """Returns the folder of compiled programs; None if none are cached."""
     return _Setting.folder
 
 
 def read_kept(path: Path) -> bytes | None:
-    """What was written to that file; None if nothing was, or it is damaged."""
+    """Returns the content of a cached file; None if it is missing or damaged."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -80,18 +81,18 @@ def read_kept(path: Path) -> bytes | None:
 
 
 def write_kept(path: Path, content: bytes) -> None:
-    """Writes it whole or not at all; where nothing can be written, nothing."""
+    """Writes a file atomically; does nothing if it cannot be written."""
     with contextlib.suppress(OSError):
         write_file(path, hashlib.sha256(content).digest() + content)
         limit_size(path.parent)
 
 
 def limit_size(folder: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Deletes what was not used for longest, until the rest fits.
+    """Deletes the least recently used programs until the rest fits.
 
     Args:
         folder: Folder of programs, or of folders of programs.
-        max_bytes: What is allowed.
+        max_bytes: Largest total size.
     """
     files = []
     for path in folder.rglob("*"):
@@ -116,7 +117,7 @@ def _is_off(name: str) -> bool:
 
 @functools.cache
 def machine_name() -> str:
-    """A name for this kind of processor, by all that it can do."""
+    """Returns a name for this kind of processor, from all its features."""
     described = [platform.system(), platform.machine(), platform.processor()]
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -1,9 +1,9 @@
-"""Compiled programs that outlive a process, found again without being traced.
+"""Compiled programs that are cached between processes and found without tracing.
 
-JAX's own cache spares XLA's compilation, but its key is the lowered program, so that
-every process traces and lowers first: with these networks a third of the whole. Here
-the key is all that the program follows from: this package's source, what the function
-holds, types and shapes of the arguments, versions, device and flags.
+JAX's own cache saves XLA's compilation, but its key is the lowered program, so every
+process traces and lowers first: for these networks a third of the time. Here the key
+consists of everything that determines the program: this package's source, what the
+function holds, types and shapes of the arguments, versions, device and flags.
 """
 
 import contextlib
@@ -44,11 +44,11 @@ _PLAIN = (str, bytes, int, float, bool, types.NoneType, enum.Enum, np.dtype)
 
 
 class Unknown(Exception):  # noqa: N818  (no mistake of anybody)
-    """Something may hold more than can be told."""
+    """A value cannot be described completely."""
 
 
 def describe(value: Any) -> str:
-    """Text that is the same in every process for the same value, and for it alone.
+    """Returns a text that identifies a value, the same in every process.
 
     Functions are named, with what they close over; their code is in
     `environment_digest`.
@@ -101,14 +101,14 @@ def digest(content: str | bytes) -> str:
 
 
 def jax_options() -> str:
-    """JAX's settings as they are here and now."""
+    """Returns the current settings of JAX."""
     # No cache changes a program, and where it lies may differ between processes.
     values = sorted(jax.config.values.items())
     return str([(name, str(value)) for name, value in values if "cache" not in name])
 
 
 def environment_digest() -> str:
-    """A digest of all that programs depend on other than functions and arguments."""
+    """Returns a digest of what programs depend on besides functions and arguments."""
     device = jax.local_devices()[0]
     parts = (
         *(FORMAT, _source_digest()),
@@ -128,7 +128,7 @@ def _source_digest() -> str:
 
 
 def source_files() -> list[Path]:
-    """The files of this package, sorted, whose change makes every program stale."""
+    """Returns the files of this package whose change makes programs stale, sorted."""
     package = Path(__file__).parent.parent
     return [
         path
@@ -149,21 +149,23 @@ process; it is then compiled again."""
 def kept_jit(
     function: Callable[..., Any], static_argnums: Sequence[int] = ()
 ) -> "KeptFunction":
-    """`jax.jit(function)`, with programs kept in `program_folder` if there is one.
+    """Returns `jax.jit(function)`, with programs cached in `program_folder`.
 
     Args:
-        function: With positional arguments.
-        static_argnums: The first arguments' numbers, as of `jax.jit`; they must be
-            hashable. Programs are kept if these, and what the function itself holds
-            on to, are functions, dataclasses, tuples, mappings, numbers and text.
+        function: A function of positional arguments.
+        static_argnums: Numbers of the first arguments, as for `jax.jit`; these
+            arguments must be hashable. Programs are cached if these, and the values
+            that the function closes over, are functions, dataclasses, tuples, mappings,
+            numbers and text.
     """
     return KeptFunction(function, len(static_argnums))
 
 
 class KeptFunction:
-    """What `kept_jit` returns. Programs run on the first device of this process.
+    """A compiled function, as `kept_jit` returns it.
 
-    With arguments elsewhere, or inside of another traced function, it is `jax.jit`'s.
+    Programs run on the first device of this process. With arguments on other devices,
+    or inside another traced function, it behaves like the function of `jax.jit`.
     """
 
     def __init__(self, function: Callable[..., Any], num_static: int) -> None:
@@ -191,7 +193,7 @@ class KeptFunction:
         return self._programs[key](*arguments[self._num_static :])
 
     def _cache_size(self) -> int:
-        """How many programs there are, as of `jax.jit`'s functions."""
+        """Returns the number of programs, as for functions of `jax.jit`."""
         return len(self._programs) + self._jit._cache_size()
 
     def _begin(self, key: Any, folder: Path | None, arguments: tuple[Any, ...]) -> Any:
@@ -253,9 +255,9 @@ def _without_jax_cache() -> Iterator[None]:
 
 
 def kept_shapes(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> Any:
-    """`jax.eval_shape(function, *arguments)`, kept in the same way.
+    """Returns `jax.eval_shape(function, *arguments)`, cached in the same way.
 
-    For trees of dictionaries and tuples.
+    Works for trees of dictionaries and tuples.
     """
     folder = program_folder()
     try:

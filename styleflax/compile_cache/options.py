@@ -1,9 +1,9 @@
 """Options of XLA's compiler, by the version of jaxlib.
 
-By flags in the environment, which XLA reads once, as JAX starts its first device:
-nothing here imports JAX. JAX takes options of a single program only where its function
-is not called within another compiled one, so that a user could not differentiate or map
-what has them.
+Options are flags in the environment, which XLA reads once, when JAX starts its first
+device; this module therefore does not import JAX. JAX accepts options for a single
+program only if its function is not called within another compiled one, so functions
+with such options could not be differentiated or mapped.
 """
 
 import logging
@@ -14,21 +14,20 @@ import sys
 logger = logging.getLogger(__name__)
 
 SWITCH = "STYLEFLAX_COMPILER_OPTIONS"
-"""Environment variable; "off" leaves the compiler as jaxlib sets it."""
+"""Environment variable; "off" leaves the compiler options of jaxlib unchanged."""
 VARIABLE = "XLA_FLAGS"
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 """Reproducible GPU kernels; includes --xla_gpu_exclude_nondeterministic_ops."""
 YNN_FUSIONS = "--xla_cpu_experimental_ynn_fusion_type"
-"""Which operations XLA on CPU hands to YNNPACK, by names; none for an empty value."""
+"""Names of the operations that XLA delegates to YNNPACK on CPU; empty for none."""
 
 _YNN_VERSIONS = frozenset({(0, 10), (0, 11), (0, 12)})
-"""Versions of jaxlib that are told to hand over nothing; all of these know the flag,
-which was tried, since an unknown one aborts the process. YNNPACK's convolutions make
-programs slower: stylizing 4 to 5.6 times in 0.10.2, AdaIN's training step 1.3 times in
-0.12.0. Its matrix products take as long as XLA's own. Its sums save at most 2 % of a
-step, as `ops.statistics` adds in blocks, and take the convolutions that they add up
-along; in 0.10.2 they are wrong (jax-ml/jax #39103), and 0.10.2 and 0.11.0 crash
-(#39257)."""
+"""Versions of jaxlib for which this delegation is disabled. All of them know the flag
+(tested), since an unknown flag aborts the process. YNNPACK's convolutions make programs
+slower: stylizing 4 to 5.6 times in 0.10.2, AdaIN's training step 1.3 times in 0.12.0.
+Its matrix products are as fast as XLA's own. Its sums save at most 2 % of a step, since
+`ops.statistics` adds in blocks, and bring its convolutions with them; in 0.10.2 they
+are wrong (jax-ml/jax #39103), and 0.10.2 and 0.11.0 crash (#39257)."""
 
 _OFF = frozenset({"0", "off", "false", "no"})
 
@@ -40,10 +39,10 @@ class _Told:
 
 
 def tell_compiler() -> None:
-    """Adds the installed jaxlib's flags to those that XLA will read.
+    """Adds the flags for the installed jaxlib to those that XLA will read.
 
-    What the user has set stays. Where JAX runs on the CPU already, it is too late, and
-    a warning says so.
+    Flags that the user has set are unchanged. If JAX has already started on the CPU, a
+    warning says that it is too late.
     """
     flags = choose_flags()
     if _has_started():
@@ -82,7 +81,7 @@ def add_flag(flag: str) -> bool:
 
 
 def describe_options() -> list[tuple[str, str]]:
-    """The options of XLA and where they are set, as rows of a table."""
+    """Returns the options of XLA and where they are set, as rows of a table."""
     told = " ".join(_Told.flags) or "nothing"
     by_user = [f for f in os.environ.get(VARIABLE, "").split() if f not in _Told.flags]
     return [
@@ -104,7 +103,7 @@ def jaxlib_version() -> str:
 def _is_free(name: str) -> bool:
     """Whether a flag may be added: the user has not set it.
 
-    The variable may also name a file of flags, which is then the user's affair.
+    The variable may also name a file of flags, which is left unchanged.
     """
     flags = os.environ.get(VARIABLE, "").split()
     if flags and not flags[0].startswith("-"):

@@ -305,9 +305,12 @@ class Config:
     Attributes:
         method: A name in `styleflax.methods.METHODS`.
         seed: Seed of parameters and of the order of pictures.
-        decoder: Begins `random`, or as `inverse` of the encoder (`models.inversion`).
-        init_from: A model's file or name; its encoder and trained parts begin it.
-        compute_dtype: `float32` or `bfloat16`; all but features is float32.
+        decoder: Start of the decoder: `random`, or `inverse` of the encoder
+            (`models.inversion`).
+        init_from: File or name of a model whose encoder and trained parts the run
+            starts from.
+        compute_dtype: `float32` or `bfloat16`, for features only; everything else is
+            float32.
         options: The method's record of options, such as `SANetOptions`, or values by
             name; None for a method without one.
         phases: Run one after another.

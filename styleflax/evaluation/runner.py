@@ -1,4 +1,4 @@
-"""Every pair of contents and styles, made by every system, measured and reported."""
+"""The evaluation: every pair of contents and styles, by every system, with a report."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from styleflax.memory import explained_memory
 
 
 class Result(NamedTuple):
-    """What `evaluate` found.
+    """The results of `evaluate`.
 
     Attributes:
-        rows: In the order of contents, styles, systems and strengths.
-        sets: FID and ArtFID by (system, alpha), where asked for.
-        report: The page.
-        notes: What could not be measured, a line each.
+        rows: Scores in the order of contents, styles, systems and strengths.
+        sets: FID and ArtFID by (system, alpha), if requested.
+        report: Path of the report.
+        notes: Measurements that were not possible, one line each.
     """
 
     rows: list[Row]
@@ -37,22 +37,22 @@ class Result(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to evaluate.
+    """Options of an evaluation.
 
     Attributes:
         size_px: Side of the squares that are stylized and measured.
         alphas: Strengths of the models.
         outputs: Names and folders of other programs' pictures; see
             `systems.find_outputs`.
-        baselines: Whether to score the three of `systems.BASELINES`.
-        networks: That measure, of "vgg16" and "alexnet".
+        baselines: Whether to score the three baselines of `systems.BASELINES`.
+        networks: Networks that measure distances: "vgg16" and "alexnet".
         num_pairs: Number of pairs to score, evenly spaced; all if None.
-        gatys: Iterations of optimizations of pixels, each a system; see
+        gatys: Numbers of iterations of Gatys' optimization, each a system; see
             `systems`.
         inception: Weights of the FID network; see `fid`.
-        art_inception: Weights of ArtFID's.
+        art_inception: Weights of ArtFID's network.
         keep_pictures: Whether to write all pictures into the folder.
-        overwrite: Whether to remove numbers of other settings.
+        overwrite: Whether to discard scores of other settings.
     """
 
     size_px: int = 512
@@ -80,8 +80,8 @@ def evaluate(
 ) -> Result:
     """Scores every pair and writes rows, pictures and a report.
 
-    What a killed call has measured stays: the same call goes on from there. A call
-    with further systems, strengths or pairs computes those alone.
+    After an interruption, the same call continues. A call with more systems, strengths
+    or pairs computes only those.
 
     Args:
         weights: Names or model files.
@@ -91,10 +91,10 @@ def evaluate(
         options: All other settings.
 
     Raises:
-        FileNotFoundError: If a folder, a model file or a package is not there.
+        FileNotFoundError: If a folder, a model file or a package is missing.
         ImportError: If the report's packages are not installed.
-        ValueError: If a folder has no image, outputs are missing, the folder
-            holds numbers of other settings, or a number is out of range.
+        ValueError: If a folder has no image, outputs are missing, the folder holds
+            scores of other settings, or a number is out of range.
     """
     check_extras()
     if (options.inception or options.art_inception) and not options.keep_pictures:

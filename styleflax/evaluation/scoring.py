@@ -1,4 +1,4 @@
-"""Makes and measures the pictures of an evaluation, and of validation in training."""
+"""Scores of pictures, for evaluations and for validation in training."""
 
 import functools
 import logging
@@ -164,12 +164,12 @@ logger = logging.getLogger(__name__)
 
 
 def make_scorer(method: Method, batch: Batch) -> Scorer:
-    """Means over validation pairs of what training shall improve.
+    """Returns a scorer of validation pairs, for training.
 
-    Pictures are made at strength 1, color step included. All values are better the
-    lower they are: `gram` (VGG-16; the mean over layers) and `lpips`
-    (AlexNet), both only with the extra `eval`; `color`; and by each detector of
-    artifacts the share of pictures in which it finds some.
+    Pictures are made at strength 1, with the color step. Lower is better for all
+    scores: `gram` (VGG-16; the mean over layers) and `lpips` (AlexNet), both only with
+    the extra `eval`; `color`; and, for each detector of artifacts, the share of
+    pictures in which it finds any.
 
     Args:
         method: As the phase trains it.

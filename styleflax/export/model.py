@@ -22,15 +22,17 @@ def export_model(
     num_styles: int = 1,
     num_regions: int = 1,
 ) -> dict[str, Any]:
-    """The manifest of what was written; see `export_onnx` and `export_stablehlo`.
+    """Exports a model and returns its manifest; see `export_onnx`, `export_stablehlo`.
 
     Args:
         weights: A name, a model file, or a URL, as for `Stylizer.load`.
-        folder: Where to write; made if need be, older files are replaced.
+        folder: Folder to write, created if needed; older files are replaced.
         format: `onnx` or `stablehlo`.
         storage: How ONNX files store weights: float32, float16 or int8.
-        num_styles: How many styles a StableHLO program mixes; ONNX files any number.
-        num_regions: How many regions it has; the same.
+        num_styles: Number of styles that a StableHLO program mixes; ONNX files mix any
+            number.
+        num_regions: Number of regions of a StableHLO program; ONNX files have any
+            number.
 
     Raises:
         ValueError: If an argument is unknown, or the file is damaged.

@@ -32,19 +32,19 @@ def export_onnx(
     name: str = "model",
     license_: str = "",
 ) -> dict[str, Any]:
-    """The manifest of the files that were written.
+    """Exports a model as ONNX files and returns their manifest.
 
-    An encoder and a decoder, which holds the transfer, so that large pictures go
-    through windows and paintings are encoded once; networks of fixed styles are one
-    file. All sizes are free, and batches.
+    There is an encoder and a decoder, which includes the transfer, so that large
+    pictures can be tiled and paintings are encoded once; networks with built-in styles
+    are one file. Sizes and batches are free.
 
     Args:
         file: As `load_model` returned it.
-        folder: Where to write; made if need be, older files are replaced.
-        storage: How weights are stored: float16 halves the files, int8, with a scale
-            for every output channel, makes quarters of them.
-        name: What to call the model; for people.
-        license_: License of the weights; for people.
+        folder: Folder to write, created if needed; older files are replaced.
+        storage: Type of the stored weights: float16 halves the files; int8, with scales
+            per output channel, reduces them to a quarter.
+        name: Name of the model, for users.
+        license_: License of the weights, for users.
 
     Raises:
         ValueError: If the method or the storage is unknown, or the file is not a

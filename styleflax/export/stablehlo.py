@@ -47,18 +47,18 @@ def export_stablehlo(
     num_styles: int = 1,
     num_regions: int = 1,
 ) -> dict[str, Any]:
-    """The manifest of the programs that were written, with all weights in them.
+    """Exports a model as StableHLO programs with its weights, returns the manifest.
 
     `stylize` takes photos, a list of styles and a dict of controls (see
-    `docs/export.md`); `encode_style` makes a style. Sizes and the batch are free.
+    `docs/export.md`); `encode_style` encodes a painting. Sizes and the batch are free.
 
     Args:
         file: As `load_model` returned it.
-        folder: Where to write; older files are replaced.
-        name: What to call the model; for people.
-        license_: License of the weights; for people.
-        num_styles: How many styles `stylize` mixes.
-        num_regions: How many regions it has, each with its strength and mix.
+        folder: Folder to write; older files are replaced.
+        name: Name of the model, for users.
+        license_: License of the weights, for users.
+        num_styles: Number of styles that `stylize` mixes.
+        num_regions: Number of regions of `stylize`, each with its strength and mix.
 
     Raises:
         ValueError: If a number is below 1, or the file is not a model of its method.

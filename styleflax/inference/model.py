@@ -35,10 +35,10 @@ class Model(NamedTuple):
 def build_model(
     file: ModelFile, dtype: DTypeLike = "float32", *, native: bool = False
 ) -> Model:
-    """The method that a model file was trained for, and its parameters.
+    """Returns the method of a model file, and its parameters.
 
     Args:
-        file: As loaded.
+        file: What `load_model` returned.
         dtype: Compute type.
         native: Convolve by XLA's own operations alone; see `ops.conv`.
 

@@ -7,13 +7,14 @@ from jaxtyping import Array, Float
 def critic_loss(
     style_scores: Float[Array, "b _ _"], output_scores: Float[Array, "b _ _"]
 ) -> Float[Array, ""]:
-    """What the critic minimizes: 0 where styles score above 1, results below -1.
+    """Returns the critic's hinge loss: 0 if styles score above 1, results below -1.
 
-    Of MGAN's patches (Li and Wand 2016): the mean over positions of both, as hinges.
+    The loss of MGAN's patches (Li and Wand 2016): the mean hinge over positions of
+    both.
 
     Args:
         style_scores: Scores of the patches of the style.
-        output_scores: Scores of the patches of the stylized image, in any number.
+        output_scores: Scores of the patches of the stylized image, of any size.
     """
     of_style = jnp.maximum(1.0 - style_scores.astype(jnp.float32), 0.0)
     of_output = jnp.maximum(1.0 + output_scores.astype(jnp.float32), 0.0)
@@ -21,5 +22,5 @@ def critic_loss(
 
 
 def persuasion_loss(output_scores: Float[Array, "b _ _"]) -> Float[Array, ""]:
-    """What the other player minimizes: the negative mean score of its patches."""
+    """Returns the model's adversarial loss: the negative mean score of its patches."""
     return -output_scores.astype(jnp.float32).mean()

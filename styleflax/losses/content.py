@@ -1,4 +1,4 @@
-"""Losses that are not of style: of content, position by position, and of the result.
+"""Content losses, which compare position by position, and regularizers of the result.
 
 Content losses compare two images or their features; regularizers see the result alone.
 """
@@ -25,11 +25,10 @@ LUMA_CHROMA = (
 
 
 def mse_loss(x: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array, ""]:
-    """Mean squared difference over all elements, in float32.
+    """Returns the mean squared difference over all elements, in float32.
 
-    As content loss: between the features of the stylized image at relu4_1 and
-    the AdaIN output they were decoded from (Huang and Belongie 2017, equation
-    12).
+    As the content loss, it compares the features of the stylized image at relu4_1 with
+    the AdaIN output that they were decoded from (Huang and Belongie 2017, equation 12).
 
     Example:
         >>> import jax.numpy as jnp
@@ -42,16 +41,16 @@ def mse_loss(x: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array
 def pixel_loss(
     image: Image, target: Image, *, chroma_weight: float = 10.0
 ) -> Float[Array, ""]:
-    """Mean squared difference of luma, and of both color differences by weight.
+    """Returns the mean squared difference of luma and of weighted color differences.
 
-    Between RGB values, 87 % of the variance of photographs and paintings (in means
-    over 8 px) is luma, and a decoder learns grays long before it learns colors.
+    In RGB, 87 % of the variance of photographs and paintings (in means over 8 px) is
+    luma, so a decoder would learn grays long before it learns colors.
 
     Args:
         image: RGB, here not limited to [0, 1].
         target: RGB in [0, 1].
-        chroma_weight: Weight of each of the two color differences; about the
-            ratio of luma's variance to theirs evens out the three.
+        chroma_weight: Weight of each of the two color differences; the ratio of luma's
+            variance to theirs balances the three.
     """
     difference = (image - target).astype(jnp.float32)
     components = difference @ jnp.array(LUMA_CHROMA).T
@@ -60,9 +59,9 @@ def pixel_loss(
 
 
 def total_variation_loss(image: Image) -> Float[Array, ""]:
-    """Mean squared difference of vertical and of horizontal neighbors, summed.
+    """Returns the summed mean squared differences of vertical and horizontal neighbors.
 
-    Images of a single row or column have no neighbors there and add 0.
+    A direction in which the image has only one pixel adds 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,10 +73,10 @@ def total_variation_loss(image: Image) -> Float[Array, ""]:
 
 
 def out_of_range_loss(image: Image) -> Float[Array, ""]:
-    """Mean squared distance of values from [0, 1], where pictures end.
+    """Returns the mean squared distance of values from the range [0, 1].
 
-    A network without a limit at its output can please an encoder by values that no
-    picture has; cut off, they are spots of pure color.
+    A network without a limit at its output can reduce its loss with values that no
+    picture has; when clipped, they become spots of pure color.
 
     Example:
         >>> import jax.numpy as jnp
@@ -88,12 +87,12 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
 
 
 def grid_loss(image: Image) -> Float[Array, ""]:
-    """Mean square of what the image repeats every 4 px, in windows of 32 px.
+    """Returns the mean square of patterns that repeat every 4 px, in 32 px windows.
 
-    A decoder that enlarges twice by two can please a style loss by stripes that repeat
-    with its grid. They survive the mean of a window's 8 by 8 squares of 4 px, which
-    other texture does not. Of the Laplacian, as a ramp would count otherwise; images
-    of less than 34 px, whose interior has no window, add 0.
+    A decoder that upsamples twice by 2 can reduce a style loss by stripes that repeat
+    with its grid. These remain in the mean of a window's 8 x 8 squares of 4 px; other
+    texture averages out. The loss uses the Laplacian, so that gradients in brightness
+    do not count. Images below 34 px, whose interior has no window, add 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -125,5 +124,5 @@ REGULARIZERS: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyTy
 
 
 def regularize(image: Image, weights: Losses) -> dict[str, Float[Array, ""]]:
-    """The regularizers that have a weight, by name."""
+    """Returns the regularizers that have a weight, by name."""
     return {k: loss(image) for k, loss in REGULARIZERS.items() if k in weights}

@@ -1,18 +1,17 @@
-"""Style losses of one layer between distributions: all positions, without their order.
+"""Style losses of one layer that compare the distributions of features.
 
 Covariances of channels (deep CORAL; Sun and Saenko 2016), their histograms, matched by
 sorting (Risser et al. 2017), and the maximum mean discrepancy (MMD).
 
-Li et al. 2017 ("Demystifying neural style transfer") see a feature map as a set of
-samples, one a position, and a style as their distribution: the distance of two
-styles is the mean of a kernel within each set less twice its mean between them.
-Scalar products are here divided by the number of channels c, so that layers of
-different widths weigh alike.
+Li et al. 2017 ("Demystifying neural style transfer") treat a feature map as a set of
+samples, one per position, and a style as their distribution: the distance of two styles
+is the mean of a kernel within each set minus twice its mean between them. Scalar
+products are divided by the number of channels c here, so that layers of different
+widths have equal weight.
 
 The full statistic is a mean over all pairs of positions, a position with itself
-included (biased, never negative). The sampled one is a mean over random disjoint
-pairs (Gretton et al. 2012): linear in time, right on average, and noisy,
-so that it can be negative.
+included (biased, never negative). The sampled one is a mean over random disjoint pairs
+(Gretton et al. 2012): linear in time, unbiased and noisy, so it can be negative.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,9 +28,9 @@ from styleflax.types import FeatureMap, Key
 
 
 def covariance_matrix(feature: FeatureMap) -> Float[Array, "b c c"]:
-    """Unbiased covariances of all pairs of channels over positions, in float32.
+    """Returns unbiased covariances of all channel pairs over positions, in float32.
 
-    That of a single position is 0.
+    The covariance of a single position is 0.
     """
     x = feature.astype(jnp.float32)
     positions = x.shape[1] * x.shape[2]
@@ -42,11 +41,11 @@ def covariance_matrix(feature: FeatureMap) -> Float[Array, "b c c"]:
 def covariance_loss(
     feature: FeatureMap, target: Float[Array, "b c c"]
 ) -> Float[Array, ""]:
-    """Squared Frobenius distance of covariance matrices, over 4 c^2.
+    """Returns the squared Frobenius distance of covariance matrices, divided by 4 c^2.
 
-    Unlike a Gram matrix, a
-    covariance knows nothing of the channels' means, so that colors and brightness
-    are free: pair it with a term that holds the means, such as `mmd_linear`.
+    Unlike a Gram matrix, a covariance does not depend on the channels' means, so colors
+    and brightness are free: combine it with a term that compares means, such as
+    `mmd_linear`.
 
     Args:
         feature: Feature map of the stylized image.
@@ -57,7 +56,7 @@ def covariance_loss(
 
 
 def sorted_channels(feature: FeatureMap) -> Float[Array, "b c n"]:
-    """Every channel's values over positions, rising, in float32."""
+    """Returns every channel's values over positions in rising order, in float32."""
     b, h, w, c = feature.shape
     flat = feature.astype(jnp.float32).reshape(b, h * w, c)
     return jnp.sort(flat.swapaxes(1, 2), axis=2)
@@ -66,12 +65,12 @@ def sorted_channels(feature: FeatureMap) -> Float[Array, "b c n"]:
 def histogram_loss(
     feature: FeatureMap, target: Float[Array, "b c _"]
 ) -> Float[Array, ""]:
-    """Mean squared distance of values to what histogram matching makes of them.
+    """Returns the mean squared distance of values to their histogram-matched values.
 
-    The value of some rank in its channel is to become the style's value of the same
-    rank; where sizes differ, the style's quantile between ranks. No gradient goes
-    through the matching. Risser et al. match histograms of bins, and sum where this
-    is a mean over positions and channels.
+    The target of each value is the style's value of the same rank in its channel, or
+    the interpolated quantile if sizes differ. The matching has no gradient. Risser et
+    al. match histograms of bins, and use a sum instead of this mean over positions and
+    channels.
 
     Args:
         feature: Feature map of the stylized image.
@@ -93,10 +92,10 @@ def histogram_loss(
 def resample_sorted(
     values: Float[Array, "b c m"], number: int
 ) -> Float[Array, "b c _"]:
-    """Quantiles of sorted values at the middle of each of `number` equal parts.
+    """Returns quantiles of sorted values at the middle of `number` equal parts.
 
-    Interpolated linearly between values, each of which stands for the middle of its
-    own part; for as many as there are, the values themselves.
+    Values represent the middles of their own parts and are interpolated linearly; if
+    `number` is the number of values, they are returned unchanged.
     """
     size = values.shape[2]
     places = (np.arange(number) + 0.5) * (size / number) - 0.5
@@ -119,19 +118,19 @@ PairKernel = Callable[
 
 
 def channel_mean(feature: FeatureMap) -> Float[Array, "b c"]:
-    """Mean over positions, in float32."""
+    """Returns the mean over positions, in float32."""
     return feature.astype(jnp.float32).mean(axis=(1, 2))
 
 
 def mean_and_gram(feature: FeatureMap) -> MeanAndGram:
-    """Returns all of a style that a polynomial kernel of second order sees."""
+    """Returns the statistics of a style that a second-order polynomial kernel uses."""
     return channel_mean(feature), gram_matrix(feature)
 
 
 def linear_mmd_loss(
     feature: FeatureMap, target: Float[Array, "b c"]
 ) -> Float[Array, ""]:
-    """Full statistic of the kernel x . y / c: the means' mean squared difference.
+    """Returns the MMD of the kernel x . y / c: the mean squared difference of means.
 
     Args:
         feature: Feature map of the stylized image.
@@ -149,17 +148,17 @@ def linear_mmd_loss(
 def polynomial_mmd_loss(
     feature: FeatureMap, target: MeanAndGram, *, offset: float = 0.0
 ) -> Float[Array, ""]:
-    """Full statistic of the kernel (x . y / c + offset)^2.
+    """Returns the MMD of the kernel (x . y / c + offset)^2, over all pairs.
 
-    Without offset this is the mean squared difference of the Gram matrices'
-    entries, `style.gram_squared_loss`, exactly: the mean of (x . y)^2 over all pairs
-    of two sets is the scalar product of their Gram matrices. With one, means count
-    as well.
+    Without offset this is the mean squared difference of the Gram matrices' entries,
+    `style.gram_squared_loss`, exactly: the mean of (x . y)^2 over all pairs of two sets
+    is the scalar product of their Gram matrices. With an offset, means are compared as
+    well.
 
     Args:
         feature: Feature map of the stylized image.
         target: `mean_and_gram` of the style.
-        offset: Added before squaring, 0 or more; 0 in the authors' code.
+        offset: Value added before squaring, at least 0; 0 in the authors' code.
     """
     mean, gram = mean_and_gram(feature)
     of_means = 2.0 * offset * jnp.square(mean - target[0]).mean()
@@ -169,11 +168,11 @@ def polynomial_mmd_loss(
 def gaussian_mmd_loss(
     feature: FeatureMap, style: Float[Array, "b _ _ c"], *, gamma: float = 1.0
 ) -> Float[Array, ""]:
-    """Full statistic of the kernel exp(-gamma |x - y|^2 / bandwidth).
+    """Returns the MMD of the kernel exp(-gamma |x - y|^2 / bandwidth), over all pairs.
 
     The bandwidth is the mean squared distance over all pairs, within both sets and
-    between them, computed in every step and for every image; no gradient goes through
-    it. Time grows with the square of the number of positions, memory does not.
+    between them, computed in every step and for every image; it has no gradient. Time
+    grows with the square of the number of positions, memory only linearly.
 
     Args:
         feature: Feature map of the stylized image.
@@ -194,9 +193,9 @@ def sampled_mmd_loss(
     offset: float = 0.0,
     gamma: float = 1.0,
 ) -> Float[Array, ""]:
-    """The statistic of random disjoint pairs of positions.
+    """Returns the MMD of random disjoint pairs of positions.
 
-    All pictures of a batch are asked at the same positions.
+    All pictures of a batch use the same positions.
 
     Args:
         feature: Feature map of the stylized image.

@@ -16,18 +16,18 @@ Patches = Float[Array, "n d"]
 def mrf_loss(
     feature: FeatureMap, style: Float[Array, "b _ _ c"], *, stride: int = 1
 ) -> Float[Array, ""]:
-    """Mean squared distance of patches to the style's most similar ones.
+    """Returns the mean squared distance of patches to the style's most similar ones.
 
-    Patches are of 3x3 positions, or less where a map has less. The most similar one
-    has the largest cosine (normalized cross-correlation), the distance is that of
-    the patches themselves; no gradient goes through the choice. Li and Wand sum
-    where this is a mean over patches and their values.
+    Patches have 3x3 positions, or fewer if the map is smaller. The most similar patch
+    has the largest cosine (normalized cross-correlation); the distance is between the
+    patches without normalization, and the choice has no gradient. Li and Wand use a sum
+    instead of this mean over patches and their values.
 
     Args:
         feature: Feature map of the stylized image.
         style: Feature map of the style, of any size.
-        stride: Between patches of either map; 1 in the paper, 2 in the authors'
-            code, with a sixteenth of the work.
+        stride: Distance between patches of both maps; 1 in the paper, 2 in the authors'
+            code, which takes a sixteenth of the time.
 
     Raises:
         ValueError: If the stride is not at least 1.
@@ -59,7 +59,7 @@ def mrf_loss(
 
 
 def patches_of(feature: Float[Array, "h w c"], side: int, stride: int) -> Patches:
-    """All patches that lie within a map, as vectors."""
+    """Returns all patches that lie within a map, as vectors."""
     h, w, c = feature.shape
     rows, columns = h - side + 1, w - side + 1
     shifted = [
@@ -71,10 +71,11 @@ def patches_of(feature: Float[Array, "h w c"], side: int, stride: int) -> Patche
 
 
 def nearest_patches(x: Patches, y: Float[Array, "m d"]) -> Int[Array, " n"]:
-    """For every patch of `x`, the number of the patch of `y` of the largest cosine.
+    """Returns, for every patch of `x`, the index of the most similar patch of `y`.
 
-    Of several, the first. Similarities are computed for some patches of `x` at a
-    time, so that memory grows with the sizes of the maps, not with their product.
+    Similarity is the cosine; the first of several equal patches is taken. Similarities
+    are computed for a block of patches of `x` at a time, so memory grows with the sizes
+    of the maps, not with their product.
     """
     # The length of a patch of x changes nothing in its order of y's.
     lengths = jnp.sqrt(jnp.square(y).sum(axis=1, keepdims=True))

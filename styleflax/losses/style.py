@@ -3,16 +3,15 @@
     loss = find_style_loss("gram")       # or StyleTerm("gram", layers=("relu3_1",))
     loss.evaluate(output_features, style_features, key)
 
-Where a style stays the same over many steps, `loss.targets(style_features)` is
-computed once, and `loss.distance(output_features, targets, key)` in every step;
-`loss.by_layer` gives the terms of that sum, for layer weights.
+If a style stays the same over many steps, `loss.targets(style_features)` is computed
+once, and `loss.distance(output_features, targets, key)` in every step; `loss.by_layer`
+gives the terms of that sum, for layer weights.
 
-First stand the losses of one layer that compare means and deviations or Gram matrices;
-`losses.distributions` and `losses.mrf` have others. `STYLE_LOSSES` holds all of them,
-of which some take a number (`StyleTerm.offset` and `gamma`);
-`style_losses(arithmetic)` the same, computed as a method's `Arithmetic` says. The
-adversarial loss has parameters of its own and is a player (`methods.terms`), not one
-of these.
+This file has the losses of one layer that compare means and deviations or Gram
+matrices; `losses.distributions` and `losses.mrf` have the others. `STYLE_LOSSES` holds
+all of them, and some take a number (`StyleTerm.offset` and `gamma`);
+`style_losses(arithmetic)` returns the same losses with a method's `Arithmetic`. The
+adversarial loss has parameters of its own and is a player (`methods.terms`) instead.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,16 +53,16 @@ def mean_std_loss(
     ddof: int = 0,
     eps: float = 1e-5,
 ) -> Float[Array, ""]:
-    """Squared differences of channel means and deviations.
+    """Returns the squared differences of channel means and deviations.
 
-    Huang and Belongie 2017, equation 13, of one layer.
+    Huang and Belongie 2017, equation 13, for one layer.
 
     Args:
         feature: Feature map of the stylized image.
         target: Mean and standard deviation of the style's channels.
         reduction: `channel_mean` averages over channels (naoto0804's code),
-            `channel_sum` sums over them (the authors' Lua code), which weighs
-            deep layers more. Both average over the batch.
+            `channel_sum` sums over them (the authors' Lua code), which gives deep
+            layers more weight. Both average over the batch.
         ddof: Degrees of freedom of the variances; see `channel_mean_std`.
         eps: Added to the variances.
 
@@ -86,12 +85,12 @@ def mean_std_loss(
 
 
 def gram_loss(feature: FeatureMap, target: Float[Array, "b c c"]) -> Float[Array, ""]:
-    """Distance of Gram matrices relative to the style's.
+    """Returns the distance of Gram matrices relative to the norm of the style's.
 
-    Gatys et al. 2016 compare Gram matrices by squared differences, whose size
-    depends on how strongly each picture excites each layer. The Frobenius norm of
-    the difference over that of the style's matrix lets all pictures and layers
-    weigh alike: 0 where both agree, 1 for a black picture.
+    Gatys et al. 2016 compare Gram matrices by squared differences, whose size depends
+    on how strongly each picture excites each layer. The Frobenius norm of the
+    difference divided by that of the style's matrix gives all pictures and layers equal
+    weight: 0 if both agree, 1 for a black picture.
 
     Args:
         feature: Feature map of the stylized image.
@@ -116,12 +115,12 @@ def gram_loss(feature: FeatureMap, target: Float[Array, "b c c"]) -> Float[Array
 def gram_squared_loss(
     feature: FeatureMap, target: Float[Array, "b c c"]
 ) -> Float[Array, ""]:
-    """Mean squared difference of the Gram matrices' entries.
+    """Returns the mean squared difference of the entries of Gram matrices.
 
-    Of means over positions, as `gram_matrix` takes them: 4 times the layer's loss of
-    Gatys et al. 2016, and for c channels the squared Frobenius distance of matrices
-    over c h w of Johnson et al. 2016, for which the style's size does not count
-    either. Not relative to the style's strength, as `gram_loss` is.
+    With the means over positions of `gram_matrix`, this is 4 times the layer loss of
+    Gatys et al. 2016, and the squared Frobenius distance of the matrices over c h w of
+    Johnson et al. 2016 (c channels), which does not depend on the style's size either.
+    Unlike `gram_loss`, it is not relative to the norm of the style's matrix.
 
     Args:
         feature: Feature map of the stylized image.
@@ -133,11 +132,11 @@ def gram_squared_loss(
 def balanced_gram_loss(
     feature: FeatureMap, target: Float[Array, "b c c"]
 ) -> Float[Array, ""]:
-    """Squared distance of Gram matrices over the sum of their squared norms.
+    """Returns the squared distance of Gram matrices over their summed squared norms.
 
     Cheng et al. 2021 ("Style-aware normalized loss"): the squared distance of Gatys et
-    al. over its largest possible value. Gram matrices have no negative scalar product,
-    so that this is between 0, where both agree, and 1, whatever the style.
+    al. divided by its largest possible value. Since scalar products of Gram matrices
+    are not negative, the loss is between 0 (both agree) and 1 for every style.
 
     Args:
         feature: Feature map of the stylized image.
@@ -150,10 +149,10 @@ def balanced_gram_loss(
 def balanced_mean_std_loss(
     feature: FeatureMap, target: MeanStd, *, ddof: int = 0, eps: float = 1e-5
 ) -> Float[Array, ""]:
-    """Squared differences of means and deviations over the sum of their squares.
+    """Returns squared differences of means and deviations over their summed squares.
 
-    Equation 13 of Huang and Belongie 2017, normalized as Cheng et al. 2021 do it: of
-    features that are not negative it is between 0 and 1, whatever the style.
+    Equation 13 of Huang and Belongie 2017, normalized like the loss of Cheng et al.
+    2021: for features that are not negative it is between 0 and 1 for every style.
 
     Args:
         feature: Feature map of the stylized image.
@@ -178,13 +177,13 @@ _PATCH_LAYERS = ("relu3_1", "relu4_1")
 
 
 class StyleLoss(NamedTuple):
-    """How far features are from a style's, as a sum over layers.
+    """A style loss: the distance of features from a style's, summed over layers.
 
     Attributes:
-        summarize: feature of a style -> what of it is compared with, any tree.
-        compare: (feature, what `summarize` gave, key) -> scalar, a mean over the
-            batch.
-        layers: Those that are compared; () for all that the style comes with.
+        summarize: Function from a feature of the style to its statistics, any tree.
+        compare: Function from (feature, statistics of the style, key) to a scalar, a
+            mean over the batch.
+        layers: Names of the layers to compare; () for all layers of the style.
     """
 
     summarize: Callable[[FeatureMap], Any]
@@ -192,7 +191,7 @@ class StyleLoss(NamedTuple):
     layers: tuple[str, ...] = ()
 
     def targets(self, style_features: FeatureMaps) -> dict[str, Any]:
-        """What is compared with, by layer.
+        """Returns the statistics of the style by layer.
 
         Raises:
             ValueError: If a layer is missing.
@@ -208,7 +207,7 @@ class StyleLoss(NamedTuple):
     def by_layer(
         self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
     ) -> dict[str, Float[Array, ""]]:
-        """The distance of every layer in `targets`; `key` for losses that sample."""
+        """Returns the distances of all `targets` by layer; sampled losses use `key`."""
         return {
             name: self.compare(
                 output_features[name], target, jax.random.fold_in(key, i)
@@ -219,19 +218,19 @@ class StyleLoss(NamedTuple):
     def distance(
         self, output_features: FeatureMaps, targets: Mapping[str, Any], key: Key
     ) -> Float[Array, ""]:
-        """The sum of `by_layer`."""
+        """Returns the sum of `by_layer`."""
         parts = self.by_layer(output_features, targets, key).values()
         return sum(parts, start=jnp.zeros(()))
 
     def evaluate(
         self, output_features: FeatureMaps, style_features: FeatureMaps, key: Key
     ) -> Float[Array, ""]:
-        """The loss of pictures and their styles, whose sizes may differ."""
+        """Returns the loss of pictures and their styles, whose sizes may differ."""
         return self.distance(output_features, self.targets(style_features), key)
 
 
 def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
-    """All style losses by name; those of moments computed as the arithmetic says."""
+    """Returns all style losses by name, with the arithmetic of a method."""
     statistics = arithmetic.style_statistics()
 
     def moments(feature: FeatureMap) -> Any:
@@ -252,7 +251,7 @@ def style_losses(arithmetic: Arithmetic) -> Mapping[str, StyleLoss]:
 def find_style_loss(
     term: str | StyleTerm, arithmetic: Arithmetic | None = None
 ) -> StyleLoss:
-    """The style loss of a term, with the layers and the number that it gives.
+    """Returns the style loss of a term, with the term's layers and number.
 
     Args:
         term: A name in `STYLE_LOSSES`, a record, or its text as on the command line:
@@ -260,8 +259,8 @@ def find_style_loss(
         arithmetic: Arithmetic of the method; None for the default.
 
     Raises:
-        ValueError: If there is no such loss, it takes no such number, a layer is an
-            empty word, or a gamma is 0, by which all positions would be alike.
+        ValueError: If there is no such loss, it takes no such number, a layer name is
+            empty, or gamma is 0, which would make all positions equal.
 
     Example:
         >>> import jax

@@ -46,22 +46,22 @@ def build(
     trains: bool = True,
     **arguments: Any,
 ) -> Method:
-    """The method of that name.
+    """Returns the method of that name.
 
     >>> build("lite", width=0.5, losses={"content": 1.0, "style": 3.0}).options
     {'width': 0.5}
 
     Args:
         name: A key of `METHODS`.
-        losses: Weights by term; None for the method's own.
+        losses: Weights by term; None for the method's defaults.
         options: The method's record of options; None for its defaults.
         color_match: Strength of the color step before training losses; see `adain`.
         trains: Whether the method will be trained; if not, no losses are built.
-        arguments: `arithmetic`, `dtype` and `remat` of the `make_` function; all
-            others are options by name, in place of those of the record.
+        arguments: `arithmetic`, `dtype` and `remat` of the `make_` function; all others
+            are options by name, which replace those of the record.
 
     Raises:
-        ValueError: If there is no such method, or an argument is not possible.
+        ValueError: If there is no such method, or an argument is out of range.
     """
     if name not in METHODS:
         raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")

@@ -56,7 +56,7 @@ def make_adain(
     remat: bool = False,
     color_match: float = 0.0,
 ) -> Method:
-    """The method, with the weighted sum of `losses` as its training loss.
+    """Returns the method, with the weighted sum of `losses` as its training loss.
 
     Strength 1 is the paper's transfer; strength 0 is the content as the decoder
     reproduces it from its own relu4_1; in between, features are mixed (equation 14).
@@ -67,11 +67,11 @@ def make_adain(
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.features`.
-        color_match: Strength of the color step before content and style losses judge a
-            picture in training; its map has a gradient, too.
+        color_match: Strength of the color step that is applied in training before the
+            content and style losses; it has a gradient.
 
     Raises:
-        ValueError: If a term is unknown, or the width is not possible.
+        ValueError: If a term is unknown, or the width is out of range.
     """
     width = options.width
     judge = FrozenEncoder(dtype, remat)

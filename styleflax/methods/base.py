@@ -25,12 +25,13 @@ Style = Any
 
 
 class Variables(NamedTuple):
-    """What training changes.
+    """The variables that training changes.
 
     Attributes:
         players: Trained parameters by player: `model`, and for an adversarial
             loss also `critic`. Each has an optimizer of its own.
-        state: What changes without a gradient (batch statistics); mostly {}.
+        state: Variables that change without a gradient (batch statistics); {} for most
+            methods.
     """
 
     players: dict[str, Params]
@@ -38,18 +39,18 @@ class Variables(NamedTuple):
 
 
 class Controls(NamedTuple):
-    """How to apply styles; arrays only, so that a compiled program serves all values.
+    """Controls of a transfer; arrays only, so one program serves all values.
 
     Attributes:
         strength: Share of the style in every region, 0 to 1.
         weights: Share of every style in every region; rows sum to 1.
         masks: Regions in the content, of any height and width; they sum to 1
             over regions at every position.
-        extras: What only some methods have, by the names in `Method.controls`.
-        color_match: Share of the way to the paintings' chroma in every region, 0 to
-            1; None where no color is moved. See `match_colors`.
-        detail: Share of what the network loses of the content that is added in every
-            region, 0 to 1; None where nothing is. See `add_detail`.
+        extras: Controls that only some methods have, by the names in `Method.controls`.
+        color_match: Share by which chroma moves to that of the paintings in every
+            region, 0 to 1; None for no color step. See `match_colors`.
+        detail: Share of the content's lost detail that is added back in every region, 0
+            to 1; None for none. See `add_detail`.
     """
 
     strength: Float[Array, " r"]
@@ -71,14 +72,14 @@ Found = Mapping[str, PartialAttention]
 
 
 class Piece(NamedTuple):
-    """What a method must know of a picture, where it sees a window of it.
+    """The properties of a whole picture that a method needs for a window of it.
 
     Attributes:
-        extent: Rows and columns of the window, in px, that are the picture's.
-        masks: Masks of `Controls`, on the grids of this window; there those of
-            `Controls` are ignored.
-        itself: What the window's positions attended to in the whole content; {}
-            where strength is 1, and with a method that has no `Tiling.attend`.
+        extent: Rows and columns of the window, in px, that belong to the picture.
+        masks: Masks of `Controls` on the grids of this window, used in place of those
+            of `Controls`.
+        itself: Self-attention of the window's positions over the whole content; {} at
+            strength 1, and for methods without `Tiling.attend`.
     """
 
     extent: Extent
@@ -88,10 +89,10 @@ class Piece(NamedTuple):
 
 @runtime_checkable
 class Init(Protocol):
-    """Makes what training changes, before training."""
+    """Creates the variables before training."""
 
     def __call__(self, key: Key, /) -> Variables:
-        """Variables, random by the key: all players, and the state."""
+        """Returns random variables: all players, and the state."""
 
 
 @runtime_checkable
@@ -107,12 +108,14 @@ class LossFn(Protocol):
         key: Key,
         /,
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-        """The loss, and beside it metrics and state.
+        """Returns the loss, and metrics and state.
 
         Args:
-            own: The player's parameters, by which the loss is differentiated.
-            variables: All players as they were before the step, and the state.
-            frozen: What is not trained: `frozen["encoder"]` and `frozen_parts`.
+            own: The player's parameters, with respect to which the loss is
+                differentiated.
+            variables: All players before the step, and the state.
+            frozen: Parameters that are not trained: `frozen["encoder"]` and
+                `frozen_parts`.
             batch: `content` and `style`, RGB of (b, h, w, 3) in [0, 1], and for
                 methods with `styles` `style_index`, (b,).
             key: For losses that sample.
@@ -130,7 +133,7 @@ class EncodeStyle(Protocol):
     def __call__(
         self, variables: Variables, frozen: Params, style: Mapping[str, Array], /
     ) -> Style:
-        """All that the method retains of a style: the content of a style file.
+        """Returns the encoded style: the content of a style file.
 
         Args:
             variables: Variables of the model.
@@ -153,7 +156,7 @@ class EncodeContent(Protocol):
         extent: Extent | None = None,
         /,
     ) -> FeatureMaps:
-        """Features by layer, local in space: a window's are the picture's.
+        """Returns features by layer, local in space: equal in a window and the picture.
 
         Args:
             variables: Variables of the model.
@@ -165,15 +168,15 @@ class EncodeContent(Protocol):
 
 @runtime_checkable
 class ComputeMoments(Protocol):
-    """Measures features; the only step that sees the whole picture."""
+    """Computes moments of features; the only step that needs the whole picture."""
 
     def __call__(self, features: FeatureMaps, masks: Masks, /) -> dict[str, Moments]:
-        """Moments by layer of every region, mergeable over windows."""
+        """Returns moments of every region by layer, mergeable over windows."""
 
 
 @runtime_checkable
 class Transfer(Protocol):
-    """Gives features of a photo the style: what a method is about."""
+    """Transfers the style to the features of a photo."""
 
     def __call__(
         self,
@@ -186,7 +189,7 @@ class Transfer(Protocol):
         piece: Piece | None = None,
         /,
     ) -> FeatureMaps:
-        """Features of the result, for `Decode`.
+        """Returns features of the result, for `Decode`.
 
         Args:
             variables: Variables of the model.
@@ -195,13 +198,14 @@ class Transfer(Protocol):
             moments: Moments of the whole photo.
             styles: One or more, whose sizes may differ.
             controls: Strength, mix and regions.
-            piece: What a window must know of the picture; None for all of it.
+            piece: Properties of the whole picture, for a window; None for a whole
+                picture.
         """
 
 
 @runtime_checkable
 class Decode(Protocol):
-    """Makes the picture."""
+    """Decodes features to the picture."""
 
     def __call__(
         self,
@@ -211,9 +215,9 @@ class Decode(Protocol):
         extent: Extent | None = None,
         /,
     ) -> Image:
-        """RGB, not clipped, local in space.
+        """Returns RGB, not clipped, local in space.
 
-        Up to 7 px larger than the photo, at its right and lower border.
+        It may exceed the photo by up to 7 px at the right and lower border.
 
         Args:
             variables: Variables of the model.
@@ -236,25 +240,25 @@ class AttendWindow(Protocol):
         allowed: Positions,
         /,
     ) -> Found:
-        """What the window attends to, for `ops.attention.merge_attention`.
+        """Returns the window's attention, for `ops.attention.merge_attention`.
 
         Args:
             variables: Variables of the model.
             features: Features of the window.
             moments: Moments of the whole photo.
-            others: Features of some of the photo's positions, (n, c) by layer.
-            allowed: Those that count, (n,) by layer; 0 for none.
+            others: Features of some positions of the photo, (n, c) by layer.
+            allowed: Which of these positions count, (n,) by layer; 0 for no.
         """
 
 
 @runtime_checkable
 class BeginFrom(Protocol):
-    """Begins a training from a model file, perhaps one of another method."""
+    """Starts training from a model file, possibly one of another method."""
 
     def __call__(
         self, method: str, players: Mapping[str, Params], /
     ) -> tuple[dict[str, Params], dict[str, Params]]:
-        """The players to begin with, and what stays frozen beside the encoder.
+        """Returns the initial players, and the frozen parts besides the encoder.
 
         Args:
             method: Method of the model file.
@@ -269,11 +273,11 @@ class Tiling(NamedTuple):
     """How a method works on windows of a picture.
 
     Attributes:
-        stride_px: Windows begin at multiples of this, and have multiples of it as
-            their sides.
-        halo_px: Margin of a window in which its result is not the picture's, where
-            the picture goes on.
-        attend: For a content that attends to itself below strength 1; else None.
+        stride_px: Positions and sides of windows are multiples of this.
+        halo_px: Margin of a window in which its result differs from the picture's, on
+            sides where the picture continues.
+        attend: Function for a content that attends to itself below strength 1; else
+            None.
     """
 
     stride_px: int
@@ -286,28 +290,30 @@ class Method(NamedTuple):
 
     Attributes:
         init: Makes the variables.
-        losses: By player.
+        losses: Training losses by player.
         encode_style: Encodes a painting.
         encode_content: Encodes a photo.
         moments: Measures the photo's features.
-        transfer: Gives them the style.
-        decode: Makes the picture.
-        encoder_layers: What `frozen["encoder"]` must reach; () for a method whose
-            encoder is among its own parameters: its model file holds no other.
-        tiling: None where a method needs the whole picture; else `extent` and `piece`
-            may be given, for a window in its place.
+        transfer: Transfers the style to these features.
+        decode: Decodes the picture.
+        encoder_layers: Layers that `frozen["encoder"]` must reach; () for a method
+            whose encoder is among its own parameters, so that its model file has no
+            other.
+        tiling: None if the method needs the whole picture; otherwise `extent` and
+            `piece` may be given for a window.
         controls: Names of the controls that it supports.
-        styles: Names of the styles that are in its parameters, for a method that takes
-            no pictures of styles.
-        options: Its options as a model file has them: `config.Options.in_file`.
-        begin_from: None where a training takes parts of the same names.
-        frozen_parts: Names of those in `frozen` and in model files, each with
-            key -> such a tree.
+        styles: Names of its built-in styles, for a method that accepts no paintings.
+        options: Its options as stored in a model file: `config.Options.in_file`.
+        begin_from: Function that starts training from a model file; None if training
+            takes the parts of the same names.
+        frozen_parts: Further frozen parts by their names in `frozen` and in model
+            files, each a function from a key to its tree.
         encoder_width: Factor on the channels of that encoder; see `models.vgg`.
-        trains_encoder: Whether `players["model"]["encoder"]` is a trained copy of that
-            encoder, which a training puts there, and which is its model file's.
-        judge_layers: What `frozen["encoder"]` must reach in training, where it judges
-            the results; () for the same as `encoder_layers`.
+        trains_encoder: Whether training puts a trained copy of that encoder into
+            `players["model"]["encoder"]`, which the model file then stores as its
+            encoder.
+        judge_layers: Layers that `frozen["encoder"]` must reach in training, where it
+            computes the losses; () for the same as `encoder_layers`.
     """
 
     init: Init
@@ -332,12 +338,12 @@ class Method(NamedTuple):
 def plain_controls(
     alpha: ArrayLike = 1.0, weights: Sequence[float] = (1.0,), **extras: ArrayLike
 ) -> Controls:
-    """Controls of one region over the whole picture.
+    """Returns the controls of one region over the whole picture.
 
     Args:
         alpha: Strength, 0 to 1.
         weights: One per style; scaled to sum to 1.
-        extras: What only some methods have.
+        extras: Controls that only some methods have.
     """
     shares = jnp.asarray(weights, jnp.float32)
     strength = jnp.asarray(alpha, jnp.float32).reshape(1)
@@ -347,14 +353,14 @@ def plain_controls(
 
 
 def at_strength_0(controls: Controls) -> Controls:
-    """Controls by which a method makes of a content what it can of that alone."""
+    """Returns the controls by which a method reconstructs a content from itself."""
     return controls._replace(strength=jnp.zeros_like(controls.strength))
 
 
 def encode_painting(
     method: Method, variables: Variables, frozen: Params, inputs: Mapping[str, Array]
 ) -> Style:
-    """All that is retained of a painting: `Method.encode_style`, and the palette."""
+    """Returns the style of a painting: `Method.encode_style`, and its palette."""
     return with_palette(method.encode_style(variables, frozen, inputs), inputs)
 
 
@@ -366,7 +372,7 @@ def stylize(
     styles: Sequence[Style],
     controls: Controls,
 ) -> Image:
-    """Content images in given styles: the composition that all methods share.
+    """Returns content images in given styles: the composition that all methods share.
 
     Returns:
         RGB of exactly the size of `content`, not clipped.

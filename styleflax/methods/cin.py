@@ -34,12 +34,12 @@ def make_cin(
     dtype: DTypeLike = jnp.float32,
     remat: bool = False,
 ) -> Method:
-    """The method, with the weighted sum of `losses` as its training loss.
+    """Returns the method, with the weighted sum of `losses` as its training loss.
 
     A style is the scale (gamma) and shift (beta) of every channel after every
-    normalization, and mixes of styles are weighted means of those; with masks they
-    differ from place to place, while statistics stay those of the whole picture.
-    The convolutions are all styles' own. `make_cin_style` adds a style.
+    normalization, and mixes of styles are weighted means of those; with masks they vary
+    by position, while the statistics are those of the whole picture. All styles share
+    the convolutions. `make_cin_style` adds a style.
 
     Args:
         losses: Weights by term: `content`, those of `losses.content`, and any
@@ -50,9 +50,9 @@ def make_cin(
         remat: Save memory in training; see `methods.features`.
 
     Raises:
-        ValueError: If a term or layer is unknown, names are missing or the same,
-            coefficients are not one for each style and finite and at least 0, or the
-            width is not possible.
+        ValueError: If a term or layer is unknown, names are missing or repeated,
+            coefficients are not one finite number of at least 0 per style, or the width
+            is out of range.
     """
     judge = FrozenEncoder(dtype, remat, options.pooling)
     perception = make_perception(judge, losses, arithmetic, options)

@@ -29,16 +29,16 @@ def make_johnson(
     dtype: DTypeLike = jnp.float32,
     remat: bool = False,
 ) -> Method:
-    """The method, with the weighted sum of `losses` as its training loss.
+    """Returns the method, with the weighted sum of `losses` as its training loss.
 
-    Nothing is encoded of a style: the network is the style. With batch normalization
-    the statistics of the population, by which pictures are made, are the method's
-    state, averaged over devices in training.
+    No style is encoded: the network is the style. With batch normalization, the
+    population statistics that stylizing uses are the method's state, averaged over
+    devices in training.
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
             Caffe's), `losses.content`, and any style loss (`methods.terms`).
-        options: Options of the network, and where its pictures are judged.
+        options: Options of the network, and the layers of its losses.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.features`.

@@ -64,7 +64,7 @@ def make_lite(
     dtype: DTypeLike = jnp.float32,
     remat: bool = False,
 ) -> Method:
-    """The method, with the weighted sum of `losses` as its training loss.
+    """Returns the method, with the weighted sum of `losses` as its training loss.
 
     Strength 1 replaces the content's statistics by the style's at both depths; strength
     0 is the content as the network reproduces it; in between, features are mixed.

@@ -69,13 +69,13 @@ def make_sanet(
     dtype: DTypeLike = jnp.float32,
     remat: bool = False,
 ) -> Method:
-    """The method, with the weighted sum of `losses` as its training loss.
+    """Returns the method, with the weighted sum of `losses` as its training loss.
 
-    Strength 1 is the paper's transfer. Strength 0 is the content's own
-    reconstruction: it attends to itself. In between, what is attended to is mixed;
-    below 1 the attention is computed twice. `Controls.extras["level_balance"]`, from
-    0 to 1, moves weight from what relu4_1 attended to (fine strokes) to what relu5_1
-    did (coarse ones); 0.5 is the paper's sum.
+    Strength 1 is the paper's transfer. Strength 0 is the content's own reconstruction,
+    in which it attends to itself. In between, both attention results are mixed, so
+    attention is computed twice below 1. `Controls.extras["level_balance"]`, from 0 to
+    1, moves weight from the attention at relu4_1 (fine strokes) to that at relu5_1
+    (coarse strokes); 0.5 is the paper's sum.
 
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
@@ -85,7 +85,7 @@ def make_sanet(
         remat: Save memory in training; see `methods.features`.
 
     Raises:
-        ValueError: If a term is unknown, or the width is not possible.
+        ValueError: If a term is unknown, or the width is out of range.
     """
     width, style_dtype = options.width, jnp.dtype(options.style_dtype)
     is_dense = options.native and options.path == "auto"

@@ -10,10 +10,10 @@ from styleflax.types import FeatureMap
 
 
 class PatchCritic(nn.Module):
-    """Scores how much every 5x5 patch of a feature map looks like a style's.
+    """Returns the scores of 5x5 patches of a feature map: how much like the style.
 
-    Two convolutions and a score, after the critics on features of Li and Wand 2016
-    (MGAN); without normalization, so that a score depends on its patch alone.
+    Two convolutions and a score, following the critics on features of Li and Wand 2016
+    (MGAN). There is no normalization, so a score depends only on its patch.
 
     Attributes:
         width: Factor on the 128 channels within; see `models.vgg.scale_channels`.

@@ -22,19 +22,20 @@ def invert_encoder(
     ridge: float = 1e-3,
     batch_size: int = 8,
 ) -> Params:
-    """Parameters of a `Decoder` that reproduces the images from their relu4_1.
+    """Returns parameters of a `Decoder` that reconstructs images from their relu4_1.
 
-    Each convolution in turn is fitted by ridge regression to what entered the
-    encoder's convolution of the same name, given what the decoder has come to so
-    far; then its ReLU follows. Nothing is learned by descent, so this takes as long
-    as some tens of training steps; pictures come out in their colors and shapes, but
-    soft, and training goes on from there.
+    Each convolution in turn is fitted by ridge regression: from the features that the
+    decoder computes so far to the input of the encoder's convolution of the same name.
+    There is no gradient descent, so fitting takes as long as some tens of training
+    steps. Reconstructions have the right colors and shapes but are slightly blurred;
+    training can start from them.
 
     Args:
         encoder_params: Parameters of a VGG up to relu4_1 or deeper.
-        images: Pictures to fit to; sides that are multiples of 8.
-        num_rows: Positions used for each layer, at most: a sample of all.
-        ridge: Added to the normal equations' diagonal, relative to its mean.
+        images: Pictures to fit to; their sides are multiples of 8.
+        num_rows: Largest number of positions used for each layer, sampled from all.
+        ridge: Value added to the diagonal of the normal equations, relative to its
+            mean.
         batch_size: Images encoded at a time.
 
     Raises:

@@ -38,7 +38,7 @@ def level_channels(width: float) -> tuple[int, ...]:
 
 
 class LiteEncoder(nn.Module):
-    """Features of RGB images in [0, 1] by the names in `LEVELS`.
+    """Returns features of RGB images in [0, 1] by the names in `LEVELS`.
 
     Attributes:
         width: Factor on the channels.
@@ -74,10 +74,10 @@ class LiteEncoder(nn.Module):
 
 
 class LiteDecoder(nn.Module):
-    """RGB images, meant for [0, 1] but not clipped, from the features of all levels.
+    """Returns RGB images from the features of all levels, not clipped to [0, 1].
 
     Attributes:
-        width: Factor on the channels; that of the encoder.
+        width: Factor on the channels, the same as the encoder's.
         dtype: Compute type; the image is float32.
         native: Convolve by XLA's own operations alone; see `ops.conv`.
     """

@@ -32,10 +32,11 @@ Itself = Sequence[FeatureMap]
 
 
 class Regions(NamedTuple):
-    """Where in the content each mix of styles goes.
+    """The regions of the content and the mix of styles in each.
 
     Attributes:
-        masks: Sum to 1 over regions at every position; of any size, or by layer.
+        masks: Masks that sum to 1 over regions at every position, of any size, or by
+            layer.
         shares: Shares of every style in every region; rows sum to 1.
     """
 
@@ -165,7 +166,7 @@ def maps_of(
 
 
 class SANet(nn.Module):
-    """Features for the decoder, from content and styles at relu4_1 and relu5_1.
+    """Returns features for the decoder from content and styles at relu4_1 and relu5_1.
 
     Attributes:
         statistics: As in `StyleAttention`.

@@ -27,14 +27,15 @@ EPS = 1e-5
 
 
 class TransformerNet(nn.Module):
-    """Stylized RGB images from images, of any height and width.
+    """Returns stylized RGB images from images of any height and width.
 
-    A 9x9 convolution, two of stride 2, five residual blocks without a ReLU after the
-    sum, twice a doubling of the size, a 9x9 convolution; normalization and ReLU after
-    every convolution but the last. The defaults are those of Johnson et al.'s
-    published code (fast-neural-style), but for the input, which is RGB in [0, 1]
-    here and there Caffe's BGR: the first convolution learns that. A convolution that
-    is normalized has no bias, which the normalization would undo or repeat.
+    The layers are a 9x9 convolution, two convolutions of stride 2, five residual blocks
+    without a ReLU after the sum, two upsamplings by 2, and a 9x9 convolution, with
+    normalization and ReLU after every convolution except the last. The defaults are
+    those of Johnson et al.'s published code (fast-neural-style), except for the input:
+    it is RGB in [0, 1] here and Caffe's BGR there, which the first convolution can
+    learn. A convolution followed by a normalization has no bias, since the
+    normalization would remove or duplicate it.
 
     Attributes:
         norm: `batch` (statistics of the batch in training, the population's
@@ -42,16 +43,17 @@ class TransformerNet(nn.Module):
             from outside), `none`.
         width: Factor on the 32, 64 and 128 channels; the published networks with
             instance normalization have 0.5.
-        residual_blocks: How many; the papers have 5.
-        padding: `reflect-start` reflects 8 px a block around the image; after that
-            convolutions in residual blocks are not padded and others with zeros.
+        residual_blocks: Number of residual blocks; the papers have 5.
+        padding: `reflect-start` reflects 8 px per block around the image; convolutions
+            in residual blocks are then not padded, and others are padded with zeros.
             `mirror` reflects at every convolution (Dumoulin et al.).
         upsampling: `transposed` convolutions, or `nearest` and a convolution, which
             leaves no checkerboard.
-        output: `tanh` of a range of 150 around Caffe's mean, of 255, so that pixels
-            may leave [0, 1]; `sigmoid`; `linear` of [0, 255], which pixels may leave,
-            too (fast_neural_style of pytorch/examples).
-        normalize_output: Normalize the last convolution, too (Dumoulin et al.).
+        output: `tanh`, 150 times tanh around Caffe's mean on a scale of 255, so pixels
+            may leave [0, 1]; `sigmoid`; or `linear` on a scale of 255, where pixels may
+            also leave the range (fast_neural_style of pytorch/examples).
+        normalize_output: Whether the last convolution is normalized as well (Dumoulin
+            et al.).
         kernel_std: Standard deviation of kernels before training; None for He's by
             size.
         dtype: Compute type; the image and statistics are float32.

@@ -181,7 +181,7 @@ def conv_of(layer: str) -> str:
 
 
 class VGG(nn.Module):
-    """Features by layer name, computed up to the deepest layer asked for.
+    """Returns features by layer name, computed up to the deepest requested layer.
 
     Attributes:
         layers: Names from `relu1_1` to `relu5_3` (`relu5_4` for VGG-19).
@@ -192,7 +192,7 @@ class VGG(nn.Module):
             BGR in [0, 255] less its mean (Huang and Belongie's code).
         dtype: Compute type.
         widths: Channels of the five blocks.
-        pooling: `max`, by which the weights were trained, or `average`.
+        pooling: `max`, with which the weights were trained, or `average`.
     """
 
     layers: tuple[str, ...]
@@ -311,7 +311,7 @@ UPSAMPLED = frozenset({"conv3_4", "conv2_2", "conv1_2"})
 
 
 class Decoder(nn.Module):
-    """RGB images, meant for [0, 1] but not clipped, from relu4_1 features.
+    """Returns RGB images from relu4_1 features, meant for [0, 1] but not clipped.
 
     Nine 3x3 convolutions with reflection padding, nearest upsampling where the
     encoder pools, and no normalization, which would undo the style's statistics

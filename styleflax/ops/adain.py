@@ -15,12 +15,12 @@ def adain(
     ddof: int = 0,
     eps: float = 1e-5,
 ) -> Float[Array, "b h w c"]:
-    """Content features carrying the style's channel statistics (equation 8).
+    """Returns content features with the style's channel statistics (equation 8).
 
     Args:
         content: Feature map of the content.
         style_mean: Channel means of the style's feature map.
-        style_std: Its channel standard deviations.
+        style_std: Channel standard deviations of the style's feature map.
         alpha: Strength in [0, 1]; 0 returns `content` (equation 14).
         ddof: Degrees of freedom of the content's variance; see `channel_mean_std`.
         eps: Added to the content's variance.
@@ -47,10 +47,10 @@ def rescale(
     new_std: Float[Array, "#b c"],
     alpha: float | Float[Array, ""] = 1.0,
 ) -> Float[Array, "b h w c"]:
-    """Features moved from one mean and deviation to another, by a share `alpha`.
+    """Returns features moved by a share `alpha` from one mean and deviation to another.
 
-    The second half of AdaIN, for statistics that come from elsewhere: from a
-    region, or from all tiles of a picture.
+    This is the second half of AdaIN, for statistics of a region or of all tiles of a
+    picture.
     """
     content = content.astype(jnp.float32)
     scale = new_std / std

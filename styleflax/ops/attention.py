@@ -33,22 +33,22 @@ def attention(
     path: AttentionPath = "auto",
     blocks: Blocks = BLOCKS,
 ) -> Float[Array, "b n d"]:
-    """For every query, the values' mean weighted by softmax(query key^T + bias).
+    """Returns softmax(query key^T + bias) value, a weighted mean for every query.
 
-    Scores are not divided by sqrt(c): SANet's are not (GlebSBrykin/SANET,
-    Train.ipynb). Both paths compute the same numbers, up to the order of
-    summation, and both can be differentiated; the chunked one needs memory for
-    two blocks where the dense one needs it for n times m scores.
+    Scores are not divided by sqrt(c), as in SANet (GlebSBrykin/SANET, Train.ipynb).
+    Both paths compute the same numbers up to the order of summation, and both can be
+    differentiated; the chunked path needs memory for two blocks, the dense path for n
+    times m scores.
 
     Args:
         query: Queries, one per position of the content.
         key: Keys, one per position of the style.
-        value: Keys, one per position of the style.
-        mask: Where a query may attend to a key. A query that may attend to
-            nothing gives 0.
+        value: Values, one per position of the style.
+        mask: True where a query may attend to a key; a query without any such key gives
+            0.
         bias: Added to the scores.
-        path: `dense`, `chunked`, or by size: see `chooses_chunks`.
-        blocks: Most queries and most keys at a time in the chunked path.
+        path: `dense`, `chunked`, or a choice by size, see `chooses_chunks`.
+        blocks: Largest number of queries and of keys per block in the chunked path.
 
     Returns:
         Float32, whatever the type of the inputs.
@@ -138,7 +138,7 @@ def partial_attention(
     allowed: Float[Array, " m"],
     blocks: Blocks = BLOCKS,
 ) -> PartialAttention:
-    """Attention of several sets of queries to one part of the keys.
+    """Returns the attention of several sets of queries to one part of the keys.
 
     Args:
         query: Sets of queries.
@@ -155,9 +155,9 @@ def partial_attention(
 
 
 def merge_attention(a: PartialAttention, b: PartialAttention) -> PartialAttention:
-    """What the same queries found among the keys of both parts.
+    """Returns the attention of the same queries to the keys of both parts.
 
-    In one of them there must have been a key that counts.
+    At least one part must have a key that is not masked.
     """
     log_sum = jnp.logaddexp(a.log_sum, b.log_sum)
     share = jnp.exp(b.log_sum - log_sum)[..., None]

@@ -91,7 +91,7 @@ def chunked_attention(
         key: Keys, one per position of the style.
         value: Values, one per position of the style.
         bias: Added to the scores; minus infinity forbids. Differentiable.
-        blocks: Most queries and most keys at a time, forward and backward.
+        blocks: Largest number of queries and of keys per block, forward and backward.
     """
     return attention_with_log_sums(query, key, value, bias, blocks)[0]
 

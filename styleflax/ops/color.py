@@ -27,11 +27,11 @@ def coral_recolor(
 ) -> Float[Array, "b hc wc 3"]:
     """Returns the contents with the mean and covariance of the styles' colors.
 
-    Correlation alignment (Sun, Feng and Saenko 2016) of pixels: whitened by the
-    inverse square root of the content's covariance, colored by the square root of
-    the style's, both symmetric. Nothing but color comes from the style, which
-    makes this the baseline that a style transfer has to beat. Where two principal
-    variances are equal it has no gradient.
+    Correlation alignment (Sun, Feng and Saenko 2016) of pixels: whitened by the inverse
+    square root of the content's covariance, colored by the square root of the style's,
+    both symmetric. Only color is taken from the style, which makes this the baseline
+    that a style transfer has to beat. Where two principal variances are equal it has no
+    gradient.
 
     Args:
         content: RGB in [0, 1].
@@ -60,9 +60,9 @@ def keep_luminance(
 ) -> Float[Array, "b h w 3"]:
     """Returns the luma of one picture with the hues of another.
 
-    At every pixel what `colors` has beyond its own gray is added to the gray of
-    `image`. Where that would leave the gamut, it is made paler just enough to
-    stay, so that luma and hue are exact and only saturation gives way.
+    At every pixel, the difference of `colors` from its own gray is added to the gray of
+    `image`. Where the sum would leave the gamut, it is desaturated just enough to stay
+    inside, so that luma and hue are exact.
 
     Args:
         image: RGB in [0, 1].
@@ -97,8 +97,8 @@ def match_lab(
 ) -> Float[Array, "b h w 3"]:
     """Returns a picture with the mean and deviation of another's colors in CIELAB.
 
-    L, a and b are shifted and scaled separately, as by Reinhard et al. (2001),
-    who did so in a space of their own.
+    L, a and b are shifted and scaled separately, as Reinhard et al. (2001) do in a
+    different color space.
 
     Args:
         image: RGB in [0, 1].
@@ -137,7 +137,7 @@ def rgb_to_lab(image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
 
 
 def lab_to_rgb(lab: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-    """Returns sRGB of CIELAB; beyond [0, 1] where sRGB has no such color."""
+    """Returns sRGB of CIELAB; values leave [0, 1] for colors outside sRGB."""
     y = (lab[..., 0] + 16.0) / 116.0
     f = jnp.stack([y + lab[..., 1] / 500.0, y, y - lab[..., 2] / 200.0], axis=-1)
     xyz = jnp.where(f > _EDGE, f**3, 3 * _EDGE**2 * (f - 4.0 / 29.0))

@@ -54,7 +54,7 @@ class ColorMoments(NamedTuple):
 
 
 class Palette(NamedTuple):
-    """What the color step knows of a painting, or of a mix of paintings.
+    """Color statistics of a painting, or of a mix of paintings, for the color step.
 
     Attributes:
         mean: Mean of RGB.
@@ -80,14 +80,15 @@ _EXACT = "highest"
 def color_moments(
     image: Float[Array, "b h w 3"], masks: Float[Array, "r h w"] | None = None
 ) -> ColorMoments:
-    """Moments of the colors of every picture's regions, (b, r).
+    """Returns moments of the colors of every picture's regions, (b, r).
 
-    In two passes, as float32 would lose digits of the difference of large sums.
+    Two passes are needed, since float32 would lose digits in the difference of large
+    sums.
 
     Args:
         image: RGB, of any range.
         masks: Non-negative weight of every pixel in every region; None is one region
-            of all pixels alike. A region of no weight has mean and `m2` 0.
+            with equal weights. A region without weight has mean and `m2` 0.
     """
     image = image.astype(jnp.float32)
     if masks is None:
@@ -110,7 +111,7 @@ def color_moments(
 
 
 def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
-    """Moments of two disjoint sets of pixels together.
+    """Returns the moments of two disjoint sets of pixels together.
 
     Pairwise update of Chan, Golub and LeVeque (1979), as in
     `ops.statistics.merge_moments`.
@@ -123,7 +124,7 @@ def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
 
 
 def palette_of(image: Float[Array, "1 h w 3"], part: Array | None = None) -> Palette:
-    """The palette of a painting, (1, ...).
+    """Returns the palette of a painting, (1, ...).
 
     Args:
         image: RGB in [0, 1].
@@ -134,7 +135,7 @@ def palette_of(image: Float[Array, "1 h w 3"], part: Array | None = None) -> Pal
 
 
 def mix_palettes(palettes: Palette, weights: Float[Array, "r s"]) -> Palette:
-    """The palette of every region: means and covariances of its mix of paintings.
+    """Returns the palette of every region: the mean of its paintings' statistics.
 
     Args:
         palettes: (s, ...), one for each style.
@@ -149,15 +150,15 @@ def mix_palettes(palettes: Palette, weights: Float[Array, "r s"]) -> Palette:
 def color_map(
     moments: ColorMoments, palette: Palette, strength: Float[Array, "*n"] | float = 1.0
 ) -> ColorMap:
-    """The map that moves chroma to a palette's.
+    """Returns the map that moves chroma to that of a palette.
 
     Args:
         moments: Moments of the picture.
         palette: Target of the chroma; its shape must broadcast.
-        strength: 0 leaves all as it is; at 1 mean and covariance of chroma are the
-            palette's, but for a picture whose chroma hardly varies, which gets the
-            mean, and less than the covariance. Between, the map is mixed with
-            standing still.
+        strength: Share of the map, 0 to 1: 0 changes nothing; at 1 the mean and
+            covariance of chroma are the palette's, except that a picture whose chroma
+            hardly varies gets the mean and a smaller covariance. In between, the map is
+            mixed with the identity.
     """
     mean, covariance = _chroma(moments.mean), _of_chroma(moments.covariance)
     wanted, target = _chroma(palette.mean), _of_chroma(palette.covariance)
@@ -178,7 +179,7 @@ def apply_color_map(
     maps: ColorMap,
     masks: Float[Array, "r h w"] | None = None,
 ) -> Float[Array, "b h w 3"]:
-    """The picture moved by the maps of its regions, (b, r, ...), mixed by its masks.
+    """Returns the picture after the maps of its regions, (b, r, ...), mixed by masks.
 
     Args:
         image: RGB, of any range.
@@ -203,7 +204,7 @@ def match_chroma(
     strength: Float[Array, " r"] | float = 1.0,
     masks: Float[Array, "r h w"] | None = None,
 ) -> Float[Array, "b h w 3"]:
-    """Pictures whose chroma has a palette's mean and covariance, and luma as before.
+    """Returns pictures with a palette's mean and covariance of chroma; luma is kept.
 
     Args:
         image: RGB, of any range.

@@ -14,10 +14,11 @@ from jaxtyping import Array, Float, Int
 
 
 class Extent(NamedTuple):
-    """Rows and columns of an array that are a picture's, from its upper left corner.
+    """Number of rows and columns of an array that belong to a picture.
 
-    What lies beyond is filler: finite numbers, which no position of the picture may
-    depend on. Where the picture goes on beyond the array, its extent is larger.
+    They start at the upper left corner. All values beyond them are padding: finite
+    numbers that no position of the picture may depend on. If the picture continues
+    beyond the array, its extent is larger than the array.
 
     Attributes:
         rows: At least 1.
@@ -63,10 +64,9 @@ def refill(
 
 
 def reflection_pad(x: Float[Array, "b h w c"], width: int = 1) -> Float[Array, "..."]:
-    """Map padded on all four sides by reflection without repeating the border.
+    """Returns a map padded on all sides by reflection, without repeating the border.
 
-    A side of length 1 has nothing to reflect but its own position, which is
-    repeated.
+    The single position of a side of length 1 is repeated.
 
     Args:
         x: Feature map or image.
@@ -86,7 +86,7 @@ def reflection_pad(x: Float[Array, "b h w c"], width: int = 1) -> Float[Array, "
 def middle_half(
     images: Float[Array, "b h w c"], multiple: int = 8
 ) -> Float[Array, "b half_h half_w c"]:
-    """The middle half of both sides, in whole multiples: a quarter of the pixels."""
+    """Returns the middle half of both sides, in whole multiples: 1/4 of the pixels."""
     height, width = (
         max(side // (2 * multiple), 1) * multiple for side in images.shape[1:3]
     )
@@ -97,7 +97,7 @@ def middle_half(
 def upsample_nearest(
     x: Float[Array, "b h w c"], factor: int = 2
 ) -> Float[Array, "..."]:
-    """Map with every position repeated `factor` times along both sides.
+    """Returns a map with every position repeated `factor` times along both sides.
 
     Example:
         >>> import jax.numpy as jnp
@@ -112,7 +112,7 @@ def upsample_nearest(
 
 
 def max_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
-    """2x2 max pooling of stride 2 in ceil mode: (h, w) become their halves, rounded up.
+    """Returns 2x2 max pooling of stride 2 in ceil mode: sides are halved, rounded up.
 
     The last row or column of an odd side forms windows of its own, as in the
     network of Gatys and of Huang and Belongie.
@@ -129,10 +129,10 @@ def max_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
 
 
 def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
-    """2x2 average pooling of stride 2 in ceil mode, as `max_pool_ceil` otherwise.
+    """Returns 2x2 average pooling of stride 2 in ceil mode; see `max_pool_ceil`.
 
-    The last row or column of an odd side is averaged over the positions that it
-    has. Gatys et al. 2016 prefer it to the maximum where pixels are optimized.
+    The last row or column of an odd side is averaged over its existing positions. Gatys
+    et al. 2016 prefer averages to maxima for the optimization of pixels.
     """
     odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
     x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself
@@ -143,7 +143,7 @@ def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
 def area_average(
     masks: Float[Array, "r h w"], height: int, width: int
 ) -> Float[Array, "..."]:
-    """Masks averaged over the cells of a (height, width) grid.
+    """Returns masks averaged over the cells of a (height, width) grid.
 
     Each output cell is the exact mean over the area it covers, so a partition
     of unity stays one.

@@ -44,7 +44,7 @@ def mean_square(x: Float[Array, "*_"]) -> Float[Array, ""]:
 def channel_mean_std(
     x: Float[Array, "b h w c"], *, ddof: int = 0, eps: float = 1e-5
 ) -> tuple[Float[Array, "b c"], Float[Array, "b c"]]:
-    """Mean and standard deviation over positions, in float32.
+    """Returns mean and standard deviation over positions, in float32.
 
     Args:
         x: Feature map or image.
@@ -120,7 +120,7 @@ def mean_variance_norm(
 
 
 def region_moments(x: Float[Array, "b h w c"], masks: Float[Array, "r h w"]) -> Moments:
-    """Moments of every region of a feature map, in float32.
+    """Returns the moments of every region of a feature map, in float32.
 
     Args:
         x: Feature map, or one tile of it.
@@ -137,10 +137,10 @@ def region_moments(x: Float[Array, "b h w c"], masks: Float[Array, "r h w"]) -> 
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of two disjoint sets of positions together.
+    """Returns the moments of two disjoint sets of positions together.
 
-    Pairwise update of Chan, Golub and LeVeque (1979): exact, and stable where
-    the difference of two large sums of squares is not.
+    Pairwise update of Chan, Golub and LeVeque (1979): it is exact, and stable where the
+    difference of two large sums of squares is not.
 
     Example:
         >>> import jax.numpy as jnp
@@ -161,7 +161,7 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 
 
 def merge_regions(moments: Moments) -> Moments:
-    """Moments of all regions together, as of one."""
+    """Returns the moments of all regions together, as one region."""
     regions = range(moments.count.shape[1])
     parts = (Moments(*(x[:, r : r + 1] for x in moments)) for r in regions)
     return reduce(merge_moments, parts)
@@ -170,7 +170,7 @@ def merge_regions(moments: Moments) -> Moments:
 def moments_mean_std(
     moments: Moments, *, ddof: int = 0, eps: float = 1e-5
 ) -> tuple[Float[Array, "b r c"], Float[Array, "b r c"]]:
-    """Mean and standard deviation, as `channel_mean_std` gives them.
+    """Returns mean and standard deviation of moments, as `channel_mean_std` does.
 
     A region with a count of at most `ddof` + 1 positions divides by 1, as a
     single position does there.
@@ -193,7 +193,7 @@ def normalize_regions(
 
 
 def gram_matrix(feature: Float[Array, "b h w c"]) -> Float[Array, "b c c"]:
-    """The mean over positions of the products of all pairs of channels, in float32.
+    """Returns the mean over positions of products of all channel pairs, in float32.
 
     Gatys et al. 2016 sum over positions; the mean lets pictures of different
     sizes be compared.

@@ -21,13 +21,13 @@ from styleflax.weights.store import DEFAULTS, ModelFile, load_model
 
 
 def read_run(workdir: Path, *, complete: bool = False) -> ModelFile:
-    """What a run has come to, from its newest intact checkpoint.
+    """Returns the model of a run, from its newest intact checkpoint.
 
-    The run may be going on meanwhile; nothing in its folder is changed.
+    The run may still be training; nothing in its folder is changed.
 
     Args:
         workdir: The run's folder.
-        complete: Refuse a run that has not taken its last step.
+        complete: Whether to refuse a run that has not taken its last step.
 
     Raises:
         FileNotFoundError: If the folder holds no run, or none with a checkpoint.

@@ -59,7 +59,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingDivergedError(RuntimeError):
-    """Too many steps in a row gave a loss or gradient that is not finite."""
+    """Error: too many steps in a row had a loss or gradient that was not finite."""
 
 
 def train(
@@ -71,24 +71,25 @@ def train(
 ) -> TrainState:
     """Trains until the last phase ends or a signal asks to stop; resumes if it can.
 
-    Where `jax.distributed` has been initialized, every process must call it, with
-    the same configuration and a folder that all share.
+    If `jax.distributed` has been initialized, every process must call this function,
+    with the same configuration and a folder that all processes share.
 
     Args:
         config: Configuration of the run.
-        workdir: Holds all of it: configuration, encoder, checkpoints, metrics,
+        workdir: Folder of the run: configuration, encoder, checkpoints, metrics,
             samples.
-        make_sampler: Draws how far training has come; see `MakeSampler`.
-        request: Request to stop, if it can be set other than by a signal.
-        make_scorer: Scores validation pairs in addition to the terms of the loss; see
-            `MakeScorer`.
+        make_sampler: Makes the sampler, which draws samples during training; see
+            `MakeSampler`.
+        request: Request to stop, if something other than a signal can set it.
+        make_scorer: Makes a scorer of validation pairs, in addition to the terms of the
+            loss; see `MakeScorer`.
 
     Returns:
-        The state that was reached, which is also in the newest checkpoint.
+        The final state, which is also in the newest checkpoint.
 
     Raises:
-        ValueError: If the configuration is impossible, the workdir belongs to
-            another one or is in use, or the processes do not agree.
+        ValueError: If the configuration is invalid, the workdir belongs to another
+            configuration or is in use, or the processes do not agree.
         TrainingDivergedError: If the loss stays not finite.
     """
     validate(config)

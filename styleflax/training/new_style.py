@@ -24,17 +24,17 @@ from styleflax.weights.store import load_model
 
 @dataclasses.dataclass(frozen=True)
 class NewStyle:
-    """How a style is added.
+    """Settings of a style to add.
 
     Attributes:
-        painting: A picture.
+        painting: File of the painting.
         weights: Name or file of the model.
-        photos: Contents, as `datasets.sources.open_source` has them.
+        photos: Data set of contents, as for `datasets.sources.open_source`.
         steps: Number of training steps.
-        batch_size: Photographs in a step.
+        batch_size: Number of photographs per step.
         crop_px: Side of their crops.
-        style_px: Side at which the painting's middle square is seen.
-        learning_rate: Its highest value.
+        style_px: Side to which the painting's middle square is resized.
+        learning_rate: Highest learning rate.
         losses: Weights by term; None for those of the model's last phase, which fit
             its encoder.
     """
@@ -51,7 +51,7 @@ class NewStyle:
 
 
 def new_style_config(asked: NewStyle) -> Config:
-    """The run that trains the style's parameters and nothing else.
+    """Returns the configuration of a run that trains only the style's parameters.
 
     Raises:
         FileNotFoundError: If the painting or the model is missing.

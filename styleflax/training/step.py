@@ -18,13 +18,13 @@ class TrainState(NamedTuple):
     """The part of a run that checkpoints hold.
 
     Attributes:
-        step: Steps taken, skipped ones included.
-        variables: What is trained.
+        step: Number of steps taken, including skipped ones.
+        variables: The variables that are trained.
         opt_state: Optimizer state by player.
-        key: Data of the run's random key; never changes, steps fold their
-            number into it.
-        skipped: Steps whose loss or gradient was not finite.
-        skipped_in_row: The last of those that followed one another.
+        key: Data of the run's random key; it never changes, and steps fold their number
+            into it.
+        skipped: Number of steps whose loss or gradient was not finite.
+        skipped_in_row: Number of such steps in a row up to now.
         average: Running average of `variables`; None where none is computed.
     """
 
@@ -168,20 +168,22 @@ def make_train_step(
     max_nonfinite_steps: int = 10,
     ema: float = 0.0,
 ) -> TrainStep:
-    """`step(state, frozen, batch) -> (state, metrics)`, to be mapped over devices.
+    """Returns `step(state, frozen, batch) -> (state, metrics)`, to map over devices.
 
-    Gradients and metrics are averaged over devices first, so that all decide
-    alike. A loss or gradient that is not finite changes nothing but is counted;
-    after `max_nonfinite_steps` in a row no step changes anything any more.
+    Gradients and metrics are averaged over devices first, so that all devices decide
+    equally. A step with a loss or gradient that is not finite is counted but changes
+    nothing; after `max_nonfinite_steps` of them in a row, no later step changes
+    anything.
 
     Args:
-        method: Gives the losses, one a player.
+        method: The method, with one loss per player.
         optimizer: Turns a player's gradient into a direction.
         schedule: Learning rate over steps since `phase_start`.
         phase_start: Step at which the phase began.
-        accumulate_steps: Parts of a device's batch, computed one after another.
-        max_nonfinite_steps: See above.
-        ema: Decay of the state's running average, where it holds one.
+        accumulate_steps: Number of parts of a device's batch that are computed in
+            sequence.
+        max_nonfinite_steps: Number of steps in a row that are not finite, see above.
+        ema: Decay of the state's running average, if it has one.
     """
 
     def step(

@@ -1,4 +1,4 @@
-"""What a configuration may hold, checked once before a run."""
+"""Checks of a configuration, done once before a run."""
 
 import math
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ AT_LEAST: Mapping[str, float] = {
 
 
 def validate(config: Config) -> Config:
-    """`config`, if every field has a possible value.
+    """Returns `config` if every field has an allowed value.
 
     Raises:
         ValueError: Naming the field, its value and what is allowed.

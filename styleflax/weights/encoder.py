@@ -89,11 +89,12 @@ _SAME = ("method", "encoder", "arithmetic", "options")
 
 
 def average_models(models: Sequence[ModelFile]) -> ModelFile:
-    """One model whose trained parts and batch statistics are the models' means.
+    """Returns a model whose trained parts and batch statistics are means of models'.
 
-    Of use for models of one chain of trainings, or of one start: they are near enough
-    to one another for their mean to do what they do, with less of what the last steps
-    of each left by chance (Izmailov et al. 2018). Its provenance is that of them all.
+    This is useful for models of one training, or models trained from the same start:
+    they are close enough to each other that their mean works like each of them, with
+    less noise from their last steps (Izmailov et al. 2018). Its provenance is that of
+    them all.
 
     Raises:
         ValueError: If there are fewer than two, or methods, options, arithmetic,

@@ -43,7 +43,7 @@ _LFS_POINTER = b"version https://git-lfs"
 
 
 class WeightsError(RuntimeError):
-    """Weights could not be had, or are not the ones that were asked for."""
+    """Error: weights could not be downloaded, or are not the requested ones."""
 
 
 def _recorded_digest(path: Path) -> Path:

@@ -49,9 +49,9 @@ class Verdict(NamedTuple):
 
 
 def list_weights() -> list[Entry]:
-    """Models in the package, downloads, and networks of the extra `eval`.
+    """Returns the models in the package, downloads, and networks of the extra `eval`.
 
-    Models are loaded, which checks them; of the others see `verify`.
+    Models are loaded, which checks them; `verify` checks the others.
     """
     return [
         *map(_packaged_model, _model_names()),

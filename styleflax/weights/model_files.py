@@ -72,7 +72,7 @@ def packaged_defaults(digest: str) -> Mapping[str, float]:
 
 
 def find_model(name_or_file: str | os.PathLike[str]) -> Path:
-    """The path of a model file.
+    """Returns the path of a model file.
 
     Args:
         name_or_file: A path, a name in `packaged_models`, or a URL, `https://` or

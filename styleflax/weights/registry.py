@@ -15,7 +15,7 @@ from styleflax.weights.model_files import packaged_models
 
 
 class EncoderSpec(NamedTuple):
-    """What parameters of an encoder need to be used rightly.
+    """Properties of an encoder's parameters that their use requires.
 
     Attributes:
         architecture: "vgg16" or "vgg19".

@@ -60,22 +60,22 @@ _DAMAGE = (
 
 
 class ModelFile(NamedTuple):
-    """What a model file holds.
+    """The content of a model file.
 
     Attributes:
         method: a key of `methods.METHODS`, or ENCODER_ONLY.
-        encoder: what the encoder's parameters are made for.
+        encoder: architecture and convention of the encoder's parameters.
         encoder_params: the encoder up to the deepest layer that the method needs.
-        players: the trained parts, {"model": ...} and perhaps more.
+        players: the trained parts, {"model": ...} and possibly more.
         state: batch statistics; {} for nearly all methods.
         arithmetic: the preset that the parts were trained under (ddof, eps, ...).
-        provenance: how it came about; for people. The program reads but the losses of
-            its last phase, for a style that is added (`training.new_style`).
+        provenance: how the model was trained, for users. The program reads only the
+            losses of the last phase, to add a style (`training.new_style`).
         options: the method's own arguments, see `methods.base.Method`.
-        defaults: values of the controls `DEFAULTS` that apply by default; {}
-            has all of them off. No part of the digest, as they change no style.
-        palettes: by the names of the method's own styles, mean and covariance of the
-            colors of their pictures, for the color step. No part of it either.
+        defaults: default values of the controls `DEFAULTS`; {} disables all of them.
+            They are not part of the digest, since they change no style.
+        palettes: mean and covariance of the colors of each built-in style's picture, by
+            the style's name, for the color step. They are not part of the digest.
     """
 
     method: str
@@ -148,16 +148,16 @@ def _join(names: list[str]) -> str:
 def save_model(
     path: str | os.PathLike[str], model: ModelFile, dtype: DTypeLike = np.float16
 ) -> str:
-    """Write a model file, whole or not at all; return its digest.
+    """Writes a model file atomically and returns its digest.
 
     Args:
-        path: the file, by custom *.safetensors; an older one is replaced.
-        model: all trees of floating-point arrays.
+        path: the file, usually *.safetensors; an older file is replaced.
+        model: the model; all its trees have floating-point arrays.
         dtype: float16 halves the file; float32 keeps every bit.
 
     Raises:
-        ValueError: values are not finite, or too large for float16 (named), or the
-            arithmetic or provenance cannot be written as JSON.
+        ValueError: values are not finite, or too large for float16, or the arithmetic
+            or provenance cannot be written as JSON.
         OSError: the file cannot be written.
     """
     stored_dtype = np.dtype(dtype)
@@ -244,10 +244,10 @@ def _require_kinds(model: ModelFile) -> None:
 
 
 def load_model(path: str | os.PathLike[str]) -> ModelFile:
-    """Return what a model file holds, its digest checked.
+    """Returns the content of a model file after checking its digest.
 
     Returns:
-        The model, its arrays NumPy's and upcast to float32.
+        The model, with NumPy arrays in float32.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -1,9 +1,9 @@
-"""Detectors of what a style transfer should not leave in a picture.
+"""Detectors of artifacts of style transfer.
 
 Each compares a stylized picture with both inputs, so that what an input has (a
-highlight, a frame, JPEG's grid) is no artifact. A picture that is one of its own
-inputs has none. Against inputs that have nothing to do with it, a photograph's
-highlights do count as blobs: there is nothing to tell them from.
+highlight, a frame, JPEG's grid) is not an artifact. A picture that equals one of its
+inputs has none. If the inputs are unrelated to the picture, highlights of a photograph
+count as blobs.
 """
 
 from typing import NamedTuple
@@ -233,7 +233,7 @@ def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, "
 
 
 class Artifacts(NamedTuple):
-    """What each detector found in one picture."""
+    """The findings of each detector in one picture."""
 
     blobs: Blobs
     checkerboard: Checkerboard

@@ -39,7 +39,7 @@ class Blobs(NamedTuple):
     """The blobs of a picture.
 
     Attributes:
-        num_blobs: How many there are.
+        num_blobs: Number of blobs.
         share: Share of the picture's area, in [0, 1].
         found: Whether the share is more than `BLOB_LIMIT`.
     """
@@ -64,12 +64,13 @@ def detect_blobs(
     *,
     limit: float = BLOB_LIMIT,
 ) -> Blobs:
-    """Returns the small saturated regions that neither input accounts for.
+    """Returns the small saturated regions that neither input explains.
 
     A region is connected, with some channel at 1, of 0.005 to 2 % of the area, and
-    stands out of the ring around it. The content accounts for it if it stands out
-    there too, or has that color there; the style if it has saturated pixels of
-    that color, on as large a share of its area as the picture's blobs of it.
+    stands out of the ring around it. The content explains it if the content stands out
+    there too, or has that color there; the style explains it if its saturated pixels of
+    that color cover at least the share of the area that the picture's blobs of that
+    color cover.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).

@@ -1,4 +1,4 @@
-"""Intervals of means, by drawing the measured values again."""
+"""Bootstrap intervals of means."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 
 class Interval(NamedTuple):
-    """A mean and where it may lie.
+    """A mean and its interval.
 
     Attributes:
         mean: Mean of the values.
@@ -30,12 +30,12 @@ def bootstrap_mean(
     """Returns the mean with its percentile bootstrap interval (Efron 1979).
 
     Args:
-        values: (n,) independent values, or (contents, styles) for a value of every
-            pair. Pairs that share a picture are not independent: of these, contents
-            and styles are drawn separately, which gives a wider interval.
-        level: Probability that the interval is to cover the mean.
-        draws: How often the values are drawn again.
-        seed: Decides the draws; the same seed gives the same interval.
+        values: (n,) independent values, or (contents, styles) for one value per pair.
+            Pairs that share a picture are not independent, so contents and styles are
+            drawn separately, which gives a wider interval.
+        level: Intended probability that the interval covers the mean.
+        draws: Number of resamplings.
+        seed: Seed of the resampling; the same seed gives the same interval.
 
     Raises:
         ValueError: If there is no value or one that is not finite, if there are

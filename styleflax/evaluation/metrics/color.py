@@ -1,4 +1,4 @@
-"""How far the colors of a picture are from those of the style."""
+"""Distances between the colors of a picture and those of the style."""
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -22,8 +22,8 @@ _COLOR_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
 def lab_histogram(picture: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l a b"]:
     """Returns the joint distribution of L, a and b (D65), smoothed by one bin.
 
-    Smoothing lets colors that lie just beside each other across the wall between
-    two bins count as similar.
+    With smoothing, nearby colors on both sides of a border between bins count as
+    similar.
 
     Args:
         picture: RGB in [0, 1]; values outside are clipped.
@@ -85,7 +85,7 @@ def lab_histogram_distance(
 
     Args:
         pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
-        styles: As many, of any size: where colors stand does not matter.
+        styles: The same number of pictures, of any size; positions do not matter.
 
     Returns:
         0 for the same colors in the same shares, 1 for nothing in common.

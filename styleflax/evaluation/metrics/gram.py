@@ -1,7 +1,7 @@
 """Distances between Gram matrices, and content and style loss of any picture.
 
-The ruler is that of AdaIN's training (Huang and Belongie 2017), with the content's
-own features as the target of all systems; Gram matrices are its second scale.
+The losses are those of AdaIN's training (Huang and Belongie 2017), with the content's
+own features as the target for all systems, and the distance of Gram matrices.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,17 +31,17 @@ GRAM_LAYERS: Mapping[str, tuple[str, ...]] = FrozenDict(
 
 
 def gram_matrices(features: FeatureMaps) -> dict[str, Float[Array, "b _ _"]]:
-    """Returns the Gram matrix of every layer: all that the distance needs."""
+    """Returns the Gram matrix of every layer."""
     return {layer: gram_matrix(feature) for layer, feature in features.items()}
 
 
 def relative_gram_distance(
     gram: Float[Array, "b c c"], style_gram: Float[Array, "b c c"]
 ) -> Float[Array, " b"]:
-    """Returns the Frobenius norm of the difference over that of the style's Gram.
+    """Returns the Frobenius norm of the difference over that of the style's matrix.
 
-    0 where both agree and 1 for a picture without any activation; no upper bound.
-    A style without any activation gives inf (NaN against itself).
+    It is 0 if both agree and 1 for a picture without any activation, and has no upper
+    bound. A style without any activation gives inf (NaN against itself).
     """
     difference = jnp.linalg.norm(gram - style_gram, axis=(1, 2))
     return difference / jnp.linalg.norm(style_gram, axis=(1, 2))
@@ -63,8 +63,8 @@ def make_gram_matrices(
 ) -> Callable[[Array | np.ndarray], dict[str, Float[Array, "b _ _"]]]:
     """Returns `grams(pictures)`, the Gram matrices of `GRAM_LAYERS[network]`.
 
-    Each size of pictures compiles once. Those of a style can be kept, and so
-    serve every picture made from it with `gram_distances`.
+    Each size of pictures compiles once. Matrices of a style can be stored and compared
+    with every picture by `gram_distances`.
 
     Args:
         network: "vgg16" or "alexnet".
@@ -94,19 +94,20 @@ Measure = Callable[..., dict[str, Float[np.ndarray, " b"]]]
 
 
 def make_ruler(encoder: Params | None = None) -> Measure:
-    """Returns `measure(pictures, contents, styles)`: `SCALES`, a value per picture.
+    """Returns `measure(pictures, contents, styles)`: the losses `SCALES` per picture.
 
     `content` is the mean squared distance to the content's features at relu4_1,
     `mean_std` AdaIN's style loss at relu1_1 to relu4_1 (means over channels, summed
-    over layers), `gram` the relative distance of Gram matrices there, summed. All are
-    0 at best. Pictures and contents are of one size; each size compiles once.
+    over layers), `gram` the relative distance of Gram matrices there, summed. The best
+    value of each is 0. Pictures and contents have the same size; each size compiles
+    once.
 
     Args:
         encoder: Parameters of a VGG down to relu4_1; None for those that the
             package's AdaIN was trained on.
 
     Raises:
-        ValueError: If pictures have other shapes than asked for.
+        ValueError: If pictures have other shapes.
     """
     params = load_encoder("adain").params if encoder is None else encoder
     # One after the other, so that memory is that of one.

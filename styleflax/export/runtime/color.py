@@ -37,7 +37,7 @@ class ColorMoments(NamedTuple):
 
 
 class Palette(NamedTuple):
-    """What the color step knows of a painting, or of the mixes of regions.
+    """Color statistics of a painting, or of the mixes of regions, for the color step.
 
     Attributes:
         mean: Mean of RGB.
@@ -58,7 +58,7 @@ class ColorMap(NamedTuple):
 def color_moments(
     image: Float[np.ndarray, "h w 3"], masks: Float[np.ndarray, "r h w"] | None = None
 ) -> ColorMoments:
-    """Moments of the colors of regions.
+    """Returns moments of the colors of regions.
 
     Args:
         image: RGB, of any range.
@@ -76,7 +76,7 @@ def color_moments(
 
 
 def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
-    """Moments of two disjoint sets of pixels together, such as bands of rows."""
+    """Returns the moments of two disjoint sets of pixels, such as bands of rows."""
     count = a.count + b.count
     share = b.count / np.where(count > 0, count, 1.0)
     difference = b.mean - a.mean
@@ -88,13 +88,13 @@ def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
 def palette_of(
     painting: Float[np.ndarray, "h w 3"], part: Float[np.ndarray, "h w"] | None = None
 ) -> Palette:
-    """The palette of a painting, or of the part of it under a mask."""
+    """Returns the palette of a painting, or of the part of it under a mask."""
     moments = color_moments(painting, None if part is None else part[None])
     return Palette(moments.mean[0], moments.covariance[0])
 
 
 def mix_palettes(palettes: list[Palette], weights: Float[np.ndarray, "r s"]) -> Palette:
-    """The palette of every region: means and covariances of its mix of paintings."""
+    """Returns the palette of every region: the mean of its paintings' statistics."""
     mean, covariance = (np.stack(x) for x in zip(*palettes, strict=True))
     return Palette(weights @ mean, np.einsum("rs,scd->rcd", weights, covariance))
 
@@ -102,7 +102,7 @@ def mix_palettes(palettes: list[Palette], weights: Float[np.ndarray, "r s"]) -> 
 def color_map(
     moments: ColorMoments, palette: Palette, strength: Float[np.ndarray, " r"]
 ) -> ColorMap:
-    """The maps that move the chroma of regions to their palettes'.
+    """Returns the maps that move the chroma of regions to that of their palettes.
 
     Args:
         moments: Moments of the picture's regions.
@@ -127,7 +127,7 @@ def apply_color_map(
     maps: ColorMap,
     masks: Float[np.ndarray, "r h w"] | None = None,
 ) -> Float[np.ndarray, "h w 3"]:
-    """The picture, or rows of it, moved by the maps of its regions; not clipped.
+    """Returns the picture, or rows of it, after the maps of its regions; not clipped.
 
     Args:
         image: RGB, of any range.

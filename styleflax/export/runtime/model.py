@@ -19,13 +19,13 @@ Arrays = dict[str, np.ndarray]
 
 
 class ExportedModel:
-    """What `styleflax export` wrote, opened.
+    """An opened export of `styleflax export`.
 
     Attributes:
-        manifest: As it was written.
+        manifest: Content of the manifest file.
 
     Args:
-        folder: With the manifest.
+        folder: Folder with the manifest.
         threads: Threads of ONNX Runtime; None for all cores.
         providers: Execution providers of ONNX Runtime, in order of preference.
 

@@ -33,18 +33,18 @@ number from 1, or None for its only one."""
 
 
 class OnnxStylizer:
-    """Puts photos into styles by the files that `styleflax export` wrote.
+    """Stylizes photos with the files of `styleflax export`.
 
     Args:
-        source: The folder with the manifest, or an `ExportedModel`, which may run its
-            files by another runtime.
-        tile_px: Side of the windows of larger photos; 0 for none.
+        source: The folder with the manifest, or an `ExportedModel`, which may use
+            another runtime.
+        tile_px: Side of the tiles of larger photos; 0 disables tiling.
         threads: Threads of ONNX Runtime; None for all cores.
         providers: Execution providers of ONNX Runtime, in order of preference.
 
     Raises:
         FileNotFoundError: If there is no manifest.
-        ValueError: If it is of a newer version, or windows cannot be of that size.
+        ValueError: If it is of a newer version, or the tile size is not allowed.
         ImportError: If onnxruntime is not installed.
 
     Example:

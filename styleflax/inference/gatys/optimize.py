@@ -33,12 +33,12 @@ Size = tuple[int, int]
 
 
 class Regions(NamedTuple):
-    """Where each style goes.
+    """The regions of the styles.
 
     Attributes:
         weights: Weights of every style in every region.
-        masks: Masks of the regions; they sum to 1. None for one region that is all.
-        style_masks: The part of every style that counts, or () for all of them.
+        masks: Masks of the regions, which sum to 1; None for a single region.
+        style_masks: Mask of the part of every style to use, or () for whole styles.
     """
 
     weights: Float[np.ndarray, "r s"]
@@ -147,12 +147,12 @@ Picture = Float[np.ndarray, "_ _ 3"]
 
 
 class Optimized(NamedTuple):
-    """A picture that was optimized.
+    """An optimized picture and its losses.
 
     Attributes:
         image: RGB in [0, 1].
-        losses: `methods.gatys.TERMS` at the start and after every iteration, of all
-            levels one after the other.
+        losses: `methods.gatys.TERMS` at the start and after every iteration, for all
+            levels in order.
     """
 
     image: Float[np.ndarray, "h w 3"]
@@ -164,21 +164,21 @@ Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
-    """A function that puts a content into a style by optimization.
+    """Returns a function that stylizes a content by optimization.
 
     `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
-    start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions all styles
-    are blended evenly; `start` is a picture to begin with in place of what the
-    settings say. Each size compiles once. With the path of a checkpoint it goes on
-    where a killed call with the same arguments was, bitwise as if that had not been
-    killed; when it is done, the file stays and gives the picture at once.
+    start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions, all styles are
+    blended equally; `start` is a picture to start from in place of the settings'
+    choice. Each size compiles once. With the path of a checkpoint, it continues an
+    interrupted call with the same arguments and gives the same bits as an uninterrupted
+    one; after completion the file remains and returns the picture at once.
 
     Args:
-        encoder: Parameters of a VGG down to all layers that are compared.
-        settings: How.
+        encoder: Parameters of a VGG with all layers that are compared.
+        settings: Settings of the optimization.
 
     Raises:
-        ValueError: If settings are not possible, a level would be too small, or a
+        ValueError: If settings are out of range, a level would be too small, or a
             checkpoint is of another call.
     """
     # What is compiled does not depend on the rest.

@@ -1,4 +1,4 @@
-"""Optimized pictures from files or arrays, with the controls of stylizing."""
+"""Optimized pictures from files or arrays, with the controls of the stylizer."""
 
 import dataclasses
 import importlib.util
@@ -41,15 +41,15 @@ _SIDE_PX = 224
 def load_gatys_encoder(
     name_or_file: str | os.PathLike[str], layers: tuple[str, ...]
 ) -> Params:
-    """A VGG whose filters are scaled so that all layers' activations are about 1.
+    """Returns a VGG whose filters are scaled so that activations are about 1.
 
-    Those of the package's models, and of the normalized VGG-19, are scaled already;
-    others are, over the photographs that come with scikit-image.
+    Encoders of the package's models and the normalized VGG-19 are already scaled;
+    others are scaled over the photographs in scikit-image.
 
     Args:
         name_or_file: As for `weights.encoder.load_encoder`: "sanet" is a VGG-16 down
             to relu5_1.
-        layers: That are needed.
+        layers: Layers that are needed.
 
     Raises:
         FileNotFoundError: If there is no such encoder.
@@ -82,9 +82,9 @@ class Watch:
     """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
-        seed: Seed of noise, and of style losses that sample.
-        checkpoint: File to go on from; see `make_gatys`.
-        heard: Called with level and losses of every chunk.
+        seed: Seed of noise, and of sampled style losses.
+        checkpoint: File that saves progress; see `make_gatys`.
+        heard: Called with the level and the losses of every chunk.
     """
 
     seed: int = 0
@@ -96,8 +96,8 @@ class Result(NamedTuple):
     """An optimized picture.
 
     Attributes:
-        picture: To be saved or shown.
-        losses: As of `Optimized`.
+        picture: The result, which can be saved.
+        losses: Losses as in `Optimized`.
     """
 
     picture: Stylized
@@ -113,21 +113,21 @@ def optimize_picture(
     start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
-    """The content in the style of paintings, by optimization of its pixels.
+    """Returns the content in the style of paintings, by optimization of its pixels.
 
     Args:
         content: A picture.
-        style: One or several; none where the style has no weight.
-        settings: How.
+        style: One painting or several; none if the style has no weight.
+        settings: Settings of the optimization.
         encoder: As for `load_encoder`.
-        watch: Seed, checkpoint and the receiver of progress.
-        start: A picture to begin with in place of what the settings say, such as a
-            trained model's result; of any size.
-        controls: As for `Stylizer`, but for those of single methods; strengths are
+        watch: Seed, checkpoint and progress callback.
+        start: A picture to start from, of any size, such as a trained model's result;
+            by default the settings choose it.
+        controls: As for `Stylizer`, except those of single methods; strengths are
             factors on the weight of the style.
 
     Raises:
-        ValueError: If settings or controls are not possible, or do not fit.
+        ValueError: If settings or controls are out of range, or do not fit each other.
         FileNotFoundError: If a path leads nowhere.
     """
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
@@ -193,12 +193,12 @@ def style_regions(
 ) -> Regions:
     """Returns the weights of the styles' losses, by region.
 
-    Where no mask is the content keeps its pixels, so no style has weight there.
+    Outside all masks the content keeps its pixels, so no style has weight there.
 
     Args:
-        plan: What was asked for; strengths are factors on the weights.
-        masks: Masks at the size of the content; None for all of it.
-        parts: The part of every style that counts, or None.
+        plan: The plan of the call; strengths are factors on the weights.
+        masks: Masks at the size of the content; None for the whole content.
+        parts: Mask of the part of every style to use, or None.
     """
     weights = np.asarray(plan.shares) * np.asarray(plan.strengths)[:, None]
     if masks is None:
@@ -209,11 +209,11 @@ def style_regions(
 
 
 def check_plot(path: Path | None) -> None:
-    """Refuses a plot that could not be drawn; call it before hours of work.
+    """Checks that a plot can be drawn; call it before a long optimization.
 
     Raises:
         ImportError: If matplotlib is not installed.
-        ValueError: If files of this kind are not written.
+        ValueError: If the suffix is not a supported format.
     """
     if path is None:
         return

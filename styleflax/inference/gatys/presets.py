@@ -14,17 +14,19 @@ OptimizerName = Literal["lbfgs", "adam"]
 
 
 class Settings(NamedTuple):
-    """How a picture is optimized.
+    """Settings of an optimization.
 
     Attributes:
-        objective: What is minimized.
-        init: What it begins as.
+        objective: The objective to minimize.
+        init: What the optimization starts from.
         optimizer: `lbfgs` or `adam`.
-        iterations: At each level of the pyramid, coarse to fine; one number is for
-            all levels.
-        levels: Levels of the pyramid; each has twice the side of the one before.
+        iterations: Number of iterations at each level of the pyramid, coarse to fine;
+            one number applies to all levels.
+        levels: Number of levels of the pyramid; each has twice the side of the previous
+            one.
         learning_rate: Learning rate of Adam, in units of the range of a pixel.
-        memory_size: Pairs that L-BFGS remembers; each takes two pictures.
+        memory_size: Number of past steps that L-BFGS stores; each takes the memory of
+            two pictures.
     """
 
     objective: Objective = Objective()

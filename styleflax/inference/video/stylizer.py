@@ -1,4 +1,4 @@
-"""Stylizing videos frame by frame, without flicker of the whole frame."""
+"""Stylizes videos frame by frame, without flicker of the whole frame."""
 
 import itertools
 import logging
@@ -49,28 +49,28 @@ Keyframes = Sequence[tuple[float, Shares]]
 class VideoStylizer:
     """Stylizes the frames of a video, one after the other and in order.
 
-    Styles are encoded once, but for `color="coral"`, which takes the content's colors
-    from the first frame of each scene. Programs are compiled once.
+    Styles are encoded once, except with `color="coral"`, which takes the content's
+    colors from the first frame of each scene. Programs are compiled once.
 
     Args:
-        model: As built.
+        model: What `build_model` returned.
         stylizer: Stylizer of that model; it encodes styles.
         styles: What its `prepare_style` returned for this plan.
-        plan: What is asked for.
-        smooth_s: Time constant in seconds of the exponential average over the
-            content's moments, the result's color moments if they are matched and,
-            with `color="lab"`, the colors' statistics; it is reset at cuts (see
-            `CutFinder`). 0 is none.
-        steady: Share of the last result that is moved along and mixed into a frame,
-            see `Steadier`; 0 is none.
+        plan: What `make_plan` returned.
+        smooth_s: Time constant in seconds of the exponential average over the content's
+            moments, the result's color moments if they are matched and, with
+            `color="lab"`, the colors' statistics; it is reset at cuts (see
+            `CutFinder`). 0 disables it.
+        steady: Share of the previous result, moved by the estimated motion, that is
+            mixed into a frame, see `Steadier`; 0 disables it.
         keyframes: Weights of the styles over time, in place of the plan's; see
             `schedule_weights`.
-        announce: Told what takes long, before it begins.
+        announce: Receives a message before work that takes long.
 
     Raises:
         ValueError: If `smooth_s` is negative or not finite, `steady` not in [0, 1),
-            keyframes are not as they must be or not for as many styles, or masks need
-            an opacity.
+            keyframes are invalid or for another number of styles, or masks need an
+            opacity.
 
     Example:
         >>> model, stylizer = load_for_video("adain")
@@ -117,11 +117,11 @@ class VideoStylizer:
     def __call__(
         self, frame_u8: UInt8[np.ndarray, "h w 3"], time_s: float
     ) -> Float[np.ndarray, "th tw 3"]:
-        """The next frame, stylized.
+        """Returns the next frame, stylized.
 
         Args:
-            frame_u8: Frame (uint8) of the size of all the others.
-            time_s: When it is shown, since the video's beginning.
+            frame_u8: Frame (uint8); all frames have the same size.
+            time_s: Time of the frame in seconds from the start of the video.
 
         Returns:
             RGB in [0, 1].
@@ -228,7 +228,7 @@ class VideoStylizer:
 
 
 def load_for_video(weights: str) -> tuple[Model, Stylizer]:
-    """A model by its file or name, and its stylizer.
+    """Returns a model, by its file or name, and its stylizer.
 
     Raises:
         FileNotFoundError: If there is no such file or name.
@@ -268,20 +268,20 @@ def _check(
 def schedule_weights(
     keyframes: Sequence[tuple[float, Shares]], t: float
 ) -> list[float]:
-    """The shares of styles at a time, linear between keyframes.
+    """Returns the shares of styles at a time, linear between keyframes.
 
     Args:
-        keyframes: Times, rising, each with the weights of all styles then; these
-            are scaled to sum to 1 first. Before the first and after the last
-            keyframe nothing changes.
-        t: A time.
+        keyframes: Rising times, each with the weights of all styles, which are scaled
+            to sum to 1. Weights are constant before the first and after the last
+            keyframe.
+        t: Time for which the shares are computed.
 
     Returns:
         Weights that sum to 1.
 
     Raises:
-        ValueError: If there are no keyframes, their times do not rise, or weights
-            are not as `check_weights` wants them.
+        ValueError: If there are no keyframes, their times do not rise, or
+            `check_weights` refuses the weights.
 
     Example:
         >>> schedule_weights([(0.0, [1, 0]), (2.0, [0, 1])], t=0.5)

@@ -62,7 +62,7 @@ _FITTING_ENCODERS = ("vgg_normalised", "styleflax")
 
 
 def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile:
-    """Return the model that published files make together.
+    """Returns the model that published files form together.
 
     An encoder alone makes a file that `load_encoder` reads; encoder and decoder make
     AdaIN; with a transformer they make SANet. A TransformerNet alone makes Johnson's
@@ -241,7 +241,7 @@ def convert_and_save(
     to: str = "model",
     dtype: str = "float16",
 ) -> list[str]:
-    """Convert files and write what comes of them.
+    """Converts files and writes the result.
 
     Args:
         files: Published files; for another `to` than `model`, one model file.
@@ -301,7 +301,7 @@ def _describe_encoder(model: ModelFile) -> str:
 
 
 def describe_file(path: Path) -> dict[str, Any]:
-    """What a weight file of any known format holds, ready for JSON.
+    """Returns a description of a weight file of any known format, ready for JSON.
 
     Raises:
         FileNotFoundError: There is no such file.
