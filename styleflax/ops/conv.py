@@ -19,6 +19,8 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _Tangents = tuple[Array | SymbolicZero, Array | SymbolicZero]
 FEW_CHANNELS = 4
 """Up to how many channels a map counts as an image's, by `valid_conv`."""
+MANY_CHANNELS = 16
+"""From how many on it is multiplied first, which takes memory for nine results."""
 ROW_SPLIT = 8
 """A map may be split by rows between this many devices, or a divisor of it."""
 
@@ -155,7 +157,7 @@ def valid_conv(
         native: Use XLA's own convolution for any number of channels: for row sharding.
     """
     if stride == 1 and len(kernel) == 3 and not native:
-        if kernel.shape[3] <= FEW_CHANNELS:
+        if kernel.shape[3] <= FEW_CHANNELS and kernel.shape[2] >= MANY_CHANNELS:
             return lax.platform_dependent(
                 padded, kernel, cpu=_multiply_and_add, default=_convolve
             )
