@@ -138,11 +138,9 @@ class Stylizer:
         """Sets callbacks for the progress of large pictures and of refinement.
 
         Args:
-            announce: Receives a message before work that takes long; by default it is
-                logged.
+            announce: Receives messages before long work; by default they are logged.
             on_window: Called with the number of finished tiles and of all tiles.
-            on_step: Called with the number of finished iterations of a refinement and
-                of all iterations.
+            on_step: Called with the number of finished refinement steps and of all.
         """
         self._renderer.announce, self._renderer.on_window = announce, on_window
         self._on_step = on_step
@@ -205,8 +203,7 @@ class Stylizer:
             style: As for `encode_style`.
             color: The `color` of the calls that will use the style.
             size: The `style_size` of these calls, which must then omit it.
-            mask: The style's mask from `style_masks` of these calls, which must then
-                omit it.
+            mask: The style's mask in these calls, which must then omit it.
             refine: Whether the results of these calls will be refined.
 
         Raises:
