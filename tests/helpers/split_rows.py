@@ -25,7 +25,7 @@ from styleflax.methods.base import encode_painting, plain_controls, stylize
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import RowSplit
 
-WIDTH = 1 / 16
+WIDTH = 1 / 4
 COLLECTIVES = (
     "all-gather",
     "all-reduce",

@@ -22,6 +22,8 @@ from styleflax.files import file_sha256, write_file
 from styleflax.inference.folders.sources import DASH, Pair, Source
 from styleflax.memory import describe_error
 
+logger = logging.getLogger(__name__)
+
 Asked = Mapping[str, Any]
 """What a result follows from, by name, as JSON has it."""
 State = Literal["missing", "complete", "damaged", "stale"]
@@ -260,9 +262,6 @@ def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
         raise ValueError(
             "--resume and --overwrite cannot be combined; give one of them"
         )
-
-
-logger = logging.getLogger(__name__)
 
 
 class Watcher:

@@ -37,7 +37,7 @@ function fillSizes() {
   };
   const smaller = SIZES.filter((size) => size < short);
   const options = smaller.map((size) => option(size, `${size} px`, size / short));
-  $("size").replaceChildren(...options, option("own", "As large as the photo", 1));
+  $("size").replaceChildren(...options, option("own", "As the photo", 1));
   const values = [...$("size").options].map((one) => one.value);
   $("size").value = values.includes(before) ? before : values.includes("512") ? "512" : "own";
 }

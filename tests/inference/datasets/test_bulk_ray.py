@@ -7,8 +7,7 @@ import tiny_styles
 
 from styleflax.inference.datasets.job import count_parts, open_job
 from styleflax.inference.datasets.maker import Maker
-from styleflax.inference.datasets.on_ray import make_parts
-from styleflax.inference.datasets.stylize import make_dataset_on_ray
+from styleflax.inference.datasets.stylize import make_dataset_on_ray, make_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
