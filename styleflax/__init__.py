@@ -7,7 +7,7 @@ package costs little. It adds to the flags that XLA reads when JAX starts: see
 
 from typing import TYPE_CHECKING
 
-from styleflax.compile_cache.options import tell_compiler as _tell_compiler
+from styleflax.compile_cache.options import set_compiler_options as _tell_compiler
 from styleflax.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from styleflax import memory
-from styleflax.compile_cache.jit import kept_jit
+from styleflax.compile_cache.jit import cached_jit
 from styleflax.memory import (
     NotEnoughMemoryError,
     available_bytes,
@@ -152,7 +152,7 @@ def test_an_explanation_stays_unless_a_command_knows_better():
         fail()
 
 
-@pytest.mark.parametrize("jit", [lambda f: guard_jit(jax.jit(f)), kept_jit])
+@pytest.mark.parametrize("jit", [lambda f: guard_jit(jax.jit(f)), cached_jit])
 def test_a_program_that_does_not_fit_is_refused_before_it_runs(jit, free):
     program = jit(lambda x: jnp.sin(x) @ jnp.cos(x))
     free(2**30)

@@ -141,7 +141,7 @@ def dataset(
     distributed: Distributed = "",
 ) -> None:
     """Stylize every image of a data set; run it again after an interruption."""
-    from styleflax.datasets.labelled import read_classes  # noqa: PLC0415
+    from styleflax.datasets.labeled import read_classes  # noqa: PLC0415
     from styleflax.inference import datasets as work  # noqa: PLC0415  (late, as ever)
 
     _check_launcher(launcher, workers)

@@ -6,15 +6,15 @@ from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
     from styleflax.compile_cache.folder import keep_programs, program_folder
-    from styleflax.compile_cache.jit import kept_jit
-    from styleflax.compile_cache.options import describe_options, tell_compiler
+    from styleflax.compile_cache.jit import cached_jit
+    from styleflax.compile_cache.options import describe_options, set_compiler_options
 
 __all__ = [
+    "cached_jit",
     "describe_options",
     "keep_programs",
-    "kept_jit",
     "program_folder",
-    "tell_compiler",
+    "set_compiler_options",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -22,8 +22,8 @@ __getattr__, __dir__ = lazy_names(
     {
         "describe_options": "options",
         "keep_programs": "folder",
-        "kept_jit": "jit",
+        "cached_jit": "jit",
         "program_folder": "folder",
-        "tell_compiler": "options",
+        "set_compiler_options": "options",
     },
 )

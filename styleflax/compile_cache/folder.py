@@ -38,7 +38,7 @@ def keep_programs() -> None:
 
     Programs are stored in `JAX_COMPILATION_CACHE_DIR` if it is set, else in the user's
     cache folder by kind of processor, since a program for one processor may crash
-    another. JAX's own cache is enabled as well, for programs that `kept_jit` does not
+    another. JAX's own cache is enabled as well, for programs that `cached_jit` does not
     run. Call this function before JAX is imported. If the folder cannot be written,
     nothing is cached.
     """
@@ -66,7 +66,7 @@ def program_folder() -> Path | None:
     return _Setting.folder
 
 
-def read_kept(path: Path) -> bytes | None:
+def read_cached(path: Path) -> bytes | None:
     """Returns the content of a cached file; None if it is missing or damaged."""
     try:
         content = path.read_bytes()
@@ -80,7 +80,7 @@ def read_kept(path: Path) -> bytes | None:
     return content
 
 
-def write_kept(path: Path, content: bytes) -> None:
+def write_cached(path: Path, content: bytes) -> None:
     """Writes a file atomically; does nothing if it cannot be written."""
     with contextlib.suppress(OSError):
         write_file(path, hashlib.sha256(content).digest() + content)

@@ -31,8 +31,8 @@ from styleflax.compile_cache.folder import (
     PROGRAM_SUFFIX,
     machine_name,
     program_folder,
-    read_kept,
-    write_kept,
+    read_cached,
+    write_cached,
 )
 from styleflax.memory import guard_program, is_out_of_memory, refuse_fork
 
@@ -146,9 +146,9 @@ _UNUSABLE = Exception
 process; it is then compiled again."""
 
 
-def kept_jit(
+def cached_jit(
     function: Callable[..., Any], static_argnums: Sequence[int] = ()
-) -> "KeptFunction":
+) -> "CachedFunction":
     """Returns `jax.jit(function)`, with programs cached in `program_folder`.
 
     Args:
@@ -158,11 +158,11 @@ def kept_jit(
             that the function closes over, are functions, dataclasses, tuples, mappings,
             numbers and text.
     """
-    return KeptFunction(function, len(static_argnums))
+    return CachedFunction(function, len(static_argnums))
 
 
-class KeptFunction:
-    """A compiled function, as `kept_jit` returns it.
+class CachedFunction:
+    """A compiled function, as `cached_jit` returns it.
 
     Programs run on the first device of this process. With arguments on other devices,
     or inside another traced function, it behaves like the function of `jax.jit`.
@@ -232,7 +232,7 @@ class KeptFunction:
             program = lowered.compile()
         # With constants, JAX cannot; such a program is compiled every time.
         with contextlib.suppress(ValueError, NotImplementedError):
-            write_kept(path, pickle.dumps(serialize_executable.serialize(program)))
+            write_cached(path, pickle.dumps(serialize_executable.serialize(program)))
         return program
 
 
@@ -254,7 +254,9 @@ def _without_jax_cache() -> Iterator[None]:
             compilation_cache.reset_cache()
 
 
-def kept_shapes(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) -> Any:
+def cached_shapes(
+    function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct
+) -> Any:
     """Returns `jax.eval_shape(function, *arguments)`, cached in the same way.
 
     Works for trees of dictionaries and tuples.
@@ -271,7 +273,7 @@ def kept_shapes(function: Callable[..., Any], *arguments: jax.ShapeDtypeStruct) 
     shapes = _read(path, pickle.loads)
     if shapes is None:
         shapes = jax.eval_shape(function, *arguments)
-        write_kept(path, pickle.dumps(shapes))
+        write_cached(path, pickle.dumps(shapes))
     return shapes
 
 
@@ -310,7 +312,7 @@ def _load_program(content: bytes) -> Callable[..., Any]:
 def _read(path: Path, load: Callable[[bytes], Any]) -> Any:
     """What a file holds; None if there is none, or it cannot be used."""
     with _timed():
-        content = read_kept(path)
+        content = read_cached(path)
         if content is None:
             return None
         try:

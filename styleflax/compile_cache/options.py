@@ -38,7 +38,7 @@ class _Told:
     flags: tuple[str, ...] = ()
 
 
-def tell_compiler() -> None:
+def set_compiler_options() -> None:
     """Adds the flags for the installed jaxlib to those that XLA will read.
 
     Flags that the user has set are unchanged. If JAX has already started on the CPU, a

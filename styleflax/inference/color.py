@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
-from styleflax.compile_cache.jit import kept_jit
+from styleflax.compile_cache.jit import cached_jit
 from styleflax.images.pixels import row_bands, to_u8
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
@@ -83,9 +83,9 @@ BLOCK_PX = 2**16
 PixelFunction = Callable[..., jax.Array]
 """(1, 1, n, 3) of each argument -> the same."""
 
-keep_luminance = kept_jit(color.keep_luminance)
-rgb_to_lab = kept_jit(color.rgb_to_lab)
-lab_to_rgb = kept_jit(color.lab_to_rgb)
+keep_luminance = cached_jit(color.keep_luminance)
+rgb_to_lab = cached_jit(color.rgb_to_lab)
+lab_to_rgb = cached_jit(color.lab_to_rgb)
 
 
 def map_pixels(
@@ -317,8 +317,8 @@ def _resizer(image: Float[np.ndarray, "h w 3"], height: int, width: int) -> Rows
 
 
 _NOTHING = ColorMoments(weight=1.0)
-_map_of = kept_jit(color_match.color_map)
-_palette_of = kept_jit(mixed_palette)
+_map_of = cached_jit(color_match.color_map)
+_palette_of = cached_jit(mixed_palette)
 
 
 def match_by_bands(

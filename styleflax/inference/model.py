@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from styleflax import methods
-from styleflax.compile_cache.jit import kept_shapes
+from styleflax.compile_cache.jit import cached_shapes
 from styleflax.config import OPTIONS, Arithmetic, Options, read_options
 from styleflax.config.options import check_removed
 from styleflax.memory import refuse_fork
@@ -60,8 +60,8 @@ def build_model(
         options=_read_options(file, native=native),
         trains=False,
     )
-    expected = kept_shapes(method.init, _KEY)
-    parts = {k: kept_shapes(make, _KEY) for k, make in method.frozen_parts.items()}
+    expected = cached_shapes(method.init, _KEY)
+    parts = {k: cached_shapes(make, _KEY) for k, make in method.frozen_parts.items()}
     parts |= expected.players
     for name in file.players.keys() - parts.keys():
         check_params({}, {name: file.players[name]}, "the trained parts")
@@ -127,7 +127,7 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
         widths=scale_widths(method.encoder_width),
     )
     image = jax.ShapeDtypeStruct((1, 16, 16, 3), "float32")
-    shapes = kept_shapes(encoder.init, _KEY, image)
+    shapes = cached_shapes(encoder.init, _KEY, image)
     check_params(shapes["params"], file.encoder_params, "the encoder")
 
 

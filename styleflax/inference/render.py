@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.compile_cache.jit import kept_jit
+from styleflax.compile_cache.jit import cached_jit
 from styleflax.inference.contents import Content, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import WHOLE, LaidMasks
@@ -68,13 +68,13 @@ def make_programs(
     """The programs of a model on these devices; rows split as in `split`."""
     method = model.method
 
-    @kept_jit
+    @cached_jit
     def encode(
         variables: Variables, frozen: Params, inputs: Mapping[str, Any]
     ) -> Style:
         return encode_painting(method, variables, frozen, inputs)
 
-    @kept_jit
+    @cached_jit
     def run(
         variables: Variables,
         frozen: Params,

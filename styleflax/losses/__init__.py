@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.losses.adversarial import critic_loss, persuasion_loss
+    from styleflax.losses.adversarial import adversarial_loss, critic_loss
     from styleflax.losses.content import (
         grid_loss,
         mse_loss,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StyleLoss",
+    "adversarial_loss",
     "balanced_gram_loss",
     "balanced_mean_std_loss",
     "covariance_loss",
@@ -47,7 +48,6 @@ __all__ = [
     "mrf_loss",
     "mse_loss",
     "out_of_range_loss",
-    "persuasion_loss",
     "pixel_loss",
     "polynomial_mmd_loss",
     "style_losses",
@@ -72,7 +72,7 @@ __getattr__, __dir__ = lazy_names(
         "mrf_loss": "mrf",
         "mse_loss": "content",
         "out_of_range_loss": "content",
-        "persuasion_loss": "adversarial",
+        "adversarial_loss": "adversarial",
         "pixel_loss": "content",
         "polynomial_mmd_loss": "distributions",
         "style_losses": "style",

@@ -21,6 +21,6 @@ def critic_loss(
     return of_style.mean() + of_output.mean()
 
 
-def persuasion_loss(output_scores: Float[Array, "b _ _"]) -> Float[Array, ""]:
+def adversarial_loss(output_scores: Float[Array, "b _ _"]) -> Float[Array, ""]:
     """Returns the model's adversarial loss: the negative mean score of its patches."""
     return -output_scores.astype(jnp.float32).mean()

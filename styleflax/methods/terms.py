@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, Losses, StyleTerm, Term
-from styleflax.losses.adversarial import critic_loss, persuasion_loss
+from styleflax.losses.adversarial import adversarial_loss, critic_loss
 from styleflax.losses.style import STYLE_LOSSES, StyleLoss, find_style_loss
 from styleflax.methods.base import Batch, LossFn, Variables
 from styleflax.models.critic import PatchCritic
@@ -80,7 +80,7 @@ class StyleTerms(NamedTuple):
             terms[name] = loss.distance(features, targets[name], own_key)
         for name in self.critic_layers:
             scores = self._scores(players[PLAYER], name, features)
-            terms[name] = add_terms(persuasion_loss(score) for score in scores)
+            terms[name] = add_terms(adversarial_loss(score) for score in scores)
         return terms
 
     def player_losses(self, make_features: MakeFeatures) -> dict[str, LossFn]:

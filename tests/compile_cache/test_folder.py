@@ -12,8 +12,8 @@ from styleflax.compile_cache.folder import (
     limit_size,
     machine_name,
     program_folder,
-    read_kept,
-    write_kept,
+    read_cached,
+    write_cached,
 )
 
 
@@ -92,8 +92,8 @@ def test_what_was_used_last_stays(tmp_path):
 
 def test_reading_counts_as_use(tmp_path):
     path = tmp_path / "a.program"
-    write_kept(path, b"content")
+    write_cached(path, b"content")
     os.utime(path, (1, 1))
-    assert read_kept(path) == b"content"
+    assert read_cached(path) == b"content"
     assert path.stat().st_mtime > 1
     assert [*tmp_path.iterdir()] == [path]

@@ -11,7 +11,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from styleflax import memory
 from styleflax.compile_cache import jit as kept
-from styleflax.compile_cache.jit import RETRIEVED, kept_jit, kept_shapes
+from styleflax.compile_cache.jit import RETRIEVED, cached_jit, cached_shapes
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -22,7 +22,7 @@ def scaled(factor, tree, shift):
 
 def make(static=(0,)):
     """As in a new process, which has nothing in memory."""
-    return kept_jit(scaled, static)
+    return cached_jit(scaled, static)
 
 
 def programs(folder):
@@ -94,7 +94,7 @@ def test_a_damaged_program_is_made_anew(folder, damage):
 
 
 def test_without_a_folder_it_is_jit(tmp_path):
-    function = kept_jit(lambda x: x + 1)
+    function = cached_jit(lambda x: x + 1)
     assert (function(X) == X + 1).all()
     assert function._cache_size() == 1
     assert not programs(tmp_path)
@@ -107,7 +107,7 @@ def test_where_nothing_can_be_written_nothing_is(folder):
 
 
 def test_inside_of_other_programs_and_elsewhere_it_is_jit(folder):
-    function = kept_jit(jnp.sin)
+    function = cached_jit(jnp.sin)
     inside = jax.jit(lambda x: function(x) + 1)(X)
     assert np.allclose(inside, np.sin(X) + 1)
     far = jax.device_put(X, jax.devices()[1])
@@ -119,7 +119,7 @@ def test_inside_of_other_programs_and_elsewhere_it_is_jit(folder):
 def test_functions_that_hold_arrays_are_compiled_and_not_kept(folder):
     held = jnp.asarray(X)
     for _ in range(2):
-        assert (kept_jit(lambda x: x + held)(X) == 2 * X).all()
+        assert (cached_jit(lambda x: x + held)(X) == 2 * X).all()
     assert not programs(folder)
 
 
@@ -142,12 +142,12 @@ def test_threads_share_a_program(folder):
 def test_shapes_are_kept_as_well(folder, events):
     argument = jax.ShapeDtypeStruct((2, 3), "float32")
     expected = jax.eval_shape(jnp.linalg.norm, argument)
-    first = kept_shapes(_shapes, argument)
+    first = cached_shapes(_shapes, argument)
     events.clear()
-    second = kept_shapes(_shapes, argument)
+    second = cached_shapes(_shapes, argument)
     assert events == [RETRIEVED]
     assert first == second == {"norm": expected}
-    assert kept_shapes(_shapes, jax.ShapeDtypeStruct((2,), "float32")) == first
+    assert cached_shapes(_shapes, jax.ShapeDtypeStruct((2,), "float32")) == first
     assert len(programs(folder)) == 2
 
 

@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 from styleflax.compile_cache import options
-from styleflax.compile_cache.jit import environment_digest, kept_jit
+from styleflax.compile_cache.jit import cached_jit, environment_digest
 from styleflax.compile_cache.options import (
     DETERMINISTIC,
     SWITCH,
@@ -21,7 +21,7 @@ from styleflax.compile_cache.options import (
     add_flag,
     describe_options,
     jaxlib_version,
-    tell_compiler,
+    set_compiler_options,
 )
 from styleflax.ops.conv import conv3x3_reflect
 from styleflax.parallel import AXIS, map_step
@@ -39,7 +39,7 @@ def tell(monkeypatch):
         monkeypatch.setattr(options._Told, "flags", ())
         for name, value in {VARIABLE: flags, SWITCH: "on", **variables}.items():
             monkeypatch.setenv(name, value)
-        tell_compiler()
+        set_compiler_options()
         return os.environ[VARIABLE]
 
     return run
@@ -176,7 +176,7 @@ def test_steps_are_compiled_by_these_options(mode):
 
 
 def test_kept_programs_are_compiled_by_these_options(folder):
-    program = kept_jit(lambda x, kernel: convolved(x, kernel, "kept_program"))
+    program = cached_jit(lambda x, kernel: convolved(x, kernel, "kept_program"))
     jax.block_until_ready(program(IMAGES, KERNEL))
     assert list(folder.iterdir())
     check_programs("kept_program")

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.adversarial import critic_loss, persuasion_loss
+from styleflax.losses.adversarial import adversarial_loss, critic_loss
 
 RNG = np.random.default_rng(0)
 STYLE = jnp.asarray(RNG.normal(size=(2, 3, 4)), jnp.float32)
@@ -13,14 +13,14 @@ OUTPUT = jnp.asarray(RNG.normal(size=(2, 5, 2)), jnp.float32)
 def test_losses_of_known_values():
     style, output = jnp.array([[[2.0, 0.5]]]), jnp.array([[[-3.0, 1.0]]])
     assert float(critic_loss(style, output)) == (0.5 + 2.0) / 2
-    assert float(persuasion_loss(output)) == 1.0
+    assert float(adversarial_loss(output)) == 1.0
 
 
 def test_losses_agree_with_float64():
     style, output = (np.asarray(x, float) for x in (STYLE, OUTPUT))
     hinges = np.clip(1 - style, 0, None).mean() + np.clip(1 + output, 0, None).mean()
     assert float(critic_loss(STYLE, OUTPUT)) == pytest.approx(hinges, rel=1e-6)
-    assert float(persuasion_loss(OUTPUT)) == pytest.approx(-output.mean(), rel=1e-5)
+    assert float(adversarial_loss(OUTPUT)) == pytest.approx(-output.mean(), rel=1e-5)
 
 
 def test_where_patches_lie_does_not_matter():

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from styleflax.datasets.labelled import printable
+from styleflax.datasets.labeled import printable
 from styleflax.files import file_sha256, short_stem, written_whole
 from styleflax.images.files import SUFFIXES_WRITTEN, encode_picture
 from styleflax.images.read import Picture

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from styleflax.datasets.labelled import LabelledSource, open_labelled
+from styleflax.datasets.labeled import LabeledSource, open_labeled
 from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.controls import check_alpha, make_plan
 from styleflax.inference.datasets.parts import make_features
@@ -26,11 +26,11 @@ class Settings(NamedTuple):
     """How to make a stylized data set.
 
     Attributes:
-        content: See `datasets.labelled.open_labelled`.
+        content: See `datasets.labeled.open_labeled`.
         style: Folder of paintings, at any depth.
         weights: A name or a model file.
-        split: See `open_labelled`.
-        data_dir: See `open_labelled`.
+        split: See `open_labeled`.
+        data_dir: See `open_labeled`.
         alpha: Strength of the styles, 0 to 1.
         color_match: See `controls.ControlArguments`; by default what the weights say.
         detail: See `controls.ControlArguments`; by default what the weights say.
@@ -85,7 +85,7 @@ class Job(NamedTuple):
     """Settings with all that they name opened."""
 
     settings: Settings
-    source: LabelledSource
+    source: LabeledSource
     paintings: Paintings
     model: Model
     weights_sha256: str
@@ -100,7 +100,7 @@ def open_job(settings: Settings) -> Job:
     """
     settings = settings.completed()
     _check(settings)
-    source = open_labelled(
+    source = open_labeled(
         settings.content, settings.split, settings.data_dir, settings.classes
     )
     recorded = _RECORDED if settings.format == TFDS else _IN_TABLE

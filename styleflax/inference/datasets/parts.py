@@ -19,7 +19,7 @@ from array_record.python import array_record_module
 from tensorflow_datasets.core import dataset_info, example_serializer
 
 from styleflax.datasets.builders.preparation import quiet_tfds
-from styleflax.datasets.labelled import Picture, printable
+from styleflax.datasets.labeled import Picture, printable
 from styleflax.files import file_sha256, write_file, written_whole
 from styleflax.inference.datasets.program import Painting
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from styleflax.datasets.augment import center_crop
-from styleflax.datasets.labelled import describe_files, relative_names
+from styleflax.datasets.labeled import describe_files, relative_names
 from styleflax.images.decoding import ImageError
 from styleflax.images.read import other_frames
 from styleflax.inference.controls import make_plan

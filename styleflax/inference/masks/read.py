@@ -164,8 +164,8 @@ def read_mask(
     """
     if not (isinstance(mask, PillowImage.Image) or is_encoded(mask)):
         return _checked(np.asarray(mask), name)
-    if isinstance(mask, str | os.PathLike) and (labelled := read_label(mask)):
-        return read_labelled(labelled, name, max_megapixels)
+    if isinstance(mask, str | os.PathLike) and (labeled := read_label(mask)):
+        return read_labeled(labeled, name, max_megapixels)
     if is_encoded(mask):
         mask = path_or_bytes(mask)  # once, as it may be looked at again
     picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
@@ -231,12 +231,12 @@ def _name(number: int, mask: Mask) -> str:
     return f"mask {number}"
 
 
-_LABELLED = re.compile(r"(?P<path>.+)\[(?P<label>[^\[\]]*)\]")
+_LABELED = re.compile(r"(?P<path>.+)\[(?P<label>[^\[\]]*)\]")
 _MAX_LABELS = 12
 _LOSSY = (".jpg", ".jpeg", ".jfif")
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """One thing of a label map.
 
     Attributes:
@@ -248,7 +248,7 @@ class Labelled(NamedTuple):
     label: int | tuple[int, int, int]
 
 
-def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
+def read_label(mask: str | os.PathLike[str]) -> Labeled | None:
     """Returns the file and label of `FILE[LABEL]`; None for any other path.
 
     A file that has this very name comes first.
@@ -261,12 +261,12 @@ def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
         ValueError: There is such a file, but no such number or color.
     """
     text = os.fspath(mask)
-    match = _LABELLED.fullmatch(text)
+    match = _LABELED.fullmatch(text)
     if match is None or Path(text).exists():
         return None
     given = match["label"]
     if given.isdecimal():
-        return Labelled(Path(match["path"]), int(given))
+        return Labeled(Path(match["path"]), int(given))
     try:
         red, green, blue = ImageColor.getrgb(given)[:3]
     except ValueError:
@@ -276,22 +276,22 @@ def read_label(mask: str | os.PathLike[str]) -> Labelled | None:
             f"the label of {match['path']} must be a whole number as in [3] or a color "
             f"as in [#ff0000] or [red], got [{given}]"
         ) from None
-    return Labelled(Path(match["path"]), (red, green, blue))
+    return Labeled(Path(match["path"]), (red, green, blue))
 
 
 def mask_file(mask: str | os.PathLike[str]) -> Path:
     """Returns the file that a mask is read from, without its label."""
-    labelled = read_label(mask)
-    return Path(mask) if labelled is None else labelled.path
+    labeled = read_label(mask)
+    return Path(mask) if labeled is None else labeled.path
 
 
-def read_labelled(
-    labelled: Labelled, name: str, max_megapixels: float
+def read_labeled(
+    labeled: Labeled, name: str, max_megapixels: float
 ) -> UInt8[np.ndarray, "h w"]:
     """Returns where a label map has a label: 255 there, its opacity where it has one.
 
     Args:
-        labelled: The file and the label.
+        labeled: The file and the label.
         name: What messages call it.
         max_megapixels: Limit on the file.
 
@@ -300,14 +300,14 @@ def read_labelled(
         ImageError: It cannot be read.
         ValueError: It has no such label, or colors where a number is given.
     """
-    path, label = labelled
+    path, label = labeled
     upright = _upright(path, name, max_megapixels)
     if isinstance(label, int):
         found = _numbers(upright, name) == label
     else:
         found = (np.asarray(upright.convert("RGB")) == label).all(axis=2)
     if not found.any():
-        raise ValueError(_missing(upright, labelled, name))
+        raise ValueError(_missing(upright, labeled, name))
     mask_u8 = np.where(found, np.uint8(255), np.uint8(0))
     if upright.has_transparency_data:
         opacity = np.asarray(upright.convert("RGBA").getchannel("A"))
@@ -353,13 +353,13 @@ def _numbers(image: PillowImage.Image, name: str) -> np.ndarray:
     return color[..., 0]
 
 
-def _missing(image: PillowImage.Image, labelled: Labelled, name: str) -> str:
-    if isinstance(labelled.label, int):
-        asked = str(labelled.label)
+def _missing(image: PillowImage.Image, labeled: Labeled, name: str) -> str:
+    if isinstance(labeled.label, int):
+        asked = str(labeled.label)
         held = [str(number) for number in np.unique(_numbers(image, name))]
     else:
-        asked, held = "#{:02x}{:02x}{:02x}".format(*labelled.label), _colors(image)
-    is_lossy = labelled.path.suffix.lower() in _LOSSY
+        asked, held = "#{:02x}{:02x}{:02x}".format(*labeled.label), _colors(image)
+    is_lossy = labeled.path.suffix.lower() in _LOSSY
     advice = "; JPEG does not keep colors exactly, so use PNG" if is_lossy else ""
     return f"{name} has no label {asked}; it has {_listed(held)}{advice}"
 

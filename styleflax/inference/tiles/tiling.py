@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from styleflax.compile_cache.jit import kept_jit
+from styleflax.compile_cache.jit import cached_jit
 from styleflax.images.pixels import to_u8
 from styleflax.inference.color import match_by_bands
 from styleflax.inference.contents import as_floats
@@ -235,12 +235,12 @@ class _WindowInputs(NamedTuple):
 # compile once for each model and size of window.
 
 
-@partial(kept_jit, static_argnums=(0,))
+@partial(cached_jit, static_argnums=(0,))
 def _encode(encode_content: Function, *arguments: Any) -> dict[str, Array]:
     return dict(encode_content(*arguments))
 
 
-@partial(kept_jit, static_argnums=(0,))
+@partial(cached_jit, static_argnums=(0,))
 def _moments(
     moments: Function, total: LayerMoments, features: Any, masks: Any
 ) -> LayerMoments:
@@ -248,13 +248,13 @@ def _moments(
     return {layer: merge_moments(total[layer], part[layer]) for layer in total}
 
 
-@partial(kept_jit, static_argnums=(0,))
+@partial(cached_jit, static_argnums=(0,))
 def _attend(attend: Function, total: Found, *arguments: Any) -> Found:
     part = attend(*arguments)
     return {layer: merge_attention(total[layer], part[layer]) for layer in total}
 
 
-@partial(kept_jit, static_argnums=(0, 1))
+@partial(cached_jit, static_argnums=(0, 1))
 def _render(
     transfer: Function,
     decode: Function,

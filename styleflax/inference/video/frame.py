@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from styleflax.compile_cache.jit import kept_jit
+from styleflax.compile_cache.jit import cached_jit
 from styleflax.inference.model import Model
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
@@ -136,7 +136,7 @@ class _FrameInputs(NamedTuple):
 # compile once for each model and size of frame.
 
 
-@partial(kept_jit, static_argnums=(0, 1))
+@partial(cached_jit, static_argnums=(0, 1))
 def _analyze(
     encode_content: Function,
     moments: Function,
@@ -150,7 +150,7 @@ def _analyze(
     return dict(features), moments(features, masks)
 
 
-@partial(kept_jit, static_argnums=(0, 1))
+@partial(cached_jit, static_argnums=(0, 1))
 def _render(
     transfer: Function,
     decode: Function,

@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from styleflax.datasets.augment import center_crop
-from styleflax.datasets.labelled import open_labelled, read_classes
+from styleflax.datasets.labeled import open_labeled, read_classes
 from styleflax.images.decoding import ImageError
 
 
 def test_folders_are_classes(photo_folder):
-    source = open_labelled(str(photo_folder))
+    source = open_labeled(str(photo_folder))
     assert source.classes == {"label": ["set0", "set1"]}
     assert len(source) == 12
     for i in range(12):
@@ -22,14 +22,14 @@ def test_folders_are_classes(photo_folder):
 
 
 def test_folder_without_folders_has_no_labels(photo_folder):
-    source = open_labelled(str(photo_folder / "set0"))
+    source = open_labeled(str(photo_folder / "set0"))
     assert source.classes == {}
     assert source[0].labels == {}
 
 
 def test_description_changes_with_names_and_sizes(photo_folder):
     def describe():
-        return open_labelled(str(photo_folder)).description
+        return open_labeled(str(photo_folder)).description
 
     before = describe()
     assert describe() == before
@@ -42,7 +42,7 @@ def test_description_changes_with_names_and_sizes(photo_folder):
 
 def test_picture_that_is_gone_is_an_os_error(photo_folder):
     (photo_folder / "set0" / "dead.png").symlink_to("nowhere")
-    source = open_labelled(str(photo_folder))
+    source = open_labeled(str(photo_folder))
     places = [i for i in range(13) if source.name(i) == b"set0/dead.png"]
     with pytest.raises(OSError, match="No such file"):
         source[places[0]]
@@ -52,7 +52,7 @@ def test_names_that_are_not_utf8_are_kept(photo_folder):
     odd = photo_folder / os.fsdecode(b"\xff")
     odd.mkdir()
     (photo_folder / "set0" / "00.jpg").rename(odd / "0.png")
-    source = open_labelled(str(photo_folder))
+    source = open_labeled(str(photo_folder))
     assert "\\xff" in source.classes["label"]
     assert b"\xff/0.png" in [source.name(i) for i in range(len(source))]
 
@@ -99,8 +99,8 @@ def three_classes(tmp_path, encode, make_picture):
 
 
 def test_a_class_without_pictures_keeps_its_number(three_classes):
-    train = open_labelled(three_classes("train", "cat", "dog", "fox"))
-    val = open_labelled(three_classes("val", "cat", "fox"))
+    train = open_labeled(three_classes("train", "cat", "dog", "fox"))
+    val = open_labeled(three_classes("val", "cat", "fox"))
     assert train.classes == val.classes == {"label": ["cat", "dog", "fox"]}
     assert [val[i].labels["label"] for i in range(len(val))] == [0, 2]
     assert (list(train.empty_classes), list(val.empty_classes)) == ([], ["dog"])
@@ -111,7 +111,7 @@ def test_a_class_without_pictures_keeps_its_number(three_classes):
 def test_a_given_list_of_classes_decides_their_numbers(three_classes, tmp_path):
     (tmp_path / "classes.txt").write_text("fox\n\nowl\ncat\n")
     classes = read_classes(tmp_path / "classes.txt")
-    source = open_labelled(three_classes("val", "cat", "fox"), classes=classes)
+    source = open_labeled(three_classes("val", "cat", "fox"), classes=classes)
     assert source.classes == {"label": ["fox", "owl", "cat"]}
     assert [source[i].labels["label"] for i in range(2)] == [2, 0]
     assert list(source.empty_classes) == ["owl"]
@@ -120,11 +120,11 @@ def test_a_given_list_of_classes_decides_their_numbers(three_classes, tmp_path):
 def test_classes_that_do_not_fit_are_refused(three_classes, photo_folder, tmp_path):
     folder = three_classes("val", "cat", "dog")
     with pytest.raises(ValueError, match=r"'dog' in .* is not among the 1 given"):
-        open_labelled(folder, classes=["cat"])
+        open_labeled(folder, classes=["cat"])
     with pytest.raises(ValueError, match="lie in no class folders"):
-        open_labelled(str(photo_folder / "set0"), classes=["a"])
+        open_labeled(str(photo_folder / "set0"), classes=["a"])
     with pytest.raises(ValueError, match="has its own classes"):
-        open_labelled("tfds:imagenette", classes=["a"])
+        open_labeled("tfds:imagenette", classes=["a"])
     (tmp_path / "twice").write_text("a\na\n")
     with pytest.raises(ValueError, match="names 'a' twice"):
         read_classes(tmp_path / "twice")
@@ -137,4 +137,4 @@ def test_classes_that_do_not_fit_are_refused(three_classes, photo_folder, tmp_pa
 
 def test_pictures_beside_an_empty_folder_have_no_labels(photo_folder):
     (photo_folder / "set0" / "empty").mkdir()
-    assert open_labelled(str(photo_folder / "set0")).classes == {}
+    assert open_labeled(str(photo_folder / "set0")).classes == {}

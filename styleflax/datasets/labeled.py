@@ -31,7 +31,7 @@ class Picture(NamedTuple):
     labels: Mapping[str, int]
 
 
-class LabelledSource(Protocol):
+class LabeledSource(Protocol):
     """Pictures in a fixed order.
 
     Attributes:
@@ -60,12 +60,12 @@ class LabelledSource(Protocol):
         ...
 
 
-def open_labelled(
+def open_labeled(
     spec: str,
     split: str = "train",
     data_dir: str | os.PathLike[str] | None = None,
     classes: Sequence[str] | None = None,
-) -> LabelledSource:
+) -> LabeledSource:
     """Returns the pictures of a folder, of a TFDS data set or of its folder.
 
     Args:
@@ -73,7 +73,7 @@ def open_labelled(
             or `tfds:NAME`, as `tfds.builder` takes names.
         split: Split of a TFDS data set, perhaps with a slice; of a folder, its name.
         data_dir: Where TFDS data sets are; TFDS's own default if None.
-        classes: See `LabelledFolder`; TFDS data sets have their own.
+        classes: See `LabeledFolder`; TFDS data sets have their own.
 
     Raises:
         FileNotFoundError: It is not there, or not prepared.
@@ -87,14 +87,14 @@ def open_labelled(
         return _open_tfds(spec.removeprefix(TFDS_PREFIX), split, data_dir)
     if is_tfds:
         return _open_tfds_folder(Path(spec), split)
-    return LabelledFolder(Path(spec), split, classes)
+    return LabeledFolder(Path(spec), split, classes)
 
 
 def _is_prepared(folder: Path) -> bool:
     return (folder / "dataset_info.json").is_file()
 
 
-class LabelledFolder:
+class LabeledFolder:
     """A folder of pictures; its sub-folders, if it has any, are the classes.
 
     Classes are numbered in the order of their names, those without a picture, too, so
