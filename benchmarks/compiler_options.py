@@ -201,7 +201,7 @@ def main() -> None:
             cells = (f"{1e3 * s:.2f}, {whole / s:.2f}x" for s in seconds.values())
             table.add_row(label, *cells)
         table.add_section()
-    Console(width=120).print(table)
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":
