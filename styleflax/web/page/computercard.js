@@ -98,7 +98,7 @@ function resultFields({ formats }) {
 function maskFields() {
   const file = (id) => element("input", { type: "file", accept: "image/*", id });
   const parts = Array.from({ length: MAX_SLOTS }, (_, i) =>
-    field(`The part of painting ${i + 1} that counts`, file(`computer-part-${i + 1}`)),
+    field(`Part of painting ${i + 1} to use`, file(`computer-part-${i + 1}`)),
   );
   const masks = Object.assign(file("computer-masks"), { multiple: true });
   const labels = element("input", { type: "text", id: "computer-labels" });

@@ -28,7 +28,7 @@ export async function decodePicture(blob) {
   if (height * width > MAX_PX) {
     const million = Math.round((height * width) / 1e6);
     throw new UserError(
-      `The picture has ${million} million pixels; 100 million are the most. Make it smaller first.`,
+      `The picture has ${million} million pixels; the largest allowed has 100 million. Make it smaller first.`,
     );
   }
   return { image: pixelsOf(bitmap, height, width), height, width };

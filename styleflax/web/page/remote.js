@@ -66,7 +66,7 @@ export class Remote {
     } catch {
       if (options.signal?.aborted) throw new Cancelled();
       throw new UserError(
-        "The machine that serves this page does not answer: styleflax serve has ended there. " +
+        "The computer that serves this page does not answer: styleflax serve is no longer running there. " +
           "Start it again, or switch off “Use this computer’s models”.",
       );
     }

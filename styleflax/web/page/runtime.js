@@ -61,6 +61,6 @@ export function checkParity(expected, found) {
     if (!(distance <= worst)) worst = distance; // also if it is no number
   }
   if (!(worst <= TOLERANCE)) {
-    throw new UserError("The graphics card computes other results than the processor.");
+    throw new UserError("The graphics card's results differ from the processor's.");
   }
 }

@@ -58,7 +58,7 @@ export async function readStyle(bytes) {
   try {
     ({ tensors, facts } = parse(bytes));
   } catch {
-    throw new UserError("This file is damaged, or it is no style file of styleflax.");
+    throw new UserError("This file is damaged or is not a style file of styleflax.");
   }
   const { version, sha256, ...description } = facts;
   if (version > VERSION) {

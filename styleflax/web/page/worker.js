@@ -168,7 +168,7 @@ async function rendered(view, look, job) {
     const fails = !(error instanceof Cancelled) && network.runtime.kind === "webgpu";
     if (!fails) throw error;
     await methods.gpu({ on: false });
-    self.postMessage({ notice: "The graphics card failed; the processor goes on." });
+    self.postMessage({ notice: "The graphics card failed; the processor continues." });
     return render(seePhoto(view.height, view.width), look, watch);
   }
 }
