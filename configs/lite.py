@@ -20,18 +20,20 @@ LOSSES = {
     "out_of_range": 100.0,
     "grid": 5_000.0,
 }
-WITH_IDENTITY = {**LOSSES, "identity": 10.0}
+MORE_STYLE = {**LOSSES, "content": 0.6}
+WITH_IDENTITY = {**MORE_STYLE, "identity": 10.0}
 
 
-def get_config(which: str = "1-3") -> Config:
-    """Crops of 128 px, then of 192 px and 256 px.
+def get_config(which: str = "1-4") -> Config:
+    """Crops of 128 px, later with less weight on the content, then of 192 and 256 px.
 
     Args:
-        which: Numbers of the first and the last phase, 1 to 3.
+        which: Numbers of the first and the last phase, 1 to 4.
     """
     first, _, last = which.partition("-")
     phases = (
         _phase(4_500, 128, 4, LOSSES, 1e-3),
+        _phase(1_500, 128, 4, MORE_STYLE, 5e-4),
         _phase(1_000, 192, 2, WITH_IDENTITY, 4e-4),
         _phase(300, 256, 2, WITH_IDENTITY, 2e-4),
     )
