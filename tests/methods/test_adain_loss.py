@@ -142,7 +142,9 @@ def test_losses_may_judge_the_picture_after_the_color_step(make_narrow):
     assert none == plain
     assert abs(float(moved["gram_loss"] - plain["gram_loss"])) > 1e-3
     # What the decoder itself makes is what must stay within range.
-    assert moved["out_of_range_loss"] == plain["out_of_range_loss"]
+    # Another program, whose sums may be of another order.
+    expected = pytest.approx(float(plain["out_of_range_loss"]), rel=1e-6)
+    assert float(moved["out_of_range_loss"]) == expected
     assert all(bool(jnp.isfinite(x).all()) for x in jax.tree.leaves(gradient))
 
 

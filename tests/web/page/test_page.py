@@ -264,8 +264,8 @@ export const InferenceSession = {
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("value.data[7] += 0.5", "other results than the processor"),
-        ("value.data.fill(NaN)", "other results than the processor"),
+        ("value.data[7] += 0.5", "results differ from the processor"),
+        ("value.data.fill(NaN)", "results differ from the processor"),
         ("throw new Error('device lost')", "device lost"),
         ("value.data[7] += 0", ""),
     ],

@@ -344,7 +344,7 @@ def test_an_app_that_has_ended_is_named_and_the_browser_goes_on(chromium, parts)
         visit.page.check("#remote")
         visit.wait()
     visit.slide("alpha", 70)
-    assert "styleflax serve has ended" in visit.message()
+    assert "styleflax serve is no longer running" in visit.message()
     visit.page.uncheck("#remote")
     visit.wait()
     assert visit.message() == ""
