@@ -6,11 +6,13 @@ whether to stop, as a signal to one of them asks.
 """
 
 import collections
+import importlib
 import logging
 import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,26 @@ _LONE = "coordinator_address should be defined"
 """How jax.distributed.initialize says that it has found no launcher."""
 _GRACE_S = 30
 """JAX kills the process when its own time is up; ours must be up before."""
+
+
+def import_ray(part: str) -> Any:
+    """Returns the module `ray` with one of its parts, which it does not import itself.
+
+    Args:
+        part: Name of the submodule, such as `data`.
+
+    Raises:
+        ImportError: If Ray is not installed; names the extra.
+    """
+    # Nothing is sent to Ray's makers unless the user asks for it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        importlib.import_module(f"ray.{part}")
+    except ImportError as error:
+        raise ImportError(
+            f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"
+        ) from None
+    return sys.modules["ray"]
 
 
 @contextmanager

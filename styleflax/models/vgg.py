@@ -5,6 +5,7 @@ networks of Gatys et al. and of Huang and Belongie.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal
 
 import flax.linen as nn
@@ -54,10 +55,10 @@ def find_param(
     time that tracing a network takes.
 
     Args:
-        module: It is being called.
-        name: Of the parameter.
-        init: What draws it.
-        shape: Its shape.
+        module: The module that is being called.
+        name: Name of the parameter in the module.
+        init: Draws the parameter.
+        shape: Shape of the parameter.
 
     Raises:
         flax.errors.ScopeParamShapeError: If the given parameter has another shape.
@@ -101,11 +102,7 @@ class ReflectConv(nn.Module):
         """
         if extent is not None:
             x = refill(x, extent, inner=0 if self.upsample else 1)
-        shape = (3, 3, x.shape[-1], self.features)
-        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
-        kernel = find_param(self, "kernel", init, shape)
-        bias = find_param(self, "bias", nn.initializers.zeros, (self.features,))
-        operands = (jnp.asarray(value, self.dtype) for value in (x, kernel, bias))
+        operands = _operands(self, x)
         if self.upsample:
             return upsample_conv3x3_reflect(*operands, native=self.native)
         return conv3x3_reflect(*operands, native=self.native)
@@ -136,12 +133,20 @@ class HalvingConv(nn.Module):
         """
         if extent is not None:
             x = refill(x, extent, inner=1)
-        shape = (3, 3, x.shape[-1], self.features)
-        init = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
-        kernel = find_param(self, "kernel", init, shape)
-        bias = find_param(self, "bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = (jnp.asarray(v, self.dtype) for v in (x, kernel, bias))
+        x, kernel, bias = _operands(self, x)
         return valid_conv(reflect_pad(x), kernel, 2) + bias
+
+
+def _operands(
+    module: ReflectConv | HalvingConv, x: Float[Array, "b h w c"]
+) -> tuple[Array, Array, Array]:
+    """Map, kernel and bias of a convolution, in its compute type."""
+    shape = (3, 3, x.shape[-1], module.features)
+    init = nn.initializers.variance_scaling(module.gain, "fan_in", "truncated_normal")
+    kernel = find_param(module, "kernel", init, shape)
+    bias = find_param(module, "bias", nn.initializers.zeros, (module.features,))
+    as_computed = partial(jnp.asarray, dtype=module.dtype)
+    return as_computed(x), as_computed(kernel), as_computed(bias)
 
 
 Architecture = Literal["vgg16", "vgg19"]

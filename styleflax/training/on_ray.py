@@ -15,7 +15,12 @@ from typing import Any
 import jax
 
 from styleflax.config import Config
-from styleflax.distributed import StopRequest, joined_processes, stop_on_signals
+from styleflax.distributed import (
+    StopRequest,
+    import_ray,
+    joined_processes,
+    stop_on_signals,
+)
 from styleflax.memory import NotEnoughMemoryError
 from styleflax.parallel import check_divides
 from styleflax.training.loop import TrainingDivergedError
@@ -195,7 +200,9 @@ def train_on_ray(
         RuntimeError: If workers died more often than allowed; Ray's own error.
     """
     _check_arguments(config, num_workers, max_failures, gpus_per_worker)
-    ray = _import_ray()
+    # Paths of the configuration are relative to the driver's folder.
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    ray = import_ray("train.v2.jax")
     is_local = _connect(ray, address, num_workers)
     try:
         gpus = gpus_per_worker if ray.cluster_resources().get("GPU", 0) else 0
@@ -245,21 +252,6 @@ def _check_arguments(
     for i, phase in enumerate(config.phases):
         parts = num_workers * config.optimizer.accumulate_steps
         check_divides(phase.batch_size, parts, f"phases[{i}].batch_size")
-
-
-def _import_ray() -> Any:
-    # Nothing is sent to Ray's makers unless the user asks for it.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Paths of the configuration are relative to the driver's folder.
-    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
-    try:
-        import ray  # noqa: PLC0415  (an extra)
-        import ray.train.v2.jax  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise ImportError(
-            f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"
-        ) from None
-    return ray
 
 
 def _connect(ray: Any, address: str, num_workers: int) -> bool:

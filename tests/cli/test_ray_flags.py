@@ -1,3 +1,4 @@
+import os
 import socket
 import sys
 from pathlib import Path
@@ -5,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from styleflax import distributed
 from styleflax.cli.train import RayFlags, main, split_ray
 from styleflax.config import Config
 from styleflax.training import on_ray
@@ -61,8 +63,17 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         on_ray.train_on_ray(Config(), Path("x"), print, num_workers=1)
 
 
+@pytest.mark.parametrize("part", ["data", "train.v2.jax"])
+def test_no_use_of_ray_is_reported_to_its_makers(monkeypatch, part):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    with pytest.raises(ImportError, match="needs Ray"):
+        distributed.import_ray(part)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
 def test_an_address_that_does_not_answer_is_refused(monkeypatch):
-    monkeypatch.setattr(on_ray, "_import_ray", SimpleNamespace)
+    monkeypatch.setattr(on_ray, "import_ray", lambda _: SimpleNamespace())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

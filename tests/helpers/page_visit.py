@@ -77,6 +77,12 @@ class Visit:
         self.page.select_option("#size", str(value))
         self.wait()
 
+    def saved_style(self):
+        """Content of the style file that the page saves."""
+        with self.page.expect_download() as saved:
+            self.page.click("#save-style")
+        return saved.value.path().read_bytes()
+
     def result(self):
         """The result as the page saves it, RGB of 8 bits."""
         with self.page.expect_download() as saved:

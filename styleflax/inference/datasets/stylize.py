@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from styleflax.config import Run
-from styleflax.distributed import joined_processes, on_all, on_first
+from styleflax.distributed import import_ray, joined_processes, on_all, on_first
 from styleflax.inference.datasets.job import (
     Job,
     Settings,
@@ -70,7 +70,7 @@ def make_parts(
         ValueError: An actor failed by a mistake of the user's.
         OSError: The same, about files.
     """
-    ray = _import_ray()
+    ray = import_ray("data")
     ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
     on_gpu = ray.cluster_resources().get("GPU", 0) > 0
     resources: dict[str, Any] = {"num_gpus": 1} if on_gpu else {"num_cpus": 1}
@@ -96,17 +96,6 @@ def make_parts(
         if isinstance(cause, ValueError | OSError):
             raise type(cause)(str(cause)) from None
         raise
-
-
-def _import_ray() -> Any:
-    try:
-        import ray  # noqa: PLC0415  (an extra)
-        import ray.data  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise ImportError(
-            f"--launcher=ray needs Ray ({error}): pip install 'styleflax[ray]'"
-        ) from None
-    return ray
 
 
 def _first_cause(error: BaseException) -> BaseException:

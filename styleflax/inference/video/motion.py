@@ -126,7 +126,7 @@ class Smoother(Generic[Tree]):
 
     The average is exponential: of all that came before it keeps the share `kept`,
     which is 0 for the first frame of a scene. Mean and sum of squares are averaged
-    each by itself, so that what changes between frames adds nothing to the deviation.
+    separately, so that changes between frames add nothing to the deviation.
     """
 
     def __init__(self) -> None:
@@ -141,9 +141,9 @@ class Smoother(Generic[Tree]):
         return self._past
 
 
-@jax.jit
 def _average(past: Tree, now: Tree, kept: float) -> Tree:
-    # In this form equal numbers stay as they are, to the bit.
+    # In this form equal numbers stay as they are, to the bit. Not compiled: JAX would
+    # take NumPy's statistics to float32.
     return jax.tree.map(lambda old, new: new + kept * (old - new), past, now)
 
 

@@ -1,4 +1,4 @@
-/** Labelled fields of forms. */
+/** Labeled fields of forms. */
 import { element } from "./slots.js";
 
 /** A field under its words. */

@@ -46,10 +46,8 @@ def test_mix_of_paintings_of_two_sizes(visit, chosen):
 def test_style_files_are_those_of_the_library(visit, chosen, tmp_path):
     visit.slide("alpha", 100)
     expected = visit.result()
-    with visit.page.expect_download() as saved:
-        visit.page.click("#save-style")
     by_page, by_library = tmp_path / "page.style", tmp_path / "library.style"
-    by_page.write_bytes(saved.value.path().read_bytes())
+    by_page.write_bytes(visit.saved_style())
     made = chosen(PHOTO, by_page)  # which checks the digest and the model
     assert np.abs(rounded(made.array) - expected.astype(int)).max() <= 2
     part = np.zeros(PAINTINGS[0].shape[:2], np.uint8)
