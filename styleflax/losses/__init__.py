@@ -7,10 +7,10 @@ from styleflax.lazy import lazy_names
 if TYPE_CHECKING:
     from styleflax.losses.adversarial import adversarial_loss, critic_loss
     from styleflax.losses.content import (
-        grid_loss,
         mse_loss,
         out_of_range_loss,
         pixel_loss,
+        spectrum_loss,
         total_variation_loss,
     )
     from styleflax.losses.distributions import (
@@ -41,7 +41,6 @@ __all__ = [
     "find_style_loss",
     "gaussian_mmd_loss",
     "gram_loss",
-    "grid_loss",
     "histogram_loss",
     "linear_mmd_loss",
     "mean_std_loss",
@@ -50,6 +49,7 @@ __all__ = [
     "out_of_range_loss",
     "pixel_loss",
     "polynomial_mmd_loss",
+    "spectrum_loss",
     "style_losses",
     "total_variation_loss",
 ]
@@ -65,7 +65,6 @@ __getattr__, __dir__ = lazy_names(
         "find_style_loss": "style",
         "gaussian_mmd_loss": "distributions",
         "gram_loss": "style",
-        "grid_loss": "content",
         "histogram_loss": "distributions",
         "linear_mmd_loss": "distributions",
         "mean_std_loss": "style",
@@ -75,6 +74,7 @@ __getattr__, __dir__ = lazy_names(
         "adversarial_loss": "adversarial",
         "pixel_loss": "content",
         "polynomial_mmd_loss": "distributions",
+        "spectrum_loss": "content",
         "style_losses": "style",
         "total_variation_loss": "content",
     },

@@ -1,20 +1,20 @@
-"""Content losses, which compare position by position, and regularizers of the result.
+"""Content losses, which compare position by position, and penalties on the result."""
 
-Content losses compare two images or their features; regularizers see the result alone.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from styleflax.config import Losses
 from styleflax.ops.statistics import mean_square
 from styleflax.types import Image
 
-_PERIOD_PX = 4
 _WINDOW_PX = 32
+_LONGEST_PERIOD_PX = 9.0
+_ROUNDING = 1e-6
+"""Power of the noise of 8 bits, 1 / (12 * 255**2), at every frequency."""
 
 # From RGB to luma and the two color differences of ITU-R BT.601, as in JPEG.
 LUMA_CHROMA = (
@@ -86,43 +86,79 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
     return mean_square(image - jnp.clip(image, 0.0, 1.0))
 
 
-def grid_loss(image: Image) -> Float[Array, ""]:
-    """Returns the mean square of patterns that repeat every 4 px, in 32 px windows.
+def spectrum_loss(
+    image: Image, sources: Sequence[Float[Array, "_ _ _ 3"]] = ()
+) -> Float[Array, ""]:
+    """Returns the mean squared log of the power that no source has, of fine patterns.
 
-    A decoder that upsamples twice by 2 can reduce a style loss by stripes that repeat
-    with its grid. These remain in the mean of a window's 8 x 8 squares of 4 px; other
-    texture averages out. The loss uses the Laplacian, so that gradients in brightness
-    do not count. Images below 34 px, whose interior has no window, add 0.
+    A network can reduce a style loss by stripes or ripples of a fixed frequency, to
+    which the judge's features are nearly blind. Power is a mean over windows of 32 px
+    and over channels, at periods below 9 px; less than that of the noise of 8 bits does
+    not count. Images below 32 px, which have no window, add 0.
+
+    Args:
+        image: RGB in [0, 1]; values beyond it are allowed.
+        sources: RGB in [0, 1], of any size from 32 px: what may appear in the image,
+            one for each or one for all. Without any, all power counts.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> stripes = jnp.tile(jnp.array([0.1, 0.0, -0.1, 0.0]), 9)
-        >>> image = jnp.broadcast_to(stripes[:, None], (1, 36, 36, 3))
-        >>> round(float(grid_loss(image)), 4)
-        0.02
+        >>> stripes = jnp.tile(jnp.array([0.6, 0.5, 0.4, 0.5]), 8)
+        >>> image = jnp.broadcast_to(stripes[:, None], (1, 32, 32, 3))
+        >>> round(float(spectrum_loss(image)), 2)
+        2.54
+        >>> float(spectrum_loss(image, [jnp.swapaxes(image, 1, 2)])) > 0.5
+        True
+        >>> float(spectrum_loss(image, [image]))
+        0.0
     """
-    rows, columns = ((side - 2) // _WINDOW_PX for side in image.shape[1:3])
-    if not rows or not columns:
+    if min(image.shape[1:3]) < _WINDOW_PX:
         return jnp.zeros(())
-    image = image[:, : rows * _WINDOW_PX + 2, : columns * _WINDOW_PX + 2]
-    near = [image[:, :-2, 1:-1], image[:, 2:, 1:-1]]
-    near += [image[:, 1:-1, :-2], image[:, 1:-1, 2:]]
-    laplacian = 4 * image[:, 1:-1, 1:-1] - sum(near[1:], near[0])
-    squares = _WINDOW_PX // _PERIOD_PX
-    shape = (-1, rows, squares, _PERIOD_PX, columns, squares, _PERIOD_PX, 3)
-    return mean_square(laplacian.reshape(shape).mean(axis=(2, 5)))
+    allowed = jnp.full((), _ROUNDING)
+    for source in sources:
+        if min(source.shape[1:3]) >= _WINDOW_PX:
+            allowed = jnp.maximum(allowed, _fine_power(source))
+    excess = jnp.log(jnp.maximum(_fine_power(image), allowed) / allowed)
+    return mean_square(excess)
 
 
-REGULARIZERS: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyType(
-    {
-        "total_variation": total_variation_loss,
-        "out_of_range": out_of_range_loss,
-        "grid": grid_loss,
-    }
+def _fine_power(image: Image) -> Float[Array, "b f"]:
+    """The mean power of windows that overlap by half, at periods below 9 px."""
+    half = _WINDOW_PX // 2
+    rows, columns = (side // half for side in image.shape[1:3])
+    blocks = image[:, : rows * half, : columns * half].astype(jnp.float32)
+    blocks = blocks.reshape(-1, rows, half, columns, half, 3)
+    tall = jnp.concatenate([blocks[:, :-1], blocks[:, 1:]], axis=2)
+    windows = jnp.concatenate([tall[:, :, :, :-1], tall[:, :, :, 1:]], axis=4)
+    windows = windows - windows.mean(axis=(2, 4), keepdims=True)
+    taper = np.hanning(_WINDOW_PX + 1)[:-1]
+    taper = np.outer(taper, taper) / np.square(taper).sum()
+    found = jnp.fft.rfft2(windows * taper[:, None, :, None], axes=(2, 4))
+    power = (jnp.square(found.real) + jnp.square(found.imag)).mean(axis=(1, 3, 5))
+    frequency = np.hypot(
+        np.fft.fftfreq(_WINDOW_PX)[:, None], np.fft.rfftfreq(_WINDOW_PX)
+    )
+    return power[:, frequency > 1 / _LONGEST_PERIOD_PX]
+
+
+_OF_RESULT: Mapping[str, Callable[[Image], Float[Array, ""]]] = MappingProxyType(
+    {"total_variation": total_variation_loss, "out_of_range": out_of_range_loss}
 )
-"""By the name that a method's weights have for it."""
+REGULARIZERS = (*_OF_RESULT, "spectrum")
+"""Names that a method's weights have for them."""
 
 
-def regularize(image: Image, weights: Losses) -> dict[str, Float[Array, ""]]:
-    """Returns the regularizers that have a weight, by name."""
-    return {k: loss(image) for k, loss in REGULARIZERS.items() if k in weights}
+def regularize(
+    image: Image, sources: Sequence[Float[Array, "_ _ _ 3"]], weights: Losses
+) -> dict[str, Float[Array, ""]]:
+    """Returns the regularizers that have a weight, by name.
+
+    Args:
+        image: RGB, the result.
+        sources: The contents and the styles that it is made of.
+        weights: Of all losses.
+    """
+    found = {k: loss(image) for k, loss in _OF_RESULT.items() if k in weights}
+    if "spectrum" in weights:
+        found["spectrum"] = spectrum_loss(image, sources)
+    return found

@@ -148,8 +148,7 @@ def make_adain(
         if {"identity", "identity_features"} & losses.keys():
             terms |= identity_terms(own, frozen, middle_half(images))
         if not losses.keys() <= set(RECONSTRUCTIONS):
-            style = batch["style"]
-            terms |= transfer_terms(own, variables, frozen, feature, judged, style, key)
+            terms |= transfer_terms(own, variables, frozen, feature, judged, batch, key)
         total, metrics = weigh_terms(losses, terms)
         return total, (metrics, {})
 
@@ -159,7 +158,7 @@ def make_adain(
         frozen: Params,
         feature: FeatureMap,
         judged: FeatureMaps,
-        paintings: Float[Array, "_ _ _ 3"],
+        batch: Batch,
         key: Key,
     ) -> dict[str, Array]:
         """Content, style and image terms; features are of contents, then styles.
@@ -181,9 +180,14 @@ def make_adain(
             styles = style_terms.compare(result, style_targets, players, key)
             return {"content": mse_loss(result[DEEPEST], target), **styles}
 
-        shown = match_pairs(image, paintings, color_match) if color_match else image
+        shown = (
+            match_pairs(image, batch["style"], color_match) if color_match else image
+        )
         terms = judge.judge(frozen, shown, STYLE_LAYERS, compare)
-        return {**terms, **regularize(image, losses)}
+        return {
+            **terms,
+            **regularize(image, [batch["content"], batch["style"]], losses),
+        }
 
     def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:
         """Images from their own features, compared in pixels and in features."""

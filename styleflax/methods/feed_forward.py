@@ -91,7 +91,7 @@ class Perception(NamedTuple):
             return {"content": mse_loss(features[layer], wanted), **terms}
 
         terms = self.encode.judge(frozen, stylized, self.layers(), compared)
-        terms |= regularize(stylized, self.weights)
+        terms |= regularize(stylized, [content, style], self.weights)
         return weigh_terms(self.weights, terms)
 
     def _compare_styles(

@@ -52,7 +52,7 @@ LOSS_TERMS = ("content", "identity", *REGULARIZERS)
 """Terms beside the style losses (`methods.terms`): `content` compares the judge's
 features of result and content, each channel less its mean over its deviation, so that
 the style may change both; `identity` asks for the picture itself in its own style;
-`total_variation` and `out_of_range` are penalties."""
+the others are penalties (`losses.content`)."""
 DEFAULT_ARITHMETIC = Arithmetic()
 DEFAULTS = LiteOptions()
 
@@ -190,7 +190,7 @@ def make_lite(
                 return {"content": content_loss(features, contents), **styles}
 
             found |= judge.judge(frozen, image, STYLE_LAYERS, compare)
-            found |= regularize(image, losses)
+            found |= regularize(image, [batch["content"], batch["style"]], losses)
         total, metrics = weigh_terms(losses, found)
         return total, (metrics, {})
 

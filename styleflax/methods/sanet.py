@@ -244,7 +244,7 @@ def make_sanet(
         images = stylize(own, *pairs)
         terms: dict[str, Array] = {}
         if has_transfers:
-            terms |= regularize(images[:size], losses)
+            terms |= regularize(images[:size], [both[:size], both[size:]], losses)
         if has_identities:
             # A mean over both halves, doubled, is the sum of their means.
             terms["identity_pixels"] = 2.0 * mse_loss(images[identity_rows], both)

@@ -33,7 +33,7 @@ class Visit:
     def wait(self):
         """Waits until the engine rests; the result is then that of all settings."""
         for _ in range(1200):
-            if self.run("(s) => Boolean(s.shown && !s.busy && !s.again)"):
+            if self.run("(s) => Boolean(s.shown && !s.busy && !s.again && !s.pending)"):
                 return
             if self.message():
                 return

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from styleflax.losses.content import (
-    REGULARIZERS,
     out_of_range_loss,
     regularize,
+    spectrum_loss,
     total_variation_loss,
 )
 
@@ -47,9 +47,11 @@ def test_constant_pictures_of_any_shape_have_loss_and_gradient_zero(side):
     np.testing.assert_array_equal(gradient, 0.0)
 
 
-@pytest.mark.parametrize("loss", REGULARIZERS.values(), ids=REGULARIZERS)
+@pytest.mark.parametrize(
+    "loss", [total_variation_loss, out_of_range_loss, spectrum_loss]
+)
 def test_loss_of_a_batch_is_the_mean_of_its_halves(loss):
-    images = 3.0 * random_images() - 1.0
+    images = 3.0 * random_images(40, 65) - 1.0
     halves = [loss(images[i : i + 1]) for i in range(2)]
     assert float(loss(images)) == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
 
@@ -71,6 +73,63 @@ def test_only_values_out_of_range_are_pulled_back():
 
 def test_regularizers_without_a_weight_are_not_computed():
     images = random_images()
-    assert regularize(images, {"content": 1.0}) == {}
-    found = regularize(images, {"out_of_range": 1.0, "content": 1.0})
+    assert regularize(images, [images], {"content": 1.0}) == {}
+    found = regularize(images, [images], {"out_of_range": 1.0, "content": 1.0})
     assert {k: float(v) for k, v in found.items()} == {"out_of_range": 0.0}
+
+
+def waves(frequency, height=80, width=100):
+    """A gray wave over the columns, of so many periods per px, and its like in rows."""
+    wave = 0.5 + 0.1 * jnp.sin(2 * np.pi * frequency * jnp.arange(width) + 0.3)
+    image = jnp.broadcast_to(wave[None, :, None], (height, width, 3))
+    return image[None], jnp.swapaxes(image, 0, 1)[None]
+
+
+@pytest.mark.parametrize("frequency", [0.12, 0.25, 0.31, 0.43, 0.5])
+def test_a_pattern_that_no_source_has_counts(frequency):
+    image, turned = waves(frequency)
+    sources = [0.3 + 0.05 * random_images(50, 70), random_images(33, 33)[:1] ** 9]
+    alone = float(spectrum_loss(image, [turned]))
+    assert alone > 0.1
+    assert float(spectrum_loss(image, sources)) < alone
+    assert float(spectrum_loss(image, [turned, image + 0.2])) < 1e-6
+    assert float(spectrum_loss(0.5 * image, [turned, image])) < 1e-6
+
+
+def test_coarse_patterns_hardly_count():
+    fine = float(spectrum_loss(waves(1 / 4)[0]))
+    assert float(spectrum_loss(waves(1 / 40)[0])) < 0.05 * fine
+
+
+def test_power_of_fine_patterns_agrees_with_float64():
+    image, source = random_images(48, 64, 1), 0.7 * random_images(32, 32, 1)
+    taper = np.sin(np.pi * np.arange(32) / 32) ** 2
+    taper = np.outer(taper, taper) / (taper**2).sum()
+
+    def power(x):
+        x, found = np.asarray(x[0], float), []
+        for i in range(0, x.shape[0] - 31, 16):
+            for j in range(0, x.shape[1] - 31, 16):
+                window = x[i : i + 32, j : j + 32]
+                window = (window - window.mean(axis=(0, 1))) * taper[..., None]
+                found.append(abs(np.fft.fft2(window, axes=(0, 1))) ** 2)
+        return np.mean(found, axis=(0, 3))[:, :17]
+
+    fine = np.hypot(np.fft.fftfreq(32)[:, None], np.arange(17) / 32) > 1 / 9
+    excess = np.log(power(image) / np.maximum(power(source), 1e-6))[fine]
+    expected = (np.maximum(excess, 0) ** 2).mean()
+    assert float(spectrum_loss(image, [source])) == pytest.approx(expected, rel=1e-5)
+
+
+def test_images_without_a_window_add_nothing():
+    image = random_images(31, 90)
+    loss, gradient = jax.value_and_grad(spectrum_loss)(image, [random_images(64, 64)])
+    assert float(loss) == 0.0
+    np.testing.assert_array_equal(gradient, 0.0)
+    assert float(spectrum_loss(random_images(32, 32), [image])) > 0.0
+
+
+def test_gradient_of_a_flat_image_is_finite():
+    flat = jnp.full((1, 40, 40, 3), 0.5)
+    assert float(spectrum_loss(flat)) == 0.0
+    assert bool(jnp.isfinite(jax.grad(spectrum_loss)(flat)).all())

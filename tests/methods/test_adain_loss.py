@@ -26,7 +26,7 @@ WEIGHTS = {
     "identity_features": 0.4,
     "total_variation": 1.5,
     "out_of_range": 2.5,
-    "grid": 1.0,
+    "spectrum": 1.0,
 }
 BATCH = {
     "content": jnp.asarray(numpy_adain.random_images(16, 16, 2, seed=3)),

@@ -2,6 +2,7 @@
 import { takePhoto } from "./camera.js";
 import {
   choosePainting,
+  choosePhoto,
   fillThumbs,
   openPainting,
   openPhoto,
@@ -116,16 +117,13 @@ async function start() {
   listen();
   tellValues();
   state.site = JSON.parse(await (await fetchBlob("site.json")).text());
-  fillThumbs($("photos"), state.site.photos, async ({ path, title }) =>
-    openPhoto(await fetchBlob(path), title, path),
-  );
+  fillThumbs($("photos"), state.site.photos, (picture) => choosePhoto(picture));
   fillThumbs($("paintings"), state.site.paintings, (picture) => choosePainting(picture));
   $("model").replaceChildren(
     ...state.site.models.map(({ name, title }) => element("option", { value: name, textContent: title })),
   );
   setHint("Loading the model …");
-  const [photo] = state.site.photos;
-  await openPhoto(await fetchBlob(photo.path), photo.title, photo.path);
+  await choosePhoto(state.site.photos[0]);
   await openModel(state.site.models[0].name);
   await choosePainting(state.site.paintings[0]);
   await offerComputer();

@@ -14,8 +14,28 @@ const slots = new Slots(slotsChanged, (slot, index) => {
 const brush = new Brush($("brush-canvas"), changed);
 Object.assign(state, { slots, brush });
 let nextId = 1;
+let last = Promise.resolve();
 
-export async function openPhoto(blob, name, source = null) {
+/** Does one thing after another, so that the last picture that was chosen stays. */
+function inTurn(work) {
+  const done = last.then(work);
+  last = done.catch(() => {});
+  return done;
+}
+
+export const openPhoto = (blob, name) => inTurn(() => putPhoto(blob, name));
+
+export const choosePhoto = ({ path, title }) =>
+  inTurn(async () => putPhoto(await fetchBlob(path), title, path));
+
+export const openPainting = (blob, name, options) => inTurn(() => putPainting(blob, name, options));
+
+export const choosePainting = ({ path, title }, add = false) =>
+  inTurn(async () => {
+    await putPainting(await fetchBlob(path), title, { source: path, url: path, add });
+  });
+
+async function putPhoto(blob, name, source = null) {
   const opened = await state.engine.ask("photo", { blob });
   state.photo = { blob, name, height: opened.height, width: opened.width };
   state.shown = null;
@@ -42,7 +62,7 @@ function fillSizes() {
   $("size").value = values.includes(before) ? before : values.includes("512") ? "512" : "own";
 }
 
-export async function openPainting(blob, name, { source = null, url = null, add = false } = {}) {
+async function putPainting(blob, name, { source = null, url = null, add = false } = {}) {
   const id = nextId++;
   let slot;
   if (name.endsWith(".style")) {
@@ -70,10 +90,6 @@ export function slotsChanged() {
   }
   $("save-style").disabled = !slots.current?.blob;
   changed();
-}
-
-export async function choosePainting({ path, title }, add = false) {
-  await openPainting(await fetchBlob(path), title, { source: path, url: path, add });
 }
 
 export function otherPaintings() {

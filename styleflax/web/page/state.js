@@ -12,6 +12,7 @@ export const $ = (id) => document.getElementById(id);
  * @property {import("./engine.js").Engine} engine the worker
  * @property {{cancel: () => void, full: boolean} | null} busy what is being rendered
  * @property {boolean} again whether something was changed since that began
+ * @property {number} pending how many things that a person asked for are not done yet
  * @property {{height: number, width: number, final: boolean} | null} shown the result; `final` if it
  *   is of the size and the settings that are chosen
  */
@@ -24,6 +25,7 @@ export const state = {
   engine: null,
   busy: null,
   again: false,
+  pending: 0,
   shown: null,
 };
 
@@ -36,11 +38,14 @@ export function say(words) {
 /** Runs what a person asked for; what fails is said in words. */
 export async function attempt(work) {
   say("");
+  state.pending += 1;
   try {
     await work();
   } catch (error) {
     if (error instanceof Cancelled) return;
     say(error instanceof UserError ? error.message : `Something went wrong: ${error.message}`);
+  } finally {
+    state.pending -= 1;
   }
 }
 
