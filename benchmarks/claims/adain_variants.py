@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import OPTIONS, Arithmetic, Config, Losses, Options, Phase
-from styleflax.losses.content import mse_loss
+from styleflax.losses.perceptual import mse_loss
 from styleflax.methods.adain import DEEPEST, STYLE_LAYERS, make_adain
 from styleflax.methods.base import (
     Batch,

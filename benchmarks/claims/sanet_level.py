@@ -11,7 +11,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, Float
 
 from styleflax.config import OPTIONS, Arithmetic, Config, Losses, Options, Phase
-from styleflax.losses.content import mse_loss
+from styleflax.losses.perceptual import mse_loss
 from styleflax.methods.base import (
     Batch,
     Controls,

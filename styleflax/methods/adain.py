@@ -9,7 +9,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import AdaINOptions, Arithmetic, Losses
-from styleflax.losses.content import REGULARIZERS, mse_loss, pixel_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, pixel_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -184,10 +185,9 @@ def make_adain(
             match_pairs(image, batch["style"], color_match) if color_match else image
         )
         terms = judge.judge(frozen, shown, STYLE_LAYERS, compare)
-        return {
-            **terms,
-            **regularize(image, [batch["content"], batch["style"]], losses),
-        }
+        if losses.keys() & {*REGULARIZERS}:
+            terms |= regularize(image, [batch["content"], batch["style"]], losses)
+        return terms
 
     def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:
         """Images from their own features, compared in pixels and in features."""

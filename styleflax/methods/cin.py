@@ -42,7 +42,7 @@ def make_cin(
     the convolutions. `make_cin_style` adds a style.
 
     Args:
-        losses: Weights by term: `content`, those of `losses.content`, and any
+        losses: Weights by term: `content`, those of `losses.pixels`, and any
             style loss (`methods.terms`).
         options: Options of the network, its styles, and how pictures are judged.
         arithmetic: Arithmetic of the style loss `style`.

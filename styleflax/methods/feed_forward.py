@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, FeedForwardOptions, Losses
-from styleflax.losses.content import REGULARIZERS, mse_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,

@@ -14,7 +14,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, LiteOptions, Losses
-from styleflax.losses.content import REGULARIZERS, mse_loss, pixel_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, pixel_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -52,7 +53,7 @@ LOSS_TERMS = ("content", "identity", *REGULARIZERS)
 """Terms beside the style losses (`methods.terms`): `content` compares the judge's
 features of result and content, each channel less its mean over its deviation, so that
 the style may change both; `identity` asks for the picture itself in its own style;
-the others are penalties (`losses.content`)."""
+the others are penalties (`losses.pixels`)."""
 DEFAULT_ARITHMETIC = Arithmetic()
 DEFAULTS = LiteOptions()
 

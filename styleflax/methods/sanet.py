@@ -11,7 +11,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, Losses, SANetOptions
-from styleflax.losses.content import REGULARIZERS, mse_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,

@@ -1,6 +1,6 @@
 """The terms of a method's loss: their weighted sum, and those that compare styles.
 
-Every name in `losses.style.STYLE_LOSSES` is a style term, and so is `adversarial`,
+Every name in `losses.perceptual.STYLE_LOSSES` is a style term, and so is `adversarial`,
 whose critic is a second player. A `StyleTerm` gives one of them layers of its own.
 """
 
@@ -15,8 +15,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, Losses, StyleTerm, Term
-from styleflax.losses.adversarial import adversarial_loss, critic_loss
-from styleflax.losses.style import STYLE_LOSSES, StyleLoss, find_style_loss
+from styleflax.losses.patches import adversarial_loss, critic_loss
+from styleflax.losses.perceptual import STYLE_LOSSES, StyleLoss, find_style_loss
 from styleflax.methods.base import Batch, LossFn, Variables
 from styleflax.models.critic import PatchCritic
 from styleflax.models.vgg import scale_widths
