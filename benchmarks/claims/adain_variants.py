@@ -23,8 +23,7 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder
-from styleflax.methods.terms import make_style_terms, weigh_terms
+from styleflax.methods.features import FrozenEncoder, make_style_terms, weigh_terms
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, ReflectConv
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std

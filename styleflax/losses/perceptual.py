@@ -13,7 +13,7 @@ This file has the losses of one layer that compare means and deviations or Gram
 matrices; `losses.distributions` and `losses.patches` have the others. `STYLE_LOSSES`
 holds all of them, and some take a number (`StyleTerm.offset` and `gamma`);
 `style_losses(arithmetic)` returns the same losses with a method's `Arithmetic`. The
-adversarial loss has parameters of its own and is a player (`methods.terms`) instead.
+adversarial loss has parameters of its own and is a player (`methods.features`) instead.
 """
 
 from collections.abc import Callable, Mapping

@@ -43,7 +43,7 @@ def make_cin(
 
     Args:
         losses: Weights by term: `content`, those of `losses.pixels`, and any
-            style loss (`methods.terms`).
+            style loss (`methods.features`).
         options: Options of the network, its styles, and how pictures are judged.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.

@@ -21,8 +21,12 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder
-from styleflax.methods.terms import StyleTerms, make_style_terms, weigh_terms
+from styleflax.methods.features import (
+    FrozenEncoder,
+    StyleTerms,
+    make_style_terms,
+    weigh_terms,
+)
 from styleflax.models.vgg import DEPTHS
 from styleflax.types import FeatureMaps, Image, Key, Params
 

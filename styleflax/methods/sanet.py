@@ -25,8 +25,14 @@ from styleflax.methods.base import (
     Tiling,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder, StylizingEncoder, feature_moments
-from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
+from styleflax.methods.features import (
+    FrozenEncoder,
+    StylizingEncoder,
+    add_terms,
+    feature_moments,
+    make_style_terms,
+    weigh_terms,
+)
 from styleflax.models.sanet import (
     ByRegion,
     Regions,
@@ -57,8 +63,8 @@ PAPER_LOSSES: Losses = MappingProxyType(
 (`presets.PRESETS["sanet-paper-print"]`)."""
 IDENTITIES = ("identity_pixels", "identity_features")
 LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
-"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
-`style`: identities compare pictures in their own style with themselves."""
+"""Terms beside the style losses, any of which may take the place of `style` (see
+`methods.features`): identities compare pictures in their own style with themselves."""
 PAPER_ARITHMETIC = Arithmetic()
 DEFAULTS = SANetOptions()
 

@@ -8,7 +8,7 @@ from styleflax.config import Arithmetic
 from styleflax.losses.patches import critic_loss
 from styleflax.losses.perceptual import STYLE_LOSSES, find_style_loss
 from styleflax.methods.base import Variables
-from styleflax.methods.terms import CRITIC_LAYERS, make_style_terms
+from styleflax.methods.features import CRITIC_LAYERS, make_style_terms
 from styleflax.models.vgg import VGG
 
 KEY = jax.random.key(0)
