@@ -115,7 +115,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
         run(config, folder, None, request)
         if request.name == signal.SIGINT.name:
             raise KeyboardInterrupt
-        if request:
+        if request.name:
             what = (
                 f"continues in {workdir}"
                 if workdir

@@ -231,8 +231,7 @@ def train_here(
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
     from styleflax.training.loop import train  # noqa: PLC0415
 
-    if request is None:  # it is false until a signal has come
-        request = StopRequest()
+    request = request or StopRequest()
     scorers: tuple[Any, ...] = ()
     if config.run.score_every_steps:
         from styleflax.evaluation.scoring import make_scorer  # noqa: PLC0415
