@@ -61,30 +61,25 @@ def make_adain(
 ) -> Method:
     """Returns the method, with the weighted sum of `losses` as its training loss.
 
-    Strength 1 is the paper's transfer; strength 0 is the content as the decoder
-    reproduces it from its own relu4_1; in between, features are mixed (equation 14).
-
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
         options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.features`.
-        color_match: Strength of the color step that is applied in training before the
-            content and style losses; it has a gradient.
+        color_match: Strength of the color step, with a gradient, before the losses.
 
     Raises:
         ValueError: If a term is unknown, or the width is out of range.
     """
-    width = options.width
     judge = FrozenEncoder(dtype, remat)
     encode = StylizingEncoder(judge, (DEEPEST,), options.encoder == "trained")
-    decoder = Decoder(dtype, options.native, width)
+    decoder = Decoder(dtype, options.native, options.width)
     style_terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width
+        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, options.width
     )
-    of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
+    of_style = arithmetic.style_statistics()
 
     def paint(
         own: Params, feature: Float[Array, "b _ _ c"], extent: Extent | None = None
@@ -94,7 +89,7 @@ def make_adain(
     # Inference: encode_style, encode_content -> moments -> transfer -> decode.
 
     def init(key: Key) -> Variables:
-        feature = jnp.zeros((1, 2, 2, scale_channels(512, width)))
+        feature = jnp.zeros((1, 2, 2, scale_channels(512, options.width)))
         own = decoder.init(key, feature)["params"]
         critics = style_terms.init(jax.random.fold_in(key, 1))
         return Variables({"model": own, **critics}, {})
@@ -114,6 +109,7 @@ def make_adain(
         controls: Controls,
         piece: Piece | None = None,
     ) -> FeatureMaps:
+        """Strength 1 is equation 8, strength 0 the content; equation 14 mixes them."""
         feature = features[DEEPEST]
         masks = controls.masks if piece is None else piece.masks[DEEPEST]
         stylized = rescale_regions(
@@ -226,6 +222,6 @@ def make_adain(
         tiling=Tiling(stride_px=8, halo_px=64),
         controls=frozenset({"strength", "weights", "masks", "style_masks"}),
         options=options.in_file(),
-        encoder_width=width,
+        encoder_width=options.width,
         trains_encoder=encode.is_trained,
     )
