@@ -1,4 +1,4 @@
-"""Exported ONNX models in Python: NumPy and ONNX Runtime, without JAX."""
+"""Running exported ONNX models with NumPy and ONNX Runtime, without JAX."""
 
 from styleflax.export.runtime.color import (
     ColorMap,
