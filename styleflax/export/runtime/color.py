@@ -85,7 +85,7 @@ def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
     return ColorMoments(count, a.mean + difference * share[:, None], m2)
 
 
-def palette_of(
+def color_palette(
     painting: Float[np.ndarray, "h w 3"], part: Float[np.ndarray, "h w"] | None = None
 ) -> Palette:
     """Returns the palette of a painting, or of the part of it under a mask."""

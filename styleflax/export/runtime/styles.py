@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.export.runtime.color import Palette, palette_of
+from styleflax.export.runtime.color import Palette, color_palette
 from styleflax.export.runtime.model import Arrays, ExportedModel
 from styleflax.export.runtime.moments import Moments, region_moments
 from styleflax.export.runtime.windows import average_cells
@@ -44,7 +44,7 @@ def encode_painting(
     """
     if mask is not None:
         mask = np.asarray(mask, np.float32) / np.max(mask)
-    palette = palette_of(image, mask)
+    palette = color_palette(image, mask)
     arrays: Arrays = {}
     for name, feature in model.encode(image).items():
         part = np.ones((1, *feature.shape[1:]), np.float32)
