@@ -86,7 +86,7 @@ def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
     images = [jnp.asarray(x)[None] for x in (picture, content, style)]
     alone = spectrum_loss(images[0], images[1:])
     assert found["ripples"] == pytest.approx(float(alone))
-    assert found["ripples"] > 0.5
+    assert found["ripples"] > 0.2
     assert measure.pair(content, *known, style)["ripples"] == 0.0
 
 
