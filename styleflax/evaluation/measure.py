@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -31,6 +32,7 @@ from styleflax.evaluation.metrics.color import (
 from styleflax.evaluation.metrics.lpips import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, psnr, ssim
 from styleflax.evaluation.networks.judges import Grams, JudgeNetwork
+from styleflax.losses.content import spectrum_loss
 from styleflax.types import FeatureMaps
 
 _MB = 1e6
@@ -165,7 +167,7 @@ class Measure:
         self._has_detectors = size_px >= MIN_DETECTORS_PX
         needs = {
             "ms_ssim": MIN_MS_SSIM_PX,
-            "blobs, checkerboard, border and gray_patch": MIN_DETECTORS_PX,
+            "blobs, checkerboard, ripples, border and gray_patch": MIN_DETECTORS_PX,
         }
         self.notes = [
             f"without {what}: they need {least} px, and pictures have {size_px}"
@@ -246,6 +248,8 @@ class Measure:
         border = own.border - max(0.0, *(x.border for x in inputs))
         blobs = detect_blobs(picture, content.picture, style_picture)
         patch = measure_jump(picture, content.flat_areas)
+        sources = [jnp.asarray(x)[None] for x in (content.picture, style_picture)]
+        ripples = float(spectrum_loss(jnp.asarray(picture)[None], sources))
         values = {"gray_patch": float(patch.found), "patch_jump": patch.jump}
         return (values if content.flat_areas else {}) | {
             "blobs": float(blobs.found),
@@ -255,4 +259,5 @@ class Measure:
             "checkerboard_excess": grid,
             "border": float(border > BORDER_LIMIT),
             "border_excess": border,
+            "ripples": ripples,
         }

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from styleflax.evaluation.metrics.gram import (
 )
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.metrics.structure import make_cfsd, psnr, ssim
+from styleflax.losses.content import spectrum_loss
 
 NETWORKS = ("vgg16", "alexnet")
 SIZE_PX = 64
@@ -81,6 +83,11 @@ def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
     for name in ("checkerboard", "border"):
         assert found[name] == getattr(expected, name).found
         assert found[f"{name}_excess"] == pytest.approx(getattr(expected, name).excess)
+    images = [jnp.asarray(x)[None] for x in (picture, content, style)]
+    alone = spectrum_loss(images[0], images[1:])
+    assert found["ripples"] == pytest.approx(float(alone))
+    assert found["ripples"] > 0.2
+    assert measure.pair(content, *known, style)["ripples"] == 0.0
 
 
 def test_gray_patches_are_of_contents_with_a_flat_area(pictures):
