@@ -62,7 +62,7 @@ def test_a_foreign_origin_can_neither_send_nor_stop_nor_read(client, origin):
     headers = {"Origin": origin}
     answer = client.send(PICTURE, headers, content=PHOTO, style=STYLE)
     refused(answer, 403, "requests from pages of")
-    refused(client.http.delete("/api/jobs/x", headers=headers), 403, "requests of")
+    refused(client.http.delete("/api/jobs/x", headers=headers), 403, "requests from")
     refused(client.http.get("/api/info", headers=headers), 403, "requests from pages")
     asked = {**headers, "Access-Control-Request-Method": "DELETE"}
     answer = client.http.options("/api/jobs/x", headers=asked)
@@ -219,7 +219,7 @@ def test_a_form_with_odd_headers_is_refused(client):
         return client.http.post("/api/jobs", content=body, headers=kind)
 
     start = b'--B\r\nContent-Disposition: form-data; name="options"\r\n'
-    refused(post(start + b"\r\n{}"), 400, "not complete")
+    refused(post(start + b"\r\n{}"), 400, "incomplete")
     refused(post(start + b"X: " + b"y" * 9000 + b"\r\n\r\n{}"), 400, "cannot be read")
     many = b"".join(b"X-%d: y\r\n" % i for i in range(99))
     refused(post(start + many + b"\r\n{}"), 400, "cannot be read")
