@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         style_losses,
     )
     from styleflax.losses.pixels import (
+        grid_loss,
         out_of_range_loss,
         pixel_loss,
         spectrum_loss,
@@ -40,6 +41,7 @@ __all__ = [
     "find_style_loss",
     "gaussian_mmd_loss",
     "gram_loss",
+    "grid_loss",
     "histogram_loss",
     "linear_mmd_loss",
     "mean_std_loss",
@@ -64,6 +66,7 @@ __getattr__, __dir__ = lazy_names(
         "find_style_loss": "perceptual",
         "gaussian_mmd_loss": "distributions",
         "gram_loss": "perceptual",
+        "grid_loss": "pixels",
         "histogram_loss": "distributions",
         "linear_mmd_loss": "distributions",
         "mean_std_loss": "perceptual",
