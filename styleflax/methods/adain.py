@@ -32,9 +32,14 @@ from styleflax.methods.features import (
 )
 from styleflax.methods.finishing import match_pairs
 from styleflax.models.vgg import Decoder, scale_channels
-from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average, middle_half
-from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
+from styleflax.ops.statistics import (
+    Moments,
+    adain,
+    channel_mean_std,
+    moments_mean_std,
+    rescale_regions,
+)
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
@@ -175,14 +180,11 @@ def make_adain(
         image = paint(own, t)
 
         def compare(result: FeatureMaps) -> dict[str, Array]:
-            players = variables.players
-            styles = style_terms.compare(result, style_targets, players, key)
+            styles = style_terms.compare(result, style_targets, variables.players, key)
             return {"content": mse_loss(result[DEEPEST], target), **styles}
 
-        shown = (
-            match_pairs(image, batch["style"], color_match) if color_match else image
-        )
-        terms = judge.judge(frozen, shown, STYLE_LAYERS, compare)
+        view = match_pairs(image, batch["style"], color_match) if color_match else image
+        terms = judge.judge(frozen, view, STYLE_LAYERS, compare)
         if losses.keys() & {*REGULARIZERS}:
             terms |= regularize(image, [batch["content"], batch["style"]], losses)
         return terms
