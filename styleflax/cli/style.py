@@ -14,11 +14,7 @@ from styleflax.cli import options as stylize_flags
 from styleflax.cli.app import EXIT_FAILED
 from styleflax.files import check_file, check_folder, find_url, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.outputs import (
-    check_not_taken,
-    check_out_folder,
-    check_outside,
-)
+from styleflax.inference.folders.outputs import check_not_taken
 from styleflax.inference.folders.sources import (
     Source,
     check_style_masks,
@@ -80,9 +76,6 @@ def train(
 
     check_file(painting, "PAINTING", "an image", "train its images one by one")
     check_target(out, overwrite=overwrite)
-    if workdir is not None:
-        check_out_folder(workdir, "--workdir")
-        check_outside(workdir, [Path(photos)], "--workdir")
     if find_url(photos) or Path(photos).is_file():
         check_folder(Path(photos), "--photos", "a folder of photos")
     if Path(photos).is_dir():

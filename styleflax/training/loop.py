@@ -51,6 +51,7 @@ from styleflax.training.sources import (
 from styleflax.training.step import TrainState, make_schedule, make_train_step
 from styleflax.training.validation import validate
 from styleflax.training.workdir import (
+    check_place,
     check_same_config,
     check_shared,
     locked,
@@ -95,7 +96,8 @@ def train(
 
     Raises:
         ValueError: If the configuration is invalid, the workdir belongs to another
-            configuration or is in use, or the processes do not agree.
+            configuration, is in use or among the pictures, or the processes do not
+            agree.
         TrainingDivergedError: If the loss stays not finite.
     """
     validate(config)
@@ -107,6 +109,7 @@ def train(
     for i, phase in enumerate(config.phases):
         parts = len(devices) * config.optimizer.accumulate_steps
         check_divides(phase.batch_size, parts, f"phases[{i}].batch_size")
+    on_first(lambda: check_place(workdir, config))
     with contextlib.ExitStack() as held:
         on_first(lambda: held.enter_context(locked(workdir)))
         on_first(lambda: open_workdir(workdir, config))
