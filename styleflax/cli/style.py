@@ -72,7 +72,7 @@ def train(
         NewStyle,
         new_style_config,
     )
-    from styleflax.training.validation import validate  # noqa: PLC0415
+    from styleflax.training.phases import validate  # noqa: PLC0415
 
     check_file(painting, "PAINTING", "an image", "train its images one by one")
     check_target(out, overwrite=overwrite)

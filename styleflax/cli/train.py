@@ -180,7 +180,7 @@ def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
         import_grain()  # says what is missing
     from styleflax.distributed import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
-    from styleflax.training.validation import validate  # noqa: PLC0415
+    from styleflax.training.phases import validate  # noqa: PLC0415
 
     validate(config)  # before waiting for others
     try:

@@ -220,7 +220,7 @@ class Data:
         on_device: Decode all pictures once and hold them on the device, where crops
             are cut: for accelerators. See `training.device_dataset`.
         validation_share: Share of the pictures that are never trained on, chosen by
-            the hash of their file names; 0 for none. See `datasets.split`.
+            the hash of their file names; 0 for none. See `datasets.manifest`.
         validation_salt: Another text chooses other pictures.
         validation_names: Beginnings of the names that may be chosen, perhaps with
             ranges of numbers, as in `content_[1239-],style_[705-]`; empty for all.

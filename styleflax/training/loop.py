@@ -35,7 +35,7 @@ from styleflax.parallel import (
     map_step,
     replicate,
 )
-from styleflax.training.phases import build_methods, remaining_phases
+from styleflax.training.phases import build_methods, remaining_phases, validate
 from styleflax.training.run import (
     MakeSampler,
     MakeScorer,
@@ -49,7 +49,6 @@ from styleflax.training.sources import (
     sample_batch,
 )
 from styleflax.training.step import TrainState, make_schedule, make_train_step
-from styleflax.training.validation import validate
 from styleflax.training.workdir import (
     check_place,
     check_same_config,

@@ -26,7 +26,9 @@ from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import local_view, replicate
 from styleflax.training.checkpoint import (
     Checkpoints,
+    MetricWriter,
     describe_environment,
+    read_metrics,
     warn_of_differences,
 )
 from styleflax.training.encoder import (
@@ -36,7 +38,6 @@ from styleflax.training.encoder import (
     with_encoder,
 )
 from styleflax.training.export import model_file
-from styleflax.training.metrics import MetricWriter, read_metrics
 from styleflax.training.phases import phase_starts
 from styleflax.training.sources import (
     Pictures,

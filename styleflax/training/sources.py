@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.datasets.manifest import make_manifest
+from styleflax.datasets.manifest import make_manifest, split_digest, split_sources
 from styleflax.datasets.pipeline import (
     PairStream,
     PictureSource,
@@ -19,7 +19,6 @@ from styleflax.datasets.pipeline import (
     make_pair_stream,
 )
 from styleflax.datasets.sources import open_source
-from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed import on_all, on_first
 from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from styleflax.training import loop, run
-from styleflax.training.checkpoint import Checkpoints, leaf_digests
-from styleflax.training.metrics import read_metrics
+from styleflax.training.checkpoint import Checkpoints, leaf_digests, read_metrics
 from styleflax.training.run import Scorer
 from styleflax.weights.store import load_model
 

@@ -4,8 +4,7 @@ import math
 import pytest
 
 from styleflax.config import Config, Phase, Schedule
-from styleflax.training.phases import build_method
-from styleflax.training.validation import validate
+from styleflax.training.phases import build_method, validate
 
 
 def changed(name, value):
