@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.ops.adain import rescale
     from styleflax.ops.attention import merge_attention, partial_attention
     from styleflax.ops.color import (
         coral_recolor,
@@ -14,13 +13,16 @@ if TYPE_CHECKING:
         match_lab,
         rgb_to_lab,
     )
-    from styleflax.ops.color_match import Palette, match_chroma, palette_of
-    from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+    from styleflax.ops.color_match import Palette, color_palette, match_chroma
+    from styleflax.ops.conv import (
+        average_pool_ceil,
+        conv3x3_reflect,
+        max_pool_ceil,
+        upsample_conv3x3_reflect,
+    )
     from styleflax.ops.spatial import (
         Extent,
         area_average,
-        average_pool_ceil,
-        max_pool_ceil,
         middle_half,
         reflection_pad,
         upsample_nearest,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         merge_moments,
         moments_mean_std,
         region_moments,
+        rescale,
     )
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "area_average",
     "average_pool_ceil",
     "channel_mean_std",
+    "color_palette",
     "conv3x3_reflect",
     "coral_recolor",
     "gram_matrix",
@@ -53,7 +57,6 @@ __all__ = [
     "merge_moments",
     "middle_half",
     "moments_mean_std",
-    "palette_of",
     "partial_attention",
     "reflection_pad",
     "region_moments",
@@ -70,7 +73,7 @@ __getattr__, __dir__ = lazy_names(
         "Moments": "statistics",
         "Palette": "color_match",
         "area_average": "spatial",
-        "average_pool_ceil": "spatial",
+        "average_pool_ceil": "conv",
         "channel_mean_std": "statistics",
         "conv3x3_reflect": "conv",
         "coral_recolor": "color",
@@ -79,16 +82,16 @@ __getattr__, __dir__ = lazy_names(
         "lab_to_rgb": "color",
         "match_chroma": "color_match",
         "match_lab": "color",
-        "max_pool_ceil": "spatial",
+        "max_pool_ceil": "conv",
         "merge_attention": "attention",
         "merge_moments": "statistics",
         "middle_half": "spatial",
         "moments_mean_std": "statistics",
-        "palette_of": "color_match",
+        "color_palette": "color_match",
         "partial_attention": "attention",
         "reflection_pad": "spatial",
         "region_moments": "statistics",
-        "rescale": "adain",
+        "rescale": "statistics",
         "rgb_to_lab": "color",
         "upsample_conv3x3_reflect": "conv",
         "upsample_nearest": "spatial",

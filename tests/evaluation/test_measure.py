@@ -17,7 +17,7 @@ from styleflax.evaluation.metrics.gram import (
 )
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.metrics.structure import make_cfsd, psnr, ssim
-from styleflax.losses.content import spectrum_loss
+from styleflax.losses.pixels import spectrum_loss
 
 NETWORKS = ("vgg16", "alexnet")
 SIZE_PX = 64
@@ -70,7 +70,7 @@ def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
         y, x = np.mgrid[:SIZE_PX, :SIZE_PX] / SIZE_PX
         steps = 0.25 * (y >= 0.5) + 0.25 * (x >= 0.5)
         content = style = np.float32(np.repeat(steps[..., None], 3, axis=-1))
-        assert measure.style(style).strengths.border < -1
+        assert measure.style(style).detected.border < -1
     picture = picture * np.float32(0.5)
     picture[::2, ::2] += 0.4  # a checkerboard
     picture[:, :2] = 1.0  # and a border

@@ -14,8 +14,7 @@ from jaxtyping import Array, Float
 
 from styleflax.evaluation.metrics.lpips import load_network, network_features
 from styleflax.evaluation.metrics.pictures import check_pair, check_pictures
-from styleflax.losses.content import mse_loss
-from styleflax.losses.style import gram_loss, mean_std_loss
+from styleflax.losses.perceptual import gram_loss, mean_std_loss, mse_loss
 from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMaps, Params
@@ -93,7 +92,7 @@ SCALES = ("content", "mean_std", "gram")
 Measure = Callable[..., dict[str, Float[np.ndarray, " b"]]]
 
 
-def make_ruler(encoder: Params | None = None) -> Measure:
+def make_loss_measure(encoder: Params | None = None) -> Measure:
     """Returns `measure(pictures, contents, styles)`: the losses `SCALES` per picture.
 
     `content` is the mean squared distance to the content's features at relu4_1,
