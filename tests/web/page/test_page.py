@@ -166,6 +166,12 @@ def test_everything_has_a_name_and_can_be_reached_by_keys(visit):
     for _ in range(60):
         visit.page.keyboard.press("Tab")
         reached.add(visit.page.evaluate("() => document.activeElement.id"))
+    outlined = visit.page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, a, summary")]
+        .filter((e) => getComputedStyle(e).outlineStyle === "solid")
+        .map((e) => e === document.activeElement)"""
+    )
+    assert outlined == [True]  # the choice among samples looks otherwise
     wanted = {"compare", "download", "photo-file", "camera", "painting-file", "alpha"}
     assert wanted | {"surprise", "size", "regions-on", "licenses-open"} <= reached
 
