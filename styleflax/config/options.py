@@ -28,6 +28,7 @@ EncoderKind = Literal["frozen", "trained"]
 """Whether the encoder that stylizes is the judge itself or a copy that is trained."""
 Start = Literal["likeness", "random"]
 AttentionPath = Literal["auto", "dense", "chunked"]
+StyleDType = Literal["float16", "float32"]
 Norm = Literal["batch", "instance", "conditional", "none"]
 Padding = Literal["reflect-start", "mirror"]
 Upsampling = Literal["transposed", "nearest"]
@@ -97,8 +98,8 @@ class SANetOptions(Options):
     """Options of `sanet`; `native` takes dense attention, too, where `path` is `auto`.
 
     Attributes:
-        style_dtype: Type that a style's features are stored in: 5 MB in float16 for a
-            painting of 512 px.
+        style_dtype: Type that a style's features are retained in: 5 MB in float16 for
+            a painting of 512 px.
         path: How attention is computed; see `ops.attention.attention`.
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
@@ -106,7 +107,9 @@ class SANetOptions(Options):
         encoder: As in `AdaINOptions`.
     """
 
-    style_dtype: str = "float16"
+    UNLESS_DEFAULT = ("width", "style_dtype")
+
+    style_dtype: StyleDType = "float16"
     path: AttentionPath = "auto"
     start: Start = "likeness"
     width: float = 1.0

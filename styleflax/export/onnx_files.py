@@ -78,6 +78,7 @@ def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
     tiling = method.tiling
     return {
         "style": graphs.style,
+        "style_dtype": graphs.style_dtype,
         "stride": tiling and tiling.stride_px,
         "halo": tiling and tiling.halo_px,
         "min_px": least_side(file),
