@@ -5,8 +5,7 @@ from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Image, Resampling, Transpose
 
-from styleflax.images.decoding import decoding, open_image
-from styleflax.images.pixels import upright_rgb
+from styleflax.images.decoding import decoding, open_image, upright_rgb
 
 
 def random_crop(

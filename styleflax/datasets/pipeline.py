@@ -10,7 +10,7 @@ from absl import flags
 from styleflax.datasets.augment import center_crop, checked_range, random_crop
 from styleflax.datasets.sources import PictureSource
 from styleflax.images.decoding import ImageError
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 
 try:
     import grain

@@ -16,9 +16,8 @@ from styleflax import methods
 from styleflax.evaluation.inputs import FirstKept, Input
 from styleflax.evaluation.measure import peak_memory
 from styleflax.files import short_stem
-from styleflax.images.files import load_image_u8
+from styleflax.images.files import load_image_u8, to_float, to_u8
 from styleflax.images.listing import list_images
-from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.gatys import PRESETS, Settings, make_gatys
 from styleflax.inference.gatys.pictures import load_gatys_encoder

@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.images.pixels import row_bands, to_u8
+from styleflax.images.files import row_bands, to_u8
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import LaidMasks, PixelMasks, lay_masks

@@ -16,8 +16,7 @@ from styleflax.evaluation.systems import (
     make_outputs_system,
     make_training_losses,
 )
-from styleflax.images.files import save_image
-from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.files import save_image, to_float, to_u8
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.styles import encode as style_pixels
 from styleflax.inference.stylizer import Stylizer

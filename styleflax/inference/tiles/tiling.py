@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.color import match_by_bands
 from styleflax.inference.contents import as_floats
 from styleflax.inference.masks.layout import (

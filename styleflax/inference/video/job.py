@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.controls import Plan
 from styleflax.inference.folders.records import (
     Asked,

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_float
+from styleflax.images.files import resize_short_side, to_float
 from styleflax.inference.color import (
     ColorStatistics,
     color_style,
