@@ -12,7 +12,7 @@ from benchmarks.claims.training import Budget
 from styleflax.evaluation.metrics.gram import (
     CONTENT_LAYER,
     STYLE_LAYERS,
-    make_ruler,
+    make_loss_measure,
 )
 from styleflax.inference.gatys import Settings, make_gatys
 from styleflax.inference.model import Model, build_model
@@ -64,7 +64,7 @@ def _scores(budget: Budget, pairs: measuring.Pairs) -> dict[str, measuring.Score
 
     Files of one method share a line: each has the styles that those before it lack.
     """
-    measure = make_ruler()
+    measure = make_loss_measure()
     scores: dict[str, measuring.Scores] = {}
     for name in (*SYSTEMS, *budget.models):
         file = load_model(find_model(name))

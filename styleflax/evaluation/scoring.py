@@ -1,4 +1,4 @@
-"""Scores of pictures, for evaluations and for validation in training."""
+"""Scoring images, for evaluations and for validation in training."""
 
 import functools
 import logging
@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float
 from tqdm import tqdm
 
-from styleflax.evaluation.inputs import FirstKept, Input, Pair
-from styleflax.evaluation.measure import KnownContent, KnownStyle, Measure
+from styleflax.evaluation.inputs import BoundedCache, Input, Pair
+from styleflax.evaluation.measure import ContentMeasurements, Measure, StyleMeasurements
 from styleflax.evaluation.metrics.artifacts import Artifacts, detect_artifacts
 from styleflax.evaluation.metrics.color import channel_histograms, color_distance
 from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row, RowKey, append_rows
-from styleflax.evaluation.systems import Made, System, square_path
+from styleflax.evaluation.systems import System, SystemResult, square_path
 from styleflax.files import short_stem
 from styleflax.images.files import save_image, to_float
 from styleflax.methods import controls_of
@@ -32,10 +32,10 @@ _MAX_STYLES = 256  # at 3 MB each
 
 
 def list_keys(systems: Sequence[System], pairs: Sequence[Pair]) -> Iterator[RowKey]:
-    """Yields what is to be scored, content by content.
+    """Yields the keys of all rows to score, content by content.
 
-    All systems and strengths of a pair come together, so that the first content's
-    first pair meets every program, and nothing compiles later.
+    All systems and strengths of a pair follow each other, so that every program is
+    compiled during the first pair.
     """
     seen: set[str] = set()
     for content, style in pairs:
@@ -58,34 +58,34 @@ def score_missing(
     *,
     keep_pictures: bool,
 ) -> None:
-    """Scores what is not done, and adds each row on disk and to `done` at once.
+    """Scores all missing rows, and adds each to the folder and to `done` at once.
 
     Args:
         out: Folder of the evaluation, opened by `rows.open_folder`.
-        systems: What is scored.
-        pairs: Content by content.
-        measure: For pictures of their size.
-        done: Rows that need not be computed; gets the others.
-        keep_pictures: Whether to write the results as files, too.
+        systems: Systems to score.
+        pairs: Pairs to score, content by content.
+        measure: Measure for images of their size.
+        done: Rows that are scored already, by key; new rows are added.
+        keep_pictures: Whether to write the results as image files, too.
     """
-    wanted = list(list_keys(systems, pairs))
-    missing = [key for key in wanted if key not in done]
+    keys = list(list_keys(systems, pairs))
+    missing = [key for key in keys if key not in done]
     by_name = {system.name: system for system in systems}
     contents = {pair.content.name: pair.content for pair in pairs}
     styles = {pair.style.name: pair.style for pair in pairs}
     measured = _Measured(measure)
-    started = len(wanted) - len(missing)
+    started = len(keys) - len(missing)
     with tqdm(
-        total=len(wanted), initial=started, desc="scoring", unit="picture", disable=None
+        total=len(keys), initial=started, desc="scoring", unit="image", disable=None
     ) as bar:
         for key in missing:
             kind, name, alpha, content_name, style_name = key
             content = contents[content_name]
             style = content if kind == IDENTITY else styles[style_name]
-            made = by_name[name].make(content, style, alpha)
-            values = measured.values(kind, made, content, style)
-            # The picture comes first: a row says that all of it is there.
-            place = _place(out, key, made) if keep_pictures else ""
+            result = by_name[name].make(content, style, alpha)
+            values = measured.values(kind, result, content, style)
+            # The image is written first, so that no row refers to a missing file.
+            place = _place(out, key, result) if keep_pictures else ""
             row = Row(*key, values, place)
             append_rows(out, [row])
             done[key] = row
@@ -93,35 +93,36 @@ def score_missing(
 
 
 class _Measured:
-    """Numbers of pictures; keeps what it knows of the content and of styles."""
+    """Computes metrics of results; caches measurements of the content and of styles."""
 
     def __init__(self, measure: Measure) -> None:
         self._measure = measure
         self._content_name = ""
-        self._content: KnownContent | None = None
-        self._styles: FirstKept[KnownStyle] = FirstKept(_MAX_STYLES)
+        self._content: ContentMeasurements | None = None
+        self._styles: BoundedCache[StyleMeasurements] = BoundedCache(_MAX_STYLES)
 
     def values(
-        self, kind: str, made: Made, content: Input, style: Input
+        self, kind: str, result: SystemResult, content: Input, style: Input
     ) -> dict[str, float]:
-        """Returns the numbers of one picture, its maker's among them."""
-        known = self._known(content)
+        """Returns all values of one result, including those of its system."""
+        measured = self._of_content(content)
         if kind == IDENTITY:
-            return self._measure.identity(made.picture, known)
+            return self._measure.identity(result.picture, measured)
         picture = style.picture
-        of_style = self._styles.get(style.name, lambda: self._measure.style(picture))
-        return made.values | self._measure.pair(made.picture, known, of_style, picture)
+        painted = self._styles.get(style.name, lambda: self._measure.style(picture))
+        values = self._measure.pair(result.picture, measured, painted, picture)
+        return result.values | values
 
-    def _known(self, content: Input) -> KnownContent:
+    def _of_content(self, content: Input) -> ContentMeasurements:
         if self._content is None or self._content_name != content.name:
-            self._content = None  # features of one content at a time fill memory
+            self._content = None  # frees the features of the previous content first
             self._content = self._measure.content(content.picture)
             self._content_name = content.name
         return self._content
 
 
 def keep_squares(out: Path, pairs: Sequence[Pair]) -> None:
-    """Writes the squares that are stylized, for other programs and the baselines."""
+    """Writes the squares to stylize, for other programs and the baselines."""
     for role in ("content", "style"):
         squares = {getattr(pair, role).name: getattr(pair, role) for pair in pairs}
         for name, square in squares.items():
@@ -131,14 +132,14 @@ def keep_squares(out: Path, pairs: Sequence[Pair]) -> None:
                 save_image(square.square_u8, path)
 
 
-def _place(out: Path, key: RowKey, made: Made) -> str:
-    """Returns where a picture is, relative to the folder, and writes a new one."""
-    if made.source is not None:
-        return _relative(out, made.source)
+def _place(out: Path, key: RowKey, result: SystemResult) -> str:
+    """Writes a new result; returns its path relative to the folder."""
+    if result.source is not None:
+        return _relative(out, result.source)
     kind, system, alpha, content, style = key
     folder = Path("pictures", system)
     if alpha is not None:
-        # Two digits where they say all.
+        # Two digits if they are exact.
         text = f"{alpha:.2f}" if round(alpha, 2) == alpha else str(alpha)
         folder /= f"alpha-{text}"
     if kind == PAIR:
@@ -146,7 +147,7 @@ def _place(out: Path, key: RowKey, made: Made) -> str:
     else:
         place = folder / "identity" / f"{short_stem(content)}.png"
     (out / place).parent.mkdir(parents=True, exist_ok=True)
-    save_image(made.picture, out / place)
+    save_image(result.picture, out / place)
     return place.as_posix()
 
 
@@ -165,14 +166,14 @@ logger = logging.getLogger(__name__)
 def make_scorer(method: Method, batch: Batch) -> Scorer:
     """Returns a scorer of validation pairs, for training.
 
-    Pictures are made at strength 1, with the color step. Lower is better for all
-    scores: `gram` (VGG-16; the mean over layers) and `lpips` (AlexNet), both only with
-    the extra `eval`; `color`; and, for each detector of artifacts, the share of
-    pictures in which it finds any.
+    Results have strength 1 and the color step. Lower is better for all scores: `gram`
+    (VGG-16; the mean over layers) and `lpips` (AlexNet), both only with the extra
+    `eval`; `color`; and, for each detector of artifacts, the share of results in which
+    it finds any.
 
     Args:
-        method: As the phase trains it.
-        batch: Pairs, {"content", "style"} and perhaps "style_index", uint8.
+        method: The method that the phase trains.
+        batch: Pairs, {"content", "style"} and optionally "style_index", uint8.
     """
     contents, styles = to_float(batch["content"]), to_float(batch["style"])
     places = batch.get("style_index", np.arange(len(styles)))
@@ -187,7 +188,7 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
         encoded = method.encode_style(variables, frozen, style)
         image = stylize(method, variables, frozen, content, [encoded], plain_controls())
         if "color_match" in controls_of(method):
-            # As the exported model file shows pictures by default.
+            # The default of the exported model file.
             image = match_pairs(image, style["image"], strength=1.0)
         return jnp.clip(image, 0.0, 1.0)
 
@@ -209,7 +210,7 @@ def make_scorer(method: Method, batch: Batch) -> Scorer:
 
 
 class _Networks:
-    """VGG-16 and AlexNet, which compile once."""
+    """VGG-16 and AlexNet, each compiled once."""
 
     def __init__(self) -> None:
         self.grams = make_gram_matrices("vgg16")
@@ -227,7 +228,7 @@ def _make_networks() -> _Networks | None:
     try:
         return _Networks()
     except FileNotFoundError as error:
-        logger.warning("validation goes without gram and lpips: %s", error)
+        logger.warning("validation has no scores gram and lpips: %s", error)
         return None
 
 

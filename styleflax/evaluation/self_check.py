@@ -1,4 +1,4 @@
-"""Whether programs of this library give compiled what they give uncompiled.
+"""Comparison of compiled programs of this library with the same uncompiled programs.
 
 Compilers have bugs. Without `jax.jit` the same operations run one by one, in programs
 too small for the fusions in which errors have been found.
@@ -22,14 +22,14 @@ TOLERANCE = 1e-3
 """Largest difference that is still rounding, relative to the largest value."""
 KNOWN_ISSUE = "jax-ml/jax #39103"
 KNOWN_ROWS = 32_769
-"""Number of rows from which on jaxlib 0.10.2 computes the known sum wrong."""
+"""Number of rows from which jaxlib 0.10.2 computes the known sum incorrectly."""
 
 STYLE_LOSSES = ("style", "gram", "covariance", "histogram", "mmd_gaussian")
-"""Those that are checked."""
+"""Style losses that are checked."""
 
 
 class Program(NamedTuple):
-    """A function to be compiled, and with what."""
+    """A function to compile, with its arguments."""
 
     name: str
     function: Callable[..., Any]
@@ -37,22 +37,22 @@ class Program(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How far a compiled program is from the same operations one by one."""
+    """The deviation of a compiled program from the same operations one by one."""
 
     name: str
     deviation: float
 
     @property
     def agrees(self) -> bool:
-        """Whether that is rounding alone; not where a value is not finite."""
+        """Whether the deviation is mere rounding; False if a value is not finite."""
         return self.deviation <= TOLERANCE
 
 
 def compare(program: Program) -> Verdict:
-    """Runs a program in both ways.
+    """Returns the deviation of a compiled program from the uncompiled one.
 
-    The deviation is the largest difference relative to the largest value, over all
-    arrays of the result.
+    It is the largest difference relative to the largest value, over all arrays of the
+    result.
     """
     arguments = jax.tree.map(jnp.asarray, program.arguments)
     compiled = jax.jit(program.function)(*arguments)
@@ -62,7 +62,7 @@ def compare(program: Program) -> Verdict:
 
 
 def known_sum() -> Program:
-    """The sum that jaxlib 0.10.2 computes wrong on CPU: `KNOWN_ISSUE`."""
+    """Returns the sum that jaxlib 0.10.2 computes incorrectly on CPU: `KNOWN_ISSUE`."""
     rows = np.zeros((KNOWN_ROWS, 3), np.float32)
     rows[:, 0] = np.arange(KNOWN_ROWS)
     matrix = jnp.eye(3)
@@ -71,9 +71,9 @@ def known_sum() -> Program:
 
 
 def own_programs() -> Iterator[Program]:
-    """A handful of the library's own: convolutions, losses, moments, attention, color.
+    """Yields programs of the library: convolutions, losses, moments, attention, color.
 
-    With gradients where training takes them.
+    They include gradients where training computes them.
     """
     rng = np.random.default_rng(0)
 
@@ -106,7 +106,7 @@ def _style_loss(name: str, feature: jax.Array, style: jax.Array) -> jax.Array:
 
 
 def _with_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function's result, and the gradients of a weighted sum of its values."""
+    """Returns a function that adds the gradients of a weighted sum of the results."""
 
     def total(*arguments: Any) -> tuple[jax.Array, Any]:
         result = function(*arguments)

@@ -1,4 +1,4 @@
-"""FID and ArtFID, the figures that only a whole set of pictures has."""
+"""FID and ArtFID, metrics that are defined for whole sets of images."""
 
 import math
 import os
@@ -32,23 +32,24 @@ def make_score_set(
     inception: str | os.PathLike[str] | None = None,
     art_inception: str | os.PathLike[str] | None = None,
 ) -> ScoreSet:
-    """Returns `score(stylized, lpips_mean)`, a set's figures by name.
+    """Returns `score(stylized, lpips_mean)`, which gives metrics of a set by name.
 
-    It gives "fid" where `inception` is given and "art_fid" where `art_inception` is,
-    so neither name ever stands for another network. `stylized` are pictures and
-    `lpips_mean` is their mean LPIPS with AlexNet to their contents; NaN where it is
-    not known, which leaves "art_fid" out.
+    They are "fid" if `inception` is given, and "art_fid" if `art_inception` is given.
+    `stylized` are images, and `lpips_mean` is their mean LPIPS with AlexNet to their
+    contents; without it (NaN) there is no "art_fid".
 
     Args:
-        style_pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), each as often as it is
-            a style of the set, or all once if they are so equally often. Looked at
-            once, here.
-        inception: The FID network; see `fid.make_inception_features`.
-        art_inception: ArtFID's; see `fid.make_art_inception_features`.
+        style_pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), each repeated as often
+            as the set has it as a style; once if that is equal for all. They are read
+            once, by this call.
+        inception: File of the FID network; see `fid.make_inception_features`.
+        art_inception: File of the ArtFID network; see
+            `fid.make_art_inception_features`.
 
     Raises:
-        FileNotFoundError: A file is missing.
-        ValueError: A file holds another network, or there are fewer than two pictures.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file contains another network, or there are fewer than two
+            images.
     """
     networks: dict[str, Features] = {}
     if inception is not None:
@@ -59,11 +60,11 @@ def make_score_set(
 
 
 def score_with(networks: dict[str, Features], style_pictures: Pictures) -> ScoreSet:
-    """Returns what `make_score_set` does, of networks that are already there.
+    """Returns the scorer of `make_score_set` for loaded networks.
 
     Args:
-        networks: The features for "fid", "art_fid", both or none.
-        style_pictures: As there.
+        networks: Feature functions for "fid", "art_fid", both or none.
+        style_pictures: Paintings; see `make_score_set`.
     """
     styles = _collect(networks, style_pictures)
 
@@ -81,21 +82,21 @@ def score_with(networks: dict[str, Features], style_pictures: Pictures) -> Score
 
 
 def _collect(networks: dict[str, Features], pictures: Pictures) -> dict[str, Moments]:
-    """The moments of every network's features, with each image read once."""
+    """Returns the moments of every network's features, reading each image once."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for batch in pictures if networks else ():
         for name, features in networks.items():
             found[name].append(np.asarray(features(batch)))
     if not all(found.values()):
         raise ValueError("FID must have at least 2 images, got 0")
-    # Eight kilobytes a picture: cheaper to keep than to add up one by one.
+    # Eight kilobytes per image: collecting them is faster than adding one at a time.
     return {
         name: add_features(None, np.concatenate(rows)) for name, rows in found.items()
     }
 
 
 SetValues = dict[tuple[str, float | None], dict[str, float]]
-"""Figures of a whole set by (system, alpha)."""
+"""Metrics of whole sets by (system, alpha)."""
 
 _LPIPS = "lpips_alexnet"
 
@@ -107,23 +108,23 @@ def make_set_measure(
     inception: Path | None = None,
     art_inception: Path | None = None,
 ) -> Callable[[Sequence[Row]], SetValues]:
-    """Returns `measure(rows)`: "fid" and "art_fid" where their networks are given.
+    """Returns `measure(rows)`, which gives "fid" and "art_fid" by (system, alpha).
 
     Args:
-        out: Folder that the rows' pictures are named from.
-        pairs: The pairs for which every system has a picture.
-        size_px: Side of all pictures.
-        inception: The FID network; see `make_score_set`.
-        art_inception: ArtFID's.
+        out: Folder to which the paths in rows are relative.
+        pairs: Pairs for which every system has an image.
+        size_px: Side of all images.
+        inception: File of the FID network; None for no "fid".
+        art_inception: File of the ArtFID network; None for no "art_fid".
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a network is another one, or there is a single pair.
+        ValueError: If a file contains another network, or there is a single pair.
     """
     if inception is None and art_inception is None:
         return lambda _: {}
     if len(pairs) < 2:
-        raise ValueError("FID and ArtFID need two pairs or more, and there is one")
+        raise ValueError("FID and ArtFID must have at least 2 pairs, got 1")
     styles = (style.picture[None] for style in _weighed_styles(pairs))
     score = make_score_set(styles, inception, art_inception)
 
@@ -142,7 +143,7 @@ def make_set_measure(
 
 
 def _weighed_styles(pairs: Sequence[Pair]) -> list[Input]:
-    """Returns each style as often as pairs have it, or once where that is the same."""
+    """Returns each style as often as pairs use it, or once if that is equal for all."""
     styles = [pair.style for pair in pairs]
     counts = Counter(style.name for style in styles)
     if len(set(counts.values())) > 1 or len(counts) < 2:

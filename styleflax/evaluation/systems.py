@@ -1,4 +1,4 @@
-"""What is scored: models, optimized pixels, baselines, other programs' outputs."""
+"""The systems to score: models, optimization, baselines, outputs of other programs."""
 
 import time
 from collections import defaultdict
@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
 from styleflax import methods
-from styleflax.evaluation.inputs import FirstKept, Input
+from styleflax.evaluation.inputs import BoundedCache, Input
 from styleflax.evaluation.measure import peak_memory
 from styleflax.files import short_stem
 from styleflax.images.files import load_image_u8, to_float, to_u8
@@ -29,8 +29,8 @@ from styleflax.weights.model_files import find_model
 from styleflax.weights.store import ModelFile, load_model, model_digest
 
 PATTERNS = ("{content}__{style}", "{content}-{style}", "{content}_stylized_{style}")
-"""Names of the picture of a pair, without suffix. The last one is what test.py of
-naoto0804/pytorch-AdaIN writes."""
+"""Accepted names of the result of a pair, without suffix. The last one is that of
+test.py in naoto0804/pytorch-AdaIN."""
 
 _MAX_NAMES = 3
 _MAX_STRETCH = 1.02
@@ -42,30 +42,31 @@ def parse_outputs(text: str) -> tuple[str, Path]:
     """Returns the name and the folder of "NAME:DIR".
 
     Raises:
-        ValueError: If it is not of that form, or the name cannot be a folder's.
+        ValueError: If the text has another form, or the name cannot name a folder.
     """
     name, colon, folder = text.partition(":")
     if not (colon and name and folder):
         raise ValueError(f"outputs must be given as NAME:DIR, got {text!r}")
     if name.startswith(".") or set(name) & set("/\\"):
-        raise ValueError(f"outputs cannot be called {name!r}: no dot first, no slash")
+        raise ValueError(
+            f"outputs must have a name without slashes and leading dots, got {name!r}"
+        )
     return name, Path(folder)
 
 
 def find_outputs(
     name: str, folder: Path, pairs: Sequence[PairNames]
 ) -> dict[PairNames, Path]:
-    """Returns the picture of every pair of names (content, style).
+    """Returns the file of every pair of names (content, style).
 
     Args:
-        name: What to call the outputs in an error.
-        folder: Searched recursively; what belongs to no pair is left alone.
-        pairs: Without suffixes.
+        name: Name of the outputs in errors.
+        folder: Folder to search recursively; other files in it are ignored.
+        pairs: Names of contents and styles, without suffixes.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If pairs have no file or several, or a file serves several
-            pairs.
+        ValueError: If a pair has no file or several, or a file matches several pairs.
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in list_images(folder):
@@ -110,8 +111,8 @@ def load_output_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
     """Returns an output at the size of the evaluation, resized by Lanczos if needed.
 
     Raises:
-        ValueError: If the file is damaged, or its picture is no square: then it was
-            made from other inputs than the squares.
+        ValueError: If the file is damaged, or the image is not square, which means that
+            it was not made from the center squares of the inputs.
     """
     image_u8 = load_image_u8(path)
     height, width = image_u8.shape[:2]
@@ -127,21 +128,21 @@ def load_output_u8(path: Path, size_px: int) -> UInt8[np.ndarray, "h w 3"]:
 
 
 BASELINES = ("content", "style", "coral")
-"""The content as it is, the style as it is, the content in the style's colors."""
+"""The unchanged content, the unchanged style, the content in the style's colors."""
 
 LOSS_TERMS = ("content", "style")
 
 _MAX_STYLES = 64  # SANet keeps 10 MB of each at 512 px
 
 
-class Made(NamedTuple):
-    """One picture of a system.
+class SystemResult(NamedTuple):
+    """One image of a system.
 
     Attributes:
-        picture: RGB in [0, 1], in steps of 1/255: exactly what a file holds.
-        values: What only its maker can tell, by metric.
-        source: Where it lies already, relative to the evaluation's folder or
-            absolute; None for a new picture.
+        picture: RGB in [0, 1], in steps of 1/255 as in a file.
+        values: Values that the system itself measured, by metric.
+        source: Path of an existing file, absolute or relative to the evaluation's
+            folder; None for a new image.
     """
 
     picture: Float[np.ndarray, "h w 3"]
@@ -150,45 +151,45 @@ class Made(NamedTuple):
 
 
 class System(NamedTuple):
-    """A maker of pictures from pairs.
+    """A system that makes an image of a content and a style.
 
     Attributes:
-        name: As in rows and in the report.
-        alphas: Strengths at which it is scored; (None,) where it has none.
-        make: From content, style and strength.
-        identity: Whether contents as their own styles are scored, too.
-        styles: Names of the only styles that it has; None if it takes any.
+        name: Its name in rows and in the report.
+        alphas: Strengths at which it is scored; (None,) if it has no strength.
+        make: Function of content, style and strength that returns the image.
+        identity: Whether contents stylized with themselves are scored, too.
+        styles: Names of its built-in styles; None if it accepts any painting.
     """
 
     name: str
     alphas: tuple[float | None, ...]
-    make: Callable[[Input, Input, float | None], Made]
+    make: Callable[[Input, Input, float | None], SystemResult]
     identity: bool = False
     styles: frozenset[str] | None = None
 
     def takes(self, style: Input) -> bool:
-        """Whether it is scored on pairs of that style."""
+        """Returns whether it is scored on pairs with this style."""
         return self.styles is None or style.name in self.styles
 
 
 def square_path(role: str, name: str) -> Path:
-    """Returns where the folder of an evaluation keeps an input's square."""
+    """Returns the path of an input's square in the folder of an evaluation."""
     return Path("inputs", role, f"{short_stem(name)}.png")
 
 
 def make_baselines() -> list[System]:
-    """Returns the systems that `BASELINES` names."""
+    """Returns the systems of `BASELINES`."""
     recolor = jax.jit(coral_recolor)
 
-    def content(content: Input, _style: Input, _: float | None) -> Made:
-        return Made(content.picture, {}, square_path("content", content.name))
+    def content(content: Input, _style: Input, _: float | None) -> SystemResult:
+        return SystemResult(content.picture, {}, square_path("content", content.name))
 
-    def style(_content: Input, style: Input, _: float | None) -> Made:
-        return Made(style.picture, {}, square_path("style", style.name))
+    def style(_content: Input, style: Input, _: float | None) -> SystemResult:
+        return SystemResult(style.picture, {}, square_path("style", style.name))
 
-    def coral(content: Input, style: Input, _: float | None) -> Made:
+    def coral(content: Input, style: Input, _: float | None) -> SystemResult:
         picture = recolor(content.picture[None], style.picture[None])
-        return Made(_as_stored(picture[0]), {})
+        return SystemResult(_as_stored(picture[0]), {})
 
     makers = (content, style, coral)
     return [System(n, (None,), f) for n, f in zip(BASELINES, makers, strict=True)]
@@ -197,17 +198,19 @@ def make_baselines() -> list[System]:
 def make_outputs_system(
     name: str, files: Mapping[PairNames, Path], size_px: int
 ) -> System:
-    """Returns the system of pictures that another program made.
+    """Returns the system of images that another program made.
 
     Args:
-        name: What to call it.
-        files: By the names of content and style; see `find_outputs`.
-        size_px: Side to which pictures of another size are resized.
+        name: Name of the system.
+        files: Files by the names of content and style; see `find_outputs`.
+        size_px: Side to which images of another size are resized.
     """
 
-    def make(content: Input, style: Input, _: float | None) -> Made:
+    def make(content: Input, style: Input, _: float | None) -> SystemResult:
         path = files[content.name, style.name]
-        return Made(to_float(load_output_u8(path, size_px)), {}, path.absolute())
+        return SystemResult(
+            to_float(load_output_u8(path, size_px)), {}, path.absolute()
+        )
 
     return System(name, (None,), make)
 
@@ -215,37 +218,37 @@ def make_outputs_system(
 def make_model_system(
     name: str, file: ModelFile, model: Model, alphas: Sequence[float]
 ) -> System:
-    """Returns a model at some strengths, with the defaults that its file has.
+    """Returns the system of a model at some strengths, with the defaults of its file.
 
-    Strength 0 is without detail: what encoder and decoder make of a content.
+    Strength 0 is measured without detail: it is the reconstruction by encoder and
+    decoder.
 
-    Its values are `seconds` for a picture whose style is encoded, without the time
-    of compiling; `peak_mb`; and, at strength 1, where the model was trained, its
-    `content_loss` and `style_loss`. A model with styles of its own has neither
-    strengths nor these losses, and is scored on the styles that are called like one
-    of its own. A file without the network that judged its training (`lite`) has no
-    losses either.
+    Its values are `seconds` per image, without encoding the style and compiling;
+    `peak_mb`; and, at strength 1, its training losses `content_loss` and `style_loss`.
+    A model with built-in styles has neither strengths nor these losses, and is scored
+    on the paintings whose names are among its styles. A file without the network that
+    judged its training (`lite`) has no losses either.
 
     Args:
-        name: What to call it.
-        file: As loaded.
-        model: Built of it.
-        alphas: In [0, 1].
+        name: Name of the system.
+        file: The model file.
+        model: The model built from it.
+        alphas: Strengths in [0, 1].
     """
     stylizer = Stylizer(model, tile_px=0, file=file)
     own_styles = frozenset(model.method.styles)
     judged = not own_styles and bool(file.encoder_params)
     losses = make_training_losses(file) if judged else None
-    encoded: FirstKept[Style] = FirstKept(_MAX_STYLES)
+    encoded: BoundedCache[Style] = BoundedCache(_MAX_STYLES)
     warm: set[float] = set()
 
     def encode(style: Input) -> Style:
         if own_styles:
             return stylizer.encode_style(style.name)
-        # Seen as it is: pictures from files are shrunk if they are above 512 px.
+        # Passed as an array, because `Stylizer` shrinks files above 512 px.
         return stylizer.encode_style(StylePixels(style.picture))
 
-    def make(content: Input, style: Input, strength: float | None) -> Made:
+    def make(content: Input, style: Input, strength: float | None) -> SystemResult:
         alpha = 1.0 if strength is None else strength
         kept = encoded.get(style.digest, lambda: encode(style))
         kept = jax.block_until_ready(kept)
@@ -263,7 +266,7 @@ def make_model_system(
             values["peak_mb"] = peak.megabytes
         if losses is not None and alpha == 1.0 and style is not content:
             values |= losses(picture, style.picture)
-        return Made(_as_stored(made), values)
+        return SystemResult(_as_stored(made), values)
 
     if own_styles:
         return System(name, (None,), make, styles=own_styles)
@@ -273,9 +276,9 @@ def make_model_system(
 def make_training_losses(
     file: ModelFile,
 ) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
-    """Returns `losses(content, style)`, by the method's own training loss.
+    """Returns `losses(content, style)`, the method's own training losses by name.
 
-    They are of the picture at strength 1, before it is cut to [0, 1] and rounded.
+    They are computed at strength 1, before the result is clipped and rounded.
     """
     terms = dict.fromkeys(LOSS_TERMS, 1.0)
     method = methods.build(
@@ -310,33 +313,34 @@ ENCODER = "sanet"
 def make_gatys_system(
     iterations: int, settings: Settings = PRESETS["default"], encoder: str = ENCODER
 ) -> System:
-    """Returns the system `gatys-ITERATIONS`; its value is `seconds` for a picture.
+    """Returns the system `gatys-ITERATIONS`; its value is `seconds` per image.
 
     Args:
-        iterations: For each picture; in the seconds of the first is its compiling.
-        settings: The rest; their own iterations do not count.
-        encoder: As for `load_encoder`.
+        iterations: Number of iterations per image; the time of the first image includes
+            compiling.
+        settings: Other settings; their own number of iterations is ignored.
+        encoder: Name or file of an encoder, as for `load_encoder`.
 
     Raises:
         ValueError: If there are no iterations.
     """
     if iterations < 1:
-        raise ValueError(f"gatys must be 1 iteration or more, got {iterations}")
+        raise ValueError(f"gatys must be at least 1 iteration, got {iterations}")
     settings = settings._replace(iterations=(iterations,))
     params = load_gatys_encoder(encoder, settings.objective.layers())
     gatys = make_gatys(params, settings)
 
-    def make(content: Input, style: Input, _: float | None) -> Made:
+    def make(content: Input, style: Input, _: float | None) -> SystemResult:
         start = time.perf_counter()
         made = gatys(content.picture, [style.picture])
         values = {"seconds": time.perf_counter() - start}
-        return Made(to_float(to_u8(made.image)), values)
+        return SystemResult(to_float(to_u8(made.image)), values)
 
     return System(f"gatys-{iterations}", (None,), make)
 
 
 def describe_gatys(iterations: Sequence[int]) -> dict[str, str]:
-    """What tells one of these systems from another, by name; for `rows.open_folder`."""
+    """Returns descriptions of these systems by name, for `rows.open_folder`."""
     file = load_model(find_model(ENCODER))
     encoder = model_digest(file._replace(players={}, state={}, provenance={}))
     return {f"gatys-{n}": f"{PRESETS['default']} {encoder}" for n in iterations}

@@ -1,4 +1,4 @@
-"""Models for other runtimes: ONNX files, and StableHLO by `jax.export`."""
+"""Exporting models for other runtimes: ONNX files, and StableHLO by `jax.export`."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Late, as the runtime of exported files needs neither JAX nor onnx.
+    # Imported late, because the runtime of exported files needs neither JAX nor onnx.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,7 +1,7 @@
-"""Pieces of ONNX graphs: what the networks here are made of, channels first.
+"""Building blocks of ONNX graphs: the layers of our networks, channels first.
 
-Only operators that ONNX Runtime has for CPU, WebAssembly and WebGPU: borders are
-written out, pools round down over a border, nothing is padded automatically.
+Only operators that ONNX Runtime implements for CPU, WebAssembly and WebGPU are used:
+padding is an explicit node, and pooling rounds down over a padded map.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ from styleflax.types import Params
 
 OPSET = 17
 IR_VERSION = 8
-"""As old as the opset, so that no runtime of that age refuses the file."""
+"""Version of the file format, as old as the opset, so that old runtimes accept it."""
 Dims = Sequence[str | int]
 
 
 class Graph:
-    """An ONNX graph that is being written; methods return names of tensors.
+    """An ONNX graph under construction; its methods return names of tensors.
 
     Args:
-        storage: How weights are stored.
+        storage: Storage type of weights: float32, float16 or int8.
 
     Raises:
         ValueError: If the storage is unknown.
@@ -40,26 +40,26 @@ class Graph:
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dims: Dims) -> str:
-        """An input of the graph, float32; text stands for a size known at run time."""
+        """Adds a float32 input; a text in `dims` names a size known at run time."""
         described = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
         self._inputs.append(described)
         return name
 
     def output(self, tensor: str, name: str, dims: Dims) -> None:
-        """Makes a tensor an output of that name."""
+        """Makes a tensor an output of the graph under this name."""
         self._nodes.append(helper.make_node("Identity", [tensor], [name]))
         described = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
         self._outputs.append(described)
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """The first result of a node."""
+        """Adds a node, and returns its first result."""
         name = f"{operator.lower()}_{len(self._nodes)}"
         node = helper.make_node(operator, inputs, [name], name, **attributes)
         self._nodes.append(node)
         return name
 
     def numbers(self, values: Any, dtype: Any = np.float32) -> str:
-        """A constant in full precision, shared by all that have the same."""
+        """Returns a constant in full precision; equal constants are stored once."""
         array = np.ascontiguousarray(np.asarray(values, dtype))
         array = array.reshape(np.shape(values))
         key = (array.dtype.str, array.shape, array.tobytes())
@@ -69,19 +69,19 @@ class Graph:
         return self._constants[key].name
 
     def integers(self, *values: int) -> str:
-        """A list of whole numbers, for shapes and borders."""
+        """Returns a constant list of integers, for shapes and padding."""
         return self.numbers(values, np.int64)
 
     def weights(self, values: Any, inputs: int, *, sensitive: bool = False) -> str:
-        """Weights as they are stored, turned into float32.
+        """Returns float32 weights, converted from their storage type.
 
-        The nodes that turn them depend on constants alone: runtimes compute them once,
+        The converting nodes depend on constants alone, so runtimes evaluate them once,
         when they load the file.
 
         Args:
             values: The weights.
             inputs: The axis of the input channels; see `storage.quantize`.
-            sensitive: Whether 8 bits are too few; they are then stored in 16.
+            sensitive: Whether to use 16 bits where the storage type has only 8.
         """
         array = np.asarray(values, np.float32)
         if self._storage == "float32":
@@ -96,10 +96,10 @@ class Graph:
         constant = self.numbers(stored, stored.dtype)
         return self.add("Cast", constant, to=TensorProto.FLOAT)
 
-    # Networks' layers. Maps are (b, c, h, w); parameters are Flax's.
+    # Layers of networks. Maps are (b, c, h, w); parameters are those of Flax.
 
     def pad(self, x: str, width: int = 1, mode: str = "reflect") -> str:
-        """A map with a border on all four sides, each side longer than `width`."""
+        """Pads a map on all four sides; its sides must be longer than `width`."""
         border = (0, 0, width, width)
         return self.add("Pad", x, self.integers(*border, *border), mode=mode)
 
@@ -112,7 +112,7 @@ class Graph:
         *,
         sensitive: bool = False,
     ) -> str:
-        """The convolution of a map, which has its border already but for `zeros`."""
+        """Convolves a map, which is padded already except for `zeros` zeros a side."""
         kernel = np.asarray(params["kernel"])
         turned = kernel.transpose(3, 2, 0, 1)
         operands = [x, self.weights(turned, 1, sensitive=sensitive)]
@@ -126,14 +126,15 @@ class Graph:
     def reflect_conv(
         self, x: str, params: Params, stride: int = 1, *, sensitive: bool = False
     ) -> str:
-        """`models.vgg.ReflectConv`, or `HalvingConv` with a stride of 2."""
+        """Adds `models.vgg.ReflectConv`, or with a stride of 2 `HalvingConv`."""
         width = np.asarray(params["kernel"]).shape[0] // 2
         return self.conv(self.pad(x, width), params, stride, sensitive=sensitive)
 
     def upsample_conv(self, x: str, params: Params) -> str:
-        """`ops.conv.upsample_conv3x3_reflect`: four convolutions of 2x2 at once.
+        """Adds `ops.conv.upsample_conv3x3_reflect` as four convolutions of 2x2 in one.
 
-        The kernel is stored as 3x3 and summed into the four when the file is loaded.
+        The kernel is stored as 3x3; runtimes sum it into the four when they load the
+        file.
         """
         kernel = np.asarray(params["kernel"])
         i, o = kernel.shape[2:]
@@ -151,7 +152,7 @@ class Graph:
         return self.add("Slice", y, *bounds)
 
     def doubling_conv(self, x: str, params: Params) -> str:
-        """`ops.conv.doubling_conv3x3`, and the bias."""
+        """Adds `ops.conv.doubling_conv3x3` and the bias."""
         kernel = np.asarray(params["kernel"])
         operands = [x, self.weights(kernel.transpose(2, 3, 0, 1), 0)]
         if "bias" in params:
@@ -160,7 +161,7 @@ class Graph:
         return self.add("ConvTranspose", *operands, **settings)
 
     def enlarge(self, x: str) -> str:
-        """A map with every position twice along both sides."""
+        """Repeats every position of a map twice along both sides."""
         scales = self.numbers([1, 1, 2, 2])
         settings = {"mode": "nearest", "nearest_mode": "floor"}
         return self.add(
@@ -170,15 +171,15 @@ class Graph:
         )
 
     def pool(self, x: str) -> str:
-        """`ops.spatial.max_pool_ceil`: the last of an odd side is alone in its window.
+        """Adds `ops.spatial.max_pool_ceil`, whose output sides are rounded up.
 
-        A border after the end, which counts for nothing, does what rounding up would.
+        Padding after the end with the lowest number has the effect of rounding up.
         """
         settings = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}
         return self.add("MaxPool", x, **settings)
 
     def cut_like(self, x: str, other: str) -> str:
-        """The upper left part of a map, of the size of another."""
+        """Crops a map to the size of another, keeping its upper left part."""
         size = self.add("Shape", other)
         ends = self.add(
             *("Slice", size, self.integers(2), self.integers(4), self.integers(0))
@@ -186,32 +187,32 @@ class Graph:
         return self.add("Slice", x, self.integers(0, 0), ends, self.integers(2, 3))
 
     def channels_first(self, image: str) -> str:
-        """(b, h, w, c) as (b, c, h, w)."""
+        """Transposes (b, h, w, c) to (b, c, h, w)."""
         return self.add("Transpose", image, perm=[0, 3, 1, 2])
 
     def channels_last(self, image: str) -> str:
-        """(b, c, h, w) as (b, h, w, c)."""
+        """Transposes (b, c, h, w) to (b, h, w, c)."""
         return self.add("Transpose", image, perm=[0, 2, 3, 1])
 
     def dense(self, x: str, params: Params) -> str:
-        """A linear map of the last axis, whose weights are sensitive."""
+        """Adds a dense layer over the last axis; its weights have at least 16 bits."""
         kernel = self.weights(params["kernel"], 0, sensitive=True)
         product = self.add("MatMul", x, kernel)
         return self.add("Add", product, self.numbers(params["bias"]))
 
     def unsqueeze(self, x: str, *axes: int) -> str:
-        """A tensor with axes of length 1 at these places of the result."""
+        """Inserts axes of length 1 at these positions of the result."""
         return self.add("Unsqueeze", x, self.integers(*axes))
 
     def spread(self, rows: str, masks: str) -> str:
-        """Numbers of regions at every position, mixed by masks.
+        """Returns values of regions, mixed at every position by the masks.
 
         Args:
-            rows: (b, r, c).
-            masks: (r, h, w).
+            rows: Value of every region, (b, r, c).
+            masks: Share of every region at every position, (r, h, w).
 
         Returns:
-            (b, c, h, w).
+            A map (b, c, h, w).
         """
         flat = self.add("Reshape", masks, self.integers(0, -1))
         turned = self.add("Transpose", rows, perm=[0, 2, 1])
@@ -224,11 +225,11 @@ class Graph:
         return self.add("Reshape", product, shape)
 
     def model(self, name: str, metadata: Mapping[str, str]) -> onnx.ModelProto:
-        """The graph as a model, checked.
+        """Returns the finished graph as a model, after ONNX has checked it.
 
         Args:
-            name: Name of the graph; for people.
-            metadata: Goes into the file.
+            name: Name of the graph, for users.
+            metadata: Entries to write into the file.
         """
         graph = helper.make_graph(
             *(self._nodes, name, self._inputs, self._outputs),
@@ -246,20 +247,20 @@ class Graph:
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the inputs, in order."""
+        """The names of the inputs, in order."""
         return [value.name for value in self._inputs]
 
     @property
     def output_names(self) -> list[str]:
-        """Names of the outputs, in order."""
+        """The names of the outputs, in order."""
         return [value.name for value in self._outputs]
 
 
 def phase_matrix() -> Float[np.ndarray, "9 16"]:
-    """How the taps of a 3x3 kernel add up to four kernels of 2x2 on a doubled map.
+    """Returns the matrix that sums a 3x3 kernel into four 2x2 kernels, one per phase.
 
-    Columns: row and column of the phase, odd positions first (see
-    `ops.conv.upsample_conv3x3_reflect`), then row and column of its kernel.
+    Columns are ordered by row and column of the phase, odd positions first (see
+    `ops.conv.upsample_conv3x3_reflect`), then by row and column of its kernel.
     """
     odd, even = [[1, 0], [1, 0], [0, 1]], [[1, 0], [0, 1], [0, 1]]
     side = np.stack([odd, even], axis=1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What stands beside exported files, and says which model they are of."""
+"""The manifest of exported files, which describes the model and how to run it."""
 
 import dataclasses
 import hashlib
@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 
 
 def identity(file: ModelFile, name: str, license_: str) -> dict[str, Any]:
-    """Which model something is of: name, method, arithmetic, digest and license."""
+    """Returns the identity of a model: name, method, arithmetic, digest and license."""
     return {
         "name": name,
         "method": file.method,
@@ -28,9 +28,9 @@ def identity(file: ModelFile, name: str, license_: str) -> dict[str, Any]:
 
 
 def least_side(file: ModelFile) -> int:
-    """The smallest side of a picture, in px, that an exported model takes.
+    """Returns the smallest side of an image, in px, that an exported model accepts.
 
-    Borders are reflected, which needs a position more than they have.
+    Reflection padding needs one position more than it adds.
     """
     if file.method == "sanet":
         return 17  # two positions at relu5_1
@@ -41,13 +41,13 @@ def least_side(file: ModelFile) -> int:
 
 
 def write_part(path: Path, data: bytes) -> dict[str, Any]:
-    """A file's entry in the manifest, after writing it."""
+    """Writes a file, and returns its entry in the manifest."""
     write_atomically(path, data, "the exported file")
     digest = hashlib.sha256(data).hexdigest()
     return {"path": path.name, "bytes": len(data), "sha256": digest}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes the manifest, after all that it names."""
+    """Writes the manifest; call it last, when all files that it names exist."""
     text = json.dumps(manifest, indent=1) + "\n"
     write_atomically(folder / MANIFEST, text.encode(), "the manifest")

@@ -1,4 +1,4 @@
-"""Which ONNX files each method is exported as, and what its inputs mean."""
+"""The ONNX graphs of each method, and the meaning of their inputs."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -25,17 +25,17 @@ from styleflax.types import Params
 from styleflax.weights.store import ModelFile
 
 StyleKind = Literal["moments", "features", "own"]
-"""What is retained of a painting: its moments at every level, or all of its features;
-`own` takes no paintings."""
+"""The form of an encoded painting: its moments at every level, or all of its features;
+networks of kind `own` have built-in styles and accept no paintings."""
 
 
 class Level(NamedTuple):
-    """A feature map between the two files.
+    """A feature map that the encoder returns and the decoder takes.
 
     Attributes:
         name: Name of the layer.
-        channels: Channels of the map.
-        stride: Pixels of a position along each side.
+        channels: Number of channels.
+        stride: Pixels per position along each side.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Grids of the masks: sides of `repeat * ceil(px / stride)`."""
+    """A grid of averaged masks, whose sides are `repeat * ceil(px / stride)`."""
 
     name: str
     stride: int
@@ -52,13 +52,13 @@ class Grid(NamedTuple):
 
 
 class Graphs(NamedTuple):
-    """A method's files.
+    """The graphs of a method.
 
     Attributes:
-        files: Graphs by name.
-        style: What is retained of a painting.
-        levels: What the encoder returns.
-        grids: Grids of the inputs for masks.
+        files: Graphs by the name of their file.
+        style: Form of an encoded painting.
+        levels: Feature maps that the encoder returns.
+        grids: Grids of the decoder's inputs for masks.
     """
 
     files: dict[str, Graph]
@@ -68,11 +68,11 @@ class Graphs(NamedTuple):
 
 
 def write_graphs(file: ModelFile, storage: Storage) -> Graphs:
-    """The graphs of a model.
+    """Returns the graphs of a model.
 
     Args:
-        file: As loaded.
-        storage: How weights are stored.
+        file: The loaded model file.
+        storage: Storage type of weights: float32, float16 or int8.
 
     Raises:
         ValueError: If the method cannot be exported, or the storage is unknown.
@@ -120,7 +120,7 @@ def _rescaling_graphs(
     encode: Callable[[Graph, str], networks.Maps],
     decode: Callable[[Graph, networks.Maps], str],
 ) -> Graphs:
-    """The graphs of methods that move every level's moments to the style's."""
+    """Returns the graphs of methods that match the moments of every level."""
     g = Graph(storage)
     features = {level: _feature_input(g, level) for level in levels}
     mix = Mix(g.input("weights", ("r", "s")), g.input("strength", ("r",)))
@@ -142,7 +142,7 @@ def _write_sanet(file: ModelFile, storage: Storage) -> Graphs:
 
     def encode(g: Graph, image: str) -> networks.Maps:
         names = tuple(level.name for level in levels)
-        # The softmax of queries and keys enlarges what weights lack in digits.
+        # The softmax of queries and keys amplifies rounding errors of the weights.
         return networks.vgg(g, file.encoder_params, names, image, sensitive="conv4_1")
 
     g = Graph(storage)
@@ -188,8 +188,8 @@ _CIN_GRIDS = (
     *(Grid("conv1", 1), Grid("conv2", 2), Grid("conv3", 4)),
     *(Grid("up1", 4, 2), Grid("up2", 4, 4)),
 )
-"""Where sizes of maps differ in the network of `cin`, each called like its first
-layer: on the way up, an odd side stays as it was rounded on the way down."""
+"""Grids of all sizes of maps in the network of `cin`, each named after its first layer.
+An odd side is rounded up when it is halved and doubled afterwards."""
 
 
 def _write_cin(file: ModelFile, storage: Storage) -> Graphs:
@@ -236,7 +236,7 @@ def _encoder_graph(
 
 
 def _feature_of(level: Level) -> tuple[str, tuple[str | int, ...]]:
-    """Name and shape of a level's features in both files."""
+    """Returns the name and shape of a level's features in both files."""
     sides = f"{level.name}_h", f"{level.name}_w"
     return f"features.{level.name}", ("b", level.channels, *sides)
 

@@ -51,7 +51,7 @@ def export_model(
         raise ImportError('ONNX needs onnx: pip install "styleflax[export]"')
     file, name = load_model(path), path.stem
     license_ = _license_of(file, is_ours=path in packaged_models().values())
-    # Late, as the one needs a package of the extra, and the other takes long.
+    # Imported late: the first needs a package of the extra, the second imports JAX.
     if format == "onnx":
         from styleflax.export.onnx_files import export_onnx  # noqa: PLC0415
 
@@ -63,6 +63,6 @@ def export_model(
 
 
 def _license_of(file: ModelFile, *, is_ours: bool) -> str:
-    """What the model file says; files of ours that say nothing have the package's."""
+    """Returns the license in the model file, or else that of the package's models."""
     ours = _WITH_VGG if file.encoder_params else _OURS
     return str(file.provenance.get("license", ours if is_ours else ""))

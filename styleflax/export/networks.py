@@ -1,4 +1,4 @@
-"""The networks of `models` as parts of ONNX graphs, written from their parameters."""
+"""The networks of `models` as parts of ONNX graphs, built from their parameters."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,20 +23,20 @@ from styleflax.models.vgg import (
 from styleflax.types import Params
 
 Maps = dict[str, str]
-"""Names of tensors by layer."""
+"""The names of tensors by layer."""
 
 
 def vgg(
     g: Graph, params: Params, layers: Sequence[str], image: str, sensitive: str = ""
 ) -> Maps:
-    """Features of an image (b, 3, h, w) by layer; see `models.vgg`.
+    """Adds a VGG network, and returns its features by layer; see `models.vgg`.
 
     Args:
         g: The graph.
-        params: Params of the network.
-        layers: Which to return.
-        image: Its pixels.
-        sensitive: Up to this convolution 8 bits are too few; "" for none.
+        params: Parameters of the network.
+        layers: Names of the layers to return.
+        image: The image, (b, 3, h, w).
+        sensitive: Last convolution that needs more than 8 bits; "" for none.
     """
     network = VGG.of_params(params, tuple(layers))
     x = _vgg_input(g, params, image)
@@ -52,7 +52,7 @@ def vgg(
 
 def _vgg_input(g: Graph, params: Params, image: str) -> str:
     if "preprocess" in params:
-        # A few numbers of up to 255, which are stored as they are.
+        # These few numbers of up to 255 are stored in full precision.
         mix = np.asarray(params["preprocess"]["kernel"]).transpose(3, 2, 0, 1)
         operands = g.numbers(mix), g.numbers(params["preprocess"]["bias"])
         return g.add("Conv", image, *operands, kernel_shape=[1, 1])
@@ -61,7 +61,7 @@ def _vgg_input(g: Graph, params: Params, image: str) -> str:
 
 
 def decoder(g: Graph, params: Params, x: str) -> str:
-    """An image (b, 3, h, w) of features at relu4_1; see `models.vgg`."""
+    """Adds the decoder of relu4_1; returns an image (b, 3, h, w). See `models.vgg`."""
     for name in DECODER_LAYERS:
         convolve = g.upsample_conv if name in UPSAMPLED else g.reflect_conv
         x = convolve(x, params[name])
@@ -71,7 +71,7 @@ def decoder(g: Graph, params: Params, x: str) -> str:
 
 
 def lite_encoder(g: Graph, params: Params, image: str) -> Maps:
-    """Features of an image (b, 3, h, w) by level; see `models.lite`."""
+    """Adds the encoder of `models.lite`; returns the features of an image by level."""
     x = g.add("Sub", image, g.numbers(0.5))
     x = _leaky(g, g.reflect_conv(x, params["half_down"], stride=2))
     features = {}
@@ -82,7 +82,7 @@ def lite_encoder(g: Graph, params: Params, image: str) -> Maps:
 
 
 def lite_decoder(g: Graph, params: Params, features: Maps) -> str:
-    """An image (b, 3, h, w) of features at all levels; see `models.lite`."""
+    """Adds the decoder of `models.lite`; returns an image (b, 3, h, w)."""
 
     def enlarge(x: str, name: str) -> str:
         return g.upsample_conv(_leaky(g, x), params[name])
@@ -112,14 +112,14 @@ def transformer_net(
     image: str,
     normalize: Callable[[str, str], str],
 ) -> str:
-    """A stylized image (b, 3, h, w); see `models.transformer_net`.
+    """Adds a transformer network, and returns the stylized image (b, 3, h, w).
 
     Args:
         g: The graph.
-        net: Says which parts the network has.
+        net: The Flax module, which defines the parts; see `models.transformer_net`.
         params: Parameters of the network.
-        image: (b, 3, h, w).
-        normalize: (layer, map) -> the normalized map, for layers that are.
+        image: The photo, (b, 3, h, w).
+        normalize: Function (layer, map) -> normalized map, for normalized layers.
     """
     at_start = net.padding == "reflect-start"
     border, inner = ("zero", "none") if at_start else ("mirror", "mirror")

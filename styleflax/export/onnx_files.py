@@ -1,4 +1,4 @@
-"""A model as ONNX files and a manifest that says how to use them."""
+"""Exporting a model as ONNX files with a manifest that says how to run them."""
 
 import json
 import os
@@ -21,8 +21,8 @@ from styleflax.methods import controls_of
 from styleflax.weights.store import ModelFile
 
 METADATA_KEY = "styleflax"
-"""Under this name every ONNX file holds, as JSON, what
-`manifest.identity` returns, and which part of the model it is."""
+"""Metadata key of ONNX files; its value is the JSON of `manifest.identity` and the name
+of the part."""
 
 
 def export_onnx(
@@ -34,12 +34,12 @@ def export_onnx(
 ) -> dict[str, Any]:
     """Exports a model as ONNX files and returns their manifest.
 
-    There is an encoder and a decoder, which includes the transfer, so that large
-    pictures can be tiled and paintings are encoded once; networks with built-in styles
-    are one file. Sizes and batches are free.
+    An encoder and a decoder, which includes the transfer, are written, so that large
+    images can be tiled and paintings are encoded once. Networks with built-in styles
+    become one file. Image sizes and the batch size are free.
 
     Args:
-        file: As `load_model` returned it.
+        file: A model file, as `load_model` returns it.
         folder: Folder to write, created if needed; older files are replaced.
         storage: Type of the stored weights: float16 halves the files; int8, with scales
             per output channel, reduces them to a quarter.
@@ -96,7 +96,7 @@ def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
 
 
 def _palette(file: ModelFile, style: str) -> dict[str, Any] | None:
-    """A palette without the axis of styles that model files have."""
+    """Returns a palette without the axis of styles that model files have."""
     if style not in file.palettes:
         return None
     return {name: values[0] for name, values in file.palettes[style].items()}

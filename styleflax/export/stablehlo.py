@@ -1,4 +1,4 @@
-"""A model as StableHLO programs by `jax.export`, for CPU, CUDA and TPU in one file."""
+"""Exporting a model as StableHLO programs that run on CPU, CUDA and TPU."""
 
 import itertools
 import os
@@ -47,13 +47,14 @@ def export_stablehlo(
     num_styles: int = 1,
     num_regions: int = 1,
 ) -> dict[str, Any]:
-    """Exports a model as StableHLO programs with its weights, returns the manifest.
+    """Exports a model as StableHLO programs with weights, and returns their manifest.
 
     `stylize` takes photos, a list of styles and a dict of controls (see
-    `docs/export.md`); `encode_style` encodes a painting. Sizes and the batch are free.
+    `docs/export.md`); `encode_style` encodes a painting. Image sizes and the batch
+    size are free.
 
     Args:
-        file: As `load_model` returned it.
+        file: A model file, as `load_model` returns it.
         folder: Folder to write; older files are replaced.
         name: Name of the model, for users.
         license_: License of the weights, for users.
@@ -70,17 +71,17 @@ def export_stablehlo(
     for what, number in (("num_styles", num_styles), ("num_regions", num_regions)):
         if number < 1:
             raise ValueError(f"{what} must be at least 1, got {number}")
-    # Maps are enlarged before they are convolved, and attention is dense: the other
-    # ways need to know sizes.
+    # With `native`, maps are enlarged before they are convolved and attention is dense,
+    # because the faster forms need static sizes.
     model, least = build_model(file, native=True), least_side(file)
-    kept = _Kept(model, file.palettes)
+    exported = _Functions(model, file.palettes)
     programs, style = {}, None
     if not model.method.styles:
-        encoder = _export(kept.encode_style, _images("1,hs,ws,3", least))
+        encoder = _export(exported.encode_style, _images("1,hs,ws,3", least))
         programs["encode_style"] = encoder
         style = jax.tree.unflatten(encoder.out_tree, encoder.out_avals)
     arguments = _arguments(model.method, style, least, num_styles, num_regions)
-    programs["stylize"] = _export(kept.stylize, *arguments)
+    programs["stylize"] = _export(exported.stylize, *arguments)
     make_folder(Path(folder))
     manifest = {
         "format": FORMAT_VERSION,
@@ -101,21 +102,21 @@ def export_stablehlo(
     return manifest
 
 
-class _Kept:
-    """A model's functions, with weights in 16 bits where that changes none."""
+class _Functions:
+    """The functions of a model to export; weights have 16 bits if that is lossless."""
 
     def __init__(self, model: Model, palettes: Mapping[str, Any]) -> None:
         self._method = model.method
         parts = model.variables, model.frozen
         self._stored = jax.tree.map(_shortened, jax.device_get(parts))
-        known = [palettes[name] for name in model.method.styles if name in palettes]
+        own = [palettes[name] for name in model.method.styles if name in palettes]
         self._palette = {}
-        if known and len(known) == len(model.method.styles):
-            stacked = {k: np.concatenate([p[k] for p in known]) for k in known[0]}
+        if own and len(own) == len(model.method.styles):
+            stacked = {k: np.concatenate([p[k] for p in own]) for k in own[0]}
             self._palette = {PALETTE: jax.tree.map(np.float32, stacked)}
 
     def encode_style(self, painting: Image) -> Style:
-        """What is retained of a painting, and its palette."""
+        """Returns an encoded painting with its palette."""
         variables, frozen = self._restored()
         inputs = {"image": painting}
         return encode_painting(self._method, variables, frozen, inputs)
@@ -123,7 +124,7 @@ class _Kept:
     def stylize(
         self, photos: Image, styles: Sequence[Style], controls: Mapping[str, Array]
     ) -> Image:
-        """Photos in the styles, RGB in [0, 1]."""
+        """Returns the photos in the styles, RGB in [0, 1]."""
         method, (variables, frozen) = self._method, self._restored()
         if method.styles:
             tables = variables.players["model"].get(STYLES, {})
@@ -142,7 +143,7 @@ class _Kept:
         image = drawn(plain)
         if "detail" in controls:
             lacking = controls["detail"] * jnp.maximum(1.0 - plain.strength, 0.0)
-            # The second decoding only where it is looked at.
+            # Decodes a second time only if the result is used.
             reproduction = lax.cond(
                 jnp.any(lacking > 0),
                 lambda: drawn(at_strength_0(plain)),
@@ -156,12 +157,13 @@ class _Kept:
         return jnp.clip(image, 0.0, 1.0)
 
     def _restored(self) -> Any:
-        # In two steps, the second of which is a part of the program.
+        # Of these two conversions only the second becomes part of the program, so the
+        # file stores 16 bits.
         return jax.tree.map(lambda x: jnp.asarray(x).astype("float32"), self._stored)
 
 
 def _plain(controls: Mapping[str, Array]) -> Controls:
-    """What the method itself is given."""
+    """Returns the controls as the method takes them."""
     extras = {k: controls[k] for k in controls if k == "level_balance"}
     weights = controls.get("weights", jnp.ones((1, 1)))
     strength = controls.get("strength", jnp.ones(len(weights)))
@@ -172,7 +174,7 @@ def _plain(controls: Mapping[str, Array]) -> Controls:
 def _arguments(
     method: Method, style: Style | None, least: int, num_styles: int, num_regions: int
 ) -> tuple[Any, list[Style], dict[str, Any]]:
-    """Shapes of what `stylize` takes."""
+    """Returns the shapes of the arguments of `stylize`."""
     photos, styles = _images("b,h,w,3", least), []
     scope = photos.shape[1].scope
     names = (f"side{i}" for i in itertools.count())
@@ -202,7 +204,7 @@ def _arguments(
 
 
 def _images(sizes: str, least: int) -> Any:
-    """Pictures of sizes that are letters, of at least so many px."""
+    """Returns images whose sizes are symbols, with a lower bound in px."""
     sides = sizes.split(",")[1:3]
     scope = jax.export.SymbolicScope([f"{side} >= {least}" for side in sides])
     shape = jax.export.symbolic_shape(sizes, scope=scope)

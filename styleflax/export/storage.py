@@ -1,4 +1,4 @@
-"""How exported weights are stored; all of them are computed with in float32."""
+"""Storage types of exported weights; all computations are in float32."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -9,27 +9,27 @@ Storage = Literal["float32", "float16", "int8"]
 
 
 def check_storage(storage: str) -> None:
-    """Refuses a storage that is unknown.
+    """Checks the name of a storage type.
 
     Raises:
-        ValueError: Naming those that are known.
+        ValueError: If it is unknown.
     """
     if storage not in get_args(Storage):
         raise ValueError(f"storage must be one of {get_args(Storage)}, got {storage!r}")
 
 
 GROUP = 16
-"""Input channels that share a scale in int8, which takes 2 bytes. With one scale for
-all inputs of an output channel, pictures of AdaIN were 39 dB from exact ones; so they
-are 48."""
+"""Number of input channels that share one scale of 2 bytes in int8. Images of AdaIN
+have a PSNR of 48 dB against float32 ones, and 39 dB with one scale for all inputs of an
+output channel."""
 
 
 class Quantized(NamedTuple):
-    """Weights in 8 bits: `(whole * scale).reshape(shape)`.
+    """Weights in 8 bits, restored as `(whole * scale).reshape(shape)`.
 
     Attributes:
-        whole: With the axis of input channels split into groups and their members.
-        scale: Scale of every group, for each output channel and place in a kernel.
+        whole: Integers; the axis of input channels is split into groups and members.
+        scale: Scale of every group, for each output channel and kernel position.
     """
 
     whole: Int8[np.ndarray, "..."]
@@ -37,7 +37,7 @@ class Quantized(NamedTuple):
 
 
 def quantize(weights: Float[np.ndarray, "..."], inputs: int) -> Quantized:
-    """Weights in 8 bits.
+    """Returns weights in 8 bits, with a scale per group of input channels.
 
     Args:
         weights: Weights of any shape.
@@ -48,7 +48,7 @@ def quantize(weights: Float[np.ndarray, "..."], inputs: int) -> Quantized:
     split = (*shape[:inputs], channels // group, group, *shape[inputs + 1 :])
     grouped = weights.reshape(split)
     largest = np.abs(grouped).max(axis=inputs + 1, keepdims=True)
-    # Below it 16 bits have no digits left; such weights count for nothing.
+    # Smaller scales lose their digits in float16; such weights are negligible.
     scale = np.maximum(largest / 127.0, np.finfo(np.float16).tiny).astype(np.float16)
     whole = np.round(grouped / scale.astype(np.float32)).clip(-127, 127)
     return Quantized(whole.astype(np.int8), scale)

@@ -1,4 +1,4 @@
-"""The transfers of methods as parts of ONNX graphs: moments, attention, own styles."""
+"""The transfers of methods as parts of ONNX graphs: by moments and by attention."""
 
 from typing import NamedTuple
 
@@ -7,18 +7,18 @@ from styleflax.types import Params
 
 
 class Statistics(NamedTuple):
-    """Names of a level's moments, each (..., c)."""
+    """Names of the tensors of a level's moments, each (..., c)."""
 
     mean: str
     std: str
 
 
 class Mix(NamedTuple):
-    """Names of what says which style goes where.
+    """Names of the tensors that mix styles in regions.
 
     Attributes:
-        weights: (r, s).
-        strength: (r,); "" where weights hold it.
+        weights: Share of every style in every region, (r, s).
+        strength: Strength of every region, (r,); "" if the weights include it.
     """
 
     weights: str
@@ -26,26 +26,26 @@ class Mix(NamedTuple):
 
 
 def content_statistics(g: Graph, level: str, channels: int) -> Statistics:
-    """Inputs for the moments of the content's regions, (b, r, c)."""
+    """Adds inputs for the moments of the content's regions, (b, r, c)."""
     names = (f"content.{level}.{name}" for name in Statistics._fields)
     return Statistics(*(g.input(name, ("b", "r", channels)) for name in names))
 
 
 def style_statistics(g: Graph, level: str, channels: int) -> Statistics:
-    """Inputs for the moments of styles, (s, c)."""
+    """Adds inputs for the moments of styles, (s, c)."""
     names = (f"style.{level}.{name}" for name in Statistics._fields)
     return Statistics(*(g.input(name, ("s", channels)) for name in names))
 
 
 def masks_input(g: Graph, name: str) -> str:
-    """An input for masks on a grid, or for one of 1 position that is everywhere."""
+    """Adds an input for masks on a grid; a mask of 1 x 1 covers the whole image."""
     return g.input(f"masks.{name}", ("r", f"{name}_mask_h", f"{name}_mask_w"))
 
 
 def rescale_regions(
     g: Graph, feature: str, content: Statistics, style: Statistics, mix: Mix, masks: str
 ) -> str:
-    """`ops.adain.rescale_regions`, as one gain and one bias at every position."""
+    """Adds `ops.adain.rescale_regions` as one gain and one bias per position."""
     new_mean = g.add("MatMul", mix.weights, style.mean)
     new_std = g.add("MatMul", mix.weights, style.std)
     scale = g.add("Div", new_std, content.std)
@@ -61,15 +61,15 @@ def rescale_regions(
 def attend(
     g: Graph, params: Params, feature: str, level: str, channels: int, mix: Mix
 ) -> str:
-    """What a level's positions attend to, (b, c, h, w); see `models.sanet`.
+    """Adds the attention of a level, and returns its result (b, c, h, w).
 
     Args:
         g: The graph.
-        params: Parameters of the block.
-        feature: (b, c, h, w).
-        level: Level of the feature.
-        channels: Channels of the feature.
-        mix: Mix of styles; below strength 1 the content is the last of them.
+        params: Parameters of the attention block; see `models.sanet`.
+        feature: Feature map of the content, (b, c, h, w).
+        level: Name of the level.
+        channels: Number of channels of the feature map.
+        mix: Mix of styles; below strength 1 the content is the last style.
     """
     of_style = (f"style.{level}", ("s", f"{level}_m"))
     raw = g.input(f"{of_style[0]}.features", (*of_style[1], channels))

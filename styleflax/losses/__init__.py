@@ -7,6 +7,7 @@ from styleflax.lazy import lazy_names
 if TYPE_CHECKING:
     from styleflax.losses.adversarial import adversarial_loss, critic_loss
     from styleflax.losses.content import (
+        grid_loss,
         mse_loss,
         out_of_range_loss,
         pixel_loss,
@@ -41,6 +42,7 @@ __all__ = [
     "find_style_loss",
     "gaussian_mmd_loss",
     "gram_loss",
+    "grid_loss",
     "histogram_loss",
     "linear_mmd_loss",
     "mean_std_loss",
@@ -65,6 +67,7 @@ __getattr__, __dir__ = lazy_names(
         "find_style_loss": "style",
         "gaussian_mmd_loss": "distributions",
         "gram_loss": "style",
+        "grid_loss": "content",
         "histogram_loss": "distributions",
         "linear_mmd_loss": "distributions",
         "mean_std_loss": "style",

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 from styleflax.ops.color_match import (
     Palette,
     color_moments,
+    color_palette,
     match_chroma,
     mix_palettes,
-    palette_of,
 )
 from styleflax.ops.spatial import area_average
 from styleflax.types import Image
@@ -32,7 +32,7 @@ def with_palette(
     image, part = inputs["image"], inputs.get("mask")
     if part is not None:
         part = area_average(part, *image.shape[1:3])
-    return {**style, PALETTE: palette_of(image, part)._asdict()}
+    return {**style, PALETTE: color_palette(image, part)._asdict()}
 
 
 def add_palette(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         match_lab,
         rgb_to_lab,
     )
-    from styleflax.ops.color_match import Palette, match_chroma, palette_of
+    from styleflax.ops.color_match import Palette, color_palette, match_chroma
     from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
     from styleflax.ops.spatial import (
         Extent,
@@ -41,6 +41,7 @@ __all__ = [
     "area_average",
     "average_pool_ceil",
     "channel_mean_std",
+    "color_palette",
     "conv3x3_reflect",
     "coral_recolor",
     "gram_matrix",
@@ -53,7 +54,6 @@ __all__ = [
     "merge_moments",
     "middle_half",
     "moments_mean_std",
-    "palette_of",
     "partial_attention",
     "reflection_pad",
     "region_moments",
@@ -84,7 +84,7 @@ __getattr__, __dir__ = lazy_names(
         "merge_moments": "statistics",
         "middle_half": "spatial",
         "moments_mean_std": "statistics",
-        "palette_of": "color_match",
+        "color_palette": "color_match",
         "partial_attention": "attention",
         "reflection_pad": "spatial",
         "region_moments": "statistics",

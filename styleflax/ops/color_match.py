@@ -123,7 +123,7 @@ def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
     return ColorMoments(count, a.mean + difference * share, a.m2 + b.m2 + between)
 
 
-def palette_of(image: Float[Array, "1 h w 3"], part: Array | None = None) -> Palette:
+def color_palette(image: Float[Array, "1 h w 3"], part: Array | None = None) -> Palette:
     """Returns the palette of a painting, (1, ...).
 
     Args:
@@ -219,7 +219,7 @@ def match_chroma(
         >>> import jax.numpy as jnp
         >>> import jax
         >>> image, painting = jax.random.uniform(jax.random.key(0), (2, 1, 8, 8, 3))
-        >>> result = match_chroma(image, palette_of(painting), 1.0)
+        >>> result = match_chroma(image, color_palette(painting), 1.0)
         >>> result.shape
         (1, 8, 8, 3)
     """

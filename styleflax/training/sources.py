@@ -22,7 +22,7 @@ from styleflax.images.decoding import ImageError
 from styleflax.images.files import to_float
 from styleflax.images.listing import RULES
 from styleflax.methods.base import Batch, Method
-from styleflax.ops.color_match import palette_of
+from styleflax.ops.color_match import color_palette
 from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
 from styleflax.training.workdir import check_pictures, recorded_rules
 
@@ -76,7 +76,7 @@ def read_palettes(
     palettes = {}
     for index, name in enumerate(method.styles):
         square = to_float(center_crop(styles[index], style_px))
-        palette = palette_of(jnp.asarray(square)[None])
+        palette = color_palette(jnp.asarray(square)[None])
         palettes[name] = {
             k: np.asarray(v).tolist() for k, v in palette._asdict().items()
         }

@@ -1,1 +1,1 @@
-"""The page: style transfer in a browser, without a server, or with the local app."""
+"""Style transfer in a browser: a static page, and a local app that serves it."""

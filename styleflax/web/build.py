@@ -1,4 +1,4 @@
-"""What `make site` runs: the page with its runtime, gallery and first model."""
+"""Building the page with its runtime, gallery and first model, for `make site`."""
 
 import shutil
 import sys
@@ -15,16 +15,16 @@ RUNTIME = (
     "ort-wasm-simd-threaded.asyncify.mjs",
     "ort-wasm-simd-threaded.asyncify.wasm",
 )
-"""Files of onnxruntime-web: for the processor, and for the graphics card."""
+"""Files of onnxruntime-web: three for the CPU, then three for the GPU."""
 
 
 def build_page(folder: Path, node_modules: Path, model: str) -> None:
     """Builds the page's folder from scratch.
 
     Args:
-        folder: What is there of that name is removed first.
-        node_modules: Where npm has put onnxruntime-web.
-        model: Name or file of the model that the page begins with.
+        folder: The folder to write; an older one is removed first.
+        node_modules: The folder in which npm installed onnxruntime-web.
+        model: Name or file of the model that the page loads first.
 
     Raises:
         FileNotFoundError: If the runtime or the model is missing.
@@ -49,14 +49,14 @@ def build_page(folder: Path, node_modules: Path, model: str) -> None:
 
 
 def licenses() -> str:
-    """The licenses of all that the page contains."""
+    """Returns the licenses of everything that the page contains, as one text."""
     root = _HERE.parents[1]
     parts = {
         "styleflax": root / "LICENSE",
         "styleflax: notice": root / "NOTICE",
         "Sample photos and gallery": _HERE / "licenses/photos.txt",
         "onnxruntime-web": _HERE / "licenses/onnxruntime.txt",
-        "What onnxruntime-web contains": _HERE / "licenses/onnxruntime-notices.txt",
+        "Components of onnxruntime-web": _HERE / "licenses/onnxruntime-notices.txt",
     }
     line = "=" * 70
     texts = [

@@ -1,8 +1,8 @@
-"""What stands before every request: whose page it comes from, and how it is answered.
+"""Middleware that refuses requests of other sites and sets security headers.
 
 A page of another site can make a browser send requests to an app on this machine. It
 cannot choose the headers Host (which, after DNS rebinding, names the other site),
-Origin and Sec-Fetch-Site, so these decide.
+Origin and Sec-Fetch-Site. The decision therefore rests on these three.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Names of this machine for itself."""
+"""Names by which this machine reaches itself."""
 API = "/api/"
 HEADER_BYTES = 16 * 1024
-"""Size of the headers of a request."""
+"""Largest size of the headers of a request, in bytes."""
 _OWN_SITES = frozenset({"same-origin", "none"})
 _POLICY = "; ".join(
     (
@@ -47,12 +47,12 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses requests of other sites, and completes the headers of every answer.
+    """ASGI middleware that refuses foreign requests and completes all responses.
 
     Args:
-        app: What answers.
-        hosts: Names and addresses, without a port, that the header Host may have.
-        send_s: Seconds within which a client must take the next bytes of an answer.
+        app: The application behind it.
+        hosts: Names and addresses, without a port, that the header Host may contain.
+        send_s: Seconds within which a client must accept the next bytes of a response.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], send_s: float) -> None:
@@ -60,7 +60,7 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Answers one request, or passes it on to the application."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -85,27 +85,27 @@ class Guard:
             > HEADER_BYTES
         ):
             answer = _refusal(
-                431, f"headers must be at most {HEADER_BYTES} bytes in all"
+                431, f"headers must be at most {HEADER_BYTES} bytes in total"
             )
         elif reason is not None:
             answer = _refusal(403, reason)
         await answer(scope, receive, send_completed)
 
     def _why_foreign(self, headers: Headers, *, is_private: bool) -> str | None:
-        """One line for why a request is refused; None if it is not."""
+        """Returns one line that says why a request is refused; None if it is not."""
         host = headers.get("host", "")
         if _host_name(host) not in self._hosts:
             return (
                 f"the header Host must name this app ({', '.join(sorted(self._hosts))}"
-                f"), got {host[:80]!r}; start the app with --allow-host NAME to be "
-                "reached by another name"
+                f"), got {host[:80]!r}; start the app with --allow-host NAME to "
+                "allow another name"
             )
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host.lower():
-            return f"requests of pages of {origin[:80]!r} are refused"
+            return f"requests from pages of {origin[:80]!r} are refused"
         site = headers.get("sec-fetch-site", "none")
         if is_private and site not in _OWN_SITES:
-            return "requests of pages of other sites are refused"
+            return "requests from pages of other sites are refused"
         return None
 
 
@@ -114,10 +114,10 @@ def _refusal(status: int, reason: str) -> JSONResponse:
 
 
 def _host_name(host: str) -> str | None:
-    """The name in a header Host; None if it is not one."""
+    """Returns the name in a header Host; None if the header is malformed."""
     try:
         parts = urlsplit(f"//{host}")
-        parts.port  # noqa: B018  (raises ValueError if it is no port)
+        parts.port  # noqa: B018  (raises ValueError if the port is not a number)
     except ValueError:
         return None
     plain = parts.netloc == host and "@" not in host

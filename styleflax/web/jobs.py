@@ -1,4 +1,4 @@
-"""The queue of jobs: one worker for each device, progress, canceling, forgetting."""
+"""The job queue of the app: one worker per device, progress, cancellation, expiry."""
 
 import contextlib
 import dataclasses
@@ -22,24 +22,24 @@ Phase = Literal[
 ]
 _ENDED = frozenset({"done", "failed", "canceled"})
 _FIRST_GUESS_S = 5.0
-"""Seconds that a job takes, as long as none has been timed."""
+"""Assumed duration of a job in seconds until one has been timed."""
 _NEWEST = 0.3
-"""Weight of the last job in the average of their seconds."""
+"""Weight of the latest job in the moving average of durations."""
 
 
 class CanceledError(Exception):
-    """Raised inside of a job that is to end."""
+    """Raised inside a job whose cancellation was requested."""
 
 
 class Result(NamedTuple):
-    """The file that a job made.
+    """The file that a job wrote.
 
     Attributes:
-        path: In the folder of the job.
-        media_type: As "image/png".
-        width: In px.
-        height: In px.
-        num_frames: Num frames of a video; None of a picture.
+        path: Its path, inside the folder of the job.
+        media_type: Its media type, for example "image/png".
+        width: Width in px.
+        height: Height in px.
+        num_frames: Number of frames of a video; None for an image.
     """
 
     path: Path
@@ -51,20 +51,22 @@ class Result(NamedTuple):
 
 @dataclasses.dataclass
 class Job:
-    """One job; its worker writes to it, and whoever asks reads it.
+    """One job; its worker writes to it while requests read it.
 
     Attributes:
-        id: Random, so that only who has sent the job can ask for it.
-        folder: With everything that was uploaded or made; removed with the job.
-        payload: What the worker is to do.
-        state: Where it is.
-        phase: What a running job is doing.
-        done: Steps of that phase that are done.
-        total: Steps of that phase; None if unknown.
-        error: Why it failed, in one line.
-        notes: What could not be done as asked.
-        result: What was made.
-        seconds: That it ran.
+        id: A random identifier, known only to the client that sent the job.
+        folder: Folder of all uploaded and written files; removed with the job.
+        payload: The task, as the worker understands it.
+        state: Stage of the job in the queue.
+        phase: Current work of a running job.
+        done: Number of finished steps of that phase.
+        total: Number of steps of that phase; None if unknown.
+        error: Reason of a failure, in one line.
+        notes: Lines about options that could not be honored.
+        result: The written file; None until the job is done.
+        seconds: Run time of the job.
+        ended_at: `time.monotonic()` at its end; 0 before.
+        cancel_requested: Set when the job must end early.
     """
 
     id: str
@@ -79,32 +81,39 @@ class Job:
     result: Result | None = None
     seconds: float = 0.0
     ended_at: float = 0.0
-    asked_to_stop: threading.Event = dataclasses.field(default_factory=threading.Event)
+    cancel_requested: threading.Event = dataclasses.field(
+        default_factory=threading.Event
+    )
 
     def at(self, phase: Phase, done: int = 0, total: int | None = None) -> None:
-        """Takes note of progress.
+        """Records progress.
+
+        Args:
+            phase: Current work.
+            done: Number of finished steps of that phase.
+            total: Number of steps of that phase; None if unknown.
 
         Raises:
-            CanceledError: The job is to end.
+            CanceledError: If cancellation was requested.
         """
-        if self.asked_to_stop.is_set():
+        if self.cancel_requested.is_set():
             raise CanceledError
         self.phase, self.done, self.total = phase, done, total
 
     def note(self, text: str) -> None:
-        """Takes note of what could not be done as asked."""
+        """Records a line about an option that could not be honored."""
         self.notes.append(" ".join(text.split()))
 
 
 class Jobs:
-    """All jobs of the app, and the workers that do them.
+    """All jobs of the app and the workers that run them.
 
     Args:
-        folder: Below which every job has a folder of its own.
-        workers: What does a job, one for each device; a worker has a thread of its own,
-            does one job after the other and returns its result.
-        describe: The one line for what a worker raises.
-        limits: On their number.
+        folder: Folder in which every job gets a folder of its own.
+        workers: One function per device that runs a job and returns its result. Each
+            has a thread of its own and runs one job after another.
+        describe: Function that turns an exception of a worker into one line.
+        limits: Limits on the number of jobs and on how long results are retained.
     """
 
     def __init__(
@@ -120,7 +129,7 @@ class Jobs:
         self._num_reserved, self._mean_s = 0, _FIRST_GUESS_S
         self._changed, self._is_closed = threading.Condition(), False
         self._threads = [
-            # Daemons, as a program on a device cannot be interrupted at exit.
+            # Daemon threads, because a program on a device cannot be interrupted.
             threading.Thread(target=self._work, args=(worker,), daemon=True)
             for worker in workers
         ]
@@ -129,18 +138,18 @@ class Jobs:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[Job]:
-        """A place in the queue for the block, with a folder to upload to.
+        """Reserves a place in the queue, and yields a job with a folder for uploads.
 
-        The job waits from `submit` on; one that has not been submitted at the end of
-        the block is removed with its folder.
+        The job joins the queue at `submit`. If it was not submitted by the end of the
+        block, it is removed with its folder.
 
         Raises:
-            RefusedError: The queue is full; says when to try again.
+            RefusedError: If the queue is full; the error says when to try again.
         """
         with self._changed:
             if self._num_reserved + len(self._waiting) >= self._limits.queue:
                 raise refuse_full(
-                    f"the queue is full ({self._limits.queue} jobs wait)",
+                    f"the queue is full ({self._limits.queue} jobs are waiting)",
                     self._mean_s,
                 )
             self._num_reserved += 1
@@ -156,7 +165,12 @@ class Jobs:
                 _remove(job)
 
     def submit(self, job: Job, payload: Any) -> None:
-        """Puts a job that has a place into the queue."""
+        """Puts a job, for which `place` reserved a place, into the queue.
+
+        Args:
+            job: The job that `place` yielded.
+            payload: The task, which is passed to the worker as `job.payload`.
+        """
         job.payload = payload
         with self._changed:
             self._jobs[job.id] = job
@@ -164,29 +178,29 @@ class Jobs:
             self._changed.notify()
 
     def find(self, job_id: str) -> Job:
-        """Returns a job.
+        """Returns the job with this identifier.
 
         Raises:
-            RefusedError: There is none, or it has been forgotten.
+            RefusedError: If there is none, or its result has expired.
         """
         job = self._jobs.get(job_id)
         if job is None:
             raise RefusedError(
                 404,
-                "there is no such job; results are kept for "
-                f"{self._limits.keep_s / 60:g} minutes",
+                "there is no such job; results are retained for "
+                f"{self._limits.retain_s / 60:g} minutes",
             )
         return job
 
     def num_ahead(self, job: Job) -> int:
-        """Returns how many jobs are done before this one begins."""
+        """Returns the number of waiting jobs that run before this one."""
         with self._changed:
             return self._waiting.index(job) if job in self._waiting else 0
 
     def stop(self, job: Job) -> None:
-        """Ends a job, wherever it is, and forgets it once it has ended."""
+        """Cancels a job in any state, and removes it once it has ended."""
         with self._changed:
-            job.asked_to_stop.set()
+            job.cancel_requested.set()
             if job in self._waiting:
                 self._waiting.remove(job)
                 job.state, job.ended_at = "canceled", time.monotonic()
@@ -194,18 +208,18 @@ class Jobs:
                 self._forget(job)
 
     def forget_old(self) -> None:
-        """Removes jobs that ended long ago, and the oldest of too many."""
+        """Removes expired jobs, and the oldest ones above the limit on their number."""
         with self._changed:
             ended = [job for job in self._jobs.values() if job.state in _ENDED]
             ended.sort(key=lambda job: job.ended_at)
-            surplus = max(0, len(ended) - self._limits.kept_jobs)
-            past = time.monotonic() - self._limits.keep_s
+            surplus = max(0, len(ended) - self._limits.retained_jobs)
+            past = time.monotonic() - self._limits.retain_s
             for place, job in enumerate(ended):
                 if place < surplus or job.ended_at < past:
                     self._forget(job)
 
     def close(self, patience_s: float = 5.0) -> bool:
-        """Ends all jobs; returns whether all workers have ended in time.
+        """Cancels all jobs, and returns whether all workers ended in time.
 
         Args:
             patience_s: Seconds to wait for the workers.
@@ -213,7 +227,7 @@ class Jobs:
         with self._changed:
             self._is_closed = True
             for job in [*self._jobs.values()]:
-                job.asked_to_stop.set()
+                job.cancel_requested.set()
             self._waiting.clear()
             self._changed.notify_all()
         deadline = time.monotonic() + patience_s
@@ -240,18 +254,18 @@ class Jobs:
             state = "done"
         except CanceledError:
             state = "canceled"
-        except Exception as error:  # a fault of one job must not end the others
+        except Exception as error:  # a failing job must not end the worker
             job.error = self._describe(job, error)
             logger.debug("job failed", exc_info=error)
-        kept = None if job.result is None else job.result.path
-        _empty(job.folder, kept)
+        result_path = None if job.result is None else job.result.path
+        _empty(job.folder, result_path)
         job.payload = None
         with self._changed:
             job.ended_at = time.monotonic()
             job.seconds = job.ended_at - started
             self._mean_s += _NEWEST * (job.seconds - self._mean_s)
             job.state = state
-            if job.asked_to_stop.is_set():
+            if job.cancel_requested.is_set():
                 job.state = "canceled"
                 self._forget(job)
 
@@ -264,10 +278,10 @@ def _remove(job: Job) -> None:
     shutil.rmtree(job.folder, ignore_errors=True)
 
 
-def _empty(folder: Path, kept: Path | None) -> None:
-    """Removes everything in a folder but one file."""
+def _empty(folder: Path, spared: Path | None) -> None:
+    """Removes everything in a folder except one file."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path != kept:
+        elif path != spared:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the local app accepts, and the errors by which it refuses the rest."""
+"""Limits of the local app, and the errors by which it refuses requests."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ _PUBLIC = (
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds on what one client, and all clients together, can ask for.
+    """Bounds on the requests of one client and of all clients together.
 
     Attributes:
-        max_body_bytes: Size of one upload, all of its files together.
-        max_megapixels: Size of every picture, mask, frame and result.
-        max_styles: Paintings of one job.
-        max_masks: Masks of one job, and style masks as well.
-        max_iterations: Iterations of optimization at one level.
-        max_frames: Frames of a video.
-        queue: Jobs that wait or are being uploaded; those that run do not count.
-        kept_jobs: Finished jobs whose results are kept at once.
-        keep_s: Seconds for which a finished job is kept.
-        chunk_s: Seconds within which a client must send, or take, the next bytes.
+        max_body_bytes: Largest size of one upload, all of its files together.
+        max_megapixels: Largest size of every image, mask, frame and result.
+        max_styles: Largest number of paintings of one job.
+        max_masks: Largest number of masks of one job, and of its style masks.
+        max_iterations: Largest number of optimization iterations at one level.
+        max_frames: Largest number of frames of a video.
+        queue: Number of jobs that may wait or be uploading; running ones do not count.
+        retained_jobs: Number of finished jobs whose results are retained.
+        retain_s: Seconds for which a finished job is retained.
+        chunk_s: Seconds within which a client must send, or accept, the next bytes.
         upload_s: Seconds within which an upload must be complete.
         header_s: Seconds within which the headers of a request must be complete.
-        min_bytes_per_s: Average speed of an upload, from `chunk_s` seconds on.
-        connections: Connections at once.
+        min_bytes_per_s: Lowest average speed of an upload after `chunk_s` seconds.
+        connections: Number of simultaneous connections.
     """
 
     max_body_bytes: int = 1 << 30
@@ -39,8 +39,8 @@ class Limits:
     max_iterations: int = 2000
     max_frames: int = 20_000
     queue: int = 8
-    kept_jobs: int = 32
-    keep_s: float = 600.0
+    retained_jobs: int = 32
+    retain_s: float = 600.0
     chunk_s: float = 20.0
     upload_s: float = 900.0
     header_s: float = 10.0
@@ -48,17 +48,17 @@ class Limits:
     connections: int = 128
 
     def public(self) -> dict[str, float]:
-        """Returns the limits that a client has to know."""
+        """Returns the limits that clients need to know, by name."""
         return {name: getattr(self, name) for name in _PUBLIC}
 
 
 class RefusedError(Exception):
-    """A request that is not served.
+    """Raised to refuse a request.
 
     Args:
-        status: Status of HTTP.
-        message: One line for people.
-        headers: Headers of the answer, beside the usual ones.
+        status: HTTP status code.
+        message: Explanation in one line.
+        headers: Additional headers of the response.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class RefusedError(Exception):
 
 
 def refuse_full(message: str, retry_after_s: float, status: int = 503) -> RefusedError:
-    """Returns the refusal of a request that may succeed later.
+    """Returns the error that refuses a request which may succeed later.
 
     Args:
         message: One line that says what is full.
-        retry_after_s: Seconds after which it is worth trying again.
-        status: 503, or 429 where the client itself asks for too much.
+        retry_after_s: Seconds after which the client should try again.
+        status: HTTP status code: 503, or 429 if this client sends too many requests.
     """
     seconds = max(1, round(retry_after_s))
     return RefusedError(

@@ -1,4 +1,4 @@
-"""Models of the page: which it offers, and their files."""
+"""The models that the page offers, and their files."""
 
 import json
 from pathlib import Path
@@ -8,15 +8,15 @@ from styleflax.weights.model_files import find_model, packaged_models
 
 
 class PageModel(NamedTuple):
-    """A model that the page offers, and how large a picture it takes there.
+    """A model that the page offers, and the image sizes it supports there.
 
     Attributes:
-        title: For people.
-        words: What it is good for, a sentence.
-        tile_px: Side of the windows of large pictures.
-        whole_px: Pictures of up to this number of pixels are one window.
-        live_px: Pictures of up to this number of pixels are made at every change.
-        max_px: The largest picture, in pixels; None for any.
+        title: Its title on the page.
+        words: One sentence that says what the model is good for.
+        tile_px: Side of the windows of large images in px.
+        whole_px: Images of up to this number of pixels are processed whole.
+        live_px: Images of up to this number of pixels follow every change at once.
+        max_px: Number of pixels of the largest image; None for no limit.
     """
 
     title: str
@@ -51,22 +51,22 @@ PAGE_MODELS = {
         max_px=768 * 768,
     ),
 }
-"""By name, which is that of the method, too; the page begins with the first."""
+"""The models by name, which is also their method; the page loads the first one."""
 
 
 def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
-    """What `site.json` says of a model whose files are now in the page's folder.
+    """Returns the entry of a model in `site.json`, after exporting it to the page.
 
     Args:
-        folder: Folder of the page.
-        name_or_file: As `Stylizer.load` takes it.
+        folder: Folder of the page, into which the model's files are written.
+        name_or_file: Name or file of a model, as for `Stylizer.load`.
 
     Raises:
         FileNotFoundError: If there is no such model.
         ImportError: If the extra `export` is not installed.
-        ValueError: If the model's method is not one of the page.
+        ValueError: If the page does not support the model's method.
     """
-    # Late, since these bring in JAX.
+    # Imported late, because these import JAX.
     from styleflax.export import export_model  # noqa: PLC0415
     from styleflax.weights.store import load_model  # noqa: PLC0415
 
@@ -93,6 +93,6 @@ def add_model(folder: Path, name_or_file: str) -> dict[str, Any]:
 
 
 def default_models() -> list[str]:
-    """The models of `PAGE_MODELS` that are in the package."""
+    """Returns the names of those `PAGE_MODELS` whose files are in the package."""
     packaged = packaged_models()
     return [name for name in PAGE_MODELS if name in packaged]

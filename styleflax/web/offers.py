@@ -1,4 +1,4 @@
-"""The models that the local app offers, and those that a worker holds ready."""
+"""The models that the local app offers, and the ones a worker has loaded."""
 
 import os
 from collections import OrderedDict
@@ -14,16 +14,16 @@ from styleflax.inference.stylizer import Stylizer
 from styleflax.weights.model_files import find_model, packaged_models
 from styleflax.weights.store import ModelFile, load_model
 
-_KEPT_MODELS, _KEPT_STYLIZERS = 3, 6
+_CACHED_MODELS, _CACHED_STYLIZERS = 3, 6
 T = TypeVar("T")
 
 
 class Offered(NamedTuple):
-    """A model that can be asked for.
+    """A model that clients can request.
 
     Attributes:
-        path: Its file.
-        description: What `api/info` says of it.
+        path: Path of its file.
+        description: Its entry in the response of `api/info`.
     """
 
     path: Path
@@ -31,17 +31,17 @@ class Offered(NamedTuple):
 
 
 def offer_models(more: Iterable[str | os.PathLike[str]] = ()) -> dict[str, Offered]:
-    """Returns the models of the package, and others, by name.
+    """Returns the models of the package, and additional ones, by name.
 
-    A client can ask for these alone: never for a path or a URL.
+    Clients can request only these models, never a path or a URL.
 
     Args:
-        more: Files, names or URLs of others; a file is called by its stem, and one
-            that is called like a model of the package takes its place.
+        more: Files, names or URLs of additional models. A file is named by its stem
+            and replaces a model of the package that has the same name.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A file is damaged, or no model.
+        FileNotFoundError: If there is no such file.
+        ValueError: If a file is damaged or is not a model file.
     """
     paths = {**packaged_models(), **{Path(x).stem: find_model(x) for x in more}}
     offered = {}
@@ -51,15 +51,15 @@ def offer_models(more: Iterable[str | os.PathLike[str]] = ()) -> dict[str, Offer
 
 
 def offer(name: str, path: Path) -> Offered:
-    """Returns a model that can be asked for.
+    """Returns a model with its description for clients.
 
     Args:
-        name: By which it is asked for.
-        path: Its file.
+        name: Name by which clients request it.
+        path: Path of its file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or no model.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or is not a model file.
     """
     file = load_model(path)
     method = build_model(file).method
@@ -74,11 +74,11 @@ def offer(name: str, path: Path) -> Offered:
 
 
 class Models:
-    """Models of one worker, the last few of which stay in memory.
+    """The models of one worker; the most recently used ones stay in memory.
 
     Args:
-        offered: All that there are.
-        device: On which they run.
+        offered: All models that clients can request, by name.
+        device: Device on which they run.
     """
 
     def __init__(self, offered: Mapping[str, Offered], device: jax.Device) -> None:
@@ -89,8 +89,12 @@ class Models:
     def stylizer(self, name: str, tile_px: int | None = None) -> Stylizer:
         """Returns the stylizer of a model.
 
+        Args:
+            name: Name of the model.
+            tile_px: Side of the windows of large images in px; see `Stylizer.load`.
+
         Raises:
-            ValueError: There is no such model, or the windows are not possible.
+            ValueError: If there is no such model, or it cannot use such windows.
         """
 
         def make() -> Stylizer:
@@ -98,18 +102,18 @@ class Models:
             devices, looks = [self._device], {"tile_px": tile_px, "file": file}
             return Stylizer(model, devices, **looks, name=name)  # type: ignore[arg-type]
 
-        return _kept(self._stylizers, (name, tile_px), make, _KEPT_STYLIZERS)
+        return _cached(self._stylizers, (name, tile_px), make, _CACHED_STYLIZERS)
 
     def model(self, name: str) -> Model:
-        """Returns a model, for videos.
+        """Returns a model, as `VideoStylizer` takes it.
 
         Raises:
-            ValueError: There is no such model.
+            ValueError: If there is no such model.
         """
         return self._load(name)[0]
 
     def clear(self) -> None:
-        """Forgets all models and what was compiled for them."""
+        """Removes all models and their compiled programs from memory."""
         self._models.clear()
         self._stylizers.clear()
 
@@ -123,14 +127,16 @@ class Models:
             file = load_model(self._offered[name].path)
             return build_model(file), file
 
-        return _kept(self._models, name, load, _KEPT_MODELS)
+        return _cached(self._models, name, load, _CACHED_MODELS)
 
 
-def _kept(kept: OrderedDict[Any, T], key: Any, make: Callable[[], T], most: int) -> T:
-    """Returns what is kept under a key, made if need be; the oldest goes."""
-    if key not in kept:
-        kept[key] = make()
-        while len(kept) > most:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
+def _cached(
+    cache: OrderedDict[Any, T], key: Any, make: Callable[[], T], most: int
+) -> T:
+    """Returns the cached value of a key, or a new one; evicts the least recent one."""
+    if key not in cache:
+        cache[key] = make()
+        while len(cache) > most:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]

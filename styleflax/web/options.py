@@ -1,4 +1,4 @@
-"""The options of a job, as JSON has them, checked."""
+"""The options of a job, parsed from JSON and checked."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from styleflax.inference.masks.read import check_masks, read_mask
 from styleflax.web.limits import Limits, RefusedError
 
 Files = Mapping[str, Sequence[Path]]
-"""What was uploaded, by the name of the part and in order."""
+"""The uploaded files by the name of their part of the form, in order."""
 OwnStyles = Mapping[str, Sequence[str]]
 _BAD = 400
 Place = Annotated[int, Field(ge=0)]
-"""The number of a file among those of its part, from 0."""
+"""Index of a file within its part of the form, starting at 0."""
 Label = Annotated[str, Field(pattern=r"^(\d{1,5}|#[0-9a-fA-F]{6}|[a-z]{1,30})$")]
 
 
@@ -25,13 +25,13 @@ class _Record(BaseModel):
 
 
 class Region(_Record):
-    """Where a style goes.
+    """A region of the photo with its style and strength.
 
     Attributes:
-        mask: The number of a file of the part `mask`, "alpha" or "rest".
-        label: Label of a label map the thing that is meant, by number or color.
-        style: The number of a style of the job, or shares of all.
-        alpha: Strength, 0 to 1.
+        mask: Index of a file of the part `mask`, or "alpha", or "rest".
+        label: Label that the region has in a label map, a number or a color.
+        style: Index of a style of the job, or the shares of all styles.
+        alpha: Strength of the style, from 0 to 1.
     """
 
     mask: Place | Literal["alpha", "rest"]
@@ -41,30 +41,31 @@ class Region(_Record):
 
 
 class Options(_Record):
-    """What a job is asked to do; ranges are those of `ControlArguments`.
+    """The options of a job; controls not listed here are those of `ControlArguments`.
 
     Attributes:
-        kind: A picture by a network, a video, or a picture by optimization.
-        model: A name from `api/info`; with gatys unused.
-        styles: Numbers of files of the part `style`, or names of the model's own.
-        shares: Shares of every style; called weights in `ControlArguments`.
+        kind: "picture" (an image by a network), "video", or "gatys" (an image by
+            optimization).
+        model: Name of a model from `api/info`; unused by "gatys".
+        styles: Indices of files of the part `style`, or names of built-in styles.
+        shares: Share of every style; named `weights` in `ControlArguments`.
         regions: Masks with their styles and strengths.
-        style_masks: For every style the number of a file of the part `style_mask`.
-        tile: Side of windows in px, 0 for whole pictures; see `Stylizer.load`.
-        format: Format of the resulting picture.
-        metadata: Whether the result has the photo's EXIF block and color profile.
-        smooth: Time constant in seconds; see `VideoStylizer`.
-        steady: See `VideoStylizer`.
+        style_masks: Index of a file of the part `style_mask` for every style.
+        tile: Side of windows in px, 0 for whole images; see `Stylizer.load`.
+        format: File format of the resulting image.
+        metadata: Whether the result retains the photo's EXIF data and color profile.
+        smooth: Time constant of smoothing in seconds; see `VideoStylizer`.
+        steady: Share of the previous result in a frame; see `VideoStylizer`.
         crf: Quality of a video; see `VideoWriter`.
-        sound: Whether the video keeps its sound.
-        keyframes: Times in seconds with the shares of all styles.
-        preset: Settings of optimization, see `gatys.presets`.
-        iterations: Iterations of optimization, at every level.
-        levels: Levels of the pyramid.
-        init: What the picture begins as.
-        content_weight: 0 makes a texture of the painting alone.
-        style_weight: Weight of the style.
-        seed: Seed of the noise.
+        sound: Whether a video retains its sound.
+        keyframes: Times in seconds with the shares of all styles at each.
+        preset: Name of optimization settings; see `gatys.presets`.
+        iterations: Number of iterations at every level.
+        levels: Number of resolution levels.
+        init: Initial image of the optimization.
+        content_weight: Weight of the content loss; 0 synthesizes a texture.
+        style_weight: Weight of the style loss.
+        seed: Seed of the initial noise.
     """
 
     kind: Literal["picture", "video", "gatys"]
@@ -102,10 +103,11 @@ class Options(_Record):
 
 
 def read_options(text: bytes) -> Options:
-    """Returns the options of a job.
+    """Returns the options of a job, parsed from JSON.
 
     Raises:
-        RefusedError: They are not JSON, or not such; says which and why.
+        RefusedError: If the text is not JSON, or an option is unknown or has a wrong
+            value; the error names the option.
     """
     try:
         return Options.model_validate_json(text)
@@ -118,11 +120,11 @@ def read_options(text: bytes) -> Options:
         raise RefusedError(_BAD, " ".join(text_.split())) from None
 
 
-def chosen_styles(options: Options, files: Files) -> list[Path | str]:
-    """Returns the files, or names of a model's own styles, of a job.
+def requested_styles(options: Options, files: Files) -> list[Path | str]:
+    """Returns the styles of a job: uploaded files or names of built-in styles.
 
     Raises:
-        RefusedError: A number is not that of a file.
+        RefusedError: If an index has no file.
     """
     uploaded = files.get("style", ())
     if options.styles is None:
@@ -133,28 +135,28 @@ def chosen_styles(options: Options, files: Files) -> list[Path | str]:
     ]
 
 
-def check_asked(
+def check_request(
     options: Options, files: Files, own_styles: OwnStyles, limits: Limits
 ) -> None:
-    """Refuses what the form of a job alone shows to be impossible.
+    """Refuses a job that is impossible, as far as its form shows.
 
     Args:
-        options: As sent.
-        files: As uploaded.
-        own_styles: Names of the styles of every model that can be asked for. No other
-            text may stand for a style: the library would take it for a path.
-        limits: On numbers.
+        options: The options of the job.
+        files: The uploaded files.
+        own_styles: Names of the built-in styles of every offered model. No other text
+            may name a style, because the library would take it for a path.
+        limits: Limits on styles and iterations.
 
     Raises:
-        RefusedError: Says what is missing or too much.
+        RefusedError: If a file is missing, a name is unknown or a number is too large.
     """
     if len(files.get("content", ())) != 1:
-        raise RefusedError(_BAD, "the part content is missing: one photo or video")
+        raise RefusedError(_BAD, "the part content must be one photo or video")
     if options.kind != "gatys" and options.model not in own_styles:
         raise RefusedError(
             _BAD, f"model must be one of {', '.join(own_styles)}, got {options.model!r}"
         )
-    styles = chosen_styles(options, files)
+    styles = requested_styles(options, files)
     _check_names(options, styles, own_styles)
     if len(styles) > limits.max_styles:
         raise RefusedError(
@@ -164,8 +166,7 @@ def check_asked(
     if len(styles) > 1 and not together:
         raise RefusedError(
             _BAD,
-            f"{len(styles)} styles need shares, regions or keyframes, which say what "
-            "becomes of each",
+            f"{len(styles)} styles need shares, regions or keyframes to combine them",
         )
     number = max(options.refine, options.iterations or 0)
     if number > limits.max_iterations:
@@ -188,10 +189,15 @@ def check_asked(
 def read_controls(
     options: Options, files: Files, max_megapixels: float
 ) -> ControlArguments:
-    """Returns the arguments of a stylizer, masks read.
+    """Returns the control arguments of a stylizer, after reading all masks.
+
+    Args:
+        options: The options of the job.
+        files: The uploaded files.
+        max_megapixels: Largest size of a mask.
 
     Raises:
-        ValueError: A mask cannot be read or is not one.
+        ValueError: If a mask cannot be read, or not every region has a style.
     """
     controls: ControlArguments = {
         "alpha": options.alpha,
@@ -212,11 +218,11 @@ def read_controls(
         masks = [_mask(region, files) for region in options.regions]
         controls["masks"] = check_masks(masks, options.feather, max_megapixels)
         controls["region_alphas"] = [region.alpha for region in options.regions]
-        chosen = [region.style for region in options.regions]
-        given = [style for style in chosen if style is not None]
-        if given and len(given) < len(chosen):
+        styles = [region.style for region in options.regions]
+        region_styles = [style for style in styles if style is not None]
+        if region_styles and len(region_styles) < len(styles):
             raise ValueError("give a style to every region, or to none")
-        controls["region_styles"] = given or None
+        controls["region_styles"] = region_styles or None
     if options.style_masks:
         parts = files.get("style_mask", ())
         controls["style_masks"] = [
@@ -229,14 +235,14 @@ def read_controls(
 
 
 def gatys_settings(options: Options) -> Settings:
-    """Returns a preset with what the options change of it."""
+    """Returns the settings of optimization: a preset, changed by the options."""
     settings = PRESETS[options.preset]
     weights: dict[str, Any] = {
         "content_weight": options.content_weight,
         "style_weight": options.style_weight,
     }
-    given = {name: weight for name, weight in weights.items() if weight is not None}
-    settings = settings._replace(objective=settings.objective._replace(**given))
+    changes = {name: weight for name, weight in weights.items() if weight is not None}
+    settings = settings._replace(objective=settings.objective._replace(**changes))
     if options.levels is not None:
         first = settings.iterations[:1]
         settings = settings._replace(levels=options.levels, iterations=first)
@@ -255,7 +261,7 @@ def _check_names(
     known = () if options.kind == "gatys" else own_styles[options.model]
     for style in styles:
         if isinstance(style, str) and style not in known:
-            allowed = f"one of {', '.join(known)}" if known else "a picture"
+            allowed = f"one of {', '.join(known)}" if known else "an image"
             raise RefusedError(_BAD, f"a style must be {allowed}, got {style[:80]!r}")
 
 
@@ -269,6 +275,6 @@ def _mask(region: Region, files: Files) -> str | Path:
 def _file(files: Sequence[Path], place: int, part: str) -> Path:
     if place >= len(files):
         raise RefusedError(
-            _BAD, f"there is no file {place} of the part {part}, but {len(files)}"
+            _BAD, f"the part {part} has {len(files)} files, but none with index {place}"
         )
     return files[place]

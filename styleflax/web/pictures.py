@@ -1,4 +1,4 @@
-"""Pictures that come with the page: sample photos, and paintings by `styleflax.art`."""
+"""Images of the page: sample photos, and paintings by `styleflax.art`."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from styleflax.images.listing import held_out_photo
 PHOTOS = {
     "coffee": "A cup of coffee",
     "chelsea": "A cat",
-    "rocket": "A rocket on its way",
+    "rocket": "A rocket at launch",
 }
-"""Titles by the names of scikit-image's files."""
+"""Titles by the file names of scikit-image's sample images."""
 PHOTO_SIZE_PX = 640
 PAINTING_SIZE_PX = 320
 SEED = 40
 FIRST = ("flow_strokes", "watercolor", "mosaic")
-"""Families of which there are two paintings, one of them before all others."""
+"""Families with two paintings; the first of each opens the gallery."""
 _QUALITY = 64
 
 
 def add_photos(folder: Path) -> list[dict[str, str]]:
-    """Titles and paths of the sample photos, which are written to the page's folder."""
+    """Writes the sample photos to the page's folder; returns titles and paths."""
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     made = []
     for name, title in PHOTOS.items():
@@ -36,7 +36,7 @@ def add_photos(folder: Path) -> list[dict[str, str]]:
 
 
 def add_paintings(folder: Path) -> list[dict[str, str]]:
-    """Titles and paths of the gallery, which is painted into the page's folder."""
+    """Writes the gallery to the page's folder; returns titles and paths."""
     (folder / "paintings").mkdir(parents=True, exist_ok=True)
     made = []
     chosen = [(family, 1) for family in FIRST] + [(family, 0) for family in FAMILIES]

@@ -1,4 +1,4 @@
-"""HTTP by uvicorn, with a deadline for headers."""
+"""uvicorn's HTTP protocol with a deadline for headers."""
 
 import asyncio
 from typing import Any
@@ -8,15 +8,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 def make_protocol(header_s: float) -> type[H11Protocol]:
-    """Returns uvicorn's protocol, which closes connections whose headers are late.
+    """Returns a uvicorn protocol that closes connections whose headers are late.
 
     Args:
-        header_s: Seconds from the connection, or from the first byte of a later
-            request, to the end of the headers.
+        header_s: Seconds within which the headers must be complete, counted from the
+            connection or from the first byte of a later request.
     """
 
     class PunctualProtocol(H11Protocol):
-        """HTTP/1.1 whose clients may not hold a connection by sending no headers."""
+        """HTTP/1.1 with a deadline, so that silent clients cannot hold connections."""
 
         _deadline: asyncio.TimerHandle | None = None
 

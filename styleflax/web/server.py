@@ -28,11 +28,11 @@ from styleflax.web.guard import API, HEADER_BYTES, LOOPBACK, Guard
 from styleflax.web.jobs import Job, Jobs
 from styleflax.web.limits import Limits, RefusedError, refuse_full
 from styleflax.web.offers import Offered
-from styleflax.web.options import check_asked, read_options
+from styleflax.web.options import check_request, read_options
 from styleflax.web.protocol import make_protocol
 from styleflax.web.site import SITE, WORKER, mark_version
 from styleflax.web.uploads import check_length, receive_upload
-from styleflax.web.work import Asked, check_pictures, describe_failure, make_worker
+from styleflax.web.work import Task, check_pictures, describe_failure, make_worker
 
 _FORGET_EVERY_S = 5.0
 _DRAINED_BYTES, _DRAINED_S = 4 << 20, 2.0
@@ -49,14 +49,14 @@ _TYPES = {
 
 @dataclasses.dataclass(frozen=True)
 class App:
-    """What an app is made of.
+    """The settings of an app.
 
     Attributes:
-        offered: Models that can be asked for.
-        devices: One worker is started for each.
-        page: The folder of the built page; None if there is none.
-        hosts: Names by which it may be reached, beside those of `LOOPBACK`.
-        limits: What it accepts.
+        offered: Models that clients can request, by name.
+        devices: Devices; one worker is started for each.
+        page: Folder of the built page; None if the page is not built.
+        hosts: Names by which clients may reach the app, in addition to `LOOPBACK`.
+        limits: Limits on requests.
     """
 
     offered: Mapping[str, Offered]
@@ -67,12 +67,12 @@ class App:
 
 
 def create_app(parts: App) -> fastapi.FastAPI:
-    """Returns the app as an ASGI program, as uvicorn and test clients take it.
+    """Returns the ASGI application, for uvicorn or a test client.
 
-    Its files are in a temporary folder from startup to shutdown.
+    Its files are in a temporary folder, which is removed at shutdown.
 
     Args:
-        parts: What it is made of.
+        parts: Its settings.
     """
     limits = parts.limits
 
@@ -92,7 +92,7 @@ def create_app(parts: App) -> fastapi.FastAPI:
     app = fastapi.FastAPI(
         title="styleflax",
         version=styleflax.__version__,
-        # Their pages load scripts of other hosts.
+        # Off, because these pages load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API}openapi.json",
@@ -118,24 +118,24 @@ def _add_api(app: fastapi.FastAPI, parts: App) -> None:
 
     @app.get(f"{API}info")
     async def describe_app() -> dict[str, Any]:
-        """Tells versions, devices, models and limits."""
+        """Returns versions, devices, models and limits."""
         return info
 
     @app.post(f"{API}jobs", status_code=202)
     async def submit(request: fastapi.Request) -> dict[str, Any]:
-        """Takes a job: a form of the part `options` (JSON) and of files."""
+        """Queues a job: a form with the part `options` (JSON), followed by files."""
         jobs: Jobs = app.state.jobs
         try:
             check_length(request.headers, limits)
             with jobs.place() as job:
                 chunks = aiter(request.stream())
-                asked = await _receive(request, chunks, job, limits)
-                check_asked(asked.options, asked.files, own_styles, limits)
-                asked = await asyncio.to_thread(check_pictures, asked, limits)
-                jobs.submit(job, asked)
+                task = await _receive(request, chunks, job, limits)
+                check_request(task.options, task.files, own_styles, limits)
+                task = await asyncio.to_thread(check_pictures, task, limits)
+                jobs.submit(job, task)
                 return _record(jobs, job)
         except RefusedError as error:
-            # So that the client has sent everything when it is answered, and reads it.
+            # Many clients read a response only after they have sent everything.
             if error.status not in _HUNG_UP_ON:
                 await _drain(request)
             error.headers["Connection"] = "close"
@@ -143,22 +143,22 @@ def _add_api(app: fastapi.FastAPI, parts: App) -> None:
 
     @app.get(f"{API}jobs/{{job_id}}")
     async def watch(job_id: str) -> dict[str, Any]:
-        """Tells the state and progress of a job."""
+        """Returns the state and progress of a job."""
         jobs: Jobs = app.state.jobs
         return _record(jobs, jobs.find(job_id))
 
     @app.get(f"{API}jobs/{{job_id}}/result")
     async def fetch(job_id: str) -> FileResponse:
-        """Sends the file that a job made."""
+        """Sends the file that a job wrote."""
         job = app.state.jobs.find(job_id)
         if job.result is None or job.state != "done":
-            raise RefusedError(409, f"the job has no result: it is {job.state}")
+            raise RefusedError(409, f"the job has no result; its state is {job.state}")
         path, media_type = job.result.path, job.result.media_type
         return FileResponse(path, media_type=media_type, filename=path.name)
 
     @app.delete(f"{API}jobs/{{job_id}}")
     async def stop(job_id: str) -> dict[str, Any]:
-        """Cancels a job that has not ended, and removes all of its files."""
+        """Cancels a job if it has not ended, and removes all of its files."""
         jobs: Jobs = app.state.jobs
         job = jobs.find(job_id)
         jobs.stop(job)
@@ -167,16 +167,16 @@ def _add_api(app: fastapi.FastAPI, parts: App) -> None:
 
 async def _receive(
     request: fastapi.Request, chunks: AsyncIterator[bytes], job: Job, limits: Limits
-) -> Asked:
+) -> Task:
     try:
         upload = await receive_upload(chunks, request.headers, job.folder, limits)
     except ClientDisconnect:
-        raise RefusedError(400, "the upload broke off") from None
+        raise RefusedError(400, "the upload was interrupted") from None
     except OSError as error:
         if not is_disk_full(error):
             raise
         raise refuse_full("the disk of the machine is full", 60.0) from None
-    return Asked(read_options(upload.options), upload.files)
+    return Task(read_options(upload.options), upload.files)
 
 
 async def _drain(request: fastapi.Request) -> None:
@@ -204,7 +204,7 @@ def _info(parts: App) -> dict[str, Any]:
 
 
 def _record(jobs: Jobs, job: Job) -> dict[str, Any]:
-    """What a client is told of a job."""
+    """Returns the description of a job for its client."""
     result = None
     if job.result is not None and job.state == "done":
         result = {
@@ -238,7 +238,7 @@ def _add_page(app: fastapi.FastAPI, page: Path | None) -> None:
 
         @app.get("/")
         async def say_missing() -> None:
-            """Says what to do where the page is not built."""
+            """Explains how to build the page."""
             raise RefusedError(
                 404,
                 "the page is not built: run `make site` in the checkout, or use the "
@@ -251,12 +251,12 @@ def _add_page(app: fastapi.FastAPI, page: Path | None) -> None:
 
     @app.get(f"/{SITE}")
     async def describe_page() -> dict[str, Any]:
-        """Tells what the page offers, and where the API is."""
+        """Returns the models and images of the page, and the address of the API."""
         return site
 
     @app.get(f"/{WORKER}")
     async def keep_page() -> Response:
-        """Sends the service worker, which takes this page for another version."""
+        """Sends the service worker with a version of its own for this page."""
         return Response(worker, media_type=_TYPES[".js"])
 
     for suffix, media_type in _TYPES.items():
@@ -273,7 +273,7 @@ async def _not_found(_: fastapi.Request, error: Any) -> Response:
 
 
 async def _fault(_: fastapi.Request, error: Exception) -> Response:
-    text = f"the request failed by a fault of the app: {type(error).__name__}"
+    text = f"the request failed because of a fault in the app: {type(error).__name__}"
     return JSONResponse({"error": text}, 500)
 
 
@@ -281,37 +281,37 @@ def listen(host: str, port: int) -> socket.socket:
     """Returns a socket that listens on an address.
 
     Args:
-        host: A name or an address.
-        port: 0 for one that is free.
+        host: A name or an address of this machine.
+        port: The port; 0 picks a free one.
 
     Raises:
-        OSError: It is taken, or not of this machine; says which.
+        OSError: If the port is taken, or the address is not of this machine.
     """
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen()  # clients that are early wait
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen()  # early clients wait until the app accepts them
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
             f"cannot listen on {host}, port {port}: {reason}; choose another --port"
         ) from None
-    return found
+    return listening
 
 
 def run_app(
     parts: App, listening: socket.socket, on_start: Callable[[], None] | None = None
 ) -> None:
-    """Serves an app until SIGINT or SIGTERM, and removes its files then.
+    """Serves an app until SIGINT or SIGTERM, then removes its files.
 
     Args:
-        parts: What it is made of.
-        listening: What `listen` returned.
-        on_start: Called when requests are answered.
+        parts: Its settings.
+        listening: The socket that `listen` returned.
+        on_start: Function called once the app answers requests.
     """
     config = uvicorn.Config(
         create_app(parts),

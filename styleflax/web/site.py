@@ -1,4 +1,4 @@
-"""The page as a folder that any static host serves."""
+"""Writing the page as a folder that any static host can serve."""
 
 import hashlib
 import json
@@ -12,22 +12,22 @@ from styleflax.files import make_folder
 from styleflax.web.models import add_model
 
 BUILT = Path(__file__).with_name("built")
-"""Where `make site` puts the page; wheels contain it."""
+"""Folder into which `make site` builds the page; wheels contain it."""
 SITE = "site.json"
-"""What the page offers, and which of its files it keeps for times without a network."""
+"""File that lists the models, the images and the files to cache for offline use."""
 WORKER = "sw.js"
-"""The service worker, whose text names the version of the page."""
+"""File of the service worker, whose text contains the version of the page."""
 _LATER = ("runtime/ort.webgpu", "runtime/ort-wasm-simd-threaded.asyncify")
-"""Files that are loaded only when they are asked for."""
+"""Beginnings of the names of files that are loaded only on demand."""
 _VERSION_DIGITS = 16
 _VERSION = re.compile(r'(?<=const VERSION = ")[^"]*')
 
 
 def page_folder() -> Path:
-    """The folder of the page that comes with the package.
+    """Returns the folder of the page that is part of the package.
 
     Raises:
-        FileNotFoundError: In a checkout where it has not been made.
+        FileNotFoundError: If the page has not been built in this checkout.
     """
     if not (BUILT / SITE).is_file():
         raise FileNotFoundError(
@@ -38,16 +38,16 @@ def page_folder() -> Path:
 
 
 def write_site(folder: Path, models: Sequence[str] = ()) -> dict[str, Any]:
-    """Writes the page, and returns what its `site.json` says.
+    """Writes the page to a folder, and returns the content of its `site.json`.
 
     Args:
-        folder: Where to write; made if need be, older files are replaced.
-        models: Names or files of models beside the one that the page begins with.
+        folder: Folder to write, created if missing; older files are replaced.
+        models: Names or files of models to add to the one that the page has.
 
     Raises:
-        FileNotFoundError: If the page has not been made, or there is no such model.
-        ImportError: If models are asked for without the extra `export`.
-        ValueError: If the page does not take a model.
+        FileNotFoundError: If the page has not been built, or there is no such model.
+        ImportError: If models are to be added and the extra `export` is missing.
+        ValueError: If the page does not support a model.
         OSError: If the folder cannot be written.
     """
     source = page_folder()
@@ -65,9 +65,8 @@ def finish_site(folder: Path, site: dict[str, Any]) -> dict[str, Any]:
     """Writes `site.json` and the version of the page into its folder.
 
     Args:
-        folder: With all other files.
-        site: The models, the first of which is the one that the page begins with,
-            photos and paintings.
+        folder: Folder that contains all other files of the page.
+        site: The models (the page loads the first one), photos and paintings.
     """
     first = site["models"][0]["folder"]
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SITE)
@@ -84,7 +83,7 @@ def finish_site(folder: Path, site: dict[str, Any]) -> dict[str, Any]:
     for path in files:
         if path.name != WORKER:
             version.update(path.read_bytes())
-    # A browser takes a changed page for a new one if this file has changed.
+    # Browsers look for a new version of the page in this file alone.
     worker = (Path(__file__).with_name("page") / WORKER).read_text("utf-8")
     digest = version.hexdigest()[:_VERSION_DIGITS]
     marked = worker.replace('"development"', f'"{digest}"')
@@ -94,10 +93,10 @@ def finish_site(folder: Path, site: dict[str, Any]) -> dict[str, Any]:
 
 
 def mark_version(worker: str, mark: str) -> str:
-    """Returns the service worker of another version of the page.
+    """Returns the service worker with an extended name of its version.
 
     Args:
-        worker: Its text.
-        mark: What the name of the version ends in.
+        worker: Text of the service worker.
+        mark: Text appended to the name of the version.
     """
     return _VERSION.sub(rf"\g<0>{mark}", worker, count=1)

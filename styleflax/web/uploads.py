@@ -1,4 +1,4 @@
-"""Uploads: multipart bodies written to files as they come, within limits."""
+"""Uploads: multipart bodies, written to files as they arrive, within limits."""
 
 import asyncio
 import time
@@ -18,16 +18,16 @@ OPTIONS = "options"
 MAX_OPTIONS_BYTES = 64 * 1024
 _MAX_HEADERS, _MAX_HEADER_BYTES, _MAX_BOUNDARY_BYTES = 8, 2048, 200
 _SUFFIXES = frozenset({*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, STYLE_SUFFIX})
-"""Those that a file keeps of the name that the client gives; the rest of the name is
-never used."""
+"""Suffixes that a stored file takes from the client's file name; the rest of that name
+is never used."""
 
 
 class Upload(NamedTuple):
-    """What a client sent.
+    """The content of one upload.
 
     Attributes:
-        options: The text of the part `options`.
-        files: By part, in order.
+        options: Text of the part `options`.
+        files: Paths of the stored files by the name of their part, in order.
     """
 
     options: bytes
@@ -40,17 +40,18 @@ async def receive_upload(
     folder: Path,
     limits: Limits,
 ) -> Upload:
-    """Returns an upload, its files written to a folder while they arrive.
+    """Returns an upload, whose files are written to a folder while they arrive.
 
     Args:
-        chunks: The body.
+        chunks: Body of the request.
         headers: Headers of the request.
-        folder: Where files go, under names of our own.
-        limits: Sizes, numbers and speed.
+        folder: Folder of the files, which get new names.
+        limits: Limits on size, number of files and speed.
 
     Raises:
-        RefusedError: The body is not such a form, too large (413) or too slow (408).
-        OSError: A file cannot be written.
+        RefusedError: If the body is not a valid form (400), is too large (413) or
+            arrives too slowly (408).
+        OSError: If a file cannot be written.
     """
     check_length(headers, limits)
     receiver = _Receiver(_boundary(headers), folder, limits)
@@ -78,10 +79,10 @@ async def receive_upload(
 
 
 def check_length(headers: Mapping[str, str], limits: Limits) -> None:
-    """Refuses a body that says itself that it is too large.
+    """Refuses a body whose header declares too large a length.
 
     Raises:
-        RefusedError: With 413, or 400 if the length is no number.
+        RefusedError: If the length is too large (413) or not a number (400).
     """
     given = headers.get("content-length")
     if given is None:
@@ -101,7 +102,7 @@ def _too_large(limits: Limits) -> RefusedError:
 
 
 def _too_slow() -> RefusedError:
-    return RefusedError(408, "the upload is too slow and was given up; send it again")
+    return RefusedError(408, "the upload is too slow and was abandoned; send it again")
 
 
 def _boundary(headers: Mapping[str, str]) -> bytes:
@@ -118,9 +119,9 @@ class _Receiver:
     """Writes the parts of a form to files while it is parsed.
 
     Args:
-        boundary: Between the parts.
-        folder: Where files go.
-        limits: Numbers of parts.
+        boundary: Boundary between the parts.
+        folder: Folder of the files.
+        limits: Limits on the number of parts.
     """
 
     def __init__(self, boundary: bytes, folder: Path, limits: Limits) -> None:
@@ -153,10 +154,10 @@ class _Receiver:
         )
 
     def write(self, chunk: bytes) -> None:
-        """Takes the next bytes of the body.
+        """Parses the next bytes of the body.
 
         Raises:
-            RefusedError: They are not of such a form.
+            RefusedError: If the form is malformed or exceeds a limit.
         """
         try:
             self._parser.write(chunk)
@@ -164,15 +165,17 @@ class _Receiver:
             raise RefusedError(400, f"the form cannot be read: {error}") from None
 
     def finish(self) -> Upload:
-        """Returns what was received.
+        """Returns the complete upload.
 
         Raises:
-            RefusedError: The form ends too early, or has no options.
+            RefusedError: If the form is incomplete, has no options, or a file is empty.
         """
         if not self._has_ended:
-            raise RefusedError(400, "the form is not complete: the upload broke off")
+            raise RefusedError(
+                400, "the form is incomplete: the upload was interrupted"
+            )
         if self._options is None:
-            raise RefusedError(400, f"the part {OPTIONS} is missing, with JSON")
+            raise RefusedError(400, f"the part {OPTIONS} (JSON) is missing")
         empty = [
             name
             for name, paths in self._files.items()
@@ -209,14 +212,16 @@ class _Receiver:
             self._options = bytearray()
             return
         if self._options is None:
-            raise RefusedError(400, f"the first part must be {OPTIONS}, with JSON")
+            raise RefusedError(400, f"the first part must be {OPTIONS} (JSON)")
         if name not in self._most:
             known = ", ".join(self._most)
-            raise RefusedError(400, f"parts must be {known}, got {name[:40]!r}")
+            raise RefusedError(
+                400, f"parts must be {OPTIONS}, {known}, got {name[:40]!r}"
+            )
         paths = self._files.setdefault(name, [])
         if len(paths) == self._most[name]:
             raise RefusedError(
-                400, f"there must be at most {self._most[name]} files of {name}"
+                400, f"the part {name} must have at most {self._most[name]} files"
             )
         given = parameters.get(b"filename", b"").decode("utf-8", "replace")
         suffix = PurePath(given).suffix.lower()

@@ -1,4 +1,4 @@
-"""What a worker does: one job from uploaded files to the file of the result."""
+"""The worker of the app: one job from the uploaded files to the file of the result."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -28,13 +28,13 @@ from styleflax.web.offers import Models, Offered
 from styleflax.web.options import (
     Files,
     Options,
-    chosen_styles,
     gatys_settings,
     read_controls,
+    requested_styles,
 )
 
 _MOST_SHAPES = 32
-"""Kinds of jobs, by model and sizes, until what was compiled for them goes."""
+"""Number of distinct models and sizes after which compiled programs are discarded."""
 _MEDIA_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -45,13 +45,13 @@ _MEDIA_TYPES = {
 }
 
 
-class Asked(NamedTuple):
+class Task(NamedTuple):
     """The payload of a job.
 
     Attributes:
-        options: Checked, as far as that is possible without reading files.
-        files: What was uploaded.
-        sizes: Width and height of the pictures among them.
+        options: Options, checked as far as that is possible without reading files.
+        files: The uploaded files by the name of their part.
+        sizes: Width and height in px of every image among the files.
     """
 
     options: Options
@@ -59,7 +59,7 @@ class Asked(NamedTuple):
     sizes: tuple[tuple[int, int], ...] = ()
 
     def shapes(self) -> tuple[object, ...]:
-        """Returns what the programs of the job depend on, as far as clients choose."""
+        """Returns the options and sizes that decide which programs are compiled."""
         kind, model, *sizes = (
             getattr(self.options, name)
             for name in ("kind", "model", "size", "style_size", "tile", "levels")
@@ -70,24 +70,24 @@ class Asked(NamedTuple):
 def make_worker(
     offered: Mapping[str, Offered], device: jax.Device, limits: Limits
 ) -> Callable[[Job], Result]:
-    """Returns what does jobs on one device; see `Jobs`.
+    """Returns the function that runs jobs on one device; see `Jobs`.
 
     Args:
-        offered: Models that can be asked for.
-        device: Where they run.
-        limits: On pictures and videos.
+        offered: Models that clients can request, by name.
+        device: Device on which they run.
+        limits: Limits on images and videos.
     """
     models, shapes = Models(offered, device), set[tuple[object, ...]]()
 
     def work(job: Job) -> Result:
         shapes.add(job.payload.shapes())
         if len(shapes) > _MOST_SHAPES:
-            # Each may have compiled programs, which would fill the memory in time.
+            # Each may have compiled programs, which would fill the memory over time.
             shapes.clear()
             models.clear()
             jax.clear_caches()
-        # Programs that are kept, and guarded against a lack of memory, are those of
-        # the first device where no other is set.
+        # Only programs of the default device are cached on disk and protected against
+        # a lack of memory, so the first device is not set explicitly.
         is_first = device == jax.local_devices()[0]
         place = contextlib.nullcontext() if is_first else jax.default_device(device)
         kinds = {"picture": _stylize, "video": _video, "gatys": _optimize}
@@ -97,16 +97,19 @@ def make_worker(
     return work
 
 
-def check_pictures(asked: Asked, limits: Limits) -> Asked:
-    """Returns a job with the sizes of its pictures, of which only headers are read.
+def check_pictures(task: Task, limits: Limits) -> Task:
+    """Returns the task with the sizes of its images, read from their headers.
 
     Raises:
-        RefusedError: One is no picture (415), or too large (413).
+        RefusedError: If a file is not an image (415) or is too large (413).
     """
-    options, files, _ = asked
+    options, files, _ = task
     sizes: list[tuple[int, int]] = []
     paths = [
-        path for name, found in files.items() if name != "content" for path in found
+        path
+        for name, uploaded in files.items()
+        if name != "content"
+        for path in uploaded
     ]
     if options.kind != "video":
         paths += files["content"]
@@ -125,23 +128,23 @@ def check_pictures(asked: Asked, limits: Limits) -> Asked:
             size = options.size
         check_size(path.name, width, height, size, limits)
         sizes.append((width, height))
-    return asked._replace(sizes=tuple(sizes))
+    return task._replace(sizes=tuple(sizes))
 
 
 def check_size(
     name: str, width: int, height: int, size: int | None, limits: Limits
 ) -> None:
-    """Refuses a picture that is too large, as it is or at the size asked for.
+    """Refuses an image that is too large, before or after resizing.
 
     Args:
-        name: How the message calls it.
-        width: In px.
-        height: In px.
-        size: Short side to which it is to be resized, or None.
-        limits: On its megapixels.
+        name: Name of the image in the error.
+        width: Width in px.
+        height: Height in px.
+        size: Requested short side in px; None to leave the image as it is.
+        limits: Limits on megapixels.
 
     Raises:
-        RefusedError: With 413.
+        RefusedError: If the image is too large (413).
     """
     scale = 1.0 if size is None else max(1.0, size / max(1, min(width, height)))
     megapixels = width * height * scale**2 / 1e6
@@ -150,13 +153,13 @@ def check_size(
         raise RefusedError(
             413,
             f"{name} has {width}x{height} pixels{at_size}, more than the limit of "
-            f"{limits.max_megapixels:g} megapixels; send a smaller picture, or start "
+            f"{limits.max_megapixels:g} megapixels; send a smaller image, or start "
             "the app with a larger --max-megapixels",
         )
 
 
 def describe_failure(job: Job, error: BaseException) -> str:
-    """Returns one line for why a job failed, without paths of this machine."""
+    """Returns one line that says why a job failed, without paths of this machine."""
     if isinstance(error, RefusedError):
         text = error.message
     elif is_out_of_memory(error):
@@ -166,17 +169,17 @@ def describe_failure(job: Job, error: BaseException) -> str:
     elif isinstance(error, (ValueError, OSError, ImportError)):
         text = str(error)
     else:
-        text = f"the job failed by a fault of the app: {type(error).__name__}"
+        text = f"the job failed because of a fault in the app: {type(error).__name__}"
     return " ".join(without_folder(text, job.folder).split())
 
 
 def without_folder(text: str, folder: Path) -> str:
-    """Returns a message with the names of uploaded files in place of their paths."""
+    """Returns a message in which uploaded files have names instead of paths."""
     return text.replace(f"{folder}/", "")
 
 
-def _stylize(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
-    options, files, _ = asked
+def _stylize(job: Job, task: Task, models: Models, limits: Limits) -> Result:
+    options, files, _ = task
     job.at("model")
     stylizer = models.stylizer(options.model, options.tile)
     stylizer.watch(
@@ -186,43 +189,43 @@ def _stylize(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
     )
     job.at("styles")
     controls = read_controls(options, files, limits.max_megapixels)
-    styles = _read_styles(job, asked, limits)
+    styles = _read_styles(job, task, limits)
     photo = _read_photo(job, files, limits)
     job.at("stylizing")
-    made = stylizer(photo, styles or None, **controls).array
-    return _write(job, options, photo, rounded(made))
+    result = stylizer(photo, styles or None, **controls).array
+    return _write(job, options, photo, rounded(result))
 
 
-def _optimize(job: Job, asked: Asked, _models: Models, limits: Limits) -> Result:
-    # Late, because only optimization needs optax.
+def _optimize(job: Job, task: Task, _models: Models, limits: Limits) -> Result:
+    # Imported late, because only optimization needs optax.
     from styleflax.inference.gatys import Watch, optimize_picture  # noqa: PLC0415
 
-    options, files, _ = asked
+    options, files, _ = task
     job.at("styles")
     controls = read_controls(options, files, limits.max_megapixels)
     settings = gatys_settings(options)
     total = sum(settings.iterations_at(level) + 1 for level in range(settings.levels))
     done = 0
 
-    def hear(_level: int, losses: np.ndarray) -> None:
+    def report(_level: int, losses: np.ndarray) -> None:
         nonlocal done
         done += len(losses)
         job.at("optimizing", done, total)
 
     photo = _read_photo(job, files, limits)
-    styles = _read_pixels(job, asked, limits)
+    styles = _read_pixels(job, task, limits)
     job.at("optimizing", 0, total)
-    watch = Watch(options.seed, heard=hear)
-    made = optimize_picture(photo, styles, settings, watch=watch, **controls)
-    return _write(job, options, photo, rounded(made.picture.array))
+    watch = Watch(options.seed, heard=report)
+    result = optimize_picture(photo, styles, settings, watch=watch, **controls)
+    return _write(job, options, photo, rounded(result.picture.array))
 
 
-def _video(job: Job, asked: Asked, models: Models, limits: Limits) -> Result:
-    options, files, _ = asked
+def _video(job: Job, task: Task, models: Models, limits: Limits) -> Result:
+    options, files, _ = task
     job.at("model")
     stylizer = models.stylizer(options.model)
     controls = read_controls(options, files, limits.max_megapixels)
-    styles = _read_styles(job, asked, limits)
+    styles = _read_styles(job, task, limits)
     plan = make_plan(max(1, len(styles)), **controls)
     stylizer.check_plan(plan)
     (path,) = files["content"]
@@ -263,31 +266,31 @@ def _write_frames(
 def _check_frames(number: int, limits: Limits) -> None:
     if number > limits.max_frames:
         raise ValueError(
-            f"a video must have at most {limits.max_frames} frames: cut it into parts"
+            f"a video must have at most {limits.max_frames} frames; cut it into parts"
         )
 
 
-def _read_styles(job: Job, asked: Asked, limits: Limits) -> list[OneStyle]:
-    """The styles of a job, pictures of them decoded."""
+def _read_styles(job: Job, task: Task, limits: Limits) -> list[OneStyle]:
+    """Returns the styles of a job; paintings are decoded."""
     return [
         style
         if isinstance(style, str) or is_style_file(style)
         else _read(job, style, limits).on_white()
-        for style in chosen_styles(*asked[:2])
+        for style in requested_styles(*task[:2])
     ]
 
 
-def _read_pixels(job: Job, asked: Asked, limits: Limits) -> list[AnyPicture]:
-    """The paintings of a job that needs their pixels."""
-    for style in chosen_styles(*asked[:2]):
+def _read_pixels(job: Job, task: Task, limits: Limits) -> list[AnyPicture]:
+    """Returns the decoded paintings of a job that needs their pixels."""
+    for style in requested_styles(*task[:2]):
         if isinstance(style, str) or is_style_file(style):
             raise ValueError(
-                "a style must be a picture for this kind of job, got a name or a "
-                "style file: optimization needs the painting's pixels"
+                "a style must be an image for this kind of job, got a name or a "
+                "style file; optimization needs the painting's pixels"
             )
     return [
         _read(job, Path(style), limits).on_white()
-        for style in chosen_styles(*asked[:2])
+        for style in requested_styles(*task[:2])
     ]
 
 
@@ -303,10 +306,10 @@ def _read(job: Job, path: Path, limits: Limits) -> Picture:
     return picture
 
 
-def _write(job: Job, options: Options, photo: Picture, made_u8: np.ndarray) -> Result:
-    """Writes a picture with what it is to have of its photo."""
+def _write(job: Job, options: Options, photo: Picture, result_u8: np.ndarray) -> Result:
+    """Writes a result with the transparency and metadata of its photo."""
     job.at("writing")
-    height, width = made_u8.shape[:2]
+    height, width = result_u8.shape[:2]
     suffix = f".{options.format}"
     alpha_u8 = photo.alpha_u8
     if alpha_u8 is not None and alpha_u8.shape != (height, width):
@@ -315,7 +318,7 @@ def _write(job: Job, options: Options, photo: Picture, made_u8: np.ndarray) -> R
         alpha_u8 = np.asarray(resized)
     if alpha_u8 is not None and not keeps_alpha(suffix):
         job.note(f"{suffix} has no transparency: transparent parts become white")
-    picture = photo._replace(rgb_u8=made_u8, alpha_u8=alpha_u8)
+    picture = photo._replace(rgb_u8=result_u8, alpha_u8=alpha_u8)
     if options.metadata == "strip":
         picture = picture.without_metadata()
     target = job.folder / f"stylized{suffix}"

@@ -8,12 +8,12 @@ from styleflax.evaluation import set_metrics as set_values
 from styleflax.evaluation.networks import fid as module
 from styleflax.evaluation.networks.fid import (
     Moments,
+    accumulate_moments,
     add_features,
     art_fid,
     fid,
     frechet_distance,
     make_inception_features,
-    moments_of,
 )
 
 
@@ -93,7 +93,7 @@ def test_shapes_that_do_not_belong_together_are_refused():
 def test_moments_of_a_stream_are_numpys_of_the_whole(rng, sizes):
     features = (rng.normal(size=(7, 4)) + 1000).astype(np.float32)
     batches = np.split(features, np.cumsum(sizes)[:-1])
-    moments = moments_of(iter(batches))
+    moments = accumulate_moments(iter(batches))
     exact = features.astype(np.float64)
     assert moments.num_pictures == 7
     assert moments.mean.dtype == moments.covariance().dtype == np.float64
@@ -116,7 +116,7 @@ def test_fewer_than_two_pictures_are_refused(rng):
     with pytest.raises(ValueError, match="at least 2 images, got 1"):
         fid(rng.normal(size=(1, 3)), rng.normal(size=(9, 3)))
     with pytest.raises(ValueError, match="at least 2 images, got 0"):
-        moments_of([])
+        accumulate_moments([])
 
 
 def test_few_pictures_warn_once_and_many_do_not(rng):
@@ -136,7 +136,7 @@ def test_fid_takes_features_and_moments_alike(rng):
     first, second = features_of_sets(rng)
     expected = distance_by_scipy(*moments_by_numpy(first), *moments_by_numpy(second))
     assert fid(first, second) == pytest.approx(expected, rel=1e-6)
-    halves = moments_of([first[:20], first[20:]])
+    halves = accumulate_moments([first[:20], first[20:]])
     assert isinstance(halves, Moments)
     assert fid(halves, second) == pytest.approx(expected, rel=1e-6)
 

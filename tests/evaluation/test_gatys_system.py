@@ -4,7 +4,7 @@ import pytest
 
 from styleflax.evaluation import systems as gatys_system
 from styleflax.evaluation.inputs import Input
-from styleflax.evaluation.scored_systems import load_lineup
+from styleflax.evaluation.scored_systems import load_systems
 from styleflax.evaluation.systems import make_gatys_system
 from styleflax.inference.gatys import Optimized
 from styleflax.weights.store import load_model
@@ -37,16 +37,16 @@ def test_pictures_are_made_by_so_many_iterations_and_as_a_file_holds_them(asked)
 
 
 def test_they_take_part_beside_others():
-    lineup = load_lineup([], (), [], [], 16, baselines=True, gatys=(10, 20))
-    names = [system.name for system in lineup.systems]
+    scored = load_systems([], (), [], [], 16, baselines=True, gatys=(10, 20))
+    names = [system.name for system in scored.systems]
     assert names == ["gatys-10", "gatys-20", "content", "style", "coral"]
-    digests = lineup.digests["gatys"]
+    digests = scored.digests["gatys"]
     assert list(digests) == names[:2]
     assert "style_weight" in digests["gatys-10"]
 
 
 def test_none_is_refused():
-    with pytest.raises(ValueError, match="1 iteration or more, got 0"):
+    with pytest.raises(ValueError, match="at least 1 iteration, got 0"):
         make_gatys_system(0)
 
 

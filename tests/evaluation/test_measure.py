@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from styleflax.evaluation.metrics.gram import (
 )
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.metrics.structure import make_cfsd, psnr, ssim
+from styleflax.losses.content import spectrum_loss
 
 NETWORKS = ("vgg16", "alexnet")
 SIZE_PX = 64
@@ -68,7 +70,7 @@ def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
         y, x = np.mgrid[:SIZE_PX, :SIZE_PX] / SIZE_PX
         steps = 0.25 * (y >= 0.5) + 0.25 * (x >= 0.5)
         content = style = np.float32(np.repeat(steps[..., None], 3, axis=-1))
-        assert measure.style(style).strengths.border < -1
+        assert measure.style(style).detected.border < -1
     picture = picture * np.float32(0.5)
     picture[::2, ::2] += 0.4  # a checkerboard
     picture[:, :2] = 1.0  # and a border
@@ -81,6 +83,11 @@ def test_artifacts_are_what_the_detectors_find(measure, pictures, inputs):
     for name in ("checkerboard", "border"):
         assert found[name] == getattr(expected, name).found
         assert found[f"{name}_excess"] == pytest.approx(getattr(expected, name).excess)
+    images = [jnp.asarray(x)[None] for x in (picture, content, style)]
+    alone = spectrum_loss(images[0], images[1:])
+    assert found["ripples"] == pytest.approx(float(alone))
+    assert found["ripples"] > 0.2
+    assert measure.pair(content, *known, style)["ripples"] == 0.0
 
 
 def test_gray_patches_are_of_contents_with_a_flat_area(pictures):

@@ -203,5 +203,5 @@ def test_sets_are_measured_from_the_pictures(folders, tmp_path, monkeypatch, no_
     fewer = options._replace(num_pairs=3)
     evaluate([], *folders, tmp_path / "out", fewer)
     assert seen["styles"] == 3  # one of them twice, as pairs have it
-    with pytest.raises(ValueError, match="two pairs or more"):
+    with pytest.raises(ValueError, match="at least 2 pairs"):
         evaluate([], *folders, tmp_path / "out", options._replace(num_pairs=1))

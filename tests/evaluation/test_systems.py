@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleflax import methods
-from styleflax.evaluation.inputs import FirstKept, Pair, load_inputs
+from styleflax.evaluation.inputs import BoundedCache, Pair, load_inputs
 from styleflax.evaluation.measure import peak_memory
 from styleflax.evaluation.scoring import list_keys
 from styleflax.evaluation.systems import (
@@ -173,7 +173,7 @@ def test_outputs_are_read_from_their_files(inputs, tmp_path):
 
 
 def test_the_first_results_are_kept_and_others_made_anew():
-    kept, made = FirstKept(2), []
+    kept, made = BoundedCache(2), []
     for key in "abcabc":
         assert kept.get(key, lambda key=key: made.append(key) or key) == key
     assert "".join(made) == "abcc"

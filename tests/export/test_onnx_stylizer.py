@@ -143,7 +143,7 @@ def test_windows_draw_what_the_whole_photo_does(case, tile_px, pair, tmp_path):
         ({"weights": [1, 1, 1]}, r"weights must .* \(2,\) or \(1, 2\), got \(3,\)"),
         ({"region_alphas": [1, 1]}, "region_alphas must be one per region, got 2"),
         ({"masks": [np.ones((3, 4))] * 2}, r"masks must be of the photo's size"),
-        ({"level_balance": 0.3}, "controls must be of .* lite, got 'level_balance'"),
+        ({"level_balance": 0.3}, "controls must be among .* lite, got 'level_balance'"),
         ({"color_match": 2.0}, "color_match must be from 0 to 1, got 2.0"),
     ],
 )

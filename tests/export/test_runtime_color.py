@@ -27,7 +27,7 @@ def test_color_step_is_that_of_the_library(with_regions):
 
     @jax.jit
     def matched(photo, paintings, weights, strength, masks):
-        palettes = [color_match.palette_of(painting[None]) for painting in paintings]
+        palettes = [color_match.color_palette(painting[None]) for painting in paintings]
         stacked = jax.tree.map(lambda *x: jax.numpy.concatenate(x), *palettes)
         palette = color_match.mix_palettes(stacked, weights)
         return color_match.match_chroma(photo[None], palette, strength, masks)[0]
@@ -36,7 +36,7 @@ def test_color_step_is_that_of_the_library(with_regions):
         color.color_moments(photo[rows], None if masks is None else masks[:, rows])
         for rows in (slice(10), slice(10, None))
     ]
-    palettes = [color.palette_of(painting) for painting in paintings]
+    palettes = [color.color_palette(painting) for painting in paintings]
     palette = color.mix_palettes(palettes, weights)
     maps = color.color_map(color.merge_color_moments(*halves), palette, strength)
     made = color.apply_color_map(photo, maps, masks)
@@ -50,7 +50,9 @@ HUES = {"sepia": [0.9, 0.8, 0.6], "orange": [1, 0.5, 0.1], "gray": [1, 1, 1]}
 
 @jax.jit
 def in_colors_of(photo, painting):
-    return color_match.match_chroma(photo[None], color_match.palette_of(painting[None]))
+    return color_match.match_chroma(
+        photo[None], color_match.color_palette(painting[None])
+    )
 
 
 @pytest.mark.parametrize("noise", [0, 1 / 255, 0.01])
@@ -60,7 +62,7 @@ def test_paintings_of_nearly_one_hue_give_the_same_colors(hue, noise):
     photo = (rng.random((150, 170, 3)) @ (0.6 * rng.random((3, 3)))).astype("f4")
     flat = rng.random((200, 210, 1)) * HUES[hue] + noise * rng.random((200, 210, 3))
     painting = flat.clip(0, 1).astype("f4")
-    palette = color.mix_palettes([color.palette_of(painting)], np.ones((1, 1)))
+    palette = color.mix_palettes([color.color_palette(painting)], np.ones((1, 1)))
     maps = color.color_map(color.color_moments(photo), palette, np.ones(1))
     made = color.apply_color_map(photo, maps)
     expected = in_colors_of(photo, painting)[0]
@@ -69,7 +71,9 @@ def test_paintings_of_nearly_one_hue_give_the_same_colors(hue, noise):
 
 def test_a_gray_photo_gets_the_mean_of_a_palette_s_chroma():
     gray = np.random.default_rng(0).random((20, 20, 1), np.float32).repeat(3, axis=2)
-    palette = color.mix_palettes([color.palette_of(pictures()[1][0])], np.ones((1, 1)))
+    palette = color.mix_palettes(
+        [color.color_palette(pictures()[1][0])], np.ones((1, 1))
+    )
     maps = color.color_map(color.color_moments(gray), palette, np.ones(1))
     made = color.apply_color_map(gray, maps)
     chroma = color.TO_CHROMA @ made.mean(axis=(0, 1))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax.losses.content import (
+    grid_loss,
     out_of_range_loss,
     regularize,
     spectrum_loss,
@@ -48,7 +49,7 @@ def test_constant_pictures_of_any_shape_have_loss_and_gradient_zero(side):
 
 
 @pytest.mark.parametrize(
-    "loss", [total_variation_loss, out_of_range_loss, spectrum_loss]
+    "loss", [total_variation_loss, out_of_range_loss, grid_loss, spectrum_loss]
 )
 def test_loss_of_a_batch_is_the_mean_of_its_halves(loss):
     images = 3.0 * random_images(40, 65) - 1.0

@@ -10,7 +10,7 @@ from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.methods.finishing import match_pairs
 from styleflax.models.vgg import DECODER_LAYERS
-from styleflax.ops.color_match import match_chroma, palette_of
+from styleflax.ops.color_match import color_palette, match_chroma
 from styleflax.ops.spatial import middle_half
 
 ENCODER = numpy_adain.random_encoder()
@@ -26,6 +26,7 @@ WEIGHTS = {
     "identity_features": 0.4,
     "total_variation": 1.5,
     "out_of_range": 2.5,
+    "grid": 1.0,
     "spectrum": 1.0,
 }
 BATCH = {
@@ -155,5 +156,5 @@ def test_pictures_of_a_batch_get_the_chroma_of_the_painting_beside_them():
     image, style = BATCH["content"], BATCH["style"]
     matched = match_pairs(image, style, 1.0)
     for one, painting, made in zip(image, style, matched, strict=True):
-        alone = match_chroma(one[None], palette_of(painting[None]))
+        alone = match_chroma(one[None], color_palette(painting[None]))
         np.testing.assert_allclose(made, alone[0], atol=1e-5)

@@ -23,6 +23,7 @@ WEIGHTS = {
     "identity_features": 0.7,
     "total_variation": 1.5,
     "out_of_range": 2.5,
+    "grid": 1.0,
     "spectrum": 1.0,
 }
 BATCH = {

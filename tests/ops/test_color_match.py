@@ -12,10 +12,10 @@ from styleflax.ops.color_match import (
     Palette,
     color_map,
     color_moments,
+    color_palette,
     match_chroma,
     merge_color_moments,
     mix_palettes,
-    palette_of,
 )
 
 COLORS = TO_CHROMA.astype(np.float64)
@@ -48,7 +48,7 @@ def numpy_monge(source, target):
 def test_full_strength_gives_the_paintings_chroma_and_keeps_luma():
     for seed in range(5):
         image, painting = picture(seed), picture(seed + 50, 17, 31)
-        got = match_chroma(image, palette_of(painting))
+        got = match_chroma(image, color_palette(painting))
         for value, expected in zip(chroma(got), chroma(painting), strict=True):
             np.testing.assert_allclose(value, expected, atol=1e-6)
         np.testing.assert_allclose(got @ LUMA, image @ LUMA, atol=1e-6)
@@ -58,12 +58,14 @@ def test_the_map_is_monges():
     image, painting = picture(3), picture(4)
     (mean, covariance), (wanted, target) = chroma(image), chroma(painting)
     moved = (image @ COLORS.T - mean) @ numpy_monge(covariance, target) + wanted
-    got = np.asarray(match_chroma(image, palette_of(painting)), np.float64) @ COLORS.T
+    got = (
+        np.asarray(match_chroma(image, color_palette(painting)), np.float64) @ COLORS.T
+    )
     np.testing.assert_allclose(got, moved, atol=1e-5)
 
 
 def test_strength_mixes_with_standing_still():
-    image, palette = picture(0), palette_of(picture(1))
+    image, palette = picture(0), color_palette(picture(1))
     full, none = (match_chroma(image, palette, s) for s in (1.0, 0.0))
     np.testing.assert_array_equal(none, image)
     half = match_chroma(image, palette, 0.5)
@@ -72,7 +74,9 @@ def test_strength_mixes_with_standing_still():
 
 def test_a_picture_in_its_own_colors_is_unchanged():
     image = picture(5)
-    np.testing.assert_allclose(match_chroma(image, palette_of(image)), image, atol=1e-5)
+    np.testing.assert_allclose(
+        match_chroma(image, color_palette(image)), image, atol=1e-5
+    )
 
 
 GRAY = np.random.default_rng(6).uniform(size=(1, 24, 20, 1)).astype("f4")
@@ -88,7 +92,7 @@ DEGENERATE = {
 @jax.jit
 def matched_and_gradients(image, painting):
     def total(image, painting):
-        made = match_chroma(image, palette_of(painting))
+        made = match_chroma(image, color_palette(painting))
         return jnp.square(made).sum(), made
 
     return jax.grad(total, argnums=(0, 1), has_aux=True)(image, painting)
@@ -110,7 +114,7 @@ def test_pictures_and_gradients_are_finite_for(content, painting):
 def test_what_rounding_leaves_of_gray_is_not_enlarged_to_a_paintings_colors():
     noise = np.random.default_rng(8).normal(size=(1, 24, 20, 3)) * 1e-5
     noisy = jnp.asarray(GRAY + noise, jnp.float32)
-    made = match_chroma(noisy, palette_of(picture(9)))
+    made = match_chroma(noisy, color_palette(picture(9)))
     wanted, covariance = chroma(picture(9))
     mean, got = chroma(made)
     np.testing.assert_allclose(mean, wanted, atol=1e-4)
@@ -147,7 +151,7 @@ def test_regions_have_palettes_and_strengths_of_their_own():
     image = picture(0)
     left_part = jnp.broadcast_to(jnp.arange(20) < 9, (24, 20)).astype(jnp.float32)
     masks = jnp.stack([left_part, 1.0 - left_part])
-    palettes = [palette_of(picture(seed)) for seed in (1, 2)]
+    palettes = [color_palette(picture(seed)) for seed in (1, 2)]
     both = Palette(*(jnp.concatenate(x) for x in zip(*palettes, strict=True)))
     got = match_chroma(image, both, jnp.array([1.0, 0.5]), masks)
     left = match_chroma(image[:, :, :9], palettes[0])
@@ -156,7 +160,7 @@ def test_regions_have_palettes_and_strengths_of_their_own():
 
 
 def test_mixes_are_of_means_and_covariances():
-    palettes = [palette_of(picture(seed)) for seed in (1, 2)]
+    palettes = [color_palette(picture(seed)) for seed in (1, 2)]
     both = Palette(*(jnp.concatenate(x) for x in zip(*palettes, strict=True)))
     mixed = mix_palettes(both, jnp.array([[1.0, 0.0], [0.25, 0.75]]))
     for whole, a, b in zip(mixed, *palettes, strict=True):
@@ -167,15 +171,15 @@ def test_mixes_are_of_means_and_covariances():
 def test_a_palette_is_of_the_part_that_counts():
     painting = picture(1)
     part = jnp.zeros((1, 24, 20)).at[:, 5:, :7].set(0.5)
-    got, expected = palette_of(painting, part), palette_of(painting[:, 5:, :7])
+    got, expected = color_palette(painting, part), color_palette(painting[:, 5:, :7])
     for a, b in zip(got, expected, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_a_map_needs_no_more_of_a_picture_than_its_moments():
     moments = color_moments(picture(0))
-    moved = color_map(moments, palette_of(picture(1)))
+    moved = color_map(moments, color_palette(picture(1)))
     doubled = ColorMoments(moments.count * 2, moments.mean, moments.m2 * 2)
-    again = color_map(doubled, palette_of(picture(1)))
+    again = color_map(doubled, color_palette(picture(1)))
     for a, b in zip(moved, again, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)

@@ -137,7 +137,7 @@ def test_several_workers_work_at_once(bench):
     assert {job.state for job in jobs} == {"running"}
 
 
-@pytest.mark.parametrize("limits", [{"keep_s": 0.0}, {"kept_jobs": 0}])
+@pytest.mark.parametrize("limits", [{"retain_s": 0.0}, {"retained_jobs": 0}])
 def test_old_results_and_the_oldest_of_many_are_forgotten(bench, limits):
     queue = bench(**limits)
     job = queue.submit()

@@ -61,12 +61,12 @@ def test_a_name_that_is_allowed_is_served(start):
 def test_a_foreign_origin_can_neither_send_nor_stop_nor_read(client, origin):
     headers = {"Origin": origin}
     answer = client.send(PICTURE, headers, content=PHOTO, style=STYLE)
-    refused(answer, 403, "requests of pages of")
-    refused(client.http.delete("/api/jobs/x", headers=headers), 403, "requests of")
-    refused(client.http.get("/api/info", headers=headers), 403, "requests of pages")
+    refused(answer, 403, "requests from pages of")
+    refused(client.http.delete("/api/jobs/x", headers=headers), 403, "requests from")
+    refused(client.http.get("/api/info", headers=headers), 403, "requests from pages")
     asked = {**headers, "Access-Control-Request-Method": "DELETE"}
     answer = client.http.options("/api/jobs/x", headers=asked)
-    refused(answer, 403, "requests of pages of")
+    refused(answer, 403, "requests from pages of")
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -145,11 +145,11 @@ def test_the_names_of_files_lead_nowhere(start, tmp_path, monkeypatch, name):
 def test_a_style_that_is_a_text_must_be_a_models_own(client, style):
     options = {**PICTURE, "styles": [style]}
     answer = client.send(options, content=PHOTO)
-    refused(answer, 400, "a style must be a picture")
+    refused(answer, 400, "a style must be an image")
     answer = client.send({**options, "model": "cin"}, content=PHOTO)
     refused(answer, 400, "a style must be one of wave, starry, night")
     answer = client.send({**options, "kind": "gatys"}, content=PHOTO)
-    refused(answer, 400, "a style must be a picture")
+    refused(answer, 400, "a style must be an image")
 
 
 @pytest.mark.parametrize("model", ["/etc/passwd", "https://evil.example/x", "hf://a/b"])
@@ -169,11 +169,11 @@ WRONG = [
     ({**PICTURE, "refine": 2001}, "refine and iterations must be at most 2000"),
     ({**PICTURE, "iterations": 9999}, "refine and iterations must be at most 2000"),
     ({**PICTURE, "preset": "x"}, "preset must be one of default"),
-    ({**PICTURE, "styles": [1]}, "there is no file 1 of the part style, but 1"),
-    ({**PICTURE, "regions": [{"mask": 0}]}, "there is no file 0 of the part mask"),
+    ({**PICTURE, "styles": [1]}, "style has 1 files, but none with index 1"),
+    ({**PICTURE, "regions": [{"mask": 0}]}, "mask has 0 files, but none with index 0"),
     ({**PICTURE, "regions": [{"mask": "/etc/x"}]}, "options.regions.0.mask"),
     ({**PICTURE, "regions": [{"mask": 0, "label": "]"}]}, "options.regions.0.label"),
-    ({**PICTURE, "style_masks": [4]}, "there is no file 4 of the part style_mask"),
+    ({**PICTURE, "style_masks": [4]}, "the part style_mask has "),
     ({**PICTURE, "styles": [0, 0]}, "2 styles need shares, regions or keyframes"),
     ({**PICTURE, "styles": [0] * 9, "shares": [1] * 9}, "styles must be at most 8"),
 ]
@@ -198,13 +198,15 @@ def test_the_form_must_be_one_of_known_parts(client):
     refused(
         post("/api/jobs", files=[known, options]), 400, "first part must be options"
     )
-    refused(post("/api/jobs", files=[options]), 400, "the part content is missing")
+    refused(post("/api/jobs", files=[options]), 400, "the part content must be one")
     twice = [options, known, known]
-    refused(post("/api/jobs", files=twice), 400, "at most 1 files of content")
+    refused(post("/api/jobs", files=twice), 400, "part content must have at most 1")
     other = [options, ("weights", PHOTO)]
-    refused(post("/api/jobs", files=other), 400, "parts must be content, style")
+    refused(
+        post("/api/jobs", files=other), 400, "parts must be options, content, style"
+    )
     styles = [options, *[("style", STYLE)] * 9]
-    refused(post("/api/jobs", files=styles), 400, "at most 8 files of style")
+    refused(post("/api/jobs", files=styles), 400, "part style must have at most 8")
     empty = [options, ("content", ("photo.png", b""))]
     refused(post("/api/jobs", files=empty), 400, "a file of the part content is empty")
     long = [("options", (None, json.dumps({"model": "x" * 70_000})))]
@@ -217,7 +219,7 @@ def test_a_form_with_odd_headers_is_refused(client):
         return client.http.post("/api/jobs", content=body, headers=kind)
 
     start = b'--B\r\nContent-Disposition: form-data; name="options"\r\n'
-    refused(post(start + b"\r\n{}"), 400, "not complete")
+    refused(post(start + b"\r\n{}"), 400, "incomplete")
     refused(post(start + b"X: " + b"y" * 9000 + b"\r\n\r\n{}"), 400, "cannot be read")
     many = b"".join(b"X-%d: y\r\n" % i for i in range(99))
     refused(post(start + many + b"\r\n{}"), 400, "cannot be read")

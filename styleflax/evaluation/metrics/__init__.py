@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from styleflax.evaluation.metrics.gram import (
         gram_distances,
         gram_matrices,
-        make_ruler,
+        make_loss_measure,
     )
     from styleflax.evaluation.metrics.lpips import make_lpips
     from styleflax.evaluation.metrics.structure import (
@@ -44,8 +44,8 @@ __all__ = [
     "gram_distances",
     "gram_matrices",
     "hellinger",
+    "make_loss_measure",
     "make_lpips",
-    "make_ruler",
     "ms_ssim",
     "psnr",
     "self_similarity_distance",
@@ -68,7 +68,7 @@ __getattr__, __dir__ = lazy_names(
         "gram_matrices": "gram",
         "hellinger": "color",
         "make_lpips": "lpips",
-        "make_ruler": "gram",
+        "make_loss_measure": "gram",
         "ms_ssim": "structure",
         "psnr": "structure",
         "self_similarity_distance": "structure",

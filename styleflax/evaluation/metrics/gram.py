@@ -93,7 +93,7 @@ SCALES = ("content", "mean_std", "gram")
 Measure = Callable[..., dict[str, Float[np.ndarray, " b"]]]
 
 
-def make_ruler(encoder: Params | None = None) -> Measure:
+def make_loss_measure(encoder: Params | None = None) -> Measure:
     """Returns `measure(pictures, contents, styles)`: the losses `SCALES` per picture.
 
     `content` is the mean squared distance to the content's features at relu4_1,

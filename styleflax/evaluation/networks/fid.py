@@ -109,7 +109,7 @@ def _as_array(pictures: Array | np.ndarray) -> Image:
     return jnp.asarray(check_pictures("pictures", pictures), jnp.float32)
 
 
-def moments_of(batches: Iterable[Array | np.ndarray]) -> Moments:
+def accumulate_moments(batches: Iterable[Array | np.ndarray]) -> Moments:
     """Returns the moments of features that come in batches of (b, d).
 
     Raises:

@@ -176,6 +176,14 @@ _KNOWN = (
         "How far a grid stands out of the spectrum, above what the inputs have.",
     ),
     Metric(
+        "ripples",
+        "ripples",
+        "artifacts",
+        "lower",
+        "Squared log of the power that neither input has, at periods below 9 px: "
+        "regular fine patterns and hard edges.",
+    ),
+    Metric(
         "border_excess",
         "border difference",
         "artifacts",

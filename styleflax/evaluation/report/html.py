@@ -153,7 +153,7 @@ def find_notes(summaries: Sequence[Summary], gallery: Gallery) -> list[str]:
     hidden = [
         s.label
         for s in summaries
-        if not s.is_baseline and s.num_pairs and not gallery.has_made(s)
+        if not s.is_baseline and s.num_pairs and not gallery.has_result(s)
     ]
     if hidden:
         notes.append(f"No pictures were kept of {', '.join(hidden)}.")

@@ -1,4 +1,4 @@
-"""Contact sheets, and the pairs that came out best and worst."""
+"""Contact sheets, and the pairs with the lowest and highest style error."""
 
 import base64
 import io
@@ -18,12 +18,13 @@ from styleflax.images.files import load_image_u8, to_u8
 from styleflax.images.grid import image_grid
 
 Inputs = Mapping[str, Mapping[str, Path | np.ndarray]]
-"""{"content": {name: picture}, "style": {...}}: files, or arrays in [0, 1]."""
+"""{"content": {name: image}, "style": {...}}: files, or arrays in [0, 1]."""
 
 CELL_PX = 144
 TRIPLE_PX = 160
 MAX_CONTENTS, MAX_STYLES = 8, 12
-"""Most rows and columns of a contact sheet; of more, some spread over all are shown."""
+"""Largest numbers of rows and columns of a contact sheet; beyond them, evenly spaced
+ones are shown."""
 
 NUM_EXTREMES = 4
 EXTREMES_METRIC = "gram_vgg16"
@@ -32,13 +33,13 @@ _JPEG_QUALITY = 82
 
 
 class Figure(NamedTuple):
-    """A picture that stands in the page itself.
+    """An image embedded in the page.
 
     Attributes:
-        caption: Below it.
-        uri: The JPEG as a data address.
-        width: In pixels.
-        height: In pixels.
+        caption: Text below the image.
+        uri: The JPEG as a data URI.
+        width: Width in pixels.
+        height: Height in pixels.
     """
 
     caption: str
@@ -56,46 +57,46 @@ class Extremes(NamedTuple):
 
 
 class Gallery:
-    """Small copies of all pictures that rows speak of."""
+    """Thumbnails of all images of the rows."""
 
     def __init__(
         self, out: Path, rows: Iterable[Row], inputs: Inputs | None = None
     ) -> None:
-        """Finds where the pictures are.
+        """Finds the files of the images.
 
         Args:
-            out: Folder that the rows' pictures are named from.
+            out: Folder to which the paths in rows are relative.
             rows: Rows of all systems. Those of the baselines "content" and "style" show
-                the inputs where `inputs` does not.
-            inputs: Contents and styles by name.
+                the inputs that `inputs` lacks.
+            inputs: Contents and styles by role and name.
         """
-        self._made: dict[tuple[str, float | None, str, str], Path] = {}
+        self._results: dict[tuple[str, float | None, str, str], Path] = {}
         self._inputs: dict[tuple[str, str], Path | np.ndarray] = {}
         for row in rows:
             if row.kind != PAIR or not row.picture:
                 continue
             path = out / row.picture
-            self._made[row.system, row.alpha, row.content, row.style] = path
+            self._results[row.system, row.alpha, row.content, row.style] = path
             if row.system in {"content", "style"} and row.alpha is None:
                 name = row.content if row.system == "content" else row.style
                 self._inputs.setdefault((row.system, name), path)
         for role, pictures in (inputs or {}).items():
             self._inputs.update({(role, name): x for name, x in pictures.items()})
 
-    def has_made(self, summary: Summary) -> bool:
-        """Returns whether there is a picture of a system at its strength."""
-        wanted = summary.system, summary.alpha
-        return any(key[:2] == wanted for key in self._made)
+    def has_result(self, summary: Summary) -> bool:
+        """Returns whether there is an image of a system at its strength."""
+        system = summary.system, summary.alpha
+        return any(key[:2] == system for key in self._results)
 
-    def made(
+    def result(
         self, summary: Summary, content: str, style: str, px: int
     ) -> UInt8[np.ndarray, "h w 3"] | None:
-        """Returns a stylized picture, small, or None where it cannot be shown."""
+        """Returns the thumbnail of a result; None if its file cannot be read."""
         key = summary.system, summary.alpha, content, style
-        return _shrink(self._made.get(key), px)
+        return _shrink(self._results.get(key), px)
 
     def input(self, role: str, name: str, px: int) -> UInt8[np.ndarray, "h w 3"] | None:
-        """Returns a content or style, small, or None where it cannot be shown."""
+        """Returns the thumbnail of an input; None if its file cannot be read."""
         return _shrink(self._inputs.get((role, name)), px)
 
 
@@ -108,32 +109,32 @@ def _shrink(
         try:
             source = load_image_u8(source, min_side_px=1)
         except (OSError, ValueError):
-            return None  # the numbers stand without it
+            return None  # the report is complete without it
     picture = PillowImage.fromarray(np.ascontiguousarray(to_u8(np.asarray(source))))
     picture.thumbnail((px, px), Resampling.LANCZOS)
     return np.asarray(picture)
 
 
 def shown_systems(summaries: Sequence[Summary], gallery: Gallery) -> list[Summary]:
-    """Returns each system that has pictures, at its largest strength; no baseline."""
+    """Returns each system that has images, at its largest strength; no baselines."""
     return [
         summary
         for summary in strongest(summaries)
         if not (summary.is_baseline and summary.system in BASELINES)
-        and gallery.has_made(summary)
+        and gallery.has_result(summary)
     ]
 
 
 def contact_sheet(summary: Summary, rows: Sequence[Row], gallery: Gallery) -> Figure:
-    """Returns contents down the left, styles along the top, and what became of them."""
+    """Returns a grid of results, with contents as rows and styles as columns."""
     own = _rows_of(summary, rows)
     contents = _spread_over([row.content for row in own], MAX_CONTENTS)
     styles = _spread_over([row.style for row in own], MAX_STYLES)
     first: list[np.ndarray | None] = [None]
     cells = [first + [gallery.input("style", style, CELL_PX) for style in styles]]
     for content in contents:
-        made = [gallery.made(summary, content, style, CELL_PX) for style in styles]
-        cells.append([gallery.input("content", content, CELL_PX), *made])
+        row = [gallery.result(summary, content, style, CELL_PX) for style in styles]
+        cells.append([gallery.input("content", content, CELL_PX), *row])
     captions = [["", *styles], *([content] for content in contents)]
     sheet = image_grid(cells, captions=captions, cell_px=CELL_PX)
     return _as_figure(sheet, f"{summary.label}: contents (rows), styles (columns)")
@@ -142,7 +143,7 @@ def contact_sheet(summary: Summary, rows: Sequence[Row], gallery: Gallery) -> Fi
 def find_extremes(
     summary: Summary, rows: Sequence[Row], gallery: Gallery
 ) -> Extremes | None:
-    """Returns the pairs with the least and the most Gram distance, None without it."""
+    """Returns the pairs with the least and the most Gram distance; None if unknown."""
     metric = EXTREMES_METRIC
     own = [
         row
@@ -165,7 +166,7 @@ def _triple(summary: Summary, row: Row, gallery: Gallery) -> Figure:
     cells = [
         gallery.input("content", row.content, TRIPLE_PX),
         gallery.input("style", row.style, TRIPLE_PX),
-        gallery.made(summary, row.content, row.style, TRIPLE_PX),
+        gallery.result(summary, row.content, row.style, TRIPLE_PX),
     ]
     error = row.values[EXTREMES_METRIC]
     caption = f"{row.content} as {row.style}: {error:.3f}"
@@ -178,7 +179,7 @@ def _rows_of(summary: Summary, rows: Sequence[Row]) -> list[Row]:
 
 
 def _spread_over(names: Sequence[str], most: int) -> list[str]:
-    """Returns the names, each once; of more than `most`, some at even distances."""
+    """Returns the distinct names; evenly spaced ones if there are more than `most`."""
     found = list(dict.fromkeys(names))
     if len(found) <= most:
         return found

@@ -1,4 +1,4 @@
-"""Exported ONNX models in Python: NumPy and ONNX Runtime, without JAX."""
+"""Running exported ONNX models with NumPy and ONNX Runtime, without JAX."""
 
 from styleflax.export.runtime.color import (
     ColorMap,
@@ -7,9 +7,9 @@ from styleflax.export.runtime.color import (
     apply_color_map,
     color_map,
     color_moments,
+    color_palette,
     merge_color_moments,
     mix_palettes,
-    palette_of,
 )
 from styleflax.export.runtime.model import ExportedModel
 from styleflax.export.runtime.moments import (
@@ -33,11 +33,11 @@ __all__ = [
     "apply_color_map",
     "color_map",
     "color_moments",
+    "color_palette",
     "mean_std",
     "merge_color_moments",
     "merge_moments",
     "merge_regions",
     "mix_palettes",
-    "palette_of",
     "region_moments",
 ]

@@ -1,6 +1,6 @@
-"""The color step in NumPy: a picture's chroma moved to a painting's, by moments alone.
+"""The color step in NumPy: it matches the chroma moments of an image to a painting's.
 
-The formulas of `ops.color_match`, which says where they come from.
+The formulas are those of `ops.color_match`, which names their sources.
 """
 
 from typing import NamedTuple
@@ -32,12 +32,12 @@ class ColorMoments(NamedTuple):
 
     @property
     def covariance(self) -> Float[np.ndarray, "r 3 3"]:
-        """The covariance of RGB, biased; 0 where nothing was counted."""
+        """The biased covariance of RGB; 0 for regions without weight."""
         return self.m2 / np.where(self.count > 0, self.count, 1.0)[:, None, None]
 
 
 class Palette(NamedTuple):
-    """Color statistics of a painting, or of the mixes of regions, for the color step.
+    """Color statistics of a painting, or of the mix of styles of every region.
 
     Attributes:
         mean: Mean of RGB.
@@ -61,7 +61,7 @@ def color_moments(
     """Returns moments of the colors of regions.
 
     Args:
-        image: RGB, of any range.
+        image: RGB values of any range.
         masks: Weight of every pixel in every region; None is one region of all pixels.
     """
     colors = image.reshape(-1, 3).astype(np.float64)
@@ -85,7 +85,7 @@ def merge_color_moments(a: ColorMoments, b: ColorMoments) -> ColorMoments:
     return ColorMoments(count, a.mean + difference * share[:, None], m2)
 
 
-def palette_of(
+def color_palette(
     painting: Float[np.ndarray, "h w 3"], part: Float[np.ndarray, "h w"] | None = None
 ) -> Palette:
     """Returns the palette of a painting, or of the part of it under a mask."""
@@ -102,10 +102,10 @@ def mix_palettes(palettes: list[Palette], weights: Float[np.ndarray, "r s"]) -> 
 def color_map(
     moments: ColorMoments, palette: Palette, strength: Float[np.ndarray, " r"]
 ) -> ColorMap:
-    """Returns the maps that move the chroma of regions to that of their palettes.
+    """Returns the maps that match the chroma of regions to their palettes.
 
     Args:
-        moments: Moments of the picture's regions.
+        moments: Color moments of the image's regions.
         palette: Palette of every region.
         strength: Strength of every region; 0 leaves its colors as they are.
     """
@@ -127,12 +127,12 @@ def apply_color_map(
     maps: ColorMap,
     masks: Float[np.ndarray, "r h w"] | None = None,
 ) -> Float[np.ndarray, "h w 3"]:
-    """Returns the picture, or rows of it, after the maps of its regions; not clipped.
+    """Returns an image, or rows of it, after the color maps of regions; not clipped.
 
     Args:
-        image: RGB, of any range.
-        maps: Maps of every region.
-        masks: Share of every region at every pixel; None where there is one region.
+        image: RGB values of any range.
+        maps: Color map of every region.
+        masks: Share of every region at every pixel; None for one region.
     """
     total = image.copy()
     for r, (matrix, offset) in enumerate(zip(*maps, strict=True)):
@@ -144,7 +144,7 @@ def apply_color_map(
 def _monge_map(
     source: Float[np.ndarray, "r 2 2"], target: Float[np.ndarray, "r 2 2"]
 ) -> Float[np.ndarray, "r 2 2"]:
-    """The symmetric matrices T with T source T = target, but for faint variances."""
+    """Returns symmetric T with T source T = target, except for tiny variances."""
     middle, radius = _middle_and_radius(source)
     missing = np.maximum(MIN_VARIANCE - (middle - radius), 0.0)
     source = source + missing[:, None, None] * np.eye(2)
@@ -162,7 +162,7 @@ def _monge_map(
 def _without_faint(
     target: Float[np.ndarray, "r 2 2"],
 ) -> tuple[Float[np.ndarray, "r 2 2"], Float[np.ndarray, " r"]]:
-    """Covariances with faint variances made fainter, and their determinants."""
+    """Returns covariances with tiny variances damped, and their determinants."""
     middle, radius = _middle_and_radius(target)
     variances = np.maximum([middle + radius, middle - radius], 0.0)
     is_faint = variances < FAINT_VARIANCE
@@ -175,6 +175,6 @@ def _without_faint(
 def _middle_and_radius(
     x: Float[np.ndarray, "r 2 2"],
 ) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
-    """The mean of both eigenvalues, and half of their difference."""
+    """Returns the mean of both eigenvalues and half of their difference."""
     a, b, d = x[:, 0, 0], x[:, 0, 1], x[:, 1, 1]
     return (a + d) / 2, np.hypot((a - d) / 2, b)

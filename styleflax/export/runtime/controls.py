@@ -1,4 +1,4 @@
-"""What can be asked of an exported model beside photo and paintings, checked."""
+"""The controls of an exported model, checked and completed to a plan."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,23 +6,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.export.runtime.windows import lay_masks
+from styleflax.export.runtime.windows import normalize_masks
 
 MAX_STRENGTH = 10.0
-"""Beyond it there is nothing left to see."""
+"""Largest strength; beyond it no image is recognizable."""
 
 
 _EVEN = 0.5
 
 
 class Plan(NamedTuple):
-    """Controls, completed; regions include what the masks leave free, if anything.
+    """The controls of one photo; uncovered pixels form one more region.
 
     Attributes:
         strength: Strength of every region.
         weights: Share of every style in every region; rows sum to 1.
-        masks: At the photo's pixels; None where there is one region.
-        has_rest: Whether the last region keeps the photo's pixels.
+        masks: Masks at the photo's pixels; None for one region.
+        has_rest: Whether the last region is uncovered and retains the photo's pixels.
         color_match: Strength of the color step in every region; None for none.
         detail: Share of the photo's lost detail in every region; None for none.
         level_balance: Level balance of SANet.
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
     def at_pixels(
         self, values: Float[np.ndarray, " r"], place: tuple[slice, slice]
     ) -> Float[np.ndarray, "_ _ 1"]:
-        """Numbers of the regions, mixed at the pixels of a part of the photo."""
+        """Returns values of regions, mixed at the pixels of a part of the photo."""
         if self.masks is None:
             return values.reshape(1, 1, 1)
         return np.tensordot(values, self.masks[(slice(None), *place)], 1)[..., None]
@@ -58,16 +58,17 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     detail: float | None,
     level_balance: float,
 ) -> Plan:
-    """The plan for these arguments of `OnnxStylizer.__call__`.
+    """Returns the plan for the arguments of `OnnxStylizer.__call__`.
 
     Raises:
-        ValueError: Naming the argument, what was given and what is allowed.
+        ValueError: If an argument is out of range, does not fit the others, or the
+            model does not support the control.
     """
     _check_range("alpha", alpha, MAX_STRENGTH)
     _check_range("level_balance", level_balance)
     num_regions = 1 if masks is None else len(masks)
     strength = alpha * _region_alphas(region_alphas, num_regions)
-    asked = {
+    requested = {
         "strength": bool((strength != 1.0).any()),
         "weights": num_styles > 1,
         "masks": masks is not None,
@@ -75,12 +76,12 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
         "detail": bool(detail),
         "level_balance": level_balance != _EVEN,
     }
-    check_controls(manifest, [name for name, is_asked in asked.items() if is_asked])
+    check_controls(manifest, [name for name, is_used in requested.items() if is_used])
     shares = _shares(weights, num_styles, num_regions, has_masks=masks is not None)
     lacking = np.maximum(1.0 - strength, 0.0)
     has_detail = _default(manifest, "detail", detail) * lacking.any() > 0
     matched = 1.0 - (1.0 - np.minimum(strength, 1.0)) ** 2
-    laid, has_rest = (None, False) if masks is None else _lay(masks, size)
+    regions, has_rest = (None, False) if masks is None else _regions(masks, size)
     if has_rest:
         strength, lacking = np.append(strength, 0.0), np.append(lacking, 1.0)
         matched = np.append(matched, 0.0)
@@ -90,7 +91,7 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     return Plan(
         strength.astype(np.float32),
         shares.astype(np.float32),
-        laid if laid is not None and len(laid) > 1 else None,
+        regions if regions is not None and len(regions) > 1 else None,
         has_rest,
         matched.astype(np.float32) if matched.any() else None,
         lacking.astype(np.float32) if has_detail else None,
@@ -99,9 +100,9 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
 
 
 def _region_alphas(
-    given: Sequence[float] | None, num_regions: int
+    region_alphas: Sequence[float] | None, num_regions: int
 ) -> Float[np.ndarray, " r"]:
-    alphas = [1.0] * num_regions if given is None else list(given)
+    alphas = [1.0] * num_regions if region_alphas is None else list(region_alphas)
     if len(alphas) != num_regions:
         raise ValueError(
             f"region_alphas must be one per region, got {len(alphas)} for {num_regions}"
@@ -111,7 +112,7 @@ def _region_alphas(
     return np.array(alphas, np.float64)
 
 
-def _lay(
+def _regions(
     masks: Sequence[np.ndarray], size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "_ h w"], bool]:
     for mask in masks:
@@ -119,20 +120,21 @@ def _lay(
             raise ValueError(
                 f"masks must be of the photo's size {size}, got {np.shape(mask)}"
             )
-    return lay_masks(masks)
+    return normalize_masks(masks)
 
 
-def check_controls(manifest: Mapping[str, Any], asked: Sequence[str]) -> None:
-    """Refuses controls that the model has not got.
+def check_controls(manifest: Mapping[str, Any], requested: Sequence[str]) -> None:
+    """Checks that the model supports all requested controls.
 
     Raises:
-        ValueError: Naming one, and those that it has.
+        ValueError: If it lacks one; the error lists those that it has.
     """
-    for name in asked:
+    for name in requested:
         if name not in manifest["controls"]:
-            has = ", ".join(manifest["controls"]) or "none"
+            supported = ", ".join(manifest["controls"]) or "none"
             raise ValueError(
-                f"controls must be of {has} with {manifest['method']}, got {name!r}"
+                f"controls must be among {supported} with {manifest['method']}, got "
+                f"{name!r}"
             )
 
 
@@ -141,12 +143,12 @@ def _check_range(name: str, value: float, largest: float = 1.0) -> None:
         raise ValueError(f"{name} must be from 0 to {largest:g}, got {value}")
 
 
-def _default(manifest: Mapping[str, Any], name: str, asked: float | None) -> float:
-    if asked is not None:
-        _check_range(name, asked)
-        return asked
-    given = manifest["defaults"].get(name, 0.0)
-    return float(given) if name in manifest["controls"] else 0.0
+def _default(manifest: Mapping[str, Any], name: str, value: float | None) -> float:
+    if value is not None:
+        _check_range(name, value)
+        return value
+    default = manifest["defaults"].get(name, 0.0)
+    return float(default) if name in manifest["controls"] else 0.0
 
 
 def _shares(
@@ -159,7 +161,7 @@ def _shares(
         if num_styles != num_regions:
             raise ValueError(
                 f"weights must be given for {num_styles} styles in {num_regions} "
-                "regions; without them there is one style for each region"
+                "regions; without weights, give one style per region"
             )
         return np.eye(num_regions)
     rows = np.atleast_2d(np.asarray(weights, np.float64))

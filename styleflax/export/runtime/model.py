@@ -1,4 +1,4 @@
-"""An exported model: its manifest and the sessions of ONNX Runtime that run it."""
+"""An exported model: its manifest and its ONNX Runtime sessions."""
 
 import json
 import os
@@ -19,7 +19,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class ExportedModel:
-    """An opened export of `styleflax export`.
+    """An opened folder of `styleflax export`.
 
     Attributes:
         manifest: Content of the manifest file.
@@ -48,23 +48,23 @@ class ExportedModel:
         }
 
     def run(self, part: str, feeds: Mapping[str, np.ndarray]) -> Arrays:
-        """The outputs of one of the files."""
+        """Runs one of the files, and returns its outputs by name."""
         names = self.manifest["files"][part]["outputs"]
-        made = self._sessions[part].run(names, dict(feeds))
-        return dict(zip(names, made, strict=True))
+        outputs = self._sessions[part].run(names, dict(feeds))
+        return dict(zip(names, outputs, strict=True))
 
     def encode(self, image: Float[np.ndarray, "h w 3"]) -> Arrays:
-        """Features (c, h, w) by level."""
-        made = self.run("encoder", {"image": np.ascontiguousarray(image)[None]})
-        return {name.removeprefix("features."): x[0] for name, x in made.items()}
+        """Returns the features (c, h, w) of an image by level."""
+        outputs = self.run("encoder", {"image": np.ascontiguousarray(image)[None]})
+        return {name.removeprefix("features."): x[0] for name, x in outputs.items()}
 
     def statistics(self, name: str, moments: Moments, role: str) -> Arrays:
-        """Mean and deviation as inputs of the decoder.
+        """Returns mean and standard deviation as inputs of the decoder.
 
         Args:
-            name: Name of the inputs, before `.mean` and `.std`.
+            name: Name of the inputs without `.mean` and `.std`.
             moments: Moments of regions.
-            role: `content` or `style`, whose variances may differ.
+            role: `content` or `style`; their variances may be defined differently.
         """
         mean, std = mean_std(moments, **self.manifest["statistics"][role])
         return {f"{name}.mean": mean, f"{name}.std": std}
@@ -72,19 +72,19 @@ class ExportedModel:
     def grids(
         self, masks: Float[np.ndarray, "r h w"] | None, height: int, width: int
     ) -> Arrays:
-        """Masks on the grids of all levels, as inputs; None is one region."""
+        """Returns masks on the grids of all levels, as inputs; None is one region."""
         grids: Arrays = {}
         for grid in self.manifest["masks"]:
             settings = (grid["stride"], grid["repeat"])
             sides = (grid_side(size, *settings) for size in (height, width))
             one = np.ones((1, 1, 1), np.float32)
-            laid = one if masks is None else average_cells(masks, *sides)
-            grids[f"masks.{grid['name']}"] = laid
+            cells = one if masks is None else average_cells(masks, *sides)
+            grids[f"masks.{grid['name']}"] = cells
         return grids
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest in a folder.
+    """Returns the manifest in a folder.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -93,8 +93,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(
-            f"there is no {MANIFEST} in {str(folder)!r}: `styleflax export MODEL -o "
-            f"{folder}` writes one"
+            f"there is no {MANIFEST} in {str(folder)!r}; run `styleflax export MODEL "
+            f"-o {folder}` to write one"
         )
     try:
         manifest = json.loads(path.read_text("utf-8"))

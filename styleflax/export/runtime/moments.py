@@ -1,4 +1,4 @@
-"""Moments of feature maps in NumPy, merged over the windows of a picture."""
+"""Moments of feature maps in NumPy, mergeable over the windows of an image."""
 
 from typing import NamedTuple
 
@@ -23,10 +23,10 @@ class Moments(NamedTuple):
 def region_moments(
     feature: Float[np.ndarray, "c h w"], masks: Float[np.ndarray, "r h w"]
 ) -> Moments:
-    """Moments of every region of a feature map, or of a window's core.
+    """Returns the moments of every region of a feature map, or of a window's core.
 
     Args:
-        feature: Channels first, as the encoder returns it.
+        feature: Feature map, channels first.
         masks: Non-negative weight of every position in every region. A region of no
             weight has mean 0 and `m2` 0.
     """
@@ -42,9 +42,9 @@ def region_moments(
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of two disjoint sets of positions together.
+    """Returns the moments of the union of two disjoint sets of positions.
 
-    The pairwise update of Chan, Golub and LeVeque (1979).
+    Uses the pairwise update of Chan, Golub and LeVeque (1979).
     """
     count = a.count + b.count
     share = (b.count / np.where(count > 0, count, 1.0))[:, None]
@@ -54,7 +54,7 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 
 
 def merge_regions(moments: Moments) -> Moments:
-    """Moments of all regions together, as of one."""
+    """Returns the moments of the union of all regions."""
     parts = [Moments(*(x[r : r + 1] for x in moments)) for r in range(len(moments[0]))]
     total = parts[0]
     for part in parts[1:]:
@@ -65,11 +65,11 @@ def merge_regions(moments: Moments) -> Moments:
 def mean_std(
     moments: Moments, ddof: int = 0, eps: float = 1e-5
 ) -> tuple[Float[np.ndarray, "r c"], Float[np.ndarray, "r c"]]:
-    """Mean and standard deviation in float32, as the decoder takes them.
+    """Returns mean and standard deviation in float32, as the decoder takes them.
 
     Args:
         moments: Moments of regions.
-        ddof: 0 divides by the count, 1 by the count less 1; never by less than 1.
+        ddof: The divisor is the count minus `ddof`, but at least 1.
         eps: Added to the variance, inside the square root.
     """
     divisor = np.maximum(moments.count - ddof, 1.0)[:, None]

@@ -1,8 +1,8 @@
-"""A photo through the windows of an exported encoder and decoder.
+"""Stylizing a photo in windows with an exported encoder and decoder.
 
-Two passes: all windows are encoded and their moments merged, then each is transferred
-and decoded. Windows end where the photo ends, and of each only the core counts, so
-there is no seam.
+There are two passes: the first encodes all windows and merges their moments, the second
+transfers and decodes each window. Only the core of each window is used, so there are no
+seams.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,40 +26,40 @@ ALL = slice(None)
 
 
 class Window(NamedTuple):
-    """Where a window lies."""
+    """The position of a window in the photo."""
 
     rows: Span
     columns: Span
 
     def shown(self) -> tuple[slice, slice]:
-        """The pixels of the photo in it."""
+        """Returns the photo's pixels that the window covers."""
         rows, columns = self
         return slice(rows.start, rows.stop), slice(columns.start, columns.stop)
 
     def positions(self, stride: int) -> tuple[slice, slice]:
-        """The window's positions in the photo, at a layer of that stride."""
+        """Returns the window's positions in the photo, at a layer of this stride."""
         return self.rows.positions(stride), self.columns.positions(stride)
 
     def core(self, stride: int = 1) -> tuple[slice, slice]:
-        """The core's positions in the window, at a layer of that stride."""
+        """Returns the core's positions in the window, at a layer of this stride."""
         return self.rows.core(stride), self.columns.core(stride)
 
     def place(self, stride: int = 1) -> tuple[slice, slice]:
-        """The core's positions in the photo, at a layer of that stride."""
+        """Returns the core's positions in the photo, at a layer of this stride."""
         rows, columns = self
         return rows.place(stride), columns.place(stride)
 
 
 class Passes(NamedTuple):
-    """A photo through windows, its features computed.
+    """A photo with the features of all of its windows.
 
     Attributes:
-        model: Which draws it.
-        image: RGB in [0, 1].
-        plan: What was asked for.
+        model: The exported model.
+        image: The photo, RGB in [0, 1].
+        plan: The controls.
         windows: Windows of the photo.
-        features: (c, h, w) of every window by level.
-        grids: Masks on the levels' grids over the whole photo, as inputs.
+        features: Feature maps (c, h, w) of every window by level.
+        grids: Masks of the whole photo on the grids of all levels, as inputs.
     """
 
     model: ExportedModel
@@ -77,7 +77,7 @@ class Passes(NamedTuple):
         plan: Plan,
         tile_px: int,
     ) -> Self:
-        """Encodes all windows of that side; 0 is one window of any size."""
+        """Encodes a photo in windows of `tile_px`; 0 is one window of any size."""
         height, width, _ = image.shape
         side, halo = tile_px or max(height, width), model.manifest["halo"]
         rows, columns = (cut_spans(size, side, halo) for size in (height, width))
@@ -87,35 +87,35 @@ class Passes(NamedTuple):
         return cls(model, image, plan, windows, features, grids)
 
     def draw(self, styles: Sequence[EncodedStyle]) -> Float[np.ndarray, "h w 3"]:
-        """The photo in the styles, with its detail, not clipped."""
+        """Returns the photo in the styles, with its detail, not clipped."""
         plan, moments = self.plan, self._moments()
         feeds = self._styles(styles, moments)
         for name, total in moments.items():
-            of_content = self.model.statistics(f"content.{name}", total, "content")
-            feeds |= {k: v[None] for k, v in of_content.items()}  # a batch of one
-        made = np.empty_like(self.image)
+            statistics = self.model.statistics(f"content.{name}", total, "content")
+            feeds |= {k: v[None] for k, v in statistics.items()}  # a batch of one
+        result = np.empty_like(self.image)
         for window, feature in zip(self.windows, self.features, strict=True):
             place = window.place()
             own = {f"features.{name}": x[None] for name, x in feature.items()}
             own |= feeds | self._masks(window)
-            made[place] = self._decode(window, own | self._mix(plan.strength))
+            result[place] = self._decode(window, own | self._mix(plan.strength))
             if plan.detail is not None:
                 nothing = np.zeros_like(plan.strength)
                 reproduction = self._decode(window, own | self._mix(nothing))
                 lost = self.image[place] - reproduction
-                made[place] += plan.at_pixels(plan.detail, place) * lost
-        return made
+                result[place] += plan.at_pixels(plan.detail, place) * lost
+        return result
 
     def _decode(self, window: Window, inputs: Arrays) -> Float[np.ndarray, "_ _ 3"]:
         return self.model.run("decoder", inputs)["image"][0][window.core()]
 
     def _attends_to_itself(self) -> bool:
-        """Whether the photo is among the styles, as with SANet below strength 1."""
+        """Returns whether the photo is also a style, as in SANet below strength 1."""
         weakens = self.plan.detail is not None or (self.plan.strength != 1.0).any()
         return self.model.manifest["style"] == "features" and bool(weakens)
 
     def _mix(self, strength: Float[np.ndarray, " r"]) -> Arrays:
-        """What says which style goes where, at that strength."""
+        """Returns the inputs that mix the styles at this strength."""
         if self.model.manifest["style"] == "moments":
             return {"weights": self.plan.weights, "strength": strength}
         weights, share = self.plan.weights, strength[:, None]
@@ -133,7 +133,7 @@ class Passes(NamedTuple):
         return stack_styles(attended)
 
     def _itself(self, moments: Mapping[str, Moments]) -> Arrays:
-        """The photo as a style: all of its positions."""
+        """Returns the photo as a style, with all of its positions."""
         arrays: Arrays = {}
         for level in self.model.manifest["levels"]:
             name, stride = level["name"], level["stride"]
@@ -148,8 +148,8 @@ class Passes(NamedTuple):
         return {name: x[0] for name, x in arrays.items()}
 
     def _moments(self) -> dict[str, Moments]:
-        """Those of all regions over the whole photo, each position counted once."""
-        found: dict[str, Moments] = {}
+        """Returns the moments of all regions of the whole photo by level."""
+        totals: dict[str, Moments] = {}
         for window, feature in zip(self.windows, self.features, strict=True):
             masks = self._masks(window)
             for level in self.model.manifest["levels"]:
@@ -159,13 +159,13 @@ class Passes(NamedTuple):
                     weights = np.ones((1, *part.shape[1:]), np.float32)
                 else:
                     weights = weights[(ALL, *core)]
-                of_window = region_moments(part, weights)
-                known = found.get(name)
-                found[name] = merge_moments(known, of_window) if known else of_window
-        return found
+                moments = region_moments(part, weights)
+                total = totals.get(name)
+                totals[name] = merge_moments(total, moments) if total else moments
+        return totals
 
     def _masks(self, window: Window) -> Arrays:
-        """The masks in a window; those of one region serve everywhere."""
+        """Returns the masks of a window, as inputs."""
         if self.plan.masks is None:
             return self.grids
         parts: Arrays = {}

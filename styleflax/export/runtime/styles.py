@@ -1,4 +1,4 @@
-"""What is retained of paintings, as inputs of an exported decoder."""
+"""Encoded styles as inputs of an exported decoder."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,23 +6,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.export.runtime.color import Palette, palette_of
+from styleflax.export.runtime.color import Palette, color_palette
 from styleflax.export.runtime.model import Arrays, ExportedModel
 from styleflax.export.runtime.moments import Moments, region_moments
 from styleflax.export.runtime.windows import average_cells
 
 FILLER_BIAS = -1e30
-"""Added to the scores of positions that are not attended to."""
+"""Bias of the scores of masked positions."""
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 class EncodedStyle(NamedTuple):
-    """A painting, or a style of the model's own.
+    """An encoded painting, or a built-in style.
 
     Attributes:
         arrays: Inputs of the decoder, without the axis of styles.
-        palette: Palette of its colors; None where they are unknown.
-        number: Number of the model's own style, from 0; 0 of a painting.
+        palette: Palette of its colors; None if unknown.
+        number: Index of a built-in style, starting at 0; 0 for a painting.
     """
 
     arrays: Arrays
@@ -35,16 +35,16 @@ def encode_painting(
     image: Float[np.ndarray, "h w 3"],
     mask: Float[np.ndarray, "h w"] | None,
 ) -> EncodedStyle:
-    """What is retained of a painting, or of the part of it under a mask.
+    """Returns an encoded painting, or the encoded part of it under a mask.
 
     Args:
         model: Model of a method that takes paintings.
-        image: RGB in [0, 1].
-        mask: Weights of all pixels; None for all alike.
+        image: The painting, RGB in [0, 1].
+        mask: Weight of every pixel; None for equal weights.
     """
     if mask is not None:
         mask = np.asarray(mask, np.float32) / np.max(mask)
-    palette = palette_of(image, mask)
+    palette = color_palette(image, mask)
     arrays: Arrays = {}
     for name, feature in model.encode(image).items():
         part = np.ones((1, *feature.shape[1:]), np.float32)
@@ -61,15 +61,15 @@ def encode_painting(
 
 
 def _in_16_bits(x: np.ndarray) -> np.ndarray:
-    """What style files, and the library, keep of features."""
+    """Returns features rounded to float16, as style files store them."""
     return x.clip(max=_LARGEST).astype(np.float16).astype(np.float32)
 
 
 def find_own_style(styles: Sequence[Mapping[str, Any]], style: object) -> EncodedStyle:
-    """One of a model's own styles by its name or number from 1, or the only one.
+    """Returns a built-in style by its name or its number from 1; None is the only one.
 
     Raises:
-        ValueError: If there is no such style; lists those that there are.
+        ValueError: If there is no such style; the error lists the built-in styles.
     """
     names = [entry["name"] for entry in styles]
     index = -1
@@ -93,14 +93,14 @@ def positions(
     part: Float[np.ndarray, "1 h w"],
     moments: Moments,
 ) -> Arrays:
-    """What is attended to at a level, with an axis of one style.
+    """Returns the keys and values of a level as inputs, with an axis of one style.
 
     Args:
-        model: Model of a method that attends.
+        model: Model of a method that uses attention.
         name: Name of the level.
-        feature: Feature of the style.
+        feature: Feature map of the style.
         part: Weights of its positions.
-        moments: Moments of that part.
+        moments: Moments of the feature map under these weights.
     """
     with np.errstate(divide="ignore"):
         bias = np.maximum(np.log(part.reshape(1, -1)), FILLER_BIAS)
@@ -113,7 +113,7 @@ def positions(
 
 
 def stack_styles(styles: Sequence[Arrays]) -> Arrays:
-    """The styles' inputs with the axis of styles; paintings may differ in size."""
+    """Returns the inputs of several styles, stacked; paintings may differ in size."""
     stacked: Arrays = {}
     for name in styles[0]:
         arrays = [style[name] for style in styles]

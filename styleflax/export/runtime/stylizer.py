@@ -1,4 +1,4 @@
-"""Exported models in ONNX Runtime: what `Stylizer` does, without JAX."""
+"""The stylizer of exported models, which runs in ONNX Runtime without JAX."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,12 +24,12 @@ from styleflax.export.runtime.styles import (
 )
 
 BAND_PX = 2**20
-"""Pixels whose colors are moved at a time."""
+"""Number of pixels whose colors are matched at a time."""
 Pixels = Shaped[np.ndarray, "h w 3"]
 """RGB, uint8 or float in [0, 1]."""
 OneStyle = Pixels | EncodedStyle | str | int | None
-"""A painting, what `encode_style` made of one, or of a model's own styles a name, a
-number from 1, or None for its only one."""
+"""A painting, an encoded style, or a built-in style: its name, its number from 1, or
+None for the only one."""
 
 
 class OnnxStylizer:
@@ -84,15 +84,15 @@ class OnnxStylizer:
     def encode_style(
         self, style: OneStyle, mask: Float[np.ndarray, "h w"] | None = None
     ) -> EncodedStyle:
-        """All that is retained of a painting, to be used for many photos.
+        """Returns an encoded painting, which can be reused for many photos.
 
         Args:
-            style: A painting of any size (the library shrinks larger ones to a short
-                side of 512 px), or see `OneStyle`.
-            mask: The part of the painting that counts, of its size; all by default.
+            style: A painting of any size (`Stylizer` shrinks larger ones to a short
+                side of 512 px), or another form of `OneStyle`.
+            mask: Weight of every pixel of the painting; None uses all of it.
 
         Raises:
-            ValueError: If there is no such style, or the painting cannot be used.
+            ValueError: If there is no such style, or the painting has a wrong shape.
         """
         if isinstance(style, EncodedStyle):
             return style
@@ -116,27 +116,29 @@ class OnnxStylizer:
         detail: float | None = None,
         level_balance: float = 0.5,
     ) -> Float[np.ndarray, "h w 3"]:
-        """The photo in the style, or in a mix of styles; RGB in [0, 1].
+        """Returns the photo in a style, or in a mix of styles, RGB in [0, 1].
 
         Args:
             photo: Photo of any size.
-            styles: One, or a list of several.
-            alpha: Strength, 0 to 1; above 1, up to 10, it exaggerates.
-            weights: Share of every style, scaled to sum to 1; with masks also by
-                region. By default equal, or with masks a style for each.
-            masks: Regions of the photo, of its size. What they leave free keeps the
-                photo's pixels.
-            region_alphas: Strength of every region, times `alpha`.
-            style_masks: The part of every painting that counts, or None.
-            color_match: How far chroma moves to the paintings', 0 to 1; by default
-                what the model file says.
-            detail: Share of the photo's lost detail that is added below strength 1;
-                by default what the model file says.
-            level_balance: SANet only, 0 to 1; 0.5 is the paper's.
+            styles: One style, or a list of several.
+            alpha: Strength of the style, from 0 to 1; up to 10 exaggerates it.
+            weights: Share of every style, scaled to sum to 1; with masks, optionally
+                one row per region. The default is equal shares, or with masks one
+                style per region.
+            masks: Regions of the photo, of its size. Uncovered pixels remain those of
+                the photo.
+            region_alphas: Strength of every region, multiplied by `alpha`.
+            style_masks: Mask of the part of each painting to use, or None for all.
+            color_match: Strength of the color step, from 0 to 1; the default is that
+                of the model file.
+            detail: Share of the photo's lost detail to add below strength 1; the
+                default is that of the model file.
+            level_balance: Balance of the two levels of SANet, from 0 to 1; the paper
+                uses 0.5.
 
         Raises:
-            ValueError: If an argument is not in its range or does not fit, or the
-                model has no such control.
+            ValueError: If an argument is out of range, does not fit the others, or the
+                model does not support the control.
         """
         image = self._floats(photo, "photo")
         encoded = self._encode_all(styles, style_masks)
@@ -151,15 +153,15 @@ class OnnxStylizer:
             level_balance=level_balance,
         )
         if self._is_whole:
-            made = self._draw_whole(image, encoded, plan)
+            result = self._draw_whole(image, encoded, plan)
         else:
             passes = Passes.begin(self._model, image, plan, self._tile_px)
-            made = passes.draw(encoded)
-        made = _match_colors(made, encoded, plan).clip(0.0, 1.0)
+            result = passes.draw(encoded)
+        result = _match_colors(result, encoded, plan).clip(0.0, 1.0)
         if plan.masks is not None and plan.has_rest:
             rest = plan.masks[-1][..., None]
-            made = (rest * image + (1.0 - rest) * made).clip(0.0, 1.0)
-        return made
+            result = (rest * image + (1.0 - rest) * result).clip(0.0, 1.0)
+        return result
 
     def _encode_all(
         self, styles: Any, masks: Sequence[np.ndarray | None] | None
@@ -167,18 +169,19 @@ class OnnxStylizer:
         is_one = isinstance(styles, EncodedStyle) or not isinstance(
             styles, list | tuple
         )
-        given = [styles] if is_one else list(styles)
-        parts = [None] * len(given) if masks is None else list(masks)
-        if len(parts) != len(given):
+        several = [styles] if is_one else list(styles)
+        parts = [None] * len(several) if masks is None else list(masks)
+        if len(parts) != len(several):
             raise ValueError(
-                f"style_masks must be one per style, got {len(parts)} for {len(given)}"
+                f"style_masks must be one per style, got {len(parts)} for "
+                f"{len(several)}"
             )
-        return [self.encode_style(*pair) for pair in zip(given, parts, strict=True)]
+        return [self.encode_style(*pair) for pair in zip(several, parts, strict=True)]
 
     def _draw_whole(
         self, image: np.ndarray, styles: Sequence[EncodedStyle], plan: Plan
     ) -> Float[np.ndarray, "h w 3"]:
-        """A photo by a network of styles of its own, not clipped."""
+        """Returns a photo in a mix of built-in styles, not clipped."""
         height, width, _ = image.shape
         feeds = {"image": image[None]}
         if "weights" in self.manifest["files"]["stylize"]["inputs"]:
@@ -205,22 +208,22 @@ class OnnxStylizer:
 def _match_colors(
     image: Float[np.ndarray, "h w 3"], styles: Sequence[EncodedStyle], plan: Plan
 ) -> Float[np.ndarray, "h w 3"]:
-    """The picture after the color step, not clipped; see `runtime.color`."""
+    """Returns an image after the color step, not clipped; see `runtime.color`."""
     palettes = [style.palette for style in styles if style.palette is not None]
     if plan.color_match is None or len(palettes) < len(styles):
         return image
     bands = list(_bands(*image.shape[:2]))
-    parts = [color_moments(image[rows], _rows_of(plan, rows)) for rows in bands]
+    parts = [color_moments(image[band], _rows(plan, band)) for band in bands]
     total = parts[0]
     for part in parts[1:]:
         total = merge_color_moments(total, part)
     palette = mix_palettes(palettes, plan.weights)
     maps = color_map(total, palette, plan.color_match)
-    moved = [apply_color_map(image[rows], maps, _rows_of(plan, rows)) for rows in bands]
-    return np.concatenate(moved)
+    colored = [apply_color_map(image[band], maps, _rows(plan, band)) for band in bands]
+    return np.concatenate(colored)
 
 
-def _rows_of(plan: Plan, rows: slice) -> np.ndarray | None:
+def _rows(plan: Plan, rows: slice) -> np.ndarray | None:
     return None if plan.masks is None else plan.masks[:, rows]
 
 

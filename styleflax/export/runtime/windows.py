@@ -1,8 +1,8 @@
-"""Windows of large pictures and masks on grids, in NumPy.
+"""Windows of large images and masks on grids, in NumPy.
 
-Windows of any height and width serve an exported model, so that those at the end of a
-picture end with it. What a window shows of its picture is exact but for a margin
-where the window ends and the picture does not.
+An exported model accepts windows of any height and width, so the last ones end exactly
+with the image. The result of a window is exact except for a margin along those of its
+edges that are not edges of the image.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,15 @@ from jaxtyping import Float
 
 
 class Span(NamedTuple):
-    """A window along one side of the picture, in px.
+    """A window along one side of the image, in px.
+
+    The cores of all windows cover the side without overlap.
 
     Attributes:
-        start: Where it begins.
-        stop: Where it ends.
-        begin: Where its core begins, which is what it is computed for.
-        end: Where that ends. Cores are the whole side, each px once.
+        start: First px of the window.
+        stop: End of the window, exclusive.
+        begin: First px of its core, the part of its result that is used.
+        end: End of its core, exclusive.
     """
 
     start: int
@@ -28,26 +30,27 @@ class Span(NamedTuple):
     end: int
 
     def core(self, stride: int = 1) -> slice:
-        """The core's positions in the window, at a layer of that stride."""
+        """Returns the core's positions in the window, at a layer of this stride."""
         first, last = self.begin // stride, -(-self.end // stride)
         return slice(first - self.start // stride, last - self.start // stride)
 
     def positions(self, stride: int) -> slice:
-        """The window's positions in the picture."""
+        """Returns the window's positions in the image, at a layer of this stride."""
         return slice(self.start // stride, -(-self.stop // stride))
 
     def place(self, stride: int = 1) -> slice:
-        """The core's positions in the picture."""
+        """Returns the core's positions in the image, at a layer of this stride."""
         return slice(self.begin // stride, -(-self.end // stride))
 
 
 def cut_spans(size: int, side: int, halo: int) -> list[Span]:
-    """Windows of at most that side along a picture's side of that size.
+    """Returns the windows along one side of an image.
 
     Args:
-        size: Size of the picture's side, in px.
-        side: Side of a window: a multiple of the model's stride, above twice the halo.
-        halo: The model's.
+        size: Length of the image's side in px.
+        side: Largest side of a window: a multiple of the model's stride, above twice
+            the halo.
+        halo: Halo of the model in px.
     """
     if size <= side:
         return [Span(0, size, 0, size)]
@@ -63,7 +66,7 @@ def cut_spans(size: int, side: int, halo: int) -> list[Span]:
 def average_cells(
     masks: Float[np.ndarray, "r h w"], height: int, width: int
 ) -> Float[np.ndarray, "r height width"]:
-    """Masks averaged over the cells of a grid laid over them: exact means of areas."""
+    """Returns masks averaged over the cells of a grid, by exact areas."""
     rows = _overlap(masks.shape[1], height)
     columns = _overlap(masks.shape[2], width)
     return np.asarray(rows @ masks @ columns.T, np.float32)
@@ -77,26 +80,26 @@ def _overlap(size: int, cells: int) -> Float[np.ndarray, "cells size"]:
 
 
 def grid_side(size: int, stride: int, repeat: int = 1) -> int:
-    """Cells of a grid along a side of a picture; see `masks` in the manifest."""
+    """Returns the number of cells along a side; see `masks` in the manifest."""
     return repeat * -(-size // stride)
 
 
-def lay_masks(
+def normalize_masks(
     masks: Sequence[np.ndarray] | Float[np.ndarray, "r h w"],
 ) -> tuple[Float[np.ndarray, "_ h w"], bool]:
-    """Masks that sum to 1, and whether the last one is of what others leave free.
+    """Returns masks that sum to 1, and whether a mask of the uncovered part was added.
 
     Args:
-        masks: Masks of the picture's size. Where they sum to more than 1, they are
-            scaled.
+        masks: Masks of the photo's size. They are scaled wherever they sum to more
+            than 1.
     """
-    laid = np.stack([np.asarray(mask, np.float32) for mask in masks])
-    rest = np.clip(1.0 - laid.sum(axis=0), 0.0, 1.0)
+    regions = np.stack([np.asarray(mask, np.float32) for mask in masks])
+    rest = np.clip(1.0 - regions.sum(axis=0), 0.0, 1.0)
     has_rest = bool(rest.max() > _NEGLIGIBLE)
     if has_rest:
-        laid = np.concatenate([laid, rest[None]])
-    return laid / laid.sum(axis=0), has_rest
+        regions = np.concatenate([regions, rest[None]])
+    return regions / regions.sum(axis=0), has_rest
 
 
 _NEGLIGIBLE = 0.02
-"""Masks of 8 bits that should sum to 1 may miss it by their rounding."""
+"""Coverage below this is rounding of 8-bit masks that should sum to 1."""

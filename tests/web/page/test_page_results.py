@@ -77,7 +77,7 @@ def test_color_step_to_nearly_one_hue_is_that_of_the_runtime(visit):
     photo = np.float32(rng.random((40, 50, 3)) @ (0.6 * rng.random((3, 3))))
     flat = rng.random((30, 40, 1)) * [0.9, 0.8, 0.6]
     painting = np.float32(flat + rng.random((30, 40, 3)) / 255)
-    own, wanted = color.color_moments(photo), color.palette_of(painting)
+    own, wanted = color.color_moments(photo), color.color_palette(painting)
     palette = color.mix_palettes([wanted], np.ones((1, 1)))
     expected = color.apply_color_map(photo, color.color_map(own, palette, np.ones(1)))
     pixels = [x.ravel().tolist() for x in (photo, painting)]

@@ -2,7 +2,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.evaluation.metrics.gram import SCALES, STYLE_LAYERS, make_ruler
+from styleflax.evaluation.metrics.gram import SCALES, STYLE_LAYERS, make_loss_measure
 
 ENCODER = numpy_adain.random_encoder(numpy_adain.VGG16_TO_RELU4_1)
 RNG = np.random.default_rng(8)
@@ -11,7 +11,7 @@ PICTURES, CONTENTS, STYLES = (RNG.random((2, 17, 20, 3)).astype("f4") for _ in r
 
 @pytest.fixture(scope="module")
 def measure():
-    return make_ruler(ENCODER)
+    return make_loss_measure(ENCODER)
 
 
 def features(images):
