@@ -27,8 +27,7 @@ from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.device_dataset import HeldPairs, HeldPictures
 from styleflax.training.step import create_state, make_optimizer, make_train_step
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 Row = dict[str, Any]
 DTYPES = ("bfloat16", "float32")

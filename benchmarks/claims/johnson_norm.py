@@ -11,8 +11,7 @@ from benchmarks.claims.training import Budget
 from styleflax.inference.model import build_model
 from styleflax.methods.base import plain_controls, stylize
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 NORMS = ("instance", "batch")
 WIDTH = 0.5

@@ -25,8 +25,7 @@ from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Style, Variables
 from styleflax.ops.color import coral_recolor
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model, model_digest
+from styleflax.weights.store import ModelFile, find_model, load_model, model_digest
 
 PATTERNS = ("{content}__{style}", "{content}-{style}", "{content}_stylized_{style}")
 """Accepted names of the result of a pair, without suffix. The last one is that of

@@ -40,8 +40,7 @@ from styleflax.memory import refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Style
 from styleflax.methods.finishing import has_palette
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.weights.store import ModelFile, find_model, load_model
 
 if TYPE_CHECKING:
     from styleflax.inference.gatys.refine import Refiner

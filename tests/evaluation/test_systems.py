@@ -22,8 +22,7 @@ from styleflax.inference.styles import encode as style_pixels
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Method, Variables
 from styleflax.ops.color import coral_recolor
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 SIZE_PX = 64  # as elsewhere here: programs are compiled once
 

@@ -8,8 +8,7 @@ from styleflax import methods
 from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.models.vgg import WIDTHS
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 # Programs that judge by shallow layers compile sooner.
 SMALL = {

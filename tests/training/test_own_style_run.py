@@ -14,8 +14,7 @@ from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.export import read_run
 from styleflax.training.metrics import read_metrics
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, load_model, save_model
+from styleflax.weights.store import EncoderSpec, ModelFile, load_model, save_model
 
 
 class KilledError(Exception):

@@ -11,8 +11,7 @@ from styleflax.presets import PRESETS
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.published import formats
 from styleflax.weights.published.convert import DEEPEST_LAYERS, convert_files
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import load_model, save_model
+from styleflax.weights.store import EncoderSpec, load_model, save_model
 
 
 @pytest.fixture

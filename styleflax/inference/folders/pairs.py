@@ -21,7 +21,6 @@ from styleflax.inference.folders.sources import (
     expand_styles,
     mixes_of,
 )
-from styleflax.weights.model_files import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` for the first photograph in the first style, and so on."""
@@ -199,6 +198,8 @@ def _read_csv(file: Path, given: Given, alpha: float) -> list[Row]:
             "PHOTO, --style and --style-mask must be omitted with a CSV file of pairs: "
             f"{file} names photos and styles; use --pairs zip to pair the arguments"
         )
+    from styleflax.weights.store import own_styles  # noqa: PLC0415  (imports JAX)
+
     lines = list(_read_lines(file))
     own = own_styles(given.weights)
     places = [_find(line, "content", file) for line in lines]

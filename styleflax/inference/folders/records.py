@@ -208,7 +208,7 @@ class Recorder:
         return self._digest(source.path)
 
     def _model(self) -> str:
-        from styleflax.weights.model_files import find_model  # noqa: PLC0415
+        from styleflax.weights.store import find_model  # noqa: PLC0415
 
         return self._digest(find_model(self._weights))
 

@@ -33,8 +33,7 @@ from styleflax.inference.video.motion import (
 from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
 from styleflax.methods.base import Controls, Style
 from styleflax.ops.color_match import ColorMoments
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 logger = logging.getLogger(__name__)
 
