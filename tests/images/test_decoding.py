@@ -8,8 +8,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from styleflax import memory
-from styleflax.datasets.augment import center_crop
 from styleflax.datasets.builders.base import storable
+from styleflax.datasets.pipeline import center_crop
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import as_float_image, decode_image_u8, load_image_u8
 from styleflax.images.read import load_rgb, read_picture
