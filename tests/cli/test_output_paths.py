@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from styleflax.inference.folders import outputs as output_paths
-from styleflax.inference.folders.outputs import pair_names
+from styleflax.inference.folders.results import pair_names
 from styleflax.inference.folders.sources import Source
 
 

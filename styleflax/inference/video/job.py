@@ -17,11 +17,11 @@ from styleflax.inference.controls import Plan
 from styleflax.inference.folders.records import (
     Asked,
     Recorder,
-    describe_missing,
     find_states,
     publish,
     staged_path,
 )
+from styleflax.inference.folders.results import describe_missing
 from styleflax.inference.folders.sources import Source, read_mix
 from styleflax.inference.model import Model
 from styleflax.inference.stylizer import OneStyle, Stylizer
