@@ -9,8 +9,12 @@ import typer
 from styleflax.cli.options import Alpha, ColorMatch, Detail, Weights
 from styleflax.config import Run
 from styleflax.files import check_folder
-from styleflax.images.listing import LeftOut, describe_left_out
-from styleflax.inference.folders.outputs import check_out_folder, check_outside
+from styleflax.images.listing import (
+    LeftOut,
+    check_out_folder,
+    check_outside,
+    describe_left_out,
+)
 
 if TYPE_CHECKING:
     pass

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures by their names, and photographs for examples."""
+"""Names of files and folders: pictures, places for results, and sample photos."""
 
 import importlib.util
 import json
@@ -7,8 +7,10 @@ from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from styleflax.files import check_folder
-from styleflax.images.unread import unread_by_name
+from PIL import Image as PillowImage
+
+from styleflax.files import check_folder, is_within
+from styleflax.images.unread import VIDEO_SUFFIXES, unread_by_name
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -18,6 +20,15 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 """What every command searches folders for: all that `read_picture` may read."""
+FILE_SUFFIXES = (
+    IMAGE_SUFFIXES
+    | VIDEO_SUFFIXES
+    | {
+        *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
+        *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
+    }
+)
+"""A name that ends in one of these is hardly that of a folder."""
 # Folders that systems and programs put among a user's own, beside those whose name
 # begins with a dot: macOS' zip files, Synology, QNAP, disks of Linux and Windows.
 _TOOL_FOLDERS = frozenset(
@@ -176,6 +187,43 @@ def is_tool_folder(name: str, rules: Rules = RULES) -> bool:
     if not rules.hidden and name.startswith("."):
         return True
     return name.lower() in rules.tool_folders
+
+
+def check_out_folder(out: Path, flag: str = "-o") -> None:
+    """Refuses the name of a file where a folder is to be written.
+
+    Raises:
+        ValueError: If it ends as files do and is no folder yet, or is a file.
+    """
+    if out.is_dir():
+        return
+    if out.exists() or is_file_suffix(file_suffix(out)):
+        kind = "a file" if out.exists() else "a file's name"
+        raise ValueError(f"{flag} must be a folder, got {kind}: {str(out)!r}")
+
+
+def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
+    """Refuses a result within the folders that it is made of.
+
+    Raises:
+        ValueError: If it is in one of them.
+    """
+    for folder in folders:
+        if folder.is_dir() and is_within(out, folder):
+            raise ValueError(
+                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}, as the "
+                "next run would read its own results"
+            )
+
+
+def file_suffix(path: Path) -> str:
+    """Returns the suffix in lower case, without what slipped in behind it."""
+    return Path(path.name.rstrip(" .")).suffix.lower()
+
+
+def is_file_suffix(suffix: str) -> bool:
+    """Returns whether a suffix in lower case is that of a file, not part of a name."""
+    return suffix in FILE_SUFFIXES or suffix in PillowImage.registered_extensions()
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:
