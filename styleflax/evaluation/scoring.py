@@ -24,7 +24,7 @@ from styleflax.files import short_stem
 from styleflax.images.files import save_image, to_float
 from styleflax.methods import controls_of
 from styleflax.methods.base import Batch, Method, Variables, plain_controls, stylize
-from styleflax.methods.finishing import match_pairs
+from styleflax.ops.color_match import match_pairs
 from styleflax.training.run import Scorer
 from styleflax.types import Image, Params
 

@@ -64,6 +64,11 @@ class Content(NamedTuple):
     target: Shaped[np.ndarray, "th tw 3"]
     alpha: Shaped[np.ndarray, "ah aw"] | None
 
+    @property
+    def is_resized(self) -> bool:
+        """Whether the result has another size than it is stylized at."""
+        return self.image.shape != self.target.shape
+
 
 @dataclasses.dataclass(frozen=True)
 class StylePixels:

@@ -27,8 +27,8 @@ from styleflax.methods.base import (
     encode_painting,
     plain_controls,
 )
-from styleflax.methods.finishing import PALETTE, add_detail, without_palettes
-from styleflax.ops.color_match import Palette, match_chroma
+from styleflax.ops.color_match import PALETTE, Palette, match_chroma, without_palettes
+from styleflax.ops.spatial import add_detail
 from styleflax.parallel import map_rows
 from styleflax.types import FeatureMaps, Image, Params
 

@@ -31,7 +31,7 @@ from styleflax.inference.styles.file import (
 from styleflax.memory import explained_memory, refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Method, Style, encode_painting
-from styleflax.methods.finishing import add_palette, has_palette
+from styleflax.ops.color_match import add_palette, has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 STYLE_SIZE_PX = 512

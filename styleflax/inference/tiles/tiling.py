@@ -46,8 +46,8 @@ from styleflax.inference.tiles.windows import (
     key_blocks,
 )
 from styleflax.methods.base import Controls, Found, Piece, Style, Tiling, at_strength_0
-from styleflax.methods.finishing import without_palettes
 from styleflax.ops.attention import PartialAttention, merge_attention
+from styleflax.ops.color_match import without_palettes
 from styleflax.ops.spatial import Extent
 from styleflax.ops.statistics import Moments, merge_moments
 
@@ -147,7 +147,7 @@ class Passes(NamedTuple):
 
 
 class _Detail(NamedTuple):
-    """What `methods.finishing.add_detail` needs of a window."""
+    """What `ops.spatial.add_detail` needs of a window."""
 
     photo: Float[np.ndarray, "1 side side 3"]
     share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]

@@ -25,19 +25,16 @@ from styleflax.inference.tiles.windows import (
 )
 from styleflax.inference.video.motion import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
-from styleflax.methods.finishing import (
-    add_detail,
-    mixed_palette,
-    palettes_alone,
-    pixel_masks,
-    without_palettes,
-)
 from styleflax.ops.color_match import (
     ColorMoments,
     apply_color_map,
     color_map,
     color_moments,
+    mixed_palette,
+    palettes_alone,
+    without_palettes,
 )
+from styleflax.ops.spatial import add_detail, pixel_masks
 
 WHOLE_PX = 4_000_000
 """Frames of more pixels go through windows, which bounds the memory."""
