@@ -14,7 +14,6 @@ from training_step import drawn
 
 from styleflax import methods
 from styleflax.config import Optimizer
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import (
     Method,
@@ -23,6 +22,7 @@ from styleflax.methods.base import (
     plain_controls,
     stylize,
 )
+from styleflax.methods.model import Model, build_model
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.device_dataset import HeldPairs, HeldPictures

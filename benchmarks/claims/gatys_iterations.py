@@ -15,9 +15,9 @@ from styleflax.evaluation.metrics.gram import (
     make_loss_measure,
 )
 from styleflax.inference.gatys import Settings, make_gatys
-from styleflax.inference.model import Model, build_model
 from styleflax.methods.base import Method, plain_controls, stylize
 from styleflax.methods.gatys import Objective
+from styleflax.methods.model import Model, build_model
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.store import find_model, load_model
 

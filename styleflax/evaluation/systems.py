@@ -21,9 +21,9 @@ from styleflax.images.listing import list_images
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.gatys import PRESETS, Settings, make_gatys
 from styleflax.inference.gatys.pictures import load_gatys_encoder
-from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Style, Variables
+from styleflax.methods.model import Model, read_arithmetic
 from styleflax.ops.color import coral_recolor
 from styleflax.weights.store import ModelFile, find_model, load_model, model_digest
 

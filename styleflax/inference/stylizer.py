@@ -31,13 +31,12 @@ from styleflax.inference.controls import (
 )
 from styleflax.inference.masks.layout import LaidMasks
 from styleflax.inference.masks.read import Mask
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.render import Renderer
 from styleflax.inference.styles.encode import STYLE_SIZE_PX, KeptStyles, StyleEncoder
 from styleflax.inference.styles.file import StyleFile
 from styleflax.memory import refuse_fork
-from styleflax.methods import check_controls
 from styleflax.methods.base import Style
+from styleflax.methods.model import Model, build_model, check_controls
 from styleflax.ops.color_match import has_palette
 from styleflax.weights.store import ModelFile, find_model, load_model
 

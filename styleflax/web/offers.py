@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 
 from styleflax import methods
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import Model, build_model
 from styleflax.weights.store import ModelFile, find_model, load_model, packaged_models
 
 _CACHED_MODELS, _CACHED_STYLIZERS = 3, 6

@@ -9,9 +9,9 @@ import numpy_sanet
 
 from styleflax import methods
 from styleflax.config import Arithmetic
-from styleflax.inference.model import Model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables
+from styleflax.methods.model import Model
 from styleflax.weights.store import EncoderSpec, ModelFile
 
 # Encoder, trained part with the first seed whose ReLUs are not all dead, and the factor

@@ -5,8 +5,8 @@ import numpy as np
 import numpy_adain
 
 from styleflax import methods
-from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import build_model
 from styleflax.models.vgg import WIDTHS
 from styleflax.weights.store import EncoderSpec, ModelFile
 

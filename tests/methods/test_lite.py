@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.methods import base, build
 from styleflax.methods.base import Controls, plain_controls
+from styleflax.methods.model import Model, build_model
 from styleflax.models.lite import LEVELS, level_channels
 from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std

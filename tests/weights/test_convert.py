@@ -6,7 +6,7 @@ import pytest
 
 from styleflax import methods
 from styleflax.files import file_sha256
-from styleflax.inference.model import build_model
+from styleflax.methods.model import build_model
 from styleflax.presets import PRESETS
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.published import formats

@@ -31,12 +31,6 @@ from styleflax.inference.masks.layout import (
     layer_cells,
     window_cells,
 )
-from styleflax.inference.model import (
-    Model,
-    attends_to_itself,
-    in_teraflops,
-    of_picture,
-)
 from styleflax.inference.tiles.windows import (
     TILE_PX,
     Features,
@@ -46,6 +40,7 @@ from styleflax.inference.tiles.windows import (
     key_blocks,
 )
 from styleflax.methods.base import Controls, Found, Piece, Style, Tiling, at_strength_0
+from styleflax.methods.model import Model, attends_to_itself, in_teraflops, of_picture
 from styleflax.ops.attention import PartialAttention, merge_attention
 from styleflax.ops.color_match import without_palettes
 from styleflax.ops.spatial import Extent

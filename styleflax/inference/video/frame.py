@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.inference.model import Model
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
     TILE_PX,
@@ -25,6 +24,7 @@ from styleflax.inference.tiles.windows import (
 )
 from styleflax.inference.video.motion import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
+from styleflax.methods.model import Model
 from styleflax.ops.color_match import (
     ColorMoments,
     apply_color_map,

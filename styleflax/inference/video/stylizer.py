@@ -20,7 +20,6 @@ from styleflax.inference.color import (
 from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, Shares, check_weights
 from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
-from styleflax.inference.model import Model, build_model, notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import (
@@ -32,6 +31,7 @@ from styleflax.inference.video.motion import (
 )
 from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
 from styleflax.methods.base import Controls, Style
+from styleflax.methods.model import Model, build_model, notable_cost
 from styleflax.ops.color_match import ColorMoments
 from styleflax.weights.store import find_model, load_model
 
