@@ -16,7 +16,8 @@ FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
 CEILINGS = {"make_adain": 64, "make_sanet": 72}
 # Files that tell one idea whole, which their docstrings name; also to come down only.
 FILE_CEILINGS = {
-    "styleflax/config/parts.py": 478,
+    "styleflax/config/options.py": 420,
+    "styleflax/config/parts.py": 453,
     "styleflax/datasets/pipeline.py": 470,
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
