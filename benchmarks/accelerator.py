@@ -47,7 +47,7 @@ from accelerator_parts import (
 from rich.console import Console
 from rich.table import Table
 
-from styleflax.weights.model_files import packaged_models
+from styleflax.weights.store import packaged_models
 
 WIDE = 160
 GRACE_S = 10.0

@@ -17,7 +17,6 @@ from training_step import drawn
 
 from styleflax import methods
 from styleflax.config import Optimizer
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import (
     Method,
@@ -26,12 +25,12 @@ from styleflax.methods.base import (
     plain_controls,
     stylize,
 )
+from styleflax.methods.model import Model, build_model
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.device_dataset import HeldPairs, HeldPictures
 from styleflax.training.step import create_state, make_optimizer, make_train_step
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 Row = dict[str, Any]
 DTYPES = ("bfloat16", "float32")

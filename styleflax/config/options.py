@@ -1,9 +1,10 @@
-"""What may be chosen of every method: one record of options each.
+"""What may be chosen of every method: its arithmetic, and one record of options each.
 
 A configuration holds the record of its method. Flags (`--config.options.NAME=VALUE`),
 JSON and model files give values by name; every one of them is checked when the record
 is made, whoever makes it: against the annotation of its field, as all values of a
-configuration are (`read_record`).
+configuration are (`read_record`). The file is long because the records stand beside the
+check that all of them pass.
 """
 
 import ast
@@ -37,6 +38,32 @@ Pooling = Literal["max", "average"]
 
 JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 """Where Johnson et al. (2016) compare pictures with their style, of a VGG-16."""
+
+
+@dataclass
+class Arithmetic:
+    """Where published implementations of the same formula differ.
+
+    Attributes:
+        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
+            (naoto0804's PyTorch code).
+        eps: Added to the content's variances.
+        style_eps: The same for the style's, and in the style loss; 0 in Lua.
+        reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
+    """
+
+    ddof: int = 0
+    eps: float = 1e-5
+    style_eps: float = 1e-5
+    reduction: str = "channel_mean"
+
+    def content_statistics(self) -> dict[str, Any]:
+        """Arguments of `ops.statistics` for contents."""
+        return {"ddof": self.ddof, "eps": self.eps}
+
+    def style_statistics(self) -> dict[str, Any]:
+        """The same for the style's, and for the style loss."""
+        return {"ddof": self.ddof, "eps": self.style_eps}
 
 
 @dataclass(frozen=True, kw_only=True)

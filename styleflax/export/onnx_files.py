@@ -16,8 +16,8 @@ from styleflax.export.manifest import (
 from styleflax.export.methods import Graphs, write_graphs
 from styleflax.export.storage import Storage
 from styleflax.files import make_folder
-from styleflax.inference.model import Model, build_model, read_arithmetic
 from styleflax.methods import controls_of
+from styleflax.methods.model import Model, build_model, read_arithmetic
 from styleflax.weights.store import ModelFile
 
 METADATA_KEY = "styleflax"

@@ -1,4 +1,7 @@
-"""Pictures opened and decoded by Pillow, HEIC and AVIF, too, with one error for all."""
+"""Pictures opened by Pillow, HEIC and AVIF, too, and any of its modes as 8-bit color.
+
+Whatever is wrong with a file becomes one kind of error, whose message is one line.
+"""
 
 import io
 import os
@@ -8,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
+import numpy as np
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
-from PIL.Image import Image
+from PIL.Image import Image, Transpose
 
 from styleflax.files import find_url
 from styleflax.images import tiff
-from styleflax.images.pixels import upright_rgb
-from styleflax.images.tiff import UnreadLayoutError
+from styleflax.images.tiff import UnreadLayoutError, samples_as_u8
 from styleflax.images.unread import (
     HEAD_BYTES,
     RAW_FILE,
@@ -246,34 +249,6 @@ def _refusal(name: str, found: Unread | None) -> str:
     return f"{name} is not an image that can be read{reason}"
 
 
-def load_rgb(
-    source: Encoded | Image,
-    *,
-    max_megapixels: float = MAX_MEGAPIXELS,
-    min_side_px: int = MIN_SIDE_PX,
-) -> Image:
-    """Returns a decoded Pillow picture in mode RGB, upright and opaque.
-
-    Args:
-        source: See `Encoded`, or a Pillow picture.
-        max_megapixels: See `open_image`.
-        min_side_px: See `open_image`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: Not a picture, damaged, too small or too large.
-        NotEnoughMemoryError: Its pixels do not fit into free memory.
-        ValueError: `source` is none of these.
-    """
-    if isinstance(source, Image):
-        return _decoded(source, "the picture")
-    # Leaving `with` closes the file; the decoded pixels stay.
-    with open_image(
-        source, max_megapixels=max_megapixels, min_side_px=min_side_px
-    ) as image:
-        return _decoded(image, source_name(source))
-
-
 @contextmanager
 def decoding(image: Image, name: str) -> Iterator[None]:
     """Turns errors of decoding within the block into one line.
@@ -318,11 +293,6 @@ def one_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _decoded(image: Image, name: str) -> Image:
-    with decoding(image, name):
-        return upright_rgb(image)
-
-
 def source_name(source: Encoded) -> str:
     """Returns how messages call a file, or data that are in no file."""
     named: Any = source
@@ -331,3 +301,98 @@ def source_name(source: Encoded) -> str:
     return (
         repr(os.fspath(named)) if isinstance(named, str | os.PathLike) else "the data"
     )
+
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def exif_orientation(image: Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 (upright) if missing or unreadable."""
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block does not spoil the pixels
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def upright_rgb(image: Image) -> Image:
+    """Returns the picture as mode RGB, rotated as its EXIF block says.
+
+    Transparent pixels are composited on white. Gray of 16 bits is scaled to 8
+    (Pillow's own conversion clips it, so that it turns white); float gray is
+    taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise; see
+    `samples_as_u8`.
+
+    Args:
+        image: Any Pillow picture; it is decoded by this call.
+
+    Raises:
+        Exception: Whatever Pillow raises on damaged data.
+    """
+    image.load()
+    # Read after loading: Pillow's TIFF reader has by then rotated the picture
+    # itself and dropped the tag.
+    orientation = exif_orientation(image)
+    return turned_upright(_rgb(image), orientation)
+
+
+def turned_upright(image: Image, orientation: int) -> Image:
+    """Returns the picture turned and mirrored as an EXIF orientation says."""
+    return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+
+
+def color_and_alpha(image: Image) -> tuple[Image, Image | None]:
+    """Returns a decoded picture's color and its opacity apart.
+
+    Args:
+        image: Any Pillow picture, already decoded.
+
+    Returns:
+        The color in mode L, RGB or CMYK of 8 bits, gray of more bits scaled as
+        `upright_rgb` does, white where nothing can be seen of it; and the
+        opacity in mode L, or None where all is opaque.
+
+    Raises:
+        Exception: Whatever Pillow raises on damaged data.
+    """
+    if image.mode.startswith(("I", "F")):
+        return _rgb(image).getchannel("R"), None
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
+        image = image.convert("LA")
+    if not image.has_transparency_data:
+        plain = image.mode in {"L", "RGB", "CMYK"}
+        return (image if plain else image.convert("RGB")), None
+    # By way of RGBA, which Pillow gives for every kind of transparency there is.
+    alpha = image.convert("RGBA").getchannel("A")
+    color = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
+    if alpha.getextrema() == (255, 255):
+        return color, None
+    hidden = alpha.point(lambda a: 255 if a == 0 else 0)
+    # A copy, since conversion to its own mode may hand back the caller's picture.
+    color = color.copy()
+    color.paste(PillowImage.new(color.mode, color.size, "white"), mask=hidden)
+    return color, alpha
+
+
+def _rgb(image: Image) -> Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith(("I", "F")):
+        gray_u8 = samples_as_u8(np.asarray(image))
+        return PillowImage.fromarray(gray_u8).convert("RGB")
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        opaque = PillowImage.new("RGBA", image.size, "white")
+        opaque.alpha_composite(image.convert("RGBA"))
+        return opaque.convert("RGB")
+    return image.convert("RGB")

@@ -16,7 +16,7 @@ from styleflax.evaluation.networks.inception import (
 )
 from styleflax.files import file_sha256
 from styleflax.types import Params
-from styleflax.weights.model_files import refuse_foreign
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.published import torch_file
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.store import check_params

@@ -1,4 +1,4 @@
-"""What became of results: told to a watcher, and recorded, so that work can continue.
+"""Records of results, by which work continues and no result is taken for a photo.
 
 The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
 programs would take for a class of pictures. It is written before the result gets its
@@ -9,20 +9,17 @@ record describes.
 import functools
 import hashlib
 import json
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from styleflax.files import file_sha256, write_file
-from styleflax.inference.folders.sources import DASH, Pair, Source
-from styleflax.memory import describe_error
-
-logger = logging.getLogger(__name__)
+from styleflax.files import file_sha256, is_within, write_file
+from styleflax.images.listing import LeftOut
+from styleflax.inference.folders.sources import Source
 
 Asked = Mapping[str, Any]
 """What a result follows from, by name, as JSON has it."""
@@ -111,6 +108,72 @@ def find_state(target: Path, asked: Asked) -> State:
     return "stale" if different else "complete"
 
 
+def without_results(
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    out: Path,
+    name: str,
+    left_out: list[LeftOut] | None = None,
+) -> list[Source]:
+    """Returns the pictures without those that earlier runs have written.
+
+    These are what is in `out`, and pictures that have a record beside them. Pictures
+    that were given by their own names stay, as do those of a folder of nothing but
+    results.
+
+    Args:
+        sources: What `expand` has made of `given`.
+        given: Files and folders, as they stand on the command line.
+        out: A file or folder to be written.
+        name: How messages call the pictures.
+        left_out: What is not among them is added to this list.
+
+    Raises:
+        ValueError: `out` is one of the folders, or no picture remains.
+    """
+    sources = _without_recorded(sources, given, left_out)
+    around = [path for path in given if path.is_dir() and is_within(out, path)]
+    if not around:
+        return list(sources)
+    real = os.path.realpath(out)
+    for folder in around:
+        if os.path.realpath(folder) == real:
+            raise ValueError(
+                f"-o must be a folder other than {name} {str(folder)!r}, as the next "
+                f"run would read its own results; use -o {str(folder / 'stylized')!r}"
+            )
+    own = {*given}
+    left = [s for s in sources if s.path in own or not is_within(s.path, out)]
+    if not left:
+        raise ValueError(
+            f"{name}: {str(around[0])!r} has no image outside -o {str(out)!r}"
+        )
+    if left_out is not None and len(left) < len(sources):
+        number = len(sources) - len(left)
+        left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
+    return left
+
+
+def _without_recorded(
+    sources: Sequence[Source], given: Sequence[Path], left_out: list[LeftOut] | None
+) -> Sequence[Source]:
+    """The pictures without results of earlier runs, wherever in a folder these are."""
+    folders = [path for path in given if path.is_dir()]
+    results: set[Path] = set()
+    for folder in folders:
+        inside = {s.path for s in sources if s.path.is_relative_to(folder)}
+        found = {path for path in inside if record_path(path).is_file()}
+        if found != inside:
+            results |= found
+    results -= {*given}
+    if left_out is not None:
+        for folder, number in sorted(Counter(p.parent for p in results).items()):
+            several = "s" if number > 1 else ""
+            reason = f"{number} result{several} of an earlier run"
+            left_out.append(LeftOut(folder, reason))
+    return [s for s in sources if s.path not in results]
+
+
 def digest_bytes(data: bytes) -> str:
     """Returns the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
@@ -152,13 +215,6 @@ def _difference(name: str, was: Any, now: Any) -> str:
     if max(map(len, texts)) > 40:  # digests say nothing to people
         return f"{name} differ" if name.endswith("s") else f"{name} differs"
     return f"{name}: was {texts[0]}, now {texts[1]}"
-
-
-_SHOWN = 3
-
-
-class DiskFullError(OSError):
-    """There is no room for a result, so that no other need be tried."""
 
 
 class Recorder:
@@ -208,7 +264,7 @@ class Recorder:
         return self._digest(source.path)
 
     def _model(self) -> str:
-        from styleflax.weights.model_files import find_model  # noqa: PLC0415
+        from styleflax.weights.store import find_model  # noqa: PLC0415
 
         return self._digest(find_model(self._weights))
 
@@ -230,122 +286,3 @@ def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         raise type(refusals[0])(f"{refusals[0]}{more}")
     return states
-
-
-def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool) -> str:
-    """What a full disk has left undone, and what to do."""
-    paths = [str(path) for path in missing]
-    rest = len(paths) - _SHOWN
-    shown = ", ".join(paths[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
-    how = "free space and run the same command with --resume"
-    if not can_resume:
-        how = "free space and run the same command again"
-    results = "1 result is" if written == 1 else f"{written} results are"
-    verb = "is" if len(paths) == 1 else "are"
-    return (
-        f"the disk is full: {results} written, {len(paths)} {verb} missing "
-        f"({shown}); {how}"
-    )
-
-
-def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuses to keep what is there and to replace it, and to keep what is no file.
-
-    Raises:
-        ValueError: If files are to be replaced, or go to standard output.
-    """
-    if not resume:
-        return
-    if out == DASH:
-        raise ValueError("--resume requires files, but -o is standard output")
-    if overwrite:
-        raise ValueError(
-            "--resume and --overwrite cannot be combined; give one of them"
-        )
-
-
-class Watcher:
-    """Collects what becomes of results; subclasses show it, too.
-
-    Attributes:
-        written: Files that were written.
-        skipped: Files of an earlier call that were complete.
-        failed: What went wrong, by photo and styles.
-        num_failed: Number of results that could not be made.
-        on_window: Called with the numbers of windows done and of all; may be None.
-        on_step: Called with the numbers of iterations done and of all; may be None.
-    """
-
-    on_window: Callable[[int, int], None] | None = None
-    on_step: Callable[[int, int], None] | None = None
-
-    def __init__(self) -> None:
-        self.written: list[Path] = []
-        self.skipped: list[Path] = []
-        self.failed: dict[str, str] = {}
-        self.num_failed = 0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Surrounds "weights", the loading of the model, and "run", the work."""
-        del name
-        yield
-
-    def done(
-        self,
-        pair: Pair,
-        target: Path,
-        size: tuple[int, int],
-        seconds: float,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        """Takes note of a result.
-
-        Args:
-            pair: The photo and its styles.
-            target: The file of the result.
-            size: Width and height of the result in pixels.
-            seconds: Time that the result took, with its share of a batch.
-            notes: What had to be ignored.
-        """
-        del pair, size, seconds
-        for note in notes:
-            self.warn(note)
-        self.written.append(target)
-
-    def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
-        """Takes note of results that are complete already."""
-        self.skipped += [target for _, target in skipped]
-
-    def fail(self, pair: Pair, error: Exception) -> None:
-        """Takes note of a result that could not be made."""
-        content, mix = pair
-        key = str(content.path), "+".join(str(style.path) for style in mix)
-        self.failed[" in the style of ".join(key)] = describe_error(error)
-        self.num_failed += 1
-
-    def warn(self, text: str) -> None:
-        """Takes note of what does not keep a result from being made."""
-        logger.warning("%s", text)
-
-    @contextmanager
-    def stopping_when_full(
-        self, targets: Iterable[Path], *, can_resume: bool
-    ) -> Iterator[None]:
-        """Within the block, a full disk ends the work and says what is missing.
-
-        Args:
-            targets: The files of all results that are not skipped.
-            can_resume: Whether the results are recorded.
-
-        Raises:
-            OSError: The missing files, and what to do.
-        """
-        try:
-            yield
-        except DiskFullError as error:
-            missing = [target for target in targets if target not in self.written]
-            written = len(self.skipped) + len(self.written)
-            failure = OSError(describe_missing(written, missing, can_resume=can_resume))
-            failure.errno = error.errno
-            raise failure from None

@@ -19,21 +19,24 @@ from styleflax.images.files import (
     write_picture,
     write_whole,
 )
-from styleflax.images.listing import LeftOut
 from styleflax.images.read import Picture
 from styleflax.inference.contents import group_by_shape, rounded
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.folders.outputs import find_targets
-from styleflax.inference.folders.pairs import Given, all_rows, group_rows
 from styleflax.inference.folders.records import (
     Asked,
-    DiskFullError,
     Recorder,
-    Watcher,
-    check_resume,
     digest_bytes,
     find_states,
     write_record,
+)
+from styleflax.inference.folders.results import (
+    DiskFullError,
+    Given,
+    Watcher,
+    all_rows,
+    check_resume,
+    find_targets,
+    group_rows,
 )
 from styleflax.inference.folders.sources import (
     DASH,
@@ -54,50 +57,11 @@ from styleflax.inference.stylizer import OneStyle, Stylizer
 _FAILURES = (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError)
 
 
-class Job(NamedTuple):
-    """What is to be made, all of it checked.
-
-    Attributes:
-        contents: The photographs.
-        mixes: Their styles.
-        targets: The file of every pair that is to be made, or `DASH`.
-        controls: Keyword arguments of `Stylizer.__call__`, as results are recorded.
-        plan: The plan that the controls make.
-        suffix: The format of what goes to standard output, as ".png".
-        max_megapixels: Limit on what is read.
-        keep_metadata: Whether pictures get their photograph's EXIF and profile.
-        overwrite: Whether files may be there.
-        left_out: Files in folders that are not images.
-        recorder: Writes the record of each result.
-    """
-
-    contents: Sequence[Source]
-    mixes: Sequence[Mix]
-    targets: dict[Pair, Path]
-    controls: ControlArguments
-    plan: Plan
-    suffix: str
-    max_megapixels: float
-    keep_metadata: bool
-    overwrite: bool
-    left_out: Sequence[LeftOut] = ()
-    recorder: Recorder | None = None
-
-    def asked(self, pair: Pair) -> Asked:
-        """Everything that the result of a pair follows from; there is a recorder."""
-        assert self.recorder is not None
-        return self.recorder.asked(*pair, self.controls)
-
-
-ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
-"""From a strength to controls, and the plan that they make."""
-
-
 class Writing(NamedTuple):
     """How photos are read and results are written.
 
     Attributes:
-        suffix: Suffix of results in a folder; ".png" if None.
+        suffix: Suffix of results in a folder and on standard output; ".png" if None.
         overwrite: Replace existing files.
         resume: Continue earlier work: skip complete results, and refuse those made of
             other styles, weights or controls.
@@ -110,6 +74,48 @@ class Writing(NamedTuple):
     resume: bool = False
     keep_metadata: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
+
+    @property
+    def replaces(self) -> bool:
+        """Whether files may be there."""
+        return self.overwrite or self.resume
+
+
+class Job(NamedTuple):
+    """What is to be made, all of it checked.
+
+    Attributes:
+        targets: The file of every pair that is to be made, or `DASH`.
+        controls: Keyword arguments of `Stylizer.__call__`, as results are recorded.
+        plan: The plan that the controls make.
+        writing: How photos are read and results are written.
+        recorder: Writes the record of each result.
+    """
+
+    targets: dict[Pair, Path]
+    controls: ControlArguments
+    plan: Plan
+    writing: Writing
+    recorder: Recorder | None = None
+
+    @property
+    def contents(self) -> list[Source]:
+        """The photographs, each once, in order."""
+        return [*dict.fromkeys(content for content, _ in self.targets)]
+
+    @property
+    def mixes(self) -> list[Mix]:
+        """The styles of results, each once, in order."""
+        return [*dict.fromkeys(mix for _, mix in self.targets)]
+
+    def asked(self, pair: Pair) -> Asked:
+        """Everything that the result of a pair follows from; there is a recorder."""
+        assert self.recorder is not None
+        return self.recorder.asked(*pair, self.controls)
+
+
+ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
+"""From a strength to controls, and the plan that they make."""
 
 
 WRITING = Writing()
@@ -174,7 +180,7 @@ def plan_jobs(
 
     Args:
         rows: The results to make.
-        given: The model, the folder or file of results, and what folders left out.
+        given: The model, and the folder or file of results.
         controls_of: Called once for each strength.
         writing: How photos are read and results are written.
 
@@ -183,25 +189,16 @@ def plan_jobs(
         FileExistsError: Results exist, and `writing` neither replaces nor resumes.
         OSError: The folder cannot be written to.
     """
-    replaces = writing.overwrite or writing.resume
-    targets = find_targets(rows, given.out, suffix=writing.suffix, overwrite=replaces)
+    suffix, replaces = writing.suffix, writing.replaces
+    targets = find_targets(rows, given.out, suffix=suffix, overwrite=replaces)
     recorder = None
     if writing.resume or given.out.is_dir():
         metadata = "keep" if writing.keep_metadata else "strip"
         recorder = Recorder(given.weights, metadata=metadata)
     jobs = []
-    for group in group_rows(rows, targets):
-        controls, plan = controls_of(group.alpha)
-        job = Job(
-            *(*group.sides, group.targets, controls, plan),
-            suffix=writing.suffix or ".png",
-            max_megapixels=writing.max_megapixels,
-            keep_metadata=writing.keep_metadata,
-            overwrite=replaces,
-            left_out=given.left_out,
-            recorder=recorder,
-        )
-        jobs.append(job)
+    for alpha, targets_of in group_rows(rows, targets):
+        controls, plan = controls_of(alpha)
+        jobs.append(Job(targets_of, controls, plan, writing, recorder))
     return jobs
 
 
@@ -277,7 +274,9 @@ def run_job(
         contents.setdefault(mix, []).append(content)
     for mix, photos in contents.items():
         try:
-            styles = read_mix(mix, stylizer, job.plan, job.max_megapixels, watcher.warn)
+            styles = read_mix(
+                mix, stylizer, job.plan, job.writing.max_megapixels, watcher.warn
+            )
         except _FAILURES as error:
             for content in photos:
                 watcher.fail((content, mix), error)
@@ -299,7 +298,7 @@ def _load(
         started = time.perf_counter()
         if content not in unreadable:
             try:
-                picture = read_source(content, job.max_megapixels)
+                picture = read_source(content, job.writing.max_megapixels)
             except _FAILURES as error:
                 unreadable[content] = error
         if content in unreadable:
@@ -350,12 +349,12 @@ def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
         small = PillowImage.fromarray(alpha_u8)
         alpha_u8 = np.asarray(small.resize(image.shape[1::-1], Resampling.BICUBIC))
     picture = photo._replace(rgb_u8=rounded(image), alpha_u8=alpha_u8)
-    return picture if job.keep_metadata else picture.without_metadata()
+    return picture if job.writing.keep_metadata else picture.without_metadata()
 
 
 def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     target = job.targets[pair]
-    suffix = job.suffix if target == DASH else target.suffix
+    suffix = job.writing.suffix or ".png" if target == DASH else target.suffix
     if picture.alpha_u8 is not None and not keeps_alpha(suffix):
         watcher.warn(f"{suffix} has no transparency: transparent parts become white")
     if target == DASH:
@@ -365,9 +364,9 @@ def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if job.recorder is None:
-            write_picture(picture, target, overwrite=job.overwrite)
+            write_picture(picture, target, overwrite=job.writing.replaces)
             return
-        if not job.overwrite and target.exists():
+        if not job.writing.replaces and target.exists():
             raise FileExistsError(f"{str(target)!r} exists already; use --overwrite")
         data = encode_picture(picture, suffix)
         write_record(target, job.asked(pair), digest_bytes(data))

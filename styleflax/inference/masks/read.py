@@ -16,12 +16,14 @@ from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     Encoded,
     ImageError,
+    exif_orientation,
     is_encoded,
     one_line,
     open_image,
     path_or_bytes,
+    turned_upright,
 )
-from styleflax.images.pixels import exif_orientation, to_float, turned_upright
+from styleflax.images.files import to_float
 from styleflax.images.read import Picture, read_picture
 
 logger = logging.getLogger(__name__)
