@@ -28,8 +28,7 @@ from jax import lax
 from timing import MATMUL_GFLOP, Call, jitted, matmul_call, measure
 
 from styleflax.config import Optimizer
-from styleflax.losses.content import mse_loss
-from styleflax.losses.style import mean_std_loss
+from styleflax.losses.perceptual import mean_std_loss, mse_loss
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, Decoder, conv_names

@@ -14,6 +14,8 @@ FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
 # Factories whose arguments take as much room to explain as they have code; a ceiling
 # for each, which may only come down.
 CEILINGS = {"make_adain": 64, "make_sanet": 72}
+# Files that tell one idea whole, which their docstrings name; also to come down only.
+FILE_CEILINGS = {"styleflax/datasets/pipeline.py": 470}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -38,7 +40,7 @@ def own_lines(function):
 def too_long(name, text):
     """What of a file is longer than it may be."""
     lines = len(text.splitlines())
-    if lines > MOST_OF_A_FILE:
+    if lines > FILE_CEILINGS.get(str(name), MOST_OF_A_FILE):
         yield f"{name}: {lines} lines"
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, FUNCTIONS):
@@ -65,6 +67,15 @@ def test_a_function_of_61_lines_is_too_long():
     (told,) = too_long("a.py", f"x = 1\ndef f():\n{body}    pass\n")
     assert told == "a.py:2: f has 61 lines"
     assert list(too_long("a.py", "x = 1\n" * 401)) == ["a.py: 401 lines"]
+
+
+def test_a_long_file_has_a_ceiling_of_its_own_that_it_needs():
+    for name, ceiling in FILE_CEILINGS.items():
+        assert list(too_long(name, "x = 1\n" * (ceiling + 1)))
+        lines = len((ROOT / name).read_text("utf-8").splitlines())
+        assert MOST_OF_A_FILE < lines > ceiling - 10, f"{name}: lower it to {lines}"
+    assert len(FILE_CEILINGS) <= 6
+    assert max(FILE_CEILINGS.values()) <= 520
 
 
 def test_docstrings_are_counted():

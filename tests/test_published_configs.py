@@ -12,8 +12,8 @@ import styleflax
 from styleflax.cli.train import parse_arguments
 from styleflax.config import Schedule, StyleTerm
 from styleflax.config.options import JOHNSON_LAYERS
-from styleflax.losses.content import total_variation_loss
-from styleflax.losses.style import find_style_loss
+from styleflax.losses.perceptual import find_style_loss
+from styleflax.losses.pixels import total_variation_loss
 from styleflax.training.phases import build_method
 from styleflax.training.validation import validate
 

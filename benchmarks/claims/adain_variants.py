@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import OPTIONS, Arithmetic, Config, Losses, Options, Phase
-from styleflax.losses.content import mse_loss
+from styleflax.losses.perceptual import mse_loss
 from styleflax.methods.adain import DEEPEST, STYLE_LAYERS, make_adain
 from styleflax.methods.base import (
     Batch,
@@ -23,8 +23,7 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder
-from styleflax.methods.terms import make_style_terms, weigh_terms
+from styleflax.methods.features import FrozenEncoder, make_style_terms, weigh_terms
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, ReflectConv
 from styleflax.ops.adain import adain
 from styleflax.ops.statistics import channel_mean_std

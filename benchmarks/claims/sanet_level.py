@@ -11,7 +11,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, Float
 
 from styleflax.config import OPTIONS, Arithmetic, Config, Losses, Options, Phase
-from styleflax.losses.content import mse_loss
+from styleflax.losses.perceptual import mse_loss
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -19,9 +19,8 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder
+from styleflax.methods.features import FrozenEncoder, make_style_terms, weigh_terms
 from styleflax.methods.sanet import ATTENDED, LOSS_TERMS, STYLE_LAYERS, make_sanet
-from styleflax.methods.terms import make_style_terms, weigh_terms
 from styleflax.models.sanet import StyleAttention, likeness_params
 from styleflax.models.vgg import Decoder, ReflectConv
 from styleflax.ops.spatial import upsample_nearest

@@ -190,7 +190,9 @@ def _check_workdir(workdir: Path, config: Config) -> None:
 def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
     if not config.data.on_device:
-        import styleflax.datasets.pipeline  # noqa: F401, PLC0415  (says what is missing)
+        from styleflax.datasets.pipeline import import_grain  # noqa: PLC0415
+
+        import_grain()  # says what is missing
     from styleflax.distributed import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
     from styleflax.training.validation import validate  # noqa: PLC0415

@@ -23,7 +23,7 @@ class StyleTerm:
     `gram@relu3_1`, `mmd_gaussian_gamma2@relu3_1+relu4_1`.
 
     Attributes:
-        loss: A name in `losses.style.STYLE_LOSSES`, or `adversarial`.
+        loss: A name in `losses.perceptual.STYLE_LOSSES`, or `adversarial`.
         layers: Layers that are compared; () for the loss's or the method's own.
         offset: Offset of a polynomial kernel; None for the default.
         gamma: Inverse bandwidth of a Gaussian kernel; None for the default.

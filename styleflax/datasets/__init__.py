@@ -7,8 +7,8 @@ from styleflax.lazy import lazy_names
 if TYPE_CHECKING:
     from styleflax.datasets.labeled import LabeledSource, open_labeled
     from styleflax.datasets.manifest import make_manifest
-    from styleflax.datasets.pipeline import make_pair_stream
-    from styleflax.datasets.sources import PictureSource, open_source
+    from styleflax.datasets.pipeline import PictureSource, make_pair_stream
+    from styleflax.datasets.sources import open_source
     from styleflax.datasets.split import split_sources
 
 __all__ = [
@@ -25,7 +25,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "LabeledSource": "labeled",
-        "PictureSource": "sources",
+        "PictureSource": "pipeline",
         "make_manifest": "manifest",
         "make_pair_stream": "pipeline",
         "open_labeled": "labeled",

@@ -1,24 +1,28 @@
-"""Two streams of random crops, each a pure function of (seed, step)."""
+"""From encoded pictures to batches of random crops, each a function of (seed, step).
 
+The whole way is here, since a step takes all of it: a source gives an encoded picture
+by its place, a crop is decoded and cut from it, and a stream shuffles two sources and
+puts their crops into batches, by Grain. `datasets.sources` opens sources by name.
+"""
+
+import bisect
+import itertools
 import logging
-from collections.abc import Iterator
-from typing import Any
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from absl import flags
+from jaxtyping import UInt8
+from PIL import Image as PillowImage
+from PIL.Image import Image, Resampling, Transpose
 
-from styleflax.datasets.augment import center_crop, checked_range, random_crop
-from styleflax.datasets.sources import PictureSource
-from styleflax.images.decoding import ImageError
-from styleflax.images.pixels import to_float
+from styleflax.images.decoding import ImageError, decoding, open_image
+from styleflax.images.pixels import upright_rgb
 
-try:
+if TYPE_CHECKING:
     import grain
-except ImportError as error:
-    raise ImportError(
-        "training requires grain, which has no build for this platform or is not "
-        f"installed ({error})"
-    ) from None
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,12 +36,220 @@ _PREFETCHED_BATCHES = 4
 Batch = dict[str, np.ndarray]
 
 
+class PictureSource(Protocol):
+    """Encoded pictures in a fixed order; picklable, so that workers can read it."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> bytes: ...
+
+    def name(self, index: int) -> str:
+        """Returns the picture's name, with forward slashes."""
+        ...
+
+
+class PreparedPictures:
+    """The encoded pictures of one prepared dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        import tensorflow_datasets as tfds  # noqa: PLC0415  (slow, and not everywhere)
+
+        from styleflax.datasets.builders.preparation import (  # noqa: PLC0415
+            quiet_tfds,
+        )
+
+        self._folder = folder
+        with quiet_tfds():
+            builder = tfds.builder_from_directory(folder)
+            self._name: str = builder.info.full_name
+            self._source = builder.as_data_source(
+                split="train", decoders={"image": tfds.decode.SkipDecoding()}
+            )
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> bytes:
+        encoded: bytes = self._source[index]["image"]
+        return encoded
+
+    def name(self, index: int) -> str:
+        """Returns the name under which the picture was prepared."""
+        return os.fsdecode(self._source[index]["name"])
+
+    def __repr__(self) -> str:
+        return f"PreparedPictures({self._name!r}, {len(self)} pictures)"
+
+    # Worker processes open the files anew.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PreparedPictures, (self._folder,)
+
+
+class FilePictures:
+    """The encoded images in files, read again each time."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = list(files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> bytes:
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} of {len(self)}")
+        return self._files[index].read_bytes()
+
+    def name(self, index: int) -> str:
+        """Returns the name of the file, without its folder."""
+        return self._files[index].name
+
+    def __repr__(self) -> str:
+        return f"FilePictures({len(self)} pictures)"
+
+
+class Concatenated:
+    """The pictures of several sources, one source after the other."""
+
+    def __init__(self, sources: Sequence[PictureSource]) -> None:
+        self._sources = list(sources)
+        self._ends = list(itertools.accumulate(len(source) for source in sources))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> bytes:
+        source, place = self._find(index)
+        return source[place]
+
+    def name(self, index: int) -> str:
+        """Returns the picture's name in the source that it is from."""
+        source, place = self._find(index)
+        return source.name(place)
+
+    def _find(self, index: int) -> tuple[PictureSource, int]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} of {len(self)}")
+        which = bisect.bisect_right(self._ends, index)
+        start = self._ends[which - 1] if which else 0
+        return self._sources[which], index - start
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self._sources))
+
+
+def random_crop(
+    picture: bytes | UInt8[np.ndarray, "h w 3"],
+    rng: np.random.Generator,
+    crop_px: int,
+    resize_px: int | tuple[int, int],
+    flip: bool,
+) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
+    """Returns a random square of the picture after scaling it, aspect kept.
+
+    It draws the same square as scaling the whole picture and cropping then
+    would, but only resamples the square, which takes half the time.
+
+    Args:
+        picture: An encoded picture, or its pixels.
+        rng: Decides the scale, the place and the flip.
+        crop_px: Side of the square in pixels, at most the scaled short side.
+        resize_px: Short side of the scaled picture in pixels (smaller pictures
+            are enlarged), or the range (lowest, highest) it is drawn from.
+        flip: Whether half of the crops are mirrored left to right.
+
+    Raises:
+        ImageError: The picture cannot be decoded.
+        ValueError: `crop_px` is above the lowest `resize_px`, or below 1.
+    """
+    lowest, highest = checked_range(crop_px, resize_px)
+    short_px = int(rng.integers(lowest, highest + 1))
+    x, y = rng.random(2)
+    mirrored = flip and rng.random() < 0.5
+    image = _decoded(picture, short_px)
+    # The square's side in the picture's own pixels; the draft that libjpeg may
+    # have made of it is smaller, but has the same aspect.
+    side = min(image.size) * crop_px / short_px
+    left, top = x * (image.width - side), y * (image.height - side)
+    crop = image.resize(
+        (crop_px, crop_px),
+        Resampling.BICUBIC,
+        box=(left, top, min(left + side, image.width), min(top + side, image.height)),
+    )
+    return np.asarray(crop.transpose(Transpose.FLIP_LEFT_RIGHT) if mirrored else crop)
+
+
+def center_crop(
+    picture: bytes | UInt8[np.ndarray, "h w 3"], crop_px: int
+) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
+    """Returns the middle square of a picture, scaled to `crop_px`.
+
+    Args:
+        picture: See `random_crop`.
+        crop_px: Side of the square in pixels.
+
+    Raises:
+        ImageError: The picture cannot be decoded.
+    """
+    image = _decoded(picture, crop_px)
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    crop = image.resize(
+        (crop_px, crop_px),
+        Resampling.BICUBIC,
+        box=(left, top, left + side, top + side),
+    )
+    return np.asarray(crop)
+
+
+def checked_range(crop_px: int, resize_px: int | tuple[int, int]) -> tuple[int, int]:
+    """Returns the lowest and the highest short side.
+
+    Raises:
+        ValueError: `crop_px` is above the lowest `resize_px`, or below 1.
+    """
+    lowest, highest = (
+        (resize_px, resize_px) if isinstance(resize_px, int) else resize_px
+    )
+    if not 1 <= crop_px <= lowest <= highest:
+        raise ValueError(
+            "crop_px must be at least 1 and at most the lowest resize_px, and that at "
+            f"most the highest, got crop_px {crop_px} and resize_px {resize_px}"
+        )
+    return lowest, highest
+
+
+def _decoded(picture: bytes | np.ndarray, short_px: int) -> Image:
+    if isinstance(picture, np.ndarray):
+        return PillowImage.fromarray(picture)
+    with open_image(picture) as image:
+        # A JPEG decodes at an eighth, a quarter or half of its size in less
+        # time; both sides of a draft stay at least this long.
+        image.draft("RGB", (short_px, short_px))
+        with decoding(image, "the data"):
+            return upright_rgb(image)
+
+
+def import_grain() -> Any:
+    """Returns the module `grain`, which makes streams and is not everywhere.
+
+    Raises:
+        ImportError: It has no build for this platform, or is not installed.
+    """
+    try:
+        import grain  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            "training requires grain, which has no build for this platform or is not "
+            f"installed ({error})"
+        ) from None
+    return grain
+
+
 class PairStream:
     """Batches of content and style crops, in any order and from any step.
 
     Make one with `make_pair_stream`. Batches are uint8, which takes a quarter of the
-    memory and of the way to the device; `as_float` or the device
-    turns them into [0, 1].
+    memory and of the way to the device; a step turns them into [0, 1] there.
 
     Attributes:
         damaged: Role ("content", "style") -> places in the source of the pictures
@@ -48,7 +260,9 @@ class PairStream:
         with_index: Whether batches hold the places of styles in their source.
     """
 
-    def __init__(self, dataset: grain.MapDataset, *, with_index: bool = False) -> None:
+    def __init__(
+        self, dataset: "grain.MapDataset", *, with_index: bool = False
+    ) -> None:
         self._dataset, self._with_index = dataset, with_index
         self.damaged: dict[str, set[int]] = {"content": set(), "style": set()}
 
@@ -84,6 +298,7 @@ class PairStream:
         _check_step("start_step", start_step)
         _check_step("num_workers", num_workers)
         _check_step("num_threads", num_threads)
+        grain = import_grain()
         dataset = self._dataset[start_step:].to_iter_dataset(
             grain.ReadOptions(
                 num_threads=num_threads,
@@ -93,6 +308,8 @@ class PairStream:
         if num_workers:
             # Grain hands absl's flags to its workers, and absl refuses to read
             # flags before a command line has been parsed.
+            from absl import flags  # noqa: PLC0415  (workers alone need it)
+
             if not flags.FLAGS.is_parsed():
                 flags.FLAGS.mark_as_parsed()
             dataset = dataset.mp_prefetch(
@@ -100,7 +317,7 @@ class PairStream:
             )
         return self._iterate(dataset)
 
-    def _iterate(self, dataset: grain.IterDataset) -> Iterator[Batch]:
+    def _iterate(self, dataset: "grain.IterDataset") -> Iterator[Batch]:
         batches = iter(dataset)
         try:
             for batch in batches:
@@ -150,8 +367,8 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
         crop_px: Side of the square crops in pixels.
         batch_size: Pictures of each kind per step, over all processes.
         seed: Another seed gives another order and other crops.
-        resize_px: See `styleflax.datasets.augment.random_crop`.
-        flip: See `styleflax.datasets.augment.random_crop`.
+        resize_px: See `random_crop`.
+        flip: See `random_crop`.
         style_px: If above 0, styles are not cropped at random: of each the middle
             square is seen, at this side, always the same.
         process_index: This process; it takes every `process_count`-th picture.
@@ -161,6 +378,7 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
         ValueError: A source is empty, `batch_size` is not a positive multiple of
             `process_count`, the seed is out of range, or the sizes do not fit.
     """
+    grain = import_grain()
     checked_range(crop_px, resize_px)
     _check_share(batch_size, process_index, process_count)
     streams = []
@@ -177,12 +395,7 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
     return PairStream(dataset, with_index=style_px > 0)
 
 
-def as_float(batch: Batch) -> Batch:
-    """Returns a batch as float32 in [0, 1]."""
-    return {role: to_float(images_u8) for role, images_u8 in batch.items()}
-
-
-class _Crop(grain.transforms.RandomMap):
+class _Crop:
     """The crop of the picture at a place, or of the next that can be decoded."""
 
     def __init__(
@@ -200,9 +413,7 @@ class _Crop(grain.transforms.RandomMap):
     def num_pictures(self) -> int:
         return len(self._source)
 
-    def random_map(
-        self, element: int, rng: np.random.Generator
-    ) -> dict[str, np.ndarray]:
+    def __call__(self, element: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Returns the crop, its picture's place, and that of a damaged one or -1."""
         error: Exception | None = None
         for shift in range(len(self._source)):
@@ -220,13 +431,13 @@ class _Crop(grain.transforms.RandomMap):
         raise ImageError(f"no image of {self._source!r} can be decoded: {error}")
 
 
-def _shuffled(crop: _Crop, role: str, seed: int) -> grain.MapDataset:
+def _shuffled(crop: _Crop, role: str, seed: int) -> "grain.MapDataset":
     """Returns crops without end, every epoch in an order of its own."""
     if not 0 <= seed < _MAX_SEED:
         raise ValueError(f"seed must be from 0 to {_MAX_SEED - 1}, got {seed}")
     if crop.num_pictures == 0:
         raise ValueError(f"the {role} source has no image")
-    places = grain.MapDataset.range(crop.num_pictures)
+    places = import_grain().MapDataset.range(crop.num_pictures)
     places = places.seed(seed + _SEED_OFFSETS[role]).shuffle()
     return places.repeat(None).random_map(crop)
 

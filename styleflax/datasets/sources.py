@@ -1,15 +1,17 @@
-"""Datasets by name: prepared once, then read as encoded pictures in any order."""
+"""Datasets by name, as configurations write them; prepared when first opened."""
 
-import bisect
 import importlib
-import itertools
 import logging
-import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from styleflax.datasets.pipeline import (
+    Concatenated,
+    FilePictures,
+    PictureSource,
+    PreparedPictures,
+)
 from styleflax.images.listing import RULES, Rules, describe_left_out, list_folder
 from styleflax.images.read import other_frames
 
@@ -23,18 +25,6 @@ DATASETS = (
     "sample_photos",
     "procedural_art",
 )
-
-
-class PictureSource(Protocol):
-    """Encoded pictures in a fixed order; picklable, so that workers can read it."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> bytes: ...
-
-    def name(self, index: int) -> str:
-        """Returns the picture's name, with forward slashes."""
-        ...
 
 
 def open_source(
@@ -130,43 +120,6 @@ def open_dataset(
     return PreparedPictures(folder)
 
 
-class PreparedPictures:
-    """The encoded pictures of one prepared dataset."""
-
-    def __init__(self, folder: Path) -> None:
-        import tensorflow_datasets as tfds  # noqa: PLC0415  (slow, and not everywhere)
-
-        from styleflax.datasets.builders.preparation import (  # noqa: PLC0415
-            quiet_tfds,
-        )
-
-        self._folder = folder
-        with quiet_tfds():
-            builder = tfds.builder_from_directory(folder)
-            self._name: str = builder.info.full_name
-            self._source = builder.as_data_source(
-                split="train", decoders={"image": tfds.decode.SkipDecoding()}
-            )
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: int) -> bytes:
-        encoded: bytes = self._source[index]["image"]
-        return encoded
-
-    def name(self, index: int) -> str:
-        """Returns the name under which the picture was prepared."""
-        return os.fsdecode(self._source[index]["name"])
-
-    def __repr__(self) -> str:
-        return f"PreparedPictures({self._name!r}, {len(self)} pictures)"
-
-    # Worker processes open the files anew.
-    def __reduce__(self) -> tuple[Any, ...]:
-        return PreparedPictures, (self._folder,)
-
-
 def find_manual_dir(data_dir: Path | str, manual_dir: Path | str | None) -> Path:
     """Returns the folder of files that the user downloaded; see `open_source`."""
     if manual_dir is None:
@@ -190,58 +143,6 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
     if left_out:
         _LOGGER.warning("pictures: %s", describe_left_out(left_out))
     return found
-
-
-class FilePictures:
-    """The encoded images in files, read again each time."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._files = list(files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __getitem__(self, index: int) -> bytes:
-        if not 0 <= index < len(self):
-            raise IndexError(f"picture {index} of {len(self)}")
-        return self._files[index].read_bytes()
-
-    def name(self, index: int) -> str:
-        """Returns the name of the file, without its folder."""
-        return self._files[index].name
-
-    def __repr__(self) -> str:
-        return f"FilePictures({len(self)} pictures)"
-
-
-class Concatenated:
-    """The pictures of several sources, one source after the other."""
-
-    def __init__(self, sources: Sequence[PictureSource]) -> None:
-        self._sources = list(sources)
-        self._ends = list(itertools.accumulate(len(source) for source in sources))
-
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    def __getitem__(self, index: int) -> bytes:
-        source, place = self._find(index)
-        return source[place]
-
-    def name(self, index: int) -> str:
-        """Returns the picture's name in the source that it is from."""
-        source, place = self._find(index)
-        return source.name(place)
-
-    def _find(self, index: int) -> tuple[PictureSource, int]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"picture {index} of {len(self)}")
-        which = bisect.bisect_right(self._ends, index)
-        start = self._ends[which - 1] if which else 0
-        return self._sources[which], index - start
-
-    def __repr__(self) -> str:
-        return " + ".join(map(repr, self._sources))
 
 
 def _parse(spec: str) -> tuple[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 
-from styleflax.datasets.sources import PictureSource
+from styleflax.datasets.pipeline import PictureSource
 
 _RULE = re.compile(r"(?P<prefix>[^\[\],]*)(?:\[(?P<first>\d*)-(?P<last>\d*)\])?")
 _BITS = 64

@@ -32,7 +32,7 @@ from styleflax.evaluation.metrics.color import (
 from styleflax.evaluation.metrics.lpips import NETWORKS
 from styleflax.evaluation.metrics.structure import MIN_MS_SSIM_PX, ms_ssim, psnr, ssim
 from styleflax.evaluation.networks.judges import Grams, JudgeNetwork
-from styleflax.losses.content import spectrum_loss
+from styleflax.losses.pixels import spectrum_loss
 from styleflax.types import FeatureMaps
 
 _MB = 1e6

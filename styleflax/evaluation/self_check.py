@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from styleflax.losses.style import find_style_loss
+from styleflax.losses.perceptual import find_style_loss
 from styleflax.ops.attention import attention
 from styleflax.ops.color import coral_recolor, keep_luminance, match_lab
 from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect

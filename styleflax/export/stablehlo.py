@@ -71,8 +71,7 @@ def export_stablehlo(
     for what, number in (("num_styles", num_styles), ("num_regions", num_regions)):
         if number < 1:
             raise ValueError(f"{what} must be at least 1, got {number}")
-    # With `native`, maps are enlarged before they are convolved and attention is dense,
-    # because the faster forms need static sizes.
+    # The forms that are not native are faster, but need static sizes.
     model, least = build_model(file, native=True), least_side(file)
     exported = _Functions(model, file.palettes)
     programs, style = {}, None

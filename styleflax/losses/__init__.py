@@ -5,15 +5,6 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.losses.adversarial import adversarial_loss, critic_loss
-    from styleflax.losses.content import (
-        grid_loss,
-        mse_loss,
-        out_of_range_loss,
-        pixel_loss,
-        spectrum_loss,
-        total_variation_loss,
-    )
     from styleflax.losses.distributions import (
         covariance_loss,
         gaussian_mmd_loss,
@@ -21,15 +12,23 @@ if TYPE_CHECKING:
         linear_mmd_loss,
         polynomial_mmd_loss,
     )
-    from styleflax.losses.mrf import mrf_loss
-    from styleflax.losses.style import (
+    from styleflax.losses.patches import adversarial_loss, critic_loss, mrf_loss
+    from styleflax.losses.perceptual import (
         StyleLoss,
         balanced_gram_loss,
         balanced_mean_std_loss,
         find_style_loss,
         gram_loss,
         mean_std_loss,
+        mse_loss,
         style_losses,
+    )
+    from styleflax.losses.pixels import (
+        grid_loss,
+        out_of_range_loss,
+        pixel_loss,
+        spectrum_loss,
+        total_variation_loss,
     )
 
 __all__ = [
@@ -59,26 +58,26 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "StyleLoss": "style",
-        "balanced_gram_loss": "style",
-        "balanced_mean_std_loss": "style",
+        "StyleLoss": "perceptual",
+        "balanced_gram_loss": "perceptual",
+        "balanced_mean_std_loss": "perceptual",
         "covariance_loss": "distributions",
-        "critic_loss": "adversarial",
-        "find_style_loss": "style",
+        "critic_loss": "patches",
+        "find_style_loss": "perceptual",
         "gaussian_mmd_loss": "distributions",
-        "gram_loss": "style",
-        "grid_loss": "content",
+        "gram_loss": "perceptual",
+        "grid_loss": "pixels",
         "histogram_loss": "distributions",
         "linear_mmd_loss": "distributions",
-        "mean_std_loss": "style",
-        "mrf_loss": "mrf",
-        "mse_loss": "content",
-        "out_of_range_loss": "content",
-        "adversarial_loss": "adversarial",
-        "pixel_loss": "content",
+        "mean_std_loss": "perceptual",
+        "mrf_loss": "patches",
+        "mse_loss": "perceptual",
+        "out_of_range_loss": "pixels",
+        "adversarial_loss": "patches",
+        "pixel_loss": "pixels",
         "polynomial_mmd_loss": "distributions",
-        "spectrum_loss": "content",
-        "style_losses": "style",
-        "total_variation_loss": "content",
+        "spectrum_loss": "pixels",
+        "style_losses": "perceptual",
+        "total_variation_loss": "pixels",
     },
 )

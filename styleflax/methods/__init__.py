@@ -7,10 +7,10 @@ from styleflax.config import Losses, Options, read_options
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Method
 from styleflax.methods.cin import make_cin, make_cin_style
+from styleflax.methods.features import NOT_TRAINED
 from styleflax.methods.johnson import make_johnson
 from styleflax.methods.lite import make_lite
 from styleflax.methods.sanet import make_sanet
-from styleflax.methods.terms import NOT_TRAINED
 
 METHODS: Mapping[str, Callable[..., Method]] = {
     "adain": make_adain,

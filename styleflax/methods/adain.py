@@ -9,7 +9,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import AdaINOptions, Arithmetic, Losses
-from styleflax.losses.content import REGULARIZERS, mse_loss, pixel_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, pixel_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -22,12 +23,14 @@ from styleflax.methods.base import (
 from styleflax.methods.features import (
     FrozenEncoder,
     StylizingEncoder,
+    add_terms,
     feature_moments,
+    make_style_terms,
     mix_moments,
     style_moments,
+    weigh_terms,
 )
 from styleflax.methods.finishing import match_pairs
-from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.vgg import Decoder, scale_channels
 from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average, middle_half
@@ -39,11 +42,11 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", DEEPEST)
 PAPER_LOSSES: Losses = MappingProxyType({"content": 1.0, "style": 10.0})
 RECONSTRUCTIONS = ("pixel", "identity", "identity_features")
 LOSS_TERMS = ("content", *RECONSTRUCTIONS, *REGULARIZERS)
-"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
-`style`: `pixel` makes an autoencoder of contents and styles alike; `identity` asks the
-same of the middle of every picture, `identity_features` asks it of the encoder's
-layers, which keeps edges sharp; `total_variation` smooths; `out_of_range` keeps values
-in [0, 1]."""
+"""Terms beside the style losses, any of which may take the place of `style` (see
+`methods.features`): `pixel` makes an autoencoder of contents and styles alike;
+`identity` asks the same of the middle of every picture, `identity_features` asks it of
+the encoder's layers, which keeps edges sharp; `total_variation` smooths; `out_of_range`
+keeps values in [0, 1]."""
 PAPER_ARITHMETIC = Arithmetic()
 DEFAULTS = AdaINOptions()
 
@@ -184,10 +187,9 @@ def make_adain(
             match_pairs(image, batch["style"], color_match) if color_match else image
         )
         terms = judge.judge(frozen, shown, STYLE_LAYERS, compare)
-        return {
-            **terms,
-            **regularize(image, [batch["content"], batch["style"]], losses),
-        }
+        if losses.keys() & {*REGULARIZERS}:
+            terms |= regularize(image, [batch["content"], batch["style"]], losses)
+        return terms
 
     def identity_terms(own: Params, frozen: Params, images: Image) -> dict[str, Array]:
         """Images from their own features, compared in pixels and in features."""

@@ -42,8 +42,8 @@ def make_cin(
     the convolutions. `make_cin_style` adds a style.
 
     Args:
-        losses: Weights by term: `content`, those of `losses.content`, and any
-            style loss (`methods.terms`).
+        losses: Weights by term: `content`, those of `losses.pixels`, and any
+            style loss (`methods.features`).
         options: Options of the network, its styles, and how pictures are judged.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.

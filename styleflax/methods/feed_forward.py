@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, FeedForwardOptions, Losses
-from styleflax.losses.content import REGULARIZERS, mse_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -20,8 +21,12 @@ from styleflax.methods.base import (
     Style,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder
-from styleflax.methods.terms import StyleTerms, make_style_terms, weigh_terms
+from styleflax.methods.features import (
+    FrozenEncoder,
+    StyleTerms,
+    make_style_terms,
+    weigh_terms,
+)
 from styleflax.models.vgg import DEPTHS
 from styleflax.types import FeatureMaps, Image, Key, Params
 

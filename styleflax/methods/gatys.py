@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from styleflax.config import Pooling
-from styleflax.losses.content import mse_loss, total_variation_loss
-from styleflax.losses.style import find_style_loss
+from styleflax.losses.perceptual import find_style_loss, mse_loss
+from styleflax.losses.pixels import total_variation_loss
 from styleflax.models.vgg import VGG
 from styleflax.ops.spatial import area_average
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
@@ -47,7 +47,7 @@ class Objective(NamedTuple):
             to 1.
         channel_power: Every layer's weight is divided by its number of channels to
             this power; 2 in Gatys' notebook.
-        style_losses: Names of `losses.style` and their weights.
+        style_losses: Names of `losses.perceptual` and their weights.
         pooling: Pooling of the network.
         variation_reduction: `mean` is `total_variation_loss`; `half_sum` half the sum
             of squared differences of neighbors in pixels of 0 to 255.

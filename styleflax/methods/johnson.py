@@ -37,7 +37,7 @@ def make_johnson(
 
     Args:
         losses: Weights by term: `content` (relative to the encoder's scale, not
-            Caffe's), `losses.content`, and any style loss (`methods.terms`).
+            Caffe's), `losses.pixels`, and any style loss (`methods.features`).
         options: Options of the network, and the layers of its losses.
         arithmetic: Arithmetic of the style loss `style`.
         dtype: Compute type of the networks; statistics are float32.

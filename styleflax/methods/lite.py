@@ -14,7 +14,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, LiteOptions, Losses
-from styleflax.losses.content import REGULARIZERS, mse_loss, pixel_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, pixel_loss, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -26,11 +27,13 @@ from styleflax.methods.base import (
 )
 from styleflax.methods.features import (
     FrozenEncoder,
+    add_terms,
     feature_moments,
+    make_style_terms,
     mix_moments,
     style_moments,
+    weigh_terms,
 )
-from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
 from styleflax.models.lite import LiteDecoder, LiteEncoder
 from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average
@@ -49,10 +52,10 @@ DEFAULT_LOSSES: Losses = MappingProxyType(
     {"content": 1.0, "gram": 1.0, "identity": 10.0}
 )
 LOSS_TERMS = ("content", "identity", *REGULARIZERS)
-"""Terms beside the style losses (`methods.terms`): `content` compares the judge's
+"""Terms beside the style losses (`methods.features`): `content` compares the judge's
 features of result and content, each channel less its mean over its deviation, so that
 the style may change both; `identity` asks for the picture itself in its own style;
-the others are penalties (`losses.content`)."""
+the others are penalties (`losses.pixels`)."""
 DEFAULT_ARITHMETIC = Arithmetic()
 DEFAULTS = LiteOptions()
 

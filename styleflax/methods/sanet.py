@@ -11,7 +11,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from styleflax.config import Arithmetic, Losses, SANetOptions
-from styleflax.losses.content import REGULARIZERS, mse_loss, regularize
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import REGULARIZERS, regularize
 from styleflax.methods.base import (
     Batch,
     Controls,
@@ -24,8 +25,14 @@ from styleflax.methods.base import (
     Tiling,
     Variables,
 )
-from styleflax.methods.features import FrozenEncoder, StylizingEncoder, feature_moments
-from styleflax.methods.terms import add_terms, make_style_terms, weigh_terms
+from styleflax.methods.features import (
+    FrozenEncoder,
+    StylizingEncoder,
+    add_terms,
+    feature_moments,
+    make_style_terms,
+    weigh_terms,
+)
 from styleflax.models.sanet import (
     ByRegion,
     Regions,
@@ -56,8 +63,8 @@ PAPER_LOSSES: Losses = MappingProxyType(
 (`presets.PRESETS["sanet-paper-print"]`)."""
 IDENTITIES = ("identity_pixels", "identity_features")
 LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
-"""Terms beside the style losses, any of which (`methods.terms`) may take the place of
-`style`: identities compare pictures in their own style with themselves."""
+"""Terms beside the style losses, any of which may take the place of `style` (see
+`methods.features`): identities compare pictures in their own style with themselves."""
 PAPER_ARITHMETIC = Arithmetic()
 DEFAULTS = SANetOptions()
 

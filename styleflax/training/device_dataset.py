@@ -16,8 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, UInt8
 
-from styleflax.datasets.augment import center_crop, checked_range
-from styleflax.datasets.sources import PictureSource
+from styleflax.datasets.pipeline import PictureSource, center_crop, checked_range
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import decode_image_u8, resize_short_side
 from styleflax.memory import check_fits, explained_memory

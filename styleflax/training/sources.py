@@ -5,16 +5,21 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.datasets.augment import center_crop
 from styleflax.datasets.manifest import make_manifest
-from styleflax.datasets.sources import PictureSource, open_source
+from styleflax.datasets.pipeline import (
+    PairStream,
+    PictureSource,
+    center_crop,
+    make_pair_stream,
+)
+from styleflax.datasets.sources import open_source
 from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed import on_all, on_first
 from styleflax.files import find_cache_dir
@@ -25,10 +30,6 @@ from styleflax.methods.base import Batch, Method
 from styleflax.ops.color_match import color_palette
 from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
 from styleflax.training.workdir import check_pictures, recorded_rules
-
-if TYPE_CHECKING:
-    from styleflax.datasets.pipeline import PairStream
-
 
 AHEAD = 1
 """Batches on the devices in addition to the one in use; each costs its uint8 pixels."""
@@ -279,7 +280,7 @@ def _stream(
     batch_size: int | None = None,
     share: tuple[int, int] = (0, 1),
     style_px: int = 0,
-) -> "PairStream | HeldPairs":
+) -> PairStream | HeldPairs:
     phase = config.phases[index]
     if config.data.on_device:
         content = _hold(sources[0], phase.resize_px)
@@ -294,9 +295,6 @@ def _stream(
             fixed_styles=style_px > 0,
             share=share,
         )
-    # Imported late, as it needs Grain, which is not everywhere.
-    from styleflax.datasets.pipeline import make_pair_stream  # noqa: PLC0415
-
     return make_pair_stream(
         *sources,
         crop_px=phase.crop_px,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.datasets.augment import random_crop
+from styleflax.datasets.pipeline import random_crop
 from styleflax.images.files import ImageError, resize_short_side
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.datasets.augment import center_crop
 from styleflax.datasets.labeled import open_labeled, read_classes
+from styleflax.datasets.pipeline import center_crop
 from styleflax.images.decoding import ImageError
 
 

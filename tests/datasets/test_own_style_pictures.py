@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from styleflax.datasets.augment import center_crop
-from styleflax.datasets.pipeline import make_pair_stream
+from styleflax.datasets.pipeline import center_crop, make_pair_stream
 from styleflax.datasets.sources import open_source, picture_files
 
 

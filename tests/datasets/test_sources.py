@@ -121,7 +121,7 @@ def run(code, tmp_path):
 def test_reading_pictures_imports_neither_tfds_nor_grain(tmp_path):
     run(
         "import sys; import styleflax.images.files, styleflax.images.listing, "
-        "styleflax.datasets.sources, styleflax.datasets.augment\n"
+        "styleflax.datasets.sources, styleflax.datasets.pipeline\n"
         "heavy = {'tensorflow', 'tensorflow_datasets', 'grain', 'skimage', 'jax'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)",
         tmp_path,

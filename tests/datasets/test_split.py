@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from styleflax.datasets.sources import Concatenated, FilePictures
+from styleflax.datasets.pipeline import Concatenated, FilePictures
 from styleflax.datasets.split import (
     Subset,
     file_name,

@@ -17,7 +17,7 @@ from styleflax.evaluation.metrics.gram import (
 )
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.metrics.structure import make_cfsd, psnr, ssim
-from styleflax.losses.content import spectrum_loss
+from styleflax.losses.pixels import spectrum_loss
 
 NETWORKS = ("vgg16", "alexnet")
 SIZE_PX = 64

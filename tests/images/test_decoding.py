@@ -8,8 +8,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from styleflax import memory
-from styleflax.datasets.augment import center_crop
 from styleflax.datasets.builders.base import storable
+from styleflax.datasets.pipeline import center_crop
 from styleflax.images.decoding import load_rgb
 from styleflax.images.files import (
     ImageError,

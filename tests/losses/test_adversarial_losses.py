@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.adversarial import adversarial_loss, critic_loss
+from styleflax.losses.patches import adversarial_loss, critic_loss
 
 RNG = np.random.default_rng(0)
 STYLE = jnp.asarray(RNG.normal(size=(2, 3, 4)), jnp.float32)

@@ -4,7 +4,8 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.losses.content import mse_loss, pixel_loss
+from styleflax.losses.perceptual import mse_loss
+from styleflax.losses.pixels import pixel_loss
 
 RNG = np.random.default_rng(0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from styleflax.losses.distributions import covariance_loss, covariance_matrix
-from styleflax.losses.style import STYLE_LOSSES
+from styleflax.losses.perceptual import STYLE_LOSSES
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

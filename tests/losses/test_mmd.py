@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styleflax.losses import distributions as mmd
-from styleflax.losses.style import STYLE_LOSSES, find_style_loss
+from styleflax.losses.perceptual import STYLE_LOSSES, find_style_loss
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses import mrf
+from styleflax.losses import patches as mrf
 
 RNG = np.random.default_rng(0)
 loss = jax.jit(mrf.mrf_loss, static_argnames="stride")

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.losses.content import (
+from styleflax.losses.pixels import (
     grid_loss,
     out_of_range_loss,
     regularize,

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from styleflax import methods
-from styleflax.losses.style import STYLE_LOSSES
+from styleflax.losses.perceptual import STYLE_LOSSES
 from styleflax.methods.base import Variables
 from styleflax.methods.sanet import LOSS_TERMS as SANET_TERMS
 from styleflax.models.vgg import VGG

@@ -4,7 +4,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.losses.style import find_style_loss
+from styleflax.losses.perceptual import find_style_loss
 from styleflax.methods.gatys import (
     GUIDED,
     TERMS,

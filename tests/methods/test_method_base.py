@@ -7,7 +7,7 @@ import pytest
 from styleflax.methods import build
 from styleflax.methods.adain import LOSS_TERMS, make_adain
 from styleflax.methods.base import Variables, plain_controls, stylize
-from styleflax.methods.terms import check_loss_names
+from styleflax.methods.features import check_loss_names
 
 
 def test_plain_controls_cover_the_picture_with_one_region():

@@ -5,10 +5,10 @@ import pytest
 
 from styleflax import methods
 from styleflax.config import Arithmetic
-from styleflax.losses.adversarial import critic_loss
-from styleflax.losses.style import STYLE_LOSSES, find_style_loss
+from styleflax.losses.patches import critic_loss
+from styleflax.losses.perceptual import STYLE_LOSSES, find_style_loss
 from styleflax.methods.base import Variables
-from styleflax.methods.terms import CRITIC_LAYERS, make_style_terms
+from styleflax.methods.features import CRITIC_LAYERS, make_style_terms
 from styleflax.models.vgg import VGG
 
 KEY = jax.random.key(0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.datasets.augment import center_crop
+from styleflax.datasets.pipeline import center_crop
 from styleflax.images.decoding import ImageError
 from styleflax.training.checkpoint import leaf_digests
 from styleflax.training.device_dataset import HeldPairs, hold_pictures
@@ -123,7 +123,7 @@ def test_damaged_pictures_are_left_out_and_long_ones_lose_their_ends(caplog):
 def test_a_run_on_held_pictures_needs_no_grain_and_is_resumed_to_the_bit(
     train_tiny, tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(sys.modules, "styleflax.datasets.pipeline", None)
+    monkeypatch.setitem(sys.modules, "grain", None)
     data = dataclasses.replace(tiny_config.data, on_device=True)
     config = dataclasses.replace(tiny_config, data=data)
     first, last = config.phases

@@ -14,8 +14,7 @@ from jaxtyping import Array, Float
 
 from styleflax.evaluation.metrics.lpips import load_network, network_features
 from styleflax.evaluation.metrics.pictures import check_pair, check_pictures
-from styleflax.losses.content import mse_loss
-from styleflax.losses.style import gram_loss, mean_std_loss
+from styleflax.losses.perceptual import gram_loss, mean_std_loss, mse_loss
 from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std, gram_matrix
 from styleflax.types import FeatureMaps, Params

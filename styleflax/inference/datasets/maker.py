@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from PIL import Image as PillowImage
 
-from styleflax.datasets.augment import center_crop
 from styleflax.datasets.builders.base import jpeg
+from styleflax.datasets.pipeline import center_crop
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import ImageError, one_line
 from styleflax.images.files import decode_image_u8, resize_short_side

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from styleflax.datasets.augment import center_crop
 from styleflax.datasets.labeled import describe_files, relative_names
+from styleflax.datasets.pipeline import center_crop
 from styleflax.images.decoding import ImageError
 from styleflax.images.read import other_frames
 from styleflax.inference.controls import make_plan

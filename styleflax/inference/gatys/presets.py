@@ -5,9 +5,9 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 from styleflax.config import StyleTerm
-from styleflax.losses.style import find_style_loss
+from styleflax.losses.perceptual import find_style_loss
+from styleflax.methods.features import CRITIC_LAYERS
 from styleflax.methods.gatys import GUIDED, Objective, Reduction
-from styleflax.methods.terms import CRITIC_LAYERS
 
 Init = Literal["content", "noise", "style"]
 OptimizerName = Literal["lbfgs", "adam"]

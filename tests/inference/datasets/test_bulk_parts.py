@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from styleflax import memory
-from styleflax.datasets.augment import center_crop
+from styleflax.datasets.pipeline import center_crop
 from styleflax.inference.datasets import output
 from styleflax.inference.datasets.job import (
     count_parts,

@@ -1,4 +1,4 @@
-"""Content losses, which compare position by position, and penalties on the result."""
+"""Losses of pixels: the reconstruction of an image, and penalties on the result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -23,20 +23,6 @@ LUMA_CHROMA = (
     (-0.168736, -0.331264, 0.5),
     (0.5, -0.418688, -0.081312),
 )
-
-
-def mse_loss(x: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array, ""]:
-    """Returns the mean squared difference over all elements, in float32.
-
-    As the content loss, it compares the features of the stylized image at relu4_1 with
-    the AdaIN output that they were decoded from (Huang and Belongie 2017, equation 12).
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> float(mse_loss(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
-        2.0
-    """
-    return mean_square(x.astype(jnp.float32) - target.astype(jnp.float32))
 
 
 def pixel_loss(

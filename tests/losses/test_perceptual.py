@@ -4,15 +4,15 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.losses import style
-from styleflax.losses.style import find_style_loss
+from styleflax.losses import perceptual
+from styleflax.losses.perceptual import find_style_loss
 from styleflax.ops import statistics
 
 mean_std_loss = jax.jit(
-    style.mean_std_loss, static_argnames=("reduction", "ddof", "eps")
+    perceptual.mean_std_loss, static_argnames=("reduction", "ddof", "eps")
 )
 channel_mean_std = jax.jit(statistics.channel_mean_std, static_argnames=("ddof", "eps"))
-gram_loss, gram_matrix = jax.jit(style.gram_loss), jax.jit(statistics.gram_matrix)
+gram_loss, gram_matrix = jax.jit(perceptual.gram_loss), jax.jit(statistics.gram_matrix)
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 

@@ -1,4 +1,6 @@
-"""The style losses, one record each, by the names that configurations use.
+"""Losses of features: the content loss, and the style losses by their names.
+
+`mse_loss` compares contents position by position. Every style loss is a record:
 
     loss = find_style_loss("gram")       # or StyleTerm("gram", layers=("relu3_1",))
     loss.evaluate(output_features, style_features, key)
@@ -8,10 +10,10 @@ once, and `loss.distance(output_features, targets, key)` in every step; `loss.by
 gives the terms of that sum, for layer weights.
 
 This file has the losses of one layer that compare means and deviations or Gram
-matrices; `losses.distributions` and `losses.mrf` have the others. `STYLE_LOSSES` holds
-all of them, and some take a number (`StyleTerm.offset` and `gamma`);
+matrices; `losses.distributions` and `losses.patches` have the others. `STYLE_LOSSES`
+holds all of them, and some take a number (`StyleTerm.offset` and `gamma`);
 `style_losses(arithmetic)` returns the same losses with a method's `Arithmetic`. The
-adversarial loss has parameters of its own and is a player (`methods.terms`) instead.
+adversarial loss has parameters of its own and is a player (`methods.features`) instead.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,12 +39,26 @@ from styleflax.losses.distributions import (
     sampled_mmd_loss,
     sorted_channels,
 )
-from styleflax.losses.mrf import mrf_loss
-from styleflax.ops.statistics import channel_mean_std, gram_matrix
+from styleflax.losses.patches import mrf_loss
+from styleflax.ops.statistics import channel_mean_std, gram_matrix, mean_square
 from styleflax.types import FeatureMap, FeatureMaps, Key
 
 REDUCTIONS = ("channel_mean", "channel_sum")
 MeanStd = tuple[Float[Array, "b _"], Float[Array, "b _"]]
+
+
+def mse_loss(x: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array, ""]:
+    """Returns the mean squared difference over all elements, in float32.
+
+    As the content loss, it compares the features of the stylized image at relu4_1 with
+    the AdaIN output that they were decoded from (Huang and Belongie 2017, equation 12).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(mse_loss(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
+        2.0
+    """
+    return mean_square(x.astype(jnp.float32) - target.astype(jnp.float32))
 
 
 def mean_std_loss(
