@@ -17,7 +17,7 @@ from styleflax.compile_cache.jit import cached_jit
 from styleflax.images.pixels import row_bands, to_u8
 from styleflax.inference.contents import Content, StylePixels, as_floats
 from styleflax.inference.controls import Plan
-from styleflax.inference.masks.layout import LaidMasks, PixelMasks, lay_masks
+from styleflax.inference.masks.layout import PixelMasks, RegionMasks, make_region_masks
 from styleflax.methods.base import Controls, Style
 from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color, color_match
@@ -112,7 +112,7 @@ _LAB_EPS = 1e-2  # as in `ops.color.match_lab`
 def color_style(
     style: AnyStyle,
     content: Shaped[np.ndarray, "h w 3"],
-    masks: LaidMasks | None,
+    masks: RegionMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
     """A style in the colors of the content where the style goes, if it has pixels.
@@ -152,7 +152,7 @@ class ColorStatistics(NamedTuple):
 def finish(
     stylized: Float[np.ndarray, "h w 3"],
     content: Content,
-    masks: LaidMasks | None,
+    masks: RegionMasks | None,
     plan: Plan,
     smooth: Callable[[ColorStatistics], ColorStatistics] | None = None,
 ) -> Float[np.ndarray, "th tw 3"]:
@@ -172,8 +172,8 @@ def finish(
     target = content.target
     height, width = target.shape[:2]
     resized = stylized.shape != target.shape
-    has_kept = masks is not None and masks.has_kept
-    if not resized and not has_kept and plan.color not in {"luminance", "lab"}:
+    has_rest = masks is not None and masks.has_rest
+    if not resized and not has_rest and plan.color not in {"luminance", "lab"}:
         return stylized
     rows = _rows_of(stylized)
     if resized:
@@ -191,7 +191,7 @@ def finish(
             made = map_pixels(keep_luminance, made, colors)
         elif lab:
             made = _moved(made, lab, masks, first)
-        if masks is not None and has_kept:
+        if masks is not None and has_rest:
             kept = masks[:, first:last][-1][..., None]
             made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
         finished[first:last] = made
@@ -199,26 +199,26 @@ def finish(
 
 
 def lay_over_target(
-    masks: LaidMasks | None,
+    masks: RegionMasks | None,
     content: Content,
     plan: Plan,
     *,
     cached_bands: int | None = 2,
-) -> LaidMasks | None:
+) -> RegionMasks | None:
     """Returns masks at the size of `content.target`.
 
     Args:
         masks: The masks at the size of `content.image`.
         content: A photo.
         plan: The controls that the masks belong to.
-        cached_bands: See `LaidMasks`.
+        cached_bands: See `RegionMasks`.
     """
     height, width = content.target.shape[:2]
     if content.image.shape == content.target.shape:
         return masks
     scale = height / content.image.shape[0]
-    return lay_masks(
-        plan.masking,
+    return make_region_masks(
+        plan.mask_set,
         height,
         width,
         content.alpha,
@@ -228,7 +228,7 @@ def lay_over_target(
 
 
 def _with_detail(
-    rows: Rows, content: Content, masks: LaidMasks | None, plan: Plan
+    rows: Rows, content: Content, masks: RegionMasks | None, plan: Plan
 ) -> Rows:
     """Rows with what the photo lost when it was resized, where detail comes back."""
     shares = plan.detail_shares(1 if masks is None else masks.shape[0])
@@ -256,7 +256,7 @@ class _Shift(NamedTuple):
 
 
 def _lab_statistics(
-    rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: LaidMasks | None
+    rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: RegionMasks | None
 ) -> ColorStatistics:
     """Returns the moments of the result and of its target in every region."""
     num_regions = 1 if masks is None else masks.shape[0]
@@ -283,7 +283,7 @@ def _lab_shifts(statistics: ColorStatistics) -> list[_Shift]:
 
 
 def _moved(
-    made: np.ndarray, lab: list[_Shift], masks: LaidMasks | None, first: int
+    made: np.ndarray, lab: list[_Shift], masks: RegionMasks | None, first: int
 ) -> np.ndarray:
     """Rows from `first` on, each region by its shift."""
     colors, total = map_pixels(rgb_to_lab, made), np.zeros_like(made)

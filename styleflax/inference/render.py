@@ -17,7 +17,7 @@ from jaxtyping import Float
 from styleflax.compile_cache.jit import cached_jit
 from styleflax.inference.contents import Content, as_floats
 from styleflax.inference.controls import Plan
-from styleflax.inference.masks.layout import WHOLE, LaidMasks
+from styleflax.inference.masks.layout import WHOLE, RegionMasks
 from styleflax.inference.model import Model, notable_cost
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.inference.tiles.windows import (
@@ -293,7 +293,7 @@ class Renderer:
         contents: Sequence[Content],
         styles: Sequence[Style],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
     ) -> list[Float[np.ndarray, "h w 3"]]:
         """The contents in the styles, RGB in [0, 1].
 
@@ -356,7 +356,7 @@ class Renderer:
         contents: Sequence[Content],
         styles: Sequence[Style],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
     ) -> list[Float[np.ndarray, "h w 3"]]:
         height, width, _ = contents[0].image.shape
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
@@ -376,7 +376,7 @@ class Renderer:
         content: Content,
         styles: Sequence[Style],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
         tile_px: int,
     ) -> Float[np.ndarray, "h w 3"]:
         controls = plan.controls(WHOLE)

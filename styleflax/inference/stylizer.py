@@ -30,7 +30,7 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import WHOLE, LaidMasks, PixelMasks
+from styleflax.inference.masks.layout import WHOLE, PixelMasks, RegionMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render import Renderer
@@ -308,7 +308,7 @@ class Stylizer:
         """
         refuse_fork()
         plan = self.complete_plan(plan, styles)
-        with_alpha = plan.masking is not None and plan.masking.need_alpha
+        with_alpha = plan.mask_set is not None and plan.mask_set.need_alpha
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
         )
@@ -362,8 +362,8 @@ class Stylizer:
         first = contents[0]
         height, width = first.image.shape[:2]
         masks = None
-        if plan.masking is not None:
-            masks = LaidMasks(plan.masking, height, width, first.alpha)
+        if plan.mask_set is not None:
+            masks = RegionMasks(plan.mask_set, height, width, first.alpha)
         seen = list(styles)
         if plan.color == "coral":
             seen = [
@@ -389,7 +389,7 @@ def _match_again(
     picture: Float[np.ndarray, "h w 3"],
     styles: Sequence[Style],
     plan: Plan,
-    masks: LaidMasks | None,
+    masks: RegionMasks | None,
 ) -> None:
     """Applies the color step again, in place, since refinement undoes it."""
     laid = WHOLE if masks is None else masks

@@ -28,7 +28,7 @@ from styleflax.inference.contents import (
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
 from styleflax.inference.gatys.optimize import Heard, Regions, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
-from styleflax.inference.masks.layout import LaidMasks, lay_masks
+from styleflax.inference.masks.layout import RegionMasks, make_region_masks
 from styleflax.inference.styles.encode import see_style
 from styleflax.models.normalization import normalize_activations
 from styleflax.models.vgg import VGG, cut_params
@@ -146,7 +146,7 @@ def optimize_picture(
     check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
-    masks = lay_masks(plan.masking, height, width, one.alpha)
+    masks = make_region_masks(plan.mask_set, height, width, one.alpha)
     seen = _see_styles(styles, one, plan, masks)
     params = load_gatys_encoder(encoder, settings.objective.layers())
     made = make_gatys(params, settings)(
@@ -163,7 +163,7 @@ def optimize_picture(
 
 
 def _load_content(content: Picture, plan: Plan) -> Content:
-    with_alpha = plan.masking is not None and plan.masking.need_alpha
+    with_alpha = plan.mask_set is not None and plan.mask_set.need_alpha
     contents, is_batch = load_contents(
         content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
     )
@@ -173,7 +173,7 @@ def _load_content(content: Picture, plan: Plan) -> Content:
 
 
 def _see_styles(
-    styles: Sequence[Picture], content: Content, plan: Plan, masks: LaidMasks | None
+    styles: Sequence[Picture], content: Content, plan: Plan, masks: RegionMasks | None
 ) -> list[StylePixels]:
     """Styles at their size, in the content's colors if that is asked for."""
     seen = [
@@ -189,7 +189,7 @@ def _see_styles(
 
 
 def style_regions(
-    plan: Plan, masks: LaidMasks | None, parts: Sequence[np.ndarray | None]
+    plan: Plan, masks: RegionMasks | None, parts: Sequence[np.ndarray | None]
 ) -> Regions:
     """Returns the weights of the styles' losses, by region.
 

@@ -19,7 +19,7 @@ from styleflax.inference.gatys.pictures import (
     style_regions,
 )
 from styleflax.inference.gatys.presets import PRESETS, Settings
-from styleflax.inference.masks.layout import LaidMasks, lay_masks
+from styleflax.inference.masks.layout import RegionMasks, make_region_masks
 from styleflax.types import Params
 
 COARSEST_PX = 512
@@ -57,7 +57,7 @@ class Refiner:
         content: Content,
         styles: Sequence[StylePixels],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
         on_step: OnStep | None = None,
     ) -> Float[np.ndarray, "h w 3"]:
         """Returns the result after `plan.refine` iterations of L-BFGS.
@@ -79,7 +79,7 @@ class Refiner:
         image, start = (_resized(as_floats(x), size) for x in (content.image, stylized))
         if size != whole:
             scale = size[0] / whole[0]
-            masks = lay_masks(plan.masking, *size, content.alpha, scale=scale)
+            masks = make_region_masks(plan.mask_set, *size, content.alpha, scale=scale)
         settings = self._settings._replace(
             iterations=(plan.refine,), levels=num_levels(size)
         )

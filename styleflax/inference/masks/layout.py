@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 
 from styleflax.images.pixels import BAND_PX, to_float
-from styleflax.inference.masks.read import ALPHA, REST, Masking
+from styleflax.inference.masks.read import ALPHA, REST, MaskSet
 from styleflax.inference.tiles.windows import Window
 
 WHOLE = np.ones((1, 1, 1), np.float32)
@@ -21,7 +21,7 @@ _DEVIATIONS = 4.0
 """Standard deviations after which a Gaussian is cut off."""
 
 
-class LaidMasks:
+class RegionMasks:
     """Masks stretched over a picture, feathered, and scaled to sum to 1.
 
     Rows are made when they are asked for, as of an array: `masks[:, first:last]`,
@@ -29,10 +29,10 @@ class LaidMasks:
 
     Attributes:
         shape: (r, h, w).
-        has_kept: Whether the last region is what none of the masks covers.
+        has_rest: Whether the last region is what none of the masks covers.
 
     Args:
-        masking: The masks.
+        mask_set: The masks.
         height: Height of the picture in px.
         width: Width of the picture in px.
         alpha: The content's opacity, of any size; None is opaque.
@@ -45,32 +45,34 @@ class LaidMasks:
 
     def __init__(
         self,
-        masking: Masking,
+        mask_set: MaskSet,
         height: int,
         width: int,
         alpha: np.ndarray | None = None,
         scale: float = 1.0,
         cached_bands: int | None = 2,
     ) -> None:
-        self._masking, self._size = masking, (height, width)
+        self._mask_set, self._size = mask_set, (height, width)
         opaque = np.ones((1, 1), np.float32)
         of_kind = {ALPHA: opaque if alpha is None else alpha, REST: None}
-        given = zip(masking.kinds, masking.sources, strict=True)
+        given = zip(mask_set.kinds, mask_set.sources, strict=True)
         self._sources = [of_kind.get(kind, source) for kind, source in given]
         # Two deviations on either side hold 95 % of the change from 0 to 1.
-        self._sigma = masking.feather_px * scale / 2
+        self._sigma = mask_set.feather_px * scale / 2
         # Two or more, as neighbors in turn may need the end of one and the next.
         self._band = functools.lru_cache(maxsize=cached_bands)(self._make_band)
         self._rows = max(1, BAND_PX // width)
-        self.has_kept = False
-        rest, areas = 0.0, np.zeros(len(masking.names))
+        self.has_rest = False
+        rest, areas = 0.0, np.zeros(len(mask_set.names))
         for first in range(0, height, self._rows):
-            laid, uncovered = self._laid(first, min(first + self._rows, height))
+            laid, uncovered = self._rows_and_rest(
+                first, min(first + self._rows, height)
+            )
             rest = max(rest, float(uncovered.max()))
             areas += (laid / np.maximum(laid.sum(axis=0), 1.0)).sum(axis=(1, 2))
-        self.has_kept = REST not in masking.kinds and rest > _NEGLIGIBLE
-        self.shape = (len(areas) + self.has_kept, height, width)
-        for name, area in zip(masking.names, areas, strict=True):
+        self.has_rest = REST not in mask_set.kinds and rest > _NEGLIGIBLE
+        self.shape = (len(areas) + self.has_rest, height, width)
+        for name, area in zip(mask_set.names, areas, strict=True):
             if area < _MIN_AREA_PX:
                 raise ValueError(f"{name} is empty: other masks leave no pixel for it")
 
@@ -87,12 +89,12 @@ class LaidMasks:
 
     def _make_band(self, number: int) -> Float[np.ndarray, "r n w"]:
         first = number * self._rows
-        laid, rest = self._laid(first, min(first + self._rows, self._size[0]))
-        masks = np.concatenate([laid, rest[None]]) if self.has_kept else laid
+        laid, rest = self._rows_and_rest(first, min(first + self._rows, self._size[0]))
+        masks = np.concatenate([laid, rest[None]]) if self.has_rest else laid
         # At least 1, but for what is negligible.
         return (masks / masks.sum(axis=0)).astype(np.float32)
 
-    def _laid(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+    def _rows_and_rest(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """The masks in these rows, and the rest that those with values leave."""
         values = [
             None if source is None else self._spread(source, first, last)
@@ -111,19 +113,19 @@ class LaidMasks:
         return _feather(rows, self._sigma)[above : above + last - first]
 
 
-def lay_masks(
-    masking: Masking | None,
+def make_region_masks(
+    mask_set: MaskSet | None,
     height: int,
     width: int,
     alpha: np.ndarray | None = None,
     *,
     scale: float = 1.0,
     cached_bands: int | None = 2,
-) -> LaidMasks | None:
-    """Masks over a picture, or None for the whole of it; see `LaidMasks`."""
-    if masking is None:
+) -> RegionMasks | None:
+    """Masks over a picture, or None for the whole of it; see `RegionMasks`."""
+    if mask_set is None:
         return None
-    return LaidMasks(masking, height, width, alpha, scale, cached_bands)
+    return RegionMasks(mask_set, height, width, alpha, scale, cached_bands)
 
 
 def spread(
@@ -248,12 +250,12 @@ class PixelMasks:
     """`masks.rows(first, last)`: regions at the pixels of these rows.
 
     Args:
-        masks: Masks of any height and width, or `LaidMasks` of the picture's.
+        masks: Masks of any height and width, or `RegionMasks` of the picture's.
         picture: Height and width of the picture, in px.
     """
 
     def __init__(
-        self, masks: Float[np.ndarray, "r _ _"] | LaidMasks, picture: tuple[int, int]
+        self, masks: Float[np.ndarray, "r _ _"] | RegionMasks, picture: tuple[int, int]
     ) -> None:
         self._picture, self.num_regions = picture, masks.shape[0]
         if isinstance(masks, np.ndarray) and masks.shape[1:] != picture:

@@ -43,7 +43,7 @@ _FAINT_U8 = 31
 _SAMPLED_PX = 2**20
 
 
-class Masking(NamedTuple):
+class MaskSet(NamedTuple):
     """Masks that have been read.
 
     Attributes:
@@ -66,15 +66,15 @@ class Masking(NamedTuple):
 
 
 def check_masks(
-    masks: Mask | Sequence[Mask] | Masking,
+    masks: Mask | Sequence[Mask] | MaskSet,
     feather_px: float = 0.0,
     max_megapixels: float = MAX_MEGAPIXELS,
-) -> Masking:
+) -> MaskSet:
     """Reads masks; those that have been read keep their feather.
 
     Args:
         masks: One or several.
-        feather_px: See `Masking`.
+        feather_px: See `MaskSet`.
         max_megapixels: Limit on files.
 
     Raises:
@@ -82,7 +82,7 @@ def check_masks(
             negative; `ImageError` if it is a file that cannot be read.
         FileNotFoundError: If a file is missing.
     """
-    if isinstance(masks, Masking):
+    if isinstance(masks, MaskSet):
         return masks
     alone = isinstance(masks, PillowImage.Image) or is_encoded(masks)
     alone = alone or (isinstance(masks, np.ndarray) and masks.ndim == 2)
@@ -104,11 +104,11 @@ def check_masks(
         None if kind else read_mask(mask, name, max_megapixels)
         for mask, kind, name in zip(several, kinds, names, strict=True)
     ]
-    return Masking(tuple(names), tuple(values), kinds, float(feather_px))
+    return MaskSet(tuple(names), tuple(values), kinds, float(feather_px))
 
 
 def check_style_mask(mask: Mask, name: str) -> np.ndarray:
-    """The values of a style's mask, as in `Masking.sources`.
+    """The values of a style's mask, as in `MaskSet.sources`.
 
     Args:
         mask: Not `ALPHA` or `REST`, which are of contents.
@@ -150,7 +150,7 @@ def check_style_masks(
 def read_mask(
     mask: Mask, name: str, max_megapixels: float = MAX_MEGAPIXELS
 ) -> np.ndarray:
-    """The values of a mask, as in `Masking.sources`.
+    """The values of a mask, as in `MaskSet.sources`.
 
     Args:
         mask: Not `ALPHA` or `REST`.

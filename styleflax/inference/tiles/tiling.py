@@ -299,7 +299,7 @@ def stylize_tiled(
         content: A picture of any size, uint8 or float32 in [0, 1]; it may be mapped
             from a file.
         styles: As `Method.encode_style` made them.
-        controls: Masks may be arrays of NumPy, mapped from files, or `LaidMasks`.
+        controls: Masks may be arrays of NumPy, mapped from files, or `RegionMasks`.
         tile_px: Side of a window, see `windows.check_tile`. Large ones take the least
             time, as margins are computed twice; small ones the least memory.
         out: Where to write, (h, w, 3), uint8 or float32 in [0, 1]; it may be mapped

@@ -20,7 +20,7 @@ from styleflax.inference.color import (
 )
 from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, Shares, check_weights
-from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
+from styleflax.inference.masks.layout import WHOLE, RegionMasks, make_region_masks
 from styleflax.inference.model import Model, build_model, notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
@@ -106,8 +106,8 @@ class VideoStylizer:
         self._steady = Steadier(steady)
         self._styles: list[Style] = []
         self._controls: Controls | None = None
-        self._masks: LaidMasks | None = None
-        self._target_masks: LaidMasks | None = None
+        self._masks: RegionMasks | None = None
+        self._target_masks: RegionMasks | None = None
 
     @property
     def num_scenes(self) -> int:
@@ -193,7 +193,9 @@ class VideoStylizer:
     def _lay(self, content: Content) -> None:
         """Masks over all frames, which are of one size."""
         height, width, _ = content.image.shape
-        self._masks = lay_masks(self._plan.masking, height, width, cached_bands=None)
+        self._masks = make_region_masks(
+            self._plan.mask_set, height, width, cached_bands=None
+        )
         self._target_masks = lay_over_target(
             self._masks, content, self._plan, cached_bands=None
         )
@@ -246,7 +248,7 @@ def _check(
         raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
     if plan.refine:
         raise ValueError(f"refine must be 0 for a video, got {plan.refine}")
-    if plan.masking is not None and plan.masking.need_alpha:
+    if plan.mask_set is not None and plan.mask_set.need_alpha:
         raise ValueError(
             "the mask 'alpha' is not available for a video, which has no opacity"
         )
