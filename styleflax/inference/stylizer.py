@@ -34,7 +34,7 @@ from styleflax.inference.masks.layout import WHOLE, PixelMasks, RegionMasks
 from styleflax.inference.masks.read import Mask
 from styleflax.inference.model import Model, build_model
 from styleflax.inference.render import Renderer
-from styleflax.inference.styles.encode import STYLE_SIZE_PX, KeptStyles, StyleEncoder
+from styleflax.inference.styles.encode import STYLE_SIZE_PX, StyleEncoder, StyleFiles
 from styleflax.inference.styles.file import StyleFile
 from styleflax.memory import refuse_fork
 from styleflax.methods import check_controls
@@ -90,7 +90,7 @@ class Stylizer:
         self._model = model
         self.num_devices = 1 if split_rows else len(devices)
         self._renderer = Renderer(model, devices, tile_px, split_rows=split_rows)
-        kept, encode = KeptStyles(model, file, name), self._renderer.programs.encode
+        kept, encode = StyleFiles(model, file, name), self._renderer.programs.encode
         self._styles = StyleEncoder(model, kept, encode)
         self._on_step: Callable[[int, int], None] | None = None
         self._defaults = {} if file is None else file.defaults

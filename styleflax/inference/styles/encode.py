@@ -79,7 +79,7 @@ def _resized(pixels: np.ndarray, size: int) -> np.ndarray:
 _SHORT = 12  # digits of a digest in messages
 
 
-class KeptStyles:
+class StyleFiles:
     """Style files of one model.
 
     Attributes:
@@ -249,7 +249,7 @@ class StyleEncoder:
     """
 
     def __init__(
-        self, model: Model, kept: KeptStyles, encode: Callable[..., Style]
+        self, model: Model, kept: StyleFiles, encode: Callable[..., Style]
     ) -> None:
         self._model, self._kept, self._encode = model, kept, encode
 

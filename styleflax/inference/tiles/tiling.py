@@ -39,8 +39,8 @@ from styleflax.inference.model import (
 )
 from styleflax.inference.tiles.windows import (
     TILE_PX,
+    FeatureCache,
     Features,
-    KeptFeatures,
     Window,
     cut_windows,
     key_blocks,
@@ -72,7 +72,7 @@ class Passes(NamedTuple):
     model: Model
     content: np.ndarray
     windows: list[Window]
-    kept: KeptFeatures
+    kept: FeatureCache
     strides: dict[str, int]
     cells: Cells
     controls: Controls
@@ -158,7 +158,7 @@ def begin_passes(
     content: np.ndarray,
     controls: Controls,
     windows: list[Window],
-    kept: KeptFeatures,
+    kept: FeatureCache,
 ) -> Passes:
     """What both passes need."""
     features = kept[0].items()
@@ -318,7 +318,7 @@ def stylize_tiled(
     def encode(index: int) -> Features:
         return encode_window(model, content, windows[index])
 
-    with KeptFeatures(encode) as kept:
+    with FeatureCache(encode) as kept:
         passes = begin_passes(model, content, controls, windows, kept)
         moments = passes.moments()
         if passes.attends_to_itself() and len(windows) > 1:

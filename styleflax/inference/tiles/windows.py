@@ -180,14 +180,14 @@ IN_MEMORY_BYTES = 2**29
 """Bytes of features in memory; more are stored in files."""
 
 
-class KeptFeatures:
+class FeatureCache:
     """`kept[index]`: a window's features, computed when they are first asked for.
 
     Kept in memory up to a limit, then in a temporary folder, which goes on exit;
     where that is full, they are computed again each time.
 
     Example:
-        >>> with KeptFeatures(compute) as kept:
+        >>> with FeatureCache(compute) as kept:
         ...     features = kept[0]
     """
 

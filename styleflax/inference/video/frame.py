@@ -19,8 +19,8 @@ from styleflax.inference.model import Model
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
     TILE_PX,
+    FeatureCache,
     Features,
-    KeptFeatures,
     cut_windows,
 )
 from styleflax.inference.video.motion import Statistics
@@ -109,7 +109,7 @@ def _through_windows(
         return encode_window(model, frame_u8, windows[index])
 
     image = np.empty(frame_u8.shape, np.float32)
-    with KeptFeatures(encode) as kept:
+    with FeatureCache(encode) as kept:
         passes = begin_passes(model, frame_u8, controls, windows, kept)
         moments = smooth(passes.moments())
         for index, (side, rows, columns) in enumerate(windows):
