@@ -26,7 +26,7 @@ from styleflax.inference.contents import (
     load_pixels,
 )
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.gatys.optimize import Heard, Regions, make_gatys
+from styleflax.inference.gatys.optimize import ProgressCallback, Regions, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
 from styleflax.inference.masks.layout import RegionMasks, make_region_masks
 from styleflax.inference.styles.encode import see_style
@@ -78,18 +78,18 @@ ENCODER = "sanet"
 
 
 @dataclasses.dataclass(frozen=True)
-class Watch:
+class RunOptions:
     """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
         seed: Seed of noise, and of sampled style losses.
         checkpoint: File that saves progress; see `make_gatys`.
-        heard: Called with the level and the losses of every chunk.
+        on_progress: Called with the level and the losses of every chunk.
     """
 
     seed: int = 0
     checkpoint: Path | None = None
-    heard: Heard | None = None
+    on_progress: ProgressCallback | None = None
 
 
 class Result(NamedTuple):
@@ -109,7 +109,7 @@ def optimize_picture(
     style: Picture | Sequence[Picture] = (),
     settings: Settings = PRESETS["default"],
     encoder: str | os.PathLike[str] = ENCODER,
-    watch: Watch = Watch(),
+    run_options: RunOptions = RunOptions(),
     start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
@@ -120,7 +120,7 @@ def optimize_picture(
         style: One painting or several; none if the style has no weight.
         settings: Settings of the optimization.
         encoder: As for `load_encoder`.
-        watch: Seed, checkpoint and progress callback.
+        run_options: Seed, checkpoint and progress callback.
         start: A picture to start from, of any size, such as a trained model's result;
             by default the settings choose it.
         controls: As for `Stylizer`, except those of single methods; strengths are
@@ -153,9 +153,9 @@ def optimize_picture(
         as_floats(one.image),
         [pixels.image for pixels in seen],
         style_regions(plan, masks, [pixels.mask for pixels in seen]),
-        watch.seed,
-        watch.checkpoint,
-        watch.heard,
+        run_options.seed,
+        run_options.checkpoint,
+        run_options.on_progress,
         None if start is None else as_floats(load_pixels(start)),
     )
     at_target = lay_over_target(masks, one, plan)

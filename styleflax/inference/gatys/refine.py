@@ -87,7 +87,8 @@ class Refiner:
             image,
             [style.image for style in styles],
             style_regions(plan, masks, [style.mask for style in styles]),
-            heard=on_step and _listener(on_step, (plan.refine + 1) * settings.levels),
+            on_progress=on_step
+            and _listener(on_step, (plan.refine + 1) * settings.levels),
             start=start,
         )
         if size == whole:
