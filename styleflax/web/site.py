@@ -1,4 +1,4 @@
-"""Writing the page as a folder that any static host can serve."""
+"""WriteOptions the page as a folder that any static host can serve."""
 
 import hashlib
 import json

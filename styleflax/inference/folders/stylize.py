@@ -93,7 +93,7 @@ ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
 """From a strength to controls, and the plan that they make."""
 
 
-class Writing(NamedTuple):
+class WriteOptions(NamedTuple):
     """How photos are read and results are written.
 
     Attributes:
@@ -112,7 +112,7 @@ class Writing(NamedTuple):
     max_megapixels: float = MAX_MEGAPIXELS
 
 
-WRITING = Writing()
+WRITE_OPTIONS = WriteOptions()
 
 
 def stylize_folder(
@@ -120,7 +120,7 @@ def stylize_folder(
     styles: Sequence[Path],
     out: Path,
     model: str = "adain",
-    writing: Writing = WRITING,
+    write_options: WriteOptions = WRITE_OPTIONS,
     watcher: Watcher | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Watcher:
@@ -137,14 +137,14 @@ def stylize_folder(
             `weights` or `region_styles` among the controls a mix of all.
         out: A folder; a file for a single result.
         model: Name or file of the model.
-        writing: How photos are read and results are written.
+        write_options: How photos are read and results are written.
         watcher: Follows the work.
         **controls: Controls of `Stylizer.__call__`, but for `style_masks`.
 
     Raises:
         ValueError: A control, a name or a file cannot be used.
         FileNotFoundError: A photo, a style or the model is missing.
-        FileExistsError: Results exist, and `writing` neither replaces nor resumes.
+        FileExistsError: Results exist, and `write_options` neither replaces nor resumes.
         OSError: The folder cannot be written to, or the disk is full.
 
     Example:
@@ -152,8 +152,8 @@ def stylize_folder(
         >>> print(len(made.written), made.failed)
     """
     watcher = watcher or Watcher()
-    check_max_megapixels(writing.max_megapixels)
-    check_resume(out, resume=writing.resume, overwrite=writing.overwrite)
+    check_max_megapixels(write_options.max_megapixels)
+    check_resume(out, resume=write_options.resume, overwrite=write_options.overwrite)
     together = one_picture(controls)
     given = Given(photos, styles, (), model, out, [])
     alpha = controls.get("alpha", 1.0)
@@ -162,13 +162,16 @@ def stylize_folder(
     def controls_of(_: float) -> tuple[ControlArguments, Plan]:
         return controls, make_plan(num_styles if together else 1, **controls)
 
-    jobs = plan_jobs(rows, given, controls_of, writing)
-    run_jobs(jobs, lambda: Stylizer.load(model), watcher, resume=writing.resume)
+    jobs = plan_jobs(rows, given, controls_of, write_options)
+    run_jobs(jobs, lambda: Stylizer.load(model), watcher, resume=write_options.resume)
     return watcher
 
 
 def plan_jobs(
-    rows: Sequence[Row], given: Given, controls_of: ControlsOf, writing: Writing
+    rows: Sequence[Row],
+    given: Given,
+    controls_of: ControlsOf,
+    write_options: WriteOptions,
 ) -> list[Job]:
     """Returns the work, a job for each strength; makes the folder of results.
 
@@ -176,27 +179,29 @@ def plan_jobs(
         rows: The results to make.
         given: The model, the folder or file of results, and what folders left out.
         controls_of: Called once for each strength.
-        writing: How photos are read and results are written.
+        write_options: How photos are read and results are written.
 
     Raises:
         ValueError: Several results for one file, or a format that cannot be written.
-        FileExistsError: Results exist, and `writing` neither replaces nor resumes.
+        FileExistsError: Results exist, and `write_options` neither replaces nor resumes.
         OSError: The folder cannot be written to.
     """
-    replaces = writing.overwrite or writing.resume
-    targets = find_targets(rows, given.out, suffix=writing.suffix, overwrite=replaces)
+    replaces = write_options.overwrite or write_options.resume
+    targets = find_targets(
+        rows, given.out, suffix=write_options.suffix, overwrite=replaces
+    )
     recorder = None
-    if writing.resume or given.out.is_dir():
-        metadata = "keep" if writing.keep_metadata else "strip"
+    if write_options.resume or given.out.is_dir():
+        metadata = "keep" if write_options.keep_metadata else "strip"
         recorder = Recorder(given.weights, metadata=metadata)
     jobs = []
     for group in group_rows(rows, targets):
         controls, plan = controls_of(group.alpha)
         job = Job(
             *(*group.sides, group.targets, controls, plan),
-            suffix=writing.suffix or ".png",
-            max_megapixels=writing.max_megapixels,
-            keep_metadata=writing.keep_metadata,
+            suffix=write_options.suffix or ".png",
+            max_megapixels=write_options.max_megapixels,
+            keep_metadata=write_options.keep_metadata,
             overwrite=replaces,
             left_out=given.left_out,
             recorder=recorder,
