@@ -25,7 +25,7 @@ from styleflax.inference.folders.sources import (
     read_part,
     read_source,
 )
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 if TYPE_CHECKING:
     from styleflax.config import Config
@@ -91,7 +91,7 @@ def train(
         painting, weights, photos, steps, batch, crop, style_size, learning_rate
     )
     doing = f"training on {batch} crops of {crop} px"
-    with explained_memory(doing, "use a smaller --batch or --crop", "--config"):
+    with explain_memory_errors(doing, "use a smaller --batch or --crop", "--config"):
         style = _train(validate(new_style_config(asked)), workdir)
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ from styleflax.images.unread import (
     unread_by_content,
     unread_by_name,
 )
-from styleflax.memory import check_fits, explained_memory
+from styleflax.memory import check_fits, explain_memory_errors
 
 # Brands of pictures that are coded by HEVC, and the two general ones that telephones
 # write before them; of pictures coded by AV1.
@@ -289,7 +289,7 @@ def decoding(image: Image, name: str) -> Iterator[None]:
     """
     width, height = image.size
     deep = image.mode.startswith(("I", "F"))
-    with explained_memory(
+    with explain_memory_errors(
         f"decoding {name} of {width}x{height} pixels",
         "make a smaller copy of the image, or free memory",
     ):

@@ -28,7 +28,7 @@ from styleflax.images.grid import image_grid
 from styleflax.images.listing import list_images
 from styleflax.images.pixels import to_float, to_u8
 from styleflax.images.read import Picture, read_picture
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 __all__ = [
     "MAX_MEGAPIXELS",
@@ -270,7 +270,9 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
             options["icc_profile"] = picture.icc_profile
     file = io.BytesIO()
     what = f"an image of {pixels.shape[1]}x{pixels.shape[0]} pixels as {kind}"
-    with explained_memory(f"writing {what}", "use a smaller image, or free memory"):
+    with explain_memory_errors(
+        f"writing {what}", "use a smaller image, or free memory"
+    ):
         try:
             PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
         except MemoryError:

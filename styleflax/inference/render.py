@@ -26,7 +26,7 @@ from styleflax.inference.tiles.windows import (
     count_windows,
     smallest_tile,
 )
-from styleflax.memory import NotEnoughMemoryError, explained_memory
+from styleflax.memory import NotEnoughMemoryError, explain_memory_errors
 from styleflax.methods.base import (
     Controls,
     Method,
@@ -312,7 +312,7 @@ class Renderer:
         while True:
             tile_px = self.sizes.tile_for(len(contents), height, width)
             try:
-                with explained_memory(*self._explain(contents, tile_px)):
+                with explain_memory_errors(*self._explain(contents, tile_px)):
                     if not tile_px:
                         return self._whole(contents, *arguments)
                     return [

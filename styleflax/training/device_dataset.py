@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Int, UInt8
 from styleflax.datasets.pipeline import PictureSource, center_crop, checked_range
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import decode_image_u8, resize_short_side
-from styleflax.memory import check_fits, explained_memory
+from styleflax.memory import check_fits, explain_memory_errors
 from styleflax.methods.base import Batch
 
 MAX_ASPECT = 2.0
@@ -68,7 +68,7 @@ def load_device_images(
     if not found:
         raise ImageError(f"no picture of {source!r} can be decoded")
     sizes = np.array([image.shape[:2] for image in found])
-    with explained_memory(
+    with explain_memory_errors(
         f"holding {len(found)} pictures of {short_px} px in memory",
         "set --config.data.on_device=false, which reads them from disk",
     ):

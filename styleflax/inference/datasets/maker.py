@@ -51,7 +51,7 @@ from styleflax.inference.datasets.parts import (
 from styleflax.inference.datasets.program import make_bulk_program
 from styleflax.inference.render import WHOLE_SIZES
 from styleflax.inference.stylizer import Stylizer
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class Maker:
         if settings.size_px is not None:
             doing += f" of {settings.size_px} px"
         try:
-            with explained_memory(doing, "use a smaller --batch or --size"):
+            with explain_memory_errors(doing, "use a smaller --batch or --size"):
                 for note in self._make_missing(missing):
                     yield note
                     num_done += 1

@@ -34,7 +34,7 @@ from styleflax.inference.folders.sources import (
 )
 from styleflax.inference.folders.stylize import Job, run_job
 from styleflax.inference.stylizer import Stylizer
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 
 class Cells:
@@ -166,7 +166,7 @@ class Page:
             rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
         captions = _captions(job.contents, job.mixes)
         doing = f"laying out {len(rows)} x {len(rows[0])} cells of {self._cell_px} px"
-        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+        with explain_memory_errors(doing, "use a smaller --cell, or fewer pictures"):
             page = image_grid(rows, captions=captions, cell_px=self._cell_px)
             self._cells.write_page(page, complete=complete)
 

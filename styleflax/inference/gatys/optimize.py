@@ -24,7 +24,7 @@ from styleflax.inference.gatys.descent import (
     save_progress,
 )
 from styleflax.inference.gatys.presets import Settings, check_settings
-from styleflax.memory import explained_memory, guard_jit, refuse_fork
+from styleflax.memory import explain_memory_errors, guard_jit, refuse_fork
 from styleflax.methods.gatys import TERMS, Targets, find_targets, picture_loss
 from styleflax.types import Image, Params
 
@@ -283,7 +283,7 @@ def _descend_all(
             continue
         height, width = sizes[level]
         doing = f"optimizing the pixels of an image of {width} x {height} px"
-        with explained_memory(doing, "use a smaller --size"):
+        with explain_memory_errors(doing, "use a smaller --size"):
             targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
             level_key = jax.random.fold_in(key, level)
             kept = _descend(

@@ -28,7 +28,7 @@ from styleflax.inference.styles.file import (
     load_style,
     save_style,
 )
-from styleflax.memory import explained_memory, refuse_fork
+from styleflax.memory import explain_memory_errors, refuse_fork
 from styleflax.methods import check_controls
 from styleflax.methods.base import Method, Style, encode_painting
 from styleflax.methods.finishing import add_palette, has_palette
@@ -266,7 +266,7 @@ class StyleEncoder:
             check_controls(self._model.method, {"style_masks"})
             inputs["mask"] = jnp.asarray(pixels.mask[None])
         height, width, _ = pixels.image.shape
-        with explained_memory(
+        with explain_memory_errors(
             f"encoding a painting of {width} x {height} px",
             "use a smaller --style-size (in Python style_size)",
         ):

@@ -31,7 +31,7 @@ from styleflax.inference.video.motion import (
     Steadier,
     kept_share,
 )
-from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
+from styleflax.memory import NotEnoughMemoryError, explain_memory_errors, refuse_fork
 from styleflax.methods.base import Controls, Style
 from styleflax.ops.color_match import ColorMoments
 from styleflax.weights.model_files import find_model
@@ -171,7 +171,7 @@ class VideoStylizer:
         while True:
             operands = (self._model, frame_u8, self._styles, controls, smooth)
             try:
-                with explained_memory(doing, "use a smaller --size"):
+                with explain_memory_errors(doing, "use a smaller --size"):
                     return stylize_frame(
                         *operands, self._whole_px, smooth_colors=smooth_colors
                     )
