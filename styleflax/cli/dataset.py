@@ -9,7 +9,7 @@ import typer
 from styleflax.cli.options import Alpha, ColorMatch, Detail, Weights
 from styleflax.config import Run
 from styleflax.files import check_folder
-from styleflax.images.listing import LeftOut, describe_left_out
+from styleflax.images.listing import ExcludedPath, describe_excluded
 from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
@@ -218,8 +218,8 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
     """Says what was left out from the beginning; reports of old runs do not know."""
     entries = report.get("left_out", [])
     if entries:
-        left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
-        text = describe_left_out(left_out)
+        left_out = [ExcludedPath(Path(e["path"]), e["reason"]) for e in entries]
+        text = describe_excluded(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
     empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
     lines = [f"the class {name!r} has no image; it keeps its number" for name in empty]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from styleflax.images.listing import (
-    LeftOut,
+    ExcludedPath,
     has_image_suffix,
     is_passed_over,
     is_tool_folder,
@@ -48,7 +48,7 @@ class LabeledSource(Protocol):
     classes: Mapping[str, Sequence[str] | int]
     split: str
     description: str
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[ExcludedPath]
     empty_classes: Sequence[str]
     file_names: Sequence[str] | None
 
@@ -116,7 +116,7 @@ class LabeledFolder:
         self, folder: Path, split: str = "train", classes: Sequence[str] | None = None
     ) -> None:
         self._folder, self.split = folder, split
-        self.left_out: Sequence[LeftOut]
+        self.left_out: Sequence[ExcludedPath]
         self._names, self.left_out = relative_names(folder)
         self.file_names: Sequence[str] | None = self._names
         if not self._names:
@@ -181,7 +181,7 @@ class TfdsSplit:
         )
         self.split = split.partition("[")[0]
         self.description = f"{builder.info.full_name}, {split}: {len(self)} pictures"
-        self.left_out: Sequence[LeftOut] = ()
+        self.left_out: Sequence[ExcludedPath] = ()
         self.empty_classes: Sequence[str] = ()
         self.file_names: Sequence[str] | None = None
 
@@ -199,7 +199,7 @@ class TfdsSplit:
         return str(index).encode()
 
 
-def relative_names(folder: Path) -> tuple[list[str], list[LeftOut]]:
+def relative_names(folder: Path) -> tuple[list[str], list[ExcludedPath]]:
     """Returns all files below a folder that are named as pictures, sorted, and others.
 
     Dead links that are named so are among the first: reading them says what they are.
@@ -214,7 +214,7 @@ def relative_names(folder: Path) -> tuple[list[str], list[LeftOut]]:
     return names, [entry for entry in others if entry not in dead]
 
 
-def _is_named_as_picture(entry: LeftOut, folder: Path) -> bool:
+def _is_named_as_picture(entry: ExcludedPath, folder: Path) -> bool:
     relative = entry.path.relative_to(folder)
     return has_image_suffix(entry.path.name) and not is_passed_over(relative)
 

@@ -12,7 +12,7 @@ from styleflax.datasets.pipeline import (
     PictureSource,
     PreparedPictures,
 )
-from styleflax.images.listing import RULES, Rules, describe_left_out, list_folder
+from styleflax.images.listing import RULES, Rules, describe_excluded, list_folder
 from styleflax.images.read import other_frames
 
 _LOGGER = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
     if not found:
         raise ValueError(f"the folder {str(path)!r} has no image")
     if left_out:
-        _LOGGER.warning("pictures: %s", describe_left_out(left_out))
+        _LOGGER.warning("pictures: %s", describe_excluded(left_out))
     return found
 
 

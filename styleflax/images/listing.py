@@ -73,7 +73,7 @@ RULES_OF_0_1 = Rules(
 """What held in version 0.1, whose runs may go on."""
 
 
-class LeftOut(NamedTuple):
+class ExcludedPath(NamedTuple):
     """A file or folder that a search passed over.
 
     Attributes:
@@ -95,7 +95,7 @@ class Listing(NamedTuple):
     """
 
     images: list[Path]
-    left_out: list[LeftOut]
+    left_out: list[ExcludedPath]
 
 
 def list_images(
@@ -149,7 +149,7 @@ def list_folder(
     images = []
     for path in files:
         if reason := _why_not(path, suffixes):
-            left_out.append(LeftOut(path, reason))
+            left_out.append(ExcludedPath(path, reason))
         else:
             images.append(path)
     return Listing(images, sorted(left_out))
@@ -178,7 +178,7 @@ def is_tool_folder(name: str, rules: Rules = RULES) -> bool:
     return name.lower() in rules.tool_folders
 
 
-def describe_left_out(left_out: Sequence[LeftOut]) -> str:
+def describe_excluded(left_out: Sequence[ExcludedPath]) -> str:
     """Returns how many files and folders are left out, and the first with reasons."""
     several = "s" if len(left_out) > 1 else ""
     shown = ", ".join(f"{path} ({reason})" for path, reason in left_out[:_SHOWN])
@@ -204,17 +204,17 @@ def _why_not(path: Path, suffixes: Set[str]) -> str:
 
 def _walk(
     folder: str | os.PathLike[str], rules: Rules
-) -> tuple[list[Path], list[Path], list[LeftOut]]:
+) -> tuple[list[Path], list[Path], list[ExcludedPath]]:
     """The files and folders that a search visits, and those that it skips."""
     check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
-    left_out: list[LeftOut] = []
+    left_out: list[ExcludedPath] = []
     seen: set[str] = set()
 
     def note(error: OSError) -> None:
         reason = error.strerror or "cannot be read"
-        left_out.append(LeftOut(Path(error.filename), reason))
+        left_out.append(ExcludedPath(Path(error.filename), reason))
 
     for root, folders, files in os.walk(folder, onerror=note, followlinks=True):
         if (real := os.path.realpath(root)) in seen:
@@ -222,11 +222,13 @@ def _walk(
             continue
         seen.add(real)
         tools = [name for name in folders if is_tool_folder(name, rules)]
-        left_out += [LeftOut(Path(root, n), "hidden, or made by a tool") for n in tools]
+        left_out += [
+            ExcludedPath(Path(root, n), "hidden, or made by a tool") for n in tools
+        ]
         folders[:] = [name for name in folders if name not in tools]
         if not rules.hidden:
             missed = filter(_is_missed, files)
-            left_out += [LeftOut(Path(root, n), "hidden") for n in missed]
+            left_out += [ExcludedPath(Path(root, n), "hidden") for n in missed]
             files[:] = [name for name in files if not _is_of_system(name)]
         below += [Path(root, name) for name in folders]
         found += [Path(root, name) for name in files]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from styleflax.images.decoding import ImageError, decoding, one_line, open_image
 from styleflax.images.listing import (
     RULES,
-    LeftOut,
+    ExcludedPath,
     Rules,
     has_image_suffix,
     is_passed_over,
@@ -72,7 +72,7 @@ def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
             yield Candidate(name, _member_reader(archive, name))
 
 
-def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
+def left_out_of(root: Path, rules: Rules = RULES) -> list[ExcludedPath]:
     """Returns what `candidates` passes over in a folder or a zip file.
 
     Dead links and the like that are named as pictures are candidates, which fail.
@@ -86,10 +86,10 @@ def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
     with _open_zip(root) as archive:
         names = [n for n in _visible_names(archive, rules) if not n.endswith("/")]
     reasons = ((name, why_not_by_name(name, rules.suffixes)) for name in names)
-    return [LeftOut(Path(name), reason) for name, reason in reasons if reason]
+    return [ExcludedPath(Path(name), reason) for name, reason in reasons if reason]
 
 
-def _is_candidate(entry: LeftOut, root: Path, rules: Rules) -> bool:
+def _is_candidate(entry: ExcludedPath, root: Path, rules: Rules) -> bool:
     relative = entry.path.relative_to(root)
     named = has_image_suffix(entry.path.name, rules.suffixes)
     return named and not is_passed_over(relative, rules)

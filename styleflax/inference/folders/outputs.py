@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from styleflax.files import MAX_NAME_BYTES, is_within, make_folder, short_stem
 from styleflax.images.files import SUFFIXES_WRITTEN, save_options
-from styleflax.images.listing import IMAGE_SUFFIXES, LeftOut
+from styleflax.images.listing import IMAGE_SUFFIXES, ExcludedPath
 from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.inference.folders.records import record_path
 from styleflax.inference.folders.sources import DASH, Pair, Row, Source
@@ -138,7 +138,7 @@ def without_results(
     given: Sequence[Path],
     out: Path,
     name: str,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
     """Returns the pictures without those that earlier runs have written.
 
@@ -175,12 +175,16 @@ def without_results(
         )
     if left_out is not None and len(left) < len(sources):
         number = len(sources) - len(left)
-        left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
+        left_out.append(
+            ExcludedPath(out, f"{number} earlier results, in the folder of -o")
+        )
     return left
 
 
 def _without_recorded(
-    sources: Sequence[Source], given: Sequence[Path], left_out: list[LeftOut] | None
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    left_out: list[ExcludedPath] | None,
 ) -> Sequence[Source]:
     """The pictures without results of earlier runs, wherever in a folder these are."""
     folders = [path for path in given if path.is_dir()]
@@ -195,7 +199,7 @@ def _without_recorded(
         for folder, number in sorted(Counter(p.parent for p in results).items()):
             several = "s" if number > 1 else ""
             reason = f"{number} result{several} of an earlier run"
-            left_out.append(LeftOut(folder, reason))
+            left_out.append(ExcludedPath(folder, reason))
     return [s for s in sources if s.path not in results]
 
 

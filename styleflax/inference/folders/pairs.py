@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from styleflax.files import check_file
 from styleflax.images.files import SUFFIXES_WRITTEN
-from styleflax.images.listing import LeftOut
+from styleflax.images.listing import ExcludedPath
 from styleflax.inference.folders.outputs import check_suffix, without_results
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIX,
@@ -47,7 +47,7 @@ class Given(NamedTuple):
     style_masks: Sequence[StyleMask]
     weights: str
     out: Path
-    left_out: list[LeftOut]
+    left_out: list[ExcludedPath]
 
 
 class Group(NamedTuple):
@@ -144,7 +144,7 @@ def masked_styles(
     out: Path,
     *,
     repeats: bool,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
     """Returns styles with their masks.
 

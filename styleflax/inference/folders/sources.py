@@ -13,8 +13,8 @@ from styleflax.images.decoding import ImageError, open_image
 from styleflax.images.files import with_short_side
 from styleflax.images.listing import (
     IMAGE_SUFFIXES,
-    LeftOut,
-    describe_left_out,
+    ExcludedPath,
+    describe_excluded,
     is_tool_folder,
     list_folder,
 )
@@ -116,7 +116,7 @@ def expand(
     suffixes: Set[str] = IMAGE_SUFFIXES,
     *,
     repeats: bool = False,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
     """Returns the pictures given, folders replaced by what is in them.
 
@@ -143,7 +143,7 @@ def expand(
         if not path.is_dir():
             sources.append(Source(path))
         elif len(paths) > 1 and is_tool_folder(path.name):  # as a shell's * finds it
-            left_out.append(LeftOut(path, "hidden, or made by a tool"))
+            left_out.append(ExcludedPath(path, "hidden, or made by a tool"))
         else:
             sources += _of_folder(path, name, suffixes, left_out)
     return sources if repeats else _without_repeats(sources)
@@ -161,7 +161,7 @@ def expand_styles(
     weights: str,
     *,
     repeats: bool = False,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
     """Returns the styles given: paintings, style files, or the model's own.
 
@@ -270,11 +270,11 @@ def read_mix(
 
 
 def _of_folder(
-    folder: Path, name: str, suffixes: Set[str], left_out: list[LeftOut]
+    folder: Path, name: str, suffixes: Set[str], left_out: list[ExcludedPath]
 ) -> list[Source]:
     images, others = list_folder(folder, suffixes)
     if not images:
-        held = f": {describe_left_out(others)}" if others else ""
+        held = f": {describe_excluded(others)}" if others else ""
         raise ValueError(f"{name}: {str(folder)!r} has no image{held}")
     left_out += others
     return [Source(path, path.parent.relative_to(folder)) for path in images]

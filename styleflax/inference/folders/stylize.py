@@ -19,7 +19,7 @@ from styleflax.images.files import (
     write_picture,
     write_whole,
 )
-from styleflax.images.listing import LeftOut
+from styleflax.images.listing import ExcludedPath
 from styleflax.images.read import Picture
 from styleflax.inference.contents import group_by_shape, rounded
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
@@ -80,7 +80,7 @@ class Job(NamedTuple):
     max_megapixels: float
     keep_metadata: bool
     overwrite: bool
-    left_out: Sequence[LeftOut] = ()
+    left_out: Sequence[ExcludedPath] = ()
     recorder: Recorder | None = None
 
     def asked(self, pair: Pair) -> Asked:

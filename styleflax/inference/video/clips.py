@@ -15,8 +15,8 @@ from styleflax.files import make_folder
 from styleflax.images.decoding import ImageError
 from styleflax.images.listing import (
     IMAGE_SUFFIXES,
-    LeftOut,
-    describe_left_out,
+    ExcludedPath,
+    describe_excluded,
     has_image_suffix,
     list_folder,
 )
@@ -106,7 +106,7 @@ def open_writer(
     return VideoWriter(path, source, **ways)  # type: ignore[arg-type]
 
 
-def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
+def find_clips(folder: Path) -> tuple[list[Path], list[ExcludedPath]]:
     """Returns the clips of a folder, and what is left out.
 
     Returns:
@@ -127,7 +127,7 @@ def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
             f"{pictures[0].name}): give a folder of one kind"
         )
     if not found:
-        held = f": {describe_left_out(left_out)}" if left_out else ""
+        held = f": {describe_excluded(left_out)}" if left_out else ""
         raise ValueError(f"{str(folder)!r} has no video and no numbered images{held}")
     if videos:
         return videos, left_out
@@ -257,7 +257,12 @@ _MAX_FPS = 1000
 
 
 def find_video_targets(
-    clip: Path, out: Path, left_out: list[LeftOut], *, crf: int | None, overwrite: bool
+    clip: Path,
+    out: Path,
+    left_out: list[ExcludedPath],
+    *,
+    crf: int | None,
+    overwrite: bool,
 ) -> list[tuple[Path, Path]]:
     """Returns every clip with the file that it becomes; makes the folders.
 
