@@ -106,7 +106,7 @@ _KEPT = frozenset(
 _DROPPED_OF_PHOTO = frozenset({0x927C, 0xA002, 0xA003, 0xA005})
 
 
-def kept_exif(image: Image) -> bytes | None:
+def retained_exif(image: Image) -> bytes | None:
     """Returns the EXIF block for a picture made from this one, or None.
 
     The new block says that the picture is upright. The thumbnail (it shows the
@@ -185,7 +185,7 @@ class Picture(NamedTuple):
         rgb_u8: Its colors, not yet mixed with any background; white where
             nothing can be seen of them.
         alpha_u8: Its opacity, 255 where it is opaque; None where it is everywhere.
-        exif: The EXIF block for pictures made from it, see `kept_exif`.
+        exif: The EXIF block for pictures made from it, see `retained_exif`.
         icc_profile: That of sRGB if the file named its colors, else None.
         mode: Pillow's mode of the file, as "CMYK".
         format: Pillow's name of the format, as "TIFF"; "" if it was in memory.
@@ -297,7 +297,7 @@ def _read(image: Image, name: str) -> Picture:
 
 def _exif(image: Image, notes: list[str]) -> bytes | None:
     try:
-        return kept_exif(image)
+        return retained_exif(image)
     except MemoryError:
         raise
     except Exception as error:  # a broken EXIF block does not spoil the pixels

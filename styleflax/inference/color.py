@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from styleflax.compile_cache.jit import cached_jit
 from styleflax.images.pixels import row_bands, to_u8
-from styleflax.inference.contents import Content, StylePixels, as_floats
+from styleflax.inference.contents import Content, StylePixels, ensure_float
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import PixelMasks, RegionMasks, make_region_masks
 from styleflax.methods.base import Controls, Style
@@ -131,7 +131,7 @@ def color_style(
         if masks is not None:
             regions = masks[: len(shares), first:last]
             weights = np.tensordot(shares, regions, 1)
-        wanted = wanted.plus(as_floats(content[first:last]), weights)
+        wanted = wanted.plus(ensure_float(content[first:last]), weights)
     own = ColorMoments().plus(style.image, style.mask)
     moved = (style.image - own.mean) @ coral_transform(own, wanted) + wanted.mean
     return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
@@ -162,7 +162,7 @@ def finish(
         stylized: RGB in [0, 1] at the size of `content.image`; overwritten if it can
             be written and has its final size.
         content: The photo or frame that it was made of.
-        masks: Laid over `content.target`, see `lay_over_target`.
+        masks: Laid over `content.target`, see `target_region_masks`.
         plan: The controls of the result.
         smooth: Statistics -> statistics, for a video with `color="lab"`.
 
@@ -186,7 +186,7 @@ def finish(
     in_place = not resized and stylized.flags.writeable
     finished = stylized if in_place else np.empty(target.shape, np.float32)
     for first, last in row_bands(height, width):
-        made, colors = rows(first, last), as_floats(target[first:last])
+        made, colors = rows(first, last), ensure_float(target[first:last])
         if plan.color == "luminance":
             made = map_pixels(keep_luminance, made, colors)
         elif lab:
@@ -198,7 +198,7 @@ def finish(
     return finished
 
 
-def lay_over_target(
+def target_region_masks(
     masks: RegionMasks | None,
     content: Content,
     plan: Plan,
@@ -235,10 +235,10 @@ def _with_detail(
     if shares is None:
         return rows
     target = content.target
-    small = _resizer(as_floats(content.image), *target.shape[:2])
+    small = _resizer(ensure_float(content.image), *target.shape[:2])
 
     def detailed(first: int, last: int) -> np.ndarray:
-        lost = as_floats(target[first:last]) - small(first, last)
+        lost = ensure_float(target[first:last]) - small(first, last)
         share: np.ndarray = shares
         if masks is not None:
             share = np.tensordot(shares, masks[:, first:last], 1)[..., None]
@@ -262,7 +262,7 @@ def _lab_statistics(
     num_regions = 1 if masks is None else masks.shape[0]
     moments = [[ColorMoments()] * num_regions, [ColorMoments()] * num_regions]
     for first, last in row_bands(*target.shape[:2]):
-        colors = rows(first, last), as_floats(target[first:last])
+        colors = rows(first, last), ensure_float(target[first:last])
         regions = [None] if masks is None else masks[:, first:last]
         for which, picture in enumerate(colors):
             lab = map_pixels(rgb_to_lab, picture)

@@ -148,7 +148,7 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     return pixels
 
 
-def as_floats(pixels: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+def ensure_float(pixels: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """Pixels that are of 8 bits, or not, as RGB in [0, 1]."""
     return to_float(pixels) if pixels.dtype == np.uint8 else pixels
 

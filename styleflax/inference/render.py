@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.inference.contents import Content, as_floats
+from styleflax.inference.contents import Content, ensure_float
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import WHOLE, RegionMasks
 from styleflax.inference.model import Model, notable_cost
@@ -360,7 +360,7 @@ class Renderer:
     ) -> list[Float[np.ndarray, "h w 3"]]:
         height, width, _ = contents[0].image.shape
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
-        images = np.stack([as_floats(content.image) for content in contents])
+        images = np.stack([ensure_float(content.image) for content in contents])
         if self._attends:
             cost = notable_cost(self._model, len(images), height, width, controls)
             if cost is not None:

@@ -14,8 +14,8 @@ from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color import (
     color_style,
     finish,
-    lay_over_target,
     match_by_bands,
+    target_region_masks,
 )
 from styleflax.inference.contents import (
     Content,
@@ -380,7 +380,7 @@ class Stylizer:
             ]
             for picture in made:
                 _match_again(picture, encoded, plan, masks)
-        masks = lay_over_target(masks, first, plan)
+        masks = target_region_masks(masks, first, plan)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
 

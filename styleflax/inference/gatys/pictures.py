@@ -15,13 +15,13 @@ from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import training_photos
 from styleflax.images.pixels import to_float
 from styleflax.images.read import Picture as PictureFile
-from styleflax.inference.color import color_style, finish, lay_over_target
+from styleflax.inference.color import color_style, finish, target_region_masks
 from styleflax.inference.contents import (
     Content,
     Picture,
     StylePixels,
     Stylized,
-    as_floats,
+    ensure_float,
     load_contents,
     load_pixels,
 )
@@ -150,15 +150,15 @@ def optimize_picture(
     seen = _see_styles(styles, one, plan, masks)
     params = load_gatys_encoder(encoder, settings.objective.layers())
     made = make_gatys(params, settings)(
-        as_floats(one.image),
+        ensure_float(one.image),
         [pixels.image for pixels in seen],
         style_regions(plan, masks, [pixels.mask for pixels in seen]),
         run_options.seed,
         run_options.checkpoint,
         run_options.on_progress,
-        None if start is None else as_floats(load_pixels(start)),
+        None if start is None else ensure_float(load_pixels(start)),
     )
-    at_target = lay_over_target(masks, one, plan)
+    at_target = target_region_masks(masks, one, plan)
     return Result(Stylized(finish(made.image, one, at_target, plan)), made.losses)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 
 from styleflax.images.decoding import MIN_SIDE_PX
-from styleflax.inference.contents import Content, StylePixels, as_floats
+from styleflax.inference.contents import Content, StylePixels, ensure_float
 from styleflax.inference.controls import Plan
 from styleflax.inference.gatys.optimize import Size, make_gatys
 from styleflax.inference.gatys.pictures import (
@@ -76,7 +76,9 @@ class Refiner:
         """
         whole: Size = (stylized.shape[0], stylized.shape[1])
         size = refined_size(whole)
-        image, start = (_resized(as_floats(x), size) for x in (content.image, stylized))
+        image, start = (
+            _resized(ensure_float(x), size) for x in (content.image, stylized)
+        )
         if size != whole:
             scale = size[0] / whole[0]
             masks = make_region_masks(plan.mask_set, *size, content.alpha, scale=scale)

@@ -13,7 +13,7 @@ import numpy as np
 from styleflax.inference.contents import (
     Picture,
     StylePixels,
-    as_floats,
+    ensure_float,
     is_style_file,
     load_pixels,
     resize,
@@ -65,7 +65,7 @@ def see_style(
             size = STYLE_SIZE_PX
     if mask is not None:
         values = check_style_mask(mask, "the mask of the style")
-    image = as_floats(pixels) if size is None else _resized(pixels, size)
+    image = ensure_float(pixels) if size is None else _resized(pixels, size)
     if values is not None:
         values = spread(values, image.shape[:2], "the mask of the style")
         values = values / values.max()  # so that an even gray is as white
@@ -73,7 +73,7 @@ def see_style(
 
 
 def _resized(pixels: np.ndarray, size: int) -> np.ndarray:
-    return as_floats(resize(pixels, size))
+    return ensure_float(resize(pixels, size))
 
 
 _SHORT = 12  # digits of a digest in messages

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Shaped
 from styleflax.compile_cache.jit import cached_jit
 from styleflax.images.pixels import to_u8
 from styleflax.inference.color import match_by_bands
-from styleflax.inference.contents import as_floats
+from styleflax.inference.contents import ensure_float
 from styleflax.inference.masks.layout import (
     Cells,
     PixelMasks,
@@ -185,7 +185,7 @@ def encode_window(model: Model, content: np.ndarray, window: Window) -> Features
 
 def _pixels(content: np.ndarray, window: Window) -> Float[np.ndarray, "1 side side 3"]:
     top, left, side = window.rows.start, window.columns.start, window.side
-    part = as_floats(content[top : top + side, left : left + side])
+    part = ensure_float(content[top : top + side, left : left + side])
     image = np.zeros((1, side, side, 3), np.float32)
     image[0, : part.shape[0], : part.shape[1]] = part
     return image

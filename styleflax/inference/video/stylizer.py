@@ -16,7 +16,7 @@ from styleflax.inference.color import (
     ColorStatistics,
     color_style,
     finish,
-    lay_over_target,
+    target_region_masks,
 )
 from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, Shares, check_weights
@@ -29,7 +29,7 @@ from styleflax.inference.video.motion import (
     Smoother,
     Statistics,
     Steadier,
-    kept_share,
+    decay_factor,
 )
 from styleflax.memory import NotEnoughMemoryError, explain_memory_errors, refuse_fork
 from styleflax.methods.base import Controls, Style
@@ -132,7 +132,7 @@ class VideoStylizer:
         refuse_fork()
         content = self._sizes_of(frame_u8)
         image = to_float(content.image)
-        kept = kept_share(time_s - self._time_s, self._smooth_s)
+        kept = decay_factor(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
         if self._controls is None:
             self._lay(content)
@@ -196,7 +196,7 @@ class VideoStylizer:
         self._masks = make_region_masks(
             self._plan.mask_set, height, width, cached_bands=None
         )
-        self._target_masks = lay_over_target(
+        self._target_masks = target_region_masks(
             self._masks, content, self._plan, cached_bands=None
         )
         masks = WHOLE if self._masks is None else self._masks[:, :height]
