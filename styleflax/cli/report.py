@@ -92,7 +92,7 @@ class Report(Watcher):
         """Says that a result could not be made.
 
         Raises:
-            Exception: The error itself, if there is only this result.
+            Exception: If the error itself, if there is only this result.
         """
         if self._raises:
             raise error

@@ -122,8 +122,8 @@ def _check_address(
     """Returns the names by which the app may be reached, beside this machine's own.
 
     Raises:
-        ValueError: The address is reachable for others, and that is not allowed; or it
-            stands for all addresses, and no name is given.
+        ValueError: If the address is reachable for others, and that is not allowed; or
+            it stands for all addresses, and no name is given.
     """
     if host in {"127.0.0.1", "localhost", "::1"}:
         return tuple(names)

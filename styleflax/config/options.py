@@ -57,7 +57,7 @@ class Options:
         """Checks all values, and makes tuples of lists.
 
         Raises:
-            ValueError: Naming the field, what it must be, and the value.
+            ValueError: If a value is not allowed; the error names its field.
         """
         for name, value in checked_values(self, "options.").items():
             object.__setattr__(self, name, value)

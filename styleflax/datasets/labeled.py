@@ -76,8 +76,8 @@ def open_labeled(
         classes: See `LabeledFolder`; TFDS data sets have their own.
 
     Raises:
-        FileNotFoundError: It is not there, or not prepared.
-        ValueError: It has no image, mixes pictures with class folders, has no such
+        FileNotFoundError: If it is not there, or not prepared.
+        ValueError: If it has no image, mixes pictures with class folders, has no such
             split, or `classes` does not fit it.
     """
     is_tfds = spec.startswith(TFDS_PREFIX) or _is_prepared(Path(spec))
@@ -107,8 +107,8 @@ class LabeledFolder:
             of the sub-folders.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It has no image, mixes pictures with class folders, or has a
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it has no image, mixes pictures with class folders, or has a
             class folder that is not among `classes`.
     """
 
@@ -149,7 +149,7 @@ class LabeledFolder:
         """Returns a picture.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: If it cannot be read.
         """
         name = self._names[index]
         labels = {"label": self._labels[index]} if self.classes else {}
@@ -205,7 +205,7 @@ def relative_names(folder: Path) -> tuple[list[str], list[ExcludedPath]]:
     Dead links that are named so are among the first: reading them says what they are.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: If there is no such folder.
     """
     images, others = list_folder(folder)
     dead = [entry for entry in others if _is_named_as_picture(entry, folder)]
@@ -225,8 +225,8 @@ def read_classes(path: Path) -> tuple[str, ...]:
     TFDS' `label.labels.txt` of another part of the data set is such a file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no text, names no class, or one twice.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no text, names no class, or one twice.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no list of classes {str(path)!r}")

@@ -71,8 +71,8 @@ def make_manifest(
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: The spec names no dataset, or a folder without pictures.
-        FileNotFoundError: The folder or the files to prepare from are missing.
+        ValueError: If the spec names no dataset, or a folder without pictures.
+        FileNotFoundError: If the folder or the files to prepare from are missing.
     """
     data_dir = Path(data_dir).expanduser().absolute()
     manual = find_manual_dir(data_dir, manual_dir)
@@ -110,8 +110,8 @@ def from_plain(plain: Any) -> Manifest:
     """Returns the manifest that `to_plain` gave.
 
     Raises:
-        ValueError: It is not of that form.
-        TypeError: The same.
+        ValueError: If the value has another form.
+        TypeError: If the value has another type.
     """
     return tuple(
         Part(name, tuple(PictureFile(*file) for file in files)) for name, files in plain

@@ -158,8 +158,8 @@ def random_crop(
         flip: Whether half of the crops are mirrored left to right.
 
     Raises:
-        ImageError: The picture cannot be decoded.
-        ValueError: `crop_px` is above the lowest `resize_px`, or below 1.
+        ImageError: If the picture cannot be decoded.
+        ValueError: If `crop_px` is above the lowest `resize_px`, or below 1.
     """
     lowest, highest = checked_range(crop_px, resize_px)
     short_px = int(rng.integers(lowest, highest + 1))
@@ -188,7 +188,7 @@ def center_crop(
         crop_px: Side of the square in pixels.
 
     Raises:
-        ImageError: The picture cannot be decoded.
+        ImageError: If the picture cannot be decoded.
     """
     image = _decoded(picture, crop_px)
     side = min(image.size)
@@ -205,7 +205,7 @@ def checked_range(crop_px: int, resize_px: int | tuple[int, int]) -> tuple[int, 
     """Returns the lowest and the highest short side.
 
     Raises:
-        ValueError: `crop_px` is above the lowest `resize_px`, or below 1.
+        ValueError: If `crop_px` is above the lowest `resize_px`, or below 1.
     """
     lowest, highest = (
         (resize_px, resize_px) if isinstance(resize_px, int) else resize_px
@@ -233,7 +233,7 @@ def import_grain() -> Any:
     """Returns the module `grain`, which makes streams and is not everywhere.
 
     Raises:
-        ImportError: It has no build for this platform, or is not installed.
+        ImportError: If it has no build for this platform, or is not installed.
     """
     try:
         import grain  # noqa: PLC0415
@@ -270,8 +270,8 @@ class PairStream:
         """Returns the batch of a step: what `iterate` yields there.
 
         Raises:
-            ValueError: `step` is negative.
-            ImageError: Not one picture of a source can be decoded.
+            ValueError: If `step` is negative.
+            ImageError: If no image of a source can be decoded.
         """
         _check_step("step", step)
         return self._reported(self._dataset[step])
@@ -293,7 +293,7 @@ class PairStream:
             num_threads: Threads that decode, in each process.
 
         Raises:
-            ValueError: A number is negative.
+            ValueError: If a number is negative.
         """
         _check_step("start_step", start_step)
         _check_step("num_workers", num_workers)
@@ -375,7 +375,7 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
         process_count: Processes that train together.
 
     Raises:
-        ValueError: A source is empty, `batch_size` is not a positive multiple of
+        ValueError: If a source is empty, `batch_size` is not a positive multiple of
             `process_count`, the seed is out of range, or the sizes do not fit.
     """
     grain = import_grain()

@@ -48,10 +48,10 @@ def open_source(
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: The spec names no dataset, or a dataset without one usable
+        ValueError: If the spec names no dataset, or a dataset without one usable
             picture.
-        FileNotFoundError: The folder or the files to prepare from are missing.
-        ImportError: This platform has no array_record.
+        FileNotFoundError: If the folder or the files to prepare from are missing.
+        ImportError: If this platform has no array_record.
     """
     sources = [
         open_dataset(name, data_dir, manual_dir=manual_dir, rules=rules, **options)
@@ -64,7 +64,7 @@ def parse_spec(spec: str) -> list[tuple[str, dict[str, Any]]]:
     """Returns the datasets that a spec names, with their options.
 
     Raises:
-        ValueError: One of them is not known, or lacks an option.
+        ValueError: If one of them is not known, or lacks an option.
     """
     return [_parse(part) for part in split_spec(spec)]
 
@@ -96,9 +96,9 @@ def open_dataset(
             `num_pictures`, `size_px` and `seed` for procedural_art.
 
     Raises:
-        ValueError: No such dataset, or not one usable picture in it.
-        FileNotFoundError: The files to prepare it from are missing.
-        ImportError: This platform has no array_record.
+        ValueError: If no such dataset, or not one usable picture in it.
+        FileNotFoundError: If the files to prepare it from are missing.
+        ImportError: If this platform has no array_record.
     """
     if name not in DATASETS:
         raise ValueError(_unknown(name))
@@ -131,8 +131,8 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
     """Returns the files of `pictures:PATH`, in order.
 
     Raises:
-        FileNotFoundError: There is no such file or folder.
-        ValueError: The folder has no image.
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If the folder has no image.
     """
     path = Path(path).expanduser()
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Pixels: any Pillow mode as 8-bit RGB, and 8 bits to floats and back."""
+"""Conversion of pixels: any Pillow mode to 8-bit RGB, and 8 bits to floats and back."""
 
 from collections.abc import Iterator
 
@@ -8,10 +8,10 @@ from PIL import Image as PillowImage
 from PIL.Image import Image, Transpose
 
 BAND_PX = 2**20
-"""Pixels processed at a time."""
+"""Number of pixels processed at a time."""
 _EXIF_ORIENTATION = 0x0112
 _SHARE_IN_RANGE = 0.99
-"""Share of values in [0, 1] from which on floats count as [0, 1]."""
+"""Floats count as being in [0, 1] if this share of them is."""
 
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -28,13 +28,13 @@ def exif_orientation(image: Image) -> int:
     """Returns the EXIF orientation, 1 to 8; 1 (upright) if missing or unreadable."""
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block does not spoil the pixels
+    except Exception:  # the pixels are valid even if the EXIF block is damaged
         return 1
     return orientation if orientation in _UPRIGHT else 1
 
 
 def is_plain_rgb(image: Image) -> bool:
-    """Returns whether the picture is upright, opaque, 8-bit RGB as it stands."""
+    """Returns whether the image is upright, opaque, 8-bit RGB without conversion."""
     return (
         image.mode == "RGB"
         and not image.has_transparency_data
@@ -43,44 +43,43 @@ def is_plain_rgb(image: Image) -> bool:
 
 
 def upright_rgb(image: Image) -> Image:
-    """Returns the picture as mode RGB, rotated as its EXIF block says.
+    """Returns the image in mode RGB, rotated according to its EXIF data.
 
-    Transparent pixels are composited on white. Gray of 16 bits is scaled to 8
-    (Pillow's own conversion clips it, so that it turns white); float gray is
-    taken as [0, 1] or [0, 255], whichever holds it, and stretched otherwise; see
-    `samples_as_u8`.
+    Transparent pixels are composited on white. Gray of 16 bits is scaled to 8 bits
+    (Pillow's own conversion clips it to white). Float gray is interpreted as [0, 1] or
+    [0, 255], whichever contains it, and stretched otherwise; see `samples_as_u8`.
 
     Args:
-        image: Any Pillow picture; it is decoded by this call.
+        image: Any Pillow image; it is decoded by this call.
 
     Raises:
-        Exception: Whatever Pillow raises on damaged data.
+        Exception: Any exception of Pillow for damaged data.
     """
     image.load()
-    # Read after loading: Pillow's TIFF reader has by then rotated the picture
-    # itself and dropped the tag.
+    # Read after loading, because Pillow's TIFF reader rotates the image while loading
+    # and drops the tag.
     orientation = exif_orientation(image)
     return turned_upright(_rgb(image), orientation)
 
 
 def turned_upright(image: Image, orientation: int) -> Image:
-    """Returns the picture turned and mirrored as an EXIF orientation says."""
+    """Returns the image rotated and mirrored according to an EXIF orientation."""
     return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
 
 
 def color_and_alpha(image: Image) -> tuple[Image, Image | None]:
-    """Returns a decoded picture's color and its opacity apart.
+    """Returns the color and the opacity of a decoded image separately.
 
     Args:
-        image: Any Pillow picture, already decoded.
+        image: Any decoded Pillow image.
 
     Returns:
-        The color in mode L, RGB or CMYK of 8 bits, gray of more bits scaled as
-        `upright_rgb` does, white where nothing can be seen of it; and the
-        opacity in mode L, or None where all is opaque.
+        The color in mode L, RGB or CMYK of 8 bits, with gray of more bits scaled as in
+        `upright_rgb`, and white at fully transparent pixels; and the opacity in mode L,
+        or None for an opaque image.
 
     Raises:
-        Exception: Whatever Pillow raises on damaged data.
+        Exception: Any exception of Pillow for damaged data.
     """
     if image.mode.startswith("I") or image.mode == "F":
         return _rgb(image).getchannel("R"), None
@@ -89,13 +88,13 @@ def color_and_alpha(image: Image) -> tuple[Image, Image | None]:
     if not image.has_transparency_data:
         plain = image.mode in {"L", "RGB", "CMYK"}
         return (image if plain else image.convert("RGB")), None
-    # By way of RGBA, which Pillow gives for every kind of transparency there is.
+    # Through RGBA, to which Pillow converts every kind of transparency.
     alpha = image.convert("RGBA").getchannel("A")
     color = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
     if alpha.getextrema() == (255, 255):
         return color, None
     hidden = alpha.point(lambda a: 255 if a == 0 else 0)
-    # A copy, since conversion to its own mode may hand back the caller's picture.
+    # A copy, because conversion to the same mode may return the caller's image.
     color = color.copy()
     color.paste(PillowImage.new(color.mode, color.size, "white"), mask=hidden)
     return color, alpha
@@ -122,13 +121,13 @@ def _gray_as_rgb(gray_u8: np.ndarray) -> Image:
 
 
 def samples_as_u8(samples: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
-    """Returns samples of any number type as 8 bits, all of them scaled alike.
+    """Returns samples of any number type as 8 bits, all scaled equally.
 
     Args:
-        samples: Integers of 8 bits are kept, those of 16 are divided by 257. Floats
-            are taken as [0, 1] where 99 of 100 are at most 1, what is above being
-            clipped; else as [0, 255]. Whatever is below 0, or beyond 16 bits or 255,
-            is stretched from its least to its greatest value.
+        samples: Samples of any shape. Integers of 8 bits are unchanged, those of 16
+            bits are divided by 257. Floats are interpreted as [0, 1] and clipped if
+            99 % of them are at most 1, else as [0, 255]. If samples are below 0, or
+            above 16 bits or 255, all are stretched from the least to the greatest.
     """
     if samples.dtype == np.uint8:
         return samples
@@ -143,7 +142,7 @@ def samples_as_u8(samples: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
 
 
 def _deep_as_u8(samples: np.ndarray) -> np.ndarray:
-    """Scales integers of 16 bits; 32-bit values beyond that range are stretched."""
+    """Returns integers of 16 bits scaled to 8; larger values are stretched."""
     values = samples.astype(np.float64)
     if values.min() < 0 or values.max() > 65535:
         return _stretched(values)
@@ -164,14 +163,14 @@ def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
     """Returns floats as 8-bit values: clipped to [0, 1], scaled, rounded.
 
     Args:
-        image: Any shape; uint8 is passed through.
+        image: Array of any shape; uint8 is returned unchanged.
 
     Raises:
-        ValueError: Some values are not finite, or the type is neither.
+        ValueError: If values are not finite, or the type is neither float nor uint8.
     """
     if image.dtype == np.uint8:
         return image
-    # NumPy does not count bfloat16 as a float, so the test is on the others.
+    # NumPy does not count bfloat16 as a float, so the other types are tested.
     if image.dtype == np.bool_ or np.issubdtype(image.dtype, np.integer):
         raise ValueError(f"image must have dtype uint8 or float, got {image.dtype}")
     values = image.astype(np.float32)
@@ -181,7 +180,7 @@ def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
 
 
 def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yields the first row and the end of every band of a picture."""
+    """Yields the first row and the end (exclusive) of every band of an image."""
     step = max(1, BAND_PX // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)

@@ -94,7 +94,7 @@ def load_contents(
     Raises:
         ValueError: If a picture cannot be used, the batch is empty, or its pictures
             are of several sizes.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     if isinstance(content, jax.Array):
         content = np.asarray(content)
@@ -123,7 +123,7 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
 
     Raises:
         ValueError: If it cannot be used.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     if isinstance(picture, PillowImage.Image) or is_encoded(picture):
         read = read_picture(picture)

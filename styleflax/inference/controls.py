@@ -201,7 +201,7 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     """The plan for these `ControlArguments` and as many styles.
 
     Raises:
-        ValueError: Naming the argument, what was given and what is allowed.
+        ValueError: If an argument is out of range or does not fit the others.
         FileNotFoundError: If the file of a mask is missing.
     """
     check_alpha(alpha)
@@ -272,7 +272,7 @@ def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[
     """The shares of styles, scaled to sum to 1; equal by default.
 
     Raises:
-        ValueError: Naming the weights and what they must be.
+        ValueError: If the weights have a wrong shape, or are negative or all 0.
     """
     if not num_styles:
         raise ValueError("style must have at least one style, got none")
@@ -294,7 +294,7 @@ def check_alpha(alpha: float, name: str = "alpha") -> None:
     """Refuses a strength outside [0, 1], NaN included.
 
     Raises:
-        ValueError: Naming the argument and the value.
+        ValueError: If a value is out of range; the error names the argument.
     """
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"{name} must be in [0, 1], got {alpha}")
@@ -314,7 +314,7 @@ def check_size(size: int, name: str = "size") -> None:
     """Refuses a short side that is too small to encode.
 
     Raises:
-        ValueError: Naming the argument and the value.
+        ValueError: If a value is out of range; the error names the argument.
     """
     if size < MIN_SIDE_PX:
         raise ValueError(f"{name} must be at least {MIN_SIDE_PX} px, got {size}")

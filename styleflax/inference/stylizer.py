@@ -159,7 +159,7 @@ class Stylizer:
         Raises:
             ValueError: If `size` or `mask` is given for a style without pixels, the
                 mask is empty, or a style file is damaged or of another model.
-            FileNotFoundError: If a path leads nowhere.
+            FileNotFoundError: If a file is missing.
         """
         return self._styles.encode(style, size, mask)
 
@@ -231,7 +231,7 @@ class Stylizer:
             ValueError: If a control is not in its range or does not fit the styles,
                 the method has no such control, a mask's region is empty, a picture
                 is below 16 px, or a style file is of another model.
-            FileNotFoundError: If a path leads nowhere.
+            FileNotFoundError: If a file is missing.
             NotEnoughMemoryError: If memory does not suffice; says what to do.
             ForkedProcessError: If the process was forked after the first use of JAX.
         """
@@ -248,9 +248,9 @@ class Stylizer:
             controls: See `controls.ControlArguments`.
 
         Raises:
-            ValueError: A control is not in its range or does not fit the styles, or the
-                method lacks it.
-            FileNotFoundError: The file of a mask is missing.
+            ValueError: If a control is not in its range or does not fit the styles, or
+                the method lacks it.
+            FileNotFoundError: If the file of a mask is missing.
 
         Example:
             >>> plan = stylizer.plan(1, alpha=0.8)
@@ -276,8 +276,8 @@ class Stylizer:
                 plan.
 
         Raises:
-            ValueError: A style cannot be used, or lacks the pixels that are needed.
-            FileNotFoundError: A path leads nowhere.
+            ValueError: If a style cannot be used, or lacks the pixels that are needed.
+            FileNotFoundError: If a file is missing.
         """
         masks = plan.style_masks if masks is None else masks
         looks, refine = (plan.color, plan.style_size), plan.refine > 0
@@ -301,10 +301,10 @@ class Stylizer:
                 (b, h, w, 3).
 
         Raises:
-            ValueError: A mask's region is empty, or a picture is below 16 px.
-            FileNotFoundError: A path leads nowhere.
-            NotEnoughMemoryError: Memory does not suffice; says what to do.
-            ForkedProcessError: The process was forked after the first use of JAX.
+            ValueError: If a mask's region is empty, or a picture is below 16 px.
+            FileNotFoundError: If a file is missing.
+            NotEnoughMemoryError: If memory does not suffice; says what to do.
+            ForkedProcessError: If the process was forked after the first use of JAX.
         """
         refuse_fork()
         plan = self.complete_plan(plan, styles)

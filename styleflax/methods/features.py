@@ -334,7 +334,7 @@ def check_loss_names(
         plain: Those among them that take no settings.
 
     Raises:
-        ValueError: Naming the terms that are allowed.
+        ValueError: If a term is unknown; the error lists the allowed ones.
     """
     wrong = sorted(
         str(term)

@@ -166,7 +166,7 @@ def check_choices(net: TransformerNet) -> None:
     """Refuses a network of unknown parts.
 
     Raises:
-        ValueError: Naming the argument, the value and what is allowed.
+        ValueError: If an argument is not allowed.
     """
     choices = {
         "norm": Norm,

@@ -81,8 +81,8 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
     Raises:
         FileNotFoundError: If it is neither; lists the names.
         ValueError: If it is a folder, or a URL that names no file.
-        WeightsError: As `fetch_if_remote` does.
-        ImportError: The same.
+        WeightsError: If a file cannot be fetched.
+        ImportError: If the client of the Hub is needed and not installed.
     """
     packaged = packaged_models()
     if str(name_or_file) in packaged:
@@ -169,7 +169,7 @@ def refuse_foreign(path: Path, *, converted: bool = False) -> None:
             weights have to be converted first.
 
     Raises:
-        ValueError: It is of such a kind; says which, and what to do.
+        ValueError: If it is of such a kind; says which, and what to do.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)

@@ -59,7 +59,7 @@ def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
     """Yields what is named as a picture in a folder or a zip file, sorted.
 
     Raises:
-        ValueError: The zip file is damaged or incomplete.
+        ValueError: If the zip file is damaged or incomplete.
     """
     if root.is_dir():
         for path in named_as_images(root, rules):
@@ -78,7 +78,7 @@ def left_out_of(root: Path, rules: Rules = RULES) -> list[ExcludedPath]:
     Dead links and the like that are named as pictures are candidates, which fail.
 
     Raises:
-        ValueError: The zip file is damaged or incomplete.
+        ValueError: If the zip file is damaged or incomplete.
     """
     if root.is_dir():
         left_out = list_folder(root, rules.suffixes, rules).left_out
@@ -128,7 +128,7 @@ def storable(encoded: bytes, name: str = "the data") -> bytes:
         name: How messages about memory call it.
 
     Raises:
-        ImageError: Not a picture, damaged, too small or too large.
+        ImageError: If it is not an image, is damaged, too small or too large.
     """
     with open_image(encoded) as image:
         short_px = min(image.size)

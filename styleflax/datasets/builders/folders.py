@@ -54,7 +54,7 @@ class CocoImages(PictureBuilder):
         """Yields the photographs in `roots`, or in the zip file from the network.
 
         Raises:
-            FileNotFoundError: The download failed.
+            FileNotFoundError: If the download failed.
         """
         if self.builder_config.roots:
             yield from super().candidates(dl_manager)
@@ -85,8 +85,8 @@ def image_folder_config(path: Path, rules: Rules = RULES) -> PicturesConfig:
     """Returns the config that stands for the folder as it is now.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It is a file or a URL, or nothing in it is named as a picture.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it is a file or a URL, or nothing in it is named as a picture.
     """
     path = path.expanduser().absolute()
     check_folder(path, "image_folder:PATH", "a folder", "pictures:PATH takes a file")
@@ -103,7 +103,7 @@ def coco_config(subset: str, manual_dir: Path, rules: Rules = RULES) -> Pictures
     """Returns the config of a subset, from the manual folder if it is there.
 
     Raises:
-        ValueError: There is no such subset.
+        ValueError: If there is no such subset.
     """
     if subset not in COCO_SUBSETS:
         raise ValueError(
@@ -118,7 +118,7 @@ def wikiart_config(manual_dir: Path, rules: Rules = RULES) -> PicturesConfig:
     """Returns the config of the paintings in the manual folder.
 
     Raises:
-        FileNotFoundError: They are not there; the message says how to get them.
+        FileNotFoundError: If they are not there; the message says how to get them.
     """
     whole = _existing(manual_dir, ("train", "wikiart"))
     parts = _existing(manual_dir, tuple(f"train_{i}" for i in range(1, 10)))
@@ -221,7 +221,7 @@ def procedural_config(
         seed: Another seed paints other pictures.
 
     Raises:
-        ValueError: `num_pictures` is below 1, or `size_px` below 16.
+        ValueError: If `num_pictures` is below 1, or `size_px` below 16.
     """
     if num_pictures < 1 or size_px < 16 or seed < 0:
         raise ValueError(

@@ -50,8 +50,8 @@ def prepared_folder(
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: Unsuitable options, or not one usable picture.
-        FileNotFoundError: The files to prepare it from are missing.
+        ValueError: If options are unsuitable, or no image is usable.
+        FileNotFoundError: If the files to prepare it from are missing.
     """
     config = find_config(name, manual_dir, options, rules)
     with quiet_tfds():
@@ -79,8 +79,8 @@ def find_config(
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: Unsuitable options.
-        FileNotFoundError: The files to prepare it from are missing.
+        ValueError: If options are unsuitable.
+        FileNotFoundError: If the files to prepare it from are missing.
     """
     try:
         match name:

@@ -58,7 +58,7 @@ class ImageNames:
     follow its name.
 
     Raises:
-        ValueError: Two pictures would have one name.
+        ValueError: If two pictures would have one name.
     """
 
     def __init__(self, job: Job) -> None:
@@ -136,7 +136,7 @@ class ImageParts:
         """The note of a part if it is finished and its files are as written.
 
         Raises:
-            ValueError: The part is damaged.
+            ValueError: If the part is damaged.
         """
         note = load_note(self._folder, part)
         if note is not None:
@@ -157,7 +157,7 @@ class ImageParts:
         """Writes the pictures of a part, and its note.
 
         Raises:
-            OSError: They cannot be written.
+            OSError: If they cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         sound = [row for row in rows if isinstance(row, Loaded)]
@@ -203,7 +203,7 @@ def finish_images(job: Job, out: Path) -> dict[str, Any]:
         The report, which is also in the folder.
 
     Raises:
-        ValueError: A part is missing or damaged, or all pictures were skipped.
+        ValueError: If a part is missing or damaged, or all pictures were skipped.
     """
     parts = ImageParts(job, parts_folder(out, job))
     notes = []
@@ -253,7 +253,7 @@ def read_images_report(job: Job, out: Path) -> dict[str, Any] | None:
     table goes, so that the data set is one that was stopped.
 
     Raises:
-        ValueError: The table or the report is not as it was written.
+        ValueError: If the table or the report is not as it was written.
     """
     if not (out / TABLE).is_file():
         return None

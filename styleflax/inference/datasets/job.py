@@ -95,8 +95,8 @@ def open_job(settings: Settings) -> Job:
     """Opens what the settings name.
 
     Raises:
-        FileNotFoundError: Something is not there.
-        ValueError: A number is out of range, or there is no picture.
+        FileNotFoundError: If a file or folder is missing.
+        ValueError: If a number is out of range, or there is no picture.
     """
     settings = settings.completed()
     _check(settings)

@@ -142,8 +142,8 @@ class Maker:
         devices are at work.
 
         Raises:
-            ValueError: Not one painting can be used.
-            OSError: A part cannot be written.
+            ValueError: If no painting can be used.
+            OSError: If a part cannot be written.
         """
         missing, num_done = [], 0
         for part in parts:
@@ -301,7 +301,7 @@ def read_finished(job: Job, out: Path) -> dict[str, Any] | None:
         None for a data set that is not finished, or not any more.
 
     Raises:
-        ValueError: A file is damaged that cannot be made again alone.
+        ValueError: If a file is damaged that cannot be made again alone.
     """
     if job.settings.format == IMAGES:
         return read_images_report(job, out)
@@ -312,7 +312,7 @@ def finish(job: Job, out: Path) -> dict[str, Any]:
     """Returns the report of the data set, which is put together of its parts.
 
     Raises:
-        ValueError: A part is missing or damaged, or no picture can be used.
+        ValueError: If a part is missing or damaged, or no picture can be used.
     """
     if job.settings.format == IMAGES:
         return finish_images(job, out)

@@ -42,7 +42,7 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
     """Writes the settings, or checks that the folder belongs to them.
 
     Raises:
-        ValueError: It belongs to others, which are listed, or holds something else.
+        ValueError: If it belongs to others, which are listed, or holds something else.
     """
     path = out / _SETTINGS
     if not path.exists():
@@ -72,7 +72,7 @@ def read_report(out: Path) -> dict[str, Any] | None:
     """The report of a finished data set, its files checked; None for one that is not.
 
     Raises:
-        ValueError: A file is not as it was written.
+        ValueError: If a file is not as it was written.
     """
     if not (out / "dataset_info.json").is_file():
         return None
@@ -110,7 +110,7 @@ def assemble(
         The report, which is also in the folder.
 
     Raises:
-        ValueError: A part is missing or damaged, or all pictures were skipped.
+        ValueError: If a part is missing or damaged, or all pictures were skipped.
     """
     folder = out / "parts"
     notes = [_finished(folder, part) for part in range(num_parts)]

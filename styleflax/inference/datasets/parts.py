@@ -103,7 +103,7 @@ def write_part(
     """Writes a part whole or not at all; an older one of the number is replaced.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: If it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = _records_path(folder, part)
@@ -121,7 +121,7 @@ def write_note(folder: Path, note: Note) -> None:
     """Writes the note of a part, whole or not at all: the part is finished then.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: If it cannot be written.
     """
     path = _note_path(folder, note.part)
     skipped = [dataclasses.asdict(entry) for entry in note.skipped]
@@ -136,7 +136,7 @@ def read_note(folder: Path, part: int) -> Note | None:
         None for a part that has not been made.
 
     Raises:
-        ValueError: The part is damaged.
+        ValueError: If the part is damaged.
     """
     note = load_note(folder, part)
     if note is None:
@@ -154,7 +154,7 @@ def load_note(folder: Path, part: int) -> Note | None:
         None for a part that has not been made.
 
     Raises:
-        ValueError: The note is damaged.
+        ValueError: If the note is damaged.
     """
     path = _note_path(folder, part)
     try:
@@ -171,7 +171,7 @@ def read_part(folder: Path, part: int) -> list[bytes]:
     """The records of a part, in order.
 
     Raises:
-        ValueError: They are damaged.
+        ValueError: If they are damaged.
     """
     reader = array_record_module.ArrayRecordReader(str(_records_path(folder, part)))
     try:
@@ -201,7 +201,7 @@ def write_records(path: Path, records: Sequence[bytes]) -> None:
     """Writes an array_record file as TFDS does.
 
     Raises:
-        OSError: It cannot be written, as on a full disk.
+        OSError: If it cannot be written, as on a full disk.
     """
     try:
         writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")

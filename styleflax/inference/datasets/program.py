@@ -207,7 +207,7 @@ class Paintings:
             copy: Which of its styles, from 0, no two the same.
 
         Raises:
-            ValueError: Not one painting can be used.
+            ValueError: If no painting can be used.
         """
         # The words of SeedSequence are the same in all versions of NumPy, and its
         # first ones do not depend on how many are asked for.

@@ -66,9 +66,9 @@ def make_parts(
         address: Address of the cluster; None starts one here, or takes `RAY_ADDRESS`.
 
     Raises:
-        ImportError: Ray is not installed.
-        ValueError: An actor failed by a mistake of the user's.
-        OSError: The same, about files.
+        ImportError: If Ray is not installed.
+        ValueError: If an actor failed because of an unsuitable argument.
+        OSError: If an actor could not read or write a file.
     """
     ray = import_ray("data")
     ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
@@ -122,8 +122,8 @@ def make_dataset(
         run: How the processes find one another.
 
     Raises:
-        ValueError: Settings are impossible, or the folder holds another data set.
-        FileNotFoundError: The pictures, the paintings or the model are missing.
+        ValueError: If settings are impossible, or the folder holds another data set.
+        FileNotFoundError: If the pictures, the paintings or the model are missing.
 
     Example:
         >>> settings = Settings(content="photos", style="paintings", weights="adain")
@@ -161,8 +161,8 @@ def make_dataset_on_ray(
         address: Address of a Ray cluster; None starts one on this machine.
 
     Raises:
-        ValueError: Settings are impossible, or the folder holds another data set.
-        ImportError: Ray is not installed.
+        ValueError: If settings are impossible, or the folder holds another data set.
+        ImportError: If Ray is not installed.
     """
     job = open_job(settings)
     with _claimed(job, out):

@@ -34,7 +34,7 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
         is_one: Whether one picture is to be written, so that a file is likely meant.
 
     Raises:
-        ValueError: Its suffix is a picture's mistyped, or that of another file.
+        ValueError: If its suffix is a picture's mistyped, or that of another file.
     """
     if out.is_dir():
         return
@@ -64,8 +64,8 @@ def check_picture_file(out: Path, *, overwrite: bool) -> None:
     """Refuses what cannot become the file of a picture.
 
     Raises:
-        ValueError: Its suffix is none that is written, or it is a folder.
-        FileExistsError: There is such a file, and `overwrite` is not set.
+        ValueError: If its suffix is none that is written, or it is a folder.
+        FileExistsError: If there is such a file, and `overwrite` is not set.
     """
     check_suffix(out, SUFFIXES_WRITTEN)
     check_not_taken(out, overwrite=overwrite)
@@ -97,8 +97,8 @@ def check_not_taken(out: Path, *, overwrite: bool) -> None:
     """Refuses a file that cannot be written because something is there.
 
     Raises:
-        ValueError: A folder is.
-        FileExistsError: A file is, and `overwrite` is not set.
+        ValueError: If there is a folder of this name.
+        FileExistsError: If there is a file of this name, and `overwrite` is not set.
     """
     if out.is_dir():
         raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")
@@ -154,7 +154,7 @@ def without_results(
         left_out: What is not among them is added to this list.
 
     Raises:
-        ValueError: `out` is one of the folders, or no picture remains.
+        ValueError: If `out` is one of the folders, or no picture remains.
     """
     sources = _without_recorded(sources, given, left_out)
     around = [path for path in given if path.is_dir() and is_within(out, path)]
@@ -251,9 +251,9 @@ def find_targets(
         overwrite: Whether files may be there.
 
     Raises:
-        ValueError: Several pictures for one file; a format that cannot be written.
-        FileExistsError: Files are there, and `overwrite` is not set.
-        OSError: The folder cannot be written to.
+        ValueError: If two results have one file, or a format cannot be written.
+        FileExistsError: If files exist, and `overwrite` is not set.
+        OSError: If the folder cannot be written to.
     """
     pairs = [(row.content, row.mix) for row in rows]
     is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
@@ -317,7 +317,7 @@ def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path 
     """The names with suffixes.
 
     Raises:
-        ValueError: Two are the same, or one is of another format.
+        ValueError: If two are the same, or one is of another format.
     """
     seen: set[str] = set()
     complete: list[Path | None] = []

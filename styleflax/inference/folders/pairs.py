@@ -81,8 +81,8 @@ def all_rows(
         repeats: Whether a style that is given again comes again.
 
     Raises:
-        ValueError: As `expand` and `masked_styles` do.
-        FileNotFoundError: The same.
+        ValueError: If photos or styles are missing, or masks do not fit the styles.
+        FileNotFoundError: If a file or folder is missing.
     """
     if not given.photos:
         raise ValueError("PHOTO is missing: give photos, or a CSV file with --pairs")
@@ -101,8 +101,8 @@ def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
         alpha: Where the file says none.
 
     Raises:
-        ValueError: The numbers differ, or a row of the file cannot be used.
-        FileNotFoundError: A file is not there.
+        ValueError: If the numbers differ, or a row of the file cannot be used.
+        FileNotFoundError: If a file is not there.
     """
     if pairs != ZIP:
         return _read_csv(Path(pairs), given, alpha)

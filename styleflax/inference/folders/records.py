@@ -50,7 +50,7 @@ def write_record(target: Path, asked: Asked, digest: str) -> None:
         digest: Digest of its bytes, see `digest_bytes`.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     path = record_path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def publish(target: Path, asked: Asked) -> None:
     """Records a result that is complete at `staged_path`, and gives it its name.
 
     Raises:
-        OSError: A file cannot be written.
+        OSError: If a file cannot be written.
     """
     staged = staged_path(target)
     write_record(target, asked, digest_file(staged))
@@ -80,8 +80,9 @@ def find_state(target: Path, asked: Asked) -> State:
         "stale" if it was made of another photograph.
 
     Raises:
-        FileExistsError: There is a file without a record, which may be somebody's own.
-        ValueError: It was made otherwise than asked for; says in what.
+        FileExistsError: If there is a file without a record, which may be somebody's
+            own.
+        ValueError: If it was made otherwise than asked for; says in what.
     """
     try:
         record = json.loads(record_path(target).read_text("utf-8"))
@@ -217,8 +218,8 @@ def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
     """How far every result is, see `records.find_state`.
 
     Raises:
-        ValueError: Some were made otherwise; tells of the first, and how many.
-        FileExistsError: Some have no record.
+        ValueError: If some were made otherwise; tells of the first, and how many.
+        FileExistsError: If some have no record.
     """
     states, refusals = {}, []
     for target, of_target in asked.items():
@@ -339,7 +340,7 @@ class Watcher:
             can_resume: Whether the results are recorded.
 
         Raises:
-            OSError: The missing files, and what to do.
+            OSError: If the missing files, and what to do.
         """
         try:
             yield

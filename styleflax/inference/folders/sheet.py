@@ -62,8 +62,8 @@ class Cells:
         """Whether the page is there, and was made as is asked for.
 
         Raises:
-            ValueError: It was made otherwise.
-            FileExistsError: There is a file without a record.
+            ValueError: If it was made otherwise.
+            FileExistsError: If there is a file without a record.
         """
         return find_state(self._out, self._page) == "complete"
 
@@ -71,7 +71,7 @@ class Cells:
         """The pictures that were made before.
 
         Raises:
-            ValueError: They were made otherwise than is asked for now.
+            ValueError: If they were made otherwise than is asked for now.
         """
         asked = {file: self._asked[pair] for pair, file in self._files.items()}
         states = find_states(asked)
@@ -85,7 +85,7 @@ class Cells:
         """Keeps a picture for a command that goes on.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If it cannot be written.
         """
         data, file = encode_picture(Picture(image_u8), ".png"), self._files[pair]
         write_record(file, self._asked[pair], digest_bytes(data))
@@ -95,7 +95,7 @@ class Cells:
         """Writes the page and its record; one with empty places can be resumed.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If it cannot be written.
         """
         data = encode_picture(Picture(image_u8), self._out.suffix)
         write_record(self._out, self._page, digest_bytes(data) if complete else "")
@@ -137,8 +137,8 @@ class Page:
             resume: Use the results that an earlier call left.
 
         Raises:
-            ValueError: The method lacks a control, or results were made otherwise.
-            OSError: A file cannot be written.
+            ValueError: If the method lacks a control, or results were made otherwise.
+            OSError: If a file cannot be written.
         """
         job, cells = self._job, self._cells
         if not resume:

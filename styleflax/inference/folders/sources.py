@@ -128,8 +128,8 @@ def expand(
         left_out: List to which files that are not images are added, with reasons.
 
     Raises:
-        FileNotFoundError: One of them is not there.
-        ValueError: A folder has no image, one of them is a URL, or standard
+        FileNotFoundError: If one of them is not there.
+        ValueError: If a folder has no image, one of them is a URL, or standard
             input is a terminal.
     """
     left_out = [] if left_out is None else left_out
@@ -173,8 +173,8 @@ def expand_styles(
         left_out: As for `expand`.
 
     Raises:
-        FileNotFoundError: One of them, or the model, is not there.
-        ValueError: There is no style, or the model has none of that name.
+        FileNotFoundError: If one of them, or the model, is not there.
+        ValueError: If there is no style, or the model has none of that name.
     """
     names = own_styles(weights)
     if not names:
@@ -222,8 +222,8 @@ def read_source(source: Source, max_megapixels: float) -> Picture:
     """Returns the picture.
 
     Raises:
-        FileNotFoundError: There is no such file any more.
-        ImageError: Not a picture, damaged, too small or too large.
+        FileNotFoundError: If there is no such file any more.
+        ImageError: If it is not an image, is damaged, too small or too large.
     """
     if source.data is None:
         return read_picture(source.path, max_megapixels=max_megapixels)
@@ -251,8 +251,8 @@ def read_mix(
         warn: Told what has to be ignored.
 
     Raises:
-        ValueError: A style cannot be used.
-        FileNotFoundError: A style is missing.
+        ValueError: If a style cannot be used.
+        FileNotFoundError: If a style is missing.
     """
     parts = [read_part(source, max_megapixels) for source in mix]
     styles: list[OneStyle] = []

@@ -142,10 +142,10 @@ def stylize_folder(
         **controls: Controls of `Stylizer.__call__`, but for `style_masks`.
 
     Raises:
-        ValueError: A control, a name or a file cannot be used.
-        FileNotFoundError: A photo, a style or the model is missing.
-        FileExistsError: Results exist, and `write_options` neither replaces nor resumes.
-        OSError: The folder cannot be written to, or the disk is full.
+        ValueError: If a control, a name or a file cannot be used.
+        FileNotFoundError: If a photo, a style or the model is missing.
+        FileExistsError: If results exist, and neither `overwrite` nor `resume` is set.
+        OSError: If the folder cannot be written to, or the disk is full.
 
     Example:
         >>> made = stylize_folder([Path("photos")], [Path("paintings")], Path("out"))
@@ -182,9 +182,9 @@ def plan_jobs(
         write_options: How photos are read and results are written.
 
     Raises:
-        ValueError: Several results for one file, or a format that cannot be written.
-        FileExistsError: Results exist, and `write_options` neither replaces nor resumes.
-        OSError: The folder cannot be written to.
+        ValueError: If two results have one file, or a format cannot be written.
+        FileExistsError: If results exist, and neither `overwrite` nor `resume` is set.
+        OSError: If the folder cannot be written to.
     """
     replaces = write_options.overwrite or write_options.resume
     targets = find_targets(
@@ -226,8 +226,8 @@ def run_jobs(
         resume: Skip results that are complete.
 
     Raises:
-        ValueError: The method lacks a control, or results were made otherwise.
-        OSError: The disk is full.
+        ValueError: If the method lacks a control, or results were made otherwise.
+        OSError: If the disk is full.
     """
     left, skipped = skip_complete(jobs) if resume else (list(jobs), [])
     watcher.skip(skipped)
@@ -387,8 +387,8 @@ def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path
     """Jobs of what is not complete yet, and the files of what is.
 
     Raises:
-        ValueError: Results were made otherwise than is asked for now.
-        FileExistsError: Files are there that have no record.
+        ValueError: If results were made otherwise than is asked for now.
+        FileExistsError: If existing files have no record.
     """
     asked = {target: job.asked(p) for job in jobs for p, target in job.targets.items()}
     states = find_states(asked)

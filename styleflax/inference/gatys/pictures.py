@@ -128,7 +128,7 @@ def optimize_picture(
 
     Raises:
         ValueError: If settings or controls are out of range, or do not fit each other.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
     styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]

@@ -51,7 +51,7 @@ def see_style(
 
     Raises:
         ValueError: If it cannot be used, or is a style file.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     if isinstance(style, StylePixels):
         if size is None and mask is None:

@@ -65,7 +65,7 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
     """Refuses a tile of which nothing or no whole number of positions would be left.
 
     Raises:
-        ValueError: Naming the value and what is allowed.
+        ValueError: If the value is not allowed.
     """
     stride, least = tiling.stride_px, smallest_tile(tiling)
     if tile_px % stride or tile_px < least:

@@ -57,10 +57,10 @@ def open_clip(
         rate: Frames in a second, of numbered pictures.
 
     Raises:
-        FileNotFoundError: There is no such file or folder.
-        ValueError: It cannot be read, is a picture of one frame, or the pictures are
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If it cannot be read, is a picture of one frame, or the pictures are
             not those of one clip.
-        ImportError: It is a video, and PyAV is not installed.
+        ImportError: If it is a video, and PyAV is not installed.
     """
     if path.is_dir():
         return NumberedPictures(path, rate, max_megapixels)
@@ -98,7 +98,7 @@ def open_writer(
 
     Raises:
         ValueError: See `check_video_target`.
-        FileExistsError: There is such a file.
+        FileExistsError: If there is such a file.
     """
     if path.suffix.lower() in ANIMATION_SUFFIXES:
         return AnimationWriter(path, source, overwrite=overwrite)
@@ -114,8 +114,8 @@ def find_clips(folder: Path) -> tuple[list[Path], list[ExcludedPath]]:
         itself, if it holds the numbered pictures of one clip.
 
     Raises:
-        ValueError: It holds no clip, or videos and pictures, or pictures that are not
-            those of one clip.
+        ValueError: If it holds no clip, or videos and pictures, or pictures that are
+            not those of one clip.
     """
     found, left_out = list_folder(folder, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     videos = [path for path in found if _is_clip(path)]
@@ -145,8 +145,8 @@ def in_order(pictures: Sequence[Path]) -> list[Path]:
     """Returns the numbered pictures of a clip in the order of their numbers.
 
     Raises:
-        ValueError: They lie in several folders, have no numbers, several names, or two
-            the same number.
+        ValueError: If they lie in several folders, have no numbers, several names, or
+            two the same number.
     """
     folders = sorted({str(path.parent) for path in pictures})
     if len(folders) > 1:
@@ -193,9 +193,9 @@ class NumberedPictures(Closing):
     Attributes are those of `Clip`.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: There is no picture, or they are not those of one clip.
-        ImageError: The first one cannot be read.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there is no picture, or they are not those of one clip.
+        ImageError: If the first one cannot be read.
     """
 
     def __init__(
@@ -274,10 +274,10 @@ def find_video_targets(
         overwrite: See `check_video_target`.
 
     Raises:
-        ValueError: The folder holds no clip, several kinds or several series of
+        ValueError: If the folder holds no clip, several kinds or several series of
             pictures; or the files cannot be written.
-        FileExistsError: Files are there, and `overwrite` is not set.
-        OSError: A folder cannot be written to.
+        FileExistsError: If files exist, and `overwrite` is not set.
+        OSError: If a folder cannot be written to.
     """
     if not clip.is_dir():
         targets = [(clip, out)]
@@ -304,7 +304,7 @@ def read_rate(fps: float | None, clips: Sequence[Path]) -> Fraction:
     """Returns the frames in a second of numbered pictures.
 
     Raises:
-        ValueError: It is out of range, or there are no numbered pictures.
+        ValueError: If it is out of range, or there are no numbered pictures.
     """
     if fps is None:
         return DEFAULT_RATE

@@ -167,8 +167,8 @@ def stylize_videos(
         resume: Skip videos that are complete.
 
     Raises:
-        ValueError: The only video cannot be read, or the method lacks a control.
-        OSError: The only video cannot be written, or the disk is full.
+        ValueError: If the only video cannot be read, or the method lacks a control.
+        OSError: If the only video cannot be written, or the disk is full.
 
     Example:
         >>> style = Source(Path("painting.jpg"))

@@ -55,9 +55,10 @@ def export_published(model: ModelFile, folder: Path) -> list[Path]:
         The files written.
 
     Raises:
-        FileExistsError: One of the files is there already.
-        ImportError: PyTorch (or h5py) is not installed.
-        ValueError: The method has no published format, or the parameters are not its.
+        FileExistsError: If one of the files is there already.
+        ImportError: If PyTorch (or h5py) is not installed.
+        ValueError: If the method has no published format, or the parameters are not
+            its.
     """
     if model.method not in TRAINED_FORMATS:
         known = ", ".join(TRAINED_FORMATS)
@@ -86,9 +87,9 @@ def export_encoder(
         to: `torchvision` writes vgg16.pth or vgg19.pth, `keras` an .h5.
 
     Raises:
-        FileExistsError: The file is there already.
-        ImportError: PyTorch or h5py is not installed.
-        ValueError: The encoder expects pixels in another convention than networks of
+        FileExistsError: If the file is there already.
+        ImportError: If PyTorch or h5py is not installed.
+        ValueError: If the encoder expects pixels in another convention than networks of
             that origin.
     """
     convention = "torchvision" if to == "torchvision" else "normalised"
