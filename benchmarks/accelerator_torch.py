@@ -13,8 +13,7 @@ from timing import measure
 from training_step import drawn
 
 from styleflax.models.vgg import VGG, Decoder, scale_channels, scale_widths
-from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import adain, channel_mean_std
 
 LAYER = "relu4_1"
 

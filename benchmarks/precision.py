@@ -71,7 +71,7 @@ def histories(config: Config, folder: Path) -> dict[str, list[float]]:
         states[name] = replicate(state._replace(variables=variables), devices)
     encoder = open_encoder(config, method, folder, sources)
     frozen = replicate({"encoder": encoder.encoder_params}, devices)
-    batches = phase_batches(config, sources, 0, 0)
+    batches = phase_batches(config, sources, 0)(0)
     for _ in range(phase.steps):
         batch = next(batches)
         for name in TYPES:

@@ -151,7 +151,7 @@ def on_accelerator(options: argparse.Namespace) -> Table:
     rates = {}
     with tempfile.TemporaryDirectory() as folder:
         config.data.data_dir = folder
-        real = map(put, phase_batches(config, open_sources(config), 0, 0))
+        real = map(put, phase_batches(config, open_sources(config), 0)(0))
         for name, batches in (
             ("synthetic", iter(lambda: synthetic, 0)),
             ("real", real),

@@ -32,8 +32,7 @@ from styleflax.losses.perceptual import mean_std_loss, mse_loss
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, Decoder, conv_names
-from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import adain, channel_mean_std
 from styleflax.parallel import map_step, replicate
 from styleflax.training.step import create_state, make_optimizer, make_train_step
 

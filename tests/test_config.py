@@ -15,7 +15,7 @@ from styleflax.config import (
     from_json,
     to_json,
 )
-from styleflax.training.validation import validate
+from styleflax.training.phases import validate
 
 FILES = sorted((Path(styleflax.__file__).parents[1] / "configs").glob("[a-z]*.py"))
 

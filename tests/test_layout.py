@@ -15,7 +15,10 @@ FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
 # for each, which may only come down.
 CEILINGS = {"make_adain": 64, "make_sanet": 72}
 # Files that tell one idea whole, which their docstrings name; also to come down only.
-FILE_CEILINGS = {"styleflax/datasets/pipeline.py": 470}
+FILE_CEILINGS = {
+    "styleflax/config/parts.py": 478,
+    "styleflax/datasets/pipeline.py": 470,
+}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 

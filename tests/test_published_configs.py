@@ -14,8 +14,7 @@ from styleflax.config import Schedule, StyleTerm
 from styleflax.config.options import JOHNSON_LAYERS
 from styleflax.losses.perceptual import find_style_loss
 from styleflax.losses.pixels import total_variation_loss
-from styleflax.training.phases import build_method
-from styleflax.training.validation import validate
+from styleflax.training.phases import build_method, validate
 
 RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)

@@ -25,8 +25,7 @@ from styleflax.methods.base import (
 )
 from styleflax.methods.features import FrozenEncoder, make_style_terms, weigh_terms
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, ReflectConv
-from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import adain, channel_mean_std
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 METHOD = "adain_variant"

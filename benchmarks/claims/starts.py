@@ -14,8 +14,7 @@ from benchmarks.claims.training import Begin
 from styleflax.methods.base import Variables
 from styleflax.models.inversion import invert_encoder
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, ReflectConv
-from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import adain, channel_mean_std
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder
 

@@ -9,8 +9,12 @@ import typer
 from styleflax.cli.options import Alpha, ColorMatch, Detail, Weights
 from styleflax.config import Run
 from styleflax.files import check_folder
-from styleflax.images.listing import ExcludedPath, describe_excluded
-from styleflax.inference.folders.outputs import check_out_folder, check_outside
+from styleflax.images.listing import (
+    ExcludedPath,
+    check_out_folder,
+    check_outside,
+    describe_excluded,
+)
 
 if TYPE_CHECKING:
     pass

@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from styleflax.files import make_folder
-from styleflax.inference.folders.outputs import check_out_folder
+from styleflax.images.listing import check_out_folder
 
 # The paintings that configs/smoke.py trains on.
 STYLE_SEED = 6 * 1_000_003

@@ -9,7 +9,7 @@ import typer
 from styleflax.cli.app import call
 from styleflax.cli.report import print_table
 from styleflax.files import check_folder
-from styleflax.inference.folders.outputs import check_out_folder, check_outside
+from styleflax.images.listing import check_out_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.evaluation.runner import Result

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from styleflax.inference.folders.outputs import check_out_folder
+from styleflax.images.listing import check_out_folder
 
 
 def site(

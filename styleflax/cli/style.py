@@ -14,11 +14,7 @@ from styleflax.cli import options as stylize_flags
 from styleflax.cli.app import EXIT_FAILED
 from styleflax.files import check_file, check_folder, find_url, make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.outputs import (
-    check_not_taken,
-    check_out_folder,
-    check_outside,
-)
+from styleflax.inference.folders.outputs import check_not_taken
 from styleflax.inference.folders.sources import (
     Source,
     check_style_masks,
@@ -76,13 +72,10 @@ def train(
         NewStyle,
         new_style_config,
     )
-    from styleflax.training.validation import validate  # noqa: PLC0415
+    from styleflax.training.phases import validate  # noqa: PLC0415
 
     check_file(painting, "PAINTING", "an image", "train its images one by one")
     check_target(out, overwrite=overwrite)
-    if workdir is not None:
-        check_out_folder(workdir, "--workdir")
-        check_outside(workdir, [Path(photos)], "--workdir")
     if find_url(photos) or Path(photos).is_file():
         check_folder(Path(photos), "--photos", "a folder of photos")
     if Path(photos).is_dir():
@@ -115,7 +108,7 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
         run(config, folder, None, request)
         if request.name == signal.SIGINT.name:
             raise KeyboardInterrupt
-        if request:
+        if request.name:
             what = (
                 f"continues in {workdir}"
                 if workdir

@@ -15,8 +15,6 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 import styleflax
 from styleflax.cli.app import EXIT_INTERRUPTED, one_line_errors
 from styleflax.config import OPTIONS, Config, flatten, override
-from styleflax.datasets.sources import split_spec
-from styleflax.inference.folders.outputs import check_out_folder, check_outside
 
 if TYPE_CHECKING:
     from styleflax.distributed import StopRequest
@@ -124,9 +122,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Config, Path]:
     config = override(_load_config(plain["config"]), fields, "--config")
     if any(".losses." in path or path.startswith("options.") for path, _ in fields):
         _check_method(config)
-    workdir = Path(plain["workdir"])
-    _check_workdir(workdir, config)
-    return config, workdir
+    return config, Path(plain["workdir"])
 
 
 def resolve_config(spec: str) -> str:
@@ -176,17 +172,6 @@ def _check_method(config: Config) -> None:
         build_method(config, phase)
 
 
-def _check_workdir(workdir: Path, config: Config) -> None:
-    """Refuses a new folder that is a file's name, or whose samples would be data."""
-    check_out_folder(workdir, "--workdir")
-    if (workdir / "config.json").is_file():
-        return
-    specs = [*split_spec(config.data.content), *split_spec(config.data.style)]
-    pairs = (spec.partition(":") for spec in specs)
-    folders = [Path(path).expanduser() for _, colon, path in pairs if colon]
-    check_outside(workdir, folders, "--workdir")
-
-
 def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
     # Imported late, so that mistakes in the arguments are answered at once.
     if not config.data.on_device:
@@ -195,7 +180,7 @@ def _train(config: Config, workdir: Path, ray: RayFlags | None) -> None:
         import_grain()  # says what is missing
     from styleflax.distributed import joined_processes  # noqa: PLC0415
     from styleflax.training.loop import TrainingDivergedError  # noqa: PLC0415
-    from styleflax.training.validation import validate  # noqa: PLC0415
+    from styleflax.training.phases import validate  # noqa: PLC0415
 
     validate(config)  # before waiting for others
     try:
@@ -231,8 +216,7 @@ def train_here(
     from styleflax.inference.samples import make_sampler  # noqa: PLC0415
     from styleflax.training.loop import train  # noqa: PLC0415
 
-    if request is None:  # it is false until a signal has come
-        request = StopRequest()
+    request = request or StopRequest()
     scorers: tuple[Any, ...] = ()
     if config.run.score_every_steps:
         from styleflax.evaluation.scoring import make_scorer  # noqa: PLC0415

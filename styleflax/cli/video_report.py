@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from styleflax.cli.report import Times
 from styleflax.images.listing import ExcludedPath, describe_excluded
-from styleflax.inference.video.job import Made, VideoJob, VideoWatcher
+from styleflax.inference.video.job import VideoJob, VideoResult, VideoWatcher
 
 
 class VideoReport(VideoWatcher):
@@ -44,7 +44,7 @@ class VideoReport(VideoWatcher):
         with tqdm(total=total, unit="frame", disable=hidden) as bar:
             yield bar.update
 
-    def done(self, job: VideoJob, made: Made) -> None:
+    def done(self, job: VideoJob, made: VideoResult) -> None:
         """Says that a video is written."""
         super().done(job, made)
         if self._as_json:
@@ -96,7 +96,7 @@ class VideoReport(VideoWatcher):
 
 
 def _print_json(
-    job: VideoJob, made: Made | None, error: str | None, *, skipped: bool = False
+    job: VideoJob, made: VideoResult | None, error: str | None, *, skipped: bool = False
 ) -> None:
     line: dict[str, Any] = {
         "input": str(job.clip),

@@ -8,11 +8,8 @@ import typer
 
 from styleflax.cli.report import print_table
 from styleflax.files import make_folder
-from styleflax.inference.folders.outputs import (
-    check_not_taken,
-    check_out_folder,
-    check_suffix,
-)
+from styleflax.images.listing import check_out_folder
+from styleflax.inference.folders.outputs import check_not_taken, check_suffix
 from styleflax.weights.model_files import SUFFIX
 
 app = typer.Typer(

@@ -22,7 +22,6 @@ from styleflax.config.options import (
     Upsampling,
     read_options,
 )
-from styleflax.config.overrides import flatten, from_json, override, to_json, to_tree
 from styleflax.config.parts import (
     Arithmetic,
     Config,
@@ -35,7 +34,12 @@ from styleflax.config.parts import (
     Schedule,
     StyleTerm,
     Term,
+    flatten,
+    from_json,
+    override,
     read_term,
+    to_json,
+    to_tree,
 )
 
 __all__ = [

@@ -6,10 +6,9 @@ from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
     from styleflax.datasets.labeled import LabeledSource, open_labeled
-    from styleflax.datasets.manifest import make_manifest
+    from styleflax.datasets.manifest import make_manifest, split_sources
     from styleflax.datasets.pipeline import PictureSource, make_pair_stream
     from styleflax.datasets.sources import open_source
-    from styleflax.datasets.split import split_sources
 
 __all__ = [
     "LabeledSource",
@@ -30,6 +29,6 @@ __getattr__, __dir__ = lazy_names(
         "make_pair_stream": "pipeline",
         "open_labeled": "labeled",
         "open_source": "sources",
-        "split_sources": "split",
+        "split_sources": "manifest",
     },
 )

@@ -171,7 +171,7 @@ class Graph:
         )
 
     def pool(self, x: str) -> str:
-        """Adds `ops.spatial.max_pool_ceil`, whose output sides are rounded up.
+        """Adds `ops.conv.max_pool_ceil`, whose output sides are rounded up.
 
         Padding after the end with the lowest number has the effect of rounding up.
         """

@@ -45,7 +45,7 @@ def masks_input(g: Graph, name: str) -> str:
 def rescale_regions(
     g: Graph, feature: str, content: Statistics, style: Statistics, mix: Mix, masks: str
 ) -> str:
-    """Adds `ops.adain.rescale_regions` as one gain and one bias per position."""
+    """Adds `ops.statistics.rescale_regions` as one gain and one bias per position."""
     new_mean = g.add("MatMul", mix.weights, style.mean)
     new_std = g.add("MatMul", mix.weights, style.std)
     scale = g.add("Div", new_std, content.std)

@@ -1,4 +1,4 @@
-"""Listing the images of a folder by their names, and sample photos."""
+"""Names of files and folders: images, places for results, and sample photos."""
 
 import importlib.util
 import json
@@ -7,8 +7,10 @@ from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from styleflax.files import check_folder
-from styleflax.images.unread import unread_by_name
+from PIL import Image as PillowImage
+
+from styleflax.files import check_folder, is_within
+from styleflax.images.unread import VIDEO_SUFFIXES, unread_by_name
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -18,6 +20,15 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 """Suffixes of images in folders for every command: all that `read_picture` reads."""
+FILE_SUFFIXES = (
+    IMAGE_SUFFIXES
+    | VIDEO_SUFFIXES
+    | {
+        *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
+        *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
+    }
+)
+"""Suffixes of files; a name with one of these is probably not that of a folder."""
 # Folders that systems and programs create among a user's own, besides those whose
 # names begin with a dot: macOS' zip files, Synology, QNAP, disks of Linux, Windows.
 _TOOL_FOLDERS = frozenset(
@@ -176,6 +187,52 @@ def is_tool_folder(name: str, rules: Rules = RULES) -> bool:
     if not rules.hidden and name.startswith("."):
         return True
     return name.lower() in rules.tool_folders
+
+
+def check_out_folder(out: Path, flag: str = "-o") -> None:
+    """Refuses a path that is not suitable for a folder of results.
+
+    Args:
+        out: The path.
+        flag: Name of the option in errors.
+
+    Raises:
+        ValueError: If it is a file, or a new name with the suffix of a file.
+    """
+    if out.is_dir():
+        return
+    if out.exists() or is_file_suffix(file_suffix(out)):
+        kind = "a file" if out.exists() else "a file's name"
+        raise ValueError(f"{flag} must be a folder, got {kind}: {str(out)!r}")
+
+
+def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
+    """Refuses a result inside the folders of its inputs.
+
+    Args:
+        out: Path of the result.
+        folders: Files and folders of inputs.
+        flag: Name of the option in errors.
+
+    Raises:
+        ValueError: If the result is inside one of the folders.
+    """
+    for folder in folders:
+        if folder.is_dir() and is_within(out, folder):
+            raise ValueError(
+                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}, as the "
+                "next run would read its own results"
+            )
+
+
+def file_suffix(path: Path) -> str:
+    """Returns the suffix in lower case, ignoring trailing spaces and dots."""
+    return Path(path.name.rstrip(" .")).suffix.lower()
+
+
+def is_file_suffix(suffix: str) -> bool:
+    """Returns whether a suffix in lower case is that of a file, not part of a name."""
+    return suffix in FILE_SUFFIXES or suffix in PillowImage.registered_extensions()
 
 
 def describe_excluded(left_out: Sequence[ExcludedPath]) -> str:

@@ -113,8 +113,8 @@ class Plan(NamedTuple):
     detail: float | None
     refine: int = 0
 
-    def asked(self) -> set[str]:
-        """Names of the controls that are used; see `Method.controls`."""
+    def used_controls(self) -> set[str]:
+        """Returns the names of the controls that are used; see `Method.controls`."""
         used = {
             "strength": any(strength != 1.0 for strength in self.strengths),
             "weights": len(self.shares[0]) > 1,
@@ -126,10 +126,10 @@ class Plan(NamedTuple):
         return {name for name, is_used in used.items() if is_used} | self.extras.keys()
 
     def completed(self, defaults: Mapping[str, float]) -> Self:
-        """The plan with a model's own values where none are asked for."""
+        """Returns the plan with a model's default values for controls that are None."""
         color_match, detail = (
-            defaults.get(name, 0.0) if asked is None else asked
-            for name, asked in (
+            defaults.get(name, 0.0) if value is None else value
+            for name, value in (
                 ("color_match", self.color_match),
                 ("detail", self.detail),
             )

@@ -324,8 +324,8 @@ class Stylizer:
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
         known = {"color_match"} if self._knows_palettes else set()
-        if asked := plan.asked() - known:
-            check_controls(self._model.method, asked)
+        if missing := plan.used_controls() - known:
+            check_controls(self._model.method, missing)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":

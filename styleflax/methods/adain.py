@@ -32,9 +32,14 @@ from styleflax.methods.features import (
 )
 from styleflax.methods.finishing import match_pairs
 from styleflax.models.vgg import Decoder, scale_channels
-from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average, middle_half
-from styleflax.ops.statistics import Moments, channel_mean_std, moments_mean_std
+from styleflax.ops.statistics import (
+    Moments,
+    adain,
+    channel_mean_std,
+    moments_mean_std,
+    rescale_regions,
+)
 from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 DEEPEST = "relu4_1"
@@ -61,30 +66,25 @@ def make_adain(
 ) -> Method:
     """Returns the method, with the weighted sum of `losses` as its training loss.
 
-    Strength 1 is the paper's transfer; strength 0 is the content as the decoder
-    reproduces it from its own relu4_1; in between, features are mixed (equation 14).
-
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
         options: Options of the network.
         arithmetic: Variances and the reduction of the style loss.
         dtype: Compute type of the networks; statistics are float32.
         remat: Save memory in training; see `methods.features`.
-        color_match: Strength of the color step that is applied in training before the
-            content and style losses; it has a gradient.
+        color_match: Strength of the color step, with a gradient, before the losses.
 
     Raises:
         ValueError: If a term is unknown, or the width is out of range.
     """
-    width = options.width
     judge = FrozenEncoder(dtype, remat)
     encode = StylizingEncoder(judge, (DEEPEST,), options.encoder == "trained")
-    decoder = Decoder(dtype, options.native, width)
+    decoder = Decoder(dtype, options.native, options.width)
     style_terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width
+        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, options.width
     )
-    of_style = arithmetic.style_statistics()
     of_content = arithmetic.content_statistics()
+    of_style = arithmetic.style_statistics()
 
     def paint(
         own: Params, feature: Float[Array, "b _ _ c"], extent: Extent | None = None
@@ -94,7 +94,7 @@ def make_adain(
     # Inference: encode_style, encode_content -> moments -> transfer -> decode.
 
     def init(key: Key) -> Variables:
-        feature = jnp.zeros((1, 2, 2, scale_channels(512, width)))
+        feature = jnp.zeros((1, 2, 2, scale_channels(512, options.width)))
         own = decoder.init(key, feature)["params"]
         critics = style_terms.init(jax.random.fold_in(key, 1))
         return Variables({"model": own, **critics}, {})
@@ -114,6 +114,7 @@ def make_adain(
         controls: Controls,
         piece: Piece | None = None,
     ) -> FeatureMaps:
+        """Strength 1 is equation 8, strength 0 the content; equation 14 mixes them."""
         feature = features[DEEPEST]
         masks = controls.masks if piece is None else piece.masks[DEEPEST]
         stylized = rescale_regions(
@@ -179,14 +180,11 @@ def make_adain(
         image = paint(own, t)
 
         def compare(result: FeatureMaps) -> dict[str, Array]:
-            players = variables.players
-            styles = style_terms.compare(result, style_targets, players, key)
+            styles = style_terms.compare(result, style_targets, variables.players, key)
             return {"content": mse_loss(result[DEEPEST], target), **styles}
 
-        shown = (
-            match_pairs(image, batch["style"], color_match) if color_match else image
-        )
-        terms = judge.judge(frozen, shown, STYLE_LAYERS, compare)
+        view = match_pairs(image, batch["style"], color_match) if color_match else image
+        terms = judge.judge(frozen, view, STYLE_LAYERS, compare)
         if losses.keys() & {*REGULARIZERS}:
             terms |= regularize(image, [batch["content"], batch["style"]], losses)
         return terms
@@ -226,6 +224,6 @@ def make_adain(
         tiling=Tiling(stride_px=8, halo_px=64),
         controls=frozenset({"strength", "weights", "masks", "style_masks"}),
         options=options.in_file(),
-        encoder_width=width,
+        encoder_width=options.width,
         trains_encoder=encode.is_trained,
     )

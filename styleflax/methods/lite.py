@@ -35,13 +35,14 @@ from styleflax.methods.features import (
     weigh_terms,
 )
 from styleflax.models.lite import LiteDecoder, LiteEncoder
-from styleflax.ops.adain import adain, rescale_regions
 from styleflax.ops.spatial import Extent, area_average
 from styleflax.ops.statistics import (
     Moments,
+    adain,
     channel_mean_std,
     mean_variance_norm,
     moments_mean_std,
+    rescale_regions,
 )
 from styleflax.types import FeatureMaps, Image, Key, Params
 

@@ -65,6 +65,9 @@ IDENTITIES = ("identity_pixels", "identity_features")
 LOSS_TERMS = ("content", *IDENTITIES, *REGULARIZERS)
 """Terms beside the style losses, any of which may take the place of `style` (see
 `methods.features`): identities compare pictures in their own style with themselves."""
+STRIDE_PX, HALO_PX = 16, 128
+"""A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1."""
+CONTROLS = frozenset({"strength", "weights", "masks", "style_masks", "level_balance"})
 PAPER_ARITHMETIC = Arithmetic()
 DEFAULTS = SANetOptions()
 
@@ -78,12 +81,6 @@ def make_sanet(
 ) -> Method:
     """Returns the method, with the weighted sum of `losses` as its training loss.
 
-    Strength 1 is the paper's transfer. Strength 0 is the content's own reconstruction,
-    in which it attends to itself. In between, both attention results are mixed, so
-    attention is computed twice below 1. `Controls.extras["level_balance"]`, from 0 to
-    1, moves weight from the attention at relu4_1 (fine strokes) to that at relu5_1
-    (coarse strokes); 0.5 is the paper's sum.
-
     Args:
         losses: Weights by term; see `PAPER_LOSSES` and `LOSS_TERMS`.
         options: Options of the network.
@@ -94,18 +91,15 @@ def make_sanet(
     Raises:
         ValueError: If a term is unknown, or the width is out of range.
     """
-    width, style_dtype = options.width, jnp.dtype(options.style_dtype)
-    is_dense = options.native and options.path == "auto"
-    path = "dense" if is_dense else options.path
+    path = "dense" if options.native and options.path == "auto" else options.path
     of_content = arithmetic.content_statistics()
     of_style = arithmetic.style_statistics()
     judge = FrozenEncoder(dtype, remat)
     encode = StylizingEncoder(judge, ATTENDED, options.encoder == "trained")
-    # Flax takes only what has a hash.
-    network = SANet(FrozenDict(of_style), dtype, path)
-    decoder = Decoder(dtype, options.native, width)
+    network = SANet(FrozenDict(of_style), dtype, path)  # Flax needs what has a hash
+    decoder = Decoder(dtype, options.native, options.width)
     style_terms = make_style_terms(
-        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, width
+        losses, LOSS_TERMS, STYLE_LAYERS, arithmetic, dtype, options.width
     )
 
     def attend(own: Params, content: FeatureMaps, *arguments: Any) -> Array:
@@ -116,7 +110,7 @@ def make_sanet(
 
     def init(key: Key) -> Variables:
         """Attention and decoder in one tree, as AdaIN's decoder stands."""
-        channels, keys = scale_channels(512, width), jax.random.split(key)
+        channels, keys = scale_channels(512, options.width), jax.random.split(key)
         feature = jnp.zeros((1, 2, 2, channels))
         if options.start == "likeness":
             own = likeness_params(keys[0], channels)
@@ -133,6 +127,7 @@ def make_sanet(
         variables: Variables, frozen: Params, style: Mapping[str, Array]
     ) -> Style:
         features = encode(variables.players["model"], frozen, style["image"])
+        style_dtype = jnp.dtype(options.style_dtype)
         largest = float(jnp.finfo(style_dtype).max)
         kept = {k: v.clip(max=largest).astype(style_dtype) for k, v in features.items()}
         if "mask" in style:
@@ -157,6 +152,13 @@ def make_sanet(
         piece: Piece | None = None,
     ) -> FeatureMaps:
         """Every region attends to its styles, and below strength 1 to the content.
+
+        Strength 1 is the paper's transfer. Strength 0 is the content's own
+        reconstruction, in which it attends to itself. In between, both attention
+        results are mixed, so attention is computed twice below 1.
+        `Controls.extras["level_balance"]`, from 0 to 1, moves weight from the attention
+        at relu4_1 (fine strokes) to that at relu5_1 (coarse strokes); 0.5 is the
+        paper's sum.
 
         A piece's content has done so before; see `attend_itself`.
         """
@@ -293,12 +295,9 @@ def make_sanet(
         transfer=transfer,
         decode=decode,
         encoder_layers=STYLE_LAYERS,
-        # A result sees 118 px of a VGG-19's picture, in whole positions of relu5_1.
-        tiling=Tiling(16, 128, attend_itself),
-        controls=frozenset(
-            {"strength", "weights", "masks", "style_masks", "level_balance"}
-        ),
+        tiling=Tiling(STRIDE_PX, HALO_PX, attend_itself),
+        controls=CONTROLS,
         options=options.in_file(),
-        encoder_width=width,
+        encoder_width=options.width,
         trains_encoder=encode.is_trained,
     )

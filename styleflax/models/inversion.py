@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, ReflectConv
-from styleflax.ops.spatial import max_pool_ceil
+from styleflax.ops.conv import max_pool_ceil
 from styleflax.types import Image, Params
 
 _OFFSETS = tuple((row, column) for row in range(3) for column in range(3))

@@ -19,12 +19,14 @@ from jaxtyping import Array, Float
 
 from styleflax.config import Pooling
 from styleflax.ops.conv import (
+    average_pool_ceil,
     conv3x3_reflect,
+    max_pool_ceil,
     reflect_pad,
     upsample_conv3x3_reflect,
     valid_conv,
 )
-from styleflax.ops.spatial import Extent, average_pool_ceil, max_pool_ceil, refill
+from styleflax.ops.spatial import Extent, refill
 from styleflax.types import FeatureMaps, Image, Params
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.ops.adain import rescale
     from styleflax.ops.attention import merge_attention, partial_attention
     from styleflax.ops.color import (
         coral_recolor,
@@ -15,12 +14,15 @@ if TYPE_CHECKING:
         rgb_to_lab,
     )
     from styleflax.ops.color_match import Palette, color_palette, match_chroma
-    from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
+    from styleflax.ops.conv import (
+        average_pool_ceil,
+        conv3x3_reflect,
+        max_pool_ceil,
+        upsample_conv3x3_reflect,
+    )
     from styleflax.ops.spatial import (
         Extent,
         area_average,
-        average_pool_ceil,
-        max_pool_ceil,
         middle_half,
         reflection_pad,
         upsample_nearest,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         merge_moments,
         moments_mean_std,
         region_moments,
+        rescale,
     )
 
 __all__ = [
@@ -70,7 +73,7 @@ __getattr__, __dir__ = lazy_names(
         "Moments": "statistics",
         "Palette": "color_match",
         "area_average": "spatial",
-        "average_pool_ceil": "spatial",
+        "average_pool_ceil": "conv",
         "channel_mean_std": "statistics",
         "conv3x3_reflect": "conv",
         "coral_recolor": "color",
@@ -79,7 +82,7 @@ __getattr__, __dir__ = lazy_names(
         "lab_to_rgb": "color",
         "match_chroma": "color_match",
         "match_lab": "color",
-        "max_pool_ceil": "spatial",
+        "max_pool_ceil": "conv",
         "merge_attention": "attention",
         "merge_moments": "statistics",
         "middle_half": "spatial",
@@ -88,7 +91,7 @@ __getattr__, __dir__ = lazy_names(
         "partial_attention": "attention",
         "reflection_pad": "spatial",
         "region_moments": "statistics",
-        "rescale": "adain",
+        "rescale": "statistics",
         "rgb_to_lab": "color",
         "upsample_conv3x3_reflect": "conv",
         "upsample_nearest": "spatial",

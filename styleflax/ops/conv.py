@@ -1,4 +1,4 @@
-"""3x3 convolutions of reflection-padded feature maps, also after upsampling.
+"""3x3 convolutions of reflection-padded maps, also after upsampling, and 2x2 pools.
 
 Plain convolutions, which XLA computes and differentiates at the speed of its matrix
 products on every platform. On CPU it does with the options of `compile_cache.options`
@@ -316,6 +316,35 @@ def _phase_kernels(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "2 2 2 2 i o
 
     rows = fold(kernel)
     return jnp.moveaxis(fold(jnp.moveaxis(rows, 2, 0)), (0, 1), (1, 3))
+
+
+def max_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
+    """Returns 2x2 max pooling of stride 2 in ceil mode: sides are halved, rounded up.
+
+    The last row or column of an odd side forms windows of its own, as in the
+    network of Gatys and of Huang and Belongie.
+    """
+    if not all(isinstance(side, int) for side in x.shape[1:3]):
+        # Symbols, in a program of any size, of which parts cannot be compared.
+        end, window = ((0, 0), (0, 1), (0, 1), (0, 0)), (1, 2, 2, 1)
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, end)
+    # Four views, not lax.reduce_window, whose gradient is nine times slower on CPU.
+    odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
+    x = jnp.pad(x, odd, constant_values=-jnp.inf)
+    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
+    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
+
+
+def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
+    """Returns 2x2 average pooling of stride 2 in ceil mode; see `max_pool_ceil`.
+
+    The last row or column of an odd side is averaged over its existing positions. Gatys
+    et al. 2016 prefer averages to maxima for the optimization of pixels.
+    """
+    odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
+    x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself
+    rows = (x[:, ::2] + x[:, 1::2]) / 2
+    return (rows[:, :, ::2] + rows[:, :, 1::2]) / 2
 
 
 def doubling_conv3x3(

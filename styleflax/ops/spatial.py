@@ -1,4 +1,4 @@
-"""Padding, pooling and resampling of feature maps, for any height and width.
+"""Padding and resampling of feature maps, and their extents, for any height and width.
 
 A program compiled for one size of array serves pictures of every size, if at each
 layer what lies right of and below the picture is refilled with what a program of the
@@ -109,35 +109,6 @@ def upsample_nearest(
     shape = (b, h, factor, w, factor, c)
     repeated = jnp.broadcast_to(x[:, :, None, :, None, :], shape)
     return repeated.reshape(b, h * factor, w * factor, c)
-
-
-def max_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
-    """Returns 2x2 max pooling of stride 2 in ceil mode: sides are halved, rounded up.
-
-    The last row or column of an odd side forms windows of its own, as in the
-    network of Gatys and of Huang and Belongie.
-    """
-    if not all(isinstance(side, int) for side in x.shape[1:3]):
-        # Symbols, in a program of any size, of which parts cannot be compared.
-        end, window = ((0, 0), (0, 1), (0, 1), (0, 0)), (1, 2, 2, 1)
-        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, end)
-    # Four views, not lax.reduce_window, whose gradient is nine times slower on CPU.
-    odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
-    x = jnp.pad(x, odd, constant_values=-jnp.inf)
-    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
-    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
-
-
-def average_pool_ceil(x: Float[Array, "b h w c"]) -> Float[Array, "..."]:
-    """Returns 2x2 average pooling of stride 2 in ceil mode; see `max_pool_ceil`.
-
-    The last row or column of an odd side is averaged over its existing positions. Gatys
-    et al. 2016 prefer averages to maxima for the optimization of pixels.
-    """
-    odd = [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)]
-    x = jnp.pad(x, odd, mode="edge")  # the mean with itself is itself
-    rows = (x[:, ::2] + x[:, 1::2]) / 2
-    return (rows[:, :, ::2] + rows[:, :, 1::2]) / 2
 
 
 def area_average(

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from styleflax.training.loop import TrainingDivergedError, train
     from styleflax.training.new_style import NewStyle, new_style_config
     from styleflax.training.on_ray import train_on_ray
+    from styleflax.training.phases import validate
     from styleflax.training.step import TrainState, make_train_step
-    from styleflax.training.validation import validate
 
 __all__ = [
     "NewStyle",
@@ -35,6 +35,6 @@ __getattr__, __dir__ = lazy_names(
         "read_run": "export",
         "train": "loop",
         "train_on_ray": "on_ray",
-        "validate": "validation",
+        "validate": "phases",
     },
 )

@@ -1,15 +1,22 @@
-"""Checkpoints that are verified when they are read, and the environment they are of.
+"""What a run records as it goes: checkpoints and their environment, and metrics.
 
-Orbax writes them asynchronously and atomically, but restores flipped bits
+Orbax writes checkpoints asynchronously and atomically, but restores flipped bits
 without a word. So a digest of every leaf is written beside the state and
 compared afterwards; a step that fails is moved aside and the one before is
 taken.
+
+Metrics are JSON lines, every step exactly once, and TensorBoard if installed. What a
+clock says goes into a file of its own: the metrics of a run that was killed and resumed
+equal those of an undisturbed one, to the bit.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import logging
+import math
 import os
 import platform
 import shutil
@@ -22,6 +29,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 import styleflax
+from styleflax.files import write_file
 
 logger = logging.getLogger(__name__)
 PACKAGES = ("styleflax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "grain")
@@ -255,3 +263,80 @@ def _notes_digest(notes: Mapping[str, Any]) -> str:
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:120]
+
+
+class MetricWriter:
+    """Appends to `metrics.jsonl` of a run.
+
+    A run that was killed may have logged steps that its newest checkpoint does
+    not know and that will be taken again: they are removed when it starts.
+
+    Args:
+        workdir: The run's folder.
+        first_step: Steps from this one on are removed.
+        tensorboard: Also write TensorBoard files, where tensorboardX is there.
+    """
+
+    def __init__(self, workdir: Path, first_step: int, *, tensorboard: bool) -> None:
+        path = workdir / "metrics.jsonl"
+        _keep_before(path, first_step)
+        self._file = path.open("a", encoding="utf-8")
+        self._timing = (workdir / "timing.jsonl").open("a", encoding="utf-8")
+        self._board = _open_board(workdir, first_step) if tensorboard else None
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds one step's line; values that are not finite become null."""
+        values = {k: v if math.isfinite(v) else None for k, v in metrics.items()}
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        if self._board is not None:
+            for name, value in metrics.items():
+                self._board.add_scalar(f"train/{name}", value, step)
+
+    def write_timing(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds a line to `timing.jsonl`: how fast the run was since the last one."""
+        self._timing.write(json.dumps({"step": step, **values}) + "\n")
+        self._timing.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"timing/{name}", value, step)
+
+    def flush(self) -> None:
+        """Returns when every line is on disk; needed before a checkpoint is."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if self._board is not None:
+            self._board.flush()
+
+    def close(self) -> None:
+        """Flushes and closes."""
+        self.flush()
+        self._file.close()
+        self._timing.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_metrics(workdir: Path) -> list[dict[str, Any]]:
+    """Lines of `metrics.jsonl` in order; a half-written last line is left out."""
+    path = workdir / "metrics.jsonl"
+    lines = []
+    text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def _keep_before(path: Path, first_step: int) -> None:
+    kept = [m for m in read_metrics(path.parent) if m["step"] < first_step]
+    write_file(path, "".join(json.dumps(m) + "\n" for m in kept), sync=True)
+
+
+def _open_board(workdir: Path, first_step: int) -> Any:
+    if importlib.util.find_spec("tensorboardX") is None:
+        return None
+    import tensorboardX  # noqa: PLC0415  (an extra)
+
+    return tensorboardX.SummaryWriter(
+        str(workdir / "tensorboard"), purge_step=first_step, write_to_disk=True
+    )

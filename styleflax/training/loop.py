@@ -1,8 +1,10 @@
 """The training loop, the same in every process that takes part."""
 
+import collections
 import contextlib
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from tqdm import tqdm
 from styleflax.compile_cache.options import DETERMINISTIC, add_flag
 from styleflax.config import Config, Phase
 from styleflax.distributed import (
-    Stop,
     StopRequest,
+    exchange,
     is_first,
     on_all,
     on_first,
@@ -24,14 +26,16 @@ from styleflax.images.files import save_image
 from styleflax.memory import explain_memory_errors
 from styleflax.methods.base import Method
 from styleflax.parallel import (
+    DeviceBatches,
     all_devices,
     check_divides,
     local_view,
+    make_any,
     make_put,
     map_step,
     replicate,
 )
-from styleflax.training.phases import build_methods, remaining_phases
+from styleflax.training.phases import build_methods, remaining_phases, validate
 from styleflax.training.run import (
     MakeSampler,
     MakeScorer,
@@ -40,15 +44,13 @@ from styleflax.training.run import (
     open_run,
 )
 from styleflax.training.sources import (
-    DeviceBatches,
     cut_validation,
     open_sources,
-    phase_batches,
     sample_batch,
 )
 from styleflax.training.step import TrainState, make_schedule, make_train_step
-from styleflax.training.validation import validate
 from styleflax.training.workdir import (
+    check_place,
     check_same_config,
     check_shared,
     locked,
@@ -56,6 +58,10 @@ from styleflax.training.workdir import (
 )
 
 logger = logging.getLogger(__name__)
+
+
+_LAG_STEPS = 4
+"""Number of steps that an accelerator may lag behind the processes that feed it."""
 
 
 class TrainingDivergedError(RuntimeError):
@@ -89,7 +95,8 @@ def train(
 
     Raises:
         ValueError: If the configuration is invalid, the workdir belongs to another
-            configuration or is in use, or the processes do not agree.
+            configuration, is in use or among the pictures, or the processes do not
+            agree.
         TrainingDivergedError: If the loss stays not finite.
     """
     validate(config)
@@ -101,6 +108,7 @@ def train(
     for i, phase in enumerate(config.phases):
         parts = len(devices) * config.optimizer.accumulate_steps
         check_divides(phase.batch_size, parts, f"phases[{i}].batch_size")
+    on_first(lambda: check_place(workdir, config))
     with contextlib.ExitStack() as held:
         on_first(lambda: held.enter_context(locked(workdir)))
         on_first(lambda: open_workdir(workdir, config))
@@ -114,6 +122,58 @@ def train(
         state = _run_phases(run, state, Stop(request, devices))
     wait_for_all("everything is on disk")
     return state
+
+
+class Stop:
+    """Whether to stop after a step: the same answer in all processes.
+
+    Each says after every step whether it has been asked to stop, in a collective
+    on the devices. Where these run behind, the answer that counts is that of some
+    steps before, which has finished by then, so nothing waits.
+
+    Args:
+        request: This process's own.
+        devices: Those of all processes.
+    """
+
+    def __init__(self, request: StopRequest, devices: Sequence[jax.Device]) -> None:
+        self._request = request
+        self._decided, self._elsewhere = False, ""
+        self._any_process = make_any(devices) if jax.process_count() > 1 else None
+        self._lag_steps = 0 if devices[0].platform == "cpu" else _LAG_STEPS
+        self._answers: collections.deque[jax.Array] = collections.deque()
+
+    def __bool__(self) -> bool:
+        """Whether the processes have decided to stop; without asking any."""
+        return self._decided if self._any_process else bool(self._request.name)
+
+    @property
+    def name(self) -> str:
+        """The signal, as far as it is known here; more so after `settle`."""
+        if self._elsewhere:
+            return self._elsewhere
+        return self._request.name or "a signal to another process"
+
+    def settle(self) -> None:
+        """Sets the request of every process alike, so that all end with one code.
+
+        Ctrl-C in one is Ctrl-C in all, as a terminal or a scheduler may send it to
+        some. All must call it, once they have decided to stop.
+        """
+        names = exchange(self._request.name)
+        if not self._request.name:
+            who = next(i for i, name in enumerate(names) if name)
+            self._elsewhere = f"{names[who]} to process {who}"
+        interrupt = signal.SIGINT.name
+        self._request.name = interrupt if interrupt in names else signal.SIGTERM.name
+
+    def after_step(self) -> bool:
+        """Whether to stop now; all must call it after every step."""
+        if self._any_process:
+            self._answers.append(self._any_process(bool(self._request.name)))
+            if len(self._answers) > self._lag_steps:
+                self._decided |= bool(self._answers.popleft())
+        return bool(self)
 
 
 def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
@@ -162,10 +222,8 @@ def _run_phase(
         fresh = {k: run.optimizer.init(p) for k, p in players.items()}
         state = state._replace(opt_state=replicate(fresh, run.devices))
     pending: list[tuple[int, dict[str, Any]]] = []
-    batches = DeviceBatches(
-        phase_batches(run.config, run.sources, index, first - start),
-        make_put(run.devices, every.parallel),
-    )
+    put = make_put(run.devices, every.parallel)
+    batches = DeviceBatches(run.batches[index](first - start), put)
     for done in range(first + 1, end + 1):
         state, metrics = step(state, run.frozen, next(batches))
         if run.devices[0].platform == "cpu":

@@ -363,7 +363,7 @@ def _fit(ray: Any, trainer: Any, board: Any) -> tuple[Exception | None, str]:
         told = False
         while thread.is_alive():
             thread.join(POLL_S)
-            if request and not told:
+            if request.name and not told:
                 ray.get(board.ask_to_stop.remote(request.name))
                 told = True
     for failure in failures:

@@ -1,10 +1,9 @@
 """What a training holds open, the state that it begins with, and its scores."""
 
 import contextlib
-import functools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -27,7 +26,9 @@ from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import local_view, replicate
 from styleflax.training.checkpoint import (
     Checkpoints,
+    MetricWriter,
     describe_environment,
+    read_metrics,
     warn_of_differences,
 )
 from styleflax.training.encoder import (
@@ -37,13 +38,13 @@ from styleflax.training.encoder import (
     with_encoder,
 )
 from styleflax.training.export import model_file
-from styleflax.training.metrics import MetricWriter, read_metrics
 from styleflax.training.phases import phase_starts
 from styleflax.training.sources import (
     Pictures,
     Sources,
     check_styles,
     describe_split,
+    phase_batches,
     read_palettes,
     scored_batch,
 )
@@ -86,6 +87,7 @@ class Run(NamedTuple):
     Attributes:
         methods: The method as every phase trains it.
         num_steps: Steps of all phases.
+        batches: By phase, its batches from one of its steps on.
         draws: By phase, what `MakeSampler` made; only process 0 has them, if any.
     """
 
@@ -95,6 +97,7 @@ class Run(NamedTuple):
     num_steps: int
     devices: Sequence[jax.Device]
     sources: Sources
+    batches: Sequence[Callable[[int], Iterator[Batch]]]
     optimizer: optax.GradientTransformation
     frozen: Params
     checkpoints: Checkpoints | None
@@ -133,18 +136,20 @@ def open_run(
     method = with_encoder(method, encoder)
     notes = _notes(config, devices, pictures, method, encoder)
     optimizer = make_optimizer(config.optimizer)
-    create = functools.partial(
-        create_state,
-        method,
-        optimizer,
-        config.seed,
-        with_average=config.optimizer.ema > 0,
+
+    def create() -> TrainState:
+        has_average = config.optimizer.ema > 0
+        return create_state(method, optimizer, config.seed, with_average=has_average)
+
+    template = create() if is_first() else _zeros(jax.eval_shape(create))
+
+    def make_first() -> TrainState:
+        return _start(config, method, template, encoder, sources)
+
+    opened = on_first(
+        lambda: _begin(config.run, workdir, template, notes, make_first, held)
     )
-    state = create() if is_first() else _zeros(jax.eval_shape(create))
-    make_first = functools.partial(_start, config, method, state, encoder, sources)
-    opening = (config.run, workdir, state, notes, make_first, held)
-    opened = on_first(functools.partial(_begin, *opening))
-    checkpoints, state, writer = opened or (None, state, None)
+    checkpoints, state, writer = opened or (None, template, None)
     run = Run(
         config=config,
         workdir=workdir,
@@ -152,6 +157,7 @@ def open_run(
         num_steps=phase_starts(config.phases)[-1],
         devices=devices,
         sources=sources,
+        batches=[phase_batches(config, sources, i) for i in range(len(methods))],
         optimizer=optimizer,
         # In the file of the encoder: other parts that the method freezes.
         frozen=replicate(

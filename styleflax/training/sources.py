@@ -1,9 +1,8 @@
-"""The pictures of a run, as batches that wait on the devices."""
+"""The pictures of a run: their sources, the part held out, and batches of phases."""
 
-import collections
 import contextlib
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from styleflax.config import Config
-from styleflax.datasets.manifest import make_manifest
+from styleflax.datasets.manifest import make_manifest, split_digest, split_sources
 from styleflax.datasets.pipeline import (
     PairStream,
     PictureSource,
@@ -20,7 +19,6 @@ from styleflax.datasets.pipeline import (
     make_pair_stream,
 )
 from styleflax.datasets.sources import open_source
-from styleflax.datasets.split import split_digest, split_sources
 from styleflax.distributed import on_all, on_first
 from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError
@@ -34,38 +32,6 @@ from styleflax.training.device_dataset import (
     load_device_images,
 )
 from styleflax.training.workdir import check_pictures, recorded_rules
-
-AHEAD = 1
-"""Batches on the devices in addition to the one in use; each costs its uint8 pixels."""
-
-
-class DeviceBatches:
-    """Batches that are on their way to the devices while the step before runs.
-
-    Where steps are dispatched without waiting for them (on GPU and TPU), the time
-    spent here overlaps with the devices' work, so that it bounds from above how
-    long they are idle for want of data.
-    """
-
-    def __init__(self, batches: Iterator[Batch], put: Callable[[Batch], Any]) -> None:
-        self._batches, self._put = batches, put
-        self._queue: collections.deque[Any] = collections.deque()
-        self._waited_s, self._since = 0.0, time.perf_counter()
-
-    def __next__(self) -> Any:
-        """The next batch, as `put` made it."""
-        start = time.perf_counter()
-        while len(self._queue) <= AHEAD:
-            self._queue.append(self._put(next(self._batches)))
-        self._waited_s += time.perf_counter() - start
-        return self._queue.popleft()
-
-    def take_wait_share(self) -> float:
-        """Share of the time since the last call that was spent in `next`, 0 to 1."""
-        now = time.perf_counter()
-        share = self._waited_s / max(now - self._since, 1e-9)
-        self._waited_s, self._since = 0.0, now
-        return share
 
 
 def read_palettes(
@@ -220,25 +186,30 @@ def check_styles(config: Config, method: Method, sources: Sources) -> None:
 
 
 def phase_batches(
-    config: Config, sources: Sources, index: int, first: int
-) -> Iterator[Batch]:
-    """This process's shares of a phase's batches from its step `first` on.
+    config: Config, sources: Sources, index: int
+) -> Callable[[int], Iterator[Batch]]:
+    """`batches(first)`: this process's shares of a phase's batches from a step on.
 
-    Each phase has its own order.
+    Each phase has its own order. Pictures that are held on the device are decoded when
+    `batches` is called, since there may be room for those of one phase alone.
     """
-    run = config.run
-    stream = _stream(
-        config,
-        sources,
-        index,
-        config.seed + index,
-        share=(jax.process_index(), jax.process_count()),
-        style_px=config.data.style_px,
-    )
-    if isinstance(stream, DevicePairs):
-        return stream.iterate(first)
-    return stream.iterate(
-        first, num_workers=run.num_workers, num_threads=run.num_threads
+
+    def open_stream() -> PairStream | DevicePairs:
+        return _stream(
+            config,
+            sources,
+            index,
+            config.seed + index,
+            share=(jax.process_index(), jax.process_count()),
+            style_px=config.data.style_px,
+        )
+
+    if config.data.on_device:
+        return lambda first: open_stream().iterate(first)
+    stream, run = open_stream(), config.run
+    assert isinstance(stream, PairStream)
+    return partial(
+        stream.iterate, num_workers=run.num_workers, num_threads=run.num_threads
     )
 
 

@@ -19,7 +19,14 @@ from styleflax.datasets.manifest import (
 from styleflax.datasets.sources import split_spec
 from styleflax.distributed import exchange, is_first, on_all, on_first
 from styleflax.files import locked_file, write_file
-from styleflax.images.listing import RULES, RULES_OF_0_1, Rules, read_rules
+from styleflax.images.listing import (
+    RULES,
+    RULES_OF_0_1,
+    Rules,
+    check_out_folder,
+    check_outside,
+    read_rules,
+)
 
 FREE = ("run.", "data.data_dir", "data.manual_dir")
 """Fields that change how a run is carried out but not its result."""
@@ -63,6 +70,21 @@ def locked(workdir: Path) -> Iterator[None]:
     refusal = f"another training uses the workdir {workdir}"
     with locked_file(workdir / ".lock", refusal):
         yield
+
+
+def check_place(workdir: Path, config: Config) -> None:
+    """Refuses a new folder that is a file's name, or whose samples would be data.
+
+    Raises:
+        ValueError: Says which.
+    """
+    check_out_folder(workdir, "--workdir")
+    if (workdir / "config.json").is_file():
+        return
+    specs = [*split_spec(config.data.content), *split_spec(config.data.style)]
+    pairs = (spec.partition(":") for spec in specs)
+    folders = [Path(path).expanduser() for _, colon, path in pairs if colon]
+    check_outside(workdir, folders, "--workdir")
 
 
 def open_workdir(workdir: Path, config: Config) -> None:

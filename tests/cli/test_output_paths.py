@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from styleflax.inference.folders import outputs as output_paths
+from styleflax.images.listing import check_out_folder
 from styleflax.inference.folders.outputs import pair_names
 from styleflax.inference.folders.sources import Source
 
@@ -269,6 +269,6 @@ def test_model_files_are_called_what_they_are(refuses, tmp_path, name):
 
 def test_folders_of_other_commands_pass(tmp_path):
     for name in ("out", "v1.2", "imagenet.stylized"):
-        output_paths.check_out_folder(tmp_path / name)
+        check_out_folder(tmp_path / name)
     (tmp_path / "x.png").mkdir()
-    output_paths.check_out_folder(tmp_path / "x.png")
+    check_out_folder(tmp_path / "x.png")

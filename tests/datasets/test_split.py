@@ -2,14 +2,14 @@ import pickle
 
 import pytest
 
-from styleflax.datasets.pipeline import Concatenated, FilePictures
-from styleflax.datasets.split import (
+from styleflax.datasets.manifest import (
     Subset,
     file_name,
     name_rule,
     split_digest,
     split_sources,
 )
+from styleflax.datasets.pipeline import Concatenated, FilePictures
 
 
 class Named:

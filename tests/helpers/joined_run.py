@@ -20,8 +20,9 @@ from tiny_run import make_pictures, make_tiny
 
 from styleflax import methods
 from styleflax.cli import train as command
-from styleflax.distributed import Stop, joined_processes
+from styleflax.distributed import joined_processes
 from styleflax.training import loop, run, workdir
+from styleflax.training.loop import Stop
 
 
 def send_signal_after(steps, number):

@@ -17,8 +17,8 @@ def train_here(variables, config, workdir, request=None):
     import joined_run
 
     from styleflax import methods
-    from styleflax.distributed import Stop
     from styleflax.training import loop
+    from styleflax.training.loop import Stop
 
     os.environ.update(variables)  # the workers have the cluster's, not the driver's
     methods.METHODS["tiny"] = joined_run.make_tiny

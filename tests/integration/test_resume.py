@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from styleflax.training.metrics import read_metrics
+from styleflax.training.checkpoint import read_metrics
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

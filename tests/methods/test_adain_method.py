@@ -7,7 +7,7 @@ import pytest
 from styleflax.config import Arithmetic
 from styleflax.methods.adain import DEEPEST
 from styleflax.methods.base import Controls, Variables, plain_controls, stylize
-from styleflax.ops.adain import adain
+from styleflax.ops.statistics import adain
 
 ENCODER = numpy_adain.random_encoder()
 DECODER = numpy_adain.random_decoder()

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.ops.conv import conv3x3_reflect, upsample_conv3x3_reflect
-from styleflax.ops.spatial import Extent, max_pool_ceil, refill
+from styleflax.ops.conv import conv3x3_reflect, max_pool_ceil, upsample_conv3x3_reflect
+from styleflax.ops.spatial import Extent, refill
 
 SIZE = 8
 SIZES = [(1, 1), (1, 5), (2, 8), (5, 7), (7, 3), (8, 8)]

@@ -4,13 +4,8 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.ops.spatial import (
-    area_average,
-    average_pool_ceil,
-    max_pool_ceil,
-    reflection_pad,
-    upsample_nearest,
-)
+from styleflax.ops.conv import average_pool_ceil, max_pool_ceil
+from styleflax.ops.spatial import area_average, reflection_pad, upsample_nearest
 
 RNG = np.random.default_rng(2)
 SIDES = [(1, 1), (1, 4), (2, 3), (5, 2), (6, 7), (16, 16)]

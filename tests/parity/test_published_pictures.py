@@ -10,8 +10,7 @@ from styleflax.inference.model import build_model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables, plain_controls, stylize
 from styleflax.models.vgg import VGG, Decoder
-from styleflax.ops.adain import adain
-from styleflax.ops.statistics import channel_mean_std
+from styleflax.ops.statistics import adain, channel_mean_std
 from styleflax.weights.published.convert import export_published
 from styleflax.weights.store import load_model, save_model
 

@@ -12,8 +12,7 @@ import pytest
 from styleflax.config import Optimizer
 from styleflax.methods.base import Variables
 from styleflax.parallel import local_devices, map_step, replicate
-from styleflax.training.checkpoint import Checkpoints, leaf_digests
-from styleflax.training.metrics import read_metrics
+from styleflax.training.checkpoint import Checkpoints, leaf_digests, read_metrics
 from styleflax.training.step import (
     create_state,
     make_optimizer,

@@ -11,8 +11,7 @@ import pytest
 from styleflax import memory, methods
 from styleflax.memory import NotEnoughMemoryError
 from styleflax.training import loop
-from styleflax.training.checkpoint import leaf_digests
-from styleflax.training.metrics import read_metrics
+from styleflax.training.checkpoint import leaf_digests, read_metrics
 from styleflax.weights.store import load_model, save_model
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from styleflax.training.metrics import MetricWriter, read_metrics
+from styleflax.training.checkpoint import MetricWriter, read_metrics
 
 
 def write(workdir, steps, first_step=1, *, tensorboard=False):

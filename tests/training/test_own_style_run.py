@@ -11,9 +11,8 @@ from styleflax.config import Config, Data, Phase, Run, Schedule
 from styleflax.inference.samples import make_sampler
 from styleflax.ops.color_match import TO_CHROMA
 from styleflax.training import loop
-from styleflax.training.checkpoint import leaf_digests
+from styleflax.training.checkpoint import leaf_digests, read_metrics
 from styleflax.training.export import read_run
-from styleflax.training.metrics import read_metrics
 from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import ModelFile, load_model, save_model
 

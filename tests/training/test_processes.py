@@ -11,8 +11,7 @@ import pytest
 from two_processes import by_open_mpi, by_slurm, codes
 
 from styleflax.training import run as run_module
-from styleflax.training.checkpoint import Checkpoints
-from styleflax.training.metrics import read_metrics
+from styleflax.training.checkpoint import Checkpoints, read_metrics
 from styleflax.training.step import create_state
 
 NO_NOISE = ("--config.phases[1].losses.noise=0",)

@@ -14,10 +14,9 @@ from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables
 from styleflax.models.vgg import VGG
 from styleflax.training import loop
-from styleflax.training.checkpoint import leaf_digests
+from styleflax.training.checkpoint import leaf_digests, read_metrics
 from styleflax.training.encoder import start_from
 from styleflax.training.export import read_run
-from styleflax.training.metrics import read_metrics
 from styleflax.weights.store import load_model, save_model
 
 # relu4_1 of a crop is 3x3: odd.

@@ -7,9 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.training import loop
-from styleflax.training.checkpoint import Checkpoints, leaf_digests
-from styleflax.training.metrics import read_metrics
+from styleflax.training import loop, run
+from styleflax.training.checkpoint import Checkpoints, leaf_digests, read_metrics
 from styleflax.training.run import Scorer
 from styleflax.weights.store import load_model
 
@@ -43,14 +42,14 @@ def train_scored(train_tiny, pictures, monkeypatch):
     """`train(config, workdir, make_scorer)`, with pictures that have names."""
     named = tuple(map(Named, pictures))
     seen = []
-    batches = loop.phase_batches
+    batches = run.phase_batches
 
     def watched(config, sources, *others):
         seen.append(sources)
         return batches(config, sources, *others)
 
     monkeypatch.setattr(loop, "open_sources", lambda *_: named)
-    monkeypatch.setattr(loop, "phase_batches", watched)
+    monkeypatch.setattr(run, "phase_batches", watched)
 
     def train(config, workdir, make_scorer=None):
         return train_tiny(config, workdir, make_scorer=make_scorer)

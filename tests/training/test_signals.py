@@ -5,15 +5,15 @@ import threading
 import jax
 import pytest
 
-from styleflax import distributed as signals
-from styleflax.distributed import Stop, StopRequest, stop_on_signals
+from styleflax.distributed import StopRequest, stop_on_signals
+from styleflax.training import loop
+from styleflax.training.loop import Stop
 
 
 def test_a_signal_sets_the_request_and_names_itself():
     with stop_on_signals() as stop:
-        assert not stop
+        assert stop.name == ""
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop
         assert stop.name == "SIGTERM"
 
 
@@ -42,17 +42,17 @@ def test_handlers_are_put_back():
     assert [signal.getsignal(number) for number in numbers] == before
 
 
-def test_beside_the_main_thread_the_request_stays_false():
+def test_beside_the_main_thread_the_request_stays_empty():
     requests = []
 
     def body():
         with stop_on_signals() as stop:
-            requests.append(bool(stop))
+            requests.append(stop.name)
 
     thread = threading.Thread(target=body)
     thread.start()
     thread.join()
-    assert requests == [False]
+    assert requests == [""]
 
 
 def test_a_process_alone_stops_as_it_is_asked():
@@ -72,22 +72,22 @@ class Accelerator:
 def test_behind_an_accelerator_the_answer_is_that_of_some_steps_before(monkeypatch):
     asked = []
     answers = iter([False, True] + [False] * 9)  # another process, after two steps
-    monkeypatch.setattr(signals.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(loop.jax, "process_count", lambda: 2)
     monkeypatch.setattr(
-        signals, "make_any", lambda _: lambda own: asked.append(own) or next(answers)
+        loop, "make_any", lambda _: lambda own: asked.append(own) or next(answers)
     )
     request = StopRequest()
     stop = Stop(request, [Accelerator()])
     request.name = "SIGINT"
-    lag = signals._LAG_STEPS
+    lag = loop._LAG_STEPS
     assert [stop.after_step() for _ in range(lag + 2)] == [False] * (lag + 1) + [True]
     assert stop
     assert asked == [True] * (lag + 2)
 
 
 def test_a_stop_that_others_asked_for_has_no_name(monkeypatch):
-    monkeypatch.setattr(signals.jax, "process_count", lambda: 2)
-    monkeypatch.setattr(signals, "make_any", lambda _: lambda own: True)
+    monkeypatch.setattr(loop.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(loop, "make_any", lambda _: lambda own: True)
     stop = Stop(StopRequest(), jax.devices())
     assert not stop
     assert stop.after_step()
@@ -105,7 +105,7 @@ def test_a_stop_that_others_asked_for_has_no_name(monkeypatch):
     ],
 )
 def test_ctrl_c_in_one_process_is_ctrl_c_in_all(monkeypatch, own, others, name, told):
-    monkeypatch.setattr(signals, "exchange", lambda _: others)
+    monkeypatch.setattr(loop, "exchange", lambda _: others)
     request = StopRequest()
     request.name = own
     stop = Stop(request, jax.devices())

@@ -9,8 +9,8 @@ import pytest
 from styleflax.cli.train import parse_arguments
 from styleflax.inference.stylizer import Stylizer
 from styleflax.training import loop
+from styleflax.training.checkpoint import read_metrics
 from styleflax.training.export import read_run
-from styleflax.training.metrics import read_metrics
 from styleflax.weights.store import save_model
 
 OTHERS = ("smoke_johnson", "smoke_cin", "smoke_sanet")

@@ -13,10 +13,9 @@ from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.models.vgg import scale_widths
 from styleflax.training import loop
-from styleflax.training.checkpoint import leaf_digests
+from styleflax.training.checkpoint import leaf_digests, read_metrics
 from styleflax.training.encoder import open_encoder, start_from, with_encoder
 from styleflax.training.export import read_run
-from styleflax.training.metrics import read_metrics
 from styleflax.training.phases import build_methods
 from styleflax.training.sources import open_sources
 from styleflax.weights.store import load_model, save_model

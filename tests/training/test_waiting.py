@@ -4,9 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from styleflax.parallel import local_devices, make_put, map_step, replicate
-from styleflax.training import sources as waiting
-from styleflax.training.sources import DeviceBatches
+from styleflax import parallel
+from styleflax.parallel import (
+    DeviceBatches,
+    local_devices,
+    make_put,
+    map_step,
+    replicate,
+)
 
 
 def test_batches_come_in_order_and_one_is_ahead():
@@ -18,7 +23,7 @@ def test_batches_come_in_order_and_one_is_ahead():
 
 def test_share_is_the_time_spent_waiting_since_it_was_last_asked(monkeypatch):
     clock = itertools.accumulate([10.0, 2.0, 3.0, 7.0, 8.0, 0.0, 4.0])
-    monkeypatch.setattr(waiting.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(parallel.time, "perf_counter", lambda: next(clock))
     batches = DeviceBatches(itertools.count(), lambda i: i)  # at 10
     next(batches)  # from 12 to 15
     assert batches.take_wait_share() == pytest.approx(3 / 12)  # at 22

@@ -12,6 +12,7 @@ from styleflax.training import encoder, workdir
 from styleflax.training.workdir import (
     MANIFEST,
     check_pictures,
+    check_place,
     check_same_config,
     has_begun,
     locked,
@@ -36,6 +37,20 @@ def test_a_new_folder_gets_the_whole_configuration(tmp_path):
     stored = json.loads((tmp_path / "a" / "b" / "config.json").read_text())
     assert stored == json.loads(json.dumps(dataclasses.asdict(config)))
     assert (tmp_path / "a" / "b" / "samples").is_dir()
+
+
+def test_a_new_folder_among_the_pictures_or_of_a_files_name_is_refused(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    config = one_phase(10, data=Data(content=f"sample_photos+image_folder:{photos}"))
+    with pytest.raises(ValueError, match=r"--workdir must be outside .*photos"):
+        check_place(photos / "run", config)
+    with pytest.raises(ValueError, match="--workdir must be a folder, got a file's"):
+        check_place(tmp_path / "run.zip", config)
+    check_place(tmp_path / "run", config)
+    (photos / "run").mkdir()
+    (photos / "run" / "config.json").touch()
+    check_place(photos / "run", config)  # begun by an older version
 
 
 def test_another_configuration_is_refused_with_all_differences(tmp_path):

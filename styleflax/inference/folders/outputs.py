@@ -8,19 +8,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image as PillowImage
-
 from styleflax.files import MAX_NAME_BYTES, is_within, make_folder, short_stem
 from styleflax.images.files import SUFFIXES_WRITTEN, save_options
-from styleflax.images.listing import IMAGE_SUFFIXES, ExcludedPath
+from styleflax.images.listing import (
+    FILE_SUFFIXES,
+    ExcludedPath,
+    file_suffix,
+    is_file_suffix,
+)
 from styleflax.images.unread import VIDEO_SUFFIXES
 from styleflax.inference.folders.records import record_path
 from styleflax.inference.folders.sources import DASH, Pair, Row, Source
 
-_OTHER_SUFFIXES = VIDEO_SUFFIXES | {
-    *(".safetensors", ".style", ".pth", ".pt", ".h5", ".npz"),
-    *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
-}
 _LIKENESS = 0.6
 """Share of letters by which a suffix counts as another one mistyped."""
 _SUFFIX_LENGTHS = range(3, 7)  # with the dot
@@ -38,7 +37,7 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
     """
     if out.is_dir():
         return
-    suffix = _suffix(out)
+    suffix = file_suffix(out)
     if suffix in VIDEO_SUFFIXES:
         raise ValueError(
             f"-o must be an image file or a folder, got the video {str(out)!r}; use "
@@ -52,7 +51,7 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
             f"a folder of this name, create it first: mkdir {str(out)!r}"
         )
     likely = suffix[1:].isalpha() and len(suffix) in _SUFFIX_LENGTHS and is_one
-    if likely or _is_file_suffix(suffix):
+    if likely or is_file_suffix(suffix):
         raise ValueError(
             f"cannot write {str(out)!r}: the suffix of a file must be one of "
             f"{_listed(SUFFIXES_WRITTEN)}; to write to a folder of this name, create "
@@ -82,7 +81,7 @@ def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
     Raises:
         ValueError: If it does not; names the suffix that was likely meant.
     """
-    suffix = _suffix(out)
+    suffix = file_suffix(out)
     if out.suffix.lower() in allowed:
         return
     meant = _find_meant(suffix, allowed)
@@ -104,33 +103,6 @@ def check_not_taken(out: Path, *, overwrite: bool) -> None:
         raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists already; use --overwrite to replace it")
-
-
-def check_out_folder(out: Path, flag: str = "-o") -> None:
-    """Refuses the name of a file where a folder is to be written.
-
-    Raises:
-        ValueError: If it ends as files do and is no folder yet, or is a file.
-    """
-    if out.is_dir():
-        return
-    if out.exists() or _is_file_suffix(_suffix(out)):
-        kind = "a file" if out.exists() else "a file's name"
-        raise ValueError(f"{flag} must be a folder, got {kind}: {str(out)!r}")
-
-
-def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
-    """Refuses a result within the folders that it is made of.
-
-    Raises:
-        ValueError: If it is in one of them.
-    """
-    for folder in folders:
-        if folder.is_dir() and is_within(out, folder):
-            raise ValueError(
-                f"{flag} must be outside {str(folder)!r}, got {str(out)!r}, as the "
-                "next run would read its own results"
-            )
 
 
 def without_results(
@@ -203,24 +175,14 @@ def _without_recorded(
     return [s for s in sources if s.path not in results]
 
 
-def _suffix(path: Path) -> str:
-    """The suffix in lower case, without what slipped in behind it."""
-    return Path(path.name.rstrip(" .")).suffix.lower()
-
-
 def _find_meant(suffix: str, allowed: Collection[str]) -> str | None:
     if len(suffix) < _SUFFIX_LENGTHS.start:
         return None
-    known = IMAGE_SUFFIXES | _OTHER_SUFFIXES
+    known = FILE_SUFFIXES
     if suffix in known and suffix not in allowed:
         return None
     matches = difflib.get_close_matches(suffix, sorted(allowed), 1, _LIKENESS)
     return matches[0] if matches else None
-
-
-def _is_file_suffix(suffix: str) -> bool:
-    known = IMAGE_SUFFIXES | _OTHER_SUFFIXES | SUFFIXES_WRITTEN
-    return suffix in known or suffix in PillowImage.registered_extensions()
 
 
 def _with_suffix(path: Path, suffix: str) -> str:

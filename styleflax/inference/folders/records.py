@@ -24,7 +24,7 @@ from styleflax.memory import describe_error
 
 logger = logging.getLogger(__name__)
 
-Asked = Mapping[str, Any]
+Request = Mapping[str, Any]
 """What a result follows from, by name, as JSON has it."""
 State = Literal["missing", "complete", "damaged", "stale"]
 PHOTO = "photo"
@@ -41,12 +41,12 @@ def staged_path(target: Path) -> Path:
     return target.with_name(f".{target.stem}.part{target.suffix}")
 
 
-def write_record(target: Path, asked: Asked, digest: str) -> None:
+def write_record(target: Path, request: Request, digest: str) -> None:
     """Writes a result's record, whole or not at all.
 
     Args:
         target: The result, which is to get its name next.
-        asked: What it follows from.
+        request: What it follows from.
         digest: Digest of its bytes, see `digest_bytes`.
 
     Raises:
@@ -54,26 +54,26 @@ def write_record(target: Path, asked: Asked, digest: str) -> None:
     """
     path = record_path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps({"asked": asked, "sha256": digest}))
+    write_file(path, json.dumps({"asked": request, "sha256": digest}))
 
 
-def publish(target: Path, asked: Asked) -> None:
+def publish(target: Path, request: Request) -> None:
     """Records a result that is complete at `staged_path`, and gives it its name.
 
     Raises:
         OSError: If a file cannot be written.
     """
     staged = staged_path(target)
-    write_record(target, asked, digest_file(staged))
+    write_record(target, request, digest_file(staged))
     staged.replace(target)
 
 
-def find_state(target: Path, asked: Asked) -> State:
+def find_state(target: Path, request: Request) -> State:
     """Returns how far a result is.
 
     Args:
         target: Where it is, or will be.
-        asked: What it is to follow from.
+        request: What it is to follow from.
 
     Returns:
         "missing"; "complete"; "damaged" if it is not what its record describes; or
@@ -96,7 +96,7 @@ def find_state(target: Path, asked: Asked) -> State:
         return "missing"
     if not target.is_file():
         return "missing"
-    now = json.loads(json.dumps(dict(asked)))
+    now = json.loads(json.dumps(dict(request)))
     different = sorted(
         k for k in recorded.keys() | now.keys() if recorded.get(k) != now.get(k)
     )
@@ -174,12 +174,12 @@ class Recorder:
         self._weights, self._ways = weights, ways
         self._digest = functools.cache(digest_file)
 
-    def asked(
+    def request(
         self,
         photo: Source | Path,
         styles: Sequence[Source],
         controls: Mapping[str, Any],
-    ) -> Asked:
+    ) -> Request:
         """Everything that a result of this photograph follows from.
 
         Args:
@@ -214,7 +214,7 @@ class Recorder:
         return self._digest(find_model(self._weights))
 
 
-def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
+def find_states(request: Mapping[Path, Request]) -> dict[Path, State]:
     """How far every result is, see `records.find_state`.
 
     Raises:
@@ -222,7 +222,7 @@ def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
         FileExistsError: If some have no record.
     """
     states, refusals = {}, []
-    for target, of_target in asked.items():
+    for target, of_target in request.items():
         try:
             states[target] = find_state(target, of_target)
         except (ValueError, FileExistsError) as error:

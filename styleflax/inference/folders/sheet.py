@@ -51,7 +51,7 @@ class Cells:
         self._folder = out.with_name(f".{out.name}.cells")
         names = pair_names([*job.targets], self._folder)
         self._files = dict(zip(job.targets, names, strict=True))
-        self._asked = {pair: dict(job.asked(pair)) for pair in job.targets}
+        self._asked = {pair: dict(job.request(pair)) for pair in job.targets}
         self._page = {**plain(job.controls), **ways, "the pictures": self._digests()}
 
     def begin(self) -> None:
@@ -73,8 +73,8 @@ class Cells:
         Raises:
             ValueError: If they were made otherwise than is asked for now.
         """
-        asked = {file: self._asked[pair] for pair, file in self._files.items()}
-        states = find_states(asked)
+        request = {file: self._asked[pair] for pair, file in self._files.items()}
+        states = find_states(request)
         return {
             pair: load_image_u8(file, max_megapixels=self._job.max_megapixels)
             for pair, file in self._files.items()

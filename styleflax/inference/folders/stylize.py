@@ -26,9 +26,9 @@ from styleflax.inference.controls import ControlArguments, Plan, make_plan
 from styleflax.inference.folders.outputs import find_targets
 from styleflax.inference.folders.pairs import Given, all_rows, group_rows
 from styleflax.inference.folders.records import (
-    Asked,
     DiskFullError,
     Recorder,
+    Request,
     Watcher,
     check_resume,
     digest_bytes,
@@ -83,10 +83,10 @@ class Job(NamedTuple):
     left_out: Sequence[ExcludedPath] = ()
     recorder: Recorder | None = None
 
-    def asked(self, pair: Pair) -> Asked:
+    def request(self, pair: Pair) -> Request:
         """Everything that the result of a pair follows from; there is a recorder."""
         assert self.recorder is not None
-        return self.recorder.asked(*pair, self.controls)
+        return self.recorder.request(*pair, self.controls)
 
 
 ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
@@ -375,7 +375,7 @@ def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
         if not job.overwrite and target.exists():
             raise FileExistsError(f"{str(target)!r} exists already; use --overwrite")
         data = encode_picture(picture, suffix)
-        write_record(target, job.asked(pair), digest_bytes(data))
+        write_record(target, job.request(pair), digest_bytes(data))
         write_whole(target, data)
     except OSError as error:
         if is_disk_full(error):
@@ -390,8 +390,10 @@ def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path
         ValueError: If results were made otherwise than is asked for now.
         FileExistsError: If existing files have no record.
     """
-    asked = {target: job.asked(p) for job in jobs for p, target in job.targets.items()}
-    states = find_states(asked)
+    request = {
+        target: job.request(p) for job in jobs for p, target in job.targets.items()
+    }
+    states = find_states(request)
     left: list[Job] = []
     skipped: list[tuple[Pair, Path]] = []  # a pair may come with several strengths
     for job in jobs:

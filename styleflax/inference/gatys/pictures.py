@@ -143,7 +143,9 @@ def optimize_picture(
         raise ValueError(
             f"{', '.join(plan.extras)}: available for trained methods only"
         )
-    check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
+    check_settings(
+        settings, guided=bool({"masks", "style_masks"} & plan.used_controls())
+    )
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
     masks = make_region_masks(plan.mask_set, height, width, one.alpha)

@@ -16,13 +16,14 @@ from styleflax.images.decoding import ImageError
 from styleflax.images.listing import (
     IMAGE_SUFFIXES,
     ExcludedPath,
+    check_out_folder,
+    check_outside,
     describe_excluded,
     has_image_suffix,
     list_folder,
 )
 from styleflax.images.read import read_picture
 from styleflax.images.unread import VIDEO_SUFFIXES
-from styleflax.inference.folders.outputs import check_out_folder, check_outside
 from styleflax.inference.video.animation import (
     ANIMATION_SUFFIXES,
     AnimationReader,

@@ -49,7 +49,7 @@ def export_published(model: ModelFile, folder: Path) -> list[Path]:
 
     Args:
         model: As loaded.
-        folder: Made where it is missing.
+        folder: VideoResult where it is missing.
 
     Returns:
         The files written.
@@ -83,7 +83,7 @@ def export_encoder(
 
     Args:
         model: As loaded.
-        folder: Made where it is missing.
+        folder: VideoResult where it is missing.
         to: `torchvision` writes vgg16.pth or vgg19.pth, `keras` an .h5.
 
     Raises:
