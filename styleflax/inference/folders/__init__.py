@@ -1,4 +1,4 @@
-"""Folders of photos in many styles: files in, files out."""
+"""Stylizing folders of photos in many styles."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Where results go: names, folders, and mistakes that are found before any work."""
+"""Names and folders of results, checked before any work starts."""
 
 import difflib
 import itertools
@@ -21,19 +21,19 @@ from styleflax.inference.folders.records import record_path
 from styleflax.inference.folders.sources import DASH, Pair, Row, Source
 
 _LIKENESS = 0.6
-"""Share of letters by which a suffix counts as another one mistyped."""
+"""Least similarity by which a suffix counts as another one mistyped."""
 _SUFFIX_LENGTHS = range(3, 7)  # with the dot
 
 
 def check_file_or_folder(out: Path, *, is_one: bool) -> None:
-    """Refuses a path that is neither the name of a picture nor that of a folder.
+    """Refuses a path that is suitable neither for an image file nor for a folder.
 
     Args:
-        out: What is to be written; nothing is there of that name, or a folder.
-        is_one: Whether one picture is to be written, so that a file is likely meant.
+        out: Path of the results; it does not exist, or is a folder.
+        is_one: Whether there is a single result, so that a file is likely intended.
 
     Raises:
-        ValueError: If its suffix is a picture's mistyped, or that of another file.
+        ValueError: If the suffix is probably mistyped, or is that of another file.
     """
     if out.is_dir():
         return
@@ -60,10 +60,14 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
 
 
 def check_picture_file(out: Path, *, overwrite: bool) -> None:
-    """Refuses what cannot become the file of a picture.
+    """Refuses a path that is not suitable for an image file.
+
+    Args:
+        out: Path of the result.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: If its suffix is none that is written, or it is a folder.
+        ValueError: If the suffix is not that of a writable format, or it is a folder.
         FileExistsError: If there is such a file, and `overwrite` is not set.
     """
     check_suffix(out, SUFFIXES_WRITTEN)
@@ -71,15 +75,15 @@ def check_picture_file(out: Path, *, overwrite: bool) -> None:
 
 
 def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
-    """Refuses a file whose name does not end in one of these suffixes.
+    """Refuses a file whose suffix is not allowed.
 
     Args:
-        out: The file to be written.
-        allowed: Suffixes in lower case.
-        hint: What to do about it, at the end of the message.
+        out: Path of the file to write.
+        allowed: Allowed suffixes, in lower case.
+        hint: Advice at the end of the error.
 
     Raises:
-        ValueError: If it does not; names the suffix that was likely meant.
+        ValueError: If the suffix is not allowed; the error suggests a similar one.
     """
     suffix = file_suffix(out)
     if out.suffix.lower() in allowed:
@@ -93,7 +97,7 @@ def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
 
 
 def check_not_taken(out: Path, *, overwrite: bool) -> None:
-    """Refuses a file that cannot be written because something is there.
+    """Refuses a path of a file that exists already.
 
     Raises:
         ValueError: If there is a folder of this name.
@@ -112,21 +116,21 @@ def without_results(
     name: str,
     left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
-    """Returns the pictures without those that earlier runs have written.
+    """Returns the images without results of earlier runs.
 
-    These are what is in `out`, and pictures that have a record beside them. Pictures
-    that were given by their own names stay, as do those of a folder of nothing but
-    results.
+    Results are the images in `out`, and images with a record next to them. Images that
+    were given by their own names are retained, as are those of a folder that contains
+    only results.
 
     Args:
-        sources: What `expand` has made of `given`.
-        given: Files and folders, as they stand on the command line.
-        out: A file or folder to be written.
-        name: How messages call the pictures.
-        left_out: What is not among them is added to this list.
+        sources: The images of `given`, as returned by `expand`.
+        given: Files and folders of the command line.
+        out: File or folder of the results.
+        name: Name of the images in messages.
+        left_out: List to which excluded paths are added.
 
     Raises:
-        ValueError: If `out` is one of the folders, or no picture remains.
+        ValueError: If `out` is one of the folders, or no image remains.
     """
     sources = _without_recorded(sources, given, left_out)
     around = [path for path in given if path.is_dir() and is_within(out, path)]
@@ -158,7 +162,7 @@ def _without_recorded(
     given: Sequence[Path],
     left_out: list[ExcludedPath] | None,
 ) -> Sequence[Source]:
-    """The pictures without results of earlier runs, wherever in a folder these are."""
+    """Returns the images without those that have a record of an earlier run."""
     folders = [path for path in given if path.is_dir()]
     results: set[Path] = set()
     for folder in folders:
@@ -194,7 +198,7 @@ def _listed(suffixes: Collection[str]) -> str:
 
 
 _NUMBER_BYTES = 8
-"""Room for the numbers of names that would be the same."""
+"""Bytes reserved for numbers that make equal names distinct."""
 
 
 def find_targets(
@@ -204,13 +208,13 @@ def find_targets(
     suffix: str | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Returns the file for every picture, or `DASH`; makes the folder they go to.
+    """Returns the file of every result, or `DASH`; creates the folder of results.
 
     Args:
-        rows: What is to be made.
+        rows: The results.
         out: A file, a folder, or `DASH`.
-        suffix: The format asked for, as ".jpg".
-        overwrite: Whether files may be there.
+        suffix: Suffix of the requested format, for example ".jpg".
+        overwrite: Whether existing files may be replaced.
 
     Raises:
         ValueError: If two results have one file, or a format cannot be written.
@@ -248,15 +252,15 @@ def pair_names(
     suffix: str = ".png",
     chosen: Sequence[Path | None] | None = None,
 ) -> Iterator[Path]:
-    """Yields `below/photo_painting.png`; a number where two would be the same.
+    """Yields paths such as `folder/photo_painting.png`, made distinct by numbers.
 
-    Names that file systems do not take are shortened, see `files.short_stem`.
+    Names that are too long for file systems are shortened; see `files.short_stem`.
 
     Args:
-        pairs: What is to be made.
-        folder: Where.
+        pairs: The results.
+        folder: Folder of the results.
         suffix: Suffix of the names.
-        chosen: Names that are given, one for each pair; None where there is none.
+        chosen: Requested name of each pair; None for a name made from the pair.
     """
     chosen = chosen or [None] * len(pairs)
     seen = {str(name).casefold() for name in chosen if name is not None}
@@ -269,17 +273,17 @@ def pair_names(
         stem = content.below / short_stem(f"{content.stem}_{styles}", room)
         numbers = itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
         names = (f"{stem}{number}{suffix}" for number in numbers)
-        # Without regard to case, as some file systems have it.
+        # Compared without case, because some file systems ignore it.
         name = next(name for name in names if name.casefold() not in seen)
         seen.add(name.casefold())
         yield folder / name
 
 
 def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path | None]:
-    """The names with suffixes.
+    """Returns the names with suffixes.
 
     Raises:
-        ValueError: If two are the same, or one is of another format.
+        ValueError: If two are equal, or one has the suffix of another format.
     """
     seen: set[str] = set()
     complete: list[Path | None] = []

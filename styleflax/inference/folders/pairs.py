@@ -1,4 +1,4 @@
-"""Which photo goes into which style: all pairs, or those of a list."""
+"""Pairs of photos and styles: all combinations, or those of a list."""
 
 import csv
 import io
@@ -24,21 +24,21 @@ from styleflax.inference.folders.sources import (
 from styleflax.weights.model_files import own_styles
 
 ZIP = "zip"
-"""Value of `--pairs` for the first photograph in the first style, and so on."""
+"""Value of `--pairs` that combines the first photo with the first style, and so on."""
 COLUMNS = ("content", "style", "alpha", "output")
-"""Columns of a file for `--pairs`; the last two may be missing, or empty."""
+"""Columns of a file for `--pairs`; the last two are optional and may be empty."""
 _DELIMITERS = ",;\t"
 
 
 class Given(NamedTuple):
-    """Photographs and styles as they stand on the command line.
+    """Photos and styles as given on the command line.
 
     Attributes:
-        photos: Files and folders.
-        styles: The same, or names of the model's own styles.
-        style_masks: Parts of the paintings that count.
+        photos: Files and folders of photos.
+        styles: Files and folders of styles, or names of built-in styles.
+        style_masks: Masks of the parts of paintings to use.
         weights: Name or file of the model.
-        out: What is to be written.
+        out: File or folder of the results.
         left_out: List to which files that are not images are added, with reasons.
     """
 
@@ -51,11 +51,11 @@ class Given(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Pictures of one strength.
+    """Results of one strength.
 
     Attributes:
-        alpha: The strength.
-        targets: The file of every pair.
+        alpha: Strength of the style.
+        targets: File of every pair.
     """
 
     alpha: float
@@ -63,7 +63,7 @@ class Group(NamedTuple):
 
     @property
     def sides(self) -> tuple[list[Source], list[Mix]]:
-        """The photographs and the styles, each once, in order."""
+        """Returns the distinct photos and the distinct mixes of styles, in order."""
         contents = dict.fromkeys(content for content, _ in self.targets)
         mixes = dict.fromkeys(mix for _, mix in self.targets)
         return [*contents], [*mixes]
@@ -72,13 +72,13 @@ class Group(NamedTuple):
 def all_rows(
     given: Given, alpha: float, together: Callable[[int], bool], *, repeats: bool
 ) -> tuple[list[Row], int]:
-    """Returns every photograph with every style, or with all; and how many styles.
+    """Returns every photo with every style, or with a mix; and the number of styles.
 
     Args:
-        given: See there.
-        alpha: Strength of all rows, 0 to 1.
-        together: Whether that number of styles belongs into one picture.
-        repeats: Whether a style that is given again comes again.
+        given: Photos and styles as given on the command line.
+        alpha: Strength of all rows, from 0 to 1.
+        together: Function that says whether this number of styles is one mix.
+        repeats: Whether a style that is given twice is used twice.
 
     Raises:
         ValueError: If photos or styles are missing, or masks do not fit the styles.
@@ -93,16 +93,16 @@ def all_rows(
 
 
 def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
-    """Returns the pairs that `--pairs` asks for.
+    """Returns the pairs requested by `--pairs`.
 
     Args:
         pairs: `ZIP`, or the path of a CSV file.
-        given: Photographs and styles for `ZIP`; none for a file.
-        alpha: Where the file says none.
+        given: Photos and styles for `ZIP`; empty for a CSV file.
+        alpha: Strength of rows without one.
 
     Raises:
-        ValueError: If the numbers differ, or a row of the file cannot be used.
-        FileNotFoundError: If a file is not there.
+        ValueError: If the numbers of photos and styles differ, or a row is not valid.
+        FileNotFoundError: If a file is missing.
     """
     if pairs != ZIP:
         return _read_csv(Path(pairs), given, alpha)
@@ -121,10 +121,10 @@ def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
 
 
 def group_rows(rows: Sequence[Row], targets: Sequence[Path]) -> list[Group]:
-    """Returns pictures in groups of one strength, in which no pair comes twice.
+    """Returns results grouped by strength, so that each group has distinct pairs.
 
     Args:
-        rows: The pictures.
+        rows: The results.
         targets: Their files.
     """
     groups: dict[tuple[float, int], dict[tuple[Source, Mix], Path]] = {}
@@ -149,16 +149,18 @@ def masked_styles(
     """Returns styles with their masks.
 
     Args:
-        paths: As for `expand_styles`.
+        paths: Files, folders and names of styles; None for none.
         weights: Name or file of the model.
-        masks: Parts of the paintings; where there are any, repeats count.
-        out: The file or folder to write; no style is taken from there.
-        repeats: As for `expand_styles`.
-        left_out: As for `expand_styles`.
+        masks: Masks of parts of the paintings; with masks, repeated styles are used
+            repeatedly.
+        out: File or folder of the results, from which no style is read.
+        repeats: Whether a style that is given twice is used twice.
+        left_out: List to which files that are not images are added, with reasons.
 
     Raises:
-        ValueError: As `expand_styles` and `add_style_masks` do.
-        FileNotFoundError: If a style or a mask is not there.
+        ValueError: If there is no style, the model has none of a name, or a mask does
+            not fit the styles.
+        FileNotFoundError: If a style or a mask is missing.
     """
     repeats = repeats or bool(masks)
     styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
@@ -184,7 +186,7 @@ def _expand(
 
 
 class _Line(NamedTuple):
-    """A row of a CSV file, and what messages call it."""
+    """A row of a CSV file, and its name in messages."""
 
     name: str
     cells: dict[str, str]
@@ -262,7 +264,7 @@ def _check_columns(file: Path, names: Sequence[str]) -> None:
 def _find(
     line: _Line, column: str, file: Path, *, or_one_of: Sequence[str] = ()
 ) -> Path:
-    """The path in a cell: from the working directory, else from the CSV file's."""
+    """Returns the path in a cell, relative to the working directory or the CSV file."""
     text = line.cells[column]
     if not text:
         raise ValueError(f"{line.name} must have a {column}, got an empty cell")
@@ -281,7 +283,7 @@ def _read_alpha(line: _Line, default: float) -> float:
     from styleflax.inference.controls import check_alpha  # noqa: PLC0415  (JAX)
 
     try:
-        value = float(text.replace(",", "."))  # as spreadsheets of many countries
+        value = float(text.replace(",", "."))  # as in spreadsheets of many countries
         check_alpha(value)
     except ValueError:
         raise ValueError(

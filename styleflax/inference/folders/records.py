@@ -1,9 +1,8 @@
-"""What became of results: told to a watcher, and recorded, so that work can continue.
+"""Progress and records of results, by which interrupted work can be resumed.
 
-The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
-programs would take for a class of pictures. It is written before the result gets its
-name, and holds the result's digest: a result is complete if it is the one that its
-record describes.
+The record of `out/a.png` is the hidden file `out/.a.png.json`; other programs would
+interpret a folder as a class of images. It is written before the result gets its name
+and contains the digest of the result: a result is complete if it matches its record.
 """
 
 import functools
@@ -25,29 +24,29 @@ from styleflax.memory import describe_error
 logger = logging.getLogger(__name__)
 
 Request = Mapping[str, Any]
-"""What a result follows from, by name, as JSON has it."""
+"""Everything that determines a result, by name, as JSON values."""
 State = Literal["missing", "complete", "damaged", "stale"]
 PHOTO = "photo"
-"""Name of what may change: a result of another photograph is stale, not refused."""
+"""Name of the photo in a request: a result of a changed photo is stale, not refused."""
 
 
 def record_path(target: Path) -> Path:
-    """Returns the file of a result's record."""
+    """Returns the path of a result's record."""
     return target.with_name(f".{target.name}.json")
 
 
 def staged_path(target: Path) -> Path:
-    """Returns where a result may be written before it is recorded and published."""
+    """Returns the path of a result before it is recorded and published."""
     return target.with_name(f".{target.stem}.part{target.suffix}")
 
 
 def write_record(target: Path, request: Request, digest: str) -> None:
-    """Writes a result's record, whole or not at all.
+    """Writes a result's record atomically.
 
     Args:
-        target: The result, which is to get its name next.
-        request: What it follows from.
-        digest: Digest of its bytes, see `digest_bytes`.
+        target: Path of the result, which must be written next.
+        request: Everything that determines the result.
+        digest: Digest of the result's bytes; see `digest_bytes`.
 
     Raises:
         OSError: If the file cannot be written.
@@ -58,7 +57,11 @@ def write_record(target: Path, request: Request, digest: str) -> None:
 
 
 def publish(target: Path, request: Request) -> None:
-    """Records a result that is complete at `staged_path`, and gives it its name.
+    """Records a complete result at its `staged_path`, and moves it to its name.
+
+    Args:
+        target: Path of the result.
+        request: Everything that determines the result.
 
     Raises:
         OSError: If a file cannot be written.
@@ -69,20 +72,19 @@ def publish(target: Path, request: Request) -> None:
 
 
 def find_state(target: Path, request: Request) -> State:
-    """Returns how far a result is.
+    """Returns the state of a result.
 
     Args:
-        target: Where it is, or will be.
-        request: What it is to follow from.
+        target: Path of the result.
+        request: Everything that determines the requested result.
 
     Returns:
-        "missing"; "complete"; "damaged" if it is not what its record describes; or
-        "stale" if it was made of another photograph.
+        "missing"; "complete"; "damaged" if it does not match its record; or "stale" if
+        the photo has changed.
 
     Raises:
-        FileExistsError: If there is a file without a record, which may be somebody's
-            own.
-        ValueError: If it was made otherwise than asked for; says in what.
+        FileExistsError: If there is a file without a record, which may be the user's.
+        ValueError: If it was made by another request; the error names a difference.
     """
     try:
         record = json.loads(record_path(target).read_text("utf-8"))
@@ -120,7 +122,7 @@ def digest_bytes(data: bytes) -> str:
 def digest_file(path: Path) -> str:
     """Returns the SHA-256 of a file; "" if it cannot be read.
 
-    A folder's is that of the names and digests of all files below it.
+    The digest of a folder is that of the names and digests of all files in it.
     """
     if path.is_dir():
         digest = hashlib.sha256()
@@ -135,7 +137,7 @@ def digest_file(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Returns a control as JSON has it: arrays and pictures by their digests."""
+    """Returns a control as a JSON value; arrays and images become digests."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -159,15 +161,15 @@ _SHOWN = 3
 
 
 class DiskFullError(OSError):
-    """There is no room for a result, so that no other need be tried."""
+    """Raised when the disk is full, which ends the work on all results."""
 
 
 class Recorder:
-    """Says what results follow from; files are read once.
+    """Describes the requests of results; every file is read once.
 
     Args:
         weights: Name or file of the model.
-        ways: What else results depend on, as the metadata that they keep.
+        ways: Further options that determine results, such as retained metadata.
     """
 
     def __init__(self, weights: str, **ways: Any) -> None:
@@ -180,12 +182,12 @@ class Recorder:
         styles: Sequence[Source],
         controls: Mapping[str, Any],
     ) -> Request:
-        """Everything that a result of this photograph follows from.
+        """Returns everything that determines the result of a photo.
 
         Args:
-            photo: A photograph, or a video.
-            styles: In order.
-            controls: Keyword arguments of `Stylizer.__call__`, or what else is asked.
+            photo: A photo, or a video.
+            styles: Its styles, in order.
+            controls: Keyword arguments of `Stylizer.__call__`, and further options.
         """
         source = Source(photo) if isinstance(photo, Path) else photo
         named = {name: plain(value) for name, value in controls.items()}
@@ -215,11 +217,12 @@ class Recorder:
 
 
 def find_states(request: Mapping[Path, Request]) -> dict[Path, State]:
-    """How far every result is, see `records.find_state`.
+    """Returns the state of every result; see `find_state`.
 
     Raises:
-        ValueError: If some were made otherwise; tells of the first, and how many.
-        FileExistsError: If some have no record.
+        ValueError: If results were made by other requests; the error describes the
+            first and gives their number.
+        FileExistsError: If existing files have no record.
     """
     states, refusals = {}, []
     for target, of_target in request.items():
@@ -234,7 +237,7 @@ def find_states(request: Mapping[Path, Request]) -> dict[Path, State]:
 
 
 def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool) -> str:
-    """What a full disk has left undone, and what to do."""
+    """Returns a line that lists the results missing after a full disk, with advice."""
     paths = [str(path) for path in missing]
     rest = len(paths) - _SHOWN
     shown = ", ".join(paths[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
@@ -250,10 +253,10 @@ def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool)
 
 
 def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuses to keep what is there and to replace it, and to keep what is no file.
+    """Checks that `--resume` is possible.
 
     Raises:
-        ValueError: If files are to be replaced, or go to standard output.
+        ValueError: If `--overwrite` is also set, or the output is standard output.
     """
     if not resume:
         return
@@ -266,12 +269,12 @@ def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 class Watcher:
-    """Collects what becomes of results; subclasses show it, too.
+    """Collects the outcome of all results; subclasses also show it.
 
     Attributes:
         written: Files that were written.
-        skipped: Files of an earlier call that were complete.
-        failed: What went wrong, by photo and styles.
+        skipped: Complete files of an earlier call.
+        failed: Errors by photo and styles.
         num_failed: Number of results that could not be made.
         on_window: Called with the numbers of windows done and of all; may be None.
         on_step: Called with the numbers of iterations done and of all; may be None.
@@ -288,7 +291,7 @@ class Watcher:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Surrounds "weights", the loading of the model, and "run", the work."""
+        """Encloses a phase: "weights" (loading the model) or "run" (the work)."""
         del name
         yield
 
@@ -300,14 +303,14 @@ class Watcher:
         seconds: float,
         notes: tuple[str, ...] = (),
     ) -> None:
-        """Takes note of a result.
+        """Records a written result.
 
         Args:
             pair: The photo and its styles.
             target: The file of the result.
             size: Width and height of the result in pixels.
-            seconds: Time that the result took, with its share of a batch.
-            notes: What had to be ignored.
+            seconds: Time of the result, including its share of a batch.
+            notes: One line for each part of the photo's file that was ignored.
         """
         del pair, size, seconds
         for note in notes:
@@ -315,32 +318,32 @@ class Watcher:
         self.written.append(target)
 
     def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
-        """Takes note of results that are complete already."""
+        """Records results that were complete already."""
         self.skipped += [target for _, target in skipped]
 
     def fail(self, pair: Pair, error: Exception) -> None:
-        """Takes note of a result that could not be made."""
+        """Records a result that failed."""
         content, mix = pair
         key = str(content.path), "+".join(str(style.path) for style in mix)
         self.failed[" in the style of ".join(key)] = describe_error(error)
         self.num_failed += 1
 
     def warn(self, text: str) -> None:
-        """Takes note of what does not keep a result from being made."""
+        """Records a warning."""
         logger.warning("%s", text)
 
     @contextmanager
     def stopping_when_full(
         self, targets: Iterable[Path], *, can_resume: bool
     ) -> Iterator[None]:
-        """Within the block, a full disk ends the work and says what is missing.
+        """Ends the work within the block if the disk is full.
 
         Args:
             targets: The files of all results that are not skipped.
             can_resume: Whether the results are recorded.
 
         Raises:
-            OSError: If the missing files, and what to do.
+            OSError: If the disk is full; the error lists the missing files.
         """
         try:
             yield

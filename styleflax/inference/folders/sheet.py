@@ -1,4 +1,4 @@
-"""Photos by paintings on one page."""
+"""Sheets: all photos in all styles on one page."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -38,12 +38,12 @@ from styleflax.memory import explain_memory_errors
 
 
 class Cells:
-    """Results of one page, in a hidden folder next to it until the page is complete.
+    """The results of a page, in a hidden folder next to it until it is complete.
 
     Args:
-        job: With a recorder, and all pairs of the page.
-        out: The page.
-        ways: What the page depends on other than its results.
+        job: All pairs of the page, with a recorder.
+        out: Path of the page.
+        ways: Further options that determine the page.
     """
 
     def __init__(self, job: Job, out: Path, ways: Mapping[str, Any]) -> None:
@@ -55,23 +55,23 @@ class Cells:
         self._page = {**plain(job.controls), **ways, "the pictures": self._digests()}
 
     def begin(self) -> None:
-        """Forgets what an earlier command left."""
+        """Removes the results of an earlier command."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def is_complete(self) -> bool:
-        """Whether the page is there, and was made as is asked for.
+        """Returns whether the page exists and was made by the same request.
 
         Raises:
-            ValueError: If it was made otherwise.
+            ValueError: If it was made by another request.
             FileExistsError: If there is a file without a record.
         """
         return find_state(self._out, self._page) == "complete"
 
     def read(self) -> dict[Pair, np.ndarray]:
-        """The pictures that were made before.
+        """Returns the results of an earlier command.
 
         Raises:
-            ValueError: If they were made otherwise than is asked for now.
+            ValueError: If they were made by another request.
         """
         request = {file: self._asked[pair] for pair, file in self._files.items()}
         states = find_states(request)
@@ -82,7 +82,7 @@ class Cells:
         }
 
     def keep(self, pair: Pair, image_u8: np.ndarray) -> None:
-        """Keeps a picture for a command that goes on.
+        """Stores a result for resuming.
 
         Raises:
             OSError: If it cannot be written.
@@ -92,7 +92,7 @@ class Cells:
         write_whole(file, data)
 
     def write_page(self, image_u8: np.ndarray, *, complete: bool) -> None:
-        """Writes the page and its record; one with empty places can be resumed.
+        """Writes the page and its record; a page with empty cells can be resumed.
 
         Raises:
             OSError: If it cannot be written.
@@ -110,11 +110,11 @@ class Cells:
 class Page:
     """A page of photos by paintings, with captions.
 
-    A result that fails leaves its place empty.
+    The cell of a result that fails remains empty.
 
     Args:
-        job: All pairs of the page, see `sheet_job`.
-        out: The file of the page.
+        job: All pairs of the page; see `sheet_job`.
+        out: Path of the page.
         cell_px: Side of each cell in pixels.
     """
 
@@ -123,21 +123,22 @@ class Page:
         self._cells = Cells(job, out, {"cell": cell_px})
 
     def is_complete(self) -> bool:
-        """Whether the page exists and was made of the same: `Cells.is_complete`."""
+        """Returns whether the page exists; see `Cells.is_complete`."""
         return self._cells.is_complete()
 
     def make(
         self, load: Callable[[], Stylizer], watcher: Watcher, *, resume: bool = False
     ) -> bool:
-        """Returns whether the page is written, which it is if any result is made.
+        """Makes the page; returns whether it was written, which needs one result.
 
         Args:
-            load: Loads the model.
-            watcher: Follows the work.
-            resume: Use the results that an earlier call left.
+            load: Function that loads the model.
+            watcher: Receives progress and results.
+            resume: Whether to use the results of an earlier call.
 
         Raises:
-            ValueError: If the method lacks a control, or results were made otherwise.
+            ValueError: If the method lacks a control, or results were made by another
+                request.
             OSError: If a file cannot be written.
         """
         job, cells = self._job, self._cells
@@ -178,13 +179,13 @@ def sheet_job(
     plan: Plan,
     max_megapixels: float,
 ) -> Job:
-    """Returns the results of a page, which are no files of their own.
+    """Returns the job of a page, whose results are not files of their own.
 
     Args:
         rows: Every photo with every mix of styles.
-        given: The model, the page, and what folders left out.
+        given: The model, the page, and the list of excluded files.
         controls: Controls of the results.
-        plan: The plan that the controls make.
+        plan: The plan of these controls.
         max_megapixels: Largest image that is read, in megapixels.
     """
     return Job(
@@ -203,23 +204,23 @@ def sheet_job(
 
 
 def _painting(mix: Mix, max_megapixels: float) -> np.ndarray | None:
-    """What stands above a column: a painting, if it is of one that has pixels."""
+    """Returns the painting above a column; None for a mix or a style without pixels."""
     source = mix[0]
     kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
     return None if len(mix) > 1 or kept else _shown(source, max_megapixels)
 
 
 def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
-    """A picture as the page shows it; None for one that there is not."""
+    """Returns an image of the page's edge; None if it cannot be read."""
     if source.is_own:
         return None
     try:
         return read_source(source, max_megapixels).on_white()
-    except (ValueError, OSError, MemoryError):  # which has been reported
+    except (ValueError, OSError, MemoryError):  # this has been reported
         return None
 
 
 def _captions(contents: Sequence[Source], mixes: Sequence[Mix]) -> list[list[str]]:
-    """Paintings above, photographs at the left; both below their pictures."""
+    """Returns captions of the paintings (above) and the photos (at the left)."""
     names = [" + ".join(source.stem for source in mix) for mix in mixes]
     return [["", *names], *([source.stem] for source in contents)]

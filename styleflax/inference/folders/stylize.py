@@ -1,4 +1,4 @@
-"""Folders of photos in the styles of folders of paintings: planned, then made."""
+"""Stylizing folders of photos in the styles of folders of paintings."""
 
 import sys
 import time
@@ -49,26 +49,26 @@ from styleflax.inference.folders.sources import (
 )
 from styleflax.inference.stylizer import OneStyle, Stylizer
 
-# What one picture can fail by while others may well succeed: ImageError and other
-# ValueErrors, files, and memory.
+# Errors that concern one result while others can still succeed: ImageError and other
+# ValueErrors, errors of files, and lack of memory.
 _FAILURES = (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError)
 
 
 class Job(NamedTuple):
-    """What is to be made, all of it checked.
+    """The results of one strength, after all checks.
 
     Attributes:
-        contents: The photographs.
-        mixes: Their styles.
-        targets: The file of every pair that is to be made, or `DASH`.
-        controls: Keyword arguments of `Stylizer.__call__`, as results are recorded.
-        plan: The plan that the controls make.
-        suffix: The format of what goes to standard output, as ".png".
-        max_megapixels: Limit on what is read.
-        keep_metadata: Whether pictures get their photograph's EXIF and profile.
-        overwrite: Whether files may be there.
+        contents: The photos.
+        mixes: The mixes of styles.
+        targets: File of every pair, or `DASH`.
+        controls: Keyword arguments of `Stylizer.__call__`, as they are recorded.
+        plan: The plan of these controls.
+        suffix: Suffix of the format for standard output, for example ".png".
+        max_megapixels: Largest image that is read, in megapixels.
+        keep_metadata: Whether results retain the photo's EXIF data and color profile.
+        overwrite: Whether existing files may be replaced.
         left_out: Files in folders that are not images.
-        recorder: Writes the record of each result.
+        recorder: Recorder of the results; None for no records.
     """
 
     contents: Sequence[Source]
@@ -84,24 +84,24 @@ class Job(NamedTuple):
     recorder: Recorder | None = None
 
     def request(self, pair: Pair) -> Request:
-        """Everything that the result of a pair follows from; there is a recorder."""
+        """Returns everything that determines the result of a pair; needs a recorder."""
         assert self.recorder is not None
         return self.recorder.request(*pair, self.controls)
 
 
 ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
-"""From a strength to controls, and the plan that they make."""
+"""Function from a strength to controls and their plan."""
 
 
 class WriteOptions(NamedTuple):
-    """How photos are read and results are written.
+    """Options of reading photos and writing results.
 
     Attributes:
-        suffix: Suffix of results in a folder; ".png" if None.
-        overwrite: Replace existing files.
-        resume: Continue earlier work: skip complete results, and refuse those made of
-            other styles, weights or controls.
-        keep_metadata: Give results the EXIF block and the color profile of their photo.
+        suffix: Suffix of results in a folder; None is ".png".
+        overwrite: Whether to replace existing files.
+        resume: Whether to resume earlier work: complete results are skipped, and
+            results of other styles, weights or controls are refused.
+        keep_metadata: Whether results retain the photo's EXIF data and color profile.
         max_megapixels: Largest image that is read, in megapixels.
     """
 
@@ -124,22 +124,22 @@ def stylize_folder(
     watcher: Watcher | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Watcher:
-    """Returns what became of every photo in every style, or in a mix of all styles.
+    """Stylizes every photo in every style, or in a mix; returns the outcome.
 
-    Mistakes are found before the model is loaded. A result that fails does not stop
-    the others. `styleflax stylize` is this function with options; errors call
-    arguments as its options are called.
+    Arguments are checked before the model is loaded. A result that fails does not stop
+    the others. `styleflax stylize` calls this function; errors use the names of its
+    options.
 
     Args:
         photos: Images, or folders of images.
-        styles: Paintings, style files, or folders of these; for a model with styles
-            of its own also their names. Every photo gets each of them, or with
-            `weights` or `region_styles` among the controls a mix of all.
-        out: A folder; a file for a single result.
+        styles: Paintings, style files, or folders of these; for a model with built-in
+            styles also their names. Every photo is stylized in each of them, or with
+            `weights` or `region_styles` among the controls in a mix of all.
+        out: Folder of the results, or the file of a single result.
         model: Name or file of the model.
-        write_options: How photos are read and results are written.
-        watcher: Follows the work.
-        **controls: Controls of `Stylizer.__call__`, but for `style_masks`.
+        write_options: Options of reading photos and writing results.
+        watcher: Receives progress and results.
+        **controls: Controls of `Stylizer.__call__` except `style_masks`.
 
     Raises:
         ValueError: If a control, a name or a file cannot be used.
@@ -173,13 +173,13 @@ def plan_jobs(
     controls_of: ControlsOf,
     write_options: WriteOptions,
 ) -> list[Job]:
-    """Returns the work, a job for each strength; makes the folder of results.
+    """Returns a job for each strength, and creates the folder of results.
 
     Args:
         rows: The results to make.
-        given: The model, the folder or file of results, and what folders left out.
-        controls_of: Called once for each strength.
-        write_options: How photos are read and results are written.
+        given: The model, the folder or file of results, and the list of excluded files.
+        controls_of: Function that is called once for each strength.
+        write_options: Options of reading photos and writing results.
 
     Raises:
         ValueError: If two results have one file, or a format cannot be written.
@@ -217,16 +217,17 @@ def run_jobs(
     *,
     resume: bool = False,
 ) -> None:
-    """Makes the results; one that fails does not stop the others.
+    """Makes the results of jobs; one that fails does not stop the others.
 
     Args:
-        jobs: The work.
-        load: Loads the model; called if anything is left to do.
-        watcher: Follows the work.
-        resume: Skip results that are complete.
+        jobs: The jobs.
+        load: Function that loads the model; called only if there is work to do.
+        watcher: Receives progress and results.
+        resume: Whether to skip complete results.
 
     Raises:
-        ValueError: If the method lacks a control, or results were made otherwise.
+        ValueError: If the method lacks a control, or results were made by another
+            request.
         OSError: If the disk is full.
     """
     left, skipped = skip_complete(jobs) if resume else (list(jobs), [])
@@ -250,11 +251,11 @@ def run_jobs(
 
 
 Write = Callable[[Job, Pair, Picture, Watcher], None]
-"""What becomes of a picture of a job."""
+"""Function that stores a result of a job."""
 
 
 class _Loaded(NamedTuple):
-    """A photograph that has been read, and what that took."""
+    """A photo that has been read, and the time it took."""
 
     source: Source
     picture: Picture
@@ -264,16 +265,16 @@ class _Loaded(NamedTuple):
 def run_job(
     job: Job, stylizer: Stylizer, watcher: Watcher, write: Write | None = None
 ) -> None:
-    """Makes the pictures; one that fails does not stop the others.
+    """Makes the results of a job; one that fails does not stop the others.
 
     Args:
-        job: What is to be made.
-        stylizer: To make it with.
-        watcher: Told of every picture.
-        write: What becomes of a picture; by default it goes to its target.
+        job: The job.
+        stylizer: The stylizer of its model.
+        watcher: Receives progress and results.
+        write: Function that stores a result; the default writes it to its target.
 
     Raises:
-        Exception: Why the picture failed, if there is only one.
+        Exception: If the only result fails; the exception is that of the result.
     """
     stylizer.watch(watcher.warn, watcher.on_window, watcher.on_step)
     unreadable: dict[Source, Exception] = {}
@@ -323,7 +324,7 @@ def _make_batch(
     watcher: Watcher,
     write: Write,
 ) -> None:
-    """Stylizes photographs of one size together, and writes the results."""
+    """Stylizes photos of one size as a batch, and writes the results."""
     started = time.perf_counter()
     try:
         pictures = [loaded.picture for loaded in group]
@@ -339,7 +340,7 @@ def _make_batch(
         try:
             write(job, pair, _finish(job, loaded.picture, image), watcher)
         except DiskFullError:
-            raise  # nor would there be room for another
+            raise  # there is no room for another result either
         except _FAILURES as error:
             watcher.fail(pair, error)
             continue
@@ -349,7 +350,7 @@ def _make_batch(
 
 
 def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
-    """A result with what it is to have of its photograph."""
+    """Returns a result with the transparency and metadata of its photo."""
     alpha_u8 = photo.alpha_u8
     if alpha_u8 is not None and alpha_u8.shape != image.shape[:2]:
         small = PillowImage.fromarray(alpha_u8)
@@ -384,10 +385,10 @@ def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
 
 
 def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path]]]:
-    """Jobs of what is not complete yet, and the files of what is.
+    """Returns the jobs without complete results, and the complete results.
 
     Raises:
-        ValueError: If results were made otherwise than is asked for now.
+        ValueError: If results were made by another request.
         FileExistsError: If existing files have no record.
     """
     request = {
@@ -395,7 +396,7 @@ def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path
     }
     states = find_states(request)
     left: list[Job] = []
-    skipped: list[tuple[Pair, Path]] = []  # a pair may come with several strengths
+    skipped: list[tuple[Pair, Path]] = []  # a pair may occur with several strengths
     for job in jobs:
         done = {p: t for p, t in job.targets.items() if states[t] == "complete"}
         targets = {p: t for p, t in job.targets.items() if p not in done}

@@ -97,8 +97,8 @@ def check_masks(
     )
     if kinds.count(REST) > 1 or (REST in kinds and len(kinds) == 1):
         raise ValueError(
-            f"{REST!r} must be given once, together with other masks: it is the part "
-            "that none of them covers"
+            f"{REST!r} must be given once, with other masks: it is the part that none "
+            "of them covers"
         )
     names = [_name(number, mask) for number, mask in enumerate(several, 1)]
     values = [
