@@ -1,4 +1,4 @@
-"""WriteOptions the page as a folder that any static host can serve."""
+"""Writing the page as a folder that any static host can serve."""
 
 import hashlib
 import json

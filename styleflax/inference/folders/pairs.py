@@ -205,7 +205,7 @@ def _read_csv(file: Path, given: Given, alpha: float) -> list[Row]:
     own = own_styles(given.weights)
     places = [_find(line, "content", file) for line in lines]
     painted = [_find(line, "style", file, or_one_of=own) for line in lines]
-    # Request for once each, since a model file is opened to answer.
+    # Looked up once per model, because this opens the model file.
     unique = list(dict.fromkeys(painted))
     sources = expand_styles(unique, given.weights, repeats=True)
     styles = dict(zip(unique, sources, strict=True))
