@@ -131,8 +131,8 @@ def stylize_each(
     (own_styles,) = without_palettes([styles])
 
     def decoded(controls: Controls) -> Image:
-        # Only here does a method take the styles of one picture; the networks before
-        # and after run on the whole batch.
+        # Only the transfer is mapped over images with their styles; the networks before
+        # and after it run on the whole batch.
         @jax.vmap
         def transfer(features: FeatureMaps, moments: Any, style: Style) -> FeatureMaps:
             features, moments = jax.tree.map(lambda x: x[None], (features, moments))
@@ -209,8 +209,8 @@ class Paintings:
         Raises:
             ValueError: If no painting can be used.
         """
-        # The words of SeedSequence are the same in all versions of NumPy, and its
-        # first ones do not depend on how many are asked for.
+        # The words of SeedSequence are the same in all versions of NumPy, and the first
+        # ones do not depend on the requested number.
         sequence = np.random.SeedSequence([seed, index])
         drawn: list[int] = []
         for word in sequence.generate_state(copy + 1, np.uint64):

@@ -127,8 +127,7 @@ def stylize_folder(
     """Stylizes every photo in every style, or in a mix; returns the outcome.
 
     Arguments are checked before the model is loaded. A result that fails does not stop
-    the others. `styleflax stylize` calls this function; errors use the names of its
-    options.
+    the others. Errors use the names of the options of `styleflax stylize`.
 
     Args:
         photos: Images, or folders of images.
@@ -168,10 +167,7 @@ def stylize_folder(
 
 
 def plan_jobs(
-    rows: Sequence[Row],
-    given: Given,
-    controls_of: ControlsOf,
-    write_options: WriteOptions,
+    rows: Sequence[Row], given: Given, controls_of: ControlsOf, options: WriteOptions
 ) -> list[Job]:
     """Returns a job for each strength, and creates the folder of results.
 
@@ -179,29 +175,27 @@ def plan_jobs(
         rows: The results to make.
         given: The model, the folder or file of results, and the list of excluded files.
         controls_of: Function that is called once for each strength.
-        write_options: Options of reading photos and writing results.
+        options: Options of reading photos and writing results.
 
     Raises:
         ValueError: If two results have one file, or a format cannot be written.
         FileExistsError: If results exist, and neither `overwrite` nor `resume` is set.
         OSError: If the folder cannot be written to.
     """
-    replaces = write_options.overwrite or write_options.resume
-    targets = find_targets(
-        rows, given.out, suffix=write_options.suffix, overwrite=replaces
-    )
+    replaces = options.overwrite or options.resume
+    targets = find_targets(rows, given.out, suffix=options.suffix, overwrite=replaces)
     recorder = None
-    if write_options.resume or given.out.is_dir():
-        metadata = "keep" if write_options.keep_metadata else "strip"
+    if options.resume or given.out.is_dir():
+        metadata = "keep" if options.keep_metadata else "strip"
         recorder = Recorder(given.weights, metadata=metadata)
     jobs = []
     for group in group_rows(rows, targets):
         controls, plan = controls_of(group.alpha)
         job = Job(
             *(*group.sides, group.targets, controls, plan),
-            suffix=write_options.suffix or ".png",
-            max_megapixels=write_options.max_megapixels,
-            keep_metadata=write_options.keep_metadata,
+            suffix=options.suffix or ".png",
+            max_megapixels=options.max_megapixels,
+            keep_metadata=options.keep_metadata,
             overwrite=replaces,
             left_out=given.left_out,
             recorder=recorder,
