@@ -52,7 +52,7 @@ def gatys(
     seed: flags.Seed = 0,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Optimize the pixels of an image (Gatys, Ecker and Bethge): slow, any style loss.
+    """Optimize the pixels of a photo by Gatys' method (slow).
 
     Several paintings require --blend or --mask.
     """

@@ -63,7 +63,7 @@ def train(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Train the scales and shifts of a new painting, and write them as a style file.
+    """Train a new style for a CIN model, and write it as a style file.
 
     The network and its other styles do not change.
     """
@@ -148,7 +148,10 @@ def save(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Write a style file, which this model accepts wherever it accepts a painting."""
+    """Save a painting as a style file.
+
+    The model accepts the style file wherever it accepts a painting.
+    """
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.contents import is_style_file  # noqa: PLC0415
     from styleflax.inference.controls import check_size  # noqa: PLC0415
