@@ -97,7 +97,7 @@ class TransformerNet(nn.Module):
                 name=name,
                 **({"border": border} | options),
             )
-            x = self._normalised(name, conv(x), modulate, train=train)
+            x = self._normalized(name, conv(x), modulate, train=train)
             return nn.relu(x) if active else x
 
         x = images.astype(self.dtype)
@@ -132,7 +132,7 @@ class TransformerNet(nn.Module):
     def _normalizes(self, name: str) -> bool:
         return self.norm != "none" and (name != "conv_out" or self.normalize_output)
 
-    def _normalised(
+    def _normalized(
         self, name: str, x: Array, modulate: Modulate | None, *, train: bool
     ) -> Array:
         if not self._normalizes(name):

@@ -169,7 +169,7 @@ def _files_digest(files: list[Path], salt: str = "") -> str:
 class SamplePhotos(PictureBuilder):
     """The color photos in scikit-image, except one that remains for tests."""
 
-    DESCRIPTION = "Colour photographs from scikit-image's wheel."
+    DESCRIPTION = "Color photos from scikit-image's wheel."
     HOMEPAGE = "https://scikit-image.org"
 
     def candidates(self, dl_manager: Any) -> Iterator[Candidate]:
