@@ -94,9 +94,9 @@ def test_up_to_four_paintings(visit):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no picture", "cannot be opened as a picture"),
-        (as_png(LARGE)[:2000], "cannot be opened as a picture"),
-        (as_png(PHOTO[:9, :9]), "px are needed"),
+        (b"no picture", "cannot be opened as an image"),
+        (as_png(LARGE)[:2000], "cannot be opened as an image"),
+        (as_png(PHOTO[:9, :9]), "must have at least 16"),
     ],
 )
 @pytest.mark.parametrize("which", ["photo", "painting"])
