@@ -1,8 +1,11 @@
 """The sections of `accelerator.py` that need JAX alone: rows of measurements."""
 
+import functools
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +17,6 @@ from training_step import drawn
 
 from styleflax import methods
 from styleflax.config import Optimizer
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import (
     Method,
@@ -23,17 +25,20 @@ from styleflax.methods.base import (
     plain_controls,
     stylize,
 )
+from styleflax.methods.model import Model, build_model
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.device_dataset import DeviceImages, DevicePairs
 from styleflax.training.step import create_state, make_optimizer, make_train_step
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 Row = dict[str, Any]
 DTYPES = ("bfloat16", "float32")
 TRAINED = ("adain", "sanet", "lite", "johnson", "cin")
+"""All methods but `cin_style`, whose step is that of `cin` with fewer gradients."""
 AIMS = {"side": 512}
+COMPILERS = 8
+"""Programs that are compiled at once."""
 GIB = 2**30
 
 
@@ -44,7 +49,7 @@ class Sizes(NamedTuple):
         matmul: Side of the matrices.
         copy: Floats that are copied.
         sides: Sides of the images in px; the one of the aims first.
-        batches: Pictures at once.
+        batches: Pictures at once; the most telling number first.
         most_px: Pixels of all pictures at once.
         crop: Side of crops in training.
         pairs: Numbers of pairs in a step.
@@ -70,24 +75,12 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(
-    *(8192, 2**28, (512, 256, 1024), (1, 8, 32), 32 * 512**2, 256, (16, 48), 2048),
+    *(8192, 2**28, (512, 256, 1024), (8, 1, 32), 32 * 512**2, 256, (16, 48), 2048),
     *((512, 8), 1.0, 0.5),
 )
 TINY = Sizes(
-    *(
-        64,
-        2**10,
-        (32,),
-        (1, 2),
-        2 * 32**2,
-        32,
-        (2,),
-        48,
-        (32, 1),
-        1 / 16,
-        0.0,
-        DTYPES[:1],
-    )
+    *(64, 2**10, (32,), (1, 2), 2 * 32**2, 32, (2,), 48, (32, 1), 1 / 16, 0.0),
+    dtypes=DTYPES[:1],
 )
 
 
@@ -148,10 +141,19 @@ def compiled(function: Callable, *arguments: Any) -> tuple[Callable, float]:
     return program, round(time.perf_counter() - started, 2)
 
 
-def memory_gib(kind: str = "peak_bytes_in_use") -> float | None:
-    """The device's memory; None where it does not tell. Peaks are of the process."""
+def device_gib() -> float | None:
+    """The device's memory that programs may have; None where it does not tell."""
     statistics = jax.devices()[0].memory_stats() or {}
-    return round(statistics[kind] / GIB, 3) if kind in statistics else None
+    limit = statistics.get("bytes_limit")
+    return None if limit is None else round(limit / GIB, 3)
+
+
+def program_gib(program: jax.stages.Compiled) -> float:
+    """The most memory that a program has at once: arguments, results and between."""
+    sizes = program.memory_analysis()
+    total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes
+    total += sizes.temp_size_in_bytes - sizes.alias_size_in_bytes
+    return round(total / GIB, 3)
 
 
 def describe(error: Exception) -> str:
@@ -169,7 +171,7 @@ def attempt(known: Row, measure: Callable[[], Row]) -> Row:
 
 def device_rows(bench: Bench) -> Iterator[Row]:
     """The ceilings: matrix products and a copy."""
-    yield {"name": "memory, GiB", "value": memory_gib("bytes_limit")}
+    yield {"name": "memory, GiB", "value": device_gib()}
     side = bench.sizes.matmul
     for dtype, precision in (*((d, None) for d in DTYPES), ("float32", "highest")):
         x = jax.random.normal(jax.random.key(0), (side, side), dtype)
@@ -185,50 +187,79 @@ def device_rows(bench: Bench) -> Iterator[Row]:
     yield {"name": "copy, GB/s read and written", "value": round(rate / 1e9, 2)}
 
 
+class Work(NamedTuple):
+    """A program to be measured: what is known of it, the function, its arguments."""
+
+    known: Row
+    function: Callable
+    arguments: tuple
+
+
 def stylize_rows(bench: Bench) -> Iterator[Row]:
-    """Pictures a second of every model: sizes, types, batches, style kept or not."""
-    for side in bench.sizes.sides:
-        for dtype in bench.sizes.dtypes:
-            for name in bench.weights:
-                model = build_model(load_model(find_model(name)), dtype)
+    """Pictures a second of every model: sizes, types, batches, style kept or not.
+
+    All sizes and models come with the first number of pictures and in bfloat16 first,
+    since the time may not suffice for all.
+    """
+    sizes = bench.sizes
+    prepare = functools.cache(_prepare)
+    for batch, dtype in itertools.product(sizes.batches, sizes.dtypes):
+        works: list[Work] = []
+        for side, name in itertools.product(sizes.sides, bench.weights):
+            if batch * side**2 <= sizes.most_px:
                 known = {"weights": Path(name).stem, "side": side, "dtype": dtype}
-                for batch in bench.sizes.batches:
-                    if batch * side**2 <= bench.sizes.most_px:
-                        sizes = known | {"batch": batch}
-                        yield from _pictures(bench, model, sizes)
+                prepared = prepare(name, dtype, side)
+                works += _works(*prepared, known | {"batch": batch})
+        yield from _measured(bench, works)
 
 
-def _pictures(bench: Bench, model: Model, known: Row) -> Iterator[Row]:
+def _prepare(
+    name: str, dtype: str, side: int
+) -> tuple[Model, dict[str, jax.Array], Any]:
+    """A model, a style's input and what it is encoded to."""
+    model = build_model(load_model(find_model(name)), dtype)
+    painting = jax.random.uniform(jax.random.key(1), (1, side, side, 3))
+    inputs = _style_input(model.method, painting)
+    encode = jax.jit(functools.partial(encode_painting, model.method))
+    return model, inputs, encode(*model[1:], inputs)
+
+
+def _works(
+    model: Model, inputs: dict[str, jax.Array], style: Any, known: Row
+) -> Iterator[Work]:
     method, batch, side = model.method, known["batch"], known["side"]
-    keys = jax.random.split(jax.random.key(1), 2)
-    contents = jax.random.uniform(keys[0], (batch, side, side, 3))
-    inputs = _style_input(method, jax.random.uniform(keys[1], (1, side, side, 3)))
-
-    def encode(variables, frozen, inputs):
-        return encode_painting(method, variables, frozen, inputs)
+    contents = jax.random.uniform(jax.random.key(2), (batch, side, side, 3))
 
     def kept(variables, frozen, contents, style):
         return stylize(method, variables, frozen, contents, [style], plain_controls())
 
     def whole(variables, frozen, contents, inputs):
-        style = encode(variables, frozen, inputs)
+        style = encode_painting(method, variables, frozen, inputs)
         return kept(variables, frozen, contents, style)
 
-    def measure(function, last):
-        arguments = (*model[1:], contents, last)
-        program, compile_s = compiled(function, *arguments)
-        seconds = bench.time(lambda: program(*arguments))
-        return {
-            "pictures_per_s": round(batch / seconds, 3),
-            **bench.speed(count_flop(function, *arguments), seconds),
-            "compile_s": compile_s,
-            "peak_gib": memory_gib(),
-        }
-
-    style = jax.jit(encode)(*model[1:], inputs)
-    yield attempt(known | {"style": "kept"}, lambda: measure(kept, style))
+    yield Work(known | {"style": "kept"}, kept, (*model[1:], contents, style))
     if batch == 1:
-        yield attempt(known | {"style": "encoded"}, lambda: measure(whole, inputs))
+        yield Work(known | {"style": "encoded"}, whole, (*model[1:], contents, inputs))
+
+
+def _measured(bench: Bench, works: Sequence[Work]) -> Iterator[Row]:
+    """Compiles programs side by side, then times one after the other."""
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        made = [pool.submit(compiled, w.function, *w.arguments) for w in works]
+        wait(made)
+    for work, future in zip(works, made, strict=True):
+
+        def measure(work: Work = work, future: Any = future) -> Row:
+            program, compile_s = future.result()
+            seconds = bench.time(lambda: program(*work.arguments))
+            return {
+                "pictures_per_s": round(work.known["batch"] / seconds, 3),
+                **bench.speed(count_flop(work.function, *work.arguments), seconds),
+                "compile_s": compile_s,
+                "memory_gib": program_gib(program),
+            }
+
+        yield attempt(work.known, measure)
 
 
 def _style_input(method: Method, image: jax.Array) -> dict[str, jax.Array]:
@@ -241,10 +272,10 @@ def large_rows(bench: Bench) -> Iterator[Row]:
     """One large picture by every model, whole."""
     for name in sorted(bench.weights, key=lambda name: "sanet" not in name):
         for dtype in bench.sizes.dtypes:
-            model = build_model(load_model(find_model(name)), dtype)
-            known = {"weights": Path(name).stem, "side": bench.sizes.large}
-            rows = _pictures(bench, model, known | {"dtype": dtype, "batch": 1})
-            yield next(rows)
+            side = bench.sizes.large
+            known = {"weights": Path(name).stem, "side": side, "dtype": dtype}
+            works = _works(*_prepare(name, dtype, side), known | {"batch": 1})
+            yield from _measured(bench, [next(works)])
 
 
 def stylizer_rows(bench: Bench) -> Iterator[Row]:
@@ -279,37 +310,39 @@ def train_rows(bench: Bench) -> Iterator[Row]:
 
 def _step(bench: Bench, name: str, dtype: str, pairs: int) -> Row:
     method = methods.build(name, dtype=dtype, width=bench.sizes.width)
-    call, flop = _step_call(method, bench.sizes.crop, pairs)
-    started = time.perf_counter()
-    loss = float(np.asarray(call()).ravel()[0])
-    compile_s = round(time.perf_counter() - started, 2)
-    seconds = bench.time(call)
+    step, compile_s = _compile_step(method, bench.sizes.crop, pairs)
+    loss = float(np.asarray(step.call()).ravel()[0])
+    seconds = bench.time(step.call)
     return {
         "pairs_per_s": round(pairs / seconds, 3),
-        **bench.speed(flop(), seconds),
+        **bench.speed(step.flop, seconds),
         "compile_s": compile_s,
-        "peak_gib": memory_gib(),
+        "memory_gib": program_gib(step.program),
         "first_loss": round(loss, 4),
     }
 
 
 def time_step(method: Method, crop: int, pairs: int) -> tuple[float, float]:
-    """Seconds of a training step, and of its first call."""
-    call, _ = _step_call(method, crop, pairs)
-    started = time.perf_counter()
-    jax.block_until_ready(call())
-    first, count = time.perf_counter() - started, 5
-    started = time.perf_counter()
+    """Seconds of a training step, and of its compilation."""
+    step, compile_s = _compile_step(method, crop, pairs)
+    jax.block_until_ready(step.call())
+    count, started = 5, time.perf_counter()
     for _ in range(count):
-        loss = call()
+        loss = step.call()
     jax.block_until_ready(loss)
-    return (time.perf_counter() - started) / count, first
+    return (time.perf_counter() - started) / count, compile_s
 
 
-def _step_call(
-    method: Method, crop: int, pairs: int
-) -> tuple[Callable[[], Any], Callable[[], float]]:
-    """A step with parameters as drawn, and its operations."""
+class Step(NamedTuple):
+    """A training step: the next one's loss, the program, its operations."""
+
+    call: Callable[[], Any]
+    program: jax.stages.Compiled
+    flop: float
+
+
+def _compile_step(method: Method, crop: int, pairs: int) -> tuple[Step, float]:
+    """The loop's step with parameters as drawn, and the seconds of its compilation."""
     devices = jax.devices()[:1]
     begun = jax.eval_shape(method.init, jax.random.key(0))
     ones = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), begun.state)
@@ -321,18 +354,22 @@ def _step_call(
     frozen = replicate({"encoder": params["params"]}, devices)
     optimizer = make_optimizer(Optimizer())
     step = make_train_step(method, optimizer, lambda _: jnp.float32(1e-6))
-    mapped, put = map_step(step, devices), make_put(devices)
+    mapped = map_step(step, devices, "shard_map")
+    put = make_put(devices, "shard_map")
     batches = _held(method, crop, pairs)
     states = [replicate(create_state(method, optimizer, 0), devices)]
-    batch = put(next(batches))
-    shapes = jax.eval_shape(lambda *tree: tree, states[0], frozen, batch)
+    given = (states[0], frozen, put(next(batches)))
+    flop = count_flop(mapped, *given)
+    started = time.perf_counter()
+    program = jax.jit(mapped, donate_argnums=0).lower(*given).compile()
+    compile_s = round(time.perf_counter() - started, 2)
 
     def call() -> Any:
-        state, metrics = mapped(states.pop(), frozen, put(next(batches)))
+        state, metrics = program(states.pop(), frozen, put(next(batches)))
         states.append(state)
         return metrics["loss"]
 
-    return call, lambda: count_flop(mapped, *shapes)
+    return Step(call, program, flop), compile_s
 
 
 def _held(method: Method, crop: int, pairs: int) -> Iterator[Any]:

@@ -24,13 +24,8 @@ import numpy as np
 from PIL import Image
 
 from styleflax.art import FAMILIES, paint
-from styleflax.images.decoding import register_heif
-from styleflax.images.files import (
-    SUFFIXES_WRITTEN,
-    ImageError,
-    decode_image_u8,
-    write_picture,
-)
+from styleflax.images.decoding import ImageError, register_heif
+from styleflax.images.files import SUFFIXES_WRITTEN, decode_image_u8, write_picture
 from styleflax.images.read import read_picture, srgb_profile
 
 MAX_MEGAPIXELS = 4.0  # so that a header made large by chance costs no seconds

@@ -125,11 +125,9 @@ def main() -> None:
     parser.add_argument("--crop_px", type=int, default=256)
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--num_threads", type=int, default=2)
-    parser.add_argument(
-        "--batches", type=int, default=8, help="number of measured batches"
-    )
-    parser.add_argument("--steps", type=int, default=4, help="number of measured steps")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=8, help="in a measurement")
+    parser.add_argument("--steps", type=int, default=1, help="in a measurement")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-step", action="store_true")
     options = parser.parse_args()
     device = jax.local_devices()[0]

@@ -10,7 +10,7 @@ it on the device: fusion, layouts and algorithms are chosen there.
 import argparse
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -111,14 +111,37 @@ def programs(
     name: str, dtype: str, side: int, pairs: int, width: float = 1.0
 ) -> Iterator[tuple[str, str]]:
     """The lowered programs of a method: stylizing, and the training step."""
-    method = methods.build(name, dtype=dtype, width=width)
+    devices = jax.devices()[:1]
+    for program, arguments in calls(name, dtype, side, pairs, devices, width=width):
+        yield program, lower(*arguments)
+
+
+def calls(
+    name: str,
+    dtype: str,
+    side: int,
+    pairs: int,
+    devices: Sequence[jax.Device],
+    **options: Any,
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The same programs as functions and the shapes of their arguments.
+
+    Args:
+        name: Of the method.
+        dtype: Compute type.
+        side: Of the stylized pictures in px; crops have half.
+        pairs: In a training step.
+        devices: For the training step.
+        options: More for `methods.build`.
+    """
+    method = methods.build(name, dtype=dtype, **options)
     layers = method.judge_layers or method.encoder_layers
     encoder = VGG(layers, widths=scale_widths(method.encoder_width))
     image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     shape = jax.eval_shape(encoder.init, jax.random.key(0), image)["params"]
     frozen = {"encoder": shape}
     variables = jax.eval_shape(method.init, jax.random.key(0))
-    yield "stylize", lower(_whole(method), variables, frozen, image, image)
+    yield "stylize", (_whole(method), variables, frozen, image, image)
     first = Variables(drawn(lambda: variables.players), variables.state)
     trained = method._replace(init=lambda _: first)
     optimizer = make_optimizer(Optimizer())
@@ -126,8 +149,7 @@ def programs(
     state = jax.eval_shape(lambda: create_state(trained, optimizer, 0))
     crops = jax.ShapeDtypeStruct((pairs, side // 2, side // 2, 3), jnp.uint8)
     batch = {"content": crops, "style": crops}
-    mapped = map_step(step, jax.devices()[:1], "shard_map")
-    yield "train", lower(mapped, state, frozen, batch)
+    yield "train", (map_step(step, devices, "shard_map"), state, frozen, batch)
 
 
 def _whole(method: Method) -> Callable:

@@ -28,7 +28,7 @@ from styleflax.training.step import (
     make_schedule,
     make_train_step,
 )
-from styleflax.weights.model_files import find_model
+from styleflax.weights.store import find_model
 
 TYPES = ("float32", "bfloat16")
 WINDOW = 50

@@ -22,9 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from skimage.transform import warp
 
-from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.files import load_image_u8, resize_short_side, to_u8
 from styleflax.images.listing import held_out_photo, training_photos
-from styleflax.images.pixels import to_u8
 from styleflax.inference.controls import make_plan
 from styleflax.inference.video.stylizer import (
     SMOOTH_S,

@@ -136,6 +136,24 @@ def write_file(path: Path, content: bytes | str, *, sync: bool = False) -> None:
         temporary.write_bytes(data)
 
 
+def write_atomically(path: Path, data: bytes, what: str) -> None:
+    """Write a file whole or not at all, and wait until the disk has it.
+
+    Args:
+        path: the file; an older one is replaced.
+        data: all of it.
+        what: what the message calls it, as "the model file".
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    try:
+        write_file(path, data, sync=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"cannot write {what} {path}: {reason}") from error
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:

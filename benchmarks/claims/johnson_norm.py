@@ -8,11 +8,10 @@ import numpy as np
 from benchmarks.claims import answers, measuring, training
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
-from styleflax.inference.model import build_model
 from styleflax.methods.base import plain_controls, stylize
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.methods.model import build_model
+from styleflax.weights.store import find_model, load_model
 
 NORMS = ("instance", "batch")
 WIDTH = 0.5

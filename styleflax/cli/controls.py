@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from styleflax.cli.options import Color
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.pairs import Given, all_rows
+from styleflax.inference.folders.results import Given, all_rows
 from styleflax.inference.folders.sources import Row, StyleMask, one_picture
 
 if TYPE_CHECKING:  # imported late, as it takes a second

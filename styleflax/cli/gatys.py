@@ -122,7 +122,7 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 def _split_init(init: str | None) -> tuple[Path | None, str | None]:
     """Returns the model file that `--init` names, or else its word."""
     from styleflax.inference.gatys.presets import Init  # noqa: PLC0415
-    from styleflax.weights.model_files import find_model  # noqa: PLC0415
+    from styleflax.weights.store import find_model  # noqa: PLC0415
 
     words = get_args(Init)
     if init is None or init in words:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from styleflax import cli
 from styleflax.images.listing import ExcludedPath, describe_excluded
-from styleflax.inference.folders.records import Watcher
+from styleflax.inference.folders.results import Watcher
 from styleflax.inference.folders.sources import DASH, Pair
 from styleflax.memory import describe_error
 

@@ -97,8 +97,8 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
     import jax.numpy as jnp  # noqa: PLC0415
 
     from styleflax.distributed import StopRequest  # noqa: PLC0415
-    from styleflax.inference.model import build_model  # noqa: PLC0415
-    from styleflax.methods.finishing import add_palette  # noqa: PLC0415
+    from styleflax.methods.model import build_model  # noqa: PLC0415
+    from styleflax.ops.color_match import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 

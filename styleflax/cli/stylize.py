@@ -17,8 +17,8 @@ from styleflax.cli.controls import (
 )
 from styleflax.cli.report import Report, Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.pairs import Given, paired_rows
-from styleflax.inference.folders.records import check_resume
+from styleflax.inference.folders.pairs import paired_rows
+from styleflax.inference.folders.results import Given, check_resume
 from styleflax.inference.folders.sources import (
     DASH,
     Row,

@@ -24,7 +24,8 @@ from styleflax.cli.report import Times
 from styleflax.files import check_exists
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.images.listing import ExcludedPath
-from styleflax.inference.folders.records import Recorder, check_resume
+from styleflax.inference.folders.records import Recorder
+from styleflax.inference.folders.results import check_resume
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIXES,
     add_style_masks,

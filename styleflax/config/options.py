@@ -1,9 +1,10 @@
-"""The options of every method, as one record each.
+"""What may be chosen of every method: its arithmetic, and one record of options each.
 
-A configuration contains the record of its method. Flags
-(`--config.options.NAME=VALUE`), JSON and model files give values by name. Like all
-values of a configuration (`read_record`), each is checked against the annotation of its
-field when the record is created.
+A configuration holds the record of its method. Flags (`--config.options.NAME=VALUE`),
+JSON and model files give values by name; every one of them is checked when the record
+is made, whoever makes it: against the annotation of its field, as all values of a
+configuration are (`read_record`). The file is long because the records stand beside the
+check that all of them pass.
 """
 
 import ast
@@ -28,6 +29,7 @@ EncoderKind = Literal["frozen", "trained"]
 """Whether the encoder is the frozen network that computes losses, or a trained copy."""
 Start = Literal["likeness", "random"]
 AttentionPath = Literal["auto", "dense", "chunked"]
+StyleDType = Literal["float16", "float32"]
 Norm = Literal["batch", "instance", "conditional", "none"]
 Padding = Literal["reflect-start", "mirror"]
 Upsampling = Literal["transposed", "nearest"]
@@ -36,6 +38,32 @@ Pooling = Literal["max", "average"]
 
 JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 """Layers of VGG-16 at which Johnson et al. (2016) compare images with their style."""
+
+
+@dataclass
+class Arithmetic:
+    """Where published implementations of the same formula differ.
+
+    Attributes:
+        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
+            (naoto0804's PyTorch code).
+        eps: Added to the content's variances.
+        style_eps: The same for the style's, and in the style loss; 0 in Lua.
+        reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
+    """
+
+    ddof: int = 0
+    eps: float = 1e-5
+    style_eps: float = 1e-5
+    reduction: str = "channel_mean"
+
+    def content_statistics(self) -> dict[str, Any]:
+        """Arguments of `ops.statistics` for contents."""
+        return {"ddof": self.ddof, "eps": self.eps}
+
+    def style_statistics(self) -> dict[str, Any]:
+        """The same for the style's, and for the style loss."""
+        return {"ddof": self.ddof, "eps": self.style_eps}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +125,18 @@ class SANetOptions(Options):
     """Options of `sanet`; if `path` is `auto`, `native` also selects dense attention.
 
     Attributes:
-        style_dtype: Type of the stored features of a style; in float16 they take 5 MB
-            for a painting of 512 px.
-        path: Algorithm of attention; see `ops.attention.attention`.
-        start: Initial parameters of attention: `likeness` (see
+        style_dtype: Type that a style's features are retained in: 5 MB in float16 for
+            a painting of 512 px.
+        path: How attention is computed; see `ops.attention.attention`.
+        start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         width: Factor on the channels of encoder, attention, decoder and critics.
         encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing.
     """
 
-    style_dtype: str = "float16"
+    UNLESS_DEFAULT = ("width", "style_dtype")
+
+    style_dtype: StyleDType = "float16"
     path: AttentionPath = "auto"
     start: Start = "likeness"
     width: float = 1.0

@@ -18,8 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Image, Resampling, Transpose
 
-from styleflax.images.decoding import ImageError, decoding, open_image
-from styleflax.images.pixels import upright_rgb
+from styleflax.images.decoding import ImageError, decoding, open_image, upright_rgb
 
 if TYPE_CHECKING:
     import grain

@@ -19,9 +19,8 @@ from styleflax.art import FAMILIES, paint
 from styleflax.art.noise import equalize, fbm, grid, mix, smoothstep
 from styleflax.art.palette import pick, ramp
 from styleflax.files import file_sha256
-from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.files import load_image_u8, resize_short_side, to_float
 from styleflax.images.listing import describe_excluded, list_folder
-from styleflax.images.pixels import to_float
 from styleflax.images.read import other_frames
 
 T = TypeVar("T")

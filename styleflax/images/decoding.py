@@ -1,4 +1,7 @@
-"""Opening and decoding images by Pillow, HEIC and AVIF included."""
+"""Pictures opened by Pillow, HEIC and AVIF, too, and any of its modes as 8-bit color.
+
+Whatever is wrong with a file becomes one kind of error, whose message is one line.
+"""
 
 import io
 import os
@@ -8,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
+import numpy as np
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
-from PIL.Image import Image
+from PIL.Image import Image, Transpose
 
 from styleflax.files import find_url
 from styleflax.images import tiff
-from styleflax.images.pixels import upright_rgb
-from styleflax.images.tiff import UnreadLayoutError
+from styleflax.images.tiff import UnreadLayoutError, samples_as_u8
 from styleflax.images.unread import (
     HEAD_BYTES,
     RAW_FILE,
@@ -248,34 +251,6 @@ def _refusal(name: str, found: Unread | None) -> str:
     return f"{name} is not an image that can be read{reason}"
 
 
-def load_rgb(
-    source: Encoded | Image,
-    *,
-    max_megapixels: float = MAX_MEGAPIXELS,
-    min_side_px: int = MIN_SIDE_PX,
-) -> Image:
-    """Returns a decoded Pillow image in mode RGB, upright and opaque.
-
-    Args:
-        source: A path, bytes, an open binary file or a Pillow image.
-        max_megapixels: Largest accepted image in megapixels.
-        min_side_px: Smallest accepted side in px.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ImageError: If it is not an image, is damaged, too small or too large.
-        NotEnoughMemoryError: If its pixels do not fit into free memory.
-        ValueError: If `source` is none of these.
-    """
-    if isinstance(source, Image):
-        return _decoded(source, "the picture")
-    # Leaving `with` closes the file; the decoded pixels remain.
-    with open_image(
-        source, max_megapixels=max_megapixels, min_side_px=min_side_px
-    ) as image:
-        return _decoded(image, source_name(source))
-
-
 @contextmanager
 def decoding(image: Image, name: str) -> Iterator[None]:
     """Turns errors of decoding within the block into one-line errors.
@@ -320,11 +295,6 @@ def one_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _decoded(image: Image, name: str) -> Image:
-    with decoding(image, name):
-        return upright_rgb(image)
-
-
 def source_name(source: Encoded) -> str:
     """Returns the name of a file, or of data in memory, for messages."""
     named: Any = source
@@ -333,3 +303,97 @@ def source_name(source: Encoded) -> str:
     return (
         repr(os.fspath(named)) if isinstance(named, str | os.PathLike) else "the data"
     )
+
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def exif_orientation(image: Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 (upright) if missing or unreadable."""
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block does not spoil the pixels
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def upright_rgb(image: Image) -> Image:
+    """Returns the image in mode RGB, rotated according to its EXIF data.
+
+    Transparent pixels are composited on white. Gray of 16 bits is scaled to 8 bits
+    (Pillow's own conversion clips it to white). Float gray is interpreted as [0, 1] or
+    [0, 255], whichever contains it, and stretched otherwise; see `samples_as_u8`.
+
+    Args:
+        image: Any Pillow image; it is decoded by this call.
+
+    Raises:
+        Exception: Any exception of Pillow for damaged data.
+    """
+    image.load()
+    # Read after loading, because Pillow's TIFF reader rotates the image while loading
+    # and drops the tag.
+    orientation = exif_orientation(image)
+    return turned_upright(_rgb(image), orientation)
+
+
+def turned_upright(image: Image, orientation: int) -> Image:
+    """Returns the image rotated and mirrored according to an EXIF orientation."""
+    return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+
+
+def color_and_alpha(image: Image) -> tuple[Image, Image | None]:
+    """Returns the color and the opacity of a decoded image separately.
+
+    Args:
+        image: Any decoded Pillow image.
+
+    Returns:
+        The color in mode L, RGB or CMYK of 8 bits, with gray of more bits scaled as in
+        `upright_rgb`, and white at fully transparent pixels; and the opacity in mode L,
+        or None for an opaque image.
+
+    Raises:
+        Exception: Any exception of Pillow for damaged data.
+    """
+    if image.mode.startswith(("I", "F")):
+        return _rgb(image).getchannel("R"), None
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
+        image = image.convert("LA")
+    if not image.has_transparency_data:
+        plain = image.mode in {"L", "RGB", "CMYK"}
+        return (image if plain else image.convert("RGB")), None
+    # Through RGBA, to which Pillow converts every kind of transparency.
+    alpha = image.convert("RGBA").getchannel("A")
+    color = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
+    if alpha.getextrema() == (255, 255):
+        return color, None
+    hidden = alpha.point(lambda a: 255 if a == 0 else 0)
+    # A copy, because conversion to the same mode may return the caller's image.
+    color = color.copy()
+    color.paste(PillowImage.new(color.mode, color.size, "white"), mask=hidden)
+    return color, alpha
+
+
+def _rgb(image: Image) -> Image:
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith(("I", "F")):
+        gray_u8 = samples_as_u8(np.asarray(image))
+        return PillowImage.fromarray(gray_u8).convert("RGB")
+    if image.mode == "La":  # premultiplied; Pillow converts it to LA only
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        opaque = PillowImage.new("RGBA", image.size, "white")
+        opaque.alpha_composite(image.convert("RGBA"))
+        return opaque.convert("RGB")
+    return image.convert("RGB")

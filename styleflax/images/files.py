@@ -1,4 +1,4 @@
-"""Reading images from files and writing them.
+"""Pictures as arrays: loaded, converted between 8 bits and floats, resized, written.
 
 This module imports neither TFDS nor Grain, so images can be stylized without the
 packages for training.
@@ -6,6 +6,7 @@ packages for training.
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +22,13 @@ from styleflax.images.decoding import (
     Encoded,
     ImageError,
     is_encoded,
-    load_rgb,
     one_line,
 )
-from styleflax.images.grid import image_grid
-from styleflax.images.listing import list_images
-from styleflax.images.pixels import to_float, to_u8
-from styleflax.images.read import Picture, read_picture
+from styleflax.images.read import Picture, load_rgb, read_picture
 from styleflax.memory import explain_memory_errors
 
-__all__ = [
-    "MAX_MEGAPIXELS",
-    "MIN_SIDE_PX",
-    "SUFFIXES_WRITTEN",
-    "ImageError",
-    "as_float_image",
-    "decode_image_u8",
-    "image_grid",
-    "list_images",
-    "load_image_u8",
-    "resize_short_side",
-    "save_image",
-    "to_float",
-    "to_u8",
-]
+BAND_PX = 2**20
+"""Pixels processed at a time."""
 
 
 def load_image_u8(
@@ -150,6 +134,38 @@ def _float_rgb(array: np.ndarray) -> np.ndarray:
         alpha = array[..., 3:]
         array = array[..., :3] * alpha + (1 - alpha)
     return np.broadcast_to(array, (*array.shape[:2], 3)).copy()
+
+
+def to_float(image_u8: UInt8[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Returns 8-bit values as float32 in [0, 1]."""
+    return image_u8.astype(np.float32) / np.float32(255)
+
+
+def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
+    """Returns floats as 8-bit values: clipped to [0, 1], scaled, rounded.
+
+    Args:
+        image: Any shape; uint8 is passed through.
+
+    Raises:
+        ValueError: If values are not finite, or the type is neither float nor uint8.
+    """
+    if image.dtype == np.uint8:
+        return image
+    # NumPy does not count bfloat16 as a float, so the other types are tested.
+    if image.dtype == np.bool_ or np.issubdtype(image.dtype, np.integer):
+        raise ValueError(f"image must have dtype uint8 or float, got {image.dtype}")
+    values = image.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("image must be finite, got NaN or an infinity")
+    return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end (exclusive) of every band of an image."""
+    step = max(1, BAND_PX // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)
 
 
 def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.ndarray:

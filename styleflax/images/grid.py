@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 from PIL.Image import Image, Resampling
 
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 
 _CAPTION_PX = 14
 

@@ -15,12 +15,15 @@ from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
     Encoded,
+    color_and_alpha,
     decoding,
+    exif_orientation,
     one_line,
     open_image,
     source_name,
+    turned_upright,
+    upright_rgb,
 )
-from styleflax.images.pixels import color_and_alpha, exif_orientation, turned_upright
 
 _IN_TIME = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats of animations."""
@@ -250,6 +253,39 @@ def read_picture(
             return _read(image, source_name(source))
 
 
+def load_rgb(
+    source: Encoded | Image,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    min_side_px: int = MIN_SIDE_PX,
+) -> Image:
+    """Returns a decoded Pillow image in mode RGB, upright and opaque.
+
+    Args:
+        source: A path, bytes, an open binary file or a Pillow image.
+        max_megapixels: Largest accepted image in megapixels.
+        min_side_px: Smallest accepted side in px.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImageError: If it is not an image, is damaged, too small or too large.
+        NotEnoughMemoryError: If its pixels do not fit into free memory.
+        ValueError: If `source` is none of these.
+    """
+    if isinstance(source, Image):
+        return _decoded(source, "the picture")
+    # Leaving `with` closes the file; the decoded pixels remain.
+    with open_image(
+        source, max_megapixels=max_megapixels, min_side_px=min_side_px
+    ) as image:
+        return _decoded(image, source_name(source))
+
+
+def _decoded(image: Image, name: str) -> Image:
+    with decoding(image, name):
+        return upright_rgb(image)
+
+
 def other_frames(source: Encoded) -> str:
     """Returns a note about unused frames or pages of a file; "" if there are none.
 
@@ -277,7 +313,7 @@ def _read(image: Image, name: str) -> Picture:
         if others := note_of_others(image):
             notes.append(others)
         image.load()
-        orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
+        orientation = exif_orientation(image)  # after it, see `upright_rgb`
         color, alpha = color_and_alpha(image)
         profile = image.info.get("icc_profile")
         rgb, profile = _srgb(color, profile, notes)

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL import ImageFile
 from PIL.Image import Image
-
-from styleflax.images.pixels import samples_as_u8
 
 BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _SAMPLE_FORMAT = 258, 259, 262, 284, 339
@@ -33,6 +32,8 @@ _MAX_RATIO = 1100
 """Largest number of bytes that Deflate can decode from one byte."""
 _MAX_TILE_PX = 2**22
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_SHARE_IN_RANGE = 0.99
+"""Floats count as being in [0, 1] if this share of them is."""
 
 
 class UnreadLayoutError(ValueError):
@@ -202,3 +203,37 @@ def _as_share(alpha: np.ndarray) -> np.ndarray:
     if alpha.dtype.kind == "f":
         return np.clip(np.nan_to_num(alpha), 0, 1).astype(np.float32)
     return np.clip(alpha / np.iinfo(alpha.dtype).max, 0, 1).astype(np.float32)
+
+
+def samples_as_u8(samples: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
+    """Returns samples of any number type as 8 bits, all scaled equally.
+
+    Args:
+        samples: Samples of any shape. Integers of 8 bits are unchanged, those of 16
+            bits are divided by 257. Floats are interpreted as [0, 1] and clipped if
+            99 % of them are at most 1, else as [0, 255]. If samples are below 0, or
+            above 16 bits or 255, all are stretched from the least to the greatest.
+    """
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype.kind in "ui":
+        return _deep_as_u8(samples)
+    values = np.nan_to_num(samples.astype(np.float64))
+    if values.min() >= 0 and np.quantile(values, _SHARE_IN_RANGE) <= 1:
+        return np.rint(np.minimum(values, 1) * 255).astype(np.uint8)
+    if values.min() < 0 or values.max() > 255:
+        return _stretched(values)
+    return np.rint(values).astype(np.uint8)
+
+
+def _deep_as_u8(samples: np.ndarray) -> np.ndarray:
+    """Returns integers of 16 bits scaled to 8; larger values are stretched."""
+    values = samples.astype(np.float64)
+    if values.min() < 0 or values.max() > 65535:
+        return _stretched(values)
+    return np.rint(values / 257.0).astype(np.uint8)  # 65535 = 255 * 257
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return np.rint((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)

@@ -14,13 +14,18 @@ from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.images.pixels import row_bands, to_u8
+from styleflax.images.files import row_bands, to_u8
 from styleflax.inference.contents import Content, StylePixels, ensure_float
 from styleflax.inference.controls import Plan
-from styleflax.inference.masks.layout import PixelMasks, RegionMasks, make_region_masks
+from styleflax.inference.masks.layout import (
+    WHOLE,
+    PixelMasks,
+    RegionMasks,
+    make_region_masks,
+)
 from styleflax.methods.base import Controls, Style
-from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color, color_match
+from styleflax.ops.color_match import mixed_palette, palettes_alone
 
 
 class ColorMoments(NamedTuple):
@@ -173,7 +178,7 @@ def finish(
     height, width = target.shape[:2]
     resized = stylized.shape != target.shape
     has_rest = masks is not None and masks.has_rest
-    if not resized and not has_rest and plan.color not in {"luminance", "lab"}:
+    if not (resized or has_rest or plan.takes_colors):
         return stylized
     rows = _rows_of(stylized)
     if resized:
@@ -214,7 +219,7 @@ def target_region_masks(
         cached_bands: See `RegionMasks`.
     """
     height, width = content.target.shape[:2]
-    if content.image.shape == content.target.shape:
+    if not content.is_resized:
         return masks
     scale = height / content.image.shape[0]
     return make_region_masks(
@@ -355,6 +360,27 @@ def match_by_bands(
             total += change if mask is None else mask[..., None] * change
         total = np.clip(total, 0.0, 1.0)
         out[first:last] = to_u8(total) if out.dtype == np.uint8 else total
+
+
+def match_again(
+    picture: Float[np.ndarray, "h w 3"],
+    styles: Sequence[Style],
+    plan: Plan,
+    masks: RegionMasks | None,
+) -> None:
+    """Applies the color step again, in place, since refinement undoes it.
+
+    Args:
+        picture: RGB in [0, 1], of the size of `masks`.
+        styles: With palettes.
+        plan: The controls of the picture.
+        masks: Masks at its size; None for one region.
+    """
+    laid = WHOLE if masks is None else masks
+    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
+    if controls.color_match is not None:
+        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
+        match_by_bands(picture, picture, styles, controls, at_pixels)
 
 
 def _each(masks: np.ndarray | None) -> Iterator[np.ndarray | None]:

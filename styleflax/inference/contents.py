@@ -19,8 +19,14 @@ from styleflax.images.decoding import (
     is_encoded,
     path_or_bytes,
 )
-from styleflax.images.files import as_float_image, resize_short_side, save_image
-from styleflax.images.pixels import row_bands, to_float, to_u8
+from styleflax.images.files import (
+    as_float_image,
+    resize_short_side,
+    row_bands,
+    save_image,
+    to_float,
+    to_u8,
+)
 from styleflax.images.read import Picture as PictureFile
 from styleflax.images.read import read_picture
 
@@ -57,6 +63,11 @@ class Content(NamedTuple):
     image: Shaped[np.ndarray, "h w 3"]
     target: Shaped[np.ndarray, "th tw 3"]
     alpha: Shaped[np.ndarray, "ah aw"] | None
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether the result has another size than it is stylized at."""
+        return self.image.shape != self.target.shape
 
 
 @dataclasses.dataclass(frozen=True)

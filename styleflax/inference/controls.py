@@ -125,6 +125,11 @@ class Plan(NamedTuple):
         }
         return {name for name, is_used in used.items() if is_used} | self.extras.keys()
 
+    @property
+    def takes_colors(self) -> bool:
+        """Whether results take colors of their photo once they are made."""
+        return self.color in {"luminance", "lab"}
+
     def completed(self, defaults: Mapping[str, float]) -> Self:
         """Returns the plan with a model's default values for controls that are None."""
         color_match, detail = (

@@ -18,7 +18,6 @@ from styleflax.compile_cache.jit import cached_jit
 from styleflax.inference.contents import Content, ensure_float
 from styleflax.inference.controls import Plan
 from styleflax.inference.masks.layout import WHOLE, RegionMasks
-from styleflax.inference.model import Model, notable_cost
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.inference.tiles.windows import (
     TILE_PX,
@@ -36,6 +35,7 @@ from styleflax.methods.base import (
     encode_painting,
     stylize,
 )
+from styleflax.methods.model import Model, notable_cost
 from styleflax.parallel import RowSplit, devices_for, map_rows
 from styleflax.types import Image, Params
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color import (
     color_style,
     finish,
-    match_by_bands,
+    match_again,
     target_region_masks,
 )
 from styleflax.inference.contents import (
@@ -30,18 +29,16 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import WHOLE, PixelMasks, RegionMasks
+from styleflax.inference.masks.layout import RegionMasks
 from styleflax.inference.masks.read import Mask
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.render import Renderer
 from styleflax.inference.styles.encode import STYLE_SIZE_PX, StyleEncoder, StyleFiles
 from styleflax.inference.styles.file import StyleFile
 from styleflax.memory import refuse_fork
-from styleflax.methods import check_controls
 from styleflax.methods.base import Style
-from styleflax.methods.finishing import has_palette
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.methods.model import Model, build_model, check_controls
+from styleflax.ops.color_match import has_palette
+from styleflax.weights.store import ModelFile, find_model, load_model
 
 if TYPE_CHECKING:
     from styleflax.inference.gatys.refine import Refiner
@@ -379,21 +376,9 @@ class Stylizer:
                 for picture, content in zip(made, contents, strict=True)
             ]
             for picture in made:
-                _match_again(picture, encoded, plan, masks)
+                match_again(picture, encoded, plan, masks)
+        if masks is None and not (first.is_resized or plan.takes_colors):
+            return made
         masks = target_region_masks(masks, first, plan)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
-
-
-def _match_again(
-    picture: Float[np.ndarray, "h w 3"],
-    styles: Sequence[Style],
-    plan: Plan,
-    masks: RegionMasks | None,
-) -> None:
-    """Applies the color step again, in place, since refinement undoes it."""
-    laid = WHOLE if masks is None else masks
-    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
-    if controls.color_match is not None:
-        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
-        match_by_bands(picture, picture, styles, controls, at_pixels)

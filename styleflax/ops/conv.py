@@ -32,9 +32,9 @@ def reflect_pad(x: Float[Array, "b h w c"]) -> Float[Array, "b h+2 w+2 c"]:
     The edge itself is not repeated. A side of length 1 has nothing to reflect but
     its one position, which is repeated.
     """
-    # On CPU a gather and its fusions take 8 % less of three layers of 64 channels at
-    # 512 px than two concatenations, but its gradient, a scatter, takes more. Not of
-    # rows, which may be split over devices.
+    # On CPU three layers of 64 channels at 512 px take 371 ms with a gather, which is
+    # fused, and 411 ms with two concatenations; but its gradient, a scatter, takes
+    # more. Not of rows, which may be split over devices.
     width = x.shape[2]
     if not isinstance(width, int):  # a symbol, in a program of any size
         return _reflect(_reflect(x, 2), 1)
@@ -113,8 +113,9 @@ def upsample_conv3x3_reflect(
     """Returns `conv3x3_reflect` of the map enlarged twice by its nearest neighbor.
 
     Computed as four 2x2 convolutions at the low resolution, one for each parity of
-    row and column, with 4/9 of the operations. The border that reflection makes at
-    the high resolution repeats the edge of the low one, so this is exact.
+    row and column, with 4/9 of the operations: 8.7 instead of 19.8 ms on CPU for 128
+    channels, 4 x 28 px to 56 px. The border that reflection makes at the high
+    resolution repeats the edge of the low one, so this is exact.
 
     Args:
         x: The map at the low resolution, of any height and width from 1 up.
@@ -131,6 +132,8 @@ def upsample_conv3x3_reflect(
     by_phase = _phase_kernels(kernel)[::-1, ::-1].transpose(2, 3, 4, 0, 1, 5)
     stacked = by_phase.reshape(2, 2, channels, 4 * o)
     y = valid_conv(edge_pad(x), stacked).reshape(b, h + 1, w + 1, 2, 2, o)
+    # Indexing each phase instead takes 50 instead of 24 ms on CPU with its gradients,
+    # for 128 channels of 4 x 32 px.
     whole = y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * (h + 1), 2 * (w + 1), o)
     return add_bias(whole[:, 1:-1, 1:-1], bias)
 
@@ -361,7 +364,8 @@ def doubling_conv3x3(
 
     Computed as four convolutions of 2x2 at the low resolution, one for each parity of
     row and column. XLA's own has gradients that take 20 times as long on CPU (348
-    instead of 17 ms at 128 to 64 channels and 4 x 64 px).
+    instead of 17 ms at 128 to 64 channels, 4 x 32 px to
+    64 px).
 
     Args:
         x: The map.

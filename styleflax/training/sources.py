@@ -22,8 +22,8 @@ from styleflax.datasets.sources import open_source
 from styleflax.distributed import on_all, on_first
 from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError
+from styleflax.images.files import to_float
 from styleflax.images.listing import RULES
-from styleflax.images.pixels import to_float
 from styleflax.methods.base import Batch, Method
 from styleflax.ops.color_match import color_palette
 from styleflax.training.device_dataset import (

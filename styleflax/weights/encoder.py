@@ -9,15 +9,19 @@ import numpy as np
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
-from styleflax.weights.model_files import (
-    check_weights,
-    fetch_if_remote,
-    packaged_models,
-)
+from styleflax.weights.foreign import check_weights
 from styleflax.weights.packaged import load_packaged_vgg16
 from styleflax.weights.published.mapping import read_part
-from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
-from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params, model_digest
+from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES
+from styleflax.weights.store import (
+    ENCODER_ONLY,
+    EncoderSpec,
+    ModelFile,
+    check_params,
+    fetch_if_remote,
+    model_digest,
+    packaged_models,
+)
 
 
 class LoadedEncoder(NamedTuple):

@@ -13,7 +13,7 @@ import requests
 from tqdm import tqdm
 
 from styleflax.files import CACHE_VARIABLE, file_sha256, find_cache_dir
-from styleflax.weights.model_files import refuse_foreign
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.registry import (
     FOLDER,
     HUB,

@@ -10,22 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from styleflax.files import find_url
-from styleflax.models.vgg import Architecture, Convention
-from styleflax.weights.model_files import packaged_models
-
-
-class EncoderSpec(NamedTuple):
-    """Properties of an encoder's parameters that their use requires.
-
-    Attributes:
-        architecture: "vgg16" or "vgg19".
-        convention: what the first convolution wants to see. "torchvision": RGB minus
-            ImageNet's mean over its deviation; "normalised": what the 1x1 convolution
-            `preprocess` of Gatys' normalized VGG-19 makes of RGB in [0, 1].
-    """
-
-    architecture: Architecture
-    convention: Convention
+from styleflax.weights.store import packaged_models
 
 
 class NamedWeights(NamedTuple):

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from jax import lax
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from counting import count_flop
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,11 @@ def test_sections_measure_without_the_packages_that_may_be_missing(
     }
     for section in sections.values():
         assert not [row for row in section["rows"] if "error" in row]
+    assert all(
+        row["memory_gib"] >= 0 and row["compile_s"] > 0
+        for name in ("train", "large")
+        for row in sections[name]["rows"]
+    )
     assert "train" in done.stdout
 
 
@@ -107,3 +116,38 @@ def test_when_its_time_is_up_a_section_ends_and_says_so(run_bare, tmp_path):
     section = json.loads(out.read_text())["sections"]["device"]
     assert len(section["rows"]) == 1
     assert "its time was up" in section["error"]
+
+
+STUCK = """
+import sys, time
+sys.path.insert(0, {folder!r})
+import accelerator
+
+def stuck(bench):
+    yield {{"name": "first"}}
+    time.sleep(600)
+
+accelerator.SECTIONS["large"] = (stuck, 1.0)
+accelerator.GRACE_S = 0.5
+sys.argv[1:] = ["--tiny", "--out", sys.argv[1], "--only", "large", "--minutes", "0.01"]
+sys.exit(accelerator.main())
+"""
+
+
+def test_a_row_that_does_not_end_is_given_up_and_what_was_found_is_kept(tmp_path):
+    out = tmp_path / "accelerator.json"
+    command = [sys.executable, "-c", STUCK.format(folder=str(BENCHMARKS)), out]
+    environment = {**os.environ, "STYLEFLAX_COMPILATION_CACHE": "off"}
+    done = subprocess.run(
+        command,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "stopped in the middle of a row" in done.stdout
+    results = json.loads(out.read_text())
+    assert results["sections"]["large"]["rows"] == [{"name": "first"}]
+    assert len(results["aims"]) == 3

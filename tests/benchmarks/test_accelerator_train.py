@@ -1,17 +1,27 @@
 """`benchmarks/accelerator_train.py`: packed, trained at tiny size, joined."""
 
 import json
+import math
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import jax
 import pytest
 
+from styleflax.methods import METHODS, build
 from styleflax.weights.store import load_model, model_digest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from accelerator_files import MOST_MIB, PIECE_BYTES, count_bytes, join, split
+from accelerator_files import (
+    MOST_FILES,
+    MOST_MIB,
+    PIECE_BYTES,
+    count_bytes,
+    join,
+    split,
+)
 from accelerator_train import main
 
 CONFIG = """
@@ -91,6 +101,40 @@ def test_when_the_time_is_up_what_was_trained_is_exported(
     assert "1 steps" in done.stdout
 
 
+LOSING = """
+import sys
+sys.path.insert(0, {folder!r})
+import accelerator_run
+from accelerator_train import main
+
+def make_sampler(*_):
+    def sample(*_):
+        raise RuntimeError("the device is lost")
+    return sample
+
+accelerator_run.make_sampler = make_sampler
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow  # as the one above
+def test_when_the_training_fails_its_newest_checkpoint_is_exported(
+    packed, run_bare, model_path, tmp_path
+):
+    script = tmp_path / "losing.py"
+    folder = Path(__file__).parents[2] / "benchmarks"
+    script.write_text(LOSING.format(folder=str(folder)))
+    out = tmp_path / "out"
+    more = ("--steps", "4", "--dtype", "float32")
+    _, *given = arguments(packed, out, model_path, *more)
+    done = run_bare(script, *given)
+    assert done.returncode == 0, done.stderr
+    assert "RuntimeError: the device is lost" in done.stderr
+    path = tmp_path / "joined.safetensors"
+    join(out / "adain.json", str(model_path), path)
+    assert load_model(path).provenance["steps"] >= 3
+
+
 def test_a_training_that_fails_at_once_ends_with_1(packed, run_bare, tmp_path):
     given = arguments(packed, tmp_path / "out", "none.safetensors", "--steps", "1")
     done = run_bare(*given)
@@ -163,5 +207,13 @@ def test_this_checkout_travels_without_one_of_its_models():
     assert count_bytes(root, [], [largest]) + pictures < MOST_MIB * 2**20
 
 
-def test_pieces_are_smaller_than_what_may_return():
+@pytest.mark.parametrize("name", METHODS)
+def test_what_returns_is_at_most_eight_files_of_15_mib(name):
     assert PIECE_BYTES <= 15 * 2**20
+    method = build(name)
+    shapes = jax.eval_shape(method.init, jax.random.key(0))
+    leaves = jax.tree.leaves((shapes.players["model"], shapes.state))
+    num_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    pieces = math.ceil((num_bytes + 2**16) / PIECE_BYTES)
+    # The description, metrics, samples, and the other benchmark's numbers.
+    assert pieces + 4 <= MOST_FILES == 8

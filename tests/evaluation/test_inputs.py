@@ -7,7 +7,7 @@ from PIL import Image
 
 from styleflax.evaluation.inputs import choose_pairs, load_inputs
 from styleflax.evaluation.runner import Options, evaluate
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 
 
 def test_pictures_become_center_crops(folders):

@@ -15,7 +15,14 @@ import tensorflow_datasets as tfds
 from PIL.Image import Image, Resampling
 from tqdm import tqdm
 
-from styleflax.images.decoding import ImageError, decoding, one_line, open_image
+from styleflax.images.decoding import (
+    ImageError,
+    decoding,
+    exif_orientation,
+    one_line,
+    open_image,
+    upright_rgb,
+)
 from styleflax.images.listing import (
     RULES,
     ExcludedPath,
@@ -26,7 +33,6 @@ from styleflax.images.listing import (
     named_as_images,
     why_not_by_name,
 )
-from styleflax.images.pixels import exif_orientation, upright_rgb
 from styleflax.images.read import other_frames
 
 MAX_SHORT_SIDE_PX = 1024

@@ -13,7 +13,6 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from styleflax.datasets.builders import folders
-from styleflax.datasets.builders import folders as generated
 from styleflax.datasets.builders.base import (
     REPORT_NAME,
     NoUsablePictureError,
@@ -28,8 +27,8 @@ _BUILDERS: dict[str, type[PictureBuilder]] = {
     "image_folder": folders.ImageFolder,
     "coco_images": folders.CocoImages,
     "wikiart": folders.Wikiart,
-    "sample_photos": generated.SamplePhotos,
-    "procedural_art": generated.ProceduralArt,
+    "sample_photos": folders.SamplePhotos,
+    "procedural_art": folders.ProceduralArt,
 }
 
 
@@ -95,9 +94,9 @@ def find_config(
                     manual_dir=manual_dir, rules=rules, **options
                 )
             case "sample_photos":
-                return generated.sample_photos_config(**options)
+                return folders.sample_photos_config(**options)
             case _:
-                return generated.procedural_config(**options)
+                return folders.procedural_config(**options)
     except TypeError as error:
         raise ValueError(
             f"{name} cannot be opened with {dict(options)}: {error}"

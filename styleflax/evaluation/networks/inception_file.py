@@ -16,7 +16,7 @@ from styleflax.evaluation.networks.inception import (
 )
 from styleflax.files import file_sha256
 from styleflax.types import Params
-from styleflax.weights.model_files import refuse_foreign
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.published import torch_file
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.store import check_params
@@ -148,7 +148,9 @@ def _open_safetensors(path: Path) -> tuple[dict[str, Shape], _Load]:
         names = list(file.keys())
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+        raise ValueError(
+            f"{path} must be a complete safetensors file: {error}"
+        ) from error
     return shapes, lambda wanted: {name: file.get_tensor(name) for name in wanted}
 
 

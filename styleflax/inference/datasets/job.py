@@ -10,9 +10,8 @@ from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.controls import check_alpha, make_plan
 from styleflax.inference.datasets.parts import make_features
 from styleflax.inference.datasets.program import Paintings, make_style_encoder
-from styleflax.inference.model import Model, build_model
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model, model_digest
+from styleflax.methods.model import Model, build_model
+from styleflax.weights.store import find_model, load_model, model_digest
 
 ENCODINGS = ("jpeg", "png")
 TFDS, IMAGES = "tfds", "images"

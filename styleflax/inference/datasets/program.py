@@ -17,7 +17,6 @@ from styleflax.images.decoding import ImageError
 from styleflax.images.read import other_frames
 from styleflax.inference.controls import make_plan
 from styleflax.inference.masks.layout import WHOLE
-from styleflax.inference.model import Model
 from styleflax.methods.base import (
     Controls,
     Method,
@@ -27,8 +26,9 @@ from styleflax.methods.base import (
     encode_painting,
     plain_controls,
 )
-from styleflax.methods.finishing import PALETTE, add_detail, without_palettes
-from styleflax.ops.color_match import Palette, match_chroma
+from styleflax.methods.model import Model
+from styleflax.ops.color_match import PALETTE, Palette, match_chroma, without_palettes
+from styleflax.ops.spatial import add_detail
 from styleflax.parallel import map_rows
 from styleflax.types import FeatureMaps, Image, Params
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.inference.folders.records import Watcher
+    from styleflax.inference.folders.results import Watcher
     from styleflax.inference.folders.sources import Source, StyleMask
     from styleflax.inference.folders.stylize import WriteOptions, stylize_folder
 
@@ -16,7 +16,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Source": "sources",
         "StyleMask": "sources",
-        "Watcher": "records",
+        "Watcher": "results",
         "WriteOptions": "stylize",
         "stylize_folder": "stylize",
     },

@@ -1,95 +1,27 @@
-"""Pairs of photos and styles: all combinations, or those of a list."""
+"""Pairs of photos and styles as `--pairs` asks for them: one by one, or by a list."""
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.files import check_file
 from styleflax.images.files import SUFFIXES_WRITTEN
-from styleflax.images.listing import ExcludedPath
-from styleflax.inference.folders.outputs import check_suffix, without_results
+from styleflax.inference.folders.outputs import check_suffix
+from styleflax.inference.folders.results import Given, expand_given
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIX,
-    Mix,
     Row,
     Source,
-    StyleMask,
-    add_style_masks,
-    expand,
     expand_styles,
-    mixes_of,
 )
-from styleflax.weights.model_files import own_styles
 
 ZIP = "zip"
 """Value of `--pairs` that combines the first photo with the first style, and so on."""
 COLUMNS = ("content", "style", "alpha", "output")
 """Columns of a file for `--pairs`; the last two are optional and may be empty."""
 _DELIMITERS = ",;\t"
-
-
-class Given(NamedTuple):
-    """Photos and styles as given on the command line.
-
-    Attributes:
-        photos: Files and folders of photos.
-        styles: Files and folders of styles, or names of built-in styles.
-        style_masks: Masks of the parts of paintings to use.
-        weights: Name or file of the model.
-        out: File or folder of the results.
-        left_out: List to which files that are not images are added, with reasons.
-    """
-
-    photos: Sequence[Path]
-    styles: Sequence[Path]
-    style_masks: Sequence[StyleMask]
-    weights: str
-    out: Path
-    left_out: list[ExcludedPath]
-
-
-class Group(NamedTuple):
-    """Results of one strength.
-
-    Attributes:
-        alpha: Strength of the style.
-        targets: File of every pair.
-    """
-
-    alpha: float
-    targets: dict[tuple[Source, Mix], Path]
-
-    @property
-    def sides(self) -> tuple[list[Source], list[Mix]]:
-        """Returns the distinct photos and the distinct mixes of styles, in order."""
-        contents = dict.fromkeys(content for content, _ in self.targets)
-        mixes = dict.fromkeys(mix for _, mix in self.targets)
-        return [*contents], [*mixes]
-
-
-def all_rows(
-    given: Given, alpha: float, together: Callable[[int], bool], *, repeats: bool
-) -> tuple[list[Row], int]:
-    """Returns every photo with every style, or with a mix; and the number of styles.
-
-    Args:
-        given: Photos and styles as given on the command line.
-        alpha: Strength of all rows, from 0 to 1.
-        together: Function that says whether this number of styles is one mix.
-        repeats: Whether a style that is given twice is used twice.
-
-    Raises:
-        ValueError: If photos or styles are missing, or masks do not fit the styles.
-        FileNotFoundError: If a file or folder is missing.
-    """
-    if not given.photos:
-        raise ValueError("PHOTO is missing: give photos, or a CSV file with --pairs")
-    contents, styles = _expand(given, repeats=False, repeats_styles=repeats)
-    mixes = mixes_of(styles, together=together(len(styles)))
-    rows = [Row(content, mix, alpha) for mix in mixes for content in contents]
-    return rows, len(styles)
 
 
 def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
@@ -111,78 +43,13 @@ def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
         raise ValueError(
             f"{missing} is missing: --pairs zip requires photos and --style"
         )
-    contents, styles = _expand(given, repeats=True, repeats_styles=True)
+    contents, styles = expand_given(given, repeats=True, repeats_styles=True)
     if len(contents) != len(styles):
         raise ValueError(
             "--pairs zip must have as many photos as styles, got "
             f"{len(contents)} of PHOTO and {len(styles)} of --style"
         )
     return [Row(c, (s,), alpha) for c, s in zip(contents, styles, strict=True)]
-
-
-def group_rows(rows: Sequence[Row], targets: Sequence[Path]) -> list[Group]:
-    """Returns results grouped by strength, so that each group has distinct pairs.
-
-    Args:
-        rows: The results.
-        targets: Their files.
-    """
-    groups: dict[tuple[float, int], dict[tuple[Source, Mix], Path]] = {}
-    for row, target in zip(rows, targets, strict=True):
-        repeat = 0
-        while (row.content, row.mix) in groups.get((row.alpha, repeat), {}):
-            repeat += 1
-        group = groups.setdefault((row.alpha, repeat), {})
-        group[row.content, row.mix] = target
-    return [Group(alpha, pairs) for (alpha, _), pairs in groups.items()]
-
-
-def masked_styles(
-    paths: Sequence[Path] | None,
-    weights: str,
-    masks: Sequence[StyleMask],
-    out: Path,
-    *,
-    repeats: bool,
-    left_out: list[ExcludedPath] | None = None,
-) -> list[Source]:
-    """Returns styles with their masks.
-
-    Args:
-        paths: Files, folders and names of styles; None for none.
-        weights: Name or file of the model.
-        masks: Masks of parts of the paintings; with masks, repeated styles are used
-            repeatedly.
-        out: File or folder of the results, from which no style is read.
-        repeats: Whether a style that is given twice is used twice.
-        left_out: List to which files that are not images are added, with reasons.
-
-    Raises:
-        ValueError: If there is no style, the model has none of a name, or a mask does
-            not fit the styles.
-        FileNotFoundError: If a style or a mask is missing.
-    """
-    repeats = repeats or bool(masks)
-    styles = expand_styles(paths, weights, repeats=repeats, left_out=left_out)
-    styles = without_results(styles, paths or (), out, "--style", left_out)
-    return add_style_masks(styles, masks)
-
-
-def _expand(
-    given: Given, *, repeats: bool, repeats_styles: bool
-) -> tuple[list[Source], list[Source]]:
-    left_out = given.left_out
-    contents = expand(given.photos, "PHOTO", repeats=repeats, left_out=left_out)
-    contents = without_results(contents, given.photos, given.out, "PHOTO", left_out)
-    styles = masked_styles(
-        given.styles,
-        given.weights,
-        given.style_masks,
-        given.out,
-        repeats=repeats_styles,
-        left_out=left_out,
-    )
-    return contents, styles
 
 
 class _Line(NamedTuple):
@@ -201,6 +68,8 @@ def _read_csv(file: Path, given: Given, alpha: float) -> list[Row]:
             "PHOTO, --style and --style-mask must be omitted with a CSV file of pairs: "
             f"{file} names photos and styles; use --pairs zip to pair the arguments"
         )
+    from styleflax.weights.store import own_styles  # noqa: PLC0415  (imports JAX)
+
     lines = list(_read_lines(file))
     own = own_styles(given.weights)
     places = [_find(line, "content", file) for line in lines]

@@ -1,4 +1,4 @@
-"""Progress and records of results, by which interrupted work can be resumed.
+"""Records of results, by which work continues and no result is taken for a photo.
 
 The record of `out/a.png` is the hidden file `out/.a.png.json`; other programs would
 interpret a folder as a class of images. It is written before the result gets its name
@@ -8,20 +8,17 @@ and contains the digest of the result: a result is complete if it matches its re
 import functools
 import hashlib
 import json
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from styleflax.files import file_sha256, write_file
-from styleflax.inference.folders.sources import DASH, Pair, Source
-from styleflax.memory import describe_error
-
-logger = logging.getLogger(__name__)
+from styleflax.files import file_sha256, is_within, write_file
+from styleflax.images.listing import ExcludedPath
+from styleflax.inference.folders.sources import Source
 
 Request = Mapping[str, Any]
 """Everything that determines a result, by name, as JSON values."""
@@ -114,6 +111,76 @@ def find_state(target: Path, request: Request) -> State:
     return "stale" if different else "complete"
 
 
+def without_results(
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    out: Path,
+    name: str,
+    left_out: list[ExcludedPath] | None = None,
+) -> list[Source]:
+    """Returns the images without results of earlier runs.
+
+    Results are the images in `out`, and images with a record next to them. Images that
+    were given by their own names are retained, as are those of a folder that contains
+    only results.
+
+    Args:
+        sources: The images of `given`, as returned by `expand`.
+        given: Files and folders of the command line.
+        out: File or folder of the results.
+        name: Name of the images in messages.
+        left_out: List to which excluded paths are added.
+
+    Raises:
+        ValueError: If `out` is one of the folders, or no image remains.
+    """
+    sources = _without_recorded(sources, given, left_out)
+    around = [path for path in given if path.is_dir() and is_within(out, path)]
+    if not around:
+        return list(sources)
+    real = os.path.realpath(out)
+    for folder in around:
+        if os.path.realpath(folder) == real:
+            raise ValueError(
+                f"-o must be a folder other than {name} {str(folder)!r}, as the next "
+                f"run would read its own results; use -o {str(folder / 'stylized')!r}"
+            )
+    own = {*given}
+    left = [s for s in sources if s.path in own or not is_within(s.path, out)]
+    if not left:
+        raise ValueError(
+            f"{name}: {str(around[0])!r} has no image outside -o {str(out)!r}"
+        )
+    if left_out is not None and len(left) < len(sources):
+        number = len(sources) - len(left)
+        left_out.append(
+            ExcludedPath(out, f"{number} earlier results, in the folder of -o")
+        )
+    return left
+
+
+def _without_recorded(
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    left_out: list[ExcludedPath] | None,
+) -> Sequence[Source]:
+    """Returns the images without those that have a record of an earlier run."""
+    folders = [path for path in given if path.is_dir()]
+    results: set[Path] = set()
+    for folder in folders:
+        inside = {s.path for s in sources if s.path.is_relative_to(folder)}
+        found = {path for path in inside if record_path(path).is_file()}
+        if found != inside:
+            results |= found
+    results -= {*given}
+    if left_out is not None:
+        for folder, number in sorted(Counter(p.parent for p in results).items()):
+            several = "s" if number > 1 else ""
+            reason = f"{number} result{several} of an earlier run"
+            left_out.append(ExcludedPath(folder, reason))
+    return [s for s in sources if s.path not in results]
+
+
 def digest_bytes(data: bytes) -> str:
     """Returns the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
@@ -155,13 +222,6 @@ def _difference(name: str, was: Any, now: Any) -> str:
     if max(map(len, texts)) > 40:  # digests say nothing to people
         return f"{name} differ" if name.endswith("s") else f"{name} differs"
     return f"{name}: was {texts[0]}, now {texts[1]}"
-
-
-_SHOWN = 3
-
-
-class DiskFullError(OSError):
-    """Raised when the disk is full, which ends the work on all results."""
 
 
 class Recorder:
@@ -211,7 +271,7 @@ class Recorder:
         return self._digest(source.path)
 
     def _model(self) -> str:
-        from styleflax.weights.model_files import find_model  # noqa: PLC0415
+        from styleflax.weights.store import find_model  # noqa: PLC0415
 
         return self._digest(find_model(self._weights))
 
@@ -234,122 +294,3 @@ def find_states(request: Mapping[Path, Request]) -> dict[Path, State]:
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         raise type(refusals[0])(f"{refusals[0]}{more}")
     return states
-
-
-def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool) -> str:
-    """Returns a line that lists the results missing after a full disk, with advice."""
-    paths = [str(path) for path in missing]
-    rest = len(paths) - _SHOWN
-    shown = ", ".join(paths[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
-    how = "free space and run the same command with --resume"
-    if not can_resume:
-        how = "free space and run the same command again"
-    results = "1 result is" if written == 1 else f"{written} results are"
-    verb = "is" if len(paths) == 1 else "are"
-    return (
-        f"the disk is full: {results} written, {len(paths)} {verb} missing "
-        f"({shown}); {how}"
-    )
-
-
-def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Checks that `--resume` is possible.
-
-    Raises:
-        ValueError: If `--overwrite` is also set, or the output is standard output.
-    """
-    if not resume:
-        return
-    if out == DASH:
-        raise ValueError("--resume requires files, but -o is standard output")
-    if overwrite:
-        raise ValueError(
-            "--resume and --overwrite cannot be combined; give one of them"
-        )
-
-
-class Watcher:
-    """Collects the outcome of all results; subclasses also show it.
-
-    Attributes:
-        written: Files that were written.
-        skipped: Complete files of an earlier call.
-        failed: Errors by photo and styles.
-        num_failed: Number of results that could not be made.
-        on_window: Called with the numbers of windows done and of all; may be None.
-        on_step: Called with the numbers of iterations done and of all; may be None.
-    """
-
-    on_window: Callable[[int, int], None] | None = None
-    on_step: Callable[[int, int], None] | None = None
-
-    def __init__(self) -> None:
-        self.written: list[Path] = []
-        self.skipped: list[Path] = []
-        self.failed: dict[str, str] = {}
-        self.num_failed = 0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Encloses a phase: "weights" (loading the model) or "run" (the work)."""
-        del name
-        yield
-
-    def done(
-        self,
-        pair: Pair,
-        target: Path,
-        size: tuple[int, int],
-        seconds: float,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        """Records a written result.
-
-        Args:
-            pair: The photo and its styles.
-            target: The file of the result.
-            size: Width and height of the result in pixels.
-            seconds: Time of the result, including its share of a batch.
-            notes: One line for each part of the photo's file that was ignored.
-        """
-        del pair, size, seconds
-        for note in notes:
-            self.warn(note)
-        self.written.append(target)
-
-    def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
-        """Records results that were complete already."""
-        self.skipped += [target for _, target in skipped]
-
-    def fail(self, pair: Pair, error: Exception) -> None:
-        """Records a result that failed."""
-        content, mix = pair
-        key = str(content.path), "+".join(str(style.path) for style in mix)
-        self.failed[" in the style of ".join(key)] = describe_error(error)
-        self.num_failed += 1
-
-    def warn(self, text: str) -> None:
-        """Records a warning."""
-        logger.warning("%s", text)
-
-    @contextmanager
-    def stopping_when_full(
-        self, targets: Iterable[Path], *, can_resume: bool
-    ) -> Iterator[None]:
-        """Ends the work within the block if the disk is full.
-
-        Args:
-            targets: The files of all results that are not skipped.
-            can_resume: Whether the results are recorded.
-
-        Raises:
-            OSError: If the disk is full; the error lists the missing files.
-        """
-        try:
-            yield
-        except DiskFullError as error:
-            missing = [target for target in targets if target not in self.written]
-            written = len(self.skipped) + len(self.written)
-            failure = OSError(describe_missing(written, missing, can_resume=can_resume))
-            failure.errno = error.errno
-            raise failure from None

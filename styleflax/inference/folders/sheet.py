@@ -11,17 +11,15 @@ from styleflax.images.files import encode_picture, load_image_u8, write_whole
 from styleflax.images.grid import image_grid
 from styleflax.images.read import Picture
 from styleflax.inference.controls import ControlArguments, Plan
-from styleflax.inference.folders.outputs import pair_names
-from styleflax.inference.folders.pairs import Given
 from styleflax.inference.folders.records import (
     Recorder,
-    Watcher,
     digest_bytes,
     find_state,
     find_states,
     plain,
     write_record,
 )
+from styleflax.inference.folders.results import Given, Watcher, pair_names
 from styleflax.inference.folders.sources import (
     DASH,
     STYLE_SUFFIX,
@@ -32,7 +30,7 @@ from styleflax.inference.folders.sources import (
     count_sizes,
     read_source,
 )
-from styleflax.inference.folders.stylize import Job, run_job
+from styleflax.inference.folders.stylize import Job, WriteOptions, run_job
 from styleflax.inference.stylizer import Stylizer
 from styleflax.memory import explain_memory_errors
 
@@ -76,7 +74,9 @@ class Cells:
         request = {file: self._asked[pair] for pair, file in self._files.items()}
         states = find_states(request)
         return {
-            pair: load_image_u8(file, max_megapixels=self._job.max_megapixels)
+            pair: load_image_u8(
+                file, max_megapixels=self._job.write_options.max_megapixels
+            )
             for pair, file in self._files.items()
             if states[file] == "complete"
         }
@@ -160,7 +160,7 @@ class Page:
         return bool(made)
 
     def _write(self, made: Mapping[Pair, np.ndarray], *, complete: bool) -> None:
-        job, limit = self._job, self._job.max_megapixels
+        job, limit = self._job, self._job.write_options.max_megapixels
         rows = [[None, *(_painting(mix, limit) for mix in job.mixes)]]
         for content in job.contents:
             photo = _shown(content, limit)
@@ -183,22 +183,16 @@ def sheet_job(
 
     Args:
         rows: Every photo with every mix of styles.
-        given: The model, the page, and the list of excluded files.
+        given: The model, and the page.
         controls: Controls of the results.
         plan: The plan of these controls.
         max_megapixels: Largest image that is read, in megapixels.
     """
     return Job(
-        contents=[*dict.fromkeys(row.content for row in rows)],
-        mixes=[*dict.fromkeys(row.mix for row in rows)],
         targets={(row.content, row.mix): DASH for row in rows},
         controls=controls,
         plan=plan,
-        suffix=given.out.suffix,
-        max_megapixels=max_megapixels,
-        keep_metadata=False,
-        overwrite=False,
-        left_out=given.left_out,
+        write_options=WriteOptions(given.out.suffix, max_megapixels=max_megapixels),
         recorder=Recorder(given.weights),
     )
 

@@ -19,7 +19,6 @@ from styleflax.images.listing import (
     list_folder,
 )
 from styleflax.images.read import Picture, read_picture
-from styleflax.weights.model_files import own_styles
 
 if TYPE_CHECKING:
     from styleflax.inference.controls import ControlArguments, Plan
@@ -175,6 +174,8 @@ def expand_styles(
         FileNotFoundError: If a path or the model does not exist.
         ValueError: If there is no style, or the model has none of this name.
     """
+    from styleflax.weights.store import own_styles  # noqa: PLC0415  (imports JAX)
+
     names = own_styles(weights)
     if not names:
         if not paths:

@@ -19,21 +19,24 @@ from styleflax.images.files import (
     write_picture,
     write_whole,
 )
-from styleflax.images.listing import ExcludedPath
 from styleflax.images.read import Picture
 from styleflax.inference.contents import group_by_shape, rounded
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.folders.outputs import find_targets
-from styleflax.inference.folders.pairs import Given, all_rows, group_rows
 from styleflax.inference.folders.records import (
-    DiskFullError,
     Recorder,
     Request,
-    Watcher,
-    check_resume,
     digest_bytes,
     find_states,
     write_record,
+)
+from styleflax.inference.folders.results import (
+    DiskFullError,
+    Given,
+    Watcher,
+    all_rows,
+    check_resume,
+    find_targets,
+    group_rows,
 )
 from styleflax.inference.folders.sources import (
     DASH,
@@ -54,34 +57,56 @@ from styleflax.inference.stylizer import OneStyle, Stylizer
 _FAILURES = (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError)
 
 
+class WriteOptions(NamedTuple):
+    """How photos are read and results are written.
+
+    Attributes:
+        suffix: Suffix of results in a folder and on standard output; ".png" if None.
+        overwrite: Replace existing files.
+        resume: Continue earlier work: skip complete results, and refuse those made of
+            other styles, weights or controls.
+        keep_metadata: Give results the EXIF block and the color profile of their photo.
+        max_megapixels: Largest image that is read, in megapixels.
+    """
+
+    suffix: str | None = None
+    overwrite: bool = False
+    resume: bool = False
+    keep_metadata: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+
+    @property
+    def replaces(self) -> bool:
+        """Whether existing files may be replaced."""
+        return self.overwrite or self.resume
+
+
 class Job(NamedTuple):
     """The results of one strength, after all checks.
 
     Attributes:
-        contents: The photos.
-        mixes: The mixes of styles.
         targets: File of every pair, or `DASH`.
         controls: Keyword arguments of `Stylizer.__call__`, as they are recorded.
         plan: The plan of these controls.
-        suffix: Suffix of the format for standard output, for example ".png".
-        max_megapixels: Largest image that is read, in megapixels.
-        keep_metadata: Whether results retain the photo's EXIF data and color profile.
-        overwrite: Whether existing files may be replaced.
-        left_out: Files in folders that are not images.
+        write_options: Options of reading photos and writing results.
         recorder: Recorder of the results; None for no records.
     """
 
-    contents: Sequence[Source]
-    mixes: Sequence[Mix]
     targets: dict[Pair, Path]
     controls: ControlArguments
     plan: Plan
-    suffix: str
-    max_megapixels: float
-    keep_metadata: bool
-    overwrite: bool
-    left_out: Sequence[ExcludedPath] = ()
+    write_options: WriteOptions
     recorder: Recorder | None = None
+
+    @property
+    def contents(self) -> list[Source]:
+        """The distinct photos, in order."""
+        return [*dict.fromkeys(content for content, _ in self.targets)]
+
+    @property
+    def mixes(self) -> list[Mix]:
+        """The distinct mixes of styles, in order."""
+        return [*dict.fromkeys(mix for _, mix in self.targets)]
 
     def request(self, pair: Pair) -> Request:
         """Returns everything that determines the result of a pair; needs a recorder."""
@@ -91,25 +116,6 @@ class Job(NamedTuple):
 
 ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
 """Function from a strength to controls and their plan."""
-
-
-class WriteOptions(NamedTuple):
-    """Options of reading photos and writing results.
-
-    Attributes:
-        suffix: Suffix of results in a folder; None is ".png".
-        overwrite: Whether to replace existing files.
-        resume: Whether to resume earlier work: complete results are skipped, and
-            results of other styles, weights or controls are refused.
-        keep_metadata: Whether results retain the photo's EXIF data and color profile.
-        max_megapixels: Largest image that is read, in megapixels.
-    """
-
-    suffix: str | None = None
-    overwrite: bool = False
-    resume: bool = False
-    keep_metadata: bool = False
-    max_megapixels: float = MAX_MEGAPIXELS
 
 
 WRITE_OPTIONS = WriteOptions()
@@ -136,7 +142,7 @@ def stylize_folder(
             `weights` or `region_styles` among the controls in a mix of all.
         out: Folder of the results, or the file of a single result.
         model: Name or file of the model.
-        write_options: Options of reading photos and writing results.
+        write_options: Options of reading photos and write_options results.
         watcher: Receives progress and results.
         **controls: Controls of `Stylizer.__call__` except `style_masks`.
 
@@ -173,7 +179,7 @@ def plan_jobs(
 
     Args:
         rows: The results to make.
-        given: The model, the folder or file of results, and the list of excluded files.
+        given: The model, and the folder or file of results.
         controls_of: Function that is called once for each strength.
         options: Options of reading photos and writing results.
 
@@ -182,25 +188,16 @@ def plan_jobs(
         FileExistsError: If results exist, and neither `overwrite` nor `resume` is set.
         OSError: If the folder cannot be written to.
     """
-    replaces = options.overwrite or options.resume
-    targets = find_targets(rows, given.out, suffix=options.suffix, overwrite=replaces)
+    suffix, replaces = options.suffix, options.replaces
+    targets = find_targets(rows, given.out, suffix=suffix, overwrite=replaces)
     recorder = None
     if options.resume or given.out.is_dir():
         metadata = "keep" if options.keep_metadata else "strip"
         recorder = Recorder(given.weights, metadata=metadata)
     jobs = []
-    for group in group_rows(rows, targets):
-        controls, plan = controls_of(group.alpha)
-        job = Job(
-            *(*group.sides, group.targets, controls, plan),
-            suffix=options.suffix or ".png",
-            max_megapixels=options.max_megapixels,
-            keep_metadata=options.keep_metadata,
-            overwrite=replaces,
-            left_out=given.left_out,
-            recorder=recorder,
-        )
-        jobs.append(job)
+    for alpha, targets_of in group_rows(rows, targets):
+        controls, plan = controls_of(alpha)
+        jobs.append(Job(targets_of, controls, plan, options, recorder))
     return jobs
 
 
@@ -277,7 +274,9 @@ def run_job(
         contents.setdefault(mix, []).append(content)
     for mix, photos in contents.items():
         try:
-            styles = read_mix(mix, stylizer, job.plan, job.max_megapixels, watcher.warn)
+            styles = read_mix(
+                mix, stylizer, job.plan, job.write_options.max_megapixels, watcher.warn
+            )
         except _FAILURES as error:
             for content in photos:
                 watcher.fail((content, mix), error)
@@ -299,7 +298,7 @@ def _load(
         started = time.perf_counter()
         if content not in unreadable:
             try:
-                picture = read_source(content, job.max_megapixels)
+                picture = read_source(content, job.write_options.max_megapixels)
             except _FAILURES as error:
                 unreadable[content] = error
         if content in unreadable:
@@ -350,12 +349,12 @@ def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
         small = PillowImage.fromarray(alpha_u8)
         alpha_u8 = np.asarray(small.resize(image.shape[1::-1], Resampling.BICUBIC))
     picture = photo._replace(rgb_u8=rounded(image), alpha_u8=alpha_u8)
-    return picture if job.keep_metadata else picture.without_metadata()
+    return picture if job.write_options.keep_metadata else picture.without_metadata()
 
 
 def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     target = job.targets[pair]
-    suffix = job.suffix if target == DASH else target.suffix
+    suffix = job.write_options.suffix or ".png" if target == DASH else target.suffix
     if picture.alpha_u8 is not None and not keeps_alpha(suffix):
         watcher.warn(f"{suffix} has no transparency: transparent parts become white")
     if target == DASH:
@@ -365,9 +364,9 @@ def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if job.recorder is None:
-            write_picture(picture, target, overwrite=job.overwrite)
+            write_picture(picture, target, overwrite=job.write_options.replaces)
             return
-        if not job.overwrite and target.exists():
+        if not job.write_options.replaces and target.exists():
             raise FileExistsError(f"{str(target)!r} exists already; use --overwrite")
         data = encode_picture(picture, suffix)
         write_record(target, job.request(pair), digest_bytes(data))

@@ -14,8 +14,8 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
+from styleflax.files import write_atomically
 from styleflax.types import Image
-from styleflax.weights.store import write_atomically
 
 # The two constants of the weak conditions of Wolfe, as Nocedal and Wright (2006,
 # section 3.1) give them for quasi-Newton methods.

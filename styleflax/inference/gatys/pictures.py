@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.files import load_image_u8, resize_short_side, to_float
 from styleflax.images.listing import training_photos
-from styleflax.images.pixels import to_float
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color import color_style, finish, target_region_masks
 from styleflax.inference.contents import (

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
 
-from styleflax.images.pixels import BAND_PX, to_float
+from styleflax.images.files import BAND_PX, to_float
 from styleflax.inference.masks.read import ALPHA, REST, MaskSet
 from styleflax.inference.tiles.windows import Window
 

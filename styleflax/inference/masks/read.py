@@ -16,12 +16,14 @@ from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     Encoded,
     ImageError,
+    exif_orientation,
     is_encoded,
     one_line,
     open_image,
     path_or_bytes,
+    turned_upright,
 )
-from styleflax.images.pixels import exif_orientation, to_float, turned_upright
+from styleflax.images.files import to_float
 from styleflax.images.read import Picture, read_picture
 
 logger = logging.getLogger(__name__)
@@ -172,7 +174,7 @@ def read_mask(
     picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
     gray_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
     values = gray_u8
-    if picture.mode.startswith("I"):  # 0 and 1 of 16 bits are both black in 8 bits
+    if picture.mode.startswith("I"):  # 0 and 1 of 16 bits are both black in 8 bits bits
         values = read_upright(mask, name, max_megapixels)
     if values.max() == 1:  # as OpenCV and label maps with one label have it
         gray_u8 = np.where(values > 0, np.uint8(255), np.uint8(0))

@@ -21,7 +21,6 @@ from styleflax.inference.contents import (
 from styleflax.inference.controls import ColorMode
 from styleflax.inference.masks.layout import spread
 from styleflax.inference.masks.read import Mask, check_style_mask
-from styleflax.inference.model import Model
 from styleflax.inference.styles.file import (
     StyleFile,
     check_style,
@@ -29,9 +28,9 @@ from styleflax.inference.styles.file import (
     save_style,
 )
 from styleflax.memory import explain_memory_errors, refuse_fork
-from styleflax.methods import check_controls
 from styleflax.methods.base import Method, Style, encode_painting
-from styleflax.methods.finishing import add_palette, has_palette
+from styleflax.methods.model import Model, check_controls
+from styleflax.ops.color_match import add_palette, has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 STYLE_SIZE_PX = 512

@@ -13,10 +13,10 @@ import safetensors
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from styleflax.files import write_atomically
 from styleflax.inference.contents import STYLE_SUFFIX, is_style_file
 from styleflax.methods.base import Style
-from styleflax.weights.model_files import refuse_foreign
-from styleflax.weights.store import write_atomically
+from styleflax.weights.foreign import refuse_foreign
 
 FORMAT_VERSION = 2
 """Files of version 1 lack the painting's palette; see `ops.color_match`."""

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.color import match_by_bands
 from styleflax.inference.contents import ensure_float
 from styleflax.inference.masks.layout import (
@@ -30,12 +30,6 @@ from styleflax.inference.masks.layout import (
     core_cells,
     layer_cells,
     window_cells,
-)
-from styleflax.inference.model import (
-    Model,
-    attends_to_itself,
-    in_teraflops,
-    of_picture,
 )
 from styleflax.inference.tiles.windows import (
     TILE_PX,
@@ -46,8 +40,9 @@ from styleflax.inference.tiles.windows import (
     key_blocks,
 )
 from styleflax.methods.base import Controls, Found, Piece, Style, Tiling, at_strength_0
-from styleflax.methods.finishing import without_palettes
+from styleflax.methods.model import Model, attends_to_itself, in_teraflops, of_picture
 from styleflax.ops.attention import PartialAttention, merge_attention
+from styleflax.ops.color_match import without_palettes
 from styleflax.ops.spatial import Extent
 from styleflax.ops.statistics import Moments, merge_moments
 
@@ -147,7 +142,7 @@ class Passes(NamedTuple):
 
 
 class _Detail(NamedTuple):
-    """What `methods.finishing.add_detail` needs of a window."""
+    """What `ops.spatial.add_detail` needs of a window."""
 
     photo: Float[np.ndarray, "1 side side 3"]
     share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]

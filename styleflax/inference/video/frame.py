@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.inference.model import Model
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
     TILE_PX,
@@ -25,19 +24,17 @@ from styleflax.inference.tiles.windows import (
 )
 from styleflax.inference.video.motion import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
-from styleflax.methods.finishing import (
-    add_detail,
-    mixed_palette,
-    palettes_alone,
-    pixel_masks,
-    without_palettes,
-)
+from styleflax.methods.model import Model
 from styleflax.ops.color_match import (
     ColorMoments,
     apply_color_map,
     color_map,
     color_moments,
+    mixed_palette,
+    palettes_alone,
+    without_palettes,
 )
+from styleflax.ops.spatial import add_detail, pixel_masks
 
 WHOLE_PX = 4_000_000
 """Frames of more pixels go through windows, which bounds the memory."""

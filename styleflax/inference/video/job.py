@@ -12,18 +12,17 @@ from typing import Any, NamedTuple
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.controls import Plan
 from styleflax.inference.folders.records import (
     Recorder,
     Request,
-    describe_missing,
     find_states,
     publish,
     staged_path,
 )
+from styleflax.inference.folders.results import describe_missing
 from styleflax.inference.folders.sources import Source, read_mix
-from styleflax.inference.model import Model
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.clip import Clip, ClipWriter, Frame
 from styleflax.inference.video.clips import DEFAULT_RATE, open_clip, open_writer
@@ -35,6 +34,7 @@ from styleflax.inference.video.stylizer import (
     load_for_video,
 )
 from styleflax.memory import describe_error
+from styleflax.methods.model import Model
 
 logger = logging.getLogger(__name__)
 

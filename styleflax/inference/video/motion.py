@@ -9,8 +9,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import resize_short_side, to_u8
 from styleflax.ops.statistics import Moments
 
 FLOW_PX = 192

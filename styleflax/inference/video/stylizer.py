@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_float
+from styleflax.images.files import resize_short_side, to_float
 from styleflax.inference.color import (
     ColorStatistics,
     color_style,
@@ -21,7 +20,6 @@ from styleflax.inference.color import (
 from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, Shares, check_weights
 from styleflax.inference.masks.layout import WHOLE, RegionMasks, make_region_masks
-from styleflax.inference.model import Model, build_model, notable_cost
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import (
@@ -33,9 +31,9 @@ from styleflax.inference.video.motion import (
 )
 from styleflax.memory import NotEnoughMemoryError, explain_memory_errors, refuse_fork
 from styleflax.methods.base import Controls, Style
+from styleflax.methods.model import Model, build_model, notable_cost
 from styleflax.ops.color_match import ColorMoments
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 logger = logging.getLogger(__name__)
 

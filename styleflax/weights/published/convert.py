@@ -15,7 +15,7 @@ from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
-from styleflax.weights.model_files import check_weights, refuse_foreign
+from styleflax.weights.foreign import check_weights, refuse_foreign
 from styleflax.weights.published.export import export_encoder, export_published
 from styleflax.weights.published.formats import Role, find_format, tree_shape
 from styleflax.weights.published.mapping import (
@@ -25,9 +25,9 @@ from styleflax.weights.published.mapping import (
     is_model_file,
     read_part,
 )
-from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import (
     ENCODER_ONLY,
+    EncoderSpec,
     ModelFile,
     check_params,
     load_model,

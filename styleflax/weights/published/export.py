@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from styleflax.files import write_atomically
 from styleflax.types import Params
 from styleflax.weights.published.formats import (
     Format,
@@ -19,12 +20,7 @@ from styleflax.weights.published.formats import (
 )
 from styleflax.weights.published.keras_file import dump_arrays
 from styleflax.weights.published.mapping import caffe_preprocess
-from styleflax.weights.store import (
-    ENCODER_ONLY,
-    ModelFile,
-    check_params,
-    write_atomically,
-)
+from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
 
 TRAINED_FORMATS: Mapping[str, Mapping[str, str]] = {
     ENCODER_ONLY: {},
@@ -155,7 +151,7 @@ def _write(outputs: Sequence[_Output], folder: Path) -> list[Path]:
     data = [_dump(output) for output in outputs]
     folder.mkdir(parents=True, exist_ok=True)
     for path, content in zip(paths, data, strict=True):
-        write_atomically(path, content)
+        write_atomically(path, content, "the model file")
     return paths
 
 

@@ -12,7 +12,7 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.model_files import check_weights, refuse_foreign
+from styleflax.weights.foreign import check_weights, refuse_foreign
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
@@ -21,8 +21,7 @@ from styleflax.weights.published.formats import (
     list_formats,
     to_tree_layout,
 )
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import check_params, load_model
+from styleflax.weights.store import EncoderSpec, check_params, load_model
 
 _NAMED = re.compile(r"(?:\w+\.)*?(?:decoder|transformer|net|network|model|generator)\.")
 """Beginnings of names by which a file says whose they are, among those of others."""

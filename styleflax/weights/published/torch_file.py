@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from styleflax.weights.model_files import check_weights
+from styleflax.weights.foreign import check_weights
 from styleflax.weights.published.safe_pickle import Constructor, Names, load_restricted
 
 _MAX_AXES = 32
