@@ -1,9 +1,9 @@
-"""What may be chosen of every method: its arithmetic, and one record of options each.
+"""The arithmetic and the options of every method, as one record of options each.
 
-A configuration holds the record of its method. Flags (`--config.options.NAME=VALUE`),
-JSON and model files give values by name; every one of them is checked when the record
-is made, whoever makes it: against the annotation of its field, as all values of a
-configuration are (`read_record`). The file is long because the records stand beside the
+A configuration contains the record of its method. Flags
+(`--config.options.NAME=VALUE`), JSON and model files give values by name. Like all
+values of a configuration (`read_record`), each is checked against the annotation of its
+field when the record is created. The file is long because the records stand next to the
 check that all of them pass.
 """
 
