@@ -17,8 +17,8 @@ export async function decodePicture(blob) {
     bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });
   } catch {
     throw new UserError(
-      "This file cannot be opened as a picture: it is damaged, too large for this browser, or of a " +
-        "kind that it does not know. JPEG, PNG and WebP of up to 100 million pixels always work.",
+      "This file cannot be opened as an image: it is damaged, too large for this browser, or of a " +
+        "format that it does not support. JPEG, PNG and WebP of up to 100 million pixels always work.",
     );
   }
   const { height, width } = bitmap;
