@@ -68,7 +68,7 @@ def short_stem(stem: str, num_bytes: int = MAX_NAME_BYTES) -> str:
 
     Args:
         stem: the name without its suffix.
-        num_bytes: what there is room for.
+        num_bytes: Available number of bytes.
 
     Returns:
         The stem itself if it fits; otherwise its beginning and eight digits of its

@@ -291,7 +291,7 @@ def _group_bytes(folder: Path, limit: str, used: str, file_cache: str) -> int | 
     except (OSError, ValueError):
         return None
     with suppress(OSError):
-        # Cached files count as used, and go when memory is asked for.
+        # Cached files count as used, but are dropped when memory is needed.
         text = (folder / "memory.stat").read_text()
         found = re.search(rf"^{file_cache} (\d+)$", text, re.MULTILINE)
         left += int(found[1]) if found else 0

@@ -94,7 +94,7 @@ def stylize(
 def _find_rows(
     pairs: str | None, given: Given, looks: Looks
 ) -> "tuple[list[Row], Callable[[float], tuple[ControlArguments, Plan]]]":
-    """All pairs, or those that are asked for; and from a strength to controls."""
+    """Returns the requested pairs, and the function from a strength to controls."""
     if pairs is None:
         return all_pairs(given, looks)
 

@@ -216,7 +216,7 @@ def target_region_masks(
         masks: The masks at the size of `content.image`.
         content: A photo.
         plan: The controls that the masks belong to.
-        cached_bands: See `RegionMasks`.
+        cached_bands: Number of cached bands of rows; None for all.
     """
     height, width = content.target.shape[:2]
     if not content.is_resized:

@@ -233,7 +233,7 @@ def rounded(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
 
 T = TypeVar("T")
 Named = tuple[T, np.ndarray]
-"""A picture with whatever tells whose it is."""
+"""An image with a value that identifies it."""
 WAITING = 4
 """Times the size of a batch: as many pictures wait for others of their size."""
 

@@ -253,7 +253,7 @@ class Renderer:
     """One model's programs, and which of them serves which picture.
 
     Attributes:
-        programs: See `Programs`.
+        programs: Compiled programs of the model.
         announce: Told what takes long, before it begins.
         on_window: Called with the number of windows done, and of all.
 
@@ -300,7 +300,7 @@ class Renderer:
         Args:
             contents: Contents of one size.
             styles: As the method encoded them.
-            plan: What was asked for.
+            plan: The controls.
             masks: Masks at the size of the contents; None for all of them.
 
         Raises:

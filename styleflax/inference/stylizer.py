@@ -61,8 +61,8 @@ class Stylizer:
     Args:
         model: What `build_model` returned.
         devices: Devices to use; by default all of this process.
-        split_rows: See `load`.
-        tile_px: See `load`.
+        split_rows: Whether to split images by rows over devices.
+        tile_px: Side of tiles in px; 0 for none, None to choose it.
         file: The model file, for style files and the defaults of controls; without it,
             both are disabled.
         name: Name of the model in messages and style files.
@@ -242,7 +242,7 @@ class Stylizer:
 
         Args:
             num_styles: Number of styles in each of the calls.
-            controls: See `controls.ControlArguments`.
+            controls: Controls; see `controls.ControlArguments`.
 
         Raises:
             ValueError: If a control is not in its range or does not fit the styles, or

@@ -207,9 +207,9 @@ class _Conv(nn.Module):
         kind: `keep`, `halve`, or an `Upsampling`.
         border: `mirror`, `zero`, or `none`, which takes positions away.
         biased: Whether there is a bias.
-        kernel_std: See `TransformerNet`.
-        dtype: See `TransformerNet`.
-        native: See `TransformerNet`.
+        kernel_std: Standard deviation of initial kernels; None for He's.
+        dtype: Compute type.
+        native: Whether to convolve only by XLA's own operations.
     """
 
     features: int

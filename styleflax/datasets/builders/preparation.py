@@ -45,7 +45,7 @@ def prepared_folder(
         name: One of `styleflax.datasets.sources.DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: Folder of files that the user downloaded.
-        options: See `styleflax.datasets.sources.open_dataset`.
+        options: Options of the dataset; see `datasets.sources.open_dataset`.
         rules: Which files of folders are pictures.
 
     Raises:

@@ -107,7 +107,7 @@ def detect_border(
 # Sides of the windows whose spectra are averaged; a multiple of every period.
 _WINDOW_PX = 64
 # A decoder enlarges three times by two: its grids repeat after 2, 4 and 8 px. At 8 px
-# those of JPEG's blocks lie as well, so that the first two alone are looked at.
+# the grids of JPEG's blocks lie as well, so only the first two are measured.
 _PERIODS_PX = (2, 4)
 # Power of luminance, per bin of a window: far below what one step of 1/255 makes.
 _FLOOR = 1e-5

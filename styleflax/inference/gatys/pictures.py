@@ -176,7 +176,7 @@ def _load_content(content: Picture, plan: Plan) -> Content:
 def _see_styles(
     styles: Sequence[Picture], content: Content, plan: Plan, masks: RegionMasks | None
 ) -> list[StylePixels]:
-    """Styles at their size, in the content's colors if that is asked for."""
+    """Returns the styles at their size, in the content's colors if requested."""
     seen = [
         see_style(style, plan.style_size, mask)
         for style, mask in zip(styles, plan.style_masks[: len(styles)], strict=True)

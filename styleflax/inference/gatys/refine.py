@@ -70,7 +70,7 @@ class Refiner:
             stylized: RGB in [0, 1], what a network made of the content.
             content: Its `image` is as large.
             styles: Paintings, as many as the plan has.
-            plan: What was asked for.
+            plan: The controls.
             masks: Masks at the size of the content; None for all of it.
             on_step: Called after every few iterations.
         """

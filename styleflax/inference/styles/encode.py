@@ -227,7 +227,7 @@ def find_style(names: Sequence[str], style: object) -> int:
 
 
 def _short(style: object) -> str:
-    """A text for a message, whatever was given."""
+    """Returns a text for a message about any argument."""
     text = isinstance(style, str | os.PathLike | int)
     return repr(str(style)) if text else "a picture"
 
@@ -244,7 +244,7 @@ class StyleEncoder:
     Args:
         model: As built.
         kept: Its style files.
-        encode: See `Programs.encode`.
+        encode: Function that encodes a painting; see `Programs.encode`.
     """
 
     def __init__(

@@ -181,7 +181,7 @@ IN_MEMORY_BYTES = 2**29
 
 
 class FeatureCache:
-    """`kept[index]`: a window's features, computed when they are first asked for.
+    """`kept[index]`: a window's features, computed on first access.
 
     Kept in memory up to a limit, then in a temporary folder, which goes on exit;
     where that is full, they are computed again each time.

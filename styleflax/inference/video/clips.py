@@ -93,12 +93,12 @@ def open_writer(
     Args:
         path: The file to be written.
         source: Source of what the frames are made.
-        crf: See `VideoWriter`.
-        pixel_format: See `VideoWriter`.
-        overwrite: See `VideoWriter`.
+        crf: Constant rate factor of the encoder; None for its default.
+        pixel_format: Pixel format, `yuv420p` or `yuv444p`.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: See `check_video_target`.
+        ValueError: If the suffix, `crf` or `pixel_format` is not allowed.
         FileExistsError: If there is such a file.
     """
     if path.suffix.lower() in ANIMATION_SUFFIXES:
@@ -271,8 +271,8 @@ def find_video_targets(
         clip: A file, or a folder of videos or of numbered pictures.
         out: A file; a folder for a folder of videos.
         left_out: List to which files that are not clips are added.
-        crf: See `check_video_target`.
-        overwrite: See `check_video_target`.
+        crf: Constant rate factor of the encoder; None for its default.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
         ValueError: If the folder holds no clip, several kinds or several series of

@@ -46,13 +46,13 @@ class VideoJob(NamedTuple):
         clip: The video.
         styles: Styles of all its frames.
         out: Where it goes.
-        plan: What is asked for.
+        plan: The controls.
         keyframes: Shares of the styles over time, if they change.
-        smooth_s: See `VideoStylizer`.
-        steady: See `VideoStylizer`.
+        smooth_s: Time constant of smoothing in seconds.
+        steady: Share of the previous result in a frame.
         max_megapixels: Limit on the size of frames, paintings and masks.
-        crf: See `VideoWriter`.
-        pixel_format: See `VideoWriter`.
+        crf: Constant rate factor of the encoder; None for its default.
+        pixel_format: Pixel format, `yuv420p` or `yuv444p`.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
         rate: Frames in a second, of numbered pictures.

@@ -72,7 +72,7 @@ class VideoReader(Closing):
         FileNotFoundError: If there is no such file.
         ValueError: If it is no video, damaged from its beginning, or of frames too
             large or too small.
-        ImportError: See `import_av`.
+        ImportError: If PyAV is not installed.
     """
 
     def __init__(

@@ -38,9 +38,9 @@ from styleflax.weights.store import find_model, load_model
 logger = logging.getLogger(__name__)
 
 SMOOTH_S = 0.25
-"""Time constant of the statistics, in seconds, where none is asked for."""
+"""Default time constant of the statistics in seconds."""
 STEADY = 0.5
-"""Share of the last result in a frame where none is asked for."""
+"""Default share of the previous result in a frame."""
 Keyframes = Sequence[tuple[float, Shares]]
 
 

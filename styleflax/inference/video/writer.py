@@ -106,7 +106,7 @@ class VideoWriter:
     """Writes frames, and the sound of the video that they came from.
 
     The file has its name only when the block is left without an error; until then,
-    and whatever happens, there is nothing there, or what was there before.
+    and after an error there is no new file, or still the old one.
 
     Args:
         path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
