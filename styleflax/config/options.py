@@ -10,19 +10,11 @@ check that all of them pass.
 import ast
 import json
 import types
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
-from typing import (
-    Any,
-    ClassVar,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 EncoderKind = Literal["frozen", "trained"]
 """Whether the encoder is the frozen network that computes losses, or a trained copy."""
@@ -300,7 +292,7 @@ def checked_values(record: Any, prefix: str = "") -> dict[str, Any]:
 
 def field_types(kind: type) -> dict[str, Any]:
     """Returns the annotations of a dataclass's fields, by name."""
-    hints = get_type_hints(kind)
+    hints = typing.get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
