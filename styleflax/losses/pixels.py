@@ -11,7 +11,7 @@ from styleflax.config import Losses
 from styleflax.ops.statistics import mean_square
 from styleflax.types import Image
 
-_PERIOD_PX = 4
+_PERIOD_PX, _SQUARES = 8, 6
 _WINDOW_PX = 32
 _LONGEST_PERIOD_PX = 9.0
 _ROUNDING = 1e-6
@@ -74,29 +74,30 @@ def out_of_range_loss(image: Image) -> Float[Array, ""]:
 
 
 def grid_loss(image: Image) -> Float[Array, ""]:
-    """Returns the mean square of patterns that repeat every 4 px, in 32 px windows.
+    """Returns the mean square of patterns that repeat every 8 px, in 48 px windows.
 
-    A decoder that upsamples twice by 2 can reduce a style loss by stripes that repeat
-    with its grid. These remain in the mean of a window's 8 x 8 squares of 4 px; other
-    texture averages out. The loss uses the Laplacian, so that gradients in brightness
-    do not count. Images below 34 px, whose interior has no window, add 0.
+    A decoder that upsamples three times by 2 can reduce a style loss by stripes or
+    rings that repeat with its grid of 2, 4 or 8 px. These remain in the mean of a
+    window's 6 x 6 squares of 8 px; other texture averages out. The loss uses the
+    Laplacian, so that gradients in brightness do not count. Images below 50 px, whose
+    interior has no window, add 0.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> stripes = jnp.tile(jnp.array([0.1, 0.0, -0.1, 0.0]), 9)
-        >>> image = jnp.broadcast_to(stripes[:, None], (1, 36, 36, 3))
+        >>> stripes = jnp.tile(jnp.array([0.1, 0.0, -0.1, 0.0]), 13)
+        >>> image = jnp.broadcast_to(stripes[:, None], (1, 52, 52, 3))
         >>> round(float(grid_loss(image)), 4)
         0.02
     """
-    rows, columns = ((side - 2) // _WINDOW_PX for side in image.shape[1:3])
+    window = _PERIOD_PX * _SQUARES
+    rows, columns = ((side - 2) // window for side in image.shape[1:3])
     if not rows or not columns:
         return jnp.zeros(())
-    image = image[:, : rows * _WINDOW_PX + 2, : columns * _WINDOW_PX + 2]
+    image = image[:, : rows * window + 2, : columns * window + 2]
     near = [image[:, :-2, 1:-1], image[:, 2:, 1:-1]]
     near += [image[:, 1:-1, :-2], image[:, 1:-1, 2:]]
     laplacian = 4 * image[:, 1:-1, 1:-1] - sum(near[1:], near[0])
-    squares = _WINDOW_PX // _PERIOD_PX
-    shape = (-1, rows, squares, _PERIOD_PX, columns, squares, _PERIOD_PX, 3)
+    shape = (-1, rows, _SQUARES, _PERIOD_PX, columns, _SQUARES, _PERIOD_PX, 3)
     return mean_square(laplacian.reshape(shape).mean(axis=(2, 5)))
 
 

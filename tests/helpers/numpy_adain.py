@@ -227,6 +227,6 @@ def loss_terms(encoder, decoder, content, style, ddof=0, *, sums_channels=False)
         "identity_features_loss": sum(lacking),
         "total_variation_loss": sum((step**2).mean() for step in steps),
         "out_of_range_loss": ((stylized - stylized.clip(0, 1)) ** 2).mean(),
-        "grid_loss": 0.0,  # which images of less than 34 px have
+        "grid_loss": 0.0,  # which images of less than 50 px have
         "spectrum_loss": 0.0,  # which images of less than 32 px have
     }

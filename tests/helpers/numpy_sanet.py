@@ -183,6 +183,6 @@ def loss_terms(encoder, params, content, style, ddof=0):
             (np.diff(stylized, axis=axis) ** 2).mean() for axis in (1, 2)
         ),
         "out_of_range_loss": ((stylized - stylized.clip(0, 1)) ** 2).mean(),
-        "grid_loss": 0.0,  # which images of less than 34 px have
+        "grid_loss": 0.0,  # which images of less than 50 px have
         "spectrum_loss": 0.0,  # which images of less than 32 px have
     }

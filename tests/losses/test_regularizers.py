@@ -52,7 +52,7 @@ def test_constant_pictures_of_any_shape_have_loss_and_gradient_zero(side):
     "loss", [total_variation_loss, out_of_range_loss, grid_loss, spectrum_loss]
 )
 def test_loss_of_a_batch_is_the_mean_of_its_halves(loss):
-    images = 3.0 * random_images(40, 65) - 1.0
+    images = 3.0 * random_images(55, 65) - 1.0
     halves = [loss(images[i : i + 1]) for i in range(2)]
     assert float(loss(images)) == pytest.approx(float(sum(halves)) / 2, rel=1e-6)
 
@@ -134,3 +134,21 @@ def test_gradient_of_a_flat_image_is_finite():
     flat = jnp.full((1, 40, 40, 3), 0.5)
     assert float(spectrum_loss(flat)) == 0.0
     assert bool(jnp.isfinite(jax.grad(spectrum_loss)(flat)).all())
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_patterns_of_the_upsampling_grid_count_and_others_hardly(period):
+    square = random_images(period, period, 1) - 0.5
+    repeated = jnp.tile(square, (1, 96 // period, 96 // period, 1))
+    shuffled = jax.random.permutation(jax.random.key(0), repeated.reshape(-1, 3))
+    other = jnp.tile(square, (1, 20, 20, 1))
+    other = jnp.repeat(jnp.repeat(other, 3, axis=1), 3, axis=2)[:, :96, :96]
+    grid = float(grid_loss(repeated))
+    assert float(grid_loss(shuffled.reshape(repeated.shape))) < 0.1 * grid
+    assert float(grid_loss(other)) < (0.5 if period == 8 else 0.1) * grid
+    assert float(grid_loss(random_images(49, 96, 1))) == 0.0
+
+
+def test_gradients_of_brightness_are_no_grid():
+    ramp = jnp.linspace(0.0, 1.0, 96)[None, :, None, None] * jnp.ones((1, 96, 96, 3))
+    assert float(grid_loss(ramp)) < 1e-10
