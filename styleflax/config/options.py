@@ -1,10 +1,9 @@
 """What may be chosen of every method: its arithmetic, and one record of options each.
 
 A configuration holds the record of its method. Flags (`--config.options.NAME=VALUE`),
-JSON and model files give values by name; every one of them is checked when the record
-is made, whoever makes it: against the annotation of its field, as all values of a
-configuration are (`read_record`). The file is long because the records stand beside the
-check that all of them pass.
+JSON and model files give values by name; every one of them is checked against the
+annotation of its field when the record is made, as all values of a configuration are
+(`read_record`). The file is long since the check stands with the records that pass it.
 """
 
 import ast
@@ -45,8 +44,7 @@ class Arithmetic:
     """Where published implementations of the same formula differ.
 
     Attributes:
-        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
-            (naoto0804's PyTorch code).
+        ddof: 0 divides variances by n (the authors' Lua), 1 by n - 1 (naoto0804's).
         eps: Added to the content's variances.
         style_eps: The same for the style's, and in the style loss; 0 in Lua.
         reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
@@ -249,8 +247,7 @@ def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
     """The method's options from values by name; None for one without a record.
 
     Raises:
-        ValueError: If an option is unknown, only in older versions, or has an
-            impossible value.
+        ValueError: An option is unknown, removed, or has an impossible value.
     """
     check_removed(method, given)
     kind = OPTIONS.get(method)
