@@ -28,7 +28,7 @@ from styleflax.methods.base import (
 from styleflax.methods.model import Model, build_model
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
-from styleflax.training.device_dataset import HeldPairs, HeldPictures
+from styleflax.training.device_dataset import DeviceImages, DevicePairs
 from styleflax.training.step import create_state, make_optimizer, make_train_step
 from styleflax.weights.store import find_model, load_model
 
@@ -376,14 +376,14 @@ def _held(method: Method, crop: int, pairs: int) -> Iterator[Any]:
     """Batches of random pictures that lie on the device."""
     side = 3 * crop // 2
 
-    def hold(count: int, side: int) -> HeldPictures:
+    def hold(count: int, side: int) -> DeviceImages:
         rng = np.random.default_rng(count)
         images_u8 = rng.integers(0, 256, (count, side, side, 3), np.uint8)
         sizes = np.full((count, 2), side)
-        return HeldPictures(jax.device_put(images_u8), sizes, np.arange(count))
+        return DeviceImages(jax.device_put(images_u8), sizes, np.arange(count))
 
     own = len(method.styles)
     style = hold(own, crop) if own else hold(2 * pairs, side)
     options = {"batch_size": pairs, "seed": 0, "flip": True, "fixed_styles": own > 0}
     content = hold(2 * pairs, side)
-    return HeldPairs(content, style, crop_px=crop, **options).iterate()
+    return DevicePairs(content, style, crop_px=crop, **options).iterate()

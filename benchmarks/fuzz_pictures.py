@@ -49,7 +49,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
     return {
         "jpeg": (rgb, "JPEG", meta),
         "jpeg progressive": (rgb, "JPEG", {"progressive": True}),
-        "jpeg grey": (rgb.convert("L"), "JPEG", {}),
+        "jpeg gray": (rgb.convert("L"), "JPEG", {}),
         "jpeg cmyk": (rgb.convert("CMYK"), "JPEG", {}),
         "jpeg stereo": (rgb, "MPO", frames),
         "png": (rgb, "PNG", meta),
@@ -73,7 +73,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
         "bmp": (rgb, "BMP", {}),
         "bmp palette": (rgb.convert("P"), "BMP", {}),
         "ppm": (rgb, "PPM", {}),
-        "ppm grey": (gray16, "PPM", {}),
+        "ppm gray": (gray16, "PPM", {}),
         "heic": (rgb, "HEIF", meta),
         "heic alpha": (clear, "HEIF", {}),
     }
@@ -215,7 +215,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--case", type=int, help="only this one, in this process")
+    parser.add_argument("--case", type=int, help="run only this case, in this process")
     parser.add_argument("--part", nargs=2, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--progress", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -155,7 +155,9 @@ def _prepare(folder: Path) -> None:
 def main() -> None:
     """Prints the counts; ends with code 1 where one is above its bar."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--list", action="store_true", help="name the files, too")
+    parser.add_argument(
+        "--list", action="store_true", help="also print the names of the files"
+    )
     shows_files = parser.parse_args().list
     os.environ["STYLEFLAX_COMPILATION_CACHE"] = "off"
     with tempfile.TemporaryDirectory() as name:

@@ -1,6 +1,6 @@
 """Arbitrary style transfer in JAX and Flax.
 
-The public names are loaded when they are first asked for, so that importing the
+The public names are loaded on first access, so that importing the
 package costs little. It adds to the flags that XLA reads when JAX starts: see
 `compile_cache.options`.
 """

@@ -213,7 +213,7 @@ _ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _train(context: typer.Context) -> None:
-    """Train a model as a configuration file says; see `styleflax train --help`."""
+    """Train a model from a configuration file."""
     from styleflax.cli import train as training  # noqa: PLC0415  (defines absl flags)
 
     training.main(["styleflax train", *context.args])

@@ -123,8 +123,8 @@ def all_pairs(
         The results to make, and a function from a strength to controls and their plan.
 
     Raises:
-        ValueError: A photo, a style or an option cannot be used.
-        FileNotFoundError: A photo, a style or a mask is missing.
+        ValueError: If a photo, a style or an option cannot be used.
+        FileNotFoundError: If a photo, a style or a mask is missing.
     """
 
     @functools.cache  # so that masks are read once

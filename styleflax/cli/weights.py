@@ -21,7 +21,7 @@ app = typer.Typer(
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List all known weights: packaged, downloadable, of the extra eval."""
+    """List packaged, downloadable and installed weights."""
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 
     entries = list_weights()
@@ -103,7 +103,7 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Export the weights of a training run as a self-contained model file."""
+    """Export a training run as a self-contained model file."""
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
@@ -151,7 +151,7 @@ def convert(
         str, typer.Option(help="Data type of the model file: float16 or float32.")
     ] = "float16",
 ) -> None:
-    """Convert published checkpoints to a model file, or the other way round."""
+    """Convert published checkpoints to a model file, or back."""
     from styleflax.weights.published.convert import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]

@@ -1,17 +1,15 @@
-"""What may be chosen of every method: its arithmetic, and one record of options each.
+"""The arithmetic and the options of every method, as one record of options each.
 
-A configuration holds the record of its method. Flags (`--config.options.NAME=VALUE`),
-JSON and model files give values by name; every one of them is checked against the
-annotation of its field when the record is made, as all values of a configuration are
-(`read_record`). The file is long since the check stands with the records that pass it.
+A configuration contains the record of its method. Flags, JSON and model files give
+values by name; like all values of a configuration (`read_record`), each is checked
+against its field's annotation. The file is long because records and check are here.
 """
 
 import ast
-import dataclasses
 import json
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import (
     Any,
@@ -25,7 +23,7 @@ from typing import (
 )
 
 EncoderKind = Literal["frozen", "trained"]
-"""Whether the encoder that stylizes is the judge itself or a copy that is trained."""
+"""Whether the encoder is the frozen network that computes losses, or a trained copy."""
 Start = Literal["likeness", "random"]
 AttentionPath = Literal["auto", "dense", "chunked"]
 StyleDType = Literal["float16", "float32"]
@@ -36,7 +34,7 @@ Output = Literal["tanh", "sigmoid", "linear"]
 Pooling = Literal["max", "average"]
 
 JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-"""Where Johnson et al. (2016) compare pictures with their style, of a VGG-16."""
+"""Layers of VGG-16 at which Johnson et al. (2016) compare images with their style."""
 
 
 @dataclass
@@ -66,30 +64,30 @@ class Arithmetic:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of a method; the ones that every method of this package has.
+    """Options that all methods of this package have.
 
     Attributes:
-        native: Convolve by XLA's own operations alone; see `ops.conv`.
+        native: Whether to convolve only by XLA's own operations; see `ops.conv`.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = ()
-    """Fields that are always in a model file."""
+    """Fields that model files always contain."""
     UNLESS_DEFAULT: ClassVar[tuple[str, ...]] = ("width",)
-    """Fields that are in a model file where they are not the default."""
+    """Fields that model files contain unless they have the default value."""
 
     native: bool = False
 
     def __post_init__(self) -> None:
-        """Checks all values, and makes tuples of lists.
+        """Checks all values, and converts lists to tuples.
 
         Raises:
-            ValueError: Naming the field, what it must be, and the value.
+            ValueError: If a value is not allowed; the error names its field.
         """
         for name, value in checked_values(self, "options.").items():
             object.__setattr__(self, name, value)
 
     def chosen(self) -> dict[str, Any]:
-        """Those that are not the defaults, by name."""
+        """Returns the values that differ from the defaults, by name."""
         return {
             field.name: value
             for field in fields(self)
@@ -97,7 +95,7 @@ class Options:
         }
 
     def in_file(self) -> dict[str, Any]:
-        """What a model file holds of them, as JSON has it."""
+        """Returns the values for a model file, by name, as JSON values."""
         chosen = self.chosen()
         rest = [name for name in self.UNLESS_DEFAULT if name in chosen]
         values = {name: getattr(self, name) for name in (*self.IN_FILES, *rest)}
@@ -110,8 +108,8 @@ class AdaINOptions(Options):
 
     Attributes:
         width: Factor on the channels of encoder, decoder and critics.
-        encoder: `trained` trains the encoder that stylizes, too, which begins as the
-            frozen one; that judges the pictures.
+        encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing,
+            while the frozen one computes the losses.
     """
 
     width: float = 1.0
@@ -120,7 +118,7 @@ class AdaINOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class SANetOptions(Options):
-    """Options of `sanet`; `native` takes dense attention, too, where `path` is `auto`.
+    """Options of `sanet`; if `path` is `auto`, `native` also selects dense attention.
 
     Attributes:
         style_dtype: Type that a style's features are retained in: 5 MB in float16 for
@@ -129,7 +127,7 @@ class SANetOptions(Options):
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         width: Factor on the channels of encoder, attention, decoder and critics.
-        encoder: As in `AdaINOptions`.
+        encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing.
     """
 
     UNLESS_DEFAULT = ("width", "style_dtype")
@@ -154,16 +152,16 @@ class LiteOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedForwardOptions(Options):
-    """Options of the methods whose networks hold their styles.
+    """Options of methods with built-in styles.
 
     Attributes:
-        styles: Names of the styles, in the order of the style pictures.
+        styles: Names of the styles, in the order of the paintings.
         width: Factor on the network's channels.
         residual_blocks: Number of residual blocks.
-        content_layer: Where pictures must agree with their contents. One version of
-            Johnson et al.'s published code has relu3_3 and another, which pystiche's
-            table follows, relu2_2.
-        style_layers: Where pictures are compared with their styles.
+        content_layer: Layer of the content loss. One version of Johnson et al.'s
+            published code uses relu3_3, and another, which pystiche's table follows,
+            uses relu2_2.
+        style_layers: Layers of the style loss.
     """
 
     UNLESS_DEFAULT: ClassVar[tuple[str, ...]] = ("residual_blocks",)
@@ -181,9 +179,9 @@ class JohnsonOptions(FeedForwardOptions):
 
     Attributes:
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
-        padding: How borders are padded.
-        upsampling: How maps grow again.
-        output: What maps the last layer to colors.
+        padding: Padding of the convolutions.
+        upsampling: Upsampling of the feature maps.
+        output: Function that maps the last layer to colors.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = (
@@ -202,7 +200,7 @@ class CINStyleOptions(FeedForwardOptions):
     """Options of `cin_style`, which adds one style to a model of `cin`.
 
     Attributes:
-        pooling: In training, pooling of the encoder that judges; the authors' code
+        pooling: Pooling of the network that computes the losses; the authors' code uses
             averages.
     """
 
@@ -218,10 +216,10 @@ class CINOptions(CINStyleOptions):
     """Options of `cin`.
 
     Attributes:
-        kernel_std: Standard deviation of kernels before training, as in Dumoulin et
-            al.'s published code; None for He's by size.
-        style_coefficients: In training, factors on the style terms of every style, in
-            metrics too; () for 1.
+        kernel_std: Standard deviation of the initial kernels, as in the published code
+            of Dumoulin et al.; None for He's initialization.
+        style_coefficients: Factors on the style terms of every style in training,
+            including metrics; () is 1 for all.
     """
 
     kernel_std: float | None = 0.01
@@ -236,7 +234,7 @@ OPTIONS: dict[str, type[Options]] = {
     "cin": CINOptions,
     "cin_style": CINStyleOptions,
 }
-"""By method; one that you add to `methods.METHODS` may add its record here."""
+"""Records of options by method; a method added to `methods.METHODS` may add its own."""
 REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"adain": ("norm", "transform", "content_target"), "sanet": ("levels",)}
 )
@@ -244,10 +242,14 @@ REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
-    """The method's options from values by name; None for one without a record.
+    """Returns the options of a method; None for a method without a record.
+
+    Args:
+        method: Name of the method.
+        given: Values by name; missing ones have their defaults.
 
     Raises:
-        ValueError: An option is unknown, removed, or has an impossible value.
+        ValueError: An option is unknown, was removed, or has an impossible value.
     """
     check_removed(method, given)
     kind = OPTIONS.get(method)
@@ -260,10 +262,10 @@ def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
 
 
 def check_removed(method: str, names: Mapping[str, Any]) -> None:
-    """Refuses options that only older versions have.
+    """Refuses options that were removed after version 0.1.
 
     Raises:
-        ValueError: Naming them.
+        ValueError: If there are any; the error names them.
     """
     if removed := sorted(set(REMOVED_OPTIONS.get(method, ())).intersection(names)):
         raise ValueError(
@@ -273,43 +275,38 @@ def check_removed(method: str, names: Mapping[str, Any]) -> None:
 
 
 Record = TypeVar("Record")
-_WORDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-}
+_WORD = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 class Text(str):
-    """A value from the command line, which is read as its field's type asks."""
+    """A value from the command line, to be parsed according to its field's type."""
 
     __slots__ = ()
 
 
 def checked_values(record: Any, prefix: str = "") -> dict[str, Any]:
-    """The values of all fields of a record, checked.
+    """Returns the values of all fields of a record after checking them.
 
     Raises:
-        ValueError: If one has another type than its annotation.
+        ValueError: If a value does not match the annotation of its field.
     """
     kinds = field_types(type(record))
     return {k: read(v, getattr(record, k), f"{prefix}{k}") for k, v in kinds.items()}
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """The annotations of a dataclass's fields, by name."""
+    """Returns the annotations of a dataclass's fields, by name."""
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 def read_record(kind: type[Record], values: Mapping[str, Any], name: str) -> Record:
-    """A dataclass from values by field; fields that are not there take defaults.
+    """Returns a dataclass with the given values; missing fields have their defaults.
 
     Args:
         kind: The dataclass.
-        values: Values of its fields: instances, JSON or `Text`.
-        name: Name of the record, with a dot; for errors.
+        values: Values by field: instances, JSON values or `Text`.
+        name: Name of the record in errors, with a dot at the end.
 
     Raises:
         ValueError: If a field is unknown, or a value is not of its type.
@@ -324,17 +321,17 @@ def read_record(kind: type[Record], values: Mapping[str, Any], name: str) -> Rec
 
 
 def read(kind: Any, value: Any, name: str) -> Any:
-    """The value as that type has it: lists as tuples, whole numbers as floats.
+    """Returns a value converted to a type: lists to tuples, integers to floats.
 
     Args:
         kind: Annotation of a field.
-        value: An instance, JSON or `Text`.
-        name: Name of the field, for errors.
+        value: An instance, a JSON value or `Text`.
+        name: Name of the field in errors.
 
     Raises:
-        ValueError: If the value is of another type; says which is needed.
+        ValueError: If the value has another type.
     """
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if is_dataclass(kind) and isinstance(kind, type):
         if isinstance(value, kind):
             return value
         _check(isinstance(value, Mapping), name, "a record", value)
@@ -345,7 +342,7 @@ def read(kind: Any, value: Any, name: str) -> Any:
 
 
 def _read_optional(parts: tuple[Any, ...], value: Any, name: str) -> Any:
-    """A value of a type or None; a union of more types takes anything."""
+    """Returns a value of an optional type; a union of more types accepts any value."""
     rest = [part for part in parts if part is not types.NoneType]
     if value is None or (isinstance(value, Text) and value in ("None", "null")):
         return None
@@ -369,21 +366,21 @@ def _read_weights(parts: tuple[Any, ...], value: Any, name: str) -> dict[Any, An
 
 
 def _read_plain(kind: Any, value: Any, name: str) -> Any:
-    if kind not in _WORDS:
+    if kind not in _WORD:
         return value
     if isinstance(value, Text):
         text, value = value, _read_text(kind, value)
-        _check(value is not None, name, _WORDS[kind], str(text))
+        _check(value is not None, name, _WORD[kind], str(text))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number:
         return float(value)
     is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    _check(is_right, name, _WORDS[kind], value)
+    _check(is_right, name, _WORD[kind], value)
     return value
 
 
 def _read_text(kind: Any, text: Text) -> Any:
-    """A plain value from its text; None if it is of another type."""
+    """Returns the plain value of a text; None if it has another type."""
     if kind is str:
         return str(text)
     if kind is bool:
@@ -395,7 +392,7 @@ def _read_text(kind: Any, text: Text) -> Any:
 
 
 def _parse(value: Any) -> Any:
-    """A list from its text, JSON or a Python literal; other values as they are."""
+    """Returns the list in a text (JSON or a Python literal); other values unchanged."""
     if not isinstance(value, Text):
         return value
     for parse in (json.loads, ast.literal_eval):

@@ -260,7 +260,7 @@ class Run:
         keep_checkpoints: Newest ones kept.
         sample_every_steps: Write a grid of samples every this many steps; 0 for never.
         num_samples: Contents and styles in that grid.
-        score_every_steps: Validation pictures are stylized and scored so often; 0 for
+        score_every_steps: Score validation images every this many steps; 0 for
             never. The numbers go to metrics.jsonl, with `val_` before their names.
         num_scored: Pairs that are scored, the same ones every time.
         score_px: Side of the middle squares that are scored.

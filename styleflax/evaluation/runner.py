@@ -27,7 +27,7 @@ from styleflax.evaluation.systems import (
 )
 from styleflax.files import file_sha256
 from styleflax.inference.controls import check_alpha
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 from styleflax.methods.model import build_model
 from styleflax.weights.store import ModelFile, find_model, load_model, model_digest
 
@@ -241,7 +241,7 @@ def evaluate(
     if keep:
         keep_squares(out, pairs)
     doing = f"scoring pictures of {size_px} x {size_px} px"
-    with explained_memory(doing, "use a smaller --size", "--tile"):
+    with explain_memory_errors(doing, "use a smaller --size", "--tile"):
         score_missing(out, systems, pairs, measure, done, keep_pictures=keep)
         rows = [done[key] for key in list_keys(systems, pairs)]
         sets = measure_sets(rows)

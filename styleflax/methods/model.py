@@ -109,7 +109,7 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
     """Raises if a method lacks one of the controls.
 
     Raises:
-        ValueError: Naming the methods that have the control.
+        ValueError: If the method lacks the control; the error lists those that have it.
     """
     for name in asked:
         if name not in controls_of(method):

@@ -382,7 +382,7 @@ def _without_faint(
 def _middle_and_radius(
     x: Float[Array, "*n 2 2"],
 ) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
-    """The mean of both eigenvalues, and half of their difference."""
+    """Returns the mean of both eigenvalues and half of their difference."""
     half = (x[..., 0, 0] - x[..., 1, 1]) / 2
     return (x[..., 0, 0] + x[..., 1, 1]) / 2, safe_sqrt(half**2 + x[..., 0, 1] ** 2)
 

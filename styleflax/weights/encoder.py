@@ -56,11 +56,12 @@ def load_encoder(
         cache_dir: where downloads lie; see `fetch.find_cache_dir`.
 
     Raises:
-        FileNotFoundError: weights are neither a name nor a file, not yet fetched, or
+        FileNotFoundError: If weights are neither a name nor a file, not yet fetched, or
             of an extra that is not installed.
-        ImportError: the file is of Keras, and h5py is not installed.
-        ValueError: the file holds no whole VGG-16 or VGG-19; see `mapping.read_part`.
-        WeightsError: the downloaded file is damaged.
+        ImportError: If the file is of Keras, and h5py is not installed.
+        ValueError: If the file holds no whole VGG-16 or VGG-19; see
+            `mapping.read_part`.
+        WeightsError: If the downloaded file is damaged.
     """
     name = os.fspath(name_or_file)
     if name == "vgg16":

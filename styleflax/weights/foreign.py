@@ -69,7 +69,7 @@ def refuse_foreign(path: Path, *, converted: bool = False) -> None:
             weights have to be converted first.
 
     Raises:
-        ValueError: It is of such a kind; says which, and what to do.
+        ValueError: If it is of such a kind; says which, and what to do.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)

@@ -72,8 +72,8 @@ def verify(name_or_file: str) -> Verdict:
     package, the digest of the file must also be the one in SHA256SUMS.
 
     Raises:
-        FileNotFoundError: There are no weights of that name, nor such a file; or they
-            have to be fetched or installed first.
+        FileNotFoundError: If there are no weights of that name, nor such a file; or
+            they have to be fetched or installed first.
     """
     find: Callable[[str], Path] = {
         **dict.fromkeys(packaged.NETWORKS, packaged.find_packaged_file),

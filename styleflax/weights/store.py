@@ -226,9 +226,9 @@ def save_model(
         dtype: float16 halves the file; float32 keeps every bit.
 
     Raises:
-        ValueError: values are not finite, or too large for float16, or the arithmetic
-            or provenance cannot be written as JSON.
-        OSError: the file cannot be written.
+        ValueError: If values are not finite, or too large for float16, or the
+            arithmetic or provenance cannot be written as JSON.
+        OSError: If the file cannot be written.
     """
     stored_dtype = np.dtype(dtype)
     if stored_dtype not in _STORED_DTYPES:
@@ -294,7 +294,7 @@ def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, float]:
     """The defaults as plain numbers.
 
     Raises:
-        ValueError: one is unknown or not in [0, 1].
+        ValueError: If one is unknown or not in [0, 1].
     """
     for name, value in defaults.items():
         if name not in DEFAULTS or not 0.0 <= value <= 1.0:
@@ -326,8 +326,8 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
         The model, with NumPy arrays in float32.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, of a newer version, or not a model of styleflax.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, of a newer version, or not a model of styleflax.
     """
     tensors, header = _read(Path(path))
     flat = {name: leaf.astype(np.float32) for name, leaf in tensors.items()}

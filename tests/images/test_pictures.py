@@ -214,7 +214,7 @@ def test_a_broken_exif_block_is_ignored_and_said(photo, monkeypatch):
     def fail(image):
         raise SyntaxError("not a TIFF file")
 
-    monkeypatch.setattr(pictures, "kept_exif", fail)
+    monkeypatch.setattr(pictures, "retained_exif", fail)
     picture = read_picture(saved(photo, "JPEG"))
     assert picture.exif is None
     assert picture.notes == ("the data: the EXIF block is ignored: not a TIFF file",)

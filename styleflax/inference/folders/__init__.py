@@ -1,4 +1,4 @@
-"""Folders of photos in many styles: files in, files out."""
+"""Stylizing folders of photos in many styles."""
 
 from typing import TYPE_CHECKING
 
@@ -7,9 +7,9 @@ from styleflax.lazy import lazy_names
 if TYPE_CHECKING:
     from styleflax.inference.folders.results import Watcher
     from styleflax.inference.folders.sources import Source, StyleMask
-    from styleflax.inference.folders.stylize import Writing, stylize_folder
+    from styleflax.inference.folders.stylize import WriteOptions, stylize_folder
 
-__all__ = ["Source", "StyleMask", "Watcher", "Writing", "stylize_folder"]
+__all__ = ["Source", "StyleMask", "Watcher", "WriteOptions", "stylize_folder"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -17,7 +17,7 @@ __getattr__, __dir__ = lazy_names(
         "Source": "sources",
         "StyleMask": "sources",
         "Watcher": "results",
-        "Writing": "stylize",
+        "WriteOptions": "stylize",
         "stylize_folder": "stylize",
     },
 )

@@ -9,19 +9,19 @@ from styleflax.images.listing import FILE_SUFFIXES, file_suffix, is_file_suffix
 from styleflax.images.unread import VIDEO_SUFFIXES
 
 _LIKENESS = 0.6
-"""Share of letters by which a suffix counts as another one mistyped."""
+"""Least similarity by which a suffix counts as another one mistyped."""
 _SUFFIX_LENGTHS = range(3, 7)  # with the dot
 
 
 def check_file_or_folder(out: Path, *, is_one: bool) -> None:
-    """Refuses a path that is neither the name of a picture nor that of a folder.
+    """Refuses a path that is suitable neither for an image file nor for a folder.
 
     Args:
-        out: What is to be written; nothing is there of that name, or a folder.
-        is_one: Whether one picture is to be written, so that a file is likely meant.
+        out: Path of the results; it does not exist, or is a folder.
+        is_one: Whether there is a single result, so that a file is likely intended.
 
     Raises:
-        ValueError: Its suffix is a picture's mistyped, or that of another file.
+        ValueError: If the suffix is probably mistyped, or is that of another file.
     """
     if out.is_dir():
         return
@@ -48,26 +48,30 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
 
 
 def check_picture_file(out: Path, *, overwrite: bool) -> None:
-    """Refuses what cannot become the file of a picture.
+    """Refuses a path that is not suitable for an image file.
+
+    Args:
+        out: Path of the result.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: Its suffix is none that is written, or it is a folder.
-        FileExistsError: There is such a file, and `overwrite` is not set.
+        ValueError: If the suffix is not that of a writable format, or it is a folder.
+        FileExistsError: If there is such a file, and `overwrite` is not set.
     """
     check_suffix(out, SUFFIXES_WRITTEN)
     check_not_taken(out, overwrite=overwrite)
 
 
 def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
-    """Refuses a file whose name does not end in one of these suffixes.
+    """Refuses a file whose suffix is not allowed.
 
     Args:
-        out: The file to be written.
-        allowed: Suffixes in lower case.
-        hint: What to do about it, at the end of the message.
+        out: Path of the file to write.
+        allowed: Allowed suffixes, in lower case.
+        hint: Advice at the end of the error.
 
     Raises:
-        ValueError: If it does not; names the suffix that was likely meant.
+        ValueError: If the suffix is not allowed; the error suggests a similar one.
     """
     suffix = file_suffix(out)
     if out.suffix.lower() in allowed:
@@ -81,11 +85,11 @@ def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
 
 
 def check_not_taken(out: Path, *, overwrite: bool) -> None:
-    """Refuses a file that cannot be written because something is there.
+    """Refuses a path of a file that exists already.
 
     Raises:
-        ValueError: A folder is.
-        FileExistsError: A file is, and `overwrite` is not set.
+        ValueError: If there is a folder of this name.
+        FileExistsError: If there is a file of this name, and `overwrite` is not set.
     """
     if out.is_dir():
         raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")

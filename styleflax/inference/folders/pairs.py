@@ -18,23 +18,23 @@ from styleflax.inference.folders.sources import (
 )
 
 ZIP = "zip"
-"""Value of `--pairs` for the first photograph in the first style, and so on."""
+"""Value of `--pairs` that combines the first photo with the first style, and so on."""
 COLUMNS = ("content", "style", "alpha", "output")
-"""Columns of a file for `--pairs`; the last two may be missing, or empty."""
+"""Columns of a file for `--pairs`; the last two are optional and may be empty."""
 _DELIMITERS = ",;\t"
 
 
 def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
-    """Returns the pairs that `--pairs` asks for.
+    """Returns the pairs requested by `--pairs`.
 
     Args:
         pairs: `ZIP`, or the path of a CSV file.
-        given: Photographs and styles for `ZIP`; none for a file.
-        alpha: Where the file says none.
+        given: Photos and styles for `ZIP`; empty for a CSV file.
+        alpha: Strength of rows without one.
 
     Raises:
-        ValueError: The numbers differ, or a row of the file cannot be used.
-        FileNotFoundError: A file is not there.
+        ValueError: If the numbers of photos and styles differ, or a row is not valid.
+        FileNotFoundError: If a file is missing.
     """
     if pairs != ZIP:
         return _read_csv(Path(pairs), given, alpha)
@@ -53,7 +53,7 @@ def paired_rows(pairs: str, given: Given, alpha: float) -> list[Row]:
 
 
 class _Line(NamedTuple):
-    """A row of a CSV file, and what messages call it."""
+    """A row of a CSV file, and its name in messages."""
 
     name: str
     cells: dict[str, str]
@@ -74,7 +74,7 @@ def _read_csv(file: Path, given: Given, alpha: float) -> list[Row]:
     own = own_styles(given.weights)
     places = [_find(line, "content", file) for line in lines]
     painted = [_find(line, "style", file, or_one_of=own) for line in lines]
-    # Asked for once each, since a model file is opened to answer.
+    # Looked up once per model, because this opens the model file.
     unique = list(dict.fromkeys(painted))
     sources = expand_styles(unique, given.weights, repeats=True)
     styles = dict(zip(unique, sources, strict=True))
@@ -133,7 +133,7 @@ def _check_columns(file: Path, names: Sequence[str]) -> None:
 def _find(
     line: _Line, column: str, file: Path, *, or_one_of: Sequence[str] = ()
 ) -> Path:
-    """The path in a cell: from the working directory, else from the CSV file's."""
+    """Returns the path in a cell, relative to the working directory or the CSV file."""
     text = line.cells[column]
     if not text:
         raise ValueError(f"{line.name} must have a {column}, got an empty cell")
@@ -152,7 +152,7 @@ def _read_alpha(line: _Line, default: float) -> float:
     from styleflax.inference.controls import check_alpha  # noqa: PLC0415  (JAX)
 
     try:
-        value = float(text.replace(",", "."))  # as spreadsheets of many countries
+        value = float(text.replace(",", "."))  # as in spreadsheets of many countries
         check_alpha(value)
     except ValueError:
         raise ValueError(

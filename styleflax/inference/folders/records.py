@@ -1,9 +1,8 @@
 """Records of results, by which work continues and no result is taken for a photo.
 
-The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
-programs would take for a class of pictures. It is written before the result gets its
-name, and holds the result's digest: a result is complete if it is the one that its
-record describes.
+The record of `out/a.png` is the hidden file `out/.a.png.json`; other programs would
+interpret a folder as a class of images. It is written before the result gets its name
+and contains the digest of the result: a result is complete if it matches its record.
 """
 
 import functools
@@ -18,67 +17,71 @@ from typing import Any, Literal
 import numpy as np
 
 from styleflax.files import file_sha256, is_within, write_file
-from styleflax.images.listing import LeftOut
+from styleflax.images.listing import ExcludedPath
 from styleflax.inference.folders.sources import Source
 
-Asked = Mapping[str, Any]
-"""What a result follows from, by name, as JSON has it."""
+Request = Mapping[str, Any]
+"""Everything that determines a result, by name, as JSON values."""
 State = Literal["missing", "complete", "damaged", "stale"]
 PHOTO = "photo"
-"""Name of what may change: a result of another photograph is stale, not refused."""
+"""Name of the photo in a request: a result of a changed photo is stale, not refused."""
 
 
 def record_path(target: Path) -> Path:
-    """Returns the file of a result's record."""
+    """Returns the path of a result's record."""
     return target.with_name(f".{target.name}.json")
 
 
 def staged_path(target: Path) -> Path:
-    """Returns where a result may be written before it is recorded and published."""
+    """Returns the path of a result before it is recorded and published."""
     return target.with_name(f".{target.stem}.part{target.suffix}")
 
 
-def write_record(target: Path, asked: Asked, digest: str) -> None:
-    """Writes a result's record, whole or not at all.
+def write_record(target: Path, request: Request, digest: str) -> None:
+    """Writes a result's record atomically.
 
     Args:
-        target: The result, which is to get its name next.
-        asked: What it follows from.
-        digest: Digest of its bytes, see `digest_bytes`.
+        target: Path of the result, which must be written next.
+        request: Everything that determines the result.
+        digest: Digest of the result's bytes; see `digest_bytes`.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     path = record_path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps({"asked": asked, "sha256": digest}))
+    write_file(path, json.dumps({"asked": request, "sha256": digest}))
 
 
-def publish(target: Path, asked: Asked) -> None:
-    """Records a result that is complete at `staged_path`, and gives it its name.
+def publish(target: Path, request: Request) -> None:
+    """Records a complete result at its `staged_path`, and moves it to its name.
+
+    Args:
+        target: Path of the result.
+        request: Everything that determines the result.
 
     Raises:
-        OSError: A file cannot be written.
+        OSError: If a file cannot be written.
     """
     staged = staged_path(target)
-    write_record(target, asked, digest_file(staged))
+    write_record(target, request, digest_file(staged))
     staged.replace(target)
 
 
-def find_state(target: Path, asked: Asked) -> State:
-    """Returns how far a result is.
+def find_state(target: Path, request: Request) -> State:
+    """Returns the state of a result.
 
     Args:
-        target: Where it is, or will be.
-        asked: What it is to follow from.
+        target: Path of the result.
+        request: Everything that determines the requested result.
 
     Returns:
-        "missing"; "complete"; "damaged" if it is not what its record describes; or
-        "stale" if it was made of another photograph.
+        "missing"; "complete"; "damaged" if it does not match its record; or "stale" if
+        the photo has changed.
 
     Raises:
-        FileExistsError: There is a file without a record, which may be somebody's own.
-        ValueError: It was made otherwise than asked for; says in what.
+        FileExistsError: If there is a file without a record, which may be the user's.
+        ValueError: If it was made by another request; the error names a difference.
     """
     try:
         record = json.loads(record_path(target).read_text("utf-8"))
@@ -92,7 +95,7 @@ def find_state(target: Path, asked: Asked) -> State:
         return "missing"
     if not target.is_file():
         return "missing"
-    now = json.loads(json.dumps(dict(asked)))
+    now = json.loads(json.dumps(dict(request)))
     different = sorted(
         k for k in recorded.keys() | now.keys() if recorded.get(k) != now.get(k)
     )
@@ -113,23 +116,23 @@ def without_results(
     given: Sequence[Path],
     out: Path,
     name: str,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
-    """Returns the pictures without those that earlier runs have written.
+    """Returns the images without results of earlier runs.
 
-    These are what is in `out`, and pictures that have a record beside them. Pictures
-    that were given by their own names stay, as do those of a folder of nothing but
-    results.
+    Results are the images in `out`, and images with a record next to them. Images that
+    were given by their own names are retained, as are those of a folder that contains
+    only results.
 
     Args:
-        sources: What `expand` has made of `given`.
-        given: Files and folders, as they stand on the command line.
-        out: A file or folder to be written.
-        name: How messages call the pictures.
-        left_out: What is not among them is added to this list.
+        sources: The images of `given`, as returned by `expand`.
+        given: Files and folders of the command line.
+        out: File or folder of the results.
+        name: Name of the images in messages.
+        left_out: List to which excluded paths are added.
 
     Raises:
-        ValueError: `out` is one of the folders, or no picture remains.
+        ValueError: If `out` is one of the folders, or no image remains.
     """
     sources = _without_recorded(sources, given, left_out)
     around = [path for path in given if path.is_dir() and is_within(out, path)]
@@ -150,14 +153,18 @@ def without_results(
         )
     if left_out is not None and len(left) < len(sources):
         number = len(sources) - len(left)
-        left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
+        left_out.append(
+            ExcludedPath(out, f"{number} earlier results, in the folder of -o")
+        )
     return left
 
 
 def _without_recorded(
-    sources: Sequence[Source], given: Sequence[Path], left_out: list[LeftOut] | None
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    left_out: list[ExcludedPath] | None,
 ) -> Sequence[Source]:
-    """The pictures without results of earlier runs, wherever in a folder these are."""
+    """Returns the images without those that have a record of an earlier run."""
     folders = [path for path in given if path.is_dir()]
     results: set[Path] = set()
     for folder in folders:
@@ -170,7 +177,7 @@ def _without_recorded(
         for folder, number in sorted(Counter(p.parent for p in results).items()):
             several = "s" if number > 1 else ""
             reason = f"{number} result{several} of an earlier run"
-            left_out.append(LeftOut(folder, reason))
+            left_out.append(ExcludedPath(folder, reason))
     return [s for s in sources if s.path not in results]
 
 
@@ -182,7 +189,7 @@ def digest_bytes(data: bytes) -> str:
 def digest_file(path: Path) -> str:
     """Returns the SHA-256 of a file; "" if it cannot be read.
 
-    A folder's is that of the names and digests of all files below it.
+    The digest of a folder is that of the names and digests of all files in it.
     """
     if path.is_dir():
         digest = hashlib.sha256()
@@ -197,7 +204,7 @@ def digest_file(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Returns a control as JSON has it: arrays and pictures by their digests."""
+    """Returns a control as a JSON value; arrays and images become digests."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -218,29 +225,29 @@ def _difference(name: str, was: Any, now: Any) -> str:
 
 
 class Recorder:
-    """Says what results follow from; files are read once.
+    """Describes the requests of results; every file is read once.
 
     Args:
         weights: Name or file of the model.
-        ways: What else results depend on, as the metadata that they keep.
+        ways: Further options that determine results, such as retained metadata.
     """
 
     def __init__(self, weights: str, **ways: Any) -> None:
         self._weights, self._ways = weights, ways
         self._digest = functools.cache(digest_file)
 
-    def asked(
+    def request(
         self,
         photo: Source | Path,
         styles: Sequence[Source],
         controls: Mapping[str, Any],
-    ) -> Asked:
-        """Everything that a result of this photograph follows from.
+    ) -> Request:
+        """Returns everything that determines the result of a photo.
 
         Args:
-            photo: A photograph, or a video.
-            styles: In order.
-            controls: Keyword arguments of `Stylizer.__call__`, or what else is asked.
+            photo: A photo, or a video.
+            styles: Its styles, in order.
+            controls: Keyword arguments of `Stylizer.__call__`, and further options.
         """
         source = Source(photo) if isinstance(photo, Path) else photo
         named = {name: plain(value) for name, value in controls.items()}
@@ -269,15 +276,16 @@ class Recorder:
         return self._digest(find_model(self._weights))
 
 
-def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
-    """How far every result is, see `records.find_state`.
+def find_states(request: Mapping[Path, Request]) -> dict[Path, State]:
+    """Returns the state of every result; see `find_state`.
 
     Raises:
-        ValueError: Some were made otherwise; tells of the first, and how many.
-        FileExistsError: Some have no record.
+        ValueError: If results were made by other requests; the error describes the
+            first and gives their number.
+        FileExistsError: If existing files have no record.
     """
     states, refusals = {}, []
-    for target, of_target in asked.items():
+    for target, of_target in request.items():
         try:
             states[target] = find_state(target, of_target)
         except (ValueError, FileExistsError) as error:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from styleflax.files import MAX_NAME_BYTES, make_folder, short_stem
 from styleflax.images.files import SUFFIXES_WRITTEN, save_options
-from styleflax.images.listing import LeftOut
+from styleflax.images.listing import ExcludedPath
 from styleflax.inference.folders.outputs import check_file_or_folder
 from styleflax.inference.folders.records import without_results
 from styleflax.inference.folders.sources import (
@@ -29,7 +29,7 @@ from styleflax.memory import describe_error
 logger = logging.getLogger(__name__)
 
 _NUMBER_BYTES = 8
-"""Room for the numbers of names that would be the same."""
+"""Bytes reserved for numbers that make equal names distinct."""
 
 
 class Given(NamedTuple):
@@ -49,23 +49,23 @@ class Given(NamedTuple):
     style_masks: Sequence[StyleMask]
     weights: str
     out: Path
-    left_out: list[LeftOut]
+    left_out: list[ExcludedPath]
 
 
 def all_rows(
     given: Given, alpha: float, together: Callable[[int], bool], *, repeats: bool
 ) -> tuple[list[Row], int]:
-    """Returns every photograph with every style, or with all; and how many styles.
+    """Returns every photo with every style, or with a mix; and the number of styles.
 
     Args:
-        given: See there.
-        alpha: Strength of all rows, 0 to 1.
-        together: Whether that number of styles belongs into one picture.
-        repeats: Whether a style that is given again comes again.
+        given: Photos and styles as given on the command line.
+        alpha: Strength of all rows, from 0 to 1.
+        together: Function that says whether this number of styles is one mix.
+        repeats: Whether a style that is given twice is used twice.
 
     Raises:
-        ValueError: As `expand` and `masked_styles` do.
-        FileNotFoundError: The same.
+        ValueError: If photos or styles are missing, or masks do not fit the styles.
+        FileNotFoundError: If a file or folder is missing.
     """
     if not given.photos:
         raise ValueError("PHOTO is missing: give photos, or a CSV file with --pairs")
@@ -88,7 +88,7 @@ def expand_given(
     Raises:
         ValueError: As `expand`, `expand_styles`, `add_style_masks` and
             `without_results` do.
-        FileNotFoundError: A photo, a style or a mask is missing.
+        FileNotFoundError: If a photo, a style or a mask is missing.
     """
     left_out = given.left_out
 
@@ -137,18 +137,18 @@ def find_targets(
     suffix: str | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Returns the file for every picture, or `DASH`; makes the folder they go to.
+    """Returns the file of every result, or `DASH`; creates the folder of results.
 
     Args:
-        rows: What is to be made.
+        rows: The results.
         out: A file, a folder, or `DASH`.
-        suffix: The format asked for, as ".jpg".
-        overwrite: Whether files may be there.
+        suffix: Suffix of the requested format, for example ".jpg".
+        overwrite: Whether existing files may be replaced.
 
     Raises:
-        ValueError: Several pictures for one file; a format that cannot be written.
-        FileExistsError: Files are there, and `overwrite` is not set.
-        OSError: The folder cannot be written to.
+        ValueError: If two results have one file, or a format cannot be written.
+        FileExistsError: If files exist, and `overwrite` is not set.
+        OSError: If the folder cannot be written to.
     """
     pairs = [(row.content, row.mix) for row in rows]
     is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
@@ -181,15 +181,15 @@ def pair_names(
     suffix: str = ".png",
     chosen: Sequence[Path | None] | None = None,
 ) -> Iterator[Path]:
-    """Yields `below/photo_painting.png`; a number where two would be the same.
+    """Yields paths such as `folder/photo_painting.png`, made distinct by numbers.
 
-    Names that file systems do not take are shortened, see `files.short_stem`.
+    Names that are too long for file systems are shortened; see `files.short_stem`.
 
     Args:
-        pairs: What is to be made.
-        folder: Where.
+        pairs: The results.
+        folder: Folder of the results.
         suffix: Suffix of the names.
-        chosen: Names that are given, one for each pair; None where there is none.
+        chosen: Requested name of each pair; None for a name made from the pair.
     """
     chosen = chosen or [None] * len(pairs)
     seen = {str(name).casefold() for name in chosen if name is not None}
@@ -202,17 +202,17 @@ def pair_names(
         stem = content.below / short_stem(f"{content.stem}_{styles}", room)
         numbers = itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
         names = (f"{stem}{number}{suffix}" for number in numbers)
-        # Without regard to case, as some file systems have it.
+        # Compared without case, because some file systems ignore it.
         name = next(name for name in names if name.casefold() not in seen)
         seen.add(name.casefold())
         yield folder / name
 
 
 def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path | None]:
-    """The names with suffixes.
+    """Returns the names with suffixes.
 
     Raises:
-        ValueError: Two are the same, or one is of another format.
+        ValueError: If two are equal, or one has the suffix of another format.
     """
     seen: set[str] = set()
     complete: list[Path | None] = []
@@ -249,10 +249,10 @@ def _refuse_other_format(name: str, out: Path, suffix: str | None) -> None:
 
 
 def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuses to keep what is there and to replace it, and to keep what is no file.
+    """Checks that `--resume` is possible.
 
     Raises:
-        ValueError: If files are to be replaced, or go to standard output.
+        ValueError: If `--overwrite` is also set, or the output is standard output.
     """
     if not resume:
         return
@@ -268,11 +268,11 @@ _SHOWN = 3
 
 
 class DiskFullError(OSError):
-    """There is no room for a result, so that no other need be tried."""
+    """Raised when the disk is full, which ends the work on all results."""
 
 
 def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool) -> str:
-    """What a full disk has left undone, and what to do."""
+    """Returns a line that lists the results missing after a full disk, with advice."""
     paths = [str(path) for path in missing]
     rest = len(paths) - _SHOWN
     shown = ", ".join(paths[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
@@ -288,12 +288,12 @@ def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool)
 
 
 class Watcher:
-    """Collects what becomes of results; subclasses show it, too.
+    """Collects the outcome of all results; subclasses also show it.
 
     Attributes:
         written: Files that were written.
-        skipped: Files of an earlier call that were complete.
-        failed: What went wrong, by photo and styles.
+        skipped: Complete files of an earlier call.
+        failed: Errors by photo and styles.
         num_failed: Number of results that could not be made.
         on_window: Called with the numbers of windows done and of all; may be None.
         on_step: Called with the numbers of iterations done and of all; may be None.
@@ -310,7 +310,7 @@ class Watcher:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Surrounds "weights", the loading of the model, and "run", the work."""
+        """Encloses a phase: "weights" (loading the model) or "run" (the work)."""
         del name
         yield
 
@@ -328,8 +328,8 @@ class Watcher:
             pair: The photo and its styles.
             target: The file of the result.
             size: Width and height of the result in pixels.
-            seconds: Time that the result took, with its share of a batch.
-            notes: What had to be ignored.
+            seconds: Time of the result, including its share of a batch.
+            notes: One line for each part of the photo's file that was ignored.
         """
         del pair, size, seconds
         for note in notes:
@@ -337,32 +337,32 @@ class Watcher:
         self.written.append(target)
 
     def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
-        """Takes note of results that are complete already."""
+        """Records results that were complete already."""
         self.skipped += [target for _, target in skipped]
 
     def fail(self, pair: Pair, error: Exception) -> None:
-        """Takes note of a result that could not be made."""
+        """Records a result that failed."""
         content, mix = pair
         key = str(content.path), "+".join(str(style.path) for style in mix)
         self.failed[" in the style of ".join(key)] = describe_error(error)
         self.num_failed += 1
 
     def warn(self, text: str) -> None:
-        """Takes note of what does not keep a result from being made."""
+        """Records a warning."""
         logger.warning("%s", text)
 
     @contextmanager
     def stopping_when_full(
         self, targets: Iterable[Path], *, can_resume: bool
     ) -> Iterator[None]:
-        """Within the block, a full disk ends the work and says what is missing.
+        """Ends the work within the block if the disk is full.
 
         Args:
             targets: The files of all results that are not skipped.
             can_resume: Whether the results are recorded.
 
         Raises:
-            OSError: The missing files, and what to do.
+            OSError: If the disk is full; the error lists the missing files.
         """
         try:
             yield

@@ -104,7 +104,7 @@ def check_style(file: StyleFile, expected: Style, path: str | os.PathLike[str]) 
         path: For the message.
 
     Raises:
-        ValueError: Naming the arrays that are missing, extra or of another kind.
+        ValueError: If arrays are missing, extra or of another kind.
     """
     wanted: dict[str, Any] = flatten_dict(dict(expected), sep="/")
     found: dict[str, Any] = flatten_dict(dict(file.style), sep="/")

@@ -18,8 +18,8 @@ from styleflax.compile_cache.jit import cached_jit
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
     TILE_PX,
+    FeatureCache,
     Features,
-    KeptFeatures,
     cut_windows,
 )
 from styleflax.inference.video.motion import Statistics
@@ -106,7 +106,7 @@ def _through_windows(
         return encode_window(model, frame_u8, windows[index])
 
     image = np.empty(frame_u8.shape, np.float32)
-    with KeptFeatures(encode) as kept:
+    with FeatureCache(encode) as kept:
         passes = begin_passes(model, frame_u8, controls, windows, kept)
         moments = smooth(passes.moments())
         for index, (side, rows, columns) in enumerate(windows):

@@ -146,7 +146,7 @@ def _average(past: Tree, now: Tree, kept: float) -> Tree:
     return jax.tree.map(lambda old, new: new + kept * (old - new), past, now)
 
 
-def kept_share(elapsed_s: float, smooth_s: float) -> float:
+def decay_factor(elapsed_s: float, smooth_s: float) -> float:
     """How much of an exponential average is left after a time.
 
     Args:

@@ -45,15 +45,16 @@ def export_published(model: ModelFile, folder: Path) -> list[Path]:
 
     Args:
         model: As loaded.
-        folder: Made where it is missing.
+        folder: VideoResult where it is missing.
 
     Returns:
         The files written.
 
     Raises:
-        FileExistsError: One of the files is there already.
-        ImportError: PyTorch (or h5py) is not installed.
-        ValueError: The method has no published format, or the parameters are not its.
+        FileExistsError: If one of the files is there already.
+        ImportError: If PyTorch (or h5py) is not installed.
+        ValueError: If the method has no published format, or the parameters are not
+            its.
     """
     if model.method not in TRAINED_FORMATS:
         known = ", ".join(TRAINED_FORMATS)
@@ -78,13 +79,13 @@ def export_encoder(
 
     Args:
         model: As loaded.
-        folder: Made where it is missing.
+        folder: VideoResult where it is missing.
         to: `torchvision` writes vgg16.pth or vgg19.pth, `keras` an .h5.
 
     Raises:
-        FileExistsError: The file is there already.
-        ImportError: PyTorch or h5py is not installed.
-        ValueError: The encoder expects pixels in another convention than networks of
+        FileExistsError: If the file is there already.
+        ImportError: If PyTorch or h5py is not installed.
+        ValueError: If the encoder expects pixels in another convention than networks of
             that origin.
     """
     convention = "torchvision" if to == "torchvision" else "normalised"

@@ -93,9 +93,9 @@ def test_up_to_four_paintings(visit):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no picture", "cannot be opened as a picture"),
-        (as_png(LARGE)[:2000], "damaged, too large for this browser, or of a kind"),
-        (as_png(PHOTO[:9, :9]), "px are needed"),
+        (b"no picture", "cannot be opened as an image"),
+        (as_png(LARGE)[:2000], "damaged, too large for this browser, or of a format"),
+        (as_png(PHOTO[:9, :9]), "must have at least 16"),
     ],
 )
 @pytest.mark.parametrize("which", ["photo", "painting"])
