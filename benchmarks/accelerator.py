@@ -47,7 +47,7 @@ from accelerator_parts import (
 from rich.console import Console
 from rich.table import Table
 
-from styleflax.weights.model_files import packaged_models
+from styleflax.weights.store import packaged_models
 
 WIDE = 160
 GRACE_S = 10.0
@@ -168,15 +168,21 @@ def _cell(value: Any) -> str:
 def read_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="file of JSON")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument(
         "--minutes", type=float, default=5.8, help="in which rows begin"
     )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     names = list(packaged_models())
-    parser.add_argument("--weights", nargs="+", default=names, help="names or files")
-    parser.add_argument("--trained", nargs="+", default=TRAINED, help="methods")
-    parser.add_argument("--tiny", action="store_true", help="sizes for a trial on CPU")
+    parser.add_argument(
+        "--weights", nargs="+", default=names, help="names of models or model files"
+    )
+    parser.add_argument(
+        "--trained", nargs="+", default=TRAINED, help="methods whose training to time"
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="use small sizes, for a trial on CPU"
+    )
     return parser.parse_args()
 
 

@@ -14,8 +14,7 @@ from PIL import Image
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import list_images
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model, save_model
+from styleflax.weights.store import ModelFile, find_model, load_model, save_model
 
 MOST_MIB = 62
 """Two less than a call may take."""

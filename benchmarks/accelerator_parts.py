@@ -17,7 +17,6 @@ from training_step import drawn
 
 from styleflax import methods
 from styleflax.config import Optimizer
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import (
     Method,
@@ -26,12 +25,12 @@ from styleflax.methods.base import (
     plain_controls,
     stylize,
 )
+from styleflax.methods.model import Model, build_model
 from styleflax.models.vgg import VGG, scale_widths
 from styleflax.parallel import make_put, map_step, replicate
-from styleflax.training.device_dataset import HeldPairs, HeldPictures
+from styleflax.training.device_dataset import DeviceImages, DevicePairs
 from styleflax.training.step import create_state, make_optimizer, make_train_step
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 Row = dict[str, Any]
 DTYPES = ("bfloat16", "float32")
@@ -377,14 +376,14 @@ def _held(method: Method, crop: int, pairs: int) -> Iterator[Any]:
     """Batches of random pictures that lie on the device."""
     side = 3 * crop // 2
 
-    def hold(count: int, side: int) -> HeldPictures:
+    def hold(count: int, side: int) -> DeviceImages:
         rng = np.random.default_rng(count)
         images_u8 = rng.integers(0, 256, (count, side, side, 3), np.uint8)
         sizes = np.full((count, 2), side)
-        return HeldPictures(jax.device_put(images_u8), sizes, np.arange(count))
+        return DeviceImages(jax.device_put(images_u8), sizes, np.arange(count))
 
     own = len(method.styles)
     style = hold(own, crop) if own else hold(2 * pairs, side)
     options = {"batch_size": pairs, "seed": 0, "flip": True, "fixed_styles": own > 0}
     content = hold(2 * pairs, side)
-    return HeldPairs(content, style, crop_px=crop, **options).iterate()
+    return DevicePairs(content, style, crop_px=crop, **options).iterate()

@@ -131,9 +131,17 @@ def run(folder: Path, runs: int, large: int) -> dict[str, float]:
 def main() -> None:
     """Prints the numbers and their bars; exits with 1 if one is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, help="Folder of a page; default: ours.")
-    parser.add_argument("--runs", type=int, default=5, help="Measurements of each.")
-    parser.add_argument("--large", type=int, default=2048, help="Side in px.")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="Folder of a page. Default: the page of this checkout.",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=5, help="Number of measurements of each value."
+    )
+    parser.add_argument(
+        "--large", type=int, default=2048, help="Side of the large image in px."
+    )
     given = parser.parse_args()
     numbers = run(given.folder or page_folder(), given.runs, given.large)
     for name, value in numbers.items():

@@ -182,10 +182,14 @@ def main() -> None:
     """Prints one table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument("--name", default="", help="a part of the programs' names")
-    parser.add_argument("--repeats", type=int, default=7, help="an odd number")
-    parser.add_argument("--cpu", action="store_true", help="count CPU seconds")
-    parser.add_argument("--tiny", action="store_true", help="sizes of a trial")
+    parser.add_argument(
+        "--name", default="", help="measure only programs whose name contains this text"
+    )
+    parser.add_argument("--repeats", type=int, default=7, help="odd number of runs")
+    parser.add_argument("--cpu", action="store_true", help="measure CPU seconds")
+    parser.add_argument(
+        "--tiny", action="store_true", help="use small sizes, for a trial"
+    )
     flags = parser.parse_args()
     sizes = TINY if flags.tiny else FULL
     clock = time.process_time if flags.cpu else time.perf_counter

@@ -55,10 +55,14 @@ def read_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--weights", nargs="+", default=["adain", "lite"])
-    parser.add_argument("--size", type=int, default=512, help="side in px")
-    parser.add_argument("--threads", type=int, help="of both runtimes; default all")
+    parser.add_argument("--size", type=int, default=512, help="side of the image in px")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="number of threads of both runtimes; default: all cores",
+    )
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--cpu", action="store_true", help="CPU seconds")
+    parser.add_argument("--cpu", action="store_true", help="measure CPU seconds")
     return parser.parse_args()
 
 

@@ -70,7 +70,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--weights", nargs="+", default=["adain", "sanet"])
     parser.add_argument("--photos", type=int, default=20)
-    parser.add_argument("--size", type=int, default=512, help="of photographs, in px")
+    parser.add_argument(
+        "--size", type=int, default=512, help="side of the photos in px"
+    )
     parser.add_argument("--style-size", type=int, default=512)
     options = parser.parse_args()
     main(options.weights, options.photos, options.size, options.style_size)

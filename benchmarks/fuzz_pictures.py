@@ -24,13 +24,8 @@ import numpy as np
 from PIL import Image
 
 from styleflax.art import FAMILIES, paint
-from styleflax.images.decoding import register_heif
-from styleflax.images.files import (
-    SUFFIXES_WRITTEN,
-    ImageError,
-    decode_image_u8,
-    write_picture,
-)
+from styleflax.images.decoding import ImageError, register_heif
+from styleflax.images.files import SUFFIXES_WRITTEN, decode_image_u8, write_picture
 from styleflax.images.read import read_picture, srgb_profile
 
 MAX_MEGAPIXELS = 4.0  # so that a header made large by chance costs no seconds
@@ -54,7 +49,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
     return {
         "jpeg": (rgb, "JPEG", meta),
         "jpeg progressive": (rgb, "JPEG", {"progressive": True}),
-        "jpeg grey": (rgb.convert("L"), "JPEG", {}),
+        "jpeg gray": (rgb.convert("L"), "JPEG", {}),
         "jpeg cmyk": (rgb.convert("CMYK"), "JPEG", {}),
         "jpeg stereo": (rgb, "MPO", frames),
         "png": (rgb, "PNG", meta),
@@ -78,7 +73,7 @@ def kinds() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
         "bmp": (rgb, "BMP", {}),
         "bmp palette": (rgb.convert("P"), "BMP", {}),
         "ppm": (rgb, "PPM", {}),
-        "ppm grey": (gray16, "PPM", {}),
+        "ppm gray": (gray16, "PPM", {}),
         "heic": (rgb, "HEIF", meta),
         "heic alpha": (clear, "HEIF", {}),
     }
@@ -220,7 +215,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--case", type=int, help="only this one, in this process")
+    parser.add_argument("--case", type=int, help="run only this case, in this process")
     parser.add_argument("--part", nargs=2, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--progress", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()

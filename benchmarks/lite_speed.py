@@ -126,9 +126,11 @@ def torch_call(content: np.ndarray, style: np.ndarray) -> Call:
 def main() -> None:
     """Measures, and prints a line for each way."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--weights", default="lite", help="name or model file")
-    parser.add_argument("--size", type=int, default=512, help="side in px")
-    parser.add_argument("--cpu", action="store_true", help="CPU seconds")
+    parser.add_argument(
+        "--weights", default="lite", help="name of a model or model file"
+    )
+    parser.add_argument("--size", type=int, default=512, help="side of the image in px")
+    parser.add_argument("--cpu", action="store_true", help="measure CPU seconds")
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(0)

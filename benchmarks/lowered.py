@@ -164,7 +164,12 @@ def _whole(method: Method) -> Callable:
 def main() -> None:
     """Prints a row for every program."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--side", type=int, default=512, help="px; crops have half")
+    parser.add_argument(
+        "--side",
+        type=int,
+        default=512,
+        help="side of images in px; crops have half of it",
+    )
     parser.add_argument("--pairs", type=int, default=16)
     flags = parser.parse_args()
     columns = ("convolutions", "products", "float32, GFLOP", "transposes, MB")

@@ -28,7 +28,7 @@ from styleflax.training.step import (
     make_schedule,
     make_train_step,
 )
-from styleflax.weights.model_files import find_model
+from styleflax.weights.store import find_model
 
 TYPES = ("float32", "bfloat16")
 WINDOW = 50
@@ -91,9 +91,13 @@ if __name__ == "__main__":
     parser.add_argument("--method", choices=sorted(LOSSES), default="adain")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--crop", type=int, default=64, help="px")
+    parser.add_argument("--crop", type=int, default=64, help="side of the crops in px")
     parser.add_argument("--rate", type=float, default=1e-4)
-    parser.add_argument("--remat", action="store_true", help="see config.run.remat")
+    parser.add_argument(
+        "--remat",
+        action="store_true",
+        help="recompute the encoder; see config.run.remat",
+    )
     parser.add_argument("--out", type=Path, help="JSON file for both histories")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--weights", default="adain")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--num-pairs", type=int, default=12)
-    parser.add_argument("--show", type=int, help="number of the only pair to draw")
+    parser.add_argument("--show", type=int, help="number of the pair to draw")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     contents = load_inputs(args.content, args.size)

@@ -66,10 +66,14 @@ def resident_mb(options: argparse.Namespace) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--crop", type=int, default=128, help="px")
-    parser.add_argument("--batch", type=int, default=4, help="pairs")
+    parser.add_argument("--crop", type=int, default=128, help="side of the crops in px")
+    parser.add_argument(
+        "--batch", type=int, default=4, help="number of pairs in a step"
+    )
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--width", type=float, default=1.0, help="factor on channels")
+    parser.add_argument(
+        "--width", type=float, default=1.0, help="factor on the numbers of channels"
+    )
     parser.add_argument("--method", default="", help=argparse.SUPPRESS)
     parser.add_argument("--remat", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(workers=0)

@@ -121,7 +121,7 @@ def virtual_table() -> tuple[Table, int]:
 
 def modeled_table(flop: float, size: int) -> Table:
     """Weak scaling by published speeds; nothing of it is measured."""
-    table = Table("modelled, not measured", *(f"{n} devices" for n in MODELED))
+    table = Table("modeled, not measured", *(f"{n} devices" for n in MODELED))
     for machine in MACHINES:
         shares = (efficiency(flop, size, n, machine, SHARE_OF_PEAK) for n in MODELED)
         table.add_row(machine.name, *(f"{100 * share:.1f} %" for share in shares))
@@ -176,10 +176,26 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--method", choices=sorted(LOSSES), default="adain")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--crop", type=int, default=0, help="px; 32 on CPU, else 256")
-    parser.add_argument("--batch", type=int, default=0, help="pairs a device; 1 or 8")
-    parser.add_argument("--remat", action="store_true", help="see config.run.remat")
-    parser.add_argument("--workers", type=int, default=0, help="that decode pictures")
+    parser.add_argument(
+        "--crop",
+        type=int,
+        default=0,
+        help="side of the crops in px; default: 32 on CPU, else 256",
+    )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=0,
+        help="pairs per device; default: 1 on CPU, else 8",
+    )
+    parser.add_argument(
+        "--remat",
+        action="store_true",
+        help="recompute the encoder; see config.run.remat",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=0, help="number of processes that decode images"
+    )
     parser.add_argument("--steps", type=int, default=50, help="on an accelerator")
     parser.add_argument("--repeats", type=int, default=7, help="on CPU")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

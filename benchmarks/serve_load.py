@@ -142,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--clients", type=int, default=20)
-    parser.add_argument("--size", type=int, default=64, help="side of pictures in px")
+    parser.add_argument("--size", type=int, default=64, help="side of the images in px")
     options = parser.parse_args()
     command = [sys.executable, "-m", "styleflax", "serve", "--port", "0"]
     with subprocess.Popen(

@@ -15,8 +15,7 @@ from styleflax.config import Config, Data, Phase, Run, Schedule
 from styleflax.methods.base import Method, Variables
 from styleflax.training import loop
 from styleflax.training.checkpoint import Checkpoints, leaf_digests
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, save_model
+from styleflax.weights.store import EncoderSpec, ModelFile, save_model
 
 WIDTH, KEEP, STEPS = 512, 3, 14
 STAGES = ("starting", "restoring", "stepping", "ended")

@@ -224,8 +224,8 @@ def main() -> int:
     """Runs the tasks; the exit code is 1 where a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--only", choices=sorted(BARS))
-    parser.add_argument("--repeats", type=int, default=7, help="an odd number")
-    parser.add_argument("--cpu", action="store_true", help="count CPU seconds")
+    parser.add_argument("--repeats", type=int, default=7, help="odd number of runs")
+    parser.add_argument("--cpu", action="store_true", help="measure CPU seconds")
     flags = parser.parse_args()
     only = flags.only
     clock = time.process_time if flags.cpu else time.perf_counter

@@ -102,6 +102,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--weights", nargs="+", default=["adain", "sanet"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=512, help="side in px")
+    parser.add_argument("--size", type=int, default=512, help="side of the image in px")
     options = parser.parse_args()
     main(options.weights, options.rounds, options.size)

@@ -40,7 +40,9 @@ def worker() -> None:
     make_optimizer = find("make_optimizer", "training.step", "training.optimizer")
     create_state = find("create_state", "training.step", "training.state")
     make_train_step = find("make_train_step", "training.step")
-    find_model = find("find_model", "weights.model_files", "weights.packaged_models")
+    find_model = find(
+        "find_model", "weights.store", "weights.model_files", "weights.packaged_models"
+    )
 
     config = get_config("5")
     phase = config.phases[0]

@@ -136,9 +136,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     kinds = ["memory", "agreement", "compilations"]
     parser.add_argument("kinds", nargs="*", default=kinds, metavar="|".join(kinds))
-    parser.add_argument("--method", choices=NAMES, help="only this one")
-    parser.add_argument("--side", type=int, default=0, help="for memory, in px")
-    parser.add_argument("--flags", default="", help="for memory: more of stylize's")
+    parser.add_argument("--method", choices=NAMES, help="measure only this case")
+    parser.add_argument(
+        "--side", type=int, default=0, help="side of the image for memory in px"
+    )
+    parser.add_argument(
+        "--flags", default="", help="further options of stylize, for memory"
+    )
     options = parser.parse_args()
     methods = [options.method] if options.method else list(NAMES)
     main(options.kinds, methods, options.side, options.flags.split())

@@ -16,9 +16,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.files import load_image_u8, resize_short_side, to_float
 from styleflax.images.listing import held_out_photo, training_photos
-from styleflax.images.pixels import to_float
 from styleflax.models.vgg import CAFFE_MEAN_BGR, IMAGENET_MEAN, IMAGENET_STD, VGG
 from styleflax.types import Params
 from styleflax.weights.encoder import load_encoder

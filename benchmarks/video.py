@@ -22,9 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from skimage.transform import warp
 
-from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.files import load_image_u8, resize_short_side, to_u8
 from styleflax.images.listing import held_out_photo, training_photos
-from styleflax.images.pixels import to_u8
 from styleflax.inference.controls import make_plan
 from styleflax.inference.video.stylizer import (
     SMOOTH_S,
@@ -135,7 +134,12 @@ if __name__ == "__main__":
     parser.add_argument("--steady", nargs="+", type=float, default=[0.0, STEADY])
     parser.add_argument("--frames", type=int, default=2 * RATE)
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--noise", type=float, default=0.0, help="8-bit levels")
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="standard deviation of the noise in 8-bit levels",
+    )
     parser.add_argument("--alpha", type=float, default=1.0)
-    parser.add_argument("--color-match", type=float, help="by default the model's")
+    parser.add_argument("--color-match", type=float, help="default: that of the model")
     main(parser.parse_args())

@@ -1,6 +1,6 @@
 """Arbitrary style transfer in JAX and Flax.
 
-The public names are loaded when they are first asked for, so that importing the
+The public names are loaded on first access, so that importing the
 package costs little. It adds to the flags that XLA reads when JAX starts: see
 `compile_cache.options`.
 """
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from styleflax.config import Config
     from styleflax.evaluation.runner import evaluate
     from styleflax.inference.contents import Stylized
-    from styleflax.inference.model import build_model
     from styleflax.inference.stylizer import Stylizer
     from styleflax.methods import METHODS, build
+    from styleflax.methods.model import build_model
     from styleflax.training.export import read_run
     from styleflax.training.loop import train
     from styleflax.weights.store import ModelFile, load_model, save_model
@@ -41,13 +41,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "METHODS": "methods",
+    "METHODS": "methods.model",
     "Config": "config",
     "ModelFile": "weights.store",
     "Stylized": "inference.contents",
     "Stylizer": "inference.stylizer",
-    "build": "methods",
-    "build_model": "inference.model",
+    "build": "methods.model",
+    "build_model": "methods.model",
     "evaluate": "evaluation.runner",
     "load_model": "weights.store",
     "read_run": "training.export",

@@ -26,7 +26,7 @@ def find_cache_dir(cache_dir: str | os.PathLike[str] | None = None) -> Path:
             else the user's cache folder of the operating system.
 
     Raises:
-        RuntimeError: the folder begins with ~, and the home is unknown.
+        RuntimeError: If the folder begins with ~, and the home is unknown.
     """
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE)
     if not chosen:
@@ -41,7 +41,7 @@ def make_folder(folder: Path) -> None:
     """Make a folder with those above it, and make sure that it takes files.
 
     Raises:
-        OSError: it cannot be made or written to; the message says which part of the
+        OSError: If it cannot be made or written to; the message says which part of the
             path is a file, if one is.
     """
     try:
@@ -68,7 +68,7 @@ def short_stem(stem: str, num_bytes: int = MAX_NAME_BYTES) -> str:
 
     Args:
         stem: the name without its suffix.
-        num_bytes: what there is room for.
+        num_bytes: Available number of bytes.
 
     Returns:
         The stem itself if it fits; otherwise its beginning and eight digits of its
@@ -106,7 +106,7 @@ def written_whole(
         The path to write to.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     temporary = temporary_beside(path if folder is None else folder / path.name)
     try:
@@ -129,11 +129,29 @@ def write_file(path: Path, content: bytes | str, *, sync: bool = False) -> None:
         sync: Wait until the disk has the file.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     with written_whole(path, sync=sync) as temporary:
         temporary.write_bytes(data)
+
+
+def write_atomically(path: Path, data: bytes, what: str) -> None:
+    """Write a file whole or not at all, and wait until the disk has it.
+
+    Args:
+        path: the file; an older one is replaced.
+        data: all of it.
+        what: what the message calls it, as "the model file".
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    try:
+        write_file(path, data, sync=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"cannot write {what} {path}: {reason}") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -154,8 +172,8 @@ def locked_file(path: Path, refusal: str) -> Iterator[None]:
         refusal: What to say if another process holds the lock.
 
     Raises:
-        ValueError: Another process holds the lock.
-        OSError: The file cannot be written.
+        ValueError: If another process holds the lock.
+        OSError: If the file cannot be written.
     """
     import fcntl  # noqa: PLC0415  (Windows has none)
 
@@ -204,8 +222,8 @@ def check_file(
         for_folders: what to do with a folder, as "`styleflax stylize` takes folders".
 
     Raises:
-        ValueError: it is a folder or a URL.
-        FileNotFoundError: nothing is there.
+        ValueError: If it is a folder or a URL.
+        FileNotFoundError: If nothing is there.
     """
     if path.is_dir():
         hint = f": {for_folders}" if for_folders else ""
@@ -225,8 +243,8 @@ def check_folder(path: Path, name: str, wanted: str, for_files: str = "") -> Non
         for_files: what to do with a file.
 
     Raises:
-        ValueError: it is a file or a URL.
-        FileNotFoundError: nothing is there.
+        ValueError: If it is a file or a URL.
+        FileNotFoundError: If nothing is there.
     """
     check_exists(path, name, wanted, "folder ")
     if not path.is_dir():
@@ -246,8 +264,8 @@ def check_exists(
         kind: the same as one word, with a space after it.
 
     Raises:
-        ValueError: it is a URL.
-        FileNotFoundError: nothing is there.
+        ValueError: If it is a URL.
+        FileNotFoundError: If nothing is there.
     """
     if path.exists():
         return

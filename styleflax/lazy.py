@@ -1,4 +1,4 @@
-"""Public names of a package that are loaded when they are first asked for."""
+"""Public names of a package, loaded on first access."""
 
 import importlib
 import sys

@@ -78,7 +78,7 @@ class NotEnoughMemoryError(MemoryError):
 
 
 class _TooLargeError(MemoryError):
-    """A need that is larger than what is free; `explained_memory` says of what."""
+    """A need that is larger than what is free; `explain_memory_errors` says of what."""
 
 
 def available_bytes(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
@@ -103,7 +103,7 @@ def check_fits(need_bytes: float) -> None:
         need_bytes: Memory in bytes of the work.
 
     Raises:
-        MemoryError: If it does not fit; see `explained_memory`.
+        MemoryError: If it does not fit; see `explain_memory_errors`.
     """
     if need_bytes < SMALL_BYTES:
         return
@@ -184,7 +184,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def explained_memory(doing: str, advice: str, instead_of: str = "") -> Iterator[None]:
+def explain_memory_errors(
+    doing: str, advice: str, instead_of: str = ""
+) -> Iterator[None]:
     """Within the block, a lack of memory becomes a `NotEnoughMemoryError`.
 
     Args:
@@ -289,7 +291,7 @@ def _group_bytes(folder: Path, limit: str, used: str, file_cache: str) -> int | 
     except (OSError, ValueError):
         return None
     with suppress(OSError):
-        # Cached files count as used, and go when memory is asked for.
+        # Cached files count as used, but are dropped when memory is needed.
         text = (folder / "memory.stat").read_text()
         found = re.search(rf"^{file_cache} (\d+)$", text, re.MULTILINE)
         left += int(found[1]) if found else 0

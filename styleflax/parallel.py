@@ -212,7 +212,7 @@ def check_divides(batch_size: int, num_devices: int, name: str = "batch_size") -
     """Refuses a batch that does not split evenly.
 
     Raises:
-        ValueError: Naming the numbers.
+        ValueError: If the numbers do not match.
     """
     if batch_size % num_devices:
         raise ValueError(

@@ -99,8 +99,7 @@ def make_model_file(shared_programs):
     from styleflax.config import Arithmetic
     from styleflax.models.vgg import VGG, cut_params, scale_widths
     from styleflax.weights.packaged import load_packaged_vgg16
-    from styleflax.weights.registry import EncoderSpec
-    from styleflax.weights.store import ModelFile
+    from styleflax.weights.store import EncoderSpec, ModelFile
 
     def drawn(shapes):
         rng = np.random.default_rng(7)

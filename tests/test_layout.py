@@ -11,12 +11,11 @@ ROOT = Path(styleflax.__file__).parents[1]
 FOLDERS = ("styleflax", "configs", "benchmarks", "docs", "tests")
 MOST_OF_A_FILE, MOST_OF_A_FUNCTION = 400, 60
 FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
-# Factories whose arguments take as much room to explain as they have code; a ceiling
-# for each, which may only come down.
-CEILINGS = {"make_adain": 64, "make_sanet": 72}
-# Files that tell one idea whole, which their docstrings name; also to come down only.
+# Files that tell one idea whole, which their docstrings name; a ceiling for each, which
+# may only come down.
 FILE_CEILINGS = {
-    "styleflax/config/parts.py": 478,
+    "styleflax/config/options.py": 417,
+    "styleflax/config/parts.py": 453,
     "styleflax/datasets/pipeline.py": 470,
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
@@ -48,7 +47,7 @@ def too_long(name, text):
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, FUNCTIONS):
             continue
-        if own_lines(node) > CEILINGS.get(node.name, MOST_OF_A_FUNCTION):
+        if own_lines(node) > MOST_OF_A_FUNCTION:
             yield f"{name}:{node.lineno}: {node.name} has {own_lines(node)} lines"
 
 

@@ -15,7 +15,7 @@ from styleflax.memory import (
     NotEnoughMemoryError,
     available_bytes,
     check_fits,
-    explained_memory,
+    explain_memory_errors,
     guard_jit,
     is_out_of_memory,
 )
@@ -112,7 +112,7 @@ def test_errors_of_memory_are_explained_on_all_devices(error):
     assert is_out_of_memory(error)
     with (
         pytest.raises(NotEnoughMemoryError, match=r"^a step .* free: use less$") as got,
-        explained_memory("a step", "use less"),
+        explain_memory_errors("a step", "use less"),
     ):
         raise error
     assert got.value.__cause__ is error
@@ -122,7 +122,7 @@ def test_errors_of_memory_are_explained_on_all_devices(error):
 @pytest.mark.parametrize("error", [RuntimeError("INTERNAL: bug"), ValueError("x")])
 def test_other_errors_stay_as_they_are(error):
     assert not is_out_of_memory(error)
-    with pytest.raises(type(error)) as got, explained_memory("a step", "use less"):
+    with pytest.raises(type(error)) as got, explain_memory_errors("a step", "use less"):
         raise error
     assert got.value is error
 
@@ -133,21 +133,24 @@ def test_the_size_that_a_device_was_asked_for_is_told():
     )
     with (
         pytest.raises(MemoryError, match=r"more memory than is free \(9.2 GB at once"),
-        explained_memory("a step", "use less"),
+        explain_memory_errors("a step", "use less"),
     ):
         raise error
 
 
 def test_an_explanation_stays_unless_a_command_knows_better():
     def fail():
-        with explained_memory("a step", "use less"):
+        with explain_memory_errors("a step", "use less"):
             raise MemoryError
 
-    with pytest.raises(MemoryError, match="use less"), explained_memory("b", "c", "d"):
+    with (
+        pytest.raises(MemoryError, match="use less"),
+        explain_memory_errors("b", "c", "d"),
+    ):
         fail()
     with (
         pytest.raises(MemoryError, match=r"^a step .*: --batch$"),
-        explained_memory("b", "--batch", "less"),
+        explain_memory_errors("b", "--batch", "less"),
     ):
         fail()
 

@@ -86,7 +86,7 @@ def run(budget: Budget, out: Path) -> Answer:
         for name, of in changes.items()
     ]
     return Answer(
-        "AdaIN's decoder must not normalise: batch norm and instance norm do worse "
+        "AdaIN's decoder must not normalize: batch norm and instance norm do worse "
         "than none, and so does concatenating features in AdaIN's place.",
         f"{budget.describe()}; {starts.NAMES[budget.start]}",
         [measuring.score_table(found, "none")],

@@ -15,12 +15,11 @@ from styleflax.evaluation.metrics.gram import (
     make_loss_measure,
 )
 from styleflax.inference.gatys import Settings, make_gatys
-from styleflax.inference.model import Model, build_model
 from styleflax.methods.base import Method, plain_controls, stylize
 from styleflax.methods.gatys import Objective
+from styleflax.methods.model import Model, build_model
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 SYSTEMS = ("adain", "sanet")
 SCALES = {"mean_std": ("style", 10.0), "gram": ("gram", 5.0)}

@@ -8,11 +8,10 @@ import numpy as np
 from benchmarks.claims import answers, measuring, training
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
-from styleflax.inference.model import build_model
 from styleflax.methods.base import plain_controls, stylize
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.methods.model import build_model
+from styleflax.weights.store import find_model, load_model
 
 NORMS = ("instance", "batch")
 WIDTH = 0.5
@@ -52,8 +51,8 @@ def run(budget: Budget, out: Path) -> Answer:
     style, other = paintings
     kinds = {
         "original": contents,
-        "contrast normalised": contrast_normalized(contents),
-        "style normalised": style_normalized(contents, other),
+        "contrast normalized": contrast_normalized(contents),
+        "style normalized": style_normalized(contents, other),
     }
     options = {"width": WIDTH}
     curves: dict[str, dict[str, list[float]]] = {}
@@ -88,8 +87,8 @@ def _answer(budget: Budget, curves: dict[str, dict[str, list[float]]]) -> Answer
     words = [f"{kind} {measuring.verdict(x)}" for kind, x in advantages.items()]
     return Answer(
         "Instance norm beats batch norm in a feed-forward network on original and on "
-        "contrast-normalised pictures, and no longer where all contents have been "
-        "brought to one style: it is a normalisation of style.",
+        "contrast-normalized pictures, and no longer where all contents have been "
+        "brought to one style: it is a normalization of style.",
         f"{budget.steps} steps of {budget.batch_size} contents of {budget.crop_px} px "
         f"on each of six networks of width {WIDTH:g}, one seed; means of the last "
         f"{last} steps, with intervals over these steps",

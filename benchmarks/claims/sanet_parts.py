@@ -11,8 +11,7 @@ from benchmarks.claims.measuring import Pairs, Scores
 from benchmarks.claims.training import Budget, Trained
 from styleflax.methods.base import Variables
 from styleflax.methods.sanet import PAPER_LOSSES, STYLE_LAYERS
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 BASE, WITHOUT = "both levels, identity losses", "no identity losses"
 LEVELS = {f"{level} alone": level for level in ("relu4_1", "relu5_1")}

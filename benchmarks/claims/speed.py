@@ -118,7 +118,7 @@ def _answer(budget: Budget, seconds, gatys: str) -> Answer:
         rows.append(row)
     ratio = seconds[gatys][256] / seconds["adain, with its style"][256]
     return Answer(
-        "Feed-forward methods are some hundreds of times faster than optimisation.",
+        "Feed-forward methods are some hundreds of times faster than optimization.",
         f"medians of {REPEATS} in turn, after one that does not count; "
         f"of Gatys iterations {GATYS_ITERATIONS[0]} to {GATYS_ITERATIONS[1]}, reckoned "
         f"for {budget.iterations}",

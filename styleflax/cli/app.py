@@ -1,5 +1,7 @@
 """The `styleflax` command as a whole: its commands, its arguments, its errors."""
 
+import atexit
+import gc
 import importlib
 import logging
 import os
@@ -13,15 +15,30 @@ from typing import Annotated, Literal, NamedTuple, NoReturn
 import typer
 
 import styleflax
+from styleflax import cli
 from styleflax.cli.options import SWITCHES
+from styleflax.compile_cache.folder import keep_programs
 from styleflax.files import is_disk_full
 from styleflax.memory import describe_error, is_out_of_memory
+
+GARBAGE_THRESHOLD = 50_000
+"""Objects made between searches for garbage: importing makes many, and none of it."""
 
 _SUBJECTS = {"stylize": "photo", "sheet": "photo", "video": "video"}
 """What the commands that take several `--style` stylize."""
 _MAX_NAMES = 4
 
 Kind = Literal["option", "painting", "follower", "photo"]
+
+
+def main() -> None:
+    """Entry point of the `styleflax` command."""
+    cli.started = cli.imported
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    # Nor at the end, where Python would look through all of it several times.
+    atexit.register(gc.freeze)
+    keep_programs()
+    run()
 
 
 class _Word(NamedTuple):
@@ -196,7 +213,7 @@ _ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _train(context: typer.Context) -> None:
-    """Train a model as a configuration file says; see `styleflax train --help`."""
+    """Train a model from a configuration file."""
     from styleflax.cli import train as training  # noqa: PLC0415  (defines absl flags)
 
     training.main(["styleflax train", *context.args])

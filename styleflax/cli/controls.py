@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from styleflax.cli.options import Color
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.pairs import Given, all_rows
+from styleflax.inference.folders.results import Given, all_rows
 from styleflax.inference.folders.sources import Row, StyleMask, one_picture
 
 if TYPE_CHECKING:  # imported late, as it takes a second
@@ -123,8 +123,8 @@ def all_pairs(
         The results to make, and a function from a strength to controls and their plan.
 
     Raises:
-        ValueError: A photo, a style or an option cannot be used.
-        FileNotFoundError: A photo, a style or a mask is missing.
+        ValueError: If a photo, a style or an option cannot be used.
+        FileNotFoundError: If a photo, a style or a mask is missing.
     """
 
     @functools.cache  # so that masks are read once

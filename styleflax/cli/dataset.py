@@ -10,10 +10,10 @@ from styleflax.cli.options import Alpha, ColorMatch, Detail, Weights
 from styleflax.config import Run
 from styleflax.files import check_folder
 from styleflax.images.listing import (
-    LeftOut,
+    ExcludedPath,
     check_out_folder,
     check_outside,
-    describe_left_out,
+    describe_excluded,
 )
 
 if TYPE_CHECKING:
@@ -144,7 +144,10 @@ def dataset(
     process_id: ProcessId = -1,
     distributed: Distributed = "",
 ) -> None:
-    """Stylize every image of a data set; run it again after an interruption."""
+    """Stylize every image of a data set.
+
+    After an interruption, the same command continues.
+    """
     from styleflax.datasets.labeled import read_classes  # noqa: PLC0415
     from styleflax.inference import datasets as work  # noqa: PLC0415  (late, as ever)
 
@@ -222,8 +225,8 @@ def _tell_of_sources(report: dict[str, Any]) -> None:
     """Says what was left out from the beginning; reports of old runs do not know."""
     entries = report.get("left_out", [])
     if entries:
-        left_out = [LeftOut(Path(e["path"]), e["reason"]) for e in entries]
-        text = describe_left_out(left_out)
+        left_out = [ExcludedPath(Path(e["path"]), e["reason"]) for e in entries]
+        text = describe_excluded(left_out)
         print(f"styleflax: warning: {text}; see report.json", file=sys.stderr)
     empty, remarks = report.get("empty_classes", []), report.get("remarks", [])
     lines = [f"the class {name!r} has no image; it keeps its number" for name in empty]

@@ -44,7 +44,7 @@ def demo(
     from styleflax.images.listing import held_out_photo  # noqa: PLC0415
     from styleflax.inference.controls import check_size  # noqa: PLC0415
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
-    from styleflax.weights.model_files import packaged_models  # noqa: PLC0415
+    from styleflax.weights.store import packaged_models  # noqa: PLC0415
 
     check_size(size)
     check_out_folder(out)

@@ -9,7 +9,7 @@ from styleflax.images.listing import check_out_folder
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A name or a model file.")],
+    model: Annotated[str, typer.Argument(help="Name of a model or a model file.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")],
     format_: Annotated[
         str, typer.Option("--format", help="onnx or stablehlo.")
@@ -22,13 +22,16 @@ def export(
         ),
     ] = "float32",
     styles: Annotated[
-        int, typer.Option(min=1, help="How many styles StableHLO programs mix.")
+        int, typer.Option(min=1, help="Number of styles that StableHLO programs mix.")
     ] = 1,
     regions: Annotated[
-        int, typer.Option(min=1, help="How many regions StableHLO programs have.")
+        int, typer.Option(min=1, help="Number of regions of StableHLO programs.")
     ] = 1,
 ) -> None:
-    """Write a model as ONNX or StableHLO files, which run without this library."""
+    """Write a model as ONNX or StableHLO files.
+
+    These files run without this library.
+    """
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.export import export_model  # noqa: PLC0415
 

@@ -52,7 +52,7 @@ def gatys(
     seed: flags.Seed = 0,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Optimize the pixels of an image (Gatys, Ecker and Bethge): slow, any style loss.
+    """Optimize the pixels of a photo by Gatys' method (slow).
 
     Several paintings require --blend or --mask.
     """
@@ -98,7 +98,7 @@ class _Job(NamedTuple):
 def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarray:
     """Writes the picture and returns the losses on the way to it."""
     # Imported late, so that --help and mistakes answer at once.
-    from styleflax.inference.gatys import Watch, optimize_picture  # noqa: PLC0415
+    from styleflax.inference.gatys import RunOptions, optimize_picture  # noqa: PLC0415
 
     number = len(job.paintings)
     controls, _ = read_looks(job.looks, max(1, number))
@@ -111,10 +111,10 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
     controls["style_masks"] = assign_style_masks(masks, max(1, number))
     start = None if job.start is None else _begin(job, controls)
     resumed = checkpoint is not None and checkpoint.exists()
-    with _Progress(job.settings, resumed=resumed) as heard:
-        watch = Watch(seed, checkpoint, heard)
+    with _Progress(job.settings, resumed=resumed) as on_progress:
+        run_options = RunOptions(seed, checkpoint, on_progress)
         given = (job.photo, job.paintings, job.settings, job.encoder)
-        result = optimize_picture(*given, watch, start=start, **controls)
+        result = optimize_picture(*given, run_options, start=start, **controls)
     result.picture.save(out)
     return result.losses
 
@@ -122,7 +122,7 @@ def _make(job: _Job, out: Path, seed: int, checkpoint: Path | None) -> np.ndarra
 def _split_init(init: str | None) -> tuple[Path | None, str | None]:
     """Returns the model file that `--init` names, or else its word."""
     from styleflax.inference.gatys.presets import Init  # noqa: PLC0415
-    from styleflax.weights.model_files import find_model  # noqa: PLC0415
+    from styleflax.weights.store import find_model  # noqa: PLC0415
 
     words = get_args(Init)
     if init is None or init in words:

@@ -175,9 +175,9 @@ Masks = Annotated[
         "--mask",
         help="Mask of a region, white inside, as FILE[:STYLE][@ALPHA]; may be "
         "repeated. FILE can be the word 'alpha' (the opacity of the photo) or "
-        "'rest' (all that other masks leave). STYLE is the number of a --style "
-        "from 1, or a share of each: 0.3,0.7. ALPHA is the strength. Select one "
-        "label of a label map by its number or color: 'labels.png[3]' or "
+        "'rest' (the part that no other mask covers). STYLE is the number of a "
+        "--style from 1, or a share of each: 0.3,0.7. ALPHA is the strength. Select "
+        "one label of a label map by its number or color: 'labels.png[3]' or "
         "'labels.png[#ff0000]'.",
     ),
 ]

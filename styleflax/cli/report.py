@@ -12,8 +12,8 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from styleflax import cli
-from styleflax.images.listing import LeftOut, describe_left_out
-from styleflax.inference.folders.records import Watcher
+from styleflax.images.listing import ExcludedPath, describe_excluded
+from styleflax.inference.folders.results import Watcher
 from styleflax.inference.folders.sources import DASH, Pair
 from styleflax.memory import describe_error
 
@@ -33,7 +33,7 @@ class Report(Watcher):
         total: int,
         *,
         as_json: bool = False,
-        left_out: Sequence[LeftOut] = (),
+        left_out: Sequence[ExcludedPath] = (),
         times: "Times | None" = None,
     ) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Report(Watcher):
         shown = total > 1 and sys.stderr.isatty()
         self._bar = tqdm(total=total, unit="picture", disable=not shown)
         if left_out:
-            self.warn(describe_left_out(left_out))
+            self.warn(describe_excluded(left_out))
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +92,7 @@ class Report(Watcher):
         """Says that a result could not be made.
 
         Raises:
-            Exception: The error itself, if there is only this result.
+            Exception: If the error itself, if there is only this result.
         """
         if self._raises:
             raise error

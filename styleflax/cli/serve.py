@@ -22,16 +22,16 @@ _ANYWHERE = ("0.0.0.0", "::", "")
 Host = Annotated[
     str,
     typer.Option(
-        help="Address to listen on; any but this machine's own (127.0.0.1, "
-        "localhost, ::1) needs --allow-network."
+        help="Address to listen on; addresses other than 127.0.0.1, localhost and "
+        "::1 require --allow-network."
     ),
 ]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        help="A model file or its URL, offered beside the models of the package; "
-        "may be repeated."
+        help="Model file or its URL, offered in addition to the packaged models; may "
+        "be repeated."
     ),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
@@ -39,25 +39,29 @@ AllowNetwork = Annotated[
     bool,
     typer.Option(
         "--allow-network",
-        help="Allow an address that other machines can reach. Everyone who reaches "
+        help="Allow an address that other machines can reach. Everyone who can reach "
         "it can use the app: there are no passwords.",
     ),
 ]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(
-        help="A name by which browsers reach the app, such as that of a proxy; "
-        "requests for other names are refused; may be repeated."
+        help="Name by which browsers reach the app, such as that of a proxy; may be "
+        "repeated. Requests for other names are refused."
     ),
 ]
 MaxMegapixels = Annotated[
-    float, typer.Option(help="Refuse pictures, frames and results above this.")
+    float,
+    typer.Option(
+        help="Refuse images, frames and results with more megapixels than this."
+    ),
 ]
 MaxUploadMb = Annotated[
-    int, typer.Option(min=1, help="Refuse uploads above this size in MB.")
+    int, typer.Option(min=1, help="Refuse uploads larger than this size in MB.")
 ]
 Queue = Annotated[
-    int, typer.Option(min=1, help="Jobs that may wait; more are refused.")
+    int,
+    typer.Option(min=1, help="Number of jobs that may wait; further jobs are refused."),
 ]
 
 
@@ -72,7 +76,7 @@ def serve(
     max_upload_mb: MaxUploadMb = DEFAULT_UPLOAD_MB,
     queue: Queue = DEFAULT_QUEUE,
 ) -> None:
-    """Serve the page with this machine's models behind it, for a browser."""
+    """Serve a page and an API that stylize on this machine."""
     check_max_megapixels(max_megapixels)
     hosts = _check_address(host, allow_host or [], allow_network=allow_network)
     try:
@@ -122,8 +126,8 @@ def _check_address(
     """Returns the names by which the app may be reached, beside this machine's own.
 
     Raises:
-        ValueError: The address is reachable for others, and that is not allowed; or it
-            stands for all addresses, and no name is given.
+        ValueError: If the address is reachable for others, and that is not allowed; or
+            it stands for all addresses, and no name is given.
     """
     if host in {"127.0.0.1", "localhost", "::1"}:
         return tuple(names)

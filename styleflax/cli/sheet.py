@@ -13,8 +13,7 @@ from styleflax.cli.report import Report
 from styleflax.files import make_folder
 from styleflax.images.decoding import MAX_MEGAPIXELS
 from styleflax.inference.folders.outputs import check_picture_file
-from styleflax.inference.folders.pairs import Given
-from styleflax.inference.folders.records import check_resume
+from styleflax.inference.folders.results import Given, check_resume
 from styleflax.inference.folders.sources import (
     check_max_megapixels,
     refuse_two_inputs,

@@ -14,12 +14,12 @@ def site(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A name or a model file to offer beside the page's own; may be "
-            "repeated. By default all models in the package."
+            help="Name of a model or a model file to offer on the page; may be "
+            "repeated. Default: all packaged models."
         ),
     ] = None,
 ) -> None:
-    """Write the page that stylizes in the browser, without a server."""
+    """Write a page that stylizes in the browser, without a server."""
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.web.models import default_models  # noqa: PLC0415
     from styleflax.web.site import page_folder, write_site  # noqa: PLC0415

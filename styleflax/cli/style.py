@@ -21,7 +21,7 @@ from styleflax.inference.folders.sources import (
     read_part,
     read_source,
 )
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 if TYPE_CHECKING:
     from styleflax.config import Config
@@ -63,7 +63,7 @@ def train(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Train the scales and shifts of a new painting, and write them as a style file.
+    """Train a new style for a CIN model, and write it as a style file.
 
     The network and its other styles do not change.
     """
@@ -84,7 +84,7 @@ def train(
         painting, weights, photos, steps, batch, crop, style_size, learning_rate
     )
     doing = f"training on {batch} crops of {crop} px"
-    with explained_memory(doing, "use a smaller --batch or --crop", "--config"):
+    with explain_memory_errors(doing, "use a smaller --batch or --crop", "--config"):
         style = _train(validate(new_style_config(asked)), workdir)
     from styleflax.inference.stylizer import Stylizer  # noqa: PLC0415
 
@@ -97,8 +97,8 @@ def _train(config: "Config", workdir: Path | None) -> "Style":
     import jax.numpy as jnp  # noqa: PLC0415
 
     from styleflax.distributed import StopRequest  # noqa: PLC0415
-    from styleflax.inference.model import build_model  # noqa: PLC0415
-    from styleflax.methods.finishing import add_palette  # noqa: PLC0415
+    from styleflax.methods.model import build_model  # noqa: PLC0415
+    from styleflax.ops.color_match import add_palette  # noqa: PLC0415
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.training.loop import train as run  # noqa: PLC0415
 
@@ -148,7 +148,10 @@ def save(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Write a style file, which this model accepts wherever it accepts a painting."""
+    """Save a painting as a style file.
+
+    The model accepts the style file wherever it accepts a painting.
+    """
     # Imported late, so that --help and mistakes answer at once.
     from styleflax.inference.contents import is_style_file  # noqa: PLC0415
     from styleflax.inference.controls import check_size  # noqa: PLC0415

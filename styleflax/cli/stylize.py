@@ -17,8 +17,8 @@ from styleflax.cli.controls import (
 )
 from styleflax.cli.report import Report, Times
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.inference.folders.pairs import Given, paired_rows
-from styleflax.inference.folders.records import check_resume
+from styleflax.inference.folders.pairs import paired_rows
+from styleflax.inference.folders.results import Given, check_resume
 from styleflax.inference.folders.sources import (
     DASH,
     Row,
@@ -71,14 +71,14 @@ def stylize(
     check_resume(out, resume=resume, overwrite=overwrite)
     given = Given(photos, style, read_style_masks(style_mask), weights, out, [])
     rows, controls_of = _find_rows(pairs, given, looks)
-    writing = work.Writing(
+    write_options = work.WriteOptions(
         None if format_ is None else f".{format_}",
         overwrite=overwrite,
         resume=resume,
         keep_metadata=metadata is flags.Metadata.KEEP,
         max_megapixels=max_megapixels,
     )
-    jobs = work.plan_jobs(rows, given, controls_of, writing)
+    jobs = work.plan_jobs(rows, given, controls_of, write_options)
     load = functools.partial(
         Stylizer.load, weights, split_rows=split_rows, tile_px=tile
     )
@@ -94,7 +94,7 @@ def stylize(
 def _find_rows(
     pairs: str | None, given: Given, looks: Looks
 ) -> "tuple[list[Row], Callable[[float], tuple[ControlArguments, Plan]]]":
-    """All pairs, or those that are asked for; and from a strength to controls."""
+    """Returns the requested pairs, and the function from a strength to controls."""
     if pairs is None:
         return all_pairs(given, looks)
 

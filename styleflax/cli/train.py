@@ -26,13 +26,13 @@ usage: {program} --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]
   --config   configuration file, or the name of a packaged one: {names}
   --workdir  folder of the run; an interrupted run continues there
 
-On several hosts, the same in each process but for the last flag:
+On several hosts, run the same command in each process, except for --process_id:
   --coordinator    HOST:PORT of process 0
   --num_processes  number of processes
   --process_id     number of this process, from 0
 or --config.run.distributed=auto under Slurm, Open MPI, GKE or on Cloud TPU.
 
-On a Ray cluster, once, on any of its nodes:
+On a Ray cluster, run one command on any node:
   --launcher             ray; default: jax
   --ray.num_workers      number of processes; each gets a share of every batch
   --ray.address          HOST:PORT or auto; default: start a cluster on this machine
@@ -248,7 +248,7 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 def _usage(program: str) -> str:
     by_method = (
-        f"    of {method}: {', '.join(f.name for f in dataclasses.fields(kind))}"
+        f"    {method}: {', '.join(f.name for f in dataclasses.fields(kind))}"
         for method, kind in OPTIONS.items()
     )
     head = USAGE.format(

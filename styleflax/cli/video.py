@@ -23,8 +23,9 @@ from styleflax.cli.controls import (
 from styleflax.cli.report import Times
 from styleflax.files import check_exists
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.listing import LeftOut
-from styleflax.inference.folders.records import Recorder, check_resume
+from styleflax.images.listing import ExcludedPath
+from styleflax.inference.folders.records import Recorder
+from styleflax.inference.folders.results import check_resume
 from styleflax.inference.folders.sources import (
     STYLE_SUFFIXES,
     add_style_masks,
@@ -181,11 +182,11 @@ def video(
 
 def _find_targets(
     clip: Path, out: Path, crf: int | None, fps: float | None, *, overwrite: bool
-) -> tuple[list[tuple[Path, Path]], list[LeftOut], Fraction]:
+) -> tuple[list[tuple[Path, Path]], list[ExcludedPath], Fraction]:
     """Every clip with its file; what a folder holds beside clips; the frame rate."""
     from styleflax.inference.video import clips  # noqa: PLC0415  (late, as above)
 
-    left_out: list[LeftOut] = []
+    left_out: list[ExcludedPath] = []
     targets = clips.find_video_targets(
         clip, out, left_out, crf=crf, overwrite=overwrite
     )

@@ -9,8 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from styleflax.cli.report import Times
-from styleflax.images.listing import LeftOut, describe_left_out
-from styleflax.inference.video.job import Made, VideoJob, VideoWatcher
+from styleflax.images.listing import ExcludedPath, describe_excluded
+from styleflax.inference.video.job import VideoJob, VideoResult, VideoWatcher
 
 
 class VideoReport(VideoWatcher):
@@ -23,13 +23,13 @@ class VideoReport(VideoWatcher):
     """
 
     def __init__(
-        self, left_out: Sequence[LeftOut], times: Times, *, as_json: bool
+        self, left_out: Sequence[ExcludedPath], times: Times, *, as_json: bool
     ) -> None:
         super().__init__()
         self._left_out, self._times, self._as_json = left_out, times, as_json
         self._num_skipped = 0
         if left_out:
-            self.warn(describe_left_out(left_out))
+            self.warn(describe_excluded(left_out))
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -44,7 +44,7 @@ class VideoReport(VideoWatcher):
         with tqdm(total=total, unit="frame", disable=hidden) as bar:
             yield bar.update
 
-    def done(self, job: VideoJob, made: Made) -> None:
+    def done(self, job: VideoJob, made: VideoResult) -> None:
         """Says that a video is written."""
         super().done(job, made)
         if self._as_json:
@@ -96,7 +96,7 @@ class VideoReport(VideoWatcher):
 
 
 def _print_json(
-    job: VideoJob, made: Made | None, error: str | None, *, skipped: bool = False
+    job: VideoJob, made: VideoResult | None, error: str | None, *, skipped: bool = False
 ) -> None:
     line: dict[str, Any] = {
         "input": str(job.clip),

@@ -10,7 +10,6 @@ from styleflax.cli.report import print_table
 from styleflax.files import make_folder
 from styleflax.images.listing import check_out_folder
 from styleflax.inference.folders.outputs import check_not_taken, check_suffix
-from styleflax.weights.model_files import SUFFIX
 
 app = typer.Typer(
     help="List, fetch, verify, export, average and convert model files.",
@@ -22,7 +21,7 @@ app = typer.Typer(
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List all known weights: packaged, downloadable, of the extra eval."""
+    """List packaged, downloadable and installed weights."""
     from styleflax.weights.inventory import list_weights  # noqa: PLC0415
 
     entries = list_weights()
@@ -104,7 +103,7 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Export the weights of a training run as a self-contained model file."""
+    """Export a training run as a self-contained model file."""
     from styleflax.training.export import read_run  # noqa: PLC0415
     from styleflax.weights.store import save_model  # noqa: PLC0415
 
@@ -152,7 +151,7 @@ def convert(
         str, typer.Option(help="Data type of the model file: float16 or float32.")
     ] = "float16",
 ) -> None:
-    """Convert published checkpoints to a model file, or the other way round."""
+    """Convert published checkpoints to a model file, or back."""
     from styleflax.weights.published.convert import EXPORTS, convert_and_save  # noqa: PLC0415
 
     paths = [_by_name(file) for file in files]
@@ -187,6 +186,8 @@ def info(
 
 def _check_model_target(out: Path) -> None:
     """Refuses a path that is no model file's, and makes its folder."""
+    from styleflax.weights.store import SUFFIX  # noqa: PLC0415  (imports JAX)
+
     hint = "; `styleflax weights convert --to published` writes .pth files"
     check_suffix(out, (SUFFIX,), hint)
     check_not_taken(out, overwrite=True)
@@ -195,11 +196,11 @@ def _check_model_target(out: Path) -> None:
 
 def _by_name(file: Path) -> Path:
     """The path of weights that are here already, if `file` is their name."""
-    from styleflax.weights import model_files, registry  # noqa: PLC0415
+    from styleflax.weights import registry, store  # noqa: PLC0415
 
     if str(file) in registry.DOWNLOADS and not file.is_file():
         from styleflax.weights.fetch import find_cached  # noqa: PLC0415
 
         return find_cached(str(file))
-    named = model_files.packaged_models()
-    return named.get(str(file)) or model_files.fetch_if_remote(file)
+    named = store.packaged_models()
+    return named.get(str(file)) or store.fetch_if_remote(file)

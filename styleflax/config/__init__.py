@@ -6,6 +6,7 @@ Files in `configs/` return a `Config`; the command line sets any field of it.
 from styleflax.config.options import (
     OPTIONS,
     AdaINOptions,
+    Arithmetic,
     AttentionPath,
     CINOptions,
     CINStyleOptions,
@@ -23,7 +24,6 @@ from styleflax.config.options import (
     read_options,
 )
 from styleflax.config.parts import (
-    Arithmetic,
     Config,
     Data,
     Encoder,

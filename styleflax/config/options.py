@@ -1,17 +1,17 @@
-"""What may be chosen of every method: one record of options each.
+"""The arithmetic and the options of every method, as one record of options each.
 
-A configuration holds the record of its method. Flags (`--config.options.NAME=VALUE`),
-JSON and model files give values by name; every one of them is checked when the record
-is made, whoever makes it: against the annotation of its field, as all values of a
-configuration are (`read_record`).
+A configuration contains the record of its method. Flags
+(`--config.options.NAME=VALUE`), JSON and model files give values by name. Like all
+values of a configuration (`read_record`), each is checked against the annotation of its
+field when the record is created. The file is long because the records stand next to the
+check that all of them pass.
 """
 
 import ast
-import dataclasses
 import json
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import (
     Any,
@@ -25,9 +25,10 @@ from typing import (
 )
 
 EncoderKind = Literal["frozen", "trained"]
-"""Whether the encoder that stylizes is the judge itself or a copy that is trained."""
+"""Whether the encoder is the frozen network that computes losses, or a trained copy."""
 Start = Literal["likeness", "random"]
 AttentionPath = Literal["auto", "dense", "chunked"]
+StyleDType = Literal["float16", "float32"]
 Norm = Literal["batch", "instance", "conditional", "none"]
 Padding = Literal["reflect-start", "mirror"]
 Upsampling = Literal["transposed", "nearest"]
@@ -35,35 +36,61 @@ Output = Literal["tanh", "sigmoid", "linear"]
 Pooling = Literal["max", "average"]
 
 JOHNSON_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-"""Where Johnson et al. (2016) compare pictures with their style, of a VGG-16."""
+"""Layers of VGG-16 at which Johnson et al. (2016) compare images with their style."""
+
+
+@dataclass
+class Arithmetic:
+    """Where published implementations of the same formula differ.
+
+    Attributes:
+        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
+            (naoto0804's PyTorch code).
+        eps: Added to the content's variances.
+        style_eps: The same for the style's, and in the style loss; 0 in Lua.
+        reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
+    """
+
+    ddof: int = 0
+    eps: float = 1e-5
+    style_eps: float = 1e-5
+    reduction: str = "channel_mean"
+
+    def content_statistics(self) -> dict[str, Any]:
+        """Arguments of `ops.statistics` for contents."""
+        return {"ddof": self.ddof, "eps": self.eps}
+
+    def style_statistics(self) -> dict[str, Any]:
+        """The same for the style's, and for the style loss."""
+        return {"ddof": self.ddof, "eps": self.style_eps}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of a method; the ones that every method of this package has.
+    """Options that all methods of this package have.
 
     Attributes:
-        native: Convolve by XLA's own operations alone; see `ops.conv`.
+        native: Whether to convolve only by XLA's own operations; see `ops.conv`.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = ()
-    """Fields that are always in a model file."""
+    """Fields that model files always contain."""
     UNLESS_DEFAULT: ClassVar[tuple[str, ...]] = ("width",)
-    """Fields that are in a model file where they are not the default."""
+    """Fields that model files contain unless they have the default value."""
 
     native: bool = False
 
     def __post_init__(self) -> None:
-        """Checks all values, and makes tuples of lists.
+        """Checks all values, and converts lists to tuples.
 
         Raises:
-            ValueError: Naming the field, what it must be, and the value.
+            ValueError: If a value is not allowed; the error names its field.
         """
         for name, value in checked_values(self, "options.").items():
             object.__setattr__(self, name, value)
 
     def chosen(self) -> dict[str, Any]:
-        """Those that are not the defaults, by name."""
+        """Returns the values that differ from the defaults, by name."""
         return {
             field.name: value
             for field in fields(self)
@@ -71,7 +98,7 @@ class Options:
         }
 
     def in_file(self) -> dict[str, Any]:
-        """What a model file holds of them, as JSON has it."""
+        """Returns the values for a model file, by name, as JSON values."""
         chosen = self.chosen()
         rest = [name for name in self.UNLESS_DEFAULT if name in chosen]
         values = {name: getattr(self, name) for name in (*self.IN_FILES, *rest)}
@@ -84,8 +111,8 @@ class AdaINOptions(Options):
 
     Attributes:
         width: Factor on the channels of encoder, decoder and critics.
-        encoder: `trained` trains the encoder that stylizes, too, which begins as the
-            frozen one; that judges the pictures.
+        encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing,
+            while the frozen one computes the losses.
     """
 
     width: float = 1.0
@@ -94,19 +121,21 @@ class AdaINOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class SANetOptions(Options):
-    """Options of `sanet`; `native` takes dense attention, too, where `path` is `auto`.
+    """Options of `sanet`; if `path` is `auto`, `native` also selects dense attention.
 
     Attributes:
-        style_dtype: Type that a style's features are stored in: 5 MB in float16 for a
-            painting of 512 px.
+        style_dtype: Type that a style's features are retained in: 5 MB in float16 for
+            a painting of 512 px.
         path: How attention is computed; see `ops.attention.attention`.
         start: Parameters of the attention before training: `likeness` (see
             `models.sanet.likeness_params`), or `random` as in the public code.
         width: Factor on the channels of encoder, attention, decoder and critics.
-        encoder: As in `AdaINOptions`.
+        encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing.
     """
 
-    style_dtype: str = "float16"
+    UNLESS_DEFAULT = ("width", "style_dtype")
+
+    style_dtype: StyleDType = "float16"
     path: AttentionPath = "auto"
     start: Start = "likeness"
     width: float = 1.0
@@ -126,16 +155,16 @@ class LiteOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedForwardOptions(Options):
-    """Options of the methods whose networks hold their styles.
+    """Options of methods with built-in styles.
 
     Attributes:
-        styles: Names of the styles, in the order of the style pictures.
+        styles: Names of the styles, in the order of the paintings.
         width: Factor on the network's channels.
         residual_blocks: Number of residual blocks.
-        content_layer: Where pictures must agree with their contents. One version of
-            Johnson et al.'s published code has relu3_3 and another, which pystiche's
-            table follows, relu2_2.
-        style_layers: Where pictures are compared with their styles.
+        content_layer: Layer of the content loss. One version of Johnson et al.'s
+            published code uses relu3_3, and another, which pystiche's table follows,
+            uses relu2_2.
+        style_layers: Layers of the style loss.
     """
 
     UNLESS_DEFAULT: ClassVar[tuple[str, ...]] = ("residual_blocks",)
@@ -153,9 +182,9 @@ class JohnsonOptions(FeedForwardOptions):
 
     Attributes:
         norm: `batch` as in the paper, `instance` as Ulyanov et al. prefer, or `none`.
-        padding: How borders are padded.
-        upsampling: How maps grow again.
-        output: What maps the last layer to colors.
+        padding: Padding of the convolutions.
+        upsampling: Upsampling of the feature maps.
+        output: Function that maps the last layer to colors.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = (
@@ -174,7 +203,7 @@ class CINStyleOptions(FeedForwardOptions):
     """Options of `cin_style`, which adds one style to a model of `cin`.
 
     Attributes:
-        pooling: In training, pooling of the encoder that judges; the authors' code
+        pooling: Pooling of the network that computes the losses; the authors' code uses
             averages.
     """
 
@@ -190,10 +219,10 @@ class CINOptions(CINStyleOptions):
     """Options of `cin`.
 
     Attributes:
-        kernel_std: Standard deviation of kernels before training, as in Dumoulin et
-            al.'s published code; None for He's by size.
-        style_coefficients: In training, factors on the style terms of every style, in
-            metrics too; () for 1.
+        kernel_std: Standard deviation of the initial kernels, as in the published code
+            of Dumoulin et al.; None for He's initialization.
+        style_coefficients: Factors on the style terms of every style in training,
+            including metrics; () is 1 for all.
     """
 
     kernel_std: float | None = 0.01
@@ -208,7 +237,7 @@ OPTIONS: dict[str, type[Options]] = {
     "cin": CINOptions,
     "cin_style": CINStyleOptions,
 }
-"""By method; one that you add to `methods.METHODS` may add its record here."""
+"""Records of options by method; a method added to `methods.METHODS` may add its own."""
 REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"adain": ("norm", "transform", "content_target"), "sanet": ("levels",)}
 )
@@ -216,11 +245,15 @@ REMOVED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
-    """The method's options from values by name; None for one without a record.
+    """Returns the options of a method; None for a method without a record.
+
+    Args:
+        method: Name of the method.
+        given: Values by name; missing ones have their defaults.
 
     Raises:
-        ValueError: If an option is unknown, only in older versions, or has an
-            impossible value.
+        ValueError: If an option is unknown, was removed, or has a value that is not
+            allowed.
     """
     check_removed(method, given)
     kind = OPTIONS.get(method)
@@ -233,10 +266,10 @@ def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
 
 
 def check_removed(method: str, names: Mapping[str, Any]) -> None:
-    """Refuses options that only older versions have.
+    """Refuses options that were removed after version 0.1.
 
     Raises:
-        ValueError: Naming them.
+        ValueError: If there are any; the error names them.
     """
     if removed := sorted(set(REMOVED_OPTIONS.get(method, ())).intersection(names)):
         raise ValueError(
@@ -246,43 +279,38 @@ def check_removed(method: str, names: Mapping[str, Any]) -> None:
 
 
 Record = TypeVar("Record")
-_WORDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-}
+_WORD = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 class Text(str):
-    """A value from the command line, which is read as its field's type asks."""
+    """A value from the command line, to be parsed according to its field's type."""
 
     __slots__ = ()
 
 
 def checked_values(record: Any, prefix: str = "") -> dict[str, Any]:
-    """The values of all fields of a record, checked.
+    """Returns the values of all fields of a record after checking them.
 
     Raises:
-        ValueError: If one has another type than its annotation.
+        ValueError: If a value does not match the annotation of its field.
     """
     kinds = field_types(type(record))
     return {k: read(v, getattr(record, k), f"{prefix}{k}") for k, v in kinds.items()}
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """The annotations of a dataclass's fields, by name."""
+    """Returns the annotations of a dataclass's fields, by name."""
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 def read_record(kind: type[Record], values: Mapping[str, Any], name: str) -> Record:
-    """A dataclass from values by field; fields that are not there take defaults.
+    """Returns a dataclass with the given values; missing fields have their defaults.
 
     Args:
         kind: The dataclass.
-        values: Values of its fields: instances, JSON or `Text`.
-        name: Name of the record, with a dot; for errors.
+        values: Values by field: instances, JSON values or `Text`.
+        name: Name of the record in errors, with a dot at the end.
 
     Raises:
         ValueError: If a field is unknown, or a value is not of its type.
@@ -297,17 +325,17 @@ def read_record(kind: type[Record], values: Mapping[str, Any], name: str) -> Rec
 
 
 def read(kind: Any, value: Any, name: str) -> Any:
-    """The value as that type has it: lists as tuples, whole numbers as floats.
+    """Returns a value converted to a type: lists to tuples, integers to floats.
 
     Args:
         kind: Annotation of a field.
-        value: An instance, JSON or `Text`.
-        name: Name of the field, for errors.
+        value: An instance, a JSON value or `Text`.
+        name: Name of the field in errors.
 
     Raises:
-        ValueError: If the value is of another type; says which is needed.
+        ValueError: If the value has another type.
     """
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if is_dataclass(kind) and isinstance(kind, type):
         if isinstance(value, kind):
             return value
         _check(isinstance(value, Mapping), name, "a record", value)
@@ -318,7 +346,7 @@ def read(kind: Any, value: Any, name: str) -> Any:
 
 
 def _read_optional(parts: tuple[Any, ...], value: Any, name: str) -> Any:
-    """A value of a type or None; a union of more types takes anything."""
+    """Returns a value of an optional type; a union of more types accepts any value."""
     rest = [part for part in parts if part is not types.NoneType]
     if value is None or (isinstance(value, Text) and value in ("None", "null")):
         return None
@@ -342,21 +370,21 @@ def _read_weights(parts: tuple[Any, ...], value: Any, name: str) -> dict[Any, An
 
 
 def _read_plain(kind: Any, value: Any, name: str) -> Any:
-    if kind not in _WORDS:
+    if kind not in _WORD:
         return value
     if isinstance(value, Text):
         text, value = value, _read_text(kind, value)
-        _check(value is not None, name, _WORDS[kind], str(text))
+        _check(value is not None, name, _WORD[kind], str(text))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number:
         return float(value)
     is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    _check(is_right, name, _WORDS[kind], value)
+    _check(is_right, name, _WORD[kind], value)
     return value
 
 
 def _read_text(kind: Any, text: Text) -> Any:
-    """A plain value from its text; None if it is of another type."""
+    """Returns the plain value of a text; None if it has another type."""
     if kind is str:
         return str(text)
     if kind is bool:
@@ -368,7 +396,7 @@ def _read_text(kind: Any, text: Text) -> Any:
 
 
 def _parse(value: Any) -> Any:
-    """A list from its text, JSON or a Python literal; other values as they are."""
+    """Returns the list in a text (JSON or a Python literal); other values unchanged."""
     if not isinstance(value, Text):
         return value
     for parse in (json.loads, ast.literal_eval):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from styleflax.config.options import (
     OPTIONS,
+    Arithmetic,
     Options,
     Text,
     field_types,
@@ -101,32 +102,6 @@ def _plain(value: float) -> str:
     """Digits without an exponent and without needless zeros."""
     text = f"{value:.12f}".rstrip("0")
     return text.rstrip(".")
-
-
-@dataclasses.dataclass
-class Arithmetic:
-    """Where published implementations of the same formula differ.
-
-    Attributes:
-        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
-            (naoto0804's PyTorch code).
-        eps: Added to the content's variances.
-        style_eps: The same for the style's, and in the style loss; 0 in Lua.
-        reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
-    """
-
-    ddof: int = 0
-    eps: float = 1e-5
-    style_eps: float = 1e-5
-    reduction: str = "channel_mean"
-
-    def content_statistics(self) -> dict[str, Any]:
-        """Arguments of `ops.statistics` for contents."""
-        return {"ddof": self.ddof, "eps": self.eps}
-
-    def style_statistics(self) -> dict[str, Any]:
-        """The same for the style's, and for the style loss."""
-        return {"ddof": self.ddof, "eps": self.style_eps}
 
 
 @dataclasses.dataclass
@@ -285,7 +260,7 @@ class Run:
         keep_checkpoints: Newest ones kept.
         sample_every_steps: Write a grid of samples every this many steps; 0 for never.
         num_samples: Contents and styles in that grid.
-        score_every_steps: Validation pictures are stylized and scored so often; 0 for
+        score_every_steps: Score validation images every this many steps; 0 for
             never. The numbers go to metrics.jsonl, with `val_` before their names.
         num_scored: Pairs that are scored, the same ones every time.
         score_px: Side of the middle squares that are scored.

@@ -1,4 +1,4 @@
-"""Training sets: sources of pictures, their builders and pipelines."""
+"""Training sets: sources of images, their builders and pipelines."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Pictures with labels: a folder with a folder for each class, or a TFDS split."""
+"""Images with labels: a folder with a subfolder for each class, or a TFDS split."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from styleflax.images.listing import (
-    LeftOut,
+    ExcludedPath,
     has_image_suffix,
     is_passed_over,
     is_tool_folder,
@@ -18,12 +18,12 @@ TFDS_PREFIX = "tfds:"
 
 
 class Picture(NamedTuple):
-    """An encoded picture.
+    """An encoded image with labels.
 
     Attributes:
-        name: Where it is from; unique within its source.
-        encoded: As in its file.
-        labels: Class numbers by the label's name.
+        name: Name, unique within its source.
+        encoded: Bytes of the image file.
+        labels: Class numbers by the name of the label.
     """
 
     name: bytes
@@ -32,23 +32,22 @@ class Picture(NamedTuple):
 
 
 class LabeledSource(Protocol):
-    """Pictures in a fixed order.
+    """Images with labels in a fixed order.
 
     Attributes:
-        classes: Names of classes by the label's name, or how many there are
-            where they have no names.
-        split: What the source calls itself: `train`, `test`, ...
-        description: One line that differs where the pictures do.
+        classes: Names of classes by the name of the label; the number of classes if
+            they have no names.
+        split: Name of the split: `train`, `test`, ...
+        description: One line that identifies the images.
         left_out: Files in the folder that are not images.
-        empty_classes: Names of classes without a picture.
-        file_names: Paths of all pictures within the source; None if they are not
-            files.
+        empty_classes: Names of classes without an image.
+        file_names: Paths of all images within the source; None if they are not files.
     """
 
     classes: Mapping[str, Sequence[str] | int]
     split: str
     description: str
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[ExcludedPath]
     empty_classes: Sequence[str]
     file_names: Sequence[str] | None
 
@@ -66,19 +65,21 @@ def open_labeled(
     data_dir: str | os.PathLike[str] | None = None,
     classes: Sequence[str] | None = None,
 ) -> LabeledSource:
-    """Returns the pictures of a folder, of a TFDS data set or of its folder.
+    """Returns the images of a folder, of a TFDS data set or of its folder.
 
     Args:
-        spec: A folder of pictures; the folder of one version of a TFDS data set;
-            or `tfds:NAME`, as `tfds.builder` takes names.
-        split: Split of a TFDS data set, perhaps with a slice; of a folder, its name.
-        data_dir: Where TFDS data sets are; TFDS's own default if None.
-        classes: See `LabeledFolder`; TFDS data sets have their own.
+        spec: A folder of images; the folder of one version of a TFDS data set; or
+            `tfds:NAME` with a name for `tfds.builder`.
+        split: Split of a TFDS data set, optionally with a slice; name of the split of a
+            folder.
+        data_dir: Folder of TFDS data sets; None for TFDS's default.
+        classes: Names of all classes of a folder, in the order of their numbers; None
+            for those of its subfolders, or of a TFDS data set.
 
     Raises:
-        FileNotFoundError: It is not there, or not prepared.
-        ValueError: It has no image, mixes pictures with class folders, has no such
-            split, or `classes` does not fit it.
+        FileNotFoundError: If the source is missing or not prepared.
+        ValueError: If it has no image, mixes images with class folders, has no such
+            split, or does not have these classes.
     """
     is_tfds = spec.startswith(TFDS_PREFIX) or _is_prepared(Path(spec))
     if is_tfds and classes is not None:
@@ -95,28 +96,28 @@ def _is_prepared(folder: Path) -> bool:
 
 
 class LabeledFolder:
-    """A folder of pictures; its sub-folders, if it has any, are the classes.
+    """A folder of images, whose subfolders, if any, are the classes.
 
-    Classes are numbered in the order of their names, those without a picture, too, so
-    that the parts of a data set agree.
+    Classes, including empty ones, are numbered in the order of their names, so that the
+    splits of a data set agree.
 
     Args:
         folder: The folder.
-        split: What to call it.
-        classes: Names of all classes in the order of their numbers; by default those
-            of the sub-folders.
+        split: Name of the split.
+        classes: Names of all classes in the order of their numbers; None for the names
+            of the subfolders.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It has no image, mixes pictures with class folders, or has a
-            class folder that is not among `classes`.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it has no image, mixes images with class folders, or has a class
+            folder that is not among `classes`.
     """
 
     def __init__(
         self, folder: Path, split: str = "train", classes: Sequence[str] | None = None
     ) -> None:
         self._folder, self.split = folder, split
-        self.left_out: Sequence[LeftOut]
+        self.left_out: Sequence[ExcludedPath]
         self._names, self.left_out = relative_names(folder)
         self.file_names: Sequence[str] | None = self._names
         if not self._names:
@@ -146,10 +147,10 @@ class LabeledFolder:
         return len(self._names)
 
     def __getitem__(self, index: int) -> Picture:
-        """Returns a picture.
+        """Returns an image with its labels.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: If it cannot be read.
         """
         name = self._names[index]
         labels = {"label": self._labels[index]} if self.classes else {}
@@ -157,7 +158,7 @@ class LabeledFolder:
         return Picture(self.name(index), encoded, labels)
 
     def name(self, index: int) -> bytes:
-        """Returns a picture's path within the folder."""
+        """Returns the path of an image within the folder."""
         return os.fsencode(self._names[index])
 
 
@@ -172,7 +173,7 @@ class TfdsSplit:
         labels = {
             k: f for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)
         }
-        # Where classes have no names, TFDS makes some up from their numbers.
+        # If classes have no names, TFDS generates names from their numbers.
         self.classes: Mapping[str, Sequence[str] | int] = {
             k: f.names or f.num_classes for k, f in labels.items()
         }
@@ -181,7 +182,7 @@ class TfdsSplit:
         )
         self.split = split.partition("[")[0]
         self.description = f"{builder.info.full_name}, {split}: {len(self)} pictures"
-        self.left_out: Sequence[LeftOut] = ()
+        self.left_out: Sequence[ExcludedPath] = ()
         self.empty_classes: Sequence[str] = ()
         self.file_names: Sequence[str] | None = None
 
@@ -189,23 +190,23 @@ class TfdsSplit:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Picture:
-        """Returns a picture."""
+        """Returns an image with its labels."""
         example = self._source[index]
         labels = {k: int(example[k]) for k in self.classes}
         return Picture(self.name(index), example[self._image], labels)
 
     def name(self, index: int) -> bytes:
-        """Returns a picture's place in the split."""
+        """Returns the index of an image in the split, as its name."""
         return str(index).encode()
 
 
-def relative_names(folder: Path) -> tuple[list[str], list[LeftOut]]:
-    """Returns all files below a folder that are named as pictures, sorted, and others.
+def relative_names(folder: Path) -> tuple[list[str], list[ExcludedPath]]:
+    """Returns all files of a folder with the suffix of an image, and the other paths.
 
-    Dead links that are named so are among the first: reading them says what they are.
+    Dead links with such a suffix are among the first; reading them gives an error.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: If there is no such folder.
     """
     images, others = list_folder(folder)
     dead = [entry for entry in others if _is_named_as_picture(entry, folder)]
@@ -214,19 +215,19 @@ def relative_names(folder: Path) -> tuple[list[str], list[LeftOut]]:
     return names, [entry for entry in others if entry not in dead]
 
 
-def _is_named_as_picture(entry: LeftOut, folder: Path) -> bool:
+def _is_named_as_picture(entry: ExcludedPath, folder: Path) -> bool:
     relative = entry.path.relative_to(folder)
     return has_image_suffix(entry.path.name) and not is_passed_over(relative)
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Returns the names of classes in a file, one in a line, in order.
+    """Returns the names of classes in a file with one name per line.
 
-    TFDS' `label.labels.txt` of another part of the data set is such a file.
+    `label.labels.txt` of another part of a TFDS data set is such a file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no text, names no class, or one twice.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a text file, has no name, or has a name twice.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no list of classes {str(path)!r}")
@@ -247,7 +248,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
 def _check_classes(
     folder: Path, found: Sequence[str], given: Sequence[str] | None
 ) -> list[str]:
-    """The names of all classes in order; none where pictures have no labels."""
+    """Returns the names of all classes in order; none for images without labels."""
     if found == [""]:
         if given is not None:
             raise ValueError(
@@ -272,7 +273,7 @@ def _digest_of(names: Sequence[str]) -> str:
 
 
 def describe_files(folder: Path, names: Sequence[str]) -> str:
-    """Returns how many files there are, and a digest of their names and sizes."""
+    """Returns a line with the number of files and a digest of names and sizes."""
     digest = hashlib.sha256()
     for name in names:
         try:
@@ -341,5 +342,5 @@ def _first_of(features: Mapping[str, Any], kind: type, name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Returns a file's name that was no UTF-8 with its odd bytes escaped."""
+    """Returns the name of a file with bytes that are not UTF-8 escaped."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,12 +1,11 @@
-"""Which pictures a training has: the record of all, and those that are held out.
+"""The images of a training: the manifest of all, and the validation split.
 
 A manifest lists every file by its name within its folder, its size and a digest of its
-bytes. Folders may be moved; pictures may not change. Digests are kept beside the
-prepared data sets by size and time of change, so that only new files are read.
+bytes. Folders may be moved; images must not change. Digests are cached next to the
+prepared data sets by size and modification time, so that only new files are read.
 
-A validation set is cut by the hash of file names. The side of a picture follows from
-its name and the salt alone: it stays the same wherever the files lie, in whatever
-order, and when others are added.
+The validation split uses the hash of file names. The side of an image depends only on
+its name and the salt: it does not change if files are moved, reordered or added.
 """
 
 import contextlib
@@ -32,12 +31,12 @@ _UNREADABLE = "unreadable"
 
 
 class PictureFile(NamedTuple):
-    """One file.
+    """A file of a manifest.
 
     Attributes:
-        name: Within its folder, with forward slashes.
-        size: In bytes; -1 if it cannot be read.
-        digest: The beginning of its SHA-256, in hexadecimal.
+        name: Path within its folder, with forward slashes.
+        size: Size in bytes; -1 if it cannot be read.
+        digest: First digits of its SHA-256, in hexadecimal.
     """
 
     name: str
@@ -46,12 +45,12 @@ class PictureFile(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One data set of a spec.
+    """A data set of a spec.
 
     Attributes:
-        name: Its kind, as "image_folder"; with its version, where it has no files of
-            the user's, as "sample_photos/0123abcd".
-        files: Sorted by name.
+        name: Kind of the data set, for example "image_folder"; with the version for
+            data sets without files of the user, for example "sample_photos/0123abcd".
+        files: Files, sorted by name.
     """
 
     name: str
@@ -59,7 +58,7 @@ class Part(NamedTuple):
 
 
 Manifest = tuple[Part, ...]
-"""The data sets that a spec joins, in its order."""
+"""The data sets of a spec, in its order."""
 
 
 def make_manifest(
@@ -68,17 +67,17 @@ def make_manifest(
     manual_dir: Path | str | None = None,
     rules: Rules = RULES,
 ) -> Manifest:
-    """Returns what a line of a config stands for now; nothing is prepared or checked.
+    """Returns the current manifest of a spec, without preparing or checking images.
 
     Args:
-        spec: See `datasets.sources.open_source`, as for the others.
-        data_dir: Folder for prepared datasets, where digests are kept.
+        spec: Spec of data sets; see `datasets.sources.open_source`.
+        data_dir: Folder of prepared datasets, which also contains the cached digests.
         manual_dir: Folder of files that the user downloaded.
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: The spec names no dataset, or a folder without pictures.
-        FileNotFoundError: The folder or the files to prepare from are missing.
+        ValueError: If the spec names no dataset, or a folder without pictures.
+        FileNotFoundError: If the folder or the files to prepare from are missing.
     """
     data_dir = Path(data_dir).expanduser().absolute()
     manual = find_manual_dir(data_dir, manual_dir)
@@ -89,7 +88,7 @@ def make_manifest(
 
 
 def describe_difference(old: Manifest, new: Manifest) -> str:
-    """Returns what has changed between two manifests, in words; "" for nothing."""
+    """Returns the differences between two manifests, in words; "" if there are none."""
     if old == new:
         return ""
     kinds = [[part.name for part in manifest] for manifest in (old, new)]
@@ -108,16 +107,16 @@ def describe_difference(old: Manifest, new: Manifest) -> str:
 
 
 def to_plain(manifest: Manifest) -> list[Any]:
-    """Returns a manifest as JSON has it."""
+    """Returns a manifest as JSON values."""
     return [[part.name, [list(file) for file in part.files]] for part in manifest]
 
 
 def from_plain(plain: Any) -> Manifest:
-    """Returns the manifest that `to_plain` gave.
+    """Returns the manifest of the values of `to_plain`.
 
     Raises:
-        ValueError: It is not of that form.
-        TypeError: The same.
+        ValueError: If the value has another form.
+        TypeError: If the value has another type.
     """
     return tuple(
         Part(name, tuple(PictureFile(*file) for file in files)) for name, files in plain
@@ -138,8 +137,8 @@ def _make_part(
             files = named_as_images(path, rules)
         return Part(name, tuple(_list_files(path, files, digests)))
     if name == "pictures":
-        picture_files(path, rules)  # which says what is wrong
-    # Imported late, as TFDS takes a second.
+        picture_files(path, rules)  # opening it gives a better error
+    # Imported late, because importing TFDS takes a second.
     from styleflax.datasets.builders.preparation import find_config  # noqa: PLC0415
 
     config = find_config(name, manual, options, rules)
@@ -156,7 +155,7 @@ def _make_part(
 def _list_files(
     folder: Path, files: Sequence[Path], digests: Path
 ) -> list[PictureFile]:
-    """The files with their digests, of which those that are known are not read."""
+    """Returns the files with their digests; unchanged files are not read again."""
     path = digests / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
     known = _read_known(path)
     prefix = len(os.fspath(folder)) + len(os.sep)
@@ -183,7 +182,7 @@ def _list_files(
 
 
 def _state(file: Path) -> list[int]:
-    """Size and time of change; a dead link or a folder has none that counts."""
+    """Returns size and modification time of a file; fixed values for other paths."""
     try:
         status = os.stat(file)  # noqa: PTH116  (a hundred thousand of them)
     except OSError:
@@ -194,7 +193,7 @@ def _state(file: Path) -> list[int]:
 def _digest(file: Path) -> str:
     digest = hashlib.sha256()
     try:
-        if not file.is_file():  # a pipe would block
+        if not file.is_file():  # opening a named pipe would block
             return _UNREADABLE
         with file.open("rb") as opened:
             while block := opened.read(_BLOCK_BYTES):
@@ -213,10 +212,10 @@ def _read_known(path: Path) -> dict[str, list[Any]]:
 
 
 def _write_known(path: Path, known: dict[str, list[Any]]) -> None:
-    """Keeps what can be kept: without it, files are read again."""
+    """Writes the cached digests; if that fails, files are read again next time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # json writes ASCII, as names may hold bytes that are no text.
+        # json writes ASCII, because names may contain bytes that are not text.
         write_file(path, json.dumps(known))
 
 
@@ -239,7 +238,7 @@ _BITS = 64
 
 
 class Subset:
-    """Some of the pictures of a source, in a given order."""
+    """Some of the images of a source, in a given order."""
 
     def __init__(self, source: PictureSource, places: Sequence[int]) -> None:
         self._source, self._places = source, list(places)
@@ -253,7 +252,7 @@ class Subset:
         return self._source[self._places[index]]
 
     def name(self, index: int) -> str:
-        """Returns the picture's name in its source."""
+        """Returns the name of an image in its source."""
         return self._source.name(self._places[index])
 
     def __repr__(self) -> str:
@@ -263,21 +262,21 @@ class Subset:
 def split_sources(
     sources: Sequence[PictureSource], share: float, salt: str = "", names: str = ""
 ) -> tuple[tuple[Subset, ...], tuple[Subset, ...]]:
-    """Returns what stays for training of every source, and what is validated on.
+    """Returns the training images and the validation images of every source.
 
-    Pictures of the same bytes are on the same side, in whichever sources they are:
-    that of the first of their names, or training if one of them may not be held out.
-    Every picture is read once for that.
+    Identical images are on the same side, also across sources: that of the first of
+    their names, or training if one of them may not be held out. To find them, every
+    image is read once.
 
     Args:
-        sources: Whose pictures have names.
-        share: Approximate share of the images that is held out, in (0, 1).
-        salt: Another text holds out other pictures.
-        names: Which may be; see `name_rule`.
+        sources: Sources whose images have names.
+        share: Approximate share of the validation images, in (0, 1).
+        salt: Text that varies the split.
+        names: Rule for the names of images that may be held out; see `name_rule`.
 
     Raises:
-        ValueError: If the share or the rule is impossible, or a side of a source is
-            left without pictures.
+        ValueError: If the share or the rule is not valid, or a side of a source would
+            be empty.
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be above 0 and below 1, got {share}")
@@ -296,7 +295,7 @@ def split_sources(
     }
     train, validation = [], []
     for source, own in zip(sources, digests, strict=True):
-        # In an order of their own, so that the first few are a fair sample.
+        # In a random order, so that the first few are a representative sample.
         out = sorted((places[d], i) for i, d in enumerate(own) if d in held_out)
         validation.append(Subset(source, [i for _, i in out]))
         train.append(
@@ -312,21 +311,21 @@ def split_sources(
 
 
 def split_digest(sources: Sequence[PictureSource]) -> str:
-    """Returns a digest of the names of all pictures, in whatever order they are."""
+    """Returns a digest of the names of all images, independent of their order."""
     names = [sorted(s.name(i) for i in range(len(s))) for s in sources]
     return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
 
 def name_rule(names: str) -> Callable[[str], bool]:
-    """Returns whether a file's name is among those of a rule.
+    """Returns a function that says whether a file's name matches a rule.
 
     Args:
-        names: Beginnings of names, separated by commas, each perhaps with the range
-            of the number that follows it, as in `content_[1239-],style_[705-2000]`;
-            empty for all files.
+        names: Beginnings of names, separated by commas, each optionally with a range of
+            the number that follows, as in `content_[1239-],style_[705-2000]`; empty
+            for all files.
 
     Raises:
-        ValueError: If the rule reads otherwise.
+        ValueError: If the rule has another form.
     """
     rules = []
     for part in names.split(",") if names else ():
@@ -345,7 +344,7 @@ def name_rule(names: str) -> Callable[[str], bool]:
 
 
 def file_name(name: str) -> str:
-    """Returns the last part of a picture's name, which its side follows from."""
+    """Returns the last part of an image's name, which determines its side."""
     return name.rpartition("/")[2]
 
 
@@ -362,7 +361,7 @@ def _matches(name: str, rule: re.Match[str]) -> bool:
 
 
 def _place_of(names: Sequence[str], salt: str) -> float:
-    """Returns a number in [0, 1) that looks random and is always the same."""
+    """Returns a deterministic pseudo-random number in [0, 1)."""
     text = os.fsencode(f"{salt}{min(names)}")
     digest = hashlib.sha256(text).digest()[: _BITS // 8]
     return int.from_bytes(digest, "big") / 2**_BITS

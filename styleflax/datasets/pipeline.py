@@ -1,8 +1,8 @@
-"""From encoded pictures to batches of random crops, each a function of (seed, step).
+"""The input pipeline: batches of random crops as a function of (seed, step).
 
-The whole way is here, since a step takes all of it: a source gives an encoded picture
-by its place, a crop is decoded and cut from it, and a stream shuffles two sources and
-puts their crops into batches, by Grain. `datasets.sources` opens sources by name.
+A source gives encoded images by index, a crop is decoded and cut from each, and a
+stream of Grain shuffles two sources and batches their crops. `datasets.sources` opens
+sources by name.
 """
 
 import bisect
@@ -18,8 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Image, Resampling, Transpose
 
-from styleflax.images.decoding import ImageError, decoding, open_image
-from styleflax.images.pixels import upright_rgb
+from styleflax.images.decoding import ImageError, decoding, open_image, upright_rgb
 
 if TYPE_CHECKING:
     import grain
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 _SEED_OFFSETS = {"content": 0, "style": 1_000_003}
-"""Keep the style stream independent of the content stream of the same seed."""
+"""Offsets that make the content and style streams of one seed independent."""
 
 _MAX_SEED = 2**31
 
@@ -37,19 +36,19 @@ Batch = dict[str, np.ndarray]
 
 
 class PictureSource(Protocol):
-    """Encoded pictures in a fixed order; picklable, so that workers can read it."""
+    """Encoded images in a fixed order; picklable, so that workers can read it."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> bytes: ...
 
     def name(self, index: int) -> str:
-        """Returns the picture's name, with forward slashes."""
+        """Returns the name of an image, with forward slashes."""
         ...
 
 
 class PreparedPictures:
-    """The encoded pictures of one prepared dataset."""
+    """The encoded images of one prepared dataset."""
 
     def __init__(self, folder: Path) -> None:
         import tensorflow_datasets as tfds  # noqa: PLC0415  (slow, and not everywhere)
@@ -74,13 +73,13 @@ class PreparedPictures:
         return encoded
 
     def name(self, index: int) -> str:
-        """Returns the name under which the picture was prepared."""
+        """Returns the name under which an image was prepared."""
         return os.fsdecode(self._source[index]["name"])
 
     def __repr__(self) -> str:
         return f"PreparedPictures({self._name!r}, {len(self)} pictures)"
 
-    # Worker processes open the files anew.
+    # Worker processes open the files again.
     def __reduce__(self) -> tuple[Any, ...]:
         return PreparedPictures, (self._folder,)
 
@@ -108,7 +107,7 @@ class FilePictures:
 
 
 class Concatenated:
-    """The pictures of several sources, one source after the other."""
+    """The concatenated images of several sources."""
 
     def __init__(self, sources: Sequence[PictureSource]) -> None:
         self._sources = list(sources)
@@ -122,7 +121,7 @@ class Concatenated:
         return source[place]
 
     def name(self, index: int) -> str:
-        """Returns the picture's name in the source that it is from."""
+        """Returns the name of an image in its source."""
         source, place = self._find(index)
         return source.name(place)
 
@@ -144,30 +143,30 @@ def random_crop(
     resize_px: int | tuple[int, int],
     flip: bool,
 ) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
-    """Returns a random square of the picture after scaling it, aspect kept.
+    """Returns a random square crop of an image resized with its aspect ratio.
 
-    It draws the same square as scaling the whole picture and cropping then
-    would, but only resamples the square, which takes half the time.
+    The result is that of resizing the whole image and cropping, but only the square is
+    resampled, which takes half the time.
 
     Args:
-        picture: An encoded picture, or its pixels.
-        rng: Decides the scale, the place and the flip.
-        crop_px: Side of the square in pixels, at most the scaled short side.
-        resize_px: Short side of the scaled picture in pixels (smaller pictures
-            are enlarged), or the range (lowest, highest) it is drawn from.
-        flip: Whether half of the crops are mirrored left to right.
+        picture: An encoded image, or its pixels.
+        rng: Generator of the scale, the position and the flip.
+        crop_px: Side of the square in pixels, at most the resized short side.
+        resize_px: Short side of the resized image in pixels (smaller images are
+            enlarged), or the range (lowest, highest) from which it is drawn.
+        flip: Whether half of the crops are mirrored horizontally.
 
     Raises:
-        ImageError: The picture cannot be decoded.
-        ValueError: `crop_px` is above the lowest `resize_px`, or below 1.
+        ImageError: If the picture cannot be decoded.
+        ValueError: If `crop_px` is above the lowest `resize_px`, or below 1.
     """
     lowest, highest = checked_range(crop_px, resize_px)
     short_px = int(rng.integers(lowest, highest + 1))
     x, y = rng.random(2)
     mirrored = flip and rng.random() < 0.5
     image = _decoded(picture, short_px)
-    # The square's side in the picture's own pixels; the draft that libjpeg may
-    # have made of it is smaller, but has the same aspect.
+    # Side of the square in the image's own pixels; a draft by libjpeg is smaller but
+    # has the same aspect ratio.
     side = min(image.size) * crop_px / short_px
     left, top = x * (image.width - side), y * (image.height - side)
     crop = image.resize(
@@ -181,14 +180,14 @@ def random_crop(
 def center_crop(
     picture: bytes | UInt8[np.ndarray, "h w 3"], crop_px: int
 ) -> UInt8[np.ndarray, "crop_px crop_px 3"]:
-    """Returns the middle square of a picture, scaled to `crop_px`.
+    """Returns the center square of an image, resized to `crop_px`.
 
     Args:
-        picture: See `random_crop`.
+        picture: An encoded image, or its pixels.
         crop_px: Side of the square in pixels.
 
     Raises:
-        ImageError: The picture cannot be decoded.
+        ImageError: If the picture cannot be decoded.
     """
     image = _decoded(picture, crop_px)
     side = min(image.size)
@@ -205,7 +204,7 @@ def checked_range(crop_px: int, resize_px: int | tuple[int, int]) -> tuple[int, 
     """Returns the lowest and the highest short side.
 
     Raises:
-        ValueError: `crop_px` is above the lowest `resize_px`, or below 1.
+        ValueError: If `crop_px` is above the lowest `resize_px`, or below 1.
     """
     lowest, highest = (
         (resize_px, resize_px) if isinstance(resize_px, int) else resize_px
@@ -222,18 +221,18 @@ def _decoded(picture: bytes | np.ndarray, short_px: int) -> Image:
     if isinstance(picture, np.ndarray):
         return PillowImage.fromarray(picture)
     with open_image(picture) as image:
-        # A JPEG decodes at an eighth, a quarter or half of its size in less
-        # time; both sides of a draft stay at least this long.
+        # JPEG decodes faster at an eighth, a quarter or half of its size; both sides
+        # of such a draft have at least this length.
         image.draft("RGB", (short_px, short_px))
         with decoding(image, "the data"):
             return upright_rgb(image)
 
 
 def import_grain() -> Any:
-    """Returns the module `grain`, which makes streams and is not everywhere.
+    """Returns the module `grain`, which is not available on every platform.
 
     Raises:
-        ImportError: It has no build for this platform, or is not installed.
+        ImportError: If it has no build for this platform, or is not installed.
     """
     try:
         import grain  # noqa: PLC0415
@@ -246,18 +245,18 @@ def import_grain() -> Any:
 
 
 class PairStream:
-    """Batches of content and style crops, in any order and from any step.
+    """Batches of content and style crops, accessible from any step.
 
-    Make one with `make_pair_stream`. Batches are uint8, which takes a quarter of the
-    memory and of the way to the device; a step turns them into [0, 1] there.
+    It is created by `make_pair_stream`. Batches are uint8, a quarter of float32 in
+    memory and transfer; the training step converts them to [0, 1] on the device.
 
     Attributes:
-        damaged: Role ("content", "style") -> places in the source of the pictures
-            that could not be decoded and were replaced by the next one in order.
+        damaged: By role ("content", "style"), indices in the source of the images that
+            could not be decoded and were replaced by the next one in order.
 
     Args:
-        dataset: Makes the elements of both roles.
-        with_index: Whether batches hold the places of styles in their source.
+        dataset: Dataset of Grain with the elements of both roles.
+        with_index: Whether batches contain the indices of styles in their source.
     """
 
     def __init__(
@@ -267,11 +266,11 @@ class PairStream:
         self.damaged: dict[str, set[int]] = {"content": set(), "style": set()}
 
     def batch_at(self, step: int) -> Batch:
-        """Returns the batch of a step: what `iterate` yields there.
+        """Returns the batch of a step, equal to that of `iterate`.
 
         Raises:
-            ValueError: `step` is negative.
-            ImageError: Not one picture of a source can be decoded.
+            ValueError: If `step` is negative.
+            ImageError: If no image of a source can be decoded.
         """
         _check_step("step", step)
         return self._reported(self._dataset[step])
@@ -279,21 +278,20 @@ class PairStream:
     def iterate(
         self, start_step: int = 0, num_workers: int = 0, num_threads: int = 2
     ) -> Iterator[Batch]:
-        """Yields batches without end, {"content", "style"}: uint8 (b, h, w, 3).
+        """Yields batches endlessly, {"content", "style"}: uint8 (b, h, w, 3).
 
-        With styles seen whole, also "style_index": int32 (b,). The batches do not
-        depend on the numbers of workers and threads.
+        If styles are not cropped at random, batches also contain "style_index": int32
+        (b,). They do not depend on the numbers of workers and threads.
 
         Args:
-            start_step: The first batch is that of this step; it costs no more
-                than the first.
-            num_workers: Processes that decode; 0 leaves it to threads of this one.
-                They start in seconds, and need `if __name__ == "__main__"` in the
-                main program.
-            num_threads: Threads that decode, in each process.
+            start_step: Step of the first batch; starting late takes no extra time.
+            num_workers: Number of processes that decode images; 0 uses threads of this
+                process. Processes take seconds to start, and need
+                `if __name__ == "__main__"` in the main program.
+            num_threads: Number of threads that decode images in each process.
 
         Raises:
-            ValueError: A number is negative.
+            ValueError: If a number is negative.
         """
         _check_step("start_step", start_step)
         _check_step("num_workers", num_workers)
@@ -306,8 +304,8 @@ class PairStream:
             )
         )
         if num_workers:
-            # Grain hands absl's flags to its workers, and absl refuses to read
-            # flags before a command line has been parsed.
+            # Grain passes absl's flags to its workers, and absl refuses to read flags
+            # before a command line has been parsed.
             from absl import flags  # noqa: PLC0415  (workers alone need it)
 
             if not flags.FLAGS.is_parsed():
@@ -326,7 +324,7 @@ class PairStream:
             batches.close()
 
     def _reported(self, batch: dict[str, dict[str, np.ndarray]]) -> Batch:
-        """Drops the record of damaged pictures from a batch, logging new ones."""
+        """Returns a batch without its record of damaged images, and logs new ones."""
         for role, elements in batch.items():
             new = set(elements["damaged"].ravel().tolist()) - self.damaged[role] - {-1}
             for index in sorted(new):
@@ -336,7 +334,7 @@ class PairStream:
                     index,
                 )
             self.damaged[role] |= new
-        # A copy, because workers hand over memory that they share and reuse.
+        # A copy, because workers reuse their shared memory.
         copied = {role: np.array(elements["image"]) for role, elements in batch.items()}
         if self._with_index:
             copied["style_index"] = batch["style"]["index"].astype(np.int32)
@@ -358,24 +356,25 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
 ) -> PairStream:
     """Returns the stream of content and style crops of one process.
 
-    Each source is shuffled again in every epoch, independently of the other. What
-    all processes read together in a step depends on `seed` and the step alone.
+    Each source is shuffled again in every epoch, independently of the other. The global
+    batch of all processes depends only on `seed` and the step.
 
     Args:
-        content_source: Encoded photographs.
+        content_source: Encoded photos.
         style_source: Encoded paintings.
         crop_px: Side of the square crops in pixels.
-        batch_size: Pictures of each kind per step, over all processes.
-        seed: Another seed gives another order and other crops.
-        resize_px: See `random_crop`.
-        flip: See `random_crop`.
-        style_px: If above 0, styles are not cropped at random: of each the middle
-            square is seen, at this side, always the same.
-        process_index: This process; it takes every `process_count`-th picture.
-        process_count: Processes that train together.
+        batch_size: Number of images of each role per step, over all processes.
+        seed: Seed of the order and the crops.
+        resize_px: Short side of the resized images, or its range; see `random_crop`.
+        flip: Whether half of the crops are mirrored horizontally.
+        style_px: If above 0, the center squares of styles, resized to this side, are
+            used instead of random crops.
+        process_index: Index of this process, which takes every `process_count`-th
+            image.
+        process_count: Number of processes.
 
     Raises:
-        ValueError: A source is empty, `batch_size` is not a positive multiple of
+        ValueError: If a source is empty, `batch_size` is not a positive multiple of
             `process_count`, the seed is out of range, or the sizes do not fit.
     """
     grain = import_grain()
@@ -386,8 +385,8 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
         whole_px = style_px if role == "style" else 0
         crop = _Crop(source, crop_px, resize_px, flip, whole_px)
         crops = _shuffled(crop, role, seed)
-        # Dealt out after the shuffle, so that the processes' batches together are
-        # the batch that one process would make.
+        # Sharded after the shuffle, so that the batches of all processes together
+        # equal the batch of a single process.
         if process_count > 1:
             crops = crops[process_index::process_count]
         streams.append(crops.batch(batch_size // process_count, drop_remainder=True))
@@ -396,7 +395,7 @@ def make_pair_stream(  # noqa: PLR0913  (a user's keyword arguments)
 
 
 class _Crop:
-    """The crop of the picture at a place, or of the next that can be decoded."""
+    """Returns the crop of the image at an index, or of the next readable one."""
 
     def __init__(
         self,
@@ -414,7 +413,7 @@ class _Crop:
         return len(self._source)
 
     def __call__(self, element: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Returns the crop, its picture's place, and that of a damaged one or -1."""
+        """Returns the crop, the index of its image, and that of a damaged one or -1."""
         error: Exception | None = None
         for shift in range(len(self._source)):
             index = (element + shift) % len(self._source)
@@ -432,7 +431,7 @@ class _Crop:
 
 
 def _shuffled(crop: _Crop, role: str, seed: int) -> "grain.MapDataset":
-    """Returns crops without end, every epoch in an order of its own."""
+    """Returns endless crops, with a new order in every epoch."""
     if not 0 <= seed < _MAX_SEED:
         raise ValueError(f"seed must be from 0 to {_MAX_SEED - 1}, got {seed}")
     if crop.num_pictures == 0:

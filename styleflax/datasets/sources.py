@@ -1,4 +1,4 @@
-"""Datasets by name, as configurations write them; prepared when first opened."""
+"""Data sets by name, as in configurations; they are prepared when first opened."""
 
 import importlib
 import logging
@@ -12,7 +12,7 @@ from styleflax.datasets.pipeline import (
     PictureSource,
     PreparedPictures,
 )
-from styleflax.images.listing import RULES, Rules, describe_left_out, list_folder
+from styleflax.images.listing import RULES, Rules, describe_excluded, list_folder
 from styleflax.images.read import other_frames
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,13 +33,13 @@ def open_source(
     manual_dir: Path | str | None = None,
     rules: Rules = RULES,
 ) -> PictureSource:
-    """Returns the pictures that a line of a config names.
+    """Returns the images of a spec.
 
     Args:
-        spec: `image_folder:PATH`, `pictures:PATH` (a file, or the files of a folder
-            in the order of their names: few, and read as they are),
+        spec: `image_folder:PATH`, `pictures:PATH` (a file, or the files of a folder in
+            the order of their names, read without preparation, for few images),
             `coco_images:SUBSET` (train2014, train2017, val2017), `wikiart`,
-            `sample_photos` or `procedural_art` (also
+            `sample_photos` or `procedural_art` (optionally
             `procedural_art:num_pictures=160,size_px=320,seed=0`), or several of
             them joined by `+`.
         data_dir: Folder for prepared datasets and downloads.
@@ -48,14 +48,15 @@ def open_source(
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: The spec names no dataset, or a dataset without one usable
-            picture.
-        FileNotFoundError: The folder or the files to prepare from are missing.
-        ImportError: This platform has no array_record.
+        ValueError: If the spec is not valid, or a dataset has no usable image.
+        FileNotFoundError: If the folder or the files to prepare from are missing.
+        ImportError: If this platform has no array_record.
     """
     sources = [
         open_dataset(name, data_dir, manual_dir=manual_dir, rules=rules, **options)
-        for name, options in parse_spec(spec)  # all of it before preparing any
+        for name, options in parse_spec(
+            spec
+        )  # parses the whole spec before preparing any part
     ]
     return sources[0] if len(sources) == 1 else Concatenated(sources)
 
@@ -64,13 +65,13 @@ def parse_spec(spec: str) -> list[tuple[str, dict[str, Any]]]:
     """Returns the datasets that a spec names, with their options.
 
     Raises:
-        ValueError: One of them is not known, or lacks an option.
+        ValueError: If a dataset is unknown, or lacks an option.
     """
     return [_parse(part) for part in split_spec(spec)]
 
 
 def split_spec(spec: str) -> list[str]:
-    """Returns the parts of a spec: only a `+` before a dataset's name separates."""
+    """Returns the parts of a spec, separated by every `+` before a dataset's name."""
     names = "|".join(DATASETS)
     return re.split(rf"\+(?=(?:{names})(?:[:+]|$))", spec)
 
@@ -83,22 +84,23 @@ def open_dataset(
     rules: Rules = RULES,
     **options: Any,
 ) -> PictureSource:
-    """Returns one dataset's pictures, preparing it first if need be.
+    """Returns the images of one dataset, after preparing it if necessary.
 
-    Several processes may do this at once: one prepares, the others wait.
+    Several processes may call this at once: one prepares, the others wait.
 
     Args:
         name: One of `DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
-        manual_dir: See `open_source`.
-        rules: See `open_source`.
+        manual_dir: Folder of files that the user downloaded; `downloads/manual` in
+            `data_dir` if None.
+        rules: Which files of folders are images.
         **options: `path` for image_folder and pictures, `subset` for coco_images,
             `num_pictures`, `size_px` and `seed` for procedural_art.
 
     Raises:
-        ValueError: No such dataset, or not one usable picture in it.
-        FileNotFoundError: The files to prepare it from are missing.
-        ImportError: This platform has no array_record.
+        ValueError: If there is no such dataset, or it has no usable image.
+        FileNotFoundError: If the files to prepare it from are missing.
+        ImportError: If this platform has no array_record.
     """
     if name not in DATASETS:
         raise ValueError(_unknown(name))
@@ -131,8 +133,8 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
     """Returns the files of `pictures:PATH`, in order.
 
     Raises:
-        FileNotFoundError: There is no such file or folder.
-        ValueError: The folder has no image.
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If the folder has no image.
     """
     path = Path(path).expanduser()
     if path.is_file():
@@ -141,7 +143,7 @@ def picture_files(path: Path | str, rules: Rules = RULES) -> list[Path]:
     if not found:
         raise ValueError(f"the folder {str(path)!r} has no image")
     if left_out:
-        _LOGGER.warning("pictures: %s", describe_left_out(left_out))
+        _LOGGER.warning("pictures: %s", describe_excluded(left_out))
     return found
 
 

@@ -19,9 +19,8 @@ from styleflax.art import FAMILIES, paint
 from styleflax.art.noise import equalize, fbm, grid, mix, smoothstep
 from styleflax.art.palette import pick, ramp
 from styleflax.files import file_sha256
-from styleflax.images.files import load_image_u8, resize_short_side
-from styleflax.images.listing import describe_left_out, list_folder
-from styleflax.images.pixels import to_float
+from styleflax.images.files import load_image_u8, resize_short_side, to_float
+from styleflax.images.listing import describe_excluded, list_folder
 from styleflax.images.read import other_frames
 
 T = TypeVar("T")
@@ -95,7 +94,7 @@ def load_inputs(folder: Path, size_px: int) -> list[Input]:
     if not paths:
         raise ValueError(f"{folder} has no image")
     if left_out:
-        logger.warning("%s: %s", folder, describe_left_out(left_out))
+        logger.warning("%s: %s", folder, describe_excluded(left_out))
     for path in paths:
         if remark := other_frames(path):
             logger.warning("%s: %s", path, remark)

@@ -17,7 +17,7 @@ from styleflax.evaluation.scored_systems import ALPHAS, ScoredSystems, load_syst
 from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
 from styleflax.evaluation.set_metrics import SetValues, make_set_measure
 from styleflax.evaluation.systems import System
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 
 class Result(NamedTuple):
@@ -116,7 +116,7 @@ def evaluate(
     if keep:
         keep_squares(out, pairs)
     doing = f"scoring pictures of {size_px} x {size_px} px"
-    with explained_memory(doing, "use a smaller --size", "--tile"):
+    with explain_memory_errors(doing, "use a smaller --size", "--tile"):
         score_missing(out, systems, pairs, measure, done, keep_pictures=keep)
         rows = [done[key] for key in list_keys(systems, pairs)]
         sets = measure_sets(rows)

@@ -17,9 +17,8 @@ from styleflax.evaluation.systems import (
 )
 from styleflax.files import file_sha256
 from styleflax.inference.controls import check_alpha
-from styleflax.inference.model import build_model
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model, model_digest
+from styleflax.methods.model import build_model
+from styleflax.weights.store import ModelFile, find_model, load_model, model_digest
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Strengths at which models are scored by default."""

@@ -21,11 +21,10 @@ from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row, RowKey, append_rows
 from styleflax.evaluation.systems import System, SystemResult, square_path
 from styleflax.files import short_stem
-from styleflax.images.files import save_image
-from styleflax.images.pixels import to_float
+from styleflax.images.files import save_image, to_float
 from styleflax.methods import controls_of
 from styleflax.methods.base import Batch, Method, Variables, plain_controls, stylize
-from styleflax.methods.finishing import match_pairs
+from styleflax.ops.color_match import match_pairs
 from styleflax.training.run import Scorer
 from styleflax.types import Image, Params
 

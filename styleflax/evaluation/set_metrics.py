@@ -21,7 +21,7 @@ from styleflax.evaluation.networks.fid import (
 )
 from styleflax.evaluation.rows import PAIR, Row
 from styleflax.evaluation.systems import load_output_u8
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 
 Pictures = Iterable[Array | np.ndarray]
 ScoreSet = Callable[[Pictures, float], dict[str, float]]

@@ -16,18 +16,16 @@ from styleflax import methods
 from styleflax.evaluation.inputs import BoundedCache, Input
 from styleflax.evaluation.measure import peak_memory
 from styleflax.files import short_stem
-from styleflax.images.files import load_image_u8
+from styleflax.images.files import load_image_u8, to_float, to_u8
 from styleflax.images.listing import list_images
-from styleflax.images.pixels import to_float, to_u8
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.gatys import PRESETS, Settings, make_gatys
 from styleflax.inference.gatys.pictures import load_gatys_encoder
-from styleflax.inference.model import Model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Style, Variables
+from styleflax.methods.model import Model, read_arithmetic
 from styleflax.ops.color import coral_recolor
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model, model_digest
+from styleflax.weights.store import ModelFile, find_model, load_model, model_digest
 
 PATTERNS = ("{content}__{style}", "{content}-{style}", "{content}_stylized_{style}")
 """Accepted names of the result of a pair, without suffix. The last one is that of

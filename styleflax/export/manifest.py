@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from styleflax.files import write_atomically
 from styleflax.images.decoding import MIN_SIDE_PX
-from styleflax.inference.model import read_arithmetic
+from styleflax.methods.model import read_arithmetic
 from styleflax.models.transformer_net import START_PAD_PX
-from styleflax.weights.store import ModelFile, model_digest, write_atomically
+from styleflax.weights.store import ModelFile, model_digest
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from styleflax.config import CINOptions
+from styleflax.config import CINOptions, SANetOptions
+from styleflax.config.options import StyleDType
 from styleflax.export import networks
 from styleflax.export.graph import Graph
 from styleflax.export.storage import Storage
@@ -59,12 +60,14 @@ class Graphs(NamedTuple):
         style: Form of an encoded painting.
         levels: Feature maps that the encoder returns.
         grids: Grids of the decoder's inputs for masks.
+        style_dtype: Type of an encoded painting's features.
     """
 
     files: dict[str, Graph]
     style: StyleKind
     levels: tuple[Level, ...] = ()
     grids: tuple[Grid, ...] = ()
+    style_dtype: StyleDType = "float32"
 
 
 def write_graphs(file: ModelFile, storage: Storage) -> Graphs:
@@ -160,7 +163,8 @@ def _write_sanet(file: ModelFile, storage: Storage) -> Graphs:
     merged = g.reflect_conv(g.add("Add", maps[0], coarse), own["merge_conv"])
     _image_output(g, networks.decoder(g, own, merged), "image")
     files = {"encoder": _encoder_graph(storage, levels, encode), "decoder": g}
-    return Graphs(files, "features", levels, _grids(levels))
+    style_dtype = SANetOptions(**file.options).style_dtype
+    return Graphs(files, "features", levels, _grids(levels), style_dtype)
 
 
 def _write_johnson(file: ModelFile, storage: Storage) -> Graphs:

@@ -5,8 +5,7 @@ import os
 from typing import Any, Literal, get_args
 
 from styleflax.export.storage import Storage, check_storage
-from styleflax.weights.model_files import find_model, packaged_models
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.weights.store import ModelFile, find_model, load_model, packaged_models
 
 Format = Literal["onnx", "stablehlo"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -16,8 +16,8 @@ from styleflax.export.manifest import (
 from styleflax.export.methods import Graphs, write_graphs
 from styleflax.export.storage import Storage
 from styleflax.files import make_folder
-from styleflax.inference.model import Model, build_model, read_arithmetic
 from styleflax.methods import controls_of
+from styleflax.methods.model import Model, build_model, read_arithmetic
 from styleflax.weights.store import ModelFile
 
 METADATA_KEY = "styleflax"
@@ -78,6 +78,7 @@ def _describe(file: ModelFile, model: Model, graphs: Graphs) -> dict[str, Any]:
     tiling = method.tiling
     return {
         "style": graphs.style,
+        "style_dtype": graphs.style_dtype,
         "stride": tiling and tiling.stride_px,
         "halo": tiling and tiling.halo_px,
         "min_px": least_side(file),

@@ -21,17 +21,17 @@ from styleflax.export.manifest import (
     write_part,
 )
 from styleflax.files import make_folder
-from styleflax.inference.model import Model, build_model
 from styleflax.methods import controls_of
 from styleflax.methods.base import Controls, Method, at_strength_0, encode_painting
 from styleflax.methods.cin import STYLES
-from styleflax.methods.finishing import (
+from styleflax.methods.model import Model, build_model
+from styleflax.ops.color_match import (
     PALETTE,
-    add_detail,
     has_palette,
     match_colors,
     without_palettes,
 )
+from styleflax.ops.spatial import add_detail
 from styleflax.types import Image
 from styleflax.weights.store import ModelFile
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     )
     from styleflax.images.grid import image_grid
     from styleflax.images.listing import (
-        LeftOut,
+        ExcludedPath,
         held_out_photo,
         list_images,
         training_photos,
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from styleflax.images.read import Picture, read_picture
 
 __all__ = [
+    "ExcludedPath",
     "ImageError",
-    "LeftOut",
     "Picture",
     "encode_picture",
     "held_out_photo",
@@ -42,7 +42,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ImageError": "decoding",
-        "LeftOut": "listing",
+        "ExcludedPath": "listing",
         "Picture": "read",
         "encode_picture": "files",
         "held_out_photo": "listing",

@@ -1,11 +1,12 @@
-"""Pictures read from files and written to them; uint8 exists only here.
+"""Pictures as arrays: loaded, converted between 8 bits and floats, resized, written.
 
-Nothing in this module imports TFDS or Grain, so that a picture can be stylized
-on a machine that cannot train.
+This module imports neither TFDS nor Grain, so images can be stylized without the
+packages for training.
 """
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +22,13 @@ from styleflax.images.decoding import (
     Encoded,
     ImageError,
     is_encoded,
-    load_rgb,
     one_line,
 )
-from styleflax.images.grid import image_grid
-from styleflax.images.listing import list_images
-from styleflax.images.pixels import to_float, to_u8
-from styleflax.images.read import Picture, read_picture
-from styleflax.memory import explained_memory
+from styleflax.images.read import Picture, load_rgb, read_picture
+from styleflax.memory import explain_memory_errors
 
-__all__ = [
-    "MAX_MEGAPIXELS",
-    "MIN_SIDE_PX",
-    "SUFFIXES_WRITTEN",
-    "ImageError",
-    "as_float_image",
-    "decode_image_u8",
-    "image_grid",
-    "list_images",
-    "load_image_u8",
-    "resize_short_side",
-    "save_image",
-    "to_float",
-    "to_u8",
-]
+BAND_PX = 2**20
+"""Pixels processed at a time."""
 
 
 def load_image_u8(
@@ -53,16 +37,17 @@ def load_image_u8(
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns the picture in a file as RGB, upright, transparency on white.
+    """Returns the image in a file as RGB, upright, composited on white.
 
     Args:
-        path: A file of any kind that `read_picture` reads, its bytes, or the open file.
-        max_megapixels: See `open_image`.
-        min_side_px: See `open_image`.
+        path: A file of any format that `read_picture` reads, its bytes, or the open
+            file.
+        max_megapixels: Largest accepted image in megapixels.
+        min_side_px: Smallest accepted side in px.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: Not a picture, damaged, too small or too large.
+        FileNotFoundError: If there is no such file.
+        ImageError: If it is not an image, is damaged, too small or too large.
     """
     return np.asarray(
         load_rgb(path, max_megapixels=max_megapixels, min_side_px=min_side_px)
@@ -75,10 +60,15 @@ def decode_image_u8(
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns an encoded picture as RGB, as `load_image_u8` does.
+    """Returns an encoded image as RGB, upright, composited on white.
+
+    Args:
+        encoded: Bytes of an image file.
+        max_megapixels: Largest accepted image in megapixels.
+        min_side_px: Smallest accepted side in px.
 
     Raises:
-        ImageError: Not a picture, damaged, too small or too large.
+        ImageError: If it is not an image, is damaged, too small or too large.
     """
     return np.asarray(
         load_rgb(encoded, max_megapixels=max_megapixels, min_side_px=min_side_px)
@@ -90,20 +80,20 @@ def as_float_image(
     *,
     max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Float[np.ndarray, "h w 3"]:
-    """Returns a picture as float32 RGB in [0, 1], however it is given.
+    """Returns an image in any form as float32 RGB in [0, 1].
 
-    Files and Pillow pictures with a color profile are converted to sRGB.
+    Files and Pillow images with a color profile are converted to sRGB.
 
     Args:
-        source: A path, bytes, an open binary file, a Pillow picture, or an array of
+        source: A path, bytes, an open binary file, a Pillow image, or an array of
             shape (h, w, 3), (h, w, 4) (composited on white), (h, w, 1) or (h, w):
             uint8, or float in [0, 1].
-        max_megapixels: The limit for files, checked before decoding.
+        max_megapixels: Largest accepted file in megapixels, checked before decoding.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: Not a usable picture.
-        ValueError: An array of another shape, type or range.
+        FileNotFoundError: If there is no such file.
+        ImageError: If the image is not usable.
+        ValueError: If an array has another shape, type or range.
     """
     if is_encoded(source):
         picture = read_picture(source, max_megapixels=max_megapixels)
@@ -146,16 +136,49 @@ def _float_rgb(array: np.ndarray) -> np.ndarray:
     return np.broadcast_to(array, (*array.shape[:2], 3)).copy()
 
 
-def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.ndarray:
-    """Returns the picture scaled so that its short side has `size_px` pixels.
+def to_float(image_u8: UInt8[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Returns 8-bit values as float32 in [0, 1]."""
+    return image_u8.astype(np.float32) / np.float32(255)
+
+
+def to_u8(image: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
+    """Returns floats as 8-bit values: clipped to [0, 1], scaled, rounded.
 
     Args:
-        image: A Pillow picture, or a uint8 array of shape (h, w, 3); the result
-            is of the same kind.
-        size_px: The new short side; the long side keeps the aspect to the pixel.
+        image: Any shape; uint8 is passed through.
 
     Raises:
-        ValueError: `size_px` is below 1.
+        ValueError: If values are not finite, or the type is neither float nor uint8.
+    """
+    if image.dtype == np.uint8:
+        return image
+    # NumPy does not count bfloat16 as a float, so the other types are tested.
+    if image.dtype == np.bool_ or np.issubdtype(image.dtype, np.integer):
+        raise ValueError(f"image must have dtype uint8 or float, got {image.dtype}")
+    values = image.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("image must be finite, got NaN or an infinity")
+    return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end (exclusive) of every band of an image."""
+    step = max(1, BAND_PX // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)
+
+
+def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.ndarray:
+    """Returns the image resized so that its short side has `size_px` pixels.
+
+    Args:
+        image: A Pillow image, or a uint8 array of shape (h, w, 3); the result has the
+            same type.
+        size_px: New length of the short side; the aspect ratio is preserved up to
+            rounding.
+
+    Raises:
+        ValueError: If `size_px` is below 1.
 
     Example:
         >>> import numpy as np
@@ -170,24 +193,25 @@ def resize_short_side(image: Image | np.ndarray, size_px: int) -> Image | np.nda
 
 
 def with_short_side(size: tuple[int, int], size_px: int) -> tuple[int, int]:
-    """The two sides in px that `resize_short_side` gives a picture of that size."""
+    """Returns the sides in px of an image after `resize_short_side`."""
     scale = size_px / min(size)
     first, second = (max(1, round(side * scale)) for side in size)
     return first, second
 
 
 def save_image(image: np.ndarray | Image, path: str | os.PathLike[str]) -> None:
-    """Writes a picture, whole or not at all.
+    """Writes an image atomically.
 
     Args:
-        image: A Pillow picture, or an array of shape (h, w, 3) or (h, w), either
-            uint8 or float; floats are clipped to [0, 1] and rounded.
-        path: Its suffix names the format: .jpg, .png, .webp, .bmp or .tif.
+        image: A Pillow image, or an array of shape (h, w, 3) or (h, w), uint8 or float;
+            floats are clipped to [0, 1] and rounded.
+        path: Path whose suffix is the format: .jpg, .png, .webp, .bmp or .tif.
 
     Raises:
-        ValueError: Unknown suffix, or an array of another shape, or not finite.
-        FileNotFoundError: The folder does not exist.
-        OSError: The file cannot be written.
+        ValueError: If the suffix is unknown, or the array has another shape or values
+            that are not finite.
+        FileNotFoundError: If the folder does not exist.
+        OSError: If the file cannot be written.
     """
     path = Path(path)
     save_options(path)
@@ -214,7 +238,7 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".tiff": {"format": "TIFF"},
 }
 SUFFIXES_WRITTEN = frozenset(_SAVE_OPTIONS)
-"""Formats that `write_picture` and `save_image` know."""
+"""Suffixes of the formats that `write_picture` and `save_image` write."""
 _WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF"})
 _WITH_METADATA = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
 # One JPEG segment has 65,535 bytes with its own length (ISO/IEC 10918-1, B.1.1.4).
@@ -222,10 +246,10 @@ _JPEG_EXIF_BYTES = 65_533
 
 
 def save_options(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns Pillow's arguments for a file, judged by its suffix.
+    """Returns Pillow's arguments for writing a file, chosen by its suffix.
 
     Raises:
-        ValueError: Unknown suffix.
+        ValueError: If the suffix is unknown.
     """
     options = _SAVE_OPTIONS.get(Path(path).suffix.lower())
     if options is None:
@@ -237,23 +261,23 @@ def save_options(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def keeps_alpha(suffix: str) -> bool:
-    """Returns whether files with this suffix can be transparent."""
+    """Returns whether the format of this suffix supports transparency."""
     return save_options(f"x{suffix}")["format"] in _WITH_ALPHA
 
 
 def encode_picture(picture: Picture, suffix: str) -> bytes:
-    """Returns a picture as the contents of a file.
+    """Returns the bytes of an image file.
 
-    Transparency goes on white, and metadata are left out, where the format has
-    no room for them.
+    If the format does not support them, transparency is composited on white and
+    metadata are dropped.
 
     Args:
-        picture: What to write; `Picture.without_metadata` takes the rest away.
-        suffix: Names the format: .jpg, .png, .webp, .bmp or .tif.
+        picture: The image; use `Picture.without_metadata` to drop its metadata.
+        suffix: Suffix of the format: .jpg, .png, .webp, .bmp or .tif.
 
     Raises:
-        ValueError: Unknown suffix.
-        ImageError: A picture that the format cannot hold, as WebP one of more
+        ValueError: If the suffix is unknown.
+        ImageError: If a picture that the format cannot hold, as WebP one of more
             than 16,383 pixels a side.
     """
     options = dict(save_options(f"x{suffix}"))
@@ -270,7 +294,9 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
             options["icc_profile"] = picture.icc_profile
     file = io.BytesIO()
     what = f"an image of {pixels.shape[1]}x{pixels.shape[0]} pixels as {kind}"
-    with explained_memory(f"writing {what}", "use a smaller image, or free memory"):
+    with explain_memory_errors(
+        f"writing {what}", "use a smaller image, or free memory"
+    ):
         try:
             PillowImage.fromarray(np.ascontiguousarray(pixels)).save(file, **options)
         except MemoryError:
@@ -283,19 +309,19 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
 def write_picture(
     picture: Picture, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
-    """Writes a picture, whole or not at all.
+    """Writes an image with its metadata atomically.
 
     Args:
-        picture: What to write; see `encode_picture`.
-        path: Its suffix names the format.
-        overwrite: Replace a file that is there.
+        picture: The image; see `encode_picture`.
+        path: Path whose suffix is the format.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        ValueError: Unknown suffix.
-        ImageError: A picture that the format cannot hold.
-        FileExistsError: There is such a file, and `overwrite` is not set.
-        FileNotFoundError: The folder does not exist.
-        OSError: The file cannot be written.
+        ValueError: If the suffix is unknown.
+        ImageError: If the format cannot hold the image.
+        FileExistsError: If there is such a file, and `overwrite` is not set.
+        FileNotFoundError: If the folder does not exist.
+        OSError: If the file cannot be written.
     """
     path = Path(path)
     save_options(path)
@@ -307,11 +333,11 @@ def write_picture(
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file, whole or not at all, over one that may be there.
+    """Writes a file atomically, replacing an existing one.
 
     Raises:
-        FileNotFoundError: The folder does not exist.
-        OSError: The file cannot be written.
+        FileNotFoundError: If the folder does not exist.
+        OSError: If the file cannot be written.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(
@@ -321,5 +347,5 @@ def write_whole(path: Path, data: bytes) -> None:
         write_file(path, data)
     except OSError as error:
         failure = type(error)(f"cannot write {str(path)!r}: {one_line(error)}")
-        failure.errno = error.errno  # by which a full disk is known
+        failure.errno = error.errno  # the error number identifies a full disk
         raise failure from None

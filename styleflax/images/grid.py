@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures in one."""
+"""Contact sheets: grids of images."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 from PIL.Image import Image, Resampling
 
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 
 _CAPTION_PX = 14
 
@@ -21,19 +21,19 @@ def image_grid(
     cell_px: int = 256,
     gap_px: int = 4,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns the images arranged in rows on white, each fitted into its cell.
+    """Returns images arranged in rows on white, each fitted into its cell.
 
     Args:
         rows: Arrays of shape (h, w, 3), uint8 or float in [0, 1], of any sizes;
-            None leaves a cell empty; a row of nothing else has only captions. Rows
-            may differ in length.
-        captions: A line of text below each picture, in rows as the pictures.
-        cell_px: Side of the square that each picture is fitted into; smaller
-            pictures are enlarged. A row is as high as its tallest picture.
-        gap_px: White space between cells and around them.
+            None leaves a cell empty; a row of None has only captions. Rows may differ
+            in length.
+        captions: A line of text below each image, in the same rows.
+        cell_px: Side of the square into which each image is fitted; smaller images are
+            enlarged. The height of a row is that of its tallest image.
+        gap_px: Width of the gaps between cells and around them in px.
 
     Raises:
-        ValueError: There is nothing to show, or a picture of another shape.
+        ValueError: If there is nothing to show, or a picture of another shape.
 
     Example:
         >>> import numpy as np
@@ -79,7 +79,7 @@ def _fit(image: np.ndarray, cell_px: int) -> Image:
 
 
 def _write(sheet: Image, text: str, corner: tuple[int, int], width_px: int) -> None:
-    """Writes one line, cut to the cell's width."""
+    """Writes one line, truncated to the width of the cell."""
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_CAPTION_PX)
     while text and draw.textlength(text, font) > width_px:

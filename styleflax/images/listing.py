@@ -1,4 +1,4 @@
-"""Names of files and folders: pictures, places for results, and sample photos."""
+"""Names of files and folders: images, places for results, and sample photos."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ IMAGE_SUFFIXES = frozenset(
         *(".pbm", ".pgm", ".pnm", ".ppm"),
     }
 )
-"""What every command searches folders for: all that `read_picture` may read."""
+"""Suffixes of images in folders for every command: all that `read_picture` reads."""
 FILE_SUFFIXES = (
     IMAGE_SUFFIXES
     | VIDEO_SUFFIXES
@@ -28,9 +28,9 @@ FILE_SUFFIXES = (
         *(".json", ".csv", ".txt", ".html", ".zip", ".tar", ".gz", ".tfrecord"),
     }
 )
-"""A name that ends in one of these is hardly that of a folder."""
-# Folders that systems and programs put among a user's own, beside those whose name
-# begins with a dot: macOS' zip files, Synology, QNAP, disks of Linux and Windows.
+"""Suffixes of files; a name with one of these is probably not that of a folder."""
+# Folders that systems and programs create among a user's own, besides those whose
+# names begin with a dot: macOS' zip files, Synology, QNAP, disks of Linux, Windows.
 _TOOL_FOLDERS = frozenset(
     {
         *("__macosx", "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle"),
@@ -39,19 +39,19 @@ _TOOL_FOLDERS = frozenset(
     }
 )
 _NEVER_LISTED = frozenset({"thumbs.db", "desktop.ini"})
-# macOS puts such a file beside each picture on disks of other systems; its suffix is
-# the picture's.
+# On disks of other systems, macOS adds a file with this prefix to each image; it has
+# the suffix of the image.
 _APPLE_DOUBLE = "._"
 _SHOWN = 8
 
 
 class Rules(NamedTuple):
-    """Which files of a folder are its pictures; recorded with what is made of them.
+    """Rules that decide which files of a folder are images; recorded with results.
 
     Attributes:
-        suffixes: Those of pictures, in lower case.
-        tool_folders: Names of folders that are passed over, in lower case.
-        hidden: Whether hidden files and folders count as others do.
+        suffixes: Suffixes of images, in lower case.
+        tool_folders: Names of folders to skip, in lower case.
+        hidden: Whether to include hidden files and folders.
     """
 
     suffixes: Set[str] = IMAGE_SUFFIXES
@@ -65,31 +65,31 @@ class Rules(NamedTuple):
 
 
 def read_rules(text: str) -> Rules:
-    """Returns the rules that `Rules.describe` wrote.
+    """Returns the rules in a text of `Rules.describe`.
 
     Raises:
-        ValueError: It wrote something else.
+        ValueError: If the text has another form.
     """
     suffixes, folders, hidden = json.loads(text)
     return Rules(frozenset(suffixes), frozenset(folders), bool(hidden))
 
 
 RULES = Rules()
-"""What holds for whatever begins now."""
+"""The current rules, for all new work."""
 RULES_OF_0_1 = Rules(
     frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}),
     frozenset(),
     hidden=True,
 )
-"""What held in version 0.1, whose runs may go on."""
+"""The rules of version 0.1, for resuming its runs."""
 
 
-class LeftOut(NamedTuple):
-    """A file or folder that a search passed over.
+class ExcludedPath(NamedTuple):
+    """A file or folder that a search excluded.
 
     Attributes:
-        path: Where it is; below the folder that was searched.
-        reason: Why, in words that may follow the path.
+        path: Its path, inside the searched folder.
+        reason: The reason, in words that can follow the path.
     """
 
     path: Path
@@ -97,44 +97,44 @@ class LeftOut(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a folder holds.
+    """The content of a folder.
 
     Attributes:
-        images: Files named as pictures, sorted.
-        left_out: What else there is, sorted: files of other kinds, dead links, hidden
-            pictures, and hidden folders and those of tools, each as one.
+        images: Files with the suffix of an image, sorted.
+        left_out: Excluded paths, sorted: files of other kinds, dead links, hidden
+            images, and folders that are hidden or of tools, one entry each.
     """
 
     images: list[Path]
-    left_out: list[LeftOut]
+    left_out: list[ExcludedPath]
 
 
 def list_images(
     folder: str | os.PathLike[str], suffixes: Set[str] = IMAGE_SUFFIXES
 ) -> list[Path]:
-    """Returns the picture files in a folder and below it, sorted by path.
+    """Returns the image files in a folder and its subfolders, sorted by path.
 
-    Only names count; links to folders are followed, each folder once. Hidden
-    files and folders, and folders of tools, are passed over.
+    Files are selected by name alone. Links to folders are followed, each folder once.
+    Hidden files and folders, and folders of tools, are skipped.
 
     Args:
-        folder: Where to look.
-        suffixes: Those of pictures, in lower case.
+        folder: Folder to search.
+        suffixes: Suffixes of images, in lower case.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: If there is no such folder.
     """
     return list_folder(folder, suffixes).images
 
 
 def named_as_images(folder: str | os.PathLike[str], rules: Rules = RULES) -> list[Path]:
-    """Returns all paths below a folder with a picture's suffix, whatever they are.
+    """Returns all paths in a folder with the suffix of an image, including non-files.
 
-    A folder or a dead link with such a name is a mistake that somebody may want
-    to hear of; `list_images` leaves those out.
+    A folder or a dead link with such a name is probably a mistake of the user;
+    `list_images` excludes it.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: If there is no such folder.
     """
     files, folders, _ = _walk(folder, rules)
     found = sorted(files + folders, key=_parts)
@@ -146,35 +146,35 @@ def list_folder(
     suffixes: Set[str] = IMAGE_SUFFIXES,
     rules: Rules = RULES,
 ) -> Listing:
-    """Returns the picture files in a folder and below it, and what is left out.
+    """Returns the image files in a folder and its subfolders, and the excluded paths.
 
     Args:
-        folder: Where to look.
-        suffixes: Those of pictures, in lower case.
-        rules: What else is passed over.
+        folder: Folder to search.
+        suffixes: Suffixes of images, in lower case.
+        rules: Rules for hidden files and folders of tools.
 
     Raises:
-        FileNotFoundError: There is no such folder.
+        FileNotFoundError: If there is no such folder.
     """
     files, _, left_out = _walk(folder, rules)
     images = []
     for path in files:
         if reason := _why_not(path, suffixes):
-            left_out.append(LeftOut(path, reason))
+            left_out.append(ExcludedPath(path, reason))
         else:
             images.append(path)
     return Listing(images, sorted(left_out))
 
 
 def has_image_suffix(name: str, suffixes: Set[str] = IMAGE_SUFFIXES) -> bool:
-    """Returns whether a file's name ends as a picture's does, in any case."""
+    """Returns whether a name has the suffix of an image, in upper or lower case."""
     return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122
 
 
 def is_passed_over(path: PurePath, rules: Rules = RULES) -> bool:
-    """Returns whether a search of the folder above passes over a relative path.
+    """Returns whether a search skips a path relative to the searched folder.
 
-    That is so where the file or a folder on the way is hidden, or a folder of a tool.
+    It does if the file or a folder in the path is hidden, or the folder of a tool.
     """
     *folders, name = path.parts
     if not rules.hidden and name.startswith("."):
@@ -183,17 +183,21 @@ def is_passed_over(path: PurePath, rules: Rules = RULES) -> bool:
 
 
 def is_tool_folder(name: str, rules: Rules = RULES) -> bool:
-    """Returns whether a folder's name is hidden, or known to be a tool's."""
+    """Returns whether a folder's name is hidden or that of a tool's folder."""
     if not rules.hidden and name.startswith("."):
         return True
     return name.lower() in rules.tool_folders
 
 
 def check_out_folder(out: Path, flag: str = "-o") -> None:
-    """Refuses the name of a file where a folder is to be written.
+    """Refuses a path that is not suitable for a folder of results.
+
+    Args:
+        out: The path.
+        flag: Name of the option in errors.
 
     Raises:
-        ValueError: If it ends as files do and is no folder yet, or is a file.
+        ValueError: If it is a file, or a new name with the suffix of a file.
     """
     if out.is_dir():
         return
@@ -203,10 +207,15 @@ def check_out_folder(out: Path, flag: str = "-o") -> None:
 
 
 def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
-    """Refuses a result within the folders that it is made of.
+    """Refuses a result inside the folders of its inputs.
+
+    Args:
+        out: Path of the result.
+        folders: Files and folders of inputs.
+        flag: Name of the option in errors.
 
     Raises:
-        ValueError: If it is in one of them.
+        ValueError: If the result is inside one of the folders.
     """
     for folder in folders:
         if folder.is_dir() and is_within(out, folder):
@@ -217,7 +226,7 @@ def check_outside(out: Path, folders: Sequence[Path], flag: str = "-o") -> None:
 
 
 def file_suffix(path: Path) -> str:
-    """Returns the suffix in lower case, without what slipped in behind it."""
+    """Returns the suffix in lower case, ignoring trailing spaces and dots."""
     return Path(path.name.rstrip(" .")).suffix.lower()
 
 
@@ -226,8 +235,8 @@ def is_file_suffix(suffix: str) -> bool:
     return suffix in FILE_SUFFIXES or suffix in PillowImage.registered_extensions()
 
 
-def describe_left_out(left_out: Sequence[LeftOut]) -> str:
-    """Returns how many files and folders are left out, and the first with reasons."""
+def describe_excluded(left_out: Sequence[ExcludedPath]) -> str:
+    """Returns a line with the number of excluded paths and the first few reasons."""
     several = "s" if len(left_out) > 1 else ""
     shown = ", ".join(f"{path} ({reason})" for path, reason in left_out[:_SHOWN])
     rest = len(left_out) - _SHOWN
@@ -236,7 +245,7 @@ def describe_left_out(left_out: Sequence[LeftOut]) -> str:
 
 
 def why_not_by_name(name: str, suffixes: Set[str] = IMAGE_SUFFIXES) -> str:
-    """Returns why a file of that name is left out; "" if it is not."""
+    """Returns the reason to exclude a file by its name; "" if it is an image."""
     if has_image_suffix(name, suffixes):
         return ""
     foreign = unread_by_name(name)
@@ -252,17 +261,17 @@ def _why_not(path: Path, suffixes: Set[str]) -> str:
 
 def _walk(
     folder: str | os.PathLike[str], rules: Rules
-) -> tuple[list[Path], list[Path], list[LeftOut]]:
-    """The files and folders that a search visits, and those that it skips."""
+) -> tuple[list[Path], list[Path], list[ExcludedPath]]:
+    """Returns the files and folders that a search visits, and those that it skips."""
     check_folder(Path(folder), "pictures", "a folder")
     found: list[Path] = []
     below: list[Path] = []
-    left_out: list[LeftOut] = []
+    left_out: list[ExcludedPath] = []
     seen: set[str] = set()
 
     def note(error: OSError) -> None:
         reason = error.strerror or "cannot be read"
-        left_out.append(LeftOut(Path(error.filename), reason))
+        left_out.append(ExcludedPath(Path(error.filename), reason))
 
     for root, folders, files in os.walk(folder, onerror=note, followlinks=True):
         if (real := os.path.realpath(root)) in seen:
@@ -270,11 +279,13 @@ def _walk(
             continue
         seen.add(real)
         tools = [name for name in folders if is_tool_folder(name, rules)]
-        left_out += [LeftOut(Path(root, n), "hidden, or made by a tool") for n in tools]
+        left_out += [
+            ExcludedPath(Path(root, n), "hidden, or made by a tool") for n in tools
+        ]
         folders[:] = [name for name in folders if name not in tools]
         if not rules.hidden:
             missed = filter(_is_missed, files)
-            left_out += [LeftOut(Path(root, n), "hidden") for n in missed]
+            left_out += [ExcludedPath(Path(root, n), "hidden") for n in missed]
             files[:] = [name for name in files if not _is_of_system(name)]
         below += [Path(root, name) for name in folders]
         found += [Path(root, name) for name in files]
@@ -282,12 +293,12 @@ def _walk(
 
 
 def _parts(path: Path) -> tuple[str, ...]:
-    """The order of paths themselves, which compare several times as slowly."""
+    """Returns a sort key with the order of paths, which are slower to compare."""
     return path.parts
 
 
 def _is_missed(name: str) -> bool:
-    """Whether a file is hidden and yet a picture that somebody may miss."""
+    """Returns whether a hidden file is an image that a user may expect to be found."""
     is_hidden = name.startswith(".") and not name.startswith(_APPLE_DOUBLE)
     return is_hidden and has_image_suffix(name)
 
@@ -297,8 +308,8 @@ def _is_of_system(name: str) -> bool:
 
 
 _HELD_OUT = "coffee.png"
-# The wheel's other color pictures are no photographs of everyday things, or
-# are mostly black; motorcycle_right shows what motorcycle_left does.
+# The other color images of the wheel do not show everyday objects or are mostly
+# black; motorcycle_right shows the same as motorcycle_left.
 _TRAINING = (
     "astronaut.png",
     "chelsea.png",
@@ -309,17 +320,17 @@ _TRAINING = (
 
 
 def held_out_photo() -> Path:
-    """Returns the photograph that `sample_photos` leaves out, to be stylized."""
+    """Returns a sample photo that is not among `training_photos`, to be stylized."""
     return _photo(_HELD_OUT)
 
 
 def training_photos() -> list[Path]:
-    """Returns the photographs of `sample_photos`."""
+    """Returns the sample photos for training."""
     return [_photo(name) for name in _TRAINING]
 
 
 def _photo(name: str) -> Path:
-    # Found without importing scikit-image, which takes a second.
+    # Located without importing scikit-image, which takes a second.
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("scikit-image is missing: pip install scikit-image")

@@ -1,4 +1,4 @@
-"""Pictures with their frames, alpha, EXIF and ICC profile."""
+"""Reading images with their frames, transparency, EXIF data and color profile."""
 
 import functools
 import io
@@ -15,41 +15,44 @@ from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     MIN_SIDE_PX,
     Encoded,
+    color_and_alpha,
     decoding,
+    exif_orientation,
     one_line,
     open_image,
     source_name,
+    turned_upright,
+    upright_rgb,
 )
-from styleflax.images.pixels import color_and_alpha, exif_orientation, turned_upright
 
 _IN_TIME = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
-"""Formats whose frames follow in time."""
+"""Formats of animations."""
 _NEW_SUBFILE_TYPE, _REDUCED, _MASK = 254, 1, 4  # of TIFF
 
 
 def is_animated(image: Image) -> bool:
-    """Returns whether an opened picture has frames that follow in time."""
+    """Returns whether an opened image is an animation."""
     return image.format in _IN_TIME and num_frames(image) > 1
 
 
 def num_frames(image: Any) -> int:
-    """Returns how many frames an opened picture shows one after the other."""
+    """Returns the number of frames of an opened animation."""
     return int(getattr(image, "n_frames", 1)) - first_frame(image)
 
 
 def first_frame(image: Any) -> int:
     """Returns the number of the first frame.
 
-    It is 1 for a PNG whose first picture is for programs without animations alone.
+    It is 1 for a PNG whose first image is only for programs without animations.
     """
     return int(bool(getattr(image, "default_image", False)))
 
 
 def note_of_others(image: Any) -> str:
-    """Returns what is to be said of frames and pages that are left out, or "".
+    """Returns a note about unused frames or pages; "" if there are none.
 
     Args:
-        image: An opened picture; it is at its first frame afterwards.
+        image: An opened image; this call leaves it at its first frame.
     """
     try:
         if is_animated(image):
@@ -58,7 +61,7 @@ def note_of_others(image: Any) -> str:
                 "`styleflax video` stylizes them all"
             )
         pages = _num_pages(image) if image.format == "TIFF" else 1
-    except Exception:  # what is damaged behind the first picture does not spoil it
+    except Exception:  # damage after the first image does not affect it
         return ""
     if pages == 1:
         return ""
@@ -69,7 +72,7 @@ def note_of_others(image: Any) -> str:
 
 
 def _num_pages(image: Any) -> int:
-    """Pages of a TIFF file that are no smaller copies and no masks of others."""
+    """Returns the number of pages that are not reduced copies or masks of others."""
     pages = 0
     try:
         for number in range(int(getattr(image, "n_frames", 1))):
@@ -84,9 +87,9 @@ def _num_pages(image: Any) -> int:
 _ORIENTATION = 0x0112
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 
-# Tag numbers of CIPA DC-008 (Exif 3.0), section 4.6. What describes the taking of
-# the photograph is kept; what describes how the pixels lie in the file is not,
-# which in a TIFF file stands in the same list.
+# Tag numbers of CIPA DC-008 (Exif 3.0), section 4.6. Tags about the capture of the
+# photo are retained; tags about the layout of pixels, which TIFF files store in the
+# same list, are not.
 _KEPT = frozenset(
     {
         0x010E,  # ImageDescription
@@ -101,23 +104,22 @@ _KEPT = frozenset(
         0x8298,  # Copyright
     }
 )
-# The maker's note points into the old file; the sizes and the interoperability
-# list are the old picture's.
+# The maker's note contains offsets into the old file; sizes and interoperability
+# tags describe the old image.
 _DROPPED_OF_PHOTO = frozenset({0x927C, 0xA002, 0xA003, 0xA005})
 
 
-def kept_exif(image: Image) -> bytes | None:
-    """Returns the EXIF block for a picture made from this one, or None.
+def retained_exif(image: Image) -> bytes | None:
+    """Returns the EXIF data for a result made from this image; None if it has none.
 
-    The new block says that the picture is upright. The thumbnail (it shows the
-    old picture), the maker's note and all that describes the old file's pixels
-    are left out; the place (GPS) is in it.
+    The data declare an upright orientation and include the location (GPS). The
+    thumbnail, the maker's note and all tags about the old file's pixels are excluded.
 
     Args:
-        image: An opened Pillow picture; it need not be decoded.
+        image: An opened Pillow image; it need not be decoded.
 
     Raises:
-        Exception: Whatever Pillow raises on a damaged block.
+        Exception: Any exception of Pillow for a damaged block.
     """
     given = image.getexif()
     kept = {tag: value for tag, value in given.items() if tag in _KEPT}
@@ -140,17 +142,17 @@ def _without(ifd: dict[int, Any], tags: frozenset[int]) -> dict[int, Any]:
 
 
 _CREATION_DATE = slice(24, 36)  # ICC.1:2022, section 7.2, table 17
-_FIXED_DATE = b"\x07\xd0\0\x01\0\x01\0\0\0\0\0\0"  # the beginning of the year 2000
+_FIXED_DATE = b"\x07\xd0\0\x01\0\x01\0\0\0\0\0\0"  # the start of the year 2000
 
 
 def convert_to_srgb(color: Image, profile: bytes) -> Image:
-    """Returns a picture's colors as sRGB, in mode RGB.
+    """Returns an image converted to sRGB, in mode RGB.
 
-    White stays white and black black (relative colorimetric with black point
-    compensation), as editors of photographs do it.
+    White and black are preserved (relative colorimetric intent with black point
+    compensation), as in photo editors.
 
     Args:
-        color: Mode L, RGB or CMYK; one that fits the profile.
+        color: Image in the mode L, RGB or CMYK that fits the profile.
         profile: An ICC profile.
 
     Raises:
@@ -165,7 +167,7 @@ def convert_to_srgb(color: Image, profile: bytes) -> Image:
         outputMode="RGB",
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    assert converted is not None  # it is where inPlace is not asked for
+    assert converted is not None  # the result is an image unless inPlace is set
     converted.info.pop("icc_profile", None)
     return converted
 
@@ -179,17 +181,17 @@ def srgb_profile() -> bytes:
 
 
 class Picture(NamedTuple):
-    """A decoded picture, upright and in sRGB.
+    """A decoded image, upright and in sRGB.
 
     Attributes:
-        rgb_u8: Its colors, not yet mixed with any background; white where
-            nothing can be seen of them.
-        alpha_u8: Its opacity, 255 where it is opaque; None where it is everywhere.
-        exif: The EXIF block for pictures made from it, see `kept_exif`.
-        icc_profile: That of sRGB if the file named its colors, else None.
-        mode: Pillow's mode of the file, as "CMYK".
-        format: Pillow's name of the format, as "TIFF"; "" if it was in memory.
-        notes: What had to be ignored, one line each.
+        rgb_u8: Colors, not composited on a background; white at fully transparent
+            pixels.
+        alpha_u8: Opacity, 255 for opaque pixels; None for an opaque image.
+        exif: EXIF data for results made from it; see `retained_exif`.
+        icc_profile: The profile of sRGB if the file has a color profile, else None.
+        mode: Pillow's mode of the file, for example "CMYK".
+        format: Pillow's name of the format, for example "TIFF"; "" for data in memory.
+        notes: One line for each part of the file that was ignored.
     """
 
     rgb_u8: UInt8[np.ndarray, "h w 3"]
@@ -201,7 +203,7 @@ class Picture(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def on_white(self) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture without transparency, on white paper."""
+        """Returns the colors composited on white."""
         if self.alpha_u8 is None:
             return self.rgb_u8
         height, width = self.alpha_u8.shape
@@ -212,7 +214,7 @@ class Picture(NamedTuple):
         return np.asarray(paper.convert("RGB"))
 
     def without_metadata(self) -> "Picture":
-        """The picture without EXIF block and profile."""
+        """Returns the image without EXIF data and color profile."""
         return self._replace(exif=None, icc_profile=None)
 
 
@@ -222,27 +224,28 @@ def read_picture(
     max_megapixels: float = MAX_MEGAPIXELS,
     min_side_px: int = MIN_SIDE_PX,
 ) -> Picture:
-    """Returns a picture from a file, from encoded data, or as Pillow has it.
+    """Returns an image from a file, from encoded data, or from a Pillow image.
 
-    JPEG, PNG, WebP, TIFF, BMP, PPM, GIF, AVIF (where Pillow reads it) and HEIC (with
-    the extra `heif`), of any mode and depth; of several frames the first, and `notes`
-    say so. The colors are converted to sRGB if a profile says that they are others.
+    Formats are JPEG, PNG, WebP, TIFF, BMP, PPM, GIF, AVIF (if Pillow supports it) and
+    HEIC (with the extra `heif`), of any mode and depth. Only the first of several
+    frames is read, which `notes` mention. Colors are converted to sRGB if the file has
+    another color profile.
 
     Args:
-        source: A path, bytes, an open binary file, or a Pillow picture.
-        max_megapixels: Larger pictures are refused before anything is decoded.
-        min_side_px: Pictures with a shorter side are refused.
+        source: A path, bytes, an open binary file, or a Pillow image.
+        max_megapixels: Largest accepted image in megapixels.
+        min_side_px: Smallest accepted side in px.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: Not a picture, damaged, too small or too large.
-        NotEnoughMemoryError: Its pixels do not fit into free memory.
-        ValueError: `source` is none of these.
+        FileNotFoundError: If there is no such file.
+        ImageError: If it is not an image, is damaged, too small or too large.
+        NotEnoughMemoryError: If its pixels do not fit into free memory.
+        ValueError: If `source` is none of these.
     """
     if isinstance(source, Image):
         return _read(source, "the picture")
     with warnings.catch_warnings():
-        # Pillow's own remarks on odd files; what matters of them is in `notes`.
+        # Hides Pillow's warnings about unusual files; `notes` has the important ones.
         warnings.simplefilter("ignore")
         with open_image(
             source, max_megapixels=max_megapixels, min_side_px=min_side_px
@@ -250,13 +253,47 @@ def read_picture(
             return _read(image, source_name(source))
 
 
-def other_frames(source: Encoded) -> str:
-    """Returns what to say of frames and pages that nothing is made of, or "".
-
-    Only headers are read. Complements `load_rgb`, which returns no notes.
+def load_rgb(
+    source: Encoded | Image,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    min_side_px: int = MIN_SIDE_PX,
+) -> Image:
+    """Returns a decoded Pillow image in mode RGB, upright and opaque.
 
     Args:
-        source: A path, bytes, or an open binary file; "" if it is no picture.
+        source: A path, bytes, an open binary file or a Pillow image.
+        max_megapixels: Largest accepted image in megapixels.
+        min_side_px: Smallest accepted side in px.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImageError: If it is not an image, is damaged, too small or too large.
+        NotEnoughMemoryError: If its pixels do not fit into free memory.
+        ValueError: If `source` is none of these.
+    """
+    if isinstance(source, Image):
+        return _decoded(source, "the picture")
+    # Leaving `with` closes the file; the decoded pixels remain.
+    with open_image(
+        source, max_megapixels=max_megapixels, min_side_px=min_side_px
+    ) as image:
+        return _decoded(image, source_name(source))
+
+
+def _decoded(image: Image, name: str) -> Image:
+    with decoding(image, name):
+        return upright_rgb(image)
+
+
+def other_frames(source: Encoded) -> str:
+    """Returns a note about unused frames or pages of a file; "" if there are none.
+
+    Only headers are read. The note complements `load_rgb`, which returns none.
+
+    Args:
+        source: A path, bytes, or an open binary file; files that are not images have no
+            note.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -272,11 +309,11 @@ def other_frames(source: Encoded) -> str:
 def _read(image: Image, name: str) -> Picture:
     notes: list[str] = []
     with decoding(image, name):
-        exif = _exif(image, notes)  # Pillow changes a TIFF file's in decoding
+        exif = _exif(image, notes)  # Pillow changes the mode of a TIFF file in decoding
         if others := note_of_others(image):
             notes.append(others)
         image.load()
-        orientation = exif_orientation(image)  # after it, see pixels.upright_rgb
+        orientation = exif_orientation(image)  # after it, see `upright_rgb`
         color, alpha = color_and_alpha(image)
         profile = image.info.get("icc_profile")
         rgb, profile = _srgb(color, profile, notes)
@@ -297,7 +334,7 @@ def _read(image: Image, name: str) -> Picture:
 
 def _exif(image: Image, notes: list[str]) -> bytes | None:
     try:
-        return kept_exif(image)
+        return retained_exif(image)
     except MemoryError:
         raise
     except Exception as error:  # a broken EXIF block does not spoil the pixels
@@ -308,12 +345,14 @@ def _exif(image: Image, notes: list[str]) -> bytes | None:
 def _srgb(
     color: Image, profile: bytes | None, notes: list[str]
 ) -> tuple[Image, bytes | None]:
-    """The colors as sRGB, and sRGB's profile if the file had a usable one."""
+    """Returns the colors as sRGB, and sRGB's profile if the file had a valid one."""
     if profile:
         try:
             return convert_to_srgb(color, profile), srgb_profile()
         except MemoryError:
             raise
-        except Exception as error:  # a broken profile does not spoil the pixels
+        except (
+            Exception
+        ) as error:  # the pixels are valid even if the profile is damaged
             notes.append(f"the color profile is ignored: {one_line(error)}")
     return color.convert("RGB"), None

@@ -1,8 +1,8 @@
-"""TIFF files of layouts that Pillow does not read, or reads wrongly, by tifffile.
+"""Reading TIFF files whose layout Pillow does not read or misreads, by tifffile.
 
-Those are samples of floats or of signed or 32-bit integers, planes of more than 8 bits
-without compression, gray of more than 8 bits whose 0 is white, and more channels than
-Pillow has modes for (TIFF 6.0, sections 3, 7, 8, 14 and 18).
+These are files with float, signed or 32-bit integer samples, with uncompressed planes
+of more than 8 bits, with gray of more than 8 bits whose 0 is white, and with more
+channels than Pillow has modes for (TIFF 6.0, sections 3, 7, 8, 14 and 18).
 """
 
 import contextlib
@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image as PillowImage
 from PIL import ImageFile
 from PIL.Image import Image
-
-from styleflax.images.pixels import samples_as_u8
 
 BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _SAMPLE_FORMAT = 258, 259, 262, 284, 339
@@ -27,16 +26,18 @@ _UNCOMPRESSED, _SEPARATE = 1, 2
 _UNSIGNED = 1
 _WHITE_IS_0, _BLACK_IS_0, _RGB, _SEPARATED = 0, 1, 2, 5
 _COLORS = {_WHITE_IS_0: 1, _BLACK_IS_0: 1, _RGB: 3, _SEPARATED: 4}
-"""Channels of color by how they are meant."""
+"""Number of color channels by photometric interpretation."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MAX_RATIO = 1100
-"""Deflate never makes more of a byte."""
+"""Largest number of bytes that Deflate can decode from one byte."""
 _MAX_TILE_PX = 2**22
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_SHARE_IN_RANGE = 0.99
+"""Floats count as being in [0, 1] if this share of them is."""
 
 
 class UnreadLayoutError(ValueError):
-    """A layout that is not read; the message says which, and what to do."""
+    """Raised for an unsupported layout; the message says what to do."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -49,33 +50,33 @@ def is_raw(tags: Any) -> bool:
     """Returns whether tags are those of a camera's raw file, or of its preview.
 
     Args:
-        tags: Values by number, of the first picture.
+        tags: Values of tags of the first image, by number.
     """
     is_preview = bool(tags.get(_NEW_SUBFILE_TYPE, 0) & 1) and _SUB_IFDS in tags
     return _DNG_VERSION in tags or is_preview
 
 
 def is_misread(image: Any) -> bool:
-    """Returns whether Pillow would read an opened TIFF file wrongly."""
+    """Returns whether Pillow would misread an opened TIFF file."""
     tags = image.tag_v2
     is_deep = max(tags.get(_BITS, (1,))) > 8
     is_plain = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
     is_packed = tags.get(_COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
-    # As runs of pixels; swapped twice; as a negative.
+    # Pillow reads these as interleaved pixels, with bytes swapped twice, or inverted.
     in_planes = is_deep and tags.get(_PLANAR) == _SEPARATE and not is_packed
     swapped = tags.prefix == b"MM" and is_packed and not is_plain
     return in_planes or swapped or (is_deep and tags.get(_PHOTOMETRIC) == _WHITE_IS_0)
 
 
 class SampledTiff(ImageFile.StubImageFile):
-    """A TIFF file that tifffile decodes when it is loaded.
+    """A Pillow image of a TIFF file that tifffile decodes on loading.
 
     Args:
         source: The file or its bytes.
 
     Raises:
-        UnreadLayoutError: Its layout is not read.
-        Exception: Whatever tifffile raises on a damaged file.
+        UnreadLayoutError: If the layout is not supported.
+        Exception: Any exception of tifffile for a damaged file.
     """
 
     format = "TIFF"
@@ -96,7 +97,7 @@ class SampledTiff(ImageFile.StubImageFile):
         return self
 
     def load(self, _: object = None) -> Any:
-        """Decodes the picture, and becomes it."""
+        """Decodes the file, and turns this object into the decoded image."""
         with _first_page(self._source) as page:
             try:
                 values = page.asarray()
@@ -120,7 +121,7 @@ class SampledTiff(ImageFile.StubImageFile):
 def _first_page(source: Path | bytes) -> Iterator[Any]:
     import tifffile  # noqa: PLC0415  (of rare use)
 
-    # Its remarks on odd files would stand between the messages of commands.
+    # Its warnings about unusual files would appear between the messages of commands.
     log = logging.getLogger("tifffile")
     before, log.disabled = log.disabled, True
     try:
@@ -145,10 +146,10 @@ def _check_layout(page: Any) -> None:
 
 
 def _check_claims(page: Any, num_bytes: int) -> None:
-    """Refuses a file that says that it holds more than it can.
+    """Refuses a file whose declared size exceeds what its bytes can contain.
 
     Raises:
-        ValueError: If it does.
+        ValueError: If the declared size is impossible.
     """
     area = page.imagewidth * page.imagelength
     window = page.tilewidth * page.tilelength if page.is_tiled else 0
@@ -165,7 +166,7 @@ def _missing_codec(page: Any) -> str:
 
 
 def _picture(page: Any, values: np.ndarray) -> Image:
-    """Samples in any layout and of any type as a Pillow picture of 8 bits."""
+    """Returns samples of any layout and type as a Pillow image of 8 bits."""
     height, width, channels = page.imagelength, page.imagewidth, page.samplesperpixel
     if page.planarconfig == _SEPARATE and channels > 1:
         samples = np.moveaxis(values.reshape(channels, height, width), 0, -1)
@@ -198,7 +199,41 @@ def _num_bytes(source: Path | bytes) -> int:
 
 
 def _as_share(alpha: np.ndarray) -> np.ndarray:
-    """Opacity in [0, 1] as float32."""
+    """Returns opacity as float32 in [0, 1]."""
     if alpha.dtype.kind == "f":
         return np.clip(np.nan_to_num(alpha), 0, 1).astype(np.float32)
     return np.clip(alpha / np.iinfo(alpha.dtype).max, 0, 1).astype(np.float32)
+
+
+def samples_as_u8(samples: np.ndarray) -> UInt8[np.ndarray, "*shape"]:
+    """Returns samples of any number type as 8 bits, all scaled equally.
+
+    Args:
+        samples: Samples of any shape. Integers of 8 bits are unchanged, those of 16
+            bits are divided by 257. Floats are interpreted as [0, 1] and clipped if
+            99 % of them are at most 1, else as [0, 255]. If samples are below 0, or
+            above 16 bits or 255, all are stretched from the least to the greatest.
+    """
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype.kind in "ui":
+        return _deep_as_u8(samples)
+    values = np.nan_to_num(samples.astype(np.float64))
+    if values.min() >= 0 and np.quantile(values, _SHARE_IN_RANGE) <= 1:
+        return np.rint(np.minimum(values, 1) * 255).astype(np.uint8)
+    if values.min() < 0 or values.max() > 255:
+        return _stretched(values)
+    return np.rint(values).astype(np.uint8)
+
+
+def _deep_as_u8(samples: np.ndarray) -> np.ndarray:
+    """Returns integers of 16 bits scaled to 8; larger values are stretched."""
+    values = samples.astype(np.float64)
+    if values.min() < 0 or values.max() > 65535:
+        return _stretched(values)
+    return np.rint(values / 257.0).astype(np.uint8)  # 65535 = 255 * 257
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return np.rint((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)

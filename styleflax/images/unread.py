@@ -1,4 +1,4 @@
-"""Files that people take for pictures and that are not read: by name, with advice."""
+"""Unsupported kinds of files that users may give as images, with advice for each."""
 
 import os
 from typing import NamedTuple
@@ -17,18 +17,18 @@ VIDEO_SUFFIXES = frozenset(
 
 
 class Unread(NamedTuple):
-    """A kind of file.
+    """An unsupported kind of file.
 
     Attributes:
-        kind: With its article, as "a Photoshop file".
-        advice: What to do instead; begins with a verb.
+        kind: The kind with its article, for example "a Photoshop file".
+        advice: Advice that begins with a verb.
     """
 
     kind: str
     advice: str
 
     def in_words(self) -> str:
-        """The kind and the advice in one line."""
+        """Returns the kind and the advice in one line."""
         return f"{self.kind}: {self.advice}"
 
 
@@ -114,21 +114,21 @@ _BEGINNINGS: tuple[tuple[bytes, Unread], ...] = (
     (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
     (b"Rar!", _ARCHIVE),
 )
-# Major brands of ISO/IEC 14496-12 files and of QuickTime's.
+# Major brands of files of ISO/IEC 14496-12 and of QuickTime.
 _VIDEO_BRANDS = (b"iso", b"mp4", b"M4V", b"qt", b"3g", b"avc1", b"dash", b"MSNV")
-# Of safetensors files, whose first eight bytes are the size of a JSON header.
+# In safetensors files, the first eight bytes are the size of a JSON header.
 _MAX_HEADER_BYTES = 100_000_000
 RAW_FILE = _RAW
-"""For files that only their tags tell from TIFF."""
+"""The kind of raw files that only tags distinguish from TIFF files."""
 
 
 def unread_by_name(name: str) -> Unread | None:
-    """Returns what a file's suffix says that it is, if that is not read."""
+    """Returns the kind of a file by its suffix; None if it may be an image."""
     return _SUFFIXES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122
 
 
 def unread_by_content(head: bytes) -> Unread | None:
-    """Returns what a file is that begins so, if it is known and not read.
+    """Returns the kind of a file by its first bytes; None if it may be an image.
 
     Args:
         head: The first `HEAD_BYTES`, or all of a shorter file.

@@ -11,17 +11,14 @@ if TYPE_CHECKING:
         Plan,
         make_plan,
     )
-    from styleflax.inference.model import Model, build_model
     from styleflax.inference.stylizer import Stylizer
     from styleflax.inference.video.stylizer import schedule_weights
 
 __all__ = [
     "ControlArguments",
-    "Model",
     "Plan",
     "Stylized",
     "Stylizer",
-    "build_model",
     "make_plan",
     "schedule_weights",
 ]
@@ -30,11 +27,9 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ControlArguments": "controls",
-        "Model": "model",
         "Plan": "controls",
         "Stylized": "contents",
         "Stylizer": "stylizer",
-        "build_model": "model",
         "make_plan": "controls",
         "schedule_weights": "video.stylizer",
     },

@@ -14,13 +14,18 @@ from jaxtyping import Float, Shaped
 from PIL import Image as PillowImage
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.images.pixels import row_bands, to_u8
-from styleflax.inference.contents import Content, StylePixels, as_floats
+from styleflax.images.files import row_bands, to_u8
+from styleflax.inference.contents import Content, StylePixels, ensure_float
 from styleflax.inference.controls import Plan
-from styleflax.inference.masks.layout import LaidMasks, PixelMasks, lay_masks
+from styleflax.inference.masks.layout import (
+    WHOLE,
+    PixelMasks,
+    RegionMasks,
+    make_region_masks,
+)
 from styleflax.methods.base import Controls, Style
-from styleflax.methods.finishing import mixed_palette, palettes_alone
 from styleflax.ops import color, color_match
+from styleflax.ops.color_match import mixed_palette, palettes_alone
 
 
 class ColorMoments(NamedTuple):
@@ -112,7 +117,7 @@ _LAB_EPS = 1e-2  # as in `ops.color.match_lab`
 def color_style(
     style: AnyStyle,
     content: Shaped[np.ndarray, "h w 3"],
-    masks: LaidMasks | None,
+    masks: RegionMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
     """A style in the colors of the content where the style goes, if it has pixels.
@@ -131,7 +136,7 @@ def color_style(
         if masks is not None:
             regions = masks[: len(shares), first:last]
             weights = np.tensordot(shares, regions, 1)
-        wanted = wanted.plus(as_floats(content[first:last]), weights)
+        wanted = wanted.plus(ensure_float(content[first:last]), weights)
     own = ColorMoments().plus(style.image, style.mask)
     moved = (style.image - own.mean) @ coral_transform(own, wanted) + wanted.mean
     return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
@@ -152,7 +157,7 @@ class ColorStatistics(NamedTuple):
 def finish(
     stylized: Float[np.ndarray, "h w 3"],
     content: Content,
-    masks: LaidMasks | None,
+    masks: RegionMasks | None,
     plan: Plan,
     smooth: Callable[[ColorStatistics], ColorStatistics] | None = None,
 ) -> Float[np.ndarray, "th tw 3"]:
@@ -162,7 +167,7 @@ def finish(
         stylized: RGB in [0, 1] at the size of `content.image`; overwritten if it can
             be written and has its final size.
         content: The photo or frame that it was made of.
-        masks: Laid over `content.target`, see `lay_over_target`.
+        masks: Laid over `content.target`, see `target_region_masks`.
         plan: The controls of the result.
         smooth: Statistics -> statistics, for a video with `color="lab"`.
 
@@ -172,8 +177,8 @@ def finish(
     target = content.target
     height, width = target.shape[:2]
     resized = stylized.shape != target.shape
-    has_kept = masks is not None and masks.has_kept
-    if not resized and not has_kept and plan.color not in {"luminance", "lab"}:
+    has_rest = masks is not None and masks.has_rest
+    if not (resized or has_rest or plan.takes_colors):
         return stylized
     rows = _rows_of(stylized)
     if resized:
@@ -186,39 +191,39 @@ def finish(
     in_place = not resized and stylized.flags.writeable
     finished = stylized if in_place else np.empty(target.shape, np.float32)
     for first, last in row_bands(height, width):
-        made, colors = rows(first, last), as_floats(target[first:last])
+        made, colors = rows(first, last), ensure_float(target[first:last])
         if plan.color == "luminance":
             made = map_pixels(keep_luminance, made, colors)
         elif lab:
             made = _moved(made, lab, masks, first)
-        if masks is not None and has_kept:
+        if masks is not None and has_rest:
             kept = masks[:, first:last][-1][..., None]
             made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
         finished[first:last] = made
     return finished
 
 
-def lay_over_target(
-    masks: LaidMasks | None,
+def target_region_masks(
+    masks: RegionMasks | None,
     content: Content,
     plan: Plan,
     *,
     cached_bands: int | None = 2,
-) -> LaidMasks | None:
+) -> RegionMasks | None:
     """Returns masks at the size of `content.target`.
 
     Args:
         masks: The masks at the size of `content.image`.
         content: A photo.
         plan: The controls that the masks belong to.
-        cached_bands: See `LaidMasks`.
+        cached_bands: Number of cached bands of rows; None for all.
     """
     height, width = content.target.shape[:2]
-    if content.image.shape == content.target.shape:
+    if not content.is_resized:
         return masks
     scale = height / content.image.shape[0]
-    return lay_masks(
-        plan.masking,
+    return make_region_masks(
+        plan.mask_set,
         height,
         width,
         content.alpha,
@@ -228,17 +233,17 @@ def lay_over_target(
 
 
 def _with_detail(
-    rows: Rows, content: Content, masks: LaidMasks | None, plan: Plan
+    rows: Rows, content: Content, masks: RegionMasks | None, plan: Plan
 ) -> Rows:
     """Rows with what the photo lost when it was resized, where detail comes back."""
     shares = plan.detail_shares(1 if masks is None else masks.shape[0])
     if shares is None:
         return rows
     target = content.target
-    small = _resizer(as_floats(content.image), *target.shape[:2])
+    small = _resizer(ensure_float(content.image), *target.shape[:2])
 
     def detailed(first: int, last: int) -> np.ndarray:
-        lost = as_floats(target[first:last]) - small(first, last)
+        lost = ensure_float(target[first:last]) - small(first, last)
         share: np.ndarray = shares
         if masks is not None:
             share = np.tensordot(shares, masks[:, first:last], 1)[..., None]
@@ -256,13 +261,13 @@ class _Shift(NamedTuple):
 
 
 def _lab_statistics(
-    rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: LaidMasks | None
+    rows: Rows, target: Shaped[np.ndarray, "h w 3"], masks: RegionMasks | None
 ) -> ColorStatistics:
     """Returns the moments of the result and of its target in every region."""
     num_regions = 1 if masks is None else masks.shape[0]
     moments = [[ColorMoments()] * num_regions, [ColorMoments()] * num_regions]
     for first, last in row_bands(*target.shape[:2]):
-        colors = rows(first, last), as_floats(target[first:last])
+        colors = rows(first, last), ensure_float(target[first:last])
         regions = [None] if masks is None else masks[:, first:last]
         for which, picture in enumerate(colors):
             lab = map_pixels(rgb_to_lab, picture)
@@ -283,7 +288,7 @@ def _lab_shifts(statistics: ColorStatistics) -> list[_Shift]:
 
 
 def _moved(
-    made: np.ndarray, lab: list[_Shift], masks: LaidMasks | None, first: int
+    made: np.ndarray, lab: list[_Shift], masks: RegionMasks | None, first: int
 ) -> np.ndarray:
     """Rows from `first` on, each region by its shift."""
     colors, total = map_pixels(rgb_to_lab, made), np.zeros_like(made)
@@ -355,6 +360,27 @@ def match_by_bands(
             total += change if mask is None else mask[..., None] * change
         total = np.clip(total, 0.0, 1.0)
         out[first:last] = to_u8(total) if out.dtype == np.uint8 else total
+
+
+def match_again(
+    picture: Float[np.ndarray, "h w 3"],
+    styles: Sequence[Style],
+    plan: Plan,
+    masks: RegionMasks | None,
+) -> None:
+    """Applies the color step again, in place, since refinement undoes it.
+
+    Args:
+        picture: RGB in [0, 1], of the size of `masks`.
+        styles: With palettes.
+        plan: The controls of the picture.
+        masks: Masks at its size; None for one region.
+    """
+    laid = WHOLE if masks is None else masks
+    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
+    if controls.color_match is not None:
+        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
+        match_by_bands(picture, picture, styles, controls, at_pixels)
 
 
 def _each(masks: np.ndarray | None) -> Iterator[np.ndarray | None]:

@@ -19,8 +19,14 @@ from styleflax.images.decoding import (
     is_encoded,
     path_or_bytes,
 )
-from styleflax.images.files import as_float_image, resize_short_side, save_image
-from styleflax.images.pixels import row_bands, to_float, to_u8
+from styleflax.images.files import (
+    as_float_image,
+    resize_short_side,
+    row_bands,
+    save_image,
+    to_float,
+    to_u8,
+)
 from styleflax.images.read import Picture as PictureFile
 from styleflax.images.read import read_picture
 
@@ -58,6 +64,11 @@ class Content(NamedTuple):
     target: Shaped[np.ndarray, "th tw 3"]
     alpha: Shaped[np.ndarray, "ah aw"] | None
 
+    @property
+    def is_resized(self) -> bool:
+        """Whether the result has another size than it is stylized at."""
+        return self.image.shape != self.target.shape
+
 
 @dataclasses.dataclass(frozen=True)
 class StylePixels:
@@ -94,7 +105,7 @@ def load_contents(
     Raises:
         ValueError: If a picture cannot be used, the batch is empty, or its pictures
             are of several sizes.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     if isinstance(content, jax.Array):
         content = np.asarray(content)
@@ -123,7 +134,7 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
 
     Raises:
         ValueError: If it cannot be used.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     if isinstance(picture, PillowImage.Image) or is_encoded(picture):
         read = read_picture(picture)
@@ -148,7 +159,7 @@ def load_pixels(picture: Picture) -> Shaped[np.ndarray, "h w 3"]:
     return pixels
 
 
-def as_floats(pixels: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+def ensure_float(pixels: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """Pixels that are of 8 bits, or not, as RGB in [0, 1]."""
     return to_float(pixels) if pixels.dtype == np.uint8 else pixels
 
@@ -222,7 +233,7 @@ def rounded(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
 
 T = TypeVar("T")
 Named = tuple[T, np.ndarray]
-"""A picture with whatever tells whose it is."""
+"""An image with a value that identifies it."""
 WAITING = 4
 """Times the size of a batch: as many pictures wait for others of their size."""
 

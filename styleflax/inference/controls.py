@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax.images.decoding import MIN_SIDE_PX
-from styleflax.inference.masks.read import Mask, Masking, check_masks, check_style_masks
+from styleflax.inference.masks.read import Mask, MaskSet, check_masks, check_style_masks
 from styleflax.methods.base import Controls
 
 ColorMode = Literal["style", "coral", "luminance", "lab"]
@@ -67,7 +67,7 @@ class ControlArguments(TypedDict, total=False):
     alpha: float
     exaggerate: float | None
     weights: Shares | None
-    masks: Mask | Sequence[Mask] | Masking | None
+    masks: Mask | Sequence[Mask] | MaskSet | None
     region_styles: Sequence[int | Shares] | None
     region_alphas: Sequence[float] | None
     feather: float
@@ -88,7 +88,7 @@ class Plan(NamedTuple):
     Attributes:
         strengths: Strengths of every region; one where there are no masks.
         shares: Shares of every style in every region; rows sum to 1.
-        masking: The regions, or None for the whole picture.
+        mask_set: The regions, or None for the whole picture.
         color: Whose colors the result has.
         size: Short side to which contents are resized, or None.
         restore_size: Whether results get the contents' own size.
@@ -102,7 +102,7 @@ class Plan(NamedTuple):
 
     strengths: tuple[float, ...]
     shares: tuple[tuple[float, ...], ...]
-    masking: Masking | None
+    mask_set: MaskSet | None
     color: ColorMode
     size: int | None
     restore_size: bool
@@ -113,23 +113,28 @@ class Plan(NamedTuple):
     detail: float | None
     refine: int = 0
 
-    def asked(self) -> set[str]:
-        """Names of the controls that are used; see `Method.controls`."""
+    def used_controls(self) -> set[str]:
+        """Returns the names of the controls that are used; see `Method.controls`."""
         used = {
             "strength": any(strength != 1.0 for strength in self.strengths),
             "weights": len(self.shares[0]) > 1,
-            "masks": self.masking is not None,
+            "masks": self.mask_set is not None,
             "style_masks": any(mask is not None for mask in self.style_masks),
             "color_match": bool(self.color_match),
             "detail": bool(self.detail),
         }
         return {name for name, is_used in used.items() if is_used} | self.extras.keys()
 
+    @property
+    def takes_colors(self) -> bool:
+        """Whether results take colors of their photo once they are made."""
+        return self.color in {"luminance", "lab"}
+
     def completed(self, defaults: Mapping[str, float]) -> Self:
-        """The plan with a model's own values where none are asked for."""
+        """Returns the plan with a model's default values for controls that are None."""
         color_match, detail = (
-            defaults.get(name, 0.0) if asked is None else asked
-            for name, asked in (
+            defaults.get(name, 0.0) if value is None else value
+            for name, value in (
                 ("color_match", self.color_match),
                 ("detail", self.detail),
             )
@@ -184,7 +189,7 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     alpha: float = 1.0,
     exaggerate: float | None = None,
     weights: Shares | None = None,
-    masks: Mask | Sequence[Mask] | Masking | None = None,
+    masks: Mask | Sequence[Mask] | MaskSet | None = None,
     region_styles: Sequence[int | Shares] | None = None,
     region_alphas: Sequence[float] | None = None,
     feather: float = 0.0,
@@ -201,7 +206,7 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     """The plan for these `ControlArguments` and as many styles.
 
     Raises:
-        ValueError: Naming the argument, what was given and what is allowed.
+        ValueError: If an argument is out of range or does not fit the others.
         FileNotFoundError: If the file of a mask is missing.
     """
     check_alpha(alpha)
@@ -210,13 +215,13 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
         if side is not None:
             check_size(side, name)
     _check_color(color, color_match, detail)
-    masking = None if masks is None else check_masks(masks, feather)
-    if masking is None and (region_styles is not None or region_alphas is not None):
+    mask_set = None if masks is None else check_masks(masks, feather)
+    if mask_set is None and (region_styles is not None or region_alphas is not None):
         raise ValueError("region_styles and region_alphas require masks")
-    if masking is None:
+    if mask_set is None:
         shares = [check_weights(weights, num_styles)]
     else:
-        shares = region_shares(num_styles, masking.names, weights, region_styles)
+        shares = region_shares(num_styles, mask_set.names, weights, region_styles)
     style_parts: tuple[np.ndarray | None, ...] = (None,) * num_styles
     if style_masks is not None:
         style_parts = check_style_masks(style_masks, num_styles)
@@ -224,7 +229,7 @@ def make_plan(  # noqa: PLR0913  (a user's keyword arguments)
     return Plan(
         tuple(factor * a for a in region_alphas_of(len(shares), region_alphas)),
         tuple(tuple(row) for row in shares),
-        masking,
+        mask_set,
         color,
         size,
         restore_size,
@@ -272,7 +277,7 @@ def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[
     """The shares of styles, scaled to sum to 1; equal by default.
 
     Raises:
-        ValueError: Naming the weights and what they must be.
+        ValueError: If the weights have a wrong shape, or are negative or all 0.
     """
     if not num_styles:
         raise ValueError("style must have at least one style, got none")
@@ -294,7 +299,7 @@ def check_alpha(alpha: float, name: str = "alpha") -> None:
     """Refuses a strength outside [0, 1], NaN included.
 
     Raises:
-        ValueError: Naming the argument and the value.
+        ValueError: If a value is out of range; the error names the argument.
     """
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"{name} must be in [0, 1], got {alpha}")
@@ -314,7 +319,7 @@ def check_size(size: int, name: str = "size") -> None:
     """Refuses a short side that is too small to encode.
 
     Raises:
-        ValueError: Naming the argument and the value.
+        ValueError: If a value is out of range; the error names the argument.
     """
     if size < MIN_SIDE_PX:
         raise ValueError(f"{name} must be at least {MIN_SIDE_PX} px, got {size}")

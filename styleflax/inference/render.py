@@ -15,10 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.inference.contents import Content, as_floats
+from styleflax.inference.contents import Content, ensure_float
 from styleflax.inference.controls import Plan
-from styleflax.inference.masks.layout import WHOLE, LaidMasks
-from styleflax.inference.model import Model, notable_cost
+from styleflax.inference.masks.layout import WHOLE, RegionMasks
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.inference.tiles.windows import (
     TILE_PX,
@@ -26,7 +25,7 @@ from styleflax.inference.tiles.windows import (
     count_windows,
     smallest_tile,
 )
-from styleflax.memory import NotEnoughMemoryError, explained_memory
+from styleflax.memory import NotEnoughMemoryError, explain_memory_errors
 from styleflax.methods.base import (
     Controls,
     Method,
@@ -36,6 +35,7 @@ from styleflax.methods.base import (
     encode_painting,
     stylize,
 )
+from styleflax.methods.model import Model, notable_cost
 from styleflax.parallel import RowSplit, devices_for, map_rows
 from styleflax.types import Image, Params
 
@@ -253,7 +253,7 @@ class Renderer:
     """One model's programs, and which of them serves which picture.
 
     Attributes:
-        programs: See `Programs`.
+        programs: Compiled programs of the model.
         announce: Told what takes long, before it begins.
         on_window: Called with the number of windows done, and of all.
 
@@ -293,14 +293,14 @@ class Renderer:
         contents: Sequence[Content],
         styles: Sequence[Style],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
     ) -> list[Float[np.ndarray, "h w 3"]]:
         """The contents in the styles, RGB in [0, 1].
 
         Args:
             contents: Contents of one size.
             styles: As the method encoded them.
-            plan: What was asked for.
+            plan: The controls.
             masks: Masks at the size of the contents; None for all of them.
 
         Raises:
@@ -312,7 +312,7 @@ class Renderer:
         while True:
             tile_px = self.sizes.tile_for(len(contents), height, width)
             try:
-                with explained_memory(*self._explain(contents, tile_px)):
+                with explain_memory_errors(*self._explain(contents, tile_px)):
                     if not tile_px:
                         return self._whole(contents, *arguments)
                     return [
@@ -356,11 +356,11 @@ class Renderer:
         contents: Sequence[Content],
         styles: Sequence[Style],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
     ) -> list[Float[np.ndarray, "h w 3"]]:
         height, width, _ = contents[0].image.shape
         controls = plan.controls(WHOLE if masks is None else masks[:, :])
-        images = np.stack([as_floats(content.image) for content in contents])
+        images = np.stack([ensure_float(content.image) for content in contents])
         if self._attends:
             cost = notable_cost(self._model, len(images), height, width, controls)
             if cost is not None:
@@ -376,7 +376,7 @@ class Renderer:
         content: Content,
         styles: Sequence[Style],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
         tile_px: int,
     ) -> Float[np.ndarray, "h w 3"]:
         controls = plan.controls(WHOLE)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
+from styleflax.images.files import to_float
 from styleflax.images.grid import image_grid
-from styleflax.images.pixels import to_float
 from styleflax.methods.base import Batch, Method, Variables, plain_controls, stylize
 from styleflax.types import Image, Params
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from styleflax.images.read import Picture as PictureFile
 from styleflax.inference.color import (
     color_style,
     finish,
-    lay_over_target,
-    match_by_bands,
+    match_again,
+    target_region_masks,
 )
 from styleflax.inference.contents import (
     Content,
@@ -30,18 +29,16 @@ from styleflax.inference.controls import (
     Plan,
     make_plan,
 )
-from styleflax.inference.masks.layout import WHOLE, LaidMasks, PixelMasks
+from styleflax.inference.masks.layout import RegionMasks
 from styleflax.inference.masks.read import Mask
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.render import Renderer
-from styleflax.inference.styles.encode import STYLE_SIZE_PX, KeptStyles, StyleEncoder
+from styleflax.inference.styles.encode import STYLE_SIZE_PX, StyleEncoder, StyleFiles
 from styleflax.inference.styles.file import StyleFile
 from styleflax.memory import refuse_fork
-from styleflax.methods import check_controls
 from styleflax.methods.base import Style
-from styleflax.methods.finishing import has_palette
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.methods.model import Model, build_model, check_controls
+from styleflax.ops.color_match import has_palette
+from styleflax.weights.store import ModelFile, find_model, load_model
 
 if TYPE_CHECKING:
     from styleflax.inference.gatys.refine import Refiner
@@ -64,8 +61,8 @@ class Stylizer:
     Args:
         model: What `build_model` returned.
         devices: Devices to use; by default all of this process.
-        split_rows: See `load`.
-        tile_px: See `load`.
+        split_rows: Whether to split images by rows over devices.
+        tile_px: Side of tiles in px; 0 for none, None to choose it.
         file: The model file, for style files and the defaults of controls; without it,
             both are disabled.
         name: Name of the model in messages and style files.
@@ -90,7 +87,7 @@ class Stylizer:
         self._model = model
         self.num_devices = 1 if split_rows else len(devices)
         self._renderer = Renderer(model, devices, tile_px, split_rows=split_rows)
-        kept, encode = KeptStyles(model, file, name), self._renderer.programs.encode
+        kept, encode = StyleFiles(model, file, name), self._renderer.programs.encode
         self._styles = StyleEncoder(model, kept, encode)
         self._on_step: Callable[[int, int], None] | None = None
         self._defaults = {} if file is None else file.defaults
@@ -159,7 +156,7 @@ class Stylizer:
         Raises:
             ValueError: If `size` or `mask` is given for a style without pixels, the
                 mask is empty, or a style file is damaged or of another model.
-            FileNotFoundError: If a path leads nowhere.
+            FileNotFoundError: If a file is missing.
         """
         return self._styles.encode(style, size, mask)
 
@@ -231,7 +228,7 @@ class Stylizer:
             ValueError: If a control is not in its range or does not fit the styles,
                 the method has no such control, a mask's region is empty, a picture
                 is below 16 px, or a style file is of another model.
-            FileNotFoundError: If a path leads nowhere.
+            FileNotFoundError: If a file is missing.
             NotEnoughMemoryError: If memory does not suffice; says what to do.
             ForkedProcessError: If the process was forked after the first use of JAX.
         """
@@ -245,12 +242,12 @@ class Stylizer:
 
         Args:
             num_styles: Number of styles in each of the calls.
-            controls: See `controls.ControlArguments`.
+            controls: Controls; see `controls.ControlArguments`.
 
         Raises:
-            ValueError: A control is not in its range or does not fit the styles, or the
-                method lacks it.
-            FileNotFoundError: The file of a mask is missing.
+            ValueError: If a control is not in its range or does not fit the styles, or
+                the method lacks it.
+            FileNotFoundError: If the file of a mask is missing.
 
         Example:
             >>> plan = stylizer.plan(1, alpha=0.8)
@@ -276,8 +273,8 @@ class Stylizer:
                 plan.
 
         Raises:
-            ValueError: A style cannot be used, or lacks the pixels that are needed.
-            FileNotFoundError: A path leads nowhere.
+            ValueError: If a style cannot be used, or lacks the pixels that are needed.
+            FileNotFoundError: If a file is missing.
         """
         masks = plan.style_masks if masks is None else masks
         looks, refine = (plan.color, plan.style_size), plan.refine > 0
@@ -301,14 +298,14 @@ class Stylizer:
                 (b, h, w, 3).
 
         Raises:
-            ValueError: A mask's region is empty, or a picture is below 16 px.
-            FileNotFoundError: A path leads nowhere.
-            NotEnoughMemoryError: Memory does not suffice; says what to do.
-            ForkedProcessError: The process was forked after the first use of JAX.
+            ValueError: If a mask's region is empty, or a picture is below 16 px.
+            FileNotFoundError: If a file is missing.
+            NotEnoughMemoryError: If memory does not suffice; says what to do.
+            ForkedProcessError: If the process was forked after the first use of JAX.
         """
         refuse_fork()
         plan = self.complete_plan(plan, styles)
-        with_alpha = plan.masking is not None and plan.masking.need_alpha
+        with_alpha = plan.mask_set is not None and plan.mask_set.need_alpha
         contents, is_batch = load_contents(
             content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
         )
@@ -324,8 +321,8 @@ class Stylizer:
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
         known = {"color_match"} if self._knows_palettes else set()
-        if asked := plan.asked() - known:
-            check_controls(self._model.method, asked)
+        if missing := plan.used_controls() - known:
+            check_controls(self._model.method, missing)
 
     @functools.cached_property
     def _refiner(self) -> "Refiner":
@@ -362,8 +359,8 @@ class Stylizer:
         first = contents[0]
         height, width = first.image.shape[:2]
         masks = None
-        if plan.masking is not None:
-            masks = LaidMasks(plan.masking, height, width, first.alpha)
+        if plan.mask_set is not None:
+            masks = RegionMasks(plan.mask_set, height, width, first.alpha)
         seen = list(styles)
         if plan.color == "coral":
             seen = [
@@ -379,21 +376,9 @@ class Stylizer:
                 for picture, content in zip(made, contents, strict=True)
             ]
             for picture in made:
-                _match_again(picture, encoded, plan, masks)
-        masks = lay_over_target(masks, first, plan)
+                match_again(picture, encoded, plan, masks)
+        if masks is None and not (first.is_resized or plan.takes_colors):
+            return made
+        masks = target_region_masks(masks, first, plan)
         pairs = zip(made, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]
-
-
-def _match_again(
-    picture: Float[np.ndarray, "h w 3"],
-    styles: Sequence[Style],
-    plan: Plan,
-    masks: LaidMasks | None,
-) -> None:
-    """Applies the color step again, in place, since refinement undoes it."""
-    laid = WHOLE if masks is None else masks
-    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
-    if controls.color_match is not None:
-        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
-        match_by_bands(picture, picture, styles, controls, at_pixels)

@@ -30,8 +30,8 @@ from styleflax.methods.features import (
     style_moments,
     weigh_terms,
 )
-from styleflax.methods.finishing import match_pairs
 from styleflax.models.vgg import Decoder, scale_channels
+from styleflax.ops.color_match import match_pairs
 from styleflax.ops.spatial import Extent, area_average, middle_half
 from styleflax.ops.statistics import (
     Moments,

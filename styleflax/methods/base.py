@@ -8,14 +8,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from styleflax.methods.finishing import (
-    add_detail,
-    match_colors,
-    with_palette,
-    without_palettes,
-)
 from styleflax.ops.attention import PartialAttention
-from styleflax.ops.spatial import Extent
+from styleflax.ops.color_match import match_colors, with_palette, without_palettes
+from styleflax.ops.spatial import Extent, add_detail
 from styleflax.ops.statistics import Moments
 from styleflax.types import FeatureMaps, Image, Key, Params
 

@@ -168,7 +168,7 @@ CRITIC_LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 NOT_TRAINED: Losses = MappingProxyType({})
 """Stands for the losses of a method that is not trained: none are built."""
 REPORTED: Mapping[str, float] = MappingProxyType({"style": 0.0})
-"""Computed as a metric whatever the weights are: the ruler for all of them."""
+"""Metric that is computed for all weights of losses, to compare them."""
 
 MakeFeatures = Callable[
     [Variables, Params, Batch, tuple[str, ...]], tuple[FeatureMaps, FeatureMaps]
@@ -334,7 +334,7 @@ def check_loss_names(
         plain: Those among them that take no settings.
 
     Raises:
-        ValueError: Naming the terms that are allowed.
+        ValueError: If a term is unknown; the error lists the allowed ones.
     """
     wrong = sorted(
         str(term)

@@ -97,7 +97,7 @@ class TransformerNet(nn.Module):
                 name=name,
                 **({"border": border} | options),
             )
-            x = self._normalised(name, conv(x), modulate, train=train)
+            x = self._normalized(name, conv(x), modulate, train=train)
             return nn.relu(x) if active else x
 
         x = images.astype(self.dtype)
@@ -132,7 +132,7 @@ class TransformerNet(nn.Module):
     def _normalizes(self, name: str) -> bool:
         return self.norm != "none" and (name != "conv_out" or self.normalize_output)
 
-    def _normalised(
+    def _normalized(
         self, name: str, x: Array, modulate: Modulate | None, *, train: bool
     ) -> Array:
         if not self._normalizes(name):
@@ -166,7 +166,7 @@ def check_choices(net: TransformerNet) -> None:
     """Refuses a network of unknown parts.
 
     Raises:
-        ValueError: Naming the argument, the value and what is allowed.
+        ValueError: If an argument is not allowed.
     """
     choices = {
         "norm": Norm,
@@ -207,9 +207,9 @@ class _Conv(nn.Module):
         kind: `keep`, `halve`, or an `Upsampling`.
         border: `mirror`, `zero`, or `none`, which takes positions away.
         biased: Whether there is a bias.
-        kernel_std: See `TransformerNet`.
-        dtype: See `TransformerNet`.
-        native: See `TransformerNet`.
+        kernel_std: Standard deviation of initial kernels; None for He's.
+        dtype: Compute type.
+        native: Whether to convolve only by XLA's own operations.
     """
 
     features: int

@@ -51,7 +51,7 @@ def attention(
         blocks: Largest number of queries and of keys per block in the chunked path.
 
     Returns:
-        Float32, whatever the type of the inputs.
+        Float32, independent of the type of the inputs.
 
     Raises:
         ValueError: If the path is unknown or a block is not positive.

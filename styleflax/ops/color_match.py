@@ -9,13 +9,16 @@ they have no decomposition, so that they have a gradient wherever pictures are n
 one color, and are easily written in another language.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from styleflax.ops.spatial import area_average, pixel_masks
 from styleflax.ops.statistics import safe_sqrt
+from styleflax.types import Image
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in the luma of NTSC (ITU-R BT.601)."""
@@ -32,6 +35,10 @@ FAINT_VARIANCE = (1 / 255) ** 2
 """A painting's chroma that varies less than a step of 8 bits in some direction counts
 as varying still less. The map needs the deviation, and the root of a small variance
 has lost half of its digits: float32 would turn rounding into colors."""
+
+
+PALETTE = "palette"
+"""Under this name a style has the mean and covariance of its painting's colors."""
 
 
 class ColorMoments(NamedTuple):
@@ -227,6 +234,95 @@ def match_chroma(
     return apply_color_map(image, maps, masks)
 
 
+def match_colors(
+    image: Image,
+    styles: Sequence[Mapping[str, Any]],
+    weights: Float[Array, "r s"],
+    color_match: Float[Array, " r"],
+    masks: Float[Array, "r _ _"],
+) -> Image:
+    """The picture with the chroma of its paintings; see `match_chroma`.
+
+    Args:
+        image: With detail added.
+        styles: With palettes.
+        weights: Share of every style in every region.
+        color_match: Strength in every region.
+        masks: Regions, of any height and width.
+    """
+    palette = mixed_palette(styles, weights)
+    at_pixels = pixel_masks(masks, *image.shape[1:3])
+    return match_chroma(image, palette, color_match, at_pixels)
+
+
+def match_pairs(
+    image: Image, style: Image, strength: Float[Array, ""] | float
+) -> Image:
+    """Images with the chroma of their paintings, for training.
+
+    Args:
+        image: As decoded.
+        style: As many paintings, of any size.
+        strength: 0 to 1; see `color_map`.
+    """
+    moments = color_moments(style)
+    return match_chroma(image, Palette(moments.mean, moments.covariance), strength)
+
+
+def with_palette(
+    style: Mapping[str, Any], inputs: Mapping[str, Array]
+) -> dict[str, Any]:
+    """What a method retains of a painting, and the painting's palette.
+
+    Args:
+        style: As `Method.encode_style` returned it.
+        inputs: What that was given; with a "mask" only that part counts.
+    """
+    image, part = inputs["image"], inputs.get("mask")
+    if part is not None:
+        part = area_average(part, *image.shape[1:3])
+    return {**style, PALETTE: color_palette(image, part)._asdict()}
+
+
+def add_palette(
+    style: Mapping[str, Any], palette: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """A style with the palette that a model file has of it, if it has one."""
+    if palette is None:
+        return style
+    arrays = {name: jnp.asarray(palette[name], jnp.float32) for name in Palette._fields}
+    return {**style, PALETTE: arrays}
+
+
+def without_palettes(styles: Sequence[Any]) -> list[Any]:
+    """What the methods themselves retain of paintings."""
+    return [
+        {k: v for k, v in style.items() if k != PALETTE}
+        if has_palette(style)
+        else style
+        for style in styles
+    ]
+
+
+def palettes_alone(styles: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the color step needs of paintings, of one shape for all methods."""
+    return [{PALETTE: style[PALETTE]} for style in styles]
+
+
+def has_palette(style: Any) -> bool:
+    """Whether the painting's colors are known; style files of version 1 lack them."""
+    return isinstance(style, Mapping) and PALETTE in style
+
+
+def mixed_palette(
+    styles: Sequence[Mapping[str, Any]], weights: Float[Array, "r s"]
+) -> Palette:
+    """The palette of every region; see `mix_palettes`."""
+    palettes = [style[PALETTE] for style in styles]
+    stacked = [jnp.concatenate([p[name] for p in palettes]) for name in Palette._fields]
+    return mix_palettes(Palette(*stacked), weights)
+
+
 def _outer(x: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
     return x[..., :, None] * x[..., None, :]
 
@@ -286,7 +382,7 @@ def _without_faint(
 def _middle_and_radius(
     x: Float[Array, "*n 2 2"],
 ) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
-    """The mean of both eigenvalues, and half of their difference."""
+    """Returns the mean of both eigenvalues and half of their difference."""
     half = (x[..., 0, 0] - x[..., 1, 1]) / 2
     return (x[..., 0, 0] + x[..., 1, 1]) / 2, safe_sqrt(half**2 + x[..., 0, 1] ** 2)
 

@@ -98,7 +98,7 @@ def conv3x3_reflect(
         x: The map, of any height and width from 1 up.
         kernel: The filters (not flipped: a correlation, as everywhere in the field).
         bias: Added to every position.
-        native: See `valid_conv`.
+        native: Whether to use only XLA's own convolution.
     """
     return add_bias(valid_conv(reflect_pad(x), kernel, native=native), bias)
 

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from styleflax.types import Image
+
 
 class Extent(NamedTuple):
     """Number of rows and columns of an array that belong to a picture.
@@ -140,3 +142,37 @@ def _overlap(size: int, cells: int) -> Float[Array, "cells size"]:
     upper = jnp.minimum(edges[1:, None], positions[None, 1:])
     lower = jnp.maximum(edges[:-1, None], positions[None, :-1])
     return jnp.maximum(upper - lower, 0).astype(jnp.float32) / size
+
+
+def pixel_masks(
+    masks: Float[Array, "r _ _"], height: int, width: int
+) -> Float[Array, "r height width"] | None:
+    """Regions at every pixel; None for one region, which is everywhere."""
+    if masks.shape[0] == 1:
+        return None
+    if masks.shape[1:] == (height, width):
+        return masks
+    return area_average(masks, height, width)
+
+
+def add_detail(
+    image: Image,
+    content: Image,
+    reproduction: Image,
+    detail: Float[Array, " r"],
+    masks: Float[Array, "r _ _"],
+) -> Image:
+    """The picture, and shares of what the network loses of the content.
+
+    Args:
+        image: As decoded, of the content's size.
+        content: RGB in [0, 1].
+        reproduction: What the network makes of the content at strength 0.
+        detail: Share in every region.
+        masks: Regions, of any height and width.
+    """
+    lost = content - reproduction
+    at_pixels = pixel_masks(masks, *content.shape[1:3])
+    if at_pixels is None:
+        return image + detail * lost
+    return image + jnp.einsum("r,rhw->hw", detail, at_pixels)[..., None] * lost

@@ -215,7 +215,7 @@ def adain(
         eps: Added to the content's variance.
 
     Returns:
-        Float32 whatever the type of `content`.
+        Float32, independent of the type of `content`.
 
     Example:
         >>> import jax.numpy as jnp

@@ -190,14 +190,14 @@ class Checkpoints:
         )
         if wrong:
             raise CorruptCheckpointError(f"digests differ: {', '.join(wrong[:3])}")
-        # Orbax restores the shapes that were saved, whatever is asked for.
+        # Orbax restores the saved shapes, independent of the requested ones.
         wanted, found = (jax.tree.map(np.shape, t) for t in (template, state))
         if wanted != found:
             raise ValueError(self._describe_other(step))
         return state, notes
 
     def _check_network(self, step: int, template: Any) -> None:
-        """Refuses a step that is intact but holds other leaves than asked for."""
+        """Refuses an intact checkpoint whose leaves differ from the requested ones."""
         arguments = ocp.args.Composite(
             state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()
         )

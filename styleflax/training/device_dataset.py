@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Int, UInt8
 from styleflax.datasets.pipeline import PictureSource, center_crop, checked_range
 from styleflax.images.decoding import ImageError
 from styleflax.images.files import decode_image_u8, resize_short_side
-from styleflax.memory import check_fits, explained_memory
+from styleflax.memory import check_fits, explain_memory_errors
 from styleflax.methods.base import Batch
 
 MAX_ASPECT = 2.0
@@ -28,7 +28,7 @@ _SEED_OFFSETS = {"content": 0, "style": 1_000_003}
 _logger = logging.getLogger(__name__)
 
 
-class HeldPictures(NamedTuple):
+class DeviceImages(NamedTuple):
     """Pictures of one source.
 
     Attributes:
@@ -42,9 +42,9 @@ class HeldPictures(NamedTuple):
     places: Int[np.ndarray, " n"]
 
 
-def hold_pictures(
+def load_device_images(
     source: PictureSource, short_px: int, *, square: bool = False
-) -> HeldPictures:
+) -> DeviceImages:
     """Decodes all pictures of a source, those that are damaged left out.
 
     Args:
@@ -68,7 +68,7 @@ def hold_pictures(
     if not found:
         raise ImageError(f"no picture of {source!r} can be decoded")
     sizes = np.array([image.shape[:2] for image in found])
-    with explained_memory(
+    with explain_memory_errors(
         f"holding {len(found)} pictures of {short_px} px in memory",
         "set --config.data.on_device=false, which reads them from disk",
     ):
@@ -78,7 +78,7 @@ def hold_pictures(
         for image, target in zip(found, padded, strict=True):
             target[: image.shape[0], : image.shape[1]] = image
         on_device = jax.block_until_ready(jax.device_put(padded))
-    return HeldPictures(on_device, sizes, np.array(places))
+    return DeviceImages(on_device, sizes, np.array(places))
 
 
 def _resized(data: bytes, short_px: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -90,7 +90,7 @@ def _resized(data: bytes, short_px: int) -> UInt8[np.ndarray, "h w 3"]:
     return image[middle[0], middle[1]]
 
 
-class HeldPairs:
+class DevicePairs:
     """Batches of content and style crops, as `datasets.pipeline.PairStream` has them.
 
     Args:
@@ -106,8 +106,8 @@ class HeldPairs:
 
     def __init__(
         self,
-        content: HeldPictures,
-        style: HeldPictures,
+        content: DeviceImages,
+        style: DeviceImages,
         *,
         crop_px: int,
         batch_size: int,

@@ -19,9 +19,14 @@ from styleflax.models.vgg import VGG, cut_params, scale_widths
 from styleflax.training.sources import Sources, encoder_batch
 from styleflax.types import Key, Params
 from styleflax.weights.encoder import LoadedEncoder, load_encoder
-from styleflax.weights.model_files import find_model
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, check_params, load_model, save_model
+from styleflax.weights.store import (
+    EncoderSpec,
+    ModelFile,
+    check_params,
+    find_model,
+    load_model,
+    save_model,
+)
 
 FILE_NAME = "encoder.safetensors"
 RANDOM = "random"

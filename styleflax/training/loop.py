@@ -23,7 +23,7 @@ from styleflax.distributed import (
     wait_for_all,
 )
 from styleflax.images.files import save_image
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 from styleflax.methods.base import Method
 from styleflax.parallel import (
     DeviceBatches,
@@ -188,7 +188,7 @@ def _run_phases(run: Run, state: TrainState, stop: Stop) -> TrainState:
         for index, start, end, phase in remaining_phases(run.config.phases, first):
             bar.set_description(f"phase {index + 1}/{len(run.config.phases)}")
             part = f"phases[{index}]"
-            with explained_memory(
+            with explain_memory_errors(
                 f"training on {phase.batch_size} crops of {phase.crop_px} px ({part})",
                 f"lower --config.{part}.batch_size or --config.{part}.crop_px, or set "
                 f"--config.optimizer.accumulate_steps="

@@ -18,8 +18,7 @@ from styleflax.config import (
 from styleflax.files import check_file
 from styleflax.methods import NEW_STYLE
 from styleflax.methods.feed_forward import FEED_FORWARD_LOSSES
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 
 @dataclasses.dataclass(frozen=True)

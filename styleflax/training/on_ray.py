@@ -263,7 +263,7 @@ def _connect(ray: Any, address: str, num_workers: int) -> bool:
     address = address or os.environ.get("RAY_ADDRESS", "")
     options: dict[str, Any] = {"log_to_driver": True}
     if address in ("", "local"):
-        # As many workers as asked for, though there be fewer cores.
+        # The requested number of workers, even with fewer cores.
         cores = max(os.cpu_count() or 1, num_workers)
         options |= {"num_cpus": cores, "include_dashboard": False}
         address = "local"

@@ -126,7 +126,7 @@ def validate(config: Config) -> Config:
     """Returns `config` if every field has an allowed value.
 
     Raises:
-        ValueError: Naming the field, its value and what is allowed.
+        ValueError: If a field has a value that is not allowed.
     """
     fields = flatten(config)
     for name, allowed in CHOICES.items():

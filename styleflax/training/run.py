@@ -21,7 +21,7 @@ from styleflax.distributed import (
     on_all,
     on_first,
 )
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 from styleflax.methods.base import Batch, Method, Variables
 from styleflax.parallel import local_view, replicate
 from styleflax.training.checkpoint import (

@@ -22,11 +22,15 @@ from styleflax.datasets.sources import open_source
 from styleflax.distributed import on_all, on_first
 from styleflax.files import find_cache_dir
 from styleflax.images.decoding import ImageError
+from styleflax.images.files import to_float
 from styleflax.images.listing import RULES
-from styleflax.images.pixels import to_float
 from styleflax.methods.base import Batch, Method
 from styleflax.ops.color_match import color_palette
-from styleflax.training.device_dataset import HeldPairs, HeldPictures, hold_pictures
+from styleflax.training.device_dataset import (
+    DeviceImages,
+    DevicePairs,
+    load_device_images,
+)
 from styleflax.training.workdir import check_pictures, recorded_rules
 
 
@@ -190,7 +194,7 @@ def phase_batches(
     `batches` is called, since there may be room for those of one phase alone.
     """
 
-    def open_stream() -> PairStream | HeldPairs:
+    def open_stream() -> PairStream | DevicePairs:
         return _stream(
             config,
             sources,
@@ -227,19 +231,19 @@ def sample_batch(config: Config, sources: Sources) -> Batch:
 
 
 # By source, which is kept so that no other gets its number, size and form.
-_kept: dict[tuple[int, int, bool], tuple[PictureSource, HeldPictures]] = {}
+_kept: dict[tuple[int, int, bool], tuple[PictureSource, DeviceImages]] = {}
 _MOST_KEPT = 3  # contents and styles of a phase, and styles seen whole
 
 
 def _hold(
     source: PictureSource, short_px: int, *, square: bool = False
-) -> HeldPictures:
+) -> DeviceImages:
     """The pictures of a source, decoded once."""
     key = id(source), short_px, square
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()  # those of an earlier phase
-        _kept[key] = source, hold_pictures(source, short_px, square=square)
+        _kept[key] = source, load_device_images(source, short_px, square=square)
     return _kept[key][1]
 
 
@@ -251,12 +255,12 @@ def _stream(
     batch_size: int | None = None,
     share: tuple[int, int] = (0, 1),
     style_px: int = 0,
-) -> PairStream | HeldPairs:
+) -> PairStream | DevicePairs:
     phase = config.phases[index]
     if config.data.on_device:
         content = _hold(sources[0], phase.resize_px)
         style = _hold(sources[1], style_px or phase.resize_px, square=style_px > 0)
-        return HeldPairs(
+        return DevicePairs(
             content,
             style,
             crop_px=phase.crop_px,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from styleflax.weights.model_files import find_model, packaged_models
+from styleflax.weights.store import find_model, packaged_models
 
 
 class PageModel(NamedTuple):

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 
 from styleflax import methods
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
-from styleflax.weights.model_files import find_model, packaged_models
-from styleflax.weights.store import ModelFile, load_model
+from styleflax.methods.model import Model, build_model
+from styleflax.weights.store import ModelFile, find_model, load_model, packaged_models
 
 _CACHED_MODELS, _CACHED_STYLIZERS = 3, 6
 T = TypeVar("T")

@@ -198,7 +198,7 @@ def _stylize(job: Job, task: Task, models: Models, limits: Limits) -> Result:
 
 def _optimize(job: Job, task: Task, _models: Models, limits: Limits) -> Result:
     # Imported late, because only optimization needs optax.
-    from styleflax.inference.gatys import Watch, optimize_picture  # noqa: PLC0415
+    from styleflax.inference.gatys import RunOptions, optimize_picture  # noqa: PLC0415
 
     options, files, _ = task
     job.at("styles")
@@ -215,8 +215,10 @@ def _optimize(job: Job, task: Task, _models: Models, limits: Limits) -> Result:
     photo = _read_photo(job, files, limits)
     styles = _read_pixels(job, task, limits)
     job.at("optimizing", 0, total)
-    watch = Watch(options.seed, heard=report)
-    result = optimize_picture(photo, styles, settings, watch=watch, **controls)
+    run_options = RunOptions(options.seed, on_progress=report)
+    result = optimize_picture(
+        photo, styles, settings, run_options=run_options, **controls
+    )
     return _write(job, options, photo, rounded(result.picture.array))
 
 

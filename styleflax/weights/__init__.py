@@ -8,9 +8,14 @@ if TYPE_CHECKING:
     from styleflax.weights.encoder import average_models, load_encoder
     from styleflax.weights.fetch import WeightsError
     from styleflax.weights.inventory import list_weights, verify
-    from styleflax.weights.model_files import find_model
-    from styleflax.weights.registry import EncoderSpec
-    from styleflax.weights.store import ModelFile, load_model, model_digest, save_model
+    from styleflax.weights.store import (
+        EncoderSpec,
+        ModelFile,
+        find_model,
+        load_model,
+        model_digest,
+        save_model,
+    )
 
 __all__ = [
     "EncoderSpec",
@@ -29,11 +34,11 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "EncoderSpec": "registry",
+        "EncoderSpec": "store",
         "ModelFile": "store",
         "WeightsError": "fetch",
         "average_models": "encoder",
-        "find_model": "model_files",
+        "find_model": "store",
         "list_weights": "inventory",
         "load_encoder": "encoder",
         "load_model": "store",

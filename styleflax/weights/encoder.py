@@ -9,15 +9,19 @@ import numpy as np
 
 from styleflax.types import Params
 from styleflax.weights.fetch import find_cached
-from styleflax.weights.model_files import (
-    check_weights,
-    fetch_if_remote,
-    packaged_models,
-)
+from styleflax.weights.foreign import check_weights
 from styleflax.weights.packaged import load_packaged_vgg16
 from styleflax.weights.published.mapping import read_part
-from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES, EncoderSpec
-from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params, model_digest
+from styleflax.weights.registry import DOWNLOADS, ENCODER_NAMES
+from styleflax.weights.store import (
+    ENCODER_ONLY,
+    EncoderSpec,
+    ModelFile,
+    check_params,
+    fetch_if_remote,
+    model_digest,
+    packaged_models,
+)
 
 
 class LoadedEncoder(NamedTuple):
@@ -52,11 +56,12 @@ def load_encoder(
         cache_dir: where downloads lie; see `fetch.find_cache_dir`.
 
     Raises:
-        FileNotFoundError: weights are neither a name nor a file, not yet fetched, or
+        FileNotFoundError: If weights are neither a name nor a file, not yet fetched, or
             of an extra that is not installed.
-        ImportError: the file is of Keras, and h5py is not installed.
-        ValueError: the file holds no whole VGG-16 or VGG-19; see `mapping.read_part`.
-        WeightsError: the downloaded file is damaged.
+        ImportError: If the file is of Keras, and h5py is not installed.
+        ValueError: If the file holds no whole VGG-16 or VGG-19; see
+            `mapping.read_part`.
+        WeightsError: If the downloaded file is damaged.
     """
     name = os.fspath(name_or_file)
     if name == "vgg16":

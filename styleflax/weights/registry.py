@@ -10,22 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from styleflax.files import find_url
-from styleflax.models.vgg import Architecture, Convention
-from styleflax.weights.model_files import packaged_models
-
-
-class EncoderSpec(NamedTuple):
-    """Properties of an encoder's parameters that their use requires.
-
-    Attributes:
-        architecture: "vgg16" or "vgg19".
-        convention: what the first convolution wants to see. "torchvision": RGB minus
-            ImageNet's mean over its deviation; "normalised": what the 1x1 convolution
-            `preprocess` of Gatys' normalized VGG-19 makes of RGB in [0, 1].
-    """
-
-    architecture: Architecture
-    convention: Convention
+from styleflax.weights.store import packaged_models
 
 
 class NamedWeights(NamedTuple):
@@ -66,7 +51,7 @@ def find_download(name: str) -> NamedWeights:
     """Return the entry of a downloadable file.
 
     Raises:
-        ValueError: no file goes by this name.
+        ValueError: If no file goes by this name.
     """
     if name not in DOWNLOADS:
         if url := find_url(name):
@@ -112,7 +97,7 @@ def remote_weights(name: str | os.PathLike[str]) -> NamedWeights:
             perhaps `#sha256=DIGITS`, which pins the file.
 
     Raises:
-        ValueError: the URL names no file, or the digits are none of a SHA-256.
+        ValueError: If the URL names no file, or the digits are none of a SHA-256.
     """
     url, _, fragment = (find_url(name) or str(name)).partition("#")
     pinned = _PINNED.fullmatch(fragment)
@@ -147,8 +132,8 @@ def download_from_hub(url: str, target: Path, timeout_s: float) -> None:
         timeout_s: seconds without an answer after which it fails.
 
     Raises:
-        ImportError: huggingface_hub is not installed.
-        HubError: the file cannot be downloaded.
+        ImportError: If huggingface_hub is not installed.
+        HubError: If the file cannot be downloaded.
     """
     try:
         from huggingface_hub import errors, hf_hub_download  # noqa: PLC0415

@@ -14,34 +14,21 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 
-from styleflax.files import write_file
+from styleflax.files import find_url, write_atomically
+from styleflax.models.vgg import Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.model_files import (
-    check_weights,
-    packaged_defaults,
-    refuse_foreign,
-)
-from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.foreign import check_weights, refuse_foreign
 
-
-def write_atomically(path: Path, data: bytes, what: str = "the model file") -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: the file; an older one is replaced.
-        data: all of it.
-        what: what the message calls it.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    try:
-        write_file(path, data, sync=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"cannot write {what} {path}: {reason}") from error
-
-
+FOLDER = Path(__file__).parent / "files"
+"""The models that come with the package."""
+SUFFIX = ".safetensors"
+_FULL = MappingProxyType({"color_match": 1.0, "detail": 1.0})
+_DEFAULTS: Mapping[str, Mapping[str, float]] = {
+    # adain and sanet of version 0.1, which were trained before there were defaults.
+    "57a0308ed84bc9446e25a824d06edec1455918b061a79cd28d46ab71e1488824": _FULL,
+    "ee75477184758c48881cfdd345706ccb2a37de3779bd1e7b2d4921e3e087c5fe": _FULL,
+}
+"""Defaults of controls by `model_digest`, where a file has none."""
 FORMAT_VERSION = 1
 ENCODER_ONLY = "encoder"
 """The method of a file that holds an encoder and nothing trained on it."""
@@ -57,6 +44,20 @@ _DAMAGE = (
     *(KeyError, IndexError, TypeError, AttributeError, ValueError),
     *(OverflowError, RecursionError),
 )
+
+
+class EncoderSpec(NamedTuple):
+    """Properties of an encoder's parameters that their use requires.
+
+    Attributes:
+        architecture: "vgg16" or "vgg19".
+        convention: the input of the first convolution. "torchvision": RGB minus
+            ImageNet's mean over its deviation; "normalised": what the 1x1 convolution
+            `preprocess` of Gatys' normalized VGG-19 makes of RGB in [0, 1].
+    """
+
+    architecture: Architecture
+    convention: Convention
 
 
 class ModelFile(NamedTuple):
@@ -88,6 +89,75 @@ class ModelFile(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
     defaults: Mapping[str, float] = MappingProxyType({})
     palettes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+
+def packaged_models() -> dict[str, Path]:
+    """Model files inside the package, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"))}
+
+
+def fetch_if_remote(name_or_file: str | os.PathLike[str]) -> Path:
+    """The file of weights at a URL, fetched if need be; else the path as given.
+
+    Raises:
+        ValueError: If the URL names no file.
+        WeightsError: If the file cannot be downloaded, or is not the one that was
+            pinned or downloaded first.
+        ImportError: If the Hub's client is needed and not installed.
+    """
+    if find_url(name_or_file):
+        # Late, because it brings in an HTTP library, and imports this module.
+        from styleflax.weights import fetch, registry  # noqa: PLC0415
+
+        if registry.is_remote(name_or_file):
+            return fetch.fetch(os.fspath(name_or_file))
+    return Path(name_or_file)
+
+
+def find_model(name_or_file: str | os.PathLike[str]) -> Path:
+    """Returns the path of a model file.
+
+    Args:
+        name_or_file: A path, a name in `packaged_models`, or a URL, `https://` or
+            `hf://`, whose file is fetched the first time.
+
+    Raises:
+        FileNotFoundError: If it is neither; lists the names.
+        ValueError: If it is a folder, or a URL that names no file.
+        WeightsError, ImportError: As `fetch_if_remote` does.
+    """
+    packaged = packaged_models()
+    if str(name_or_file) in packaged:
+        return packaged[str(name_or_file)]
+    path = fetch_if_remote(name_or_file)
+    if not path.is_file():
+        check_weights(path)
+        names = ", ".join(packaged) or "none"
+        raise FileNotFoundError(
+            f"there is no model file {str(path)!r}, nor weights of that name (there "
+            f"are {names}); `styleflax weights export RUN -o FILE` makes one"
+        )
+    return path
+
+
+def own_styles(name_or_file: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names of a model's own styles; () if it takes paintings, or is damaged.
+
+    A damaged file is reported by `load_model`.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+    """
+    path = find_model(name_or_file)
+    try:
+        with safetensors.safe_open(str(path), framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["styleflax"])
+        names = header.get("options", {}).get("styles", [])
+        return tuple(str(name) for name in names)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError):
+        return ()
+    except (AttributeError, RecursionError):  # JSON that is no such tree
+        return ()
 
 
 def _flatten(model: ModelFile) -> dict[str, np.ndarray]:
@@ -156,9 +226,9 @@ def save_model(
         dtype: float16 halves the file; float32 keeps every bit.
 
     Raises:
-        ValueError: values are not finite, or too large for float16, or the arithmetic
-            or provenance cannot be written as JSON.
-        OSError: the file cannot be written.
+        ValueError: If values are not finite, or too large for float16, or the
+            arithmetic or provenance cannot be written as JSON.
+        OSError: If the file cannot be written.
     """
     stored_dtype = np.dtype(dtype)
     if stored_dtype not in _STORED_DTYPES:
@@ -178,20 +248,21 @@ def save_model(
     header |= _beside({"defaults": _checked_defaults(model.defaults)})
     header |= _beside({"palettes": dict(model.palettes)})
     metadata = {_METADATA_KEY: json.dumps(header, sort_keys=True)}
-    write_atomically(Path(path), safetensors.numpy.save(stored, metadata))
+    data = safetensors.numpy.save(stored, metadata)
+    write_atomically(Path(path), data, "the model file")
     return digest
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    check_weights(path)
     if not path.is_file():
+        check_weights(path)
         raise FileNotFoundError(f"there is no model file {path}")
-    refuse_foreign(path, converted=True)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, TypeError) as error:
+        refuse_foreign(path, converted=True)
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     if _METADATA_KEY not in metadata:
         raise ValueError(
@@ -223,7 +294,7 @@ def _checked_defaults(defaults: Mapping[str, Any]) -> dict[str, float]:
     """The defaults as plain numbers.
 
     Raises:
-        ValueError: one is unknown or not in [0, 1].
+        ValueError: If one is unknown or not in [0, 1].
     """
     for name, value in defaults.items():
         if name not in DEFAULTS or not 0.0 <= value <= 1.0:
@@ -243,6 +314,11 @@ def _require_kinds(model: ModelFile) -> None:
         raise TypeError("parameters must be nested dicts")
 
 
+def packaged_defaults(digest: str) -> Mapping[str, float]:
+    """Defaults of a packaged model whose file has none; {} for any other model."""
+    return _DEFAULTS.get(digest, {})
+
+
 def load_model(path: str | os.PathLike[str]) -> ModelFile:
     """Returns the content of a model file after checking its digest.
 
@@ -250,8 +326,8 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
         The model, with NumPy arrays in float32.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, of a newer version, or not a model of styleflax.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, of a newer version, or not a model of styleflax.
     """
     tensors, header = _read(Path(path))
     flat = {name: leaf.astype(np.float32) for name, leaf in tensors.items()}

@@ -51,13 +51,13 @@ def test_a_file_of_the_whole_name_comes_first(tmp_path):
 def test_masks_are_read_once_and_take_styles_in_order(mask):
     arguments, plan = read_looks(Looks(mask=[mask, "rest@0.5"], feather=2.0), 2)
     assert one_picture(arguments)
-    assert arguments["masks"] is plan.masking
-    assert plan.masking.names == ("mask 1 (m.png)", "mask 2 (rest)")
-    assert plan.masking.feather_px == 2.0
+    assert arguments["masks"] is plan.mask_set
+    assert plan.mask_set.names == ("mask 1 (m.png)", "mask 2 (rest)")
+    assert plan.mask_set.feather_px == 2.0
     assert plan.shares == ((1.0, 0.0), (0.0, 1.0))
     assert plan.strengths == (1.0, 0.5)
-    assert make_plan(2, **arguments)._replace(masking=None) == plan._replace(
-        masking=None
+    assert make_plan(2, **arguments)._replace(mask_set=None) == plan._replace(
+        mask_set=None
     )
 
 

@@ -15,7 +15,7 @@ class Call(NamedTuple):
     styles: object
     settings: gatys.Settings
     encoder: str
-    watch: gatys.Watch
+    run_options: gatys.RunOptions
     controls: dict
 
 
@@ -26,7 +26,7 @@ def calls(monkeypatch):
 
     def optimize_picture(*arguments, **controls):
         made.append(Call(*arguments, controls))
-        made[-1].watch.heard(0, LOSSES)
+        made[-1].run_options.on_progress(0, LOSSES)
         return gatys.Result(Stylized(np.full((16, 16, 3), 0.5, "f4")), LOSSES)
 
     monkeypatch.setattr(gatys, "optimize_picture", optimize_picture)
@@ -107,7 +107,10 @@ def test_flags_change_what_the_preset_says(run, tmp_path):
     assert objective.pooling == "average"
     weights = "content_weight", "style_weight", "variation_weight"
     assert [getattr(objective, name) for name in weights] == [2, 3, 4]
-    assert (call.watch.seed, call.watch.checkpoint) == (7, tmp_path / "run.npz")
+    assert (call.run_options.seed, call.run_options.checkpoint) == (
+        7,
+        tmp_path / "run.npz",
+    )
     assert call.encoder == "vgg19"
     assert (call.controls["size"], call.controls["color"]) == (64, "lab")
 
@@ -178,8 +181,8 @@ def test_a_checkpoints_iterations_are_not_speed(run, tmp_path, monkeypatch, resu
     checkpoint = tmp_path / "run.npz"
     if resumed:
         checkpoint.touch()
-    heard = run("--checkpoint", checkpoint).watch.heard
-    heard(0, LOSSES[:1])
+    on_progress = run("--checkpoint", checkpoint).run_options.on_progress
+    on_progress(0, LOSSES[:1])
     before = len(LOSSES) if resumed else 0
     assert (bars[0].initial, bars[0].last_print_n) == (before, before)
     assert bars[0].n == len(LOSSES) + 1

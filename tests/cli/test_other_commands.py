@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from styleflax import art as procedural
-from styleflax.weights import model_files, registry
+from styleflax.weights import registry, store
 from styleflax.weights.store import load_model
 
 
@@ -73,7 +73,7 @@ def test_demo_writes_a_sheet_and_its_parts(
 
     monkeypatch.setattr(procedural, "paint", paint)
     # All packaged weights, by default.
-    monkeypatch.setattr(model_files, "FOLDER", model_path.parent)
+    monkeypatch.setattr(store, "FOLDER", model_path.parent)
     arguments = ["demo", "--size", "16", "-o"]
     code, output, _ = command(*arguments, tmp_path / "demo")
     assert code == 0

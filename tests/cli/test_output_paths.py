@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from styleflax.images.listing import check_out_folder
-from styleflax.inference.folders.outputs import pair_names
+from styleflax.inference.folders.results import pair_names
 from styleflax.inference.folders.sources import Source
 
 

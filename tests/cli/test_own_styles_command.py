@@ -11,8 +11,7 @@ from PIL import Image
 from styleflax import methods
 from styleflax.cli.app import run
 from styleflax.methods.cin import make_cin_style
-from styleflax.weights.model_files import own_styles
-from styleflax.weights.store import save_model
+from styleflax.weights.store import own_styles, save_model
 
 
 @pytest.fixture(scope="module")

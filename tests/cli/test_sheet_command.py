@@ -110,7 +110,7 @@ def test_masks_and_mixes_are_those_of_stylize(command, painter, flat, tmp_path):
     looks = "--mask", mask, "--feather", 2, "--style-mask", f"{mask}:2"
     assert command(*given, *looks, "-o", page)[0] == 0
     call = painter.calls[1]
-    assert call.masking.feather_px == 2
+    assert call.mask_set.feather_px == 2
     assert painter.masks[0] is None
     assert painter.masks[1].tolist() == np.full((20, 20), 255).tolist()
     assert command(*given, "--blend", "1,1", "-o", page)[0] == 0

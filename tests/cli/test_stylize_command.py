@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import styleflax
-from styleflax.inference.folders.outputs import pair_names
+from styleflax.inference.folders.results import pair_names
 from styleflax.inference.folders.sources import Source
 from styleflax.weights.store import save_model
 

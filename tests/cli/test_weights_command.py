@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from styleflax.files import file_sha256
-from styleflax.weights import model_files
+from styleflax.weights import store
 from styleflax.weights.fetch import CACHE_VARIABLE
 from styleflax.weights.store import load_model, model_digest
 
@@ -17,7 +17,7 @@ def installed(tmp_path, monkeypatch, model_path):
     path.write_bytes(model_path.read_bytes())
     sums = f"{file_sha256(path)}  {path.name}\n"
     (tmp_path / "SHA256SUMS").write_text(sums)
-    monkeypatch.setattr(model_files, "FOLDER", tmp_path)
+    monkeypatch.setattr(store, "FOLDER", tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "300")
     return path

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from styleflax.datasets.pipeline import random_crop
-from styleflax.images.files import ImageError, resize_short_side
+from styleflax.images.decoding import ImageError
+from styleflax.images.files import resize_short_side
 
 
 def crop(picture, seed=0, crop_px=32, resize_px=40, flip=False):

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from styleflax.datasets.sources import open_dataset, open_source
-from styleflax.images.files import decode_image_u8, list_images
+from styleflax.images.files import decode_image_u8
+from styleflax.images.listing import list_images
 
 
 def stored_report(data_dir):

@@ -6,7 +6,7 @@ import pytest
 
 from styleflax.datasets.pipeline import make_pair_stream
 from styleflax.datasets.sources import open_dataset
-from styleflax.images.files import ImageError
+from styleflax.images.decoding import ImageError
 
 SIZES = {"crop_px": 16, "resize_px": (16, 24), "flip": True}
 

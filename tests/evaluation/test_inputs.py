@@ -7,7 +7,7 @@ from PIL import Image
 
 from styleflax.evaluation.inputs import choose_pairs, load_inputs
 from styleflax.evaluation.runner import Options, evaluate
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 
 
 def test_pictures_become_center_crops(folders):
@@ -66,5 +66,5 @@ def test_pairs_whose_pictures_would_have_one_name_are_refused(write_picture, tmp
     for name in ("c/a.png", "c/a__b.png", "s/c.png", "s/b__c.png"):
         write_picture(tmp_path / name)
     options = Options(size_px=32, networks=())
-    with pytest.raises(ValueError, match="'a__b__c': rename"):
+    with pytest.raises(ValueError, match="'a__b__c'; rename"):
         evaluate([], tmp_path / "c", tmp_path / "s", tmp_path / "out", options)

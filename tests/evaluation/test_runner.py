@@ -10,8 +10,7 @@ from styleflax.evaluation import runner, scoring
 from styleflax.evaluation.metrics.color import lab_histogram_distance
 from styleflax.evaluation.rows import read_rows, row_key
 from styleflax.evaluation.runner import Options, evaluate
-from styleflax.images.files import load_image_u8
-from styleflax.images.pixels import to_float
+from styleflax.images.files import load_image_u8, to_float
 
 OPTIONS = Options(size_px=64, alphas=(0.5, 1.0))
 COMPILED = "/jax/core/compile/backend_compile_duration"

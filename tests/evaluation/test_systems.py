@@ -16,15 +16,13 @@ from styleflax.evaluation.systems import (
     make_outputs_system,
     make_training_losses,
 )
-from styleflax.images.files import save_image
-from styleflax.images.pixels import to_float, to_u8
-from styleflax.inference.model import Model, build_model
+from styleflax.images.files import save_image, to_float, to_u8
 from styleflax.inference.styles import encode as style_pixels
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Method, Variables
+from styleflax.methods.model import Model, build_model
 from styleflax.ops.color import coral_recolor
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 SIZE_PX = 64  # as elsewhere here: programs are compiled once
 

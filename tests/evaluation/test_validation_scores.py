@@ -10,7 +10,7 @@ from styleflax.evaluation.metrics.color import channel_histograms, color_distanc
 from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.methods.base import Method, Variables
-from styleflax.methods.finishing import match_pairs
+from styleflax.ops.color_match import match_pairs
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from exported import CASES, make_file
 
 from styleflax.export import export_onnx
 from styleflax.export.runtime import OnnxStylizer
-from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import build_model
 
 SIZES = {"even": (48, 64), "odd": (51, 45)}
 FLOAT32 = 1e-4

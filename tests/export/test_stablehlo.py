@@ -8,8 +8,8 @@ import pytest
 from exported import CASES, make_file
 
 from styleflax.export import export_stablehlo
-from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import build_model
 
 pytestmark = pytest.mark.usefixtures("sizes_may_be_symbols")
 SHARES = [[0.25, 0.75], [1.0, 0.0]]

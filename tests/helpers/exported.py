@@ -7,8 +7,7 @@ import numpy_sanet
 import onnxruntime
 
 from styleflax import methods
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 WIDTH = numpy_adain.WIDTH
 STYLES = {"styles": ["wave", "starry", "night"]}

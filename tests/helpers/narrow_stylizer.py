@@ -9,11 +9,10 @@ import numpy_sanet
 
 from styleflax import methods
 from styleflax.config import Arithmetic
-from styleflax.inference.model import Model
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.methods.model import Model
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 # Encoder, trained part with the first seed whose ReLUs are not all dead, and the factor
 # on its last kernel that makes pictures of mid-gray with some color, far from the

@@ -5,11 +5,10 @@ import numpy as np
 import numpy_adain
 
 from styleflax import methods
-from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import build_model
 from styleflax.models.vgg import WIDTHS
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 # Programs that judge by shallow layers compile sooner.
 SMALL = {

@@ -1,9 +1,18 @@
 """A tab at the page: what a person does there, and what they see."""
 
+import contextlib
+import functools
+import http.client
+import http.server
 import io
+import threading
+import urllib.parse
 
 import numpy as np
 from PIL import Image
+
+TYPES = {".mjs": "text/javascript", ".js": "text/javascript"}
+TYPES |= {".wasm": "application/wasm", ".webp": "image/webp"}
 
 
 class Visit:
@@ -94,3 +103,28 @@ def as_png(picture):
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def fetch(address, path):
+    """The text of one of the page's files."""
+    parts = urllib.parse.urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port)
+    connection.request("GET", f"/{path}")
+    return connection.getresponse().read().decode()
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | TYPES
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """The address of a static server of a folder."""
+    handler = functools.partial(_Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()

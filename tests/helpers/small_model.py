@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile
+from styleflax.weights.store import EncoderSpec, ModelFile
 
 
 def make_model(**changes):

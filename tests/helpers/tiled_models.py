@@ -7,9 +7,9 @@ import numpy as np
 import numpy_adain
 import numpy_sanet
 
-from styleflax.inference.model import Model
 from styleflax.methods import build
 from styleflax.methods.base import Method, Variables
+from styleflax.methods.model import Model
 
 DEEPER = ("conv4_2", "conv4_3", "conv4_4", "pool", "conv5_1")
 STYLE_SIZES = ((24, 40), (32, 16))

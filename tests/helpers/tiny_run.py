@@ -10,8 +10,7 @@ from PIL import Image
 
 from styleflax.config import Config, Optimizer, Phase, Run, Schedule
 from styleflax.methods.base import Method, Variables
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, save_model
+from styleflax.weights.store import EncoderSpec, ModelFile, save_model
 
 WIDTH = 16
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import jax.numpy as jnp
 
 from styleflax.inference.datasets import image_files, job, maker
-from styleflax.inference.model import Model
 from styleflax.methods.base import Method, Variables
+from styleflax.methods.model import Model
 
 DIGEST = "0" * 64
 

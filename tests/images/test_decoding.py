@@ -10,14 +10,9 @@ from PIL.PngImagePlugin import PngImageFile
 from styleflax import memory
 from styleflax.datasets.builders.base import storable
 from styleflax.datasets.pipeline import center_crop
-from styleflax.images.decoding import load_rgb
-from styleflax.images.files import (
-    ImageError,
-    as_float_image,
-    decode_image_u8,
-    load_image_u8,
-)
-from styleflax.images.read import read_picture
+from styleflax.images.decoding import ImageError
+from styleflax.images.files import as_float_image, decode_image_u8, load_image_u8
+from styleflax.images.read import load_rgb, read_picture
 from styleflax.memory import NotEnoughMemoryError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)

@@ -2,17 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images import files as images
 from styleflax.images.files import (
     as_float_image,
-    image_grid,
-    list_images,
     load_image_u8,
     resize_short_side,
     save_image,
     to_float,
     to_u8,
 )
+from styleflax.images.grid import image_grid
+from styleflax.images.listing import list_images
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -177,7 +176,3 @@ def test_grid_refuses_nothing_and_batches():
         image_grid([[]])
     with pytest.raises(ValueError, match="shape"):
         image_grid([[np.zeros((1, 20, 20, 3))]])
-
-
-def test_all_names_exist():
-    assert all(hasattr(images, name) for name in images.__all__)

@@ -7,7 +7,7 @@ from styleflax.images import listing
 from styleflax.images.decoding import open_image
 from styleflax.images.listing import (
     IMAGE_SUFFIXES,
-    describe_left_out,
+    describe_excluded,
     is_passed_over,
     list_folder,
     list_images,
@@ -72,7 +72,7 @@ def test_what_is_left_out_is_listed_with_reasons(mixed):
 def test_a_long_list_is_counted_and_its_beginning_shown(tmp_path):
     for i in range(12):
         (tmp_path / f"{i:02d}.txt").write_text("x")
-    text = describe_left_out(list_folder(tmp_path).left_out)
+    text = describe_excluded(list_folder(tmp_path).left_out)
     assert text.startswith(
         f"12 files or folders left out: {tmp_path / '00.txt'} (without the"
     )
@@ -83,7 +83,7 @@ def test_a_long_list_is_counted_and_its_beginning_shown(tmp_path):
 def test_a_folder_that_may_not_be_read_is_listed(tmp_path):
     (tmp_path / "closed").mkdir(mode=0)
     assert list_folder(tmp_path).left_out == [
-        listing.LeftOut(tmp_path / "closed", "Permission denied")
+        listing.ExcludedPath(tmp_path / "closed", "Permission denied")
     ]
 
 

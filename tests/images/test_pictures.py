@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from styleflax.images import read as pictures
-from styleflax.images.files import ImageError, as_float_image, load_image_u8
+from styleflax.images.decoding import ImageError
+from styleflax.images.files import as_float_image, load_image_u8
 from styleflax.images.read import Picture, read_picture, srgb_profile
 
 GPS = {1: "N", 2: (48.0, 51.0, 29.5), 3: "E", 4: (2.0, 17.0, 40.2)}
@@ -213,7 +214,7 @@ def test_a_broken_exif_block_is_ignored_and_said(photo, monkeypatch):
     def fail(image):
         raise SyntaxError("not a TIFF file")
 
-    monkeypatch.setattr(pictures, "kept_exif", fail)
+    monkeypatch.setattr(pictures, "retained_exif", fail)
     picture = read_picture(saved(photo, "JPEG"))
     assert picture.exif is None
     assert picture.notes == ("the data: the EXIF block is ignored: not a TIFF file",)

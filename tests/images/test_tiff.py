@@ -9,8 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from styleflax.images.decoding import ImageError, load_rgb, open_image
-from styleflax.images.read import read_picture
+from styleflax.images.decoding import ImageError, open_image
+from styleflax.images.read import load_rgb, read_picture
 
 TYPES = ("u1", "u2", "u4", "f2", "f4", "f8")
 # (compression, predictor) that tifffile writes and reads without its codecs.

@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image
 
 from styleflax.images import decoding as heif
-from styleflax.images.decoding import ImageError, load_rgb, open_image
+from styleflax.images.decoding import ImageError, open_image
+from styleflax.images.read import load_rgb
 
 BEGINNINGS = {
     "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 40, "JPEG 2000", "magick"),

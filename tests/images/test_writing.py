@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images.files import (
-    ImageError,
-    encode_picture,
-    keeps_alpha,
-    write_picture,
-)
+from styleflax.images.decoding import ImageError
+from styleflax.images.files import encode_picture, keeps_alpha, write_picture
 from styleflax.images.read import Picture, read_picture, srgb_profile
 
 EXIF = Image.Exif()

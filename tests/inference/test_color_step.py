@@ -10,8 +10,7 @@ import pytest
 from narrow_stylizer import make_narrow_stylizer
 from own_styles import make_file, make_stylizer
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.files import resize_short_side, to_float, to_u8
 from styleflax.inference.controls import make_plan, match_share
 from styleflax.inference.styles import file as style_files
 from styleflax.methods.base import plain_controls, stylize

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from styleflax.inference.controls import make_plan
-from styleflax.inference.masks.layout import WHOLE, lay_masks
+from styleflax.inference.masks.layout import WHOLE, make_region_masks
 from styleflax.inference.video.stylizer import schedule_weights
 
 LEFT = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
@@ -13,7 +13,7 @@ def test_nothing_asked_for_is_full_strength_everywhere():
     plan = make_plan(2)
     assert plan.strengths == (1.0,)
     assert plan.shares == ((0.5, 0.5),)
-    assert plan.masking is None
+    assert plan.mask_set is None
     controls = plan.controls(WHOLE)
     assert controls.masks.shape == (1, 1, 1)
     assert controls.extras == {}
@@ -49,7 +49,7 @@ def test_exaggeration_multiplies_every_strength():
 
 def test_what_is_kept_is_a_region_of_strength_0():
     plan = make_plan(2, masks=[LEFT], region_styles=[1])
-    controls = plan.controls(lay_masks(plan.masking, 16, 16)[:, :])
+    controls = plan.controls(make_region_masks(plan.mask_set, 16, 16)[:, :])
     np.testing.assert_array_equal(controls.strength, [1, 0])
     np.testing.assert_allclose(controls.weights.sum(axis=1), 1)
 

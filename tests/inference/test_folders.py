@@ -7,7 +7,7 @@ from fake_stylizer import FakeStylizer
 
 import styleflax
 from styleflax.images import load_image_u8
-from styleflax.inference.folders import Writing, stylize_folder
+from styleflax.inference.folders import WriteOptions, stylize_folder
 
 
 @pytest.fixture
@@ -37,10 +37,14 @@ def test_every_photo_gets_every_style(fake, folders, tmp_path):
 
 
 def test_work_is_resumed_and_failures_are_named(fake, folders, tmp_path):
-    resuming = Writing(suffix=".webp", resume=True)
-    first = stylize_folder(*folders, tmp_path / "out", writing=resuming, alpha=0.5)
+    resuming = WriteOptions(suffix=".webp", resume=True)
+    first = stylize_folder(
+        *folders, tmp_path / "out", write_options=resuming, alpha=0.5
+    )
     (folders[0][0] / "c.png").write_text("no image")
-    again = stylize_folder(*folders, tmp_path / "out", writing=resuming, alpha=0.5)
+    again = stylize_folder(
+        *folders, tmp_path / "out", write_options=resuming, alpha=0.5
+    )
     assert again.skipped == first.written
     assert names(first.written) == ["a_s.webp", "b_s.webp"]
     ((name, reason),) = again.failed.items()

@@ -57,32 +57,32 @@ def test_killed_and_called_again_it_ends_bitwise_the_same(
     gatys, whole, chunks, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(optimize, "SAVE_EVERY_S", 0.0)
-    path, heard = tmp_path / "run" / "gatys.npz", []
+    path, levels = tmp_path / "run" / "gatys.npz", []
 
     def kill(level, losses):
-        heard.append(level)
-        if len(heard) == chunks:
+        levels.append(level)
+        if len(levels) == chunks:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        gatys(CONTENT, [STYLE], checkpoint=path, heard=kill)
+        gatys(CONTENT, [STYLE], checkpoint=path, on_progress=kill)
     rest, numbers = [], []
 
     def hear(level, losses):
         rest.append(level)
         numbers.append(len(losses))
 
-    resumed = gatys(CONTENT, [STYLE], checkpoint=path, heard=hear)
+    resumed = gatys(CONTENT, [STYLE], checkpoint=path, on_progress=hear)
     # It first hears of all that was done before.
-    assert rest[0] == heard[-1]
-    assert heard + rest[1:] == [0, 0, 1, 1]
+    assert rest[0] == levels[-1]
+    assert levels + rest[1:] == [0, 0, 1, 1]
     assert sum(numbers) == len(whole.losses)
     np.testing.assert_array_equal(resumed.image, whole.image)
     np.testing.assert_array_equal(resumed.losses, whole.losses)
     # What is done is not done again.
-    again = gatys(CONTENT, [STYLE], checkpoint=path, heard=kill)
+    again = gatys(CONTENT, [STYLE], checkpoint=path, on_progress=kill)
     np.testing.assert_array_equal(again.image, whole.image)
-    assert len(heard) == chunks + 1  # of what was there, and no more
+    assert len(levels) == chunks + 1  # of what was there, and no more
 
 
 def test_a_checkpoint_of_another_call_or_damaged_is_refused(gatys, tmp_path):

@@ -196,6 +196,6 @@ def test_ordinary_masks_do_not_warn(tmp_path, caplog):
 
 def test_several_labels_of_one_map_are_several_masks(maps):
     path = str(maps / "palette.png")
-    masking = check_masks([f"{path}[1]", f"{path}[#00ff00]", "rest"])
-    assert masking.names[0] == "mask 1 (palette.png[1])"
-    np.testing.assert_array_equal(masking.sources[1], (LABELS == 2) * np.uint8(255))
+    mask_set = check_masks([f"{path}[1]", f"{path}[#00ff00]", "rest"])
+    assert mask_set.names[0] == "mask 1 (palette.png[1])"
+    np.testing.assert_array_equal(mask_set.sources[1], (LABELS == 2) * np.uint8(255))

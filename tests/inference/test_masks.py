@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from styleflax.inference.masks import layout as laid_masks
-from styleflax.inference.masks.layout import lay_masks
+from styleflax.inference.masks.layout import make_region_masks
 from styleflax.inference.masks.read import check_masks
 
 LEFT = np.repeat(np.arange(16)[None] < 8, 16, axis=0)
@@ -11,17 +11,17 @@ RIGHT = ~LEFT
 
 
 def lay(masks, side=(16, 16), alpha=None, feather=0.0):
-    return lay_masks(check_masks(masks, feather), *side, alpha)[:, :]
+    return make_region_masks(check_masks(masks, feather), *side, alpha)[:, :]
 
 
 def test_no_masks_are_none():
-    assert lay_masks(None, 16, 16) is None
+    assert make_region_masks(None, 16, 16) is None
 
 
 def test_hard_masks_that_cover_all_stay_as_they_are():
-    laid = lay_masks(check_masks([LEFT, RIGHT]), 16, 16)
+    laid = make_region_masks(check_masks([LEFT, RIGHT]), 16, 16)
     np.testing.assert_array_equal(laid[:, :], np.stack([LEFT, RIGHT]))
-    assert not laid.has_kept
+    assert not laid.has_rest
     assert laid.shape == (2, 16, 16)
 
 
@@ -42,9 +42,9 @@ def test_overlapping_masks_share_their_places():
 
 
 def test_what_no_mask_covers_is_kept():
-    laid = lay_masks(check_masks(LEFT), 16, 16)
+    laid = make_region_masks(check_masks(LEFT), 16, 16)
     np.testing.assert_array_equal(laid[:, :], np.stack([LEFT, RIGHT]))
-    assert laid.has_kept
+    assert laid.has_rest
     assert laid.shape == (2, 16, 16)
 
 
@@ -83,9 +83,9 @@ def test_feathered_edges_fade_over_their_width_and_keep_the_middle():
 
 def test_the_feather_scales_with_the_picture():
     wide = np.repeat(np.arange(32)[None] < 16, 32, axis=0)
-    masking = check_masks([wide, ~wide], 4.0)
-    small = lay_masks(masking, 32, 32)[:, :][0]
-    large = lay_masks(masking, 64, 64, scale=2.0)[:, :][0]
+    mask_set = check_masks([wide, ~wide], 4.0)
+    small = make_region_masks(mask_set, 32, 32)[:, :][0]
+    large = make_region_masks(mask_set, 64, 64, scale=2.0)[:, :][0]
     np.testing.assert_allclose(
         large.reshape(32, 2, 32, 2).mean(axis=(1, 3)), small, atol=0.03
     )
@@ -152,10 +152,10 @@ def test_bands_of_rows_are_those_of_the_whole(monkeypatch, feather):
     rng = np.random.default_rng(0)
     drawn = [rng.uniform(0, 0.5, side).astype("f4") for side in ((61, 40), (13, 90))]
     drawn_u8 = rng.integers(0, 99, (200, 31), dtype=np.uint8)
-    masking = check_masks([*drawn, drawn_u8], feather)
-    whole = lay_masks(masking, 61, 40)
+    mask_set = check_masks([*drawn, drawn_u8], feather)
+    whole = make_region_masks(mask_set, 61, 40)
     monkeypatch.setattr(laid_masks, "BAND_PX", 40 * 7)
-    laid = lay_masks(masking, 61, 40)
+    laid = make_region_masks(mask_set, 61, 40)
     assert laid.shape == whole.shape == (4, 61, 40)
     for first in (0, 6, 7, 13, 30, 60):
         for last in (first + 1, first + 9, 61):

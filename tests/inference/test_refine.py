@@ -3,7 +3,7 @@ import numpy_adain
 import pytest
 from PIL import Image
 
-from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.files import to_float, to_u8
 from styleflax.inference.contents import Content, StylePixels
 from styleflax.inference.controls import make_plan
 from styleflax.inference.gatys import Settings, make_gatys, refine

@@ -1,8 +1,8 @@
 import numpy as np
 
-from styleflax.inference.model import build_model
 from styleflax.inference.samples import make_sampler
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import build_model
 
 SIZE_PX, GAP_PX = 32, 4
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 from styleflax.inference.color import color_style
 from styleflax.inference.contents import StylePixels
 from styleflax.inference.styles.file import load_style

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 from styleflax.inference.stylizer import Stylized, Stylizer
 
 

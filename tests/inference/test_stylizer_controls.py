@@ -4,8 +4,7 @@ import pytest
 from narrow_stylizer import make_narrow_stylizer
 from PIL import Image
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_float
+from styleflax.images.files import resize_short_side, to_float
 from styleflax.ops.color import coral_recolor, rgb_to_lab
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 from styleflax.images.read import read_picture
 
 LEFT = np.repeat(np.arange(32)[None] < 16, 32, axis=0)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
-from styleflax.images import pixels
+from styleflax.images import files
 from styleflax.inference import render as sizes
 from styleflax.inference.masks import layout as laid_masks
 from styleflax.inference.tiles.windows import count_windows, cut_windows
@@ -188,7 +188,7 @@ def test_bands_of_rows_make_no_difference(
     sizes_px = {"size": 32, "restore_size": True}
     expected = narrow_adain(large, first, **controls, **sizes_px).array
     # Kept up to 16 rows of it at once.
-    for module in (laid_masks, pixels):
+    for module in (laid_masks, files):
         monkeypatch.setattr(module, "BAND_PX", 16 * 32)
     made = narrow_adain(large, first, **controls, **sizes_px).array
     np.testing.assert_allclose(made, expected, atol=1e-5)

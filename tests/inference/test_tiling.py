@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiled_models import make_case
 
-from styleflax.images.pixels import to_float
+from styleflax.images.files import to_float
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.methods.base import (
     Controls,

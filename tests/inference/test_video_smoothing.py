@@ -7,7 +7,7 @@ from styleflax.inference.video.motion import (
     CutFinder,
     Smoother,
     color_histogram,
-    kept_share,
+    decay_factor,
 )
 from styleflax.ops.statistics import Moments, region_moments
 
@@ -53,11 +53,11 @@ def test_nothing_is_left_of_a_scene_after_a_cut():
 
 
 def test_what_is_kept_depends_on_time_and_not_on_frames():
-    once = kept_share(0.2, 0.5)
-    assert kept_share(0.05, 0.5) ** 4 == pytest.approx(once)
+    once = decay_factor(0.2, 0.5)
+    assert decay_factor(0.05, 0.5) ** 4 == pytest.approx(once)
     assert once == pytest.approx(np.exp(-0.4))
-    assert kept_share(0.04, 0.0) == 0
-    assert kept_share(-1.0, 0.5) == 1
+    assert decay_factor(0.04, 0.0) == 0
+    assert decay_factor(-1.0, 0.5) == 1
 
 
 def test_a_histogram_sums_to_one_and_changes_smoothly():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from narrow_stylizer import make_narrow_stylizer
 
-from styleflax.images.pixels import to_float, to_u8
+from styleflax.images.files import to_float, to_u8
 from styleflax.inference.controls import make_plan
 from styleflax.inference.video import frame as video_frame
 from styleflax.inference.video.stylizer import VideoStylizer

@@ -8,9 +8,8 @@ from styleflax.config import Arithmetic
 from styleflax.methods import adain as module
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables
-from styleflax.methods.finishing import match_pairs
 from styleflax.models.vgg import DECODER_LAYERS
-from styleflax.ops.color_match import color_palette, match_chroma
+from styleflax.ops.color_match import color_palette, match_chroma, match_pairs
 from styleflax.ops.spatial import middle_half
 
 ENCODER = numpy_adain.random_encoder()

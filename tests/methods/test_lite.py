@@ -7,15 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.tiles.tiling import stylize_tiled
 from styleflax.methods import base, build
 from styleflax.methods.base import Controls, plain_controls
+from styleflax.methods.model import Model, build_model
 from styleflax.models.lite import LEVELS, level_channels
 from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, load_model, save_model
+from styleflax.weights.store import EncoderSpec, ModelFile, load_model, save_model
 
 WIDTH = 0.125
 KEY = jax.random.key(0)

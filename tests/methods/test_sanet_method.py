@@ -7,9 +7,9 @@ import pytest
 from numpy_sanet import ATTENDED
 
 from styleflax.config import Arithmetic
-from styleflax.methods import check_controls
 from styleflax.methods.adain import make_adain
 from styleflax.methods.base import Variables, plain_controls, stylize
+from styleflax.methods.model import check_controls
 from styleflax.methods.sanet import make_sanet
 from styleflax.models.vgg import VGG
 

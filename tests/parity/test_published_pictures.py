@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from styleflax import methods
-from styleflax.inference.model import build_model, read_arithmetic
 from styleflax.inference.stylizer import Stylizer
 from styleflax.methods.base import Variables, plain_controls, stylize
+from styleflax.methods.model import build_model, read_arithmetic
 from styleflax.models.vgg import VGG, Decoder
 from styleflax.ops.statistics import adain, channel_mean_std
 from styleflax.weights.published.convert import export_published

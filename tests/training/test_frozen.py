@@ -11,7 +11,7 @@ from styleflax.methods.base import Variables
 from styleflax.models.vgg import cut_params
 from styleflax.training import encoder as frozen
 from styleflax.training.encoder import open_encoder, start_anew, start_from
-from styleflax.weights import model_files, packaged
+from styleflax.weights import packaged, store
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.store import ModelFile, load_model, save_model
 
@@ -88,7 +88,7 @@ def test_a_shipped_deeper_encoder_continues_that_of_a_start(
         before = 1.7
     save_model(start, model_file._replace(encoder_params=scaled))
     folder = sanet_path.parent
-    monkeypatch.setattr(model_files, "FOLDER", folder)
+    monkeypatch.setattr(store, "FOLDER", folder)
     config = Config(
         method="sanet", init_from=str(start), encoder=Encoder(weights="sanet")
     )
@@ -104,7 +104,7 @@ def test_a_shipped_deeper_encoder_continues_that_of_a_start(
 
 
 def test_a_run_starts_from_a_packaged_model_by_name():
-    model = load_model(model_files.find_model("adain"))
+    model = load_model(store.find_model("adain"))
     begun = start_from("adain", "adain", Variables(model.players, {}))
     for name, layer in model.players["model"].items():
         assert_same({name: begun.players["model"][name]}, {name: layer})

@@ -13,8 +13,7 @@ from styleflax.ops.color_match import TO_CHROMA
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests, read_metrics
 from styleflax.training.export import read_run
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, load_model, save_model
+from styleflax.weights.store import EncoderSpec, ModelFile, load_model, save_model
 
 
 class KilledError(Exception):

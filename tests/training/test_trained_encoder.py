@@ -9,8 +9,8 @@ import pytest
 
 from styleflax import methods
 from styleflax.config import Config, Data, Encoder, Phase, Run, Schedule
-from styleflax.inference.model import build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import build_model
 from styleflax.models.vgg import scale_widths
 from styleflax.training import loop
 from styleflax.training.checkpoint import leaf_digests, read_metrics

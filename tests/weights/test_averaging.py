@@ -3,8 +3,7 @@ import pytest
 from small_model import make_model
 
 from styleflax.weights.encoder import average_models
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import model_digest
+from styleflax.weights.store import EncoderSpec, model_digest
 
 
 def with_kernel(value, mean=0.0):

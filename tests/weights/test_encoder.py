@@ -3,9 +3,14 @@ import pytest
 
 from styleflax.models.vgg import conv_names
 from styleflax.weights.encoder import load_encoder
-from styleflax.weights.model_files import find_model
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ENCODER_ONLY, ModelFile, load_model, save_model
+from styleflax.weights.store import (
+    ENCODER_ONLY,
+    EncoderSpec,
+    ModelFile,
+    find_model,
+    load_model,
+    save_model,
+)
 
 
 @pytest.mark.parametrize("architecture", ["vgg16", "vgg19"])

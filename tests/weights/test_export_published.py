@@ -13,8 +13,7 @@ from styleflax.weights.published.convert import (
 )
 from styleflax.weights.published.keras_file import dump_arrays
 from styleflax.weights.published.torch_file import load_state_dict
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import load_model, save_model
+from styleflax.weights.store import EncoderSpec, load_model, save_model
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from styleflax.weights.published.keras_file import (
     load_shapes,
 )
 from styleflax.weights.published.mapping import read_part
-from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import EncoderSpec
 
 
 def split(state):

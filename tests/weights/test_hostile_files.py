@@ -13,8 +13,7 @@ from styleflax.weights.encoder import load_encoder
 from styleflax.weights.published.convert import convert_files
 from styleflax.weights.published.keras_file import dump_arrays
 from styleflax.weights.published.torch_file import load_state_dict
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import ModelFile, load_model, save_model
+from styleflax.weights.store import EncoderSpec, ModelFile, load_model, save_model
 
 LOADERS = {
     "load_model": load_model,

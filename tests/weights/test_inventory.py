@@ -1,7 +1,7 @@
 import pytest
 
 from styleflax.files import file_sha256
-from styleflax.weights import inventory, model_files, packaged, registry
+from styleflax.weights import inventory, packaged, registry, store
 from styleflax.weights.fetch import CACHE_VARIABLE
 from styleflax.weights.inventory import list_weights, verify
 
@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch, model_path):
     (folder / "mine.safetensors").write_bytes(model_path.read_bytes())
     digest = file_sha256(folder / "mine.safetensors")
     (folder / "SHA256SUMS").write_text(f"{digest}  mine.safetensors\n")
-    monkeypatch.setattr(model_files, "FOLDER", folder)
+    monkeypatch.setattr(store, "FOLDER", folder)
     return folder
 
 
@@ -37,8 +37,8 @@ def damage(path):
 
 def test_the_files_in_the_package_are_those_in_its_list():
     # After a change: cd styleflax/weights/files && sha256sum *.safetensors > SHA256SUMS
-    names = model_files.packaged_models()
-    assert names.keys() == model_files.read_sums().keys()
+    names = store.packaged_models()
+    assert names.keys() == inventory.read_sums().keys()
     assert [verify(name).problem for name in names] == [""] * len(names)
 
 

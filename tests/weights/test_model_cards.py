@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from styleflax.weights.model_files import packaged_models
-from styleflax.weights.store import load_model
+from styleflax.weights.store import load_model, packaged_models
 
 ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "docs" / "model_cards"

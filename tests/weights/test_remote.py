@@ -7,9 +7,8 @@ from weights_server import running_server
 
 from styleflax.weights import fetch as fetch_module
 from styleflax.weights.fetch import WeightsError, fetch, list_fetched
-from styleflax.weights.model_files import find_model
 from styleflax.weights.registry import is_remote, remote_weights
-from styleflax.weights.store import load_model, model_digest
+from styleflax.weights.store import find_model, load_model, model_digest
 
 HUB = "hf://someone/paint/sub/model.safetensors"
 PATH = "someone/paint/resolve/main/sub/model.safetensors"

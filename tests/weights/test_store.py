@@ -8,9 +8,13 @@ import pytest
 import safetensors.numpy
 from small_model import make_model
 
-from styleflax.weights.model_files import packaged_models
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import load_model, model_digest, save_model
+from styleflax.weights.store import (
+    EncoderSpec,
+    load_model,
+    model_digest,
+    packaged_models,
+    save_model,
+)
 
 
 def test_float32_comes_back_bit_for_bit(tmp_path):

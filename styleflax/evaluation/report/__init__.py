@@ -1,4 +1,4 @@
-"""What an evaluation found, as JSON, CSV, Markdown and one page of HTML."""
+"""Reports of evaluations as JSON, CSV, Markdown and a single HTML page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,16 +34,15 @@ def write_report(
 ) -> Path:
     """Writes results.json, two CSV files, results.md and report.html into a folder.
 
-    The page comes last, so that the numbers are there where it cannot be drawn.
+    The page is written last, so that the numbers are saved if it cannot be drawn.
 
     Args:
-        out: An existing folder; pictures of the rows are named from here.
+        out: An existing folder, to which the paths in rows are relative.
         rows: Rows of all systems.
-        settings: What the numbers depend on: shown in the page as it is.
-        sets: Numbers of all pictures of a system together, by (system, alpha).
+        settings: Settings of the evaluation, shown on the page.
+        sets: Metrics of all images of a system together, by (system, alpha).
         inputs: Contents and styles as files or arrays, by role ("content", "style")
-            and name. What is not there is taken from the pictures of the baselines
-            of those names.
+            and name. Missing ones are taken from the images of the baselines.
 
     Returns:
         The path of the page.
@@ -53,7 +52,7 @@ def write_report(
         ValueError: If there is no row.
     """
     if not rows:
-        raise ValueError("rows is empty; a report needs one scored picture or more")
+        raise ValueError("rows must have at least one scored image, got none")
     summaries = summarize(rows, sets)
     gallery = Gallery(out, rows, inputs)
     present = {name for summary in summaries for name in summary.values}

@@ -1,33 +1,33 @@
-"""What each number is called in a report, which way is better, and what it says."""
+"""The titles, directions and explanations of metrics in reports."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 GRAM_NETWORKS = ("vgg16", "alexnet")
 LPIPS_NETWORKS = ("alexnet", "vgg16")
-"""In the order of preference: the authors advise AlexNet for measuring."""
+"""Networks in order of preference: the authors recommend AlexNet for measuring."""
 HEADLINE = frozenset(
     {*(f"gram_{x}" for x in GRAM_NETWORKS), *(f"lpips_{x}" for x in LPIPS_NETWORKS)}
     | {"ssim"}
 )
-"""What comes with its intervals where there is little room."""
+"""Metrics whose intervals are shown even where space is limited."""
 
 OF_SOME_CONTENTS = frozenset({"gray_patch", "patch_jump"})
-"""What only pairs have whose content has a large flat area."""
+"""Metrics that are defined only for contents with a large flat area."""
 
 _TITLES = {"vgg16": "VGG-16", "alexnet": "AlexNet"}
 
 
 class Metric(NamedTuple):
-    """How a report shows one number.
+    """The description of a metric in a report.
 
     Attributes:
-        name: As in the rows.
-        title: Head of its column.
-        group: The table it stands in.
-        better: "lower", "higher", or "" where neither is better.
-        text: One line that explains it; "" if there is none.
-        is_share: Whether it is 0 or 1 for a pair, and its mean a share of the pairs.
+        name: Name in the rows.
+        title: Title of its column.
+        group: Table that contains it.
+        better: "lower", "higher", or "" if neither is better.
+        text: Explanation in one line; "" for none.
+        is_share: Whether it is 0 or 1 for a pair, so that its mean is a share of pairs.
     """
 
     name: str
@@ -88,8 +88,8 @@ _KNOWN = (
         "CFSD",
         "main",
         "lower",
-        "Divergence, in nats, of how the picture's parts resemble each other from how "
-        "the content's do; compares only between pictures of one size.",
+        "Divergence, in nats, of the self-similarity of the result's features from "
+        "that of the content's; comparable only between images of one size.",
     ),
     Metric(
         "lab_distance",
@@ -112,14 +112,14 @@ _KNOWN = (
         "content loss",
         "main",
         "",
-        "As in training; losses of two methods do not compare.",
+        "The training loss; not comparable between methods.",
     ),
     Metric(
         "style_loss",
         "style loss",
         "main",
         "",
-        "As in training; losses of two methods do not compare.",
+        "The training loss; not comparable between methods.",
     ),
     Metric(
         "blobs",
@@ -150,8 +150,8 @@ _KNOWN = (
         "gray patch",
         "artifacts",
         "lower",
-        "Share of the pairs whose content has a large flat area in which the color "
-        "jumps at a constant distance from the area's border.",
+        "Share of pairs with a sudden change of color at a constant distance from the "
+        "border of a large flat area, among contents that have one.",
         True,
     ),
     Metric(
@@ -166,7 +166,7 @@ _KNOWN = (
         "blobs' area",
         "artifacts",
         "lower",
-        "Share of the picture that blobs cover.",
+        "Share of the image that blobs cover.",
     ),
     Metric(
         "checkerboard_excess",
@@ -203,14 +203,14 @@ _KNOWN = (
         "PSNR (dB)",
         "identity",
         "higher",
-        "Of a content stylized by itself against itself: how faithfully it comes back.",
+        "Fidelity of a content that is stylized with itself.",
     ),
     Metric(
         "seconds",
         "seconds",
         "speed",
         "lower",
-        "Time to stylize one picture once the program is compiled.",
+        "Time to stylize one image once the program is compiled.",
     ),
     Metric(
         "peak_mb",
@@ -256,7 +256,7 @@ def describe_metric(name: str) -> Metric:
 
 
 def order_metrics(names: Iterable[str]) -> list[str]:
-    """Returns the names, each once: known ones as above, then others by name."""
+    """Returns the distinct names: known ones in the order above, then others sorted."""
     place = {metric.name: i for i, metric in enumerate(_KNOWN)}
 
     def order(name: str) -> tuple[int, int, str]:
@@ -269,5 +269,5 @@ def order_metrics(names: Iterable[str]) -> list[str]:
 
 
 def network_title(network: str) -> str:
-    """Returns how a network's name is written, e.g. "VGG-16"."""
+    """Returns the written form of a network's name, for example "VGG-16"."""
     return _TITLES.get(network, network)

@@ -1,4 +1,4 @@
-"""Tables of text, as the page and the Markdown file show them."""
+"""Formatted tables for the page and the Markdown file."""
 
 import importlib.util
 import math
@@ -18,7 +18,7 @@ PACKAGES = ("jinja2", "matplotlib")
 
 
 def check_extras() -> None:
-    """Checks that a report can be drawn; call it before hours of measuring.
+    """Checks that a report can be drawn; call it before a long evaluation.
 
     Raises:
         ImportError: If a package of the extra "eval" is not installed.
@@ -37,12 +37,12 @@ _ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 
 
 class Cell(NamedTuple):
-    """What stands in one place of a table.
+    """One cell of a table.
 
     Attributes:
-        text: The number, or a name.
-        detail: Its interval; "" for none.
-        is_best: Whether it is the best of its column, baselines left out.
+        text: A number, or a name.
+        detail: The number's interval; "" for none.
+        is_best: Whether it is the best of its column, baselines excluded.
     """
 
     text: str
@@ -51,13 +51,13 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table with its heads.
+    """A table with the titles of its columns.
 
     Attributes:
-        title: Above it.
-        heads: One for each column, as (title, explanation).
-        rows: As many cells each as there are heads.
-        detailed: Columns whose intervals Markdown shows; the page shows all.
+        title: Title of the table.
+        heads: (title, explanation) of every column.
+        rows: Cells of every row, one per column.
+        detailed: Columns whose intervals are shown in Markdown; the page shows all.
     """
 
     title: str
@@ -78,16 +78,16 @@ _TITLES = {
 
 
 def format_number(value: float | None, decimals: int) -> str:
-    """Returns the number rounded, or a dash where there is none."""
+    """Returns the rounded number as text, or a dash for None."""
     if value is None or not math.isfinite(value):
         return ABSENT
     return f"{value:.{decimals}f}"
 
 
 def choose_decimals(values: Sequence[float]) -> int:
-    """Returns how many decimals suit all numbers of a column.
+    """Returns the number of decimals for the numbers of a column, at most 6.
 
-    The largest has three digits that count below 1 and four above, up to 6 decimals.
+    The largest number gets three significant digits below 1 and four above.
     """
     most = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     if most == 0.0:
@@ -97,12 +97,12 @@ def choose_decimals(values: Sequence[float]) -> int:
 
 
 def format_strength(strength: float | None) -> str:
-    """Returns the strength in as few digits as it needs."""
+    """Returns the strength with as few digits as possible."""
     return ABSENT if strength is None else f"{strength:g}"
 
 
 def build_tables(summaries: Sequence[Summary]) -> dict[str, Table]:
-    """Returns the tables for which there are numbers, by group of metrics."""
+    """Returns the non-empty tables by group of metrics."""
     tables = {}
     for group in GROUPS:
         means = {
@@ -122,11 +122,15 @@ def _build_table(
 ) -> Table:
     names = order_metrics(name for summary in summaries for name in means(summary))
     metrics = [describe_metric(name) for name in names]
-    if group not in {"identity", "set"}:  # these show all that is theirs
+    if group not in {"identity", "set"}:  # these tables show all of their metrics
         metrics = [metric for metric in metrics if metric.group == group]
     shown = [s for s in summaries if any(m.name in means(s) for m in metrics)]
     columns = [_column(metric, shown, means) for metric in metrics]
-    heads = [("system", ""), ("strength", ""), ("pairs", "Pictures that count here.")]
+    heads = [
+        ("system", ""),
+        ("strength", ""),
+        ("pairs", "Number of images in the means."),
+    ]
     heads += [(f"{m.title} {_ARROWS[m.better]}".strip(), m.text) for m in metrics]
     rows = [
         [
@@ -201,7 +205,7 @@ def _markdown_line(texts: Sequence[str]) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    """Returns text that Markdown shows as it is, HTML included."""
+    """Returns text in which characters of Markdown and HTML are escaped."""
     for sign in "\\`*_[]<>|#":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Two systems beside one another: at equal LPIPS, and at equal content error."""
+"""Pairwise comparison of systems at equal content error."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class Point(NamedTuple):
     """A system at one strength.
 
     Attributes:
-        strength: None where the system has none.
+        strength: Strength of the style; None if the system has none.
         lpips: Mean content error.
         gram: Mean style error.
     """
@@ -34,15 +34,14 @@ class Point(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A point of one curve, held against another curve.
+    """A point of one curve, compared with another curve.
 
     Attributes:
         point: The point.
-        gram_at_equal_lpips: Style error of the other curve where its content error is
-            the point's, on the straight lines between its points; None where it does
-            not get there.
-        better: The other curve's points that have less style error at no more content
-            error. Empty where none has.
+        gram_at_equal_lpips: Style error of the other curve at the point's content
+            error, interpolated linearly; None outside of its range.
+        better: Points of the other curve with less style error at no more content
+            error.
     """
 
     point: Point
@@ -51,15 +50,15 @@ class Comparison(NamedTuple):
 
 
 class Matchup(NamedTuple):
-    """One curve against every point of another, on all networks.
+    """One curve, compared with every point of another on all networks.
 
     Attributes:
-        curve: Name of the system that is compared.
-        other: Name of the one whose points it is held against.
+        curve: Name of the compared system.
+        other: Name of the system to whose points it is compared.
         lpips: Metric of the content error.
-        by_gram: Metric of the style error to one comparison for each point.
-        on_all: For each point, the strengths of `curve` that have less style error on
-            the first network, no more on the others, and no more content error.
+        by_gram: One comparison per point, by metric of the style error.
+        on_all: For each point, the strengths of `curve` with less style error on the
+            first network, no more on the others, and no more content error.
     """
 
     curve: str
@@ -73,12 +72,12 @@ def interpolate_gram(curve: Sequence[Point], lpips: float) -> float | None:
     """Returns the style error of a curve at a content error.
 
     Args:
-        curve: Points in the order of their strengths, joined by straight lines.
-        lpips: The content error looked for.
+        curve: Points in the order of their strengths, interpolated linearly.
+        lpips: The content error.
 
     Returns:
-        The least, where the curve passes there several times; None where it never
-        does.
+        The least style error if the curve has this content error several times; None
+        if it never has.
     """
     found = [point.gram for point in curve if point.lpips == lpips]
     for a, b in itertools.pairwise(curve):
@@ -89,7 +88,7 @@ def interpolate_gram(curve: Sequence[Point], lpips: float) -> float | None:
 
 
 def compare_curves(curve: Sequence[Point], other: Sequence[Point]) -> list[Comparison]:
-    """Returns, for each point of the other, what this curve has to set against it."""
+    """Returns the comparison of this curve with each point of the other."""
     return [
         Comparison(
             point,
@@ -107,7 +106,7 @@ def compare_curves(curve: Sequence[Point], other: Sequence[Point]) -> list[Compa
 def collect_curves(
     summaries: Sequence[Summary], lpips: str, gram: str
 ) -> dict[str, list[Point]]:
-    """Returns the points of every system that is no baseline, by name."""
+    """Returns the points of every system except baselines, by name."""
     curves: dict[str, list[Point]] = {}
     for summary in summaries:
         if not summary.is_baseline and {lpips, gram} <= summary.values.keys():
@@ -121,18 +120,18 @@ def collect_curves(
 
 
 def content_error(summaries: Sequence[Summary]) -> str | None:
-    """Returns the LPIPS that curves are drawn over, None where there is none."""
+    """Returns the LPIPS metric of the content error; None if no row has one."""
     present = {name for summary in summaries for name in summary.values}
     names = (f"lpips_{network}" for network in LPIPS_NETWORKS)
     return next((name for name in names if name in present), None)
 
 
 def match_up(summaries: Sequence[Summary], lpips: str) -> list[Matchup]:
-    """Returns every curve against every other, at equal values of an LPIPS metric."""
+    """Returns the comparison of every curve with every other, by an LPIPS metric."""
     grams = [f"gram_{network}" for network in GRAM_NETWORKS]
     by_gram = {gram: collect_curves(summaries, lpips, gram) for gram in grams}
     by_gram = {gram: curves for gram, curves in by_gram.items() if curves}
-    # A curve is compared where it has all its points on every network.
+    # Only curves that have all of their points on every network are compared.
     sizes = [{k: len(v) for k, v in curves.items()} for curves in by_gram.values()]
     names = [
         name
@@ -158,11 +157,11 @@ def match_up(summaries: Sequence[Summary], lpips: str) -> list[Matchup]:
 def _better(
     own: Sequence[Sequence[Point]], others: Sequence[Sequence[Point]]
 ) -> list[tuple[float | None, ...]]:
-    """Returns, for each point of the other, own strengths that win on all networks.
+    """Returns the strengths of a curve that are better on all networks, per point.
 
     Args:
-        own: The curve's points by network, equally many on each.
-        others: The same of the other curve.
+        own: Points of the curve by network, the same number on each.
+        others: Points of the other curve by network.
     """
     return [
         tuple(
@@ -177,13 +176,10 @@ def _better(
 
 
 def build_matchup_tables(matchups: Sequence[Matchup]) -> list[Table]:
-    """Returns a table for each two curves, a row for each LPIPS and point.
-
-    Matchups of the same two by several LPIPS share a table, those by one LPIPS in
-    rows that follow each other.
+    """Returns a table for every pair of curves, with a row per LPIPS metric and point.
 
     Args:
-        matchups: Matchups of any curves, by any LPIPS.
+        matchups: Comparisons of any curves by any LPIPS metric.
     """
     groups: dict[tuple[str, ...], list[Matchup]] = {}
     for matchup in matchups:
@@ -193,22 +189,25 @@ def build_matchup_tables(matchups: Sequence[Matchup]) -> list[Table]:
 
 
 def _build_table(matchups: Sequence[Matchup]) -> Table:
-    """The table of two curves; all matchups are of the same style errors."""
+    """Returns the table of two curves; all matchups have the same style errors."""
     own, other, _, by_gram, _ = matchups[0]
     titles = [describe_metric(matchup.lpips).title for matchup in matchups]
     heads = [
-        ("at equal", "By which network the content error is measured."),
+        ("at equal", "Network that measures the content error."),
         (f"strength of {other}", ""),
-        (f"LPIPS of {other}", f"Content error of {other} there."),
+        (f"LPIPS of {other}", f"Content error of {other}."),
     ]
     for gram in by_gram:
         title = describe_metric(gram).title
         heads += [
             (f"{title} of {other}", ""),
-            (f"{title} of {own}", "At the same content error, between its points."),
+            (
+                f"{title} of {own}",
+                "At the same content error, interpolated between its points.",
+            ),
             (
                 f"{own} is better at",
-                "Its strengths with less style error at no more content error.",
+                "Strengths with less style error at no more content error.",
             ),
         ]
     if len(by_gram) > 1:
@@ -228,7 +227,7 @@ def _build_table(matchups: Sequence[Matchup]) -> Table:
 
 
 def _rows(matchup: Matchup) -> Iterator[list[Cell]]:
-    """Yields the cells of each point, the name of the LPIPS left out."""
+    """Yields the cells of each point, without the name of the LPIPS metric."""
     several = len(matchup.by_gram) > 1
     for i, comparisons in enumerate(zip(*matchup.by_gram.values(), strict=True)):
         point = comparisons[0].point
@@ -250,7 +249,7 @@ def _compare(comparison: Comparison) -> list[Cell]:
 
 
 def _strengths(strengths: Sequence[float | None]) -> str:
-    """Returns the strengths with commas; "yes" for a system that has none."""
+    """Returns the strengths separated by commas; "yes" for a system without any."""
     if not strengths:
         return ABSENT
     return ", ".join("yes" if x is None else f"{x:g}" for x in strengths)

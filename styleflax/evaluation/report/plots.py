@@ -1,4 +1,4 @@
-"""Plots as SVG for a page that is read in light and in dark."""
+"""Plots as SVG, readable on light and dark pages."""
 
 import re
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 GRAY = "#858585"
-"""Stands out of white and of black alike."""
+"""A gray with equal contrast to white and black."""
 
 INK = "#0a0b0c"
-"""The page's own text color, whatever it is; matplotlib has no name for it."""
+"""Placeholder of the page's text color, which matplotlib cannot name."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
@@ -49,21 +49,21 @@ _STYLE: dict[Any, Any] = {
 
 
 def style_context() -> Any:
-    """Returns a context in which figures are drawn for a page."""
+    """Returns a context manager that sets matplotlib's style for a page."""
     from matplotlib import rc_context  # noqa: PLC0415  (an extra)
 
     return rc_context(_STYLE)
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Returns an empty figure, sides in inches, that makes room for its texts."""
+    """Returns an empty figure (sides in inches) whose layout fits its texts."""
     from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def draw_legend(figure: "Figure") -> None:
-    """Adds one legend below for all panels, each label once."""
+    """Adds a legend for all panels below the figure, each label once."""
     handles: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -77,26 +77,26 @@ def draw_legend(figure: "Figure") -> None:
 
 
 def to_svg(figure: "Figure", name: str, title: str) -> str:
-    """Returns the figure as an element of a page, its ids begun with the name."""
+    """Returns the figure as an SVG element whose ids are prefixed with the name."""
     text = StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(text, format="svg", metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    # A page needs no namespaces, and two plots on it must not share an id.
+    # HTML needs no namespaces, and two plots of a page must not share ids.
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(?:xlink:)?href="#', f'href="#{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-")
-    # Its rules would hold for the whole page, and its size is the page's to choose.
+    # Style rules would apply to the whole page, and the page chooses the size.
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', svg)
     head = f'<svg role="img" aria-label="{title}" {box[0] if box else ""}>'
     return head + svg[svg.index(">") + 1 :]
 
 
-# Of middle lightness, so that they stand out of white and of black; told apart by
-# most readers who see fewer colors, and by their markers by all.
+# Colors of medium lightness have contrast to white and black. Most color-blind
+# readers can distinguish them, and all can distinguish the markers.
 _COLORS = (
     "#3b7dd8",
     "#d9662b",
@@ -113,12 +113,12 @@ _BASELINE_HATCHES = {"content": "///", "style": "...", "coral": "xxx"}
 
 
 def style_against_content(summaries: Sequence[Summary]) -> str | None:
-    """Returns the plot of content error and style error, a panel for each network.
+    """Returns the plot of style error over content error, one panel per network.
 
-    One curve for each system over its strengths, baselines as marked points.
+    Each system is a curve over its strengths; baselines are labeled points.
 
     Returns:
-        An `<svg>` element; None where an error of either kind is absent.
+        An `<svg>` element; None if either error is missing.
     """
     lpips = content_error(summaries)
     grams = _present([f"gram_{network}" for network in GRAM_NETWORKS], summaries)
@@ -134,10 +134,10 @@ def style_against_content(summaries: Sequence[Summary]) -> str | None:
 
 
 def layer_bars(summaries: Sequence[Summary]) -> str | None:
-    """Returns the plot of Gram distances by layer, systems at their full strength.
+    """Returns the plot of Gram distances by layer, at each system's full strength.
 
     Returns:
-        An `<svg>` element; None where no layer's distance is given.
+        An `<svg>` element; None if no distance of a layer is known.
     """
     shown = strongest(summaries)
     layers = {
@@ -158,9 +158,9 @@ def layer_bars(summaries: Sequence[Summary]) -> str | None:
 
 
 def strongest(summaries: Sequence[Summary]) -> list[Summary]:
-    """Returns each curve's point of the largest strength, and what has none."""
+    """Returns each curve's point of largest strength, and systems without strength."""
     last: dict[tuple[str, bool], Summary] = {}
-    for summary in summaries:  # by strength, as `summarize` has it
+    for summary in summaries:  # sorted by strength in `summarize`
         last[summary.curve, summary.is_baseline] = summary
     return list(last.values())
 
@@ -207,10 +207,9 @@ def _write_texts(
     *,
     below: bool,
 ) -> None:
-    """Writes strengths next to points, and names next to points without one.
+    """Writes strengths next to points, and names next to points without strength.
 
-    Of neighboring curves one has them above and one below, so that they collide
-    less.
+    Neighboring curves alternate between above and below, which avoids collisions.
     """
     for point, x, y in zip(points, *means, strict=True):
         named = point.is_baseline or point.strength is None
@@ -259,7 +258,7 @@ def _draw_bars(
 
 
 def _assign(summaries: Sequence[Summary]) -> dict[tuple[str, bool], tuple[str, str]]:
-    """Returns color and marker of each curve, by (curve, whether a baseline)."""
+    """Returns color and marker of each curve, by (curve, is_baseline)."""
     found: dict[tuple[str, bool], tuple[str, str]] = {}
     for summary in summaries:
         key = summary.curve, summary.is_baseline
@@ -285,8 +284,8 @@ def _present(names: Sequence[str], summaries: Sequence[Summary]) -> list[str]:
 
 
 def _spread(means: Sequence[Mean]) -> list[list[float]]:
-    """Returns how far the intervals reach down and up from the means."""
-    # Rounding can leave the mean of equal values a hair outside of its interval.
+    """Returns the distances of the intervals' lower and upper ends from the means."""
+    # By rounding, the mean of equal values can lie slightly outside of its interval.
     return [
         [max(m.mean - m.low, 0.0) for m in means],
         [max(m.high - m.mean, 0.0) for m in means],
@@ -294,5 +293,5 @@ def _spread(means: Sequence[Mean]) -> list[list[float]]:
 
 
 def _label(name: str) -> str:
-    """Returns a name that a legend shows even if it begins with an underscore."""
+    """Returns a label that legends show even if the name begins with an underscore."""
     return f"\u200b{name}" if name.startswith("_") else name

@@ -14,9 +14,8 @@ from PIL.Image import Resampling
 from styleflax.evaluation.report.plots import strongest
 from styleflax.evaluation.report.summary import BASELINES, Summary
 from styleflax.evaluation.rows import PAIR, Row
-from styleflax.images.files import load_image_u8
+from styleflax.images.files import load_image_u8, to_u8
 from styleflax.images.grid import image_grid
-from styleflax.images.pixels import to_u8
 
 Inputs = Mapping[str, Mapping[str, Path | np.ndarray]]
 """{"content": {name: image}, "style": {...}}: files, or arrays in [0, 1]."""

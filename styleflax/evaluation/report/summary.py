@@ -1,4 +1,4 @@
-"""Means of the rows of each system, with intervals."""
+"""Means of the metrics of each system, with confidence intervals."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,9 +11,9 @@ from styleflax.evaluation.report.catalogue import OF_SOME_CONTENTS, order_metric
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row
 
 BASELINES = ("content", "style", "coral")
-"""Names of the systems that only show what a number is worth."""
+"""Names of the systems that serve only for comparison."""
 
-# Half a percent of draws at each end is still 10 of them, and a report of some
+# Half a percent of the draws at each end is still 10 of them, and a report of some
 # twenty systems takes seconds.
 DRAWS = 2_000
 
@@ -21,13 +21,13 @@ SystemKey = tuple[str, float | None]
 
 
 class Mean(NamedTuple):
-    """The mean of the finite values.
+    """The mean of the finite values of a metric.
 
     Attributes:
         mean: Mean of the values.
         low: Lower end of the 95 % bootstrap interval.
         high: Upper end.
-        num_values: How many there are.
+        num_values: Number of finite values.
     """
 
     mean: float
@@ -40,16 +40,16 @@ class Summary(NamedTuple):
     """One system at one strength.
 
     Attributes:
-        system: As in the rows.
-        alpha: As in the rows.
-        curve: The name that the system has at any strength: "lite" of "lite@0.5".
-        strength: The alpha, or what stands behind the "@" in the name of outputs.
-        num_pairs: Pairs scored.
-        is_grid: Whether every content meets every style.
-        num_identity: Contents scored that were their own style.
+        system: Name of the system in the rows.
+        alpha: Strength in the rows.
+        curve: Name of the system at all strengths: "lite" for "lite@0.5".
+        strength: The alpha, or the number after "@" in the name of outputs.
+        num_pairs: Number of scored pairs.
+        is_grid: Whether every content is paired with every style.
+        num_identity: Number of scored contents that were their own style.
         values: Means over the pairs, by metric.
         identity: Means over the contents that were their own style.
-        whole: Numbers of all pictures together, such as FID.
+        whole: Metrics of all images together, such as FID.
     """
 
     system: str
@@ -70,7 +70,7 @@ class Summary(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name with the strength, for people."""
+        """The name with the strength, for users."""
         if self.strength is None:
             return self.curve
         return f"{self.curve} at {self.strength:g}"
@@ -79,8 +79,8 @@ class Summary(NamedTuple):
 def parse_strength(system: str, alpha: float | None) -> tuple[str, float | None]:
     """Returns the name of the curve and the strength on it.
 
-    "lite@0.75" without an alpha is the point 0.75 of the curve "lite"; what stands
-    behind the last "@" must be a finite number to count.
+    "lite@0.75" without an alpha is the point 0.75 of the curve "lite" if the text after
+    the last "@" is a finite number.
     """
     name, at, suffix = system.rpartition("@")
     if alpha is not None or not at or not name:
@@ -97,12 +97,12 @@ def summarize(
 ) -> list[Summary]:
     """Returns one summary for each system and strength.
 
-    Curves come in the order of the rows and their points by strength; baselines
-    come last.
+    Curves have the order of the rows, their points are sorted by strength, and
+    baselines are last.
 
     Args:
         rows: Rows of any number of systems.
-        sets: Numbers of all pictures of a system together, by (system, alpha).
+        sets: Metrics of all images of a system together, by (system, alpha).
     """
     groups: dict[SystemKey, list[Row]] = {}
     for row in rows:
@@ -147,11 +147,11 @@ def _means(rows: Sequence[Row]) -> dict[str, Mean]:
 
 
 def mean_of(rows: Sequence[Row], metric: str) -> Mean | None:
-    """Returns the mean of one metric, None where no row has a finite value of it.
+    """Returns the mean of one metric; None if no row has a finite value of it.
 
-    Where every content meets every style, contents and styles are drawn again
-    separately, as values that share a picture are not independent; of any other
-    choice of pairs, the pairs are drawn.
+    If every content is paired with every style, contents and styles are resampled
+    separately, because values that share an image are not independent. Otherwise the
+    pairs are resampled.
     """
     values = {
         (row.content, row.style): row.values[metric]
@@ -175,19 +175,19 @@ def _is_grid(pairs: Collection[tuple[str, str]]) -> bool:
 
 
 def list_gaps(summaries: Sequence[Summary]) -> list[str]:
-    """Returns sentences on values that means leave out and pairs that differ."""
+    """Returns sentences that list values missing from means and unequal pairs."""
     notes = []
     most = max((s.num_pairs for s in summaries), default=0)
     fewer = [f"{s.label} ({s.num_pairs})" for s in summaries if s.num_pairs < most]
     if fewer:
         notes.append(
-            f"Not every system is scored on all {most} pairs, so that means do not "
-            f"compare: {', '.join(fewer)}."
+            f"Not every system is scored on all {most} pairs, so means are not "
+            f"comparable: {', '.join(fewer)}."
         )
     if not all(s.is_grid for s in summaries):
         notes.append(
-            "Not every content meets every style: intervals take pairs that share a "
-            "picture for independent, and are too narrow."
+            "Not every content is paired with every style: the intervals treat pairs "
+            "that share an image as independent and are too narrow."
         )
     for summary in summaries:
         parts = (
@@ -202,7 +202,7 @@ def list_gaps(summaries: Sequence[Summary]) -> list[str]:
             ]
             if short:
                 notes.append(
-                    f"{summary.label}: means leave out {what} without a finite value: "
+                    f"{summary.label}: means exclude {what} without a finite value: "
                     f"{', '.join(short)}."
                 )
     return notes

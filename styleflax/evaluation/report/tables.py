@@ -1,4 +1,4 @@
-"""The numbers as files: JSON, CSV and Markdown."""
+"""The results of an evaluation as JSON, CSV and Markdown files."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ PAIRS_FILE = "pairs.csv"
 IDENTITY_FILE = "identity.csv"
 MARKDOWN_FILE = "results.md"
 
-# A content that is its own style needs no style's name.
+# The name of the style would repeat that of the content.
 _NAME_COLUMNS = {
     PAIR: ("system", "alpha", "content", "style", "picture"),
     IDENTITY: ("system", "alpha", "content", "picture"),
@@ -34,7 +34,7 @@ def write_json(
     matchups: Sequence[Matchup],
     notes: Sequence[str],
 ) -> None:
-    """Writes settings, means and comparisons; what has no number is null or absent."""
+    """Writes settings, means and comparisons; missing numbers are null or absent."""
     found = {
         "settings": settings,
         "systems": [_plain_summary(summary) for summary in summaries],
@@ -46,9 +46,9 @@ def write_json(
 
 
 def plain(value: Any) -> Any:
-    """Returns what JSON can hold: null for a number that is not finite.
+    """Returns a value that JSON can represent.
 
-    Paths and whatever else JSON does not know become text.
+    Numbers that are not finite become null; paths and other types become text.
     """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -103,7 +103,7 @@ def _plain_matchup(matchup: Matchup) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Sequence[Row], kind: str) -> None:
-    """Writes one line for each row of a kind, empty where a metric has no number."""
+    """Writes one line for each row of a kind; missing values are empty."""
     chosen = [row for row in rows if row.kind == kind]
     columns = _NAME_COLUMNS[kind]
     metrics = order_metrics(name for row in chosen for name in row.values)
@@ -123,7 +123,7 @@ def write_csv(path: Path, rows: Sequence[Row], kind: str) -> None:
 def write_markdown(
     path: Path, summaries: Sequence[Summary], matchups: Sequence[Matchup]
 ) -> None:
-    """Writes the tables of systems and comparisons, to be pasted into a document."""
+    """Writes the tables of systems and comparisons for use in a document."""
     tables = [*build_tables(summaries).values()]
     tables += build_matchup_tables(matchups)
     write_file(path, render_markdown(tables))

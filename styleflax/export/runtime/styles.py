@@ -13,7 +13,6 @@ from styleflax.export.runtime.windows import average_cells
 
 FILLER_BIAS = -1e30
 """Bias of the scores of masked positions."""
-_LARGEST = float(np.finfo(np.float16).max)
 
 
 class EncodedStyle(NamedTuple):
@@ -51,7 +50,7 @@ def encode_painting(
         if mask is not None:
             part = average_cells(mask[None], *feature.shape[1:])
         if model.manifest["style"] == "features":
-            kept, part = _in_16_bits(feature), _in_16_bits(part)
+            kept, part = (_retained(model, x) for x in (feature, part))
             moments = region_moments(kept, part)
             arrays |= positions(model, name, kept, part, moments)
         else:
@@ -60,9 +59,10 @@ def encode_painting(
     return EncodedStyle({k: v[0] for k, v in arrays.items()}, palette)
 
 
-def _in_16_bits(x: np.ndarray) -> np.ndarray:
-    """Returns features rounded to float16, as style files store them."""
-    return x.clip(max=_LARGEST).astype(np.float16).astype(np.float32)
+def _retained(model: ExportedModel, x: np.ndarray) -> np.ndarray:
+    """Returns features rounded to the type that style files store, as float32."""
+    dtype = np.dtype(model.manifest["style_dtype"])
+    return x.clip(max=np.finfo(dtype).max).astype(dtype).astype(np.float32)
 
 
 def find_own_style(styles: Sequence[Mapping[str, Any]], style: object) -> EncodedStyle:

@@ -1,4 +1,4 @@
-"""Stylized data sets: every picture of a source, each in a style drawn for it."""
+"""Stylized data sets: every image of a source in a randomly drawn style."""
 
 from typing import TYPE_CHECKING
 

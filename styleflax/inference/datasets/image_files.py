@@ -1,7 +1,7 @@
-"""A stylized data set as a folder of pictures, like the source, and a table of them.
+"""Stylized data sets as a folder of images with the tree and names of the source.
 
-The pictures keep the source's tree and names. `metadata.csv` has a line for each with
-its labels and style; it comes last, so that a folder without it is not finished.
+`metadata.csv` has a line for each image with its labels and style. It is written last:
+a folder without it is incomplete.
 """
 
 import csv
@@ -44,21 +44,21 @@ from styleflax.inference.datasets.parts import (
 logger = logging.getLogger(__name__)
 
 TABLE = "metadata.csv"
-"""The table of pictures; loaders of image folders read `file_name` and the rest."""
+"""The table of images, in the form that loaders of image folders read."""
 _REPORT = "report.json"
 _PHOTO_SUFFIXES = frozenset({".jfif", ".mpo", ".heic", ".heif", ".hif", ".avif"})
 _MAX_NAME_BYTES = 240
 
 
 class ImageNames:
-    """Where each stylized picture goes, relative to the folder of the data set.
+    """Function that returns the path of a stylized image within the data set's folder.
 
-    Names and suffixes are the source's; a format that is not written becomes JPEG, if
-    photographs come in it, or PNG. With several styles for a picture their numbers
-    follow its name.
+    Names and suffixes are those of the source; formats that cannot be written become
+    JPEG if they are formats of photos, else PNG. If images have several styles, the
+    number of the style is appended to the name.
 
     Raises:
-        ValueError: Two pictures would have one name.
+        ValueError: If two images would have the same name.
     """
 
     def __init__(self, job: Job) -> None:
@@ -69,7 +69,7 @@ class ImageNames:
             self._names = self._rename([*map(printable, job.source.file_names)])
 
     def __call__(self, row: Loaded) -> str:
-        """The path of a picture."""
+        """Returns the path of an image."""
         if self._names is not None:
             name = self._names[row.index]
         else:  # of a TFDS data set
@@ -87,7 +87,7 @@ class ImageNames:
         for source in sources:
             name = self._renamed(source)
             if name != source:
-                if name in taken:  # as a.gif beside a.png
+                if name in taken:  # for example a.gif and a.png
                     name = f"{source}{Path(name).suffix}"
                 if name in taken:
                     raise ValueError(
@@ -122,10 +122,10 @@ class ImageNames:
 
 
 class ImageParts:
-    """Parts whose pictures are files in the folder of the data set.
+    """Parts whose images are files in the folder of the data set.
 
-    Each file is written aside and renamed; the note of a part, with the digests of
-    its files, comes last.
+    Each file is written atomically. The note of a part, with the digests of its files,
+    is written last.
     """
 
     def __init__(self, job: Job, folder: Path) -> None:
@@ -133,10 +133,10 @@ class ImageParts:
         self._name = ImageNames(job)
 
     def read(self, part: int) -> Note | None:
-        """The note of a part if it is finished and its files are as written.
+        """Returns the note of a finished part after checking its files; else None.
 
         Raises:
-            ValueError: The part is damaged.
+            ValueError: If the part is damaged.
         """
         note = load_note(self._folder, part)
         if note is not None:
@@ -154,10 +154,10 @@ class ImageParts:
         rows: Sequence[Loaded | Skipped],
         images_u8: Sequence[np.ndarray],
     ) -> Note:
-        """Writes the pictures of a part, and its note.
+        """Writes the images of a part, and its note.
 
         Raises:
-            OSError: They cannot be written.
+            OSError: If they cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         sound = [row for row in rows if isinstance(row, Loaded)]
@@ -182,7 +182,7 @@ class ImageParts:
         path = self._out / name
         encoded = encode_picture(Picture(image_u8), path.suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Aside in the folder of parts, which goes when all is done.
+        # Written first to the folder of parts, which is deleted at the end.
         with written_whole(path, folder=self._folder, sync=True) as aside:
             aside.write_bytes(encoded)
         described = {
@@ -197,13 +197,13 @@ class ImageParts:
 
 
 def finish_images(job: Job, out: Path) -> dict[str, Any]:
-    """Writes the table and the report of a data set, and deletes notes of parts.
+    """Writes the table and the report of a data set, and deletes the notes of parts.
 
     Returns:
-        The report, which is also in the folder.
+        The report, which is also written to the folder.
 
     Raises:
-        ValueError: A part is missing or damaged, or all pictures were skipped.
+        ValueError: If a part is missing or damaged, or all images were skipped.
     """
     parts = ImageParts(job, parts_folder(out, job))
     notes = []
@@ -247,13 +247,13 @@ def finish_images(job: Job, out: Path) -> dict[str, Any]:
 
 
 def read_images_report(job: Job, out: Path) -> dict[str, Any] | None:
-    """The report of a finished data set, its files checked; None for one that is not.
+    """Returns the report of a finished data set after checking its files; else None.
 
-    Where pictures are damaged or missing, the notes of all parts come back and the
-    table goes, so that the data set is one that was stopped.
+    If images are damaged or missing, the notes of all parts are restored and the table
+    is deleted, so that the next run makes the missing images.
 
     Raises:
-        ValueError: The table or the report is not as it was written.
+        ValueError: If the table or the report was changed.
     """
     if not (out / TABLE).is_file():
         return None
@@ -284,7 +284,7 @@ def read_images_report(job: Job, out: Path) -> dict[str, Any] | None:
 
 
 def _read_files(job: Job, table: Path) -> Iterator[dict[str, Any]]:
-    """What notes have of every picture, from the table."""
+    """Yields the entries of notes for all images, from the table."""
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield {
@@ -299,12 +299,12 @@ def _read_files(job: Job, table: Path) -> Iterator[dict[str, Any]]:
 def _read_notes(
     job: Job, files: Sequence[Mapping[str, Any]], report: Mapping[str, Any]
 ) -> Iterator[Note]:
-    """The notes of all parts of a finished data set."""
+    """Yields the notes of all parts of a finished data set."""
     of_index: dict[int, list[Mapping[str, Any]]] = {}
     for file in files:
         of_index.setdefault(file["index"], []).append(file)
     skipped = {entry["index"]: Skipped(**entry) for entry in report["skipped"]}
-    # Which part these are of is not known any more, and does not matter.
+    # The parts of these are no longer known, which does not matter.
     of_all = report["damaged_styles"], report.get("remarks", [])
     for part in range(count_parts(job)):
         places = [
@@ -322,7 +322,7 @@ def _is_intact(out: Path, name: str, digest: str) -> bool:
 
 
 def _table(job: Job, files: Sequence[Mapping[str, Any]]) -> str:
-    """The lines of all pictures; every label as its number and its name."""
+    """Returns the table of all images, with each label as number and name."""
     labels = job.source.classes
     columns = [part for name in labels for part in (name, f"{name}_name")]
     text = io.StringIO()
@@ -339,6 +339,6 @@ def _table(job: Job, files: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _make_class_folders(job: Job, out: Path) -> None:
-    """Makes folders of classes without a picture, so that numbers by name agree."""
+    """Creates the folders of empty classes, so that loaders number classes equally."""
     for name in job.source.empty_classes:
         (out / name).mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a stylized data set is made of and under which settings."""
+"""Settings and inputs of a stylized data set."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,45 +10,47 @@ from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.controls import check_alpha, make_plan
 from styleflax.inference.datasets.parts import make_features
 from styleflax.inference.datasets.program import Paintings, make_style_encoder
-from styleflax.inference.model import Model, build_model
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model, model_digest
+from styleflax.methods.model import Model, build_model
+from styleflax.weights.store import find_model, load_model, model_digest
 
 ENCODINGS = ("jpeg", "png")
 TFDS, IMAGES = "tfds", "images"
 FORMATS = (TFDS, IMAGES)
-"""Formats of data sets: for TFDS, or a folder of images like the source."""
+"""Formats of data sets: TFDS, or a folder of images like the source."""
 _RECORDED = ("image", "name", "index", "style", "seed", "weights_sha256")
 _IN_TABLE = ("file_name", "source", "index", "style", "sha256")
 
 
 class Settings(NamedTuple):
-    """How to make a stylized data set.
+    """Settings of a stylized data set.
 
     Attributes:
-        content: See `datasets.labeled.open_labeled`.
-        style: Folder of paintings, at any depth.
-        weights: A name or a model file.
-        split: See `open_labeled`.
-        data_dir: See `open_labeled`.
-        alpha: Strength of the styles, 0 to 1.
-        color_match: See `controls.ControlArguments`; by default what the weights say.
-        detail: See `controls.ControlArguments`; by default what the weights say.
-        size_px: Short side of the pictures, before and after. By default 256 for
-            `tfds`, and each picture's own for `images`.
-        crop: Take the middle square, so that one program serves all; the default
-            for `tfds`. Otherwise pictures run on one device of each process, a part
-            at once where all of it have one small size, and else through windows.
-        style_size_px: Paintings become squares of this side.
-        batch_size: Pictures of a part, and of a device at a time.
-        seed: The style of a picture depends on this and on its number alone.
-        encoding: Encoding of the pictures: `jpeg` (quality 95, all colors) or `png`.
-            By default `jpeg` for `tfds`, and the source's for `images`.
-        num_threads: Read, decode, encode and write, in each process.
+        content: Source of the images: a folder, or a TFDS data set; see
+            `datasets.labeled.open_labeled`.
+        style: Folder of paintings, searched recursively.
+        weights: Name or file of the model.
+        split: Split of a TFDS data set, or name of the split of a folder.
+        data_dir: Folder of TFDS data sets; None for TFDS's default.
+        alpha: Strength of the styles, from 0 to 1.
+        color_match: Strength of the color step, from 0 to 1; None for the model's
+            default.
+        detail: Share of the photo's lost detail to add, from 0 to 1; None for the
+            model's default.
+        size_px: Short side of the images and results. The default is 256 for `tfds`,
+            and each image's own for `images`.
+        crop: Whether to use the center squares, so that one program serves all images;
+            the default for `tfds`. Otherwise images run on one device of each process:
+            as a batch if a part has one small size, else in windows.
+        style_size_px: Side of the squares to which paintings are cropped and resized.
+        batch_size: Number of images of a part, which one device processes at a time.
+        seed: Seed of the styles. The style of an image depends only on this and its
+            number.
+        encoding: Encoding of results: `jpeg` (quality 95, full chroma) or `png`. The
+            default is `jpeg` for `tfds`, and the source's for `images`.
+        num_threads: Number of threads of each process that read and write images.
         classes: Names of all classes in order; None for those of the source.
         format: One of `FORMATS`.
-        styles_per_picture: How many stylized pictures each picture has, in as many
-            different styles.
+        styles_per_picture: Number of results per image, each in a different style.
     """
 
     content: str
@@ -71,7 +73,7 @@ class Settings(NamedTuple):
     styles_per_picture: int = 1
 
     def completed(self) -> "Settings":
-        """The settings with the defaults of their format."""
+        """Returns the settings with the defaults of their format."""
         is_tfds = self.format == TFDS
         size_px, encoding = (256, "jpeg") if is_tfds else (None, None)
         return self._replace(
@@ -82,7 +84,7 @@ class Settings(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Settings with all that they name opened."""
+    """Settings with their opened inputs."""
 
     settings: Settings
     source: LabeledSource
@@ -92,11 +94,11 @@ class Job(NamedTuple):
 
 
 def open_job(settings: Settings) -> Job:
-    """Opens what the settings name.
+    """Returns a job after opening the inputs of its settings.
 
     Raises:
-        FileNotFoundError: Something is not there.
-        ValueError: A number is out of range, or there is no picture.
+        FileNotFoundError: If a file or folder is missing.
+        ValueError: If a number is out of range, or there is no picture.
     """
     settings = settings.completed()
     _check(settings)
@@ -128,7 +130,7 @@ def open_job(settings: Settings) -> Job:
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """All that decides what the data set holds, as JSON takes it."""
+    """Returns everything that determines the data set, as JSON values."""
     given = job.settings._asdict()
     for name in ("content", "style", "weights", "split", "data_dir", "num_threads"):
         del given[name]
@@ -149,7 +151,7 @@ def describe(job: Job) -> dict[str, Any]:
 
 
 def notes_of(job: Job) -> dict[str, Any]:
-    """What the sources hold that goes into no picture, for the report."""
+    """Returns notes for the report on excluded files and empty classes."""
     left_out = [*job.source.left_out, *job.paintings.left_out]
     return {
         "left_out": [{"path": str(p), "reason": reason} for p, reason in left_out],
@@ -158,31 +160,31 @@ def notes_of(job: Job) -> dict[str, Any]:
 
 
 def parts_folder(out: Path, job: Job) -> Path:
-    """Where the parts of a data set in the making are.
+    """Returns the folder of the parts of an unfinished data set.
 
-    Hidden beside pictures, whose classes may have any other name.
+    It is hidden next to folders of images, because classes may have any other name.
     """
     return out / (".parts" if job.settings.format == IMAGES else "parts")
 
 
 def count_pictures(job: Job) -> int:
-    """How many stylized pictures there are to make."""
+    """Returns the number of results."""
     return len(job.source) * job.settings.styles_per_picture
 
 
 def count_parts(job: Job) -> int:
-    """How many parts there are; every one is a batch, but for the last."""
+    """Returns the number of parts; each is a batch, the last one may be shorter."""
     return math.ceil(count_pictures(job) / job.settings.batch_size)
 
 
 def part_indices(job: Job, part: int) -> range:
-    """The numbers of a part's stylized pictures, which follow the source's order."""
+    """Returns the numbers of a part's results, in the order of the source."""
     size = job.settings.batch_size
     return range(part * size, min((part + 1) * size, count_pictures(job)))
 
 
 def features_of(job: Job) -> Any:
-    """What an example holds, for TFDS."""
+    """Returns the TFDS features of an example."""
     side_px = job.settings.size_px if job.settings.crop else None
     classes: Mapping[str, Sequence[str] | int] = job.source.classes
     return make_features(classes, side_px, job.settings.encoding or "jpeg")

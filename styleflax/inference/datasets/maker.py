@@ -1,4 +1,4 @@
-"""Making the parts of a stylized data set, and finishing it."""
+"""Making the parts of a stylized data set and completing it."""
 
 import io
 import itertools
@@ -51,18 +51,18 @@ from styleflax.inference.datasets.parts import (
 from styleflax.inference.datasets.program import make_bulk_program
 from styleflax.inference.render import WHOLE_SIZES
 from styleflax.inference.stylizer import Stylizer
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 logger = logging.getLogger(__name__)
 
 
 UNIFORM_MAX_PX = 2**18
-"""Pictures that are not cropped are stylized a part at once where all of it have one
-size of at most this many pixels."""
+"""Uncropped images are stylized as a batch if a part has one size of at most this
+number of pixels."""
 
 
 class PartFiles(Protocol):
-    """What parts are on disk."""
+    """Storage of parts."""
 
     def read(self, part: int) -> Note | None:  # noqa: D102
         ...
@@ -85,7 +85,7 @@ class RecordParts:
         self._encode = jpeg if job.settings.encoding == "jpeg" else _png
 
     def read(self, part: int) -> Note | None:
-        """The note of a part that is finished; see `parts.read_note`."""
+        """Returns the note of a finished part; see `parts.read_note`."""
         return read_note(self._folder, part)
 
     def write(
@@ -95,7 +95,7 @@ class RecordParts:
         rows: Sequence[Loaded | Skipped],
         images_u8: Sequence[np.ndarray],
     ) -> Note:
-        """Writes a part whole or not at all; see `parts.write_part`."""
+        """Writes a part atomically; see `parts.write_part`."""
         sound = [row for row in rows if isinstance(row, Loaded)]
         records = list(pool.map(self._record, sound, images_u8))
         skipped = [row for row in rows if isinstance(row, Skipped)]
@@ -118,10 +118,10 @@ class RecordParts:
 
 
 class Maker:
-    """Makes parts of a job; its programs are compiled once.
+    """Makes the parts of a job; its programs are compiled once.
 
-    A part is always one batch on one device, so that its bytes do not depend on
-    how many devices or processes there are.
+    A part is always one batch on one device, so that its bytes do not depend on the
+    numbers of devices and processes.
     """
 
     def __init__(self, job: Job, folder: Path, devices: Sequence[jax.Device]) -> None:
@@ -131,19 +131,18 @@ class Maker:
         self._program = make_bulk_program(job.model, used)
         kind = ImageParts if job.settings.format == IMAGES else RecordParts
         self._parts: PartFiles = kind(job, folder)
-        # Of many sizes, so that how a picture is seen depends on nothing before it.
+        # Prepared for many sizes, so that an image does not depend on the others.
         self._stylizer = Stylizer(job.model, used)
         self._stylizer.expect(WHOLE_SIZES + 1)
 
     def make(self, parts: Sequence[int]) -> Iterator[Note]:
-        """Makes the parts that are not finished; yields the notes of all.
+        """Makes the unfinished parts, and yields the notes of all.
 
-        Reading the next pictures and encoding the last ones goes on while the
-        devices are at work.
+        The next images are read and the last ones written while the devices work.
 
         Raises:
-            ValueError: Not one painting can be used.
-            OSError: A part cannot be written.
+            ValueError: If no painting can be used.
+            OSError: If a part cannot be written.
         """
         missing, num_done = [], 0
         for part in parts:
@@ -157,7 +156,7 @@ class Maker:
         if settings.size_px is not None:
             doing += f" of {settings.size_px} px"
         try:
-            with explained_memory(doing, "use a smaller --batch or --size"):
+            with explain_memory_errors(doing, "use a smaller --batch or --size"):
                 for note in self._make_missing(missing):
                     yield note
                     num_done += 1
@@ -223,10 +222,10 @@ class Maker:
     def _start_stylizing(
         self, loaded: Sequence[Sequence[Loaded | Skipped]]
     ) -> Callable[[], list[list[np.ndarray]]]:
-        """Sets the devices to work; calling the result waits for the pictures.
+        """Starts the devices; the returned function waits for the results.
 
         Returns:
-            A function to, for every part, its pictures in uint8.
+            A function that returns the results of every part in uint8.
         """
         sound = [[row for row in rows if isinstance(row, Loaded)] for rows in loaded]
         first = next(itertools.chain.from_iterable(sound), None)
@@ -237,7 +236,7 @@ class Maker:
         return self._start_batches(sound, first)
 
     def _stylize_uncropped(self, rows: Sequence[Loaded]) -> list[np.ndarray]:
-        """The pictures of a part in uint8, however many sizes they have."""
+        """Returns the results of a part in uint8, for images of any sizes."""
         shapes = {row.pixels_u8.shape for row in rows}
         is_small = all(h * w <= UNIFORM_MAX_PX for h, w, _ in shapes)
         if len(rows) > 1 and len(shapes) == 1 and is_small:
@@ -254,11 +253,11 @@ class Maker:
     def _start_batches(
         self, sound: Sequence[Sequence[Loaded]], first: Loaded
     ) -> Callable[[], list[list[np.ndarray]]]:
-        """Sets the devices to work on parts of pictures of one size."""
+        """Starts the devices on parts whose images have one size."""
         settings = self._job.settings
         looks = {"color_match": settings.color_match, "detail": settings.detail}
         size = min(settings.batch_size, count_pictures(self._job))
-        # Filled up with any picture, so that the program is always the same.
+        # Padded with any image, so that the program is always the same.
         short = self._num_devices - len(sound)
         filled = [
             row
@@ -286,22 +285,22 @@ def _png(image: PillowImage.Image) -> bytes:
 
 
 def is_finished(job: Job, out: Path) -> bool:
-    """Returns whether the folder has its last file."""
+    """Returns whether the folder contains the file that is written last."""
     last = TABLE if job.settings.format == IMAGES else "dataset_info.json"
     return (out / last).is_file()
 
 
 def read_finished(job: Job, out: Path) -> dict[str, Any] | None:
-    """Returns the report of a finished data set, its files checked.
+    """Returns the report of a finished data set after checking its files.
 
-    Pictures that are damaged or missing make the data set one that is not finished, in
-    which their parts alone have to be made again.
+    If images are damaged or missing, the data set becomes unfinished, and only their
+    parts have to be made again.
 
     Returns:
-        None for a data set that is not finished, or not any more.
+        The report; None for an unfinished data set.
 
     Raises:
-        ValueError: A file is damaged that cannot be made again alone.
+        ValueError: If a damaged file cannot be made again separately.
     """
     if job.settings.format == IMAGES:
         return read_images_report(job, out)
@@ -309,10 +308,10 @@ def read_finished(job: Job, out: Path) -> dict[str, Any] | None:
 
 
 def finish(job: Job, out: Path) -> dict[str, Any]:
-    """Returns the report of the data set, which is put together of its parts.
+    """Assembles the data set from its parts, and returns its report.
 
     Raises:
-        ValueError: A part is missing or damaged, or no picture can be used.
+        ValueError: If a part is missing or damaged, or no image can be used.
     """
     if job.settings.format == IMAGES:
         return finish_images(job, out)

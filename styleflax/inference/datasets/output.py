@@ -1,4 +1,4 @@
-"""The folder of a stylized data set: whose it is, and how parts become its files."""
+"""The folder of a stylized data set: its settings, lock and files."""
 
 import dataclasses
 import itertools
@@ -21,16 +21,16 @@ from styleflax.inference.datasets.parts import (
 )
 
 SHARD_BYTES = 256 * 2**20
-"""A file of the data set takes whole parts up to this size."""
+"""Largest size of a file of the data set, which contains whole parts."""
 _SETTINGS, _REPORT = "settings.json", "report.json"
 
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Within the block, no other run may write the folder, which is made.
+    """Creates the folder, and locks it against other runs within the block.
 
     Raises:
-        ValueError: If another one does.
+        ValueError: If another run has locked it.
         OSError: If it cannot be written.
     """
     make_folder(out)
@@ -39,10 +39,11 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Writes the settings, or checks that the folder belongs to them.
+    """Writes the settings to a new folder, or compares them with those of the folder.
 
     Raises:
-        ValueError: It belongs to others, which are listed, or holds something else.
+        ValueError: If the settings differ; the error lists the differences. Also if
+            the folder contains other files.
     """
     path = out / _SETTINGS
     if not path.exists():
@@ -69,10 +70,10 @@ def claim(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def read_report(out: Path) -> dict[str, Any] | None:
-    """The report of a finished data set, its files checked; None for one that is not.
+    """Returns the report of a finished data set after checking its files; else None.
 
     Raises:
-        ValueError: A file is not as it was written.
+        ValueError: If a file is damaged.
     """
     if not (out / "dataset_info.json").is_file():
         return None
@@ -93,29 +94,29 @@ def assemble(
     description: str,
     sources: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Makes the parts into a data set that TFDS reads, and deletes them.
+    """Combines the parts into a data set for TFDS, and deletes them.
 
-    The pictures stay in the source's order. `dataset_info.json` comes last, so that
-    this can be begun again after a crash.
+    Images have the order of the source. `dataset_info.json` is written last, so that
+    this call can be repeated after a crash.
 
     Args:
-        out: The folder.
-        num_parts: How many parts there are.
-        features: What an example holds.
-        split: What the data set calls itself.
-        description: For people.
-        sources: What the report says of the sources; see `job.notes_of`.
+        out: Folder of the data set.
+        num_parts: Number of parts.
+        features: TFDS features of an example.
+        split: Name of the split.
+        description: Description for users.
+        sources: Notes on the sources for the report; see `job.notes_of`.
 
     Returns:
-        The report, which is also in the folder.
+        The report, which is also written to the folder.
 
     Raises:
-        ValueError: A part is missing or damaged, or all pictures were skipped.
+        ValueError: If a part is missing or damaged, or all images were skipped.
     """
     folder = out / "parts"
     notes = [_finished(folder, part) for part in range(num_parts)]
     entries = [dataclasses.asdict(entry) for note in notes for entry in note.skipped]
-    # Once, however many styles a picture was to have.
+    # Once per image, independent of the number of styles.
     skipped = list({entry["index"]: entry for entry in entries}.values())
     if not any(note.num_records for note in notes):
         raise ValueError(
@@ -157,7 +158,7 @@ def _finished(folder: Path, part: int) -> Note:
 
 
 def _shards(notes: Sequence[Note]) -> list[list[Note]]:
-    """The parts of every file of the data set."""
+    """Returns the parts of every file of the data set."""
     ends = itertools.accumulate(note.num_bytes for note in notes)
     numbered = zip(ends, notes, strict=True)
     groups = itertools.groupby(numbered, lambda pair: pair[0] // SHARD_BYTES)
@@ -165,5 +166,5 @@ def _shards(notes: Sequence[Note]) -> list[list[Note]]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a file of JSON, whole or not at all."""
+    """Writes a JSON file atomically."""
     write_file(path, json.dumps(value, indent=1) + "\n")

@@ -1,7 +1,7 @@
-"""Parts of a data set in the making: a file of records, and a note that it is whole.
+"""Parts of an unfinished data set: a file of records, and a note that it is complete.
 
-A part is one batch. Both files are written aside and renamed, the note last, so
-that a part whose note agrees with its records is finished, whatever has crashed.
+A part is one batch. Both files are written atomically, the note last: a part whose note
+matches its records is finished, even after a crash.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from styleflax.inference.datasets.program import Painting
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
-    """A picture of the source that is not in the data set."""
+    """An image of the source that was skipped."""
 
     index: int
     name: str
@@ -34,17 +34,17 @@ class Skipped:
 
 
 class Note(NamedTuple):
-    """What is known of a finished part.
+    """The description of a finished part.
 
     Attributes:
-        part: Its number.
-        num_records: Pictures in it.
-        num_bytes: Number of bytes of all records, without the file's own.
+        part: Number of the part.
+        num_records: Number of its images.
+        num_bytes: Number of bytes of all records, excluding those of the file format.
         sha256: SHA-256 of the file.
-        skipped: Pictures that could not be used.
+        skipped: Images that could not be used.
         damaged_styles: Paintings that could not be used and were replaced.
-        files: Where pictures are files of their own, what is known of each.
-        remarks: What was left out of pictures and paintings that are used.
+        files: Description of each image, for images that are files.
+        remarks: Notes on images and paintings that are used only in part.
     """
 
     part: int
@@ -59,15 +59,15 @@ class Note(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """A picture of the source, ready to be stylized.
+    """An image of the source that is ready to be stylized.
 
     Attributes:
-        index: Its place in the source.
-        copy: Which of its stylized pictures this is, from 0.
-        picture: As in the source.
-        pixels_u8: At the size at which it is stylized.
-        painting: Its style.
-        remark: What was left out of the picture, or "".
+        index: Index in the source.
+        copy: Number of the result for this image, starting at 0.
+        picture: The encoded image with its labels.
+        pixels_u8: Pixels at the size at which it is stylized.
+        painting: Style of the image.
+        remark: Note on unused parts of the image, or "".
     """
 
     index: int
@@ -79,7 +79,7 @@ class Loaded:
 
 
 def remarks_on(rows: Sequence[Loaded]) -> list[str]:
-    """Returns what was left out of pictures and their paintings, each once."""
+    """Returns the distinct notes on images and paintings that are used in part."""
     found = {
         f"{name}: {remark}"
         for row in rows
@@ -100,10 +100,10 @@ def write_part(
     damaged_styles: Sequence[str],
     remarks: Sequence[str] = (),
 ) -> Note:
-    """Writes a part whole or not at all; an older one of the number is replaced.
+    """Writes a part atomically, replacing an older one of the same number.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: If it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = _records_path(folder, part)
@@ -118,10 +118,10 @@ def write_part(
 
 
 def write_note(folder: Path, note: Note) -> None:
-    """Writes the note of a part, whole or not at all: the part is finished then.
+    """Writes the note of a part atomically, which marks the part as finished.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: If it cannot be written.
     """
     path = _note_path(folder, note.part)
     skipped = [dataclasses.asdict(entry) for entry in note.skipped]
@@ -130,13 +130,13 @@ def write_note(folder: Path, note: Note) -> None:
 
 
 def read_note(folder: Path, part: int) -> Note | None:
-    """The note of a part if it is finished and its records are as they were written.
+    """Returns the note of a part after checking its records.
 
     Returns:
-        None for a part that has not been made.
+        The note; None for an unfinished part.
 
     Raises:
-        ValueError: The part is damaged.
+        ValueError: If the part is damaged.
     """
     note = load_note(folder, part)
     if note is None:
@@ -148,13 +148,13 @@ def read_note(folder: Path, part: int) -> Note | None:
 
 
 def load_note(folder: Path, part: int) -> Note | None:
-    """The note of a part, whatever has become of its pictures.
+    """Returns the note of a part without checking its images.
 
     Returns:
-        None for a part that has not been made.
+        The note; None for an unfinished part.
 
     Raises:
-        ValueError: The note is damaged.
+        ValueError: If the note is damaged.
     """
     path = _note_path(folder, part)
     try:
@@ -168,10 +168,10 @@ def load_note(folder: Path, part: int) -> Note | None:
 
 
 def read_part(folder: Path, part: int) -> list[bytes]:
-    """The records of a part, in order.
+    """Returns the records of a part, in order.
 
     Raises:
-        ValueError: They are damaged.
+        ValueError: If they are damaged.
     """
     reader = array_record_module.ArrayRecordReader(str(_records_path(folder, part)))
     try:
@@ -181,15 +181,15 @@ def read_part(folder: Path, part: int) -> list[bytes]:
 
 
 def forget_part(folder: Path, part: int) -> None:
-    """Makes a part unfinished."""
+    """Deletes the note of a part, which marks it as unfinished."""
     _note_path(folder, part).unlink(missing_ok=True)
 
 
 def wait_for_parts(folder: Path, num_parts: int) -> None:
     """Waits until all parts exist, made by any process.
 
-    Files are looked for, since a collective operation of JAX gives up on a process
-    that is behind by more than its patience.
+    It polls for files, because a collective operation of JAX times out if a process is
+    far behind.
     """
     pause_s = 0.05
     while len(list(folder.glob("[0-9]*.json"))) < num_parts:
@@ -198,17 +198,17 @@ def wait_for_parts(folder: Path, num_parts: int) -> None:
 
 
 def write_records(path: Path, records: Sequence[bytes]) -> None:
-    """Writes an array_record file as TFDS does.
+    """Writes an array_record file in the form of TFDS.
 
     Raises:
-        OSError: It cannot be written, as on a full disk.
+        OSError: If it cannot be written, as on a full disk.
     """
     try:
         writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
         for record in records:
             writer.write(record)
         writer.close()
-    except RuntimeError as error:  # which is all that this package raises
+    except RuntimeError as error:  # the only exception of this package
         reason = str(error).partition("\n")[0]
         codes = (errno.ENOSPC, errno.EDQUOT)
         code = next((c for c in codes if os.strerror(c) in reason), errno.EIO)
@@ -230,7 +230,7 @@ VERSION = "1.0.0"
 def make_features(
     classes: Mapping[str, Sequence[str] | int], side_px: int | None, encoding: str
 ) -> Any:
-    """What an example of the data set holds, for TFDS."""
+    """Returns the TFDS features of an example of the data set."""
     f = tfds.features
     labels = {
         name: f.ClassLabel(num_classes=names)
@@ -252,7 +252,7 @@ def make_features(
 
 
 class Serializer:
-    """Examples as the bytes of a record."""
+    """Serializes examples as records."""
 
     def __init__(self, features: Any) -> None:
         self._features = features
@@ -261,10 +261,10 @@ class Serializer:
         )
 
     def __call__(self, example: Mapping[str, Any]) -> bytes:
-        """The record of an example, as `make_features` describes it."""
+        """Returns the record of an example with the features of `make_features`."""
         encoded = self._features.encode_example(example)
         proto = self._serializer.get_tf_example(encoded)
-        # Features are a map, which protobuf orders anew in every process otherwise.
+        # By default, protobuf orders the map of features differently in every process.
         serialized: bytes = proto.SerializeToString(deterministic=True)
         return serialized
 
@@ -277,7 +277,7 @@ def write_info(
     num_bytes: int,
     description: str,
 ) -> None:
-    """Writes what `tfds.builder_from_directory` needs, `dataset_info.json` last."""
+    """Writes the files for `tfds.builder_from_directory`, `dataset_info.json` last."""
     identity = dataset_info.DatasetIdentity(
         name=NAME,
         version=tfds.core.Version(VERSION),

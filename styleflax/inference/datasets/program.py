@@ -1,4 +1,4 @@
-"""Which painting each picture gets, and the program that stylizes a batch of them."""
+"""The choice of a painting for each image, and the program that stylizes a batch."""
 
 import collections
 import threading
@@ -17,7 +17,6 @@ from styleflax.images.decoding import ImageError
 from styleflax.images.read import other_frames
 from styleflax.inference.controls import make_plan
 from styleflax.inference.masks.layout import WHOLE
-from styleflax.inference.model import Model
 from styleflax.methods.base import (
     Controls,
     Method,
@@ -27,26 +26,27 @@ from styleflax.methods.base import (
     encode_painting,
     plain_controls,
 )
-from styleflax.methods.finishing import PALETTE, add_detail, without_palettes
-from styleflax.ops.color_match import Palette, match_chroma
+from styleflax.methods.model import Model
+from styleflax.ops.color_match import PALETTE, Palette, match_chroma, without_palettes
+from styleflax.ops.spatial import add_detail
 from styleflax.parallel import map_rows
 from styleflax.types import FeatureMaps, Image, Params
 
 _Numbers = tuple[Array, Array | None, Array | None]
-"""Strength, color match and detail of all pictures."""
+"""Strength, color match and detail of all images."""
 
 
 def make_bulk_program(
     model: Model, devices: Sequence[jax.Device]
 ) -> Callable[..., Array]:
-    """`run(alpha, contents_u8, styles, color_match=0.0, detail=0.0)`: uint8 pictures.
+    """Returns `run(alpha, contents_u8, styles, color_match=0.0, detail=0.0)`.
 
-    Each has a style of its own; numbers are those of `controls.ControlArguments` for
-    all. Pixels go to the devices and come back as 8 bits, a quarter of the way. It
-    returns before the devices are done if their number divides the batch.
+    It returns uint8 results, each in its own style; the numbers are controls for all,
+    as in `controls.ControlArguments`. Pixels are transferred in 8 bits, a quarter of
+    float32. If the number of devices divides the batch, it returns before they finish.
 
     Args:
-        model: Its parameters are kept on every device.
+        model: The model, whose parameters are copied to every device.
         devices: Devices of this process; each takes an equal share of a batch.
     """
     method = model.method
@@ -77,10 +77,10 @@ def make_bulk_program(
 
 
 def make_style_encoder(model: Model) -> Callable[[UInt8[np.ndarray, "h w 3"]], Style]:
-    """`encode(image_u8)`: a style, as NumPy arrays.
+    """Returns `encode(image_u8)`, which gives an encoded style as NumPy arrays.
 
     Raises:
-        ValueError: If the model has styles of its own, and takes no pictures.
+        ValueError: If the model has built-in styles and accepts no paintings.
     """
     if own := model.method.styles:
         raise ValueError(
@@ -110,20 +110,20 @@ def stylize_each(
     color_match: Float[Array, "1"] | None = None,
     detail: Float[Array, "1"] | None = None,
 ) -> Image:
-    """Content images, each in its own style; see `methods.base.stylize`.
+    """Returns contents, each in its own style; see `methods.base.stylize`.
 
     Args:
         method: Method of the model.
-        variables: As for `Method`.
-        frozen: As for `Method`.
-        content: A batch.
-        styles: The tree of a style, its leaves stacked over the batch.
-        alpha: Strength for all.
-        color_match: See `methods.base.Controls`.
-        detail: See `methods.base.Controls`.
+        variables: Trained variables of the method.
+        frozen: Frozen parameters of the method.
+        content: A batch of contents.
+        styles: An encoded style whose leaves are stacked over the batch.
+        alpha: Strength of all styles.
+        color_match: Strength of the color step; None for none.
+        detail: Share of the lost detail to add; None for none.
 
     Returns:
-        RGB of exactly the size of `content`, not clipped.
+        RGB images of the size of `content`, not clipped.
     """
     controls = plain_controls(alpha)
     features = method.encode_content(variables, frozen, content)
@@ -131,8 +131,8 @@ def stylize_each(
     (own_styles,) = without_palettes([styles])
 
     def decoded(controls: Controls) -> Image:
-        # Only here does a method take the styles of one picture; the networks before
-        # and after run on the whole batch.
+        # Only the transfer is mapped over images with their styles; the networks before
+        # and after it run on the whole batch.
         @jax.vmap
         def transfer(features: FeatureMaps, moments: Any, style: Style) -> FeatureMaps:
             features, moments = jax.tree.map(lambda x: x[None], (features, moments))
@@ -154,18 +154,18 @@ def stylize_each(
 
 
 MEMORY_LIMIT_BYTES = 2**30
-"""Bytes of encoded styles in memory; others are encoded again when needed. AdaIN's take
-4 kB each; SANet's of 256 px take 2.5 MB."""
+"""Largest size of cached encoded styles; others are encoded again when needed. A style
+of AdaIN takes 4 kB, one of SANet at 256 px takes 2.5 MB."""
 
 
 class Painting(NamedTuple):
-    """A style of the folder.
+    """A painting of the folder.
 
     Attributes:
-        name: Its path within the folder.
-        style: What the model keeps of it, as NumPy arrays.
-        damaged: Names of the paintings before it that could not be used.
-        remark: What was left out of it, or "".
+        name: Path within the folder.
+        style: The encoded style as NumPy arrays.
+        damaged: Names of preceding paintings that could not be used.
+        remark: Note on unused parts of the file, or "".
     """
 
     name: str
@@ -175,7 +175,7 @@ class Painting(NamedTuple):
 
 
 class Paintings:
-    """A folder of styles, each encoded when it first comes. Threads may share it."""
+    """A folder of paintings, each encoded at its first use; it is thread-safe."""
 
     def __init__(
         self,
@@ -197,20 +197,20 @@ class Paintings:
         return len(self._names)
 
     def draw(self, seed: int, index: int, copy: int = 0) -> Painting:
-        """The style of a picture: a pure function of the seed and its numbers.
+        """Returns the style of an image, a pure function of the seed and its numbers.
 
-        A painting that is damaged is replaced by the next in order.
+        A damaged painting is replaced by the next one in order.
 
         Args:
             seed: Seed of the data set.
-            index: The picture's place in the source.
-            copy: Which of its styles, from 0, no two the same.
+            index: Index of the image in the source.
+            copy: Number of the style of this image, starting at 0; all are distinct.
 
         Raises:
-            ValueError: Not one painting can be used.
+            ValueError: If no painting can be used.
         """
-        # The words of SeedSequence are the same in all versions of NumPy, and its
-        # first ones do not depend on how many are asked for.
+        # The words of SeedSequence are the same in all versions of NumPy, and the first
+        # ones do not depend on the requested number.
         sequence = np.random.SeedSequence([seed, index])
         drawn: list[int] = []
         for word in sequence.generate_state(copy + 1, np.uint64):

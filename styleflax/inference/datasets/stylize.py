@@ -31,17 +31,18 @@ from styleflax.memory import NotEnoughMemoryError
 from styleflax.parallel import local_devices
 
 PARTS_AT_ONCE = 4
-"""Parts that an actor takes at a time; it reads one while it stylizes another."""
+"""Number of parts that an actor takes at a time; it reads one while stylizing another.
+"""
 
 
 class PartActor:
-    """What runs in the cluster: a model with its programs, on the actor's devices."""
+    """A Ray actor that makes parts with a model on its devices."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._maker = Maker(open_job(settings), folder, jax.local_devices())
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Makes parts; the notes go to their folder, which all share."""
+        """Makes parts; their notes are written to the shared folder."""
         parts = [int(part) for part in batch["part"]]
         made = [note.part for note in self._maker.make(parts)]
         return {"part": np.array(made, np.int64)}
@@ -56,19 +57,20 @@ def make_parts(
 ) -> Iterator[int]:
     """Yields the numbers of parts as they are finished.
 
-    An actor that dies is started again and goes on with the part that it was at.
+    An actor that dies is restarted and continues with its current part.
 
     Args:
-        settings: Paths in it must lead to the same files on all hosts.
-        folder: Folder of the parts, the same.
-        parts: Their numbers.
-        num_workers: Actors; each takes a GPU if the cluster has any.
-        address: Address of the cluster; None starts one here, or takes `RAY_ADDRESS`.
+        settings: Settings, whose paths must denote the same files on all hosts.
+        folder: Folder of the parts, shared by all hosts.
+        parts: Numbers of the parts.
+        num_workers: Number of actors; each takes a GPU if the cluster has any.
+        address: Address of the cluster; None uses `RAY_ADDRESS`, or else starts one on
+            this machine.
 
     Raises:
-        ImportError: Ray is not installed.
-        ValueError: An actor failed by a mistake of the user's.
-        OSError: The same, about files.
+        ImportError: If Ray is not installed.
+        ValueError: If an actor failed because of an unsuitable argument.
+        OSError: If an actor could not read or write a file.
     """
     ray = import_ray("data")
     ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
@@ -99,7 +101,7 @@ def make_parts(
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """What the actor itself raised, below all that Ray and Python put around it."""
+    """Returns the exception of the actor itself, inside the wrappers of Ray."""
     while error.__cause__ is not None and not isinstance(error, NotEnoughMemoryError):
         error = error.__cause__
     return error
@@ -114,16 +116,16 @@ def make_dataset(
 ) -> dict[str, Any] | None:
     """Returns the report of a stylized data set; None in processes after the first.
 
-    Work that was stopped goes on. All processes of a JAX job call this together.
+    Interrupted work is resumed. All processes of a JAX job call this together.
 
     Args:
-        settings: The pictures, the paintings, and how results are made and written.
-        out: The folder of the data set.
-        run: How the processes find one another.
+        settings: Settings of the data set.
+        out: Folder of the data set.
+        run: Settings of the processes of the job.
 
     Raises:
-        ValueError: Settings are impossible, or the folder holds another data set.
-        FileNotFoundError: The pictures, the paintings or the model are missing.
+        ValueError: If settings are impossible, or the folder holds another data set.
+        FileNotFoundError: If the images, the paintings or the model are missing.
 
     Example:
         >>> settings = Settings(content="photos", style="paintings", weights="adain")
@@ -155,14 +157,14 @@ def make_dataset_on_ray(
     """Returns the report of a stylized data set that Ray's actors make.
 
     Args:
-        settings: As for `make_dataset`.
-        out: The folder of the data set, which all nodes share.
+        settings: Settings of the data set.
+        out: Folder of the data set, shared by all nodes.
         num_workers: Number of actors.
         address: Address of a Ray cluster; None starts one on this machine.
 
     Raises:
-        ValueError: Settings are impossible, or the folder holds another data set.
-        ImportError: Ray is not installed.
+        ValueError: If settings are impossible, or the folder holds another data set.
+        ImportError: If Ray is not installed.
     """
     job = open_job(settings)
     with _claimed(job, out):

@@ -1,23 +1,23 @@
-"""Folders of photos in many styles: files in, files out."""
+"""Stylizing folders of photos in many styles."""
 
 from typing import TYPE_CHECKING
 
 from styleflax.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from styleflax.inference.folders.records import Watcher
+    from styleflax.inference.folders.results import Watcher
     from styleflax.inference.folders.sources import Source, StyleMask
-    from styleflax.inference.folders.stylize import Writing, stylize_folder
+    from styleflax.inference.folders.stylize import WriteOptions, stylize_folder
 
-__all__ = ["Source", "StyleMask", "Watcher", "Writing", "stylize_folder"]
+__all__ = ["Source", "StyleMask", "Watcher", "WriteOptions", "stylize_folder"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Source": "sources",
         "StyleMask": "sources",
-        "Watcher": "records",
-        "Writing": "stylize",
+        "Watcher": "results",
+        "WriteOptions": "stylize",
         "stylize_folder": "stylize",
     },
 )

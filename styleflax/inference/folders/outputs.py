@@ -1,39 +1,27 @@
-"""Where results go: names, folders, and mistakes that are found before any work."""
+"""Names of files and folders to be written: mistakes that are found before any work."""
 
 import difflib
-import itertools
-import os
-import sys
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
-from styleflax.files import MAX_NAME_BYTES, is_within, make_folder, short_stem
-from styleflax.images.files import SUFFIXES_WRITTEN, save_options
-from styleflax.images.listing import (
-    FILE_SUFFIXES,
-    LeftOut,
-    file_suffix,
-    is_file_suffix,
-)
+from styleflax.images.files import SUFFIXES_WRITTEN
+from styleflax.images.listing import FILE_SUFFIXES, file_suffix, is_file_suffix
 from styleflax.images.unread import VIDEO_SUFFIXES
-from styleflax.inference.folders.records import record_path
-from styleflax.inference.folders.sources import DASH, Pair, Row, Source
 
 _LIKENESS = 0.6
-"""Share of letters by which a suffix counts as another one mistyped."""
+"""Least similarity by which a suffix counts as another one mistyped."""
 _SUFFIX_LENGTHS = range(3, 7)  # with the dot
 
 
 def check_file_or_folder(out: Path, *, is_one: bool) -> None:
-    """Refuses a path that is neither the name of a picture nor that of a folder.
+    """Refuses a path that is suitable neither for an image file nor for a folder.
 
     Args:
-        out: What is to be written; nothing is there of that name, or a folder.
-        is_one: Whether one picture is to be written, so that a file is likely meant.
+        out: Path of the results; it does not exist, or is a folder.
+        is_one: Whether there is a single result, so that a file is likely intended.
 
     Raises:
-        ValueError: Its suffix is a picture's mistyped, or that of another file.
+        ValueError: If the suffix is probably mistyped, or is that of another file.
     """
     if out.is_dir():
         return
@@ -60,26 +48,30 @@ def check_file_or_folder(out: Path, *, is_one: bool) -> None:
 
 
 def check_picture_file(out: Path, *, overwrite: bool) -> None:
-    """Refuses what cannot become the file of a picture.
+    """Refuses a path that is not suitable for an image file.
+
+    Args:
+        out: Path of the result.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: Its suffix is none that is written, or it is a folder.
-        FileExistsError: There is such a file, and `overwrite` is not set.
+        ValueError: If the suffix is not that of a writable format, or it is a folder.
+        FileExistsError: If there is such a file, and `overwrite` is not set.
     """
     check_suffix(out, SUFFIXES_WRITTEN)
     check_not_taken(out, overwrite=overwrite)
 
 
 def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
-    """Refuses a file whose name does not end in one of these suffixes.
+    """Refuses a file whose suffix is not allowed.
 
     Args:
-        out: The file to be written.
-        allowed: Suffixes in lower case.
-        hint: What to do about it, at the end of the message.
+        out: Path of the file to write.
+        allowed: Allowed suffixes, in lower case.
+        hint: Advice at the end of the error.
 
     Raises:
-        ValueError: If it does not; names the suffix that was likely meant.
+        ValueError: If the suffix is not allowed; the error suggests a similar one.
     """
     suffix = file_suffix(out)
     if out.suffix.lower() in allowed:
@@ -93,82 +85,16 @@ def check_suffix(out: Path, allowed: Collection[str], hint: str = "") -> None:
 
 
 def check_not_taken(out: Path, *, overwrite: bool) -> None:
-    """Refuses a file that cannot be written because something is there.
+    """Refuses a path of a file that exists already.
 
     Raises:
-        ValueError: A folder is.
-        FileExistsError: A file is, and `overwrite` is not set.
+        ValueError: If there is a folder of this name.
+        FileExistsError: If there is a file of this name, and `overwrite` is not set.
     """
     if out.is_dir():
         raise ValueError(f"-o must be a file, but {str(out)!r} is a folder")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists already; use --overwrite to replace it")
-
-
-def without_results(
-    sources: Sequence[Source],
-    given: Sequence[Path],
-    out: Path,
-    name: str,
-    left_out: list[LeftOut] | None = None,
-) -> list[Source]:
-    """Returns the pictures without those that earlier runs have written.
-
-    These are what is in `out`, and pictures that have a record beside them. Pictures
-    that were given by their own names stay, as do those of a folder of nothing but
-    results.
-
-    Args:
-        sources: What `expand` has made of `given`.
-        given: Files and folders, as they stand on the command line.
-        out: A file or folder to be written.
-        name: How messages call the pictures.
-        left_out: What is not among them is added to this list.
-
-    Raises:
-        ValueError: `out` is one of the folders, or no picture remains.
-    """
-    sources = _without_recorded(sources, given, left_out)
-    around = [path for path in given if path.is_dir() and is_within(out, path)]
-    if not around:
-        return list(sources)
-    real = os.path.realpath(out)
-    for folder in around:
-        if os.path.realpath(folder) == real:
-            raise ValueError(
-                f"-o must be a folder other than {name} {str(folder)!r}, as the next "
-                f"run would read its own results; use -o {str(folder / 'stylized')!r}"
-            )
-    own = {*given}
-    left = [s for s in sources if s.path in own or not is_within(s.path, out)]
-    if not left:
-        raise ValueError(
-            f"{name}: {str(around[0])!r} has no image outside -o {str(out)!r}"
-        )
-    if left_out is not None and len(left) < len(sources):
-        number = len(sources) - len(left)
-        left_out.append(LeftOut(out, f"{number} earlier results, in the folder of -o"))
-    return left
-
-
-def _without_recorded(
-    sources: Sequence[Source], given: Sequence[Path], left_out: list[LeftOut] | None
-) -> Sequence[Source]:
-    """The pictures without results of earlier runs, wherever in a folder these are."""
-    folders = [path for path in given if path.is_dir()]
-    results: set[Path] = set()
-    for folder in folders:
-        inside = {s.path for s in sources if s.path.is_relative_to(folder)}
-        found = {path for path in inside if record_path(path).is_file()}
-        if found != inside:
-            results |= found
-    results -= {*given}
-    if left_out is not None:
-        for folder, number in sorted(Counter(p.parent for p in results).items()):
-            several = "s" if number > 1 else ""
-            reason = f"{number} result{several} of an earlier run"
-            left_out.append(LeftOut(folder, reason))
-    return [s for s in sources if s.path not in results]
 
 
 def _find_meant(suffix: str, allowed: Collection[str]) -> str | None:
@@ -187,125 +113,3 @@ def _with_suffix(path: Path, suffix: str) -> str:
 
 def _listed(suffixes: Collection[str]) -> str:
     return ", ".join(sorted(suffixes))
-
-
-_NUMBER_BYTES = 8
-"""Room for the numbers of names that would be the same."""
-
-
-def find_targets(
-    rows: Sequence[Row],
-    out: Path,
-    *,
-    suffix: str | None = None,
-    overwrite: bool = False,
-) -> list[Path]:
-    """Returns the file for every picture, or `DASH`; makes the folder they go to.
-
-    Args:
-        rows: What is to be made.
-        out: A file, a folder, or `DASH`.
-        suffix: The format asked for, as ".jpg".
-        overwrite: Whether files may be there.
-
-    Raises:
-        ValueError: Several pictures for one file; a format that cannot be written.
-        FileExistsError: Files are there, and `overwrite` is not set.
-        OSError: The folder cannot be written to.
-    """
-    pairs = [(row.content, row.mix) for row in rows]
-    is_file = out.suffix.lower() in SUFFIXES_WRITTEN and not out.is_dir()
-    if (is_file or out == DASH) and len(pairs) > 1:
-        kind = "standard output" if out == DASH else f"the file {str(out)!r}"
-        raise ValueError(f"-o must be a folder for {len(pairs)} results, got {kind}")
-    if out == DASH:
-        if sys.stdout.isatty():
-            raise ValueError(
-                "-o - would write image bytes to the terminal: redirect them to a file "
-                "or a pipe"
-            )
-        return [DASH]
-    if is_file:
-        _refuse_other_format(f"-o {str(out)!r}", out, suffix)
-        targets = [out]
-    else:
-        check_file_or_folder(out, is_one=len(pairs) == 1)
-        chosen = _check_names([row.output for row in rows], suffix)
-        targets = list(pair_names(pairs, out, suffix or ".png", chosen))
-    if not overwrite:
-        _refuse_existing(targets)
-    make_folder(out.parent if is_file else out)
-    return targets
-
-
-def pair_names(
-    pairs: Sequence[Pair],
-    folder: Path,
-    suffix: str = ".png",
-    chosen: Sequence[Path | None] | None = None,
-) -> Iterator[Path]:
-    """Yields `below/photo_painting.png`; a number where two would be the same.
-
-    Names that file systems do not take are shortened, see `files.short_stem`.
-
-    Args:
-        pairs: What is to be made.
-        folder: Where.
-        suffix: Suffix of the names.
-        chosen: Names that are given, one for each pair; None where there is none.
-    """
-    chosen = chosen or [None] * len(pairs)
-    seen = {str(name).casefold() for name in chosen if name is not None}
-    room = MAX_NAME_BYTES - len(suffix) - _NUMBER_BYTES
-    for (content, mix), given in zip(pairs, chosen, strict=True):
-        if given is not None:
-            yield folder / given
-            continue
-        styles = "+".join(painting.stem for painting in mix)
-        stem = content.below / short_stem(f"{content.stem}_{styles}", room)
-        numbers = itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
-        names = (f"{stem}{number}{suffix}" for number in numbers)
-        # Without regard to case, as some file systems have it.
-        name = next(name for name in names if name.casefold() not in seen)
-        seen.add(name.casefold())
-        yield folder / name
-
-
-def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path | None]:
-    """The names with suffixes.
-
-    Raises:
-        ValueError: Two are the same, or one is of another format.
-    """
-    seen: set[str] = set()
-    complete: list[Path | None] = []
-    for name in names:
-        if name is not None and not name.suffix:
-            name = name.with_name(f"{name.name}{suffix or '.png'}")  # noqa: PLW2901
-        if name is not None:
-            _refuse_other_format(f"output {str(name)!r}", name, suffix)
-            if str(name).casefold() in seen:
-                raise ValueError(
-                    f"output must differ from row to row, got {str(name)!r} twice"
-                )
-            seen.add(str(name).casefold())
-        complete.append(name)
-    return complete
-
-
-def _refuse_existing(paths: Iterable[Path]) -> None:
-    existing = [path for path in paths if path.exists()]
-    if len(existing) == 1:
-        raise FileExistsError(
-            f"{str(existing[0])!r} exists already; use --resume or --overwrite"
-        )
-    if existing:
-        raise FileExistsError(
-            f"{len(existing)} of the files to write exist already, the first is "
-            f"{str(existing[0])!r}; use --resume or --overwrite"
-        )
-
-
-def _refuse_other_format(name: str, out: Path, suffix: str | None) -> None:
-    if suffix and save_options(out)["format"] != save_options(f"x{suffix}")["format"]:
-        raise ValueError(f"--format must be the format of {name}, got {suffix[1:]}")

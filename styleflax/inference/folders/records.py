@@ -1,87 +1,87 @@
-"""What became of results: told to a watcher, and recorded, so that work can continue.
+"""Records of results, by which work continues and no result is taken for a photo.
 
-The record of `out/a.png` is `out/.a.png.json`, a hidden file and no folder, which other
-programs would take for a class of pictures. It is written before the result gets its
-name, and holds the result's digest: a result is complete if it is the one that its
-record describes.
+The record of `out/a.png` is the hidden file `out/.a.png.json`; other programs would
+interpret a folder as a class of images. It is written before the result gets its name
+and contains the digest of the result: a result is complete if it matches its record.
 """
 
 import functools
 import hashlib
 import json
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from styleflax.files import file_sha256, write_file
-from styleflax.inference.folders.sources import DASH, Pair, Source
-from styleflax.memory import describe_error
+from styleflax.files import file_sha256, is_within, write_file
+from styleflax.images.listing import ExcludedPath
+from styleflax.inference.folders.sources import Source
 
-logger = logging.getLogger(__name__)
-
-Asked = Mapping[str, Any]
-"""What a result follows from, by name, as JSON has it."""
+Request = Mapping[str, Any]
+"""Everything that determines a result, by name, as JSON values."""
 State = Literal["missing", "complete", "damaged", "stale"]
 PHOTO = "photo"
-"""Name of what may change: a result of another photograph is stale, not refused."""
+"""Name of the photo in a request: a result of a changed photo is stale, not refused."""
 
 
 def record_path(target: Path) -> Path:
-    """Returns the file of a result's record."""
+    """Returns the path of a result's record."""
     return target.with_name(f".{target.name}.json")
 
 
 def staged_path(target: Path) -> Path:
-    """Returns where a result may be written before it is recorded and published."""
+    """Returns the path of a result before it is recorded and published."""
     return target.with_name(f".{target.stem}.part{target.suffix}")
 
 
-def write_record(target: Path, asked: Asked, digest: str) -> None:
-    """Writes a result's record, whole or not at all.
+def write_record(target: Path, request: Request, digest: str) -> None:
+    """Writes a result's record atomically.
 
     Args:
-        target: The result, which is to get its name next.
-        asked: What it follows from.
-        digest: Digest of its bytes, see `digest_bytes`.
+        target: Path of the result, which must be written next.
+        request: Everything that determines the result.
+        digest: Digest of the result's bytes; see `digest_bytes`.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     path = record_path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps({"asked": asked, "sha256": digest}))
+    write_file(path, json.dumps({"asked": request, "sha256": digest}))
 
 
-def publish(target: Path, asked: Asked) -> None:
-    """Records a result that is complete at `staged_path`, and gives it its name.
+def publish(target: Path, request: Request) -> None:
+    """Records a complete result at its `staged_path`, and moves it to its name.
+
+    Args:
+        target: Path of the result.
+        request: Everything that determines the result.
 
     Raises:
-        OSError: A file cannot be written.
+        OSError: If a file cannot be written.
     """
     staged = staged_path(target)
-    write_record(target, asked, digest_file(staged))
+    write_record(target, request, digest_file(staged))
     staged.replace(target)
 
 
-def find_state(target: Path, asked: Asked) -> State:
-    """Returns how far a result is.
+def find_state(target: Path, request: Request) -> State:
+    """Returns the state of a result.
 
     Args:
-        target: Where it is, or will be.
-        asked: What it is to follow from.
+        target: Path of the result.
+        request: Everything that determines the requested result.
 
     Returns:
-        "missing"; "complete"; "damaged" if it is not what its record describes; or
-        "stale" if it was made of another photograph.
+        "missing"; "complete"; "damaged" if it does not match its record; or "stale" if
+        the photo has changed.
 
     Raises:
-        FileExistsError: There is a file without a record, which may be somebody's own.
-        ValueError: It was made otherwise than asked for; says in what.
+        FileExistsError: If there is a file without a record, which may be the user's.
+        ValueError: If it was made by another request; the error names a difference.
     """
     try:
         record = json.loads(record_path(target).read_text("utf-8"))
@@ -95,7 +95,7 @@ def find_state(target: Path, asked: Asked) -> State:
         return "missing"
     if not target.is_file():
         return "missing"
-    now = json.loads(json.dumps(dict(asked)))
+    now = json.loads(json.dumps(dict(request)))
     different = sorted(
         k for k in recorded.keys() | now.keys() if recorded.get(k) != now.get(k)
     )
@@ -111,6 +111,76 @@ def find_state(target: Path, asked: Asked) -> State:
     return "stale" if different else "complete"
 
 
+def without_results(
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    out: Path,
+    name: str,
+    left_out: list[ExcludedPath] | None = None,
+) -> list[Source]:
+    """Returns the images without results of earlier runs.
+
+    Results are the images in `out`, and images with a record next to them. Images that
+    were given by their own names are retained, as are those of a folder that contains
+    only results.
+
+    Args:
+        sources: The images of `given`, as returned by `expand`.
+        given: Files and folders of the command line.
+        out: File or folder of the results.
+        name: Name of the images in messages.
+        left_out: List to which excluded paths are added.
+
+    Raises:
+        ValueError: If `out` is one of the folders, or no image remains.
+    """
+    sources = _without_recorded(sources, given, left_out)
+    around = [path for path in given if path.is_dir() and is_within(out, path)]
+    if not around:
+        return list(sources)
+    real = os.path.realpath(out)
+    for folder in around:
+        if os.path.realpath(folder) == real:
+            raise ValueError(
+                f"-o must be a folder other than {name} {str(folder)!r}, as the next "
+                f"run would read its own results; use -o {str(folder / 'stylized')!r}"
+            )
+    own = {*given}
+    left = [s for s in sources if s.path in own or not is_within(s.path, out)]
+    if not left:
+        raise ValueError(
+            f"{name}: {str(around[0])!r} has no image outside -o {str(out)!r}"
+        )
+    if left_out is not None and len(left) < len(sources):
+        number = len(sources) - len(left)
+        left_out.append(
+            ExcludedPath(out, f"{number} earlier results, in the folder of -o")
+        )
+    return left
+
+
+def _without_recorded(
+    sources: Sequence[Source],
+    given: Sequence[Path],
+    left_out: list[ExcludedPath] | None,
+) -> Sequence[Source]:
+    """Returns the images without those that have a record of an earlier run."""
+    folders = [path for path in given if path.is_dir()]
+    results: set[Path] = set()
+    for folder in folders:
+        inside = {s.path for s in sources if s.path.is_relative_to(folder)}
+        found = {path for path in inside if record_path(path).is_file()}
+        if found != inside:
+            results |= found
+    results -= {*given}
+    if left_out is not None:
+        for folder, number in sorted(Counter(p.parent for p in results).items()):
+            several = "s" if number > 1 else ""
+            reason = f"{number} result{several} of an earlier run"
+            left_out.append(ExcludedPath(folder, reason))
+    return [s for s in sources if s.path not in results]
+
+
 def digest_bytes(data: bytes) -> str:
     """Returns the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
@@ -119,7 +189,7 @@ def digest_bytes(data: bytes) -> str:
 def digest_file(path: Path) -> str:
     """Returns the SHA-256 of a file; "" if it cannot be read.
 
-    A folder's is that of the names and digests of all files below it.
+    The digest of a folder is that of the names and digests of all files in it.
     """
     if path.is_dir():
         digest = hashlib.sha256()
@@ -134,7 +204,7 @@ def digest_file(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Returns a control as JSON has it: arrays and pictures by their digests."""
+    """Returns a control as a JSON value; arrays and images become digests."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -154,37 +224,30 @@ def _difference(name: str, was: Any, now: Any) -> str:
     return f"{name}: was {texts[0]}, now {texts[1]}"
 
 
-_SHOWN = 3
-
-
-class DiskFullError(OSError):
-    """There is no room for a result, so that no other need be tried."""
-
-
 class Recorder:
-    """Says what results follow from; files are read once.
+    """Describes the requests of results; every file is read once.
 
     Args:
         weights: Name or file of the model.
-        ways: What else results depend on, as the metadata that they keep.
+        ways: Further options that determine results, such as retained metadata.
     """
 
     def __init__(self, weights: str, **ways: Any) -> None:
         self._weights, self._ways = weights, ways
         self._digest = functools.cache(digest_file)
 
-    def asked(
+    def request(
         self,
         photo: Source | Path,
         styles: Sequence[Source],
         controls: Mapping[str, Any],
-    ) -> Asked:
-        """Everything that a result of this photograph follows from.
+    ) -> Request:
+        """Returns everything that determines the result of a photo.
 
         Args:
-            photo: A photograph, or a video.
-            styles: In order.
-            controls: Keyword arguments of `Stylizer.__call__`, or what else is asked.
+            photo: A photo, or a video.
+            styles: Its styles, in order.
+            controls: Keyword arguments of `Stylizer.__call__`, and further options.
         """
         source = Source(photo) if isinstance(photo, Path) else photo
         named = {name: plain(value) for name, value in controls.items()}
@@ -208,20 +271,21 @@ class Recorder:
         return self._digest(source.path)
 
     def _model(self) -> str:
-        from styleflax.weights.model_files import find_model  # noqa: PLC0415
+        from styleflax.weights.store import find_model  # noqa: PLC0415
 
         return self._digest(find_model(self._weights))
 
 
-def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
-    """How far every result is, see `records.find_state`.
+def find_states(request: Mapping[Path, Request]) -> dict[Path, State]:
+    """Returns the state of every result; see `find_state`.
 
     Raises:
-        ValueError: Some were made otherwise; tells of the first, and how many.
-        FileExistsError: Some have no record.
+        ValueError: If results were made by other requests; the error describes the
+            first and gives their number.
+        FileExistsError: If existing files have no record.
     """
     states, refusals = {}, []
-    for target, of_target in asked.items():
+    for target, of_target in request.items():
         try:
             states[target] = find_state(target, of_target)
         except (ValueError, FileExistsError) as error:
@@ -230,122 +294,3 @@ def find_states(asked: Mapping[Path, Asked]) -> dict[Path, State]:
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         raise type(refusals[0])(f"{refusals[0]}{more}")
     return states
-
-
-def describe_missing(written: int, missing: Iterable[Path], *, can_resume: bool) -> str:
-    """What a full disk has left undone, and what to do."""
-    paths = [str(path) for path in missing]
-    rest = len(paths) - _SHOWN
-    shown = ", ".join(paths[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
-    how = "free space and run the same command with --resume"
-    if not can_resume:
-        how = "free space and run the same command again"
-    results = "1 result is" if written == 1 else f"{written} results are"
-    verb = "is" if len(paths) == 1 else "are"
-    return (
-        f"the disk is full: {results} written, {len(paths)} {verb} missing "
-        f"({shown}); {how}"
-    )
-
-
-def check_resume(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuses to keep what is there and to replace it, and to keep what is no file.
-
-    Raises:
-        ValueError: If files are to be replaced, or go to standard output.
-    """
-    if not resume:
-        return
-    if out == DASH:
-        raise ValueError("--resume requires files, but -o is standard output")
-    if overwrite:
-        raise ValueError(
-            "--resume and --overwrite cannot be combined; give one of them"
-        )
-
-
-class Watcher:
-    """Collects what becomes of results; subclasses show it, too.
-
-    Attributes:
-        written: Files that were written.
-        skipped: Files of an earlier call that were complete.
-        failed: What went wrong, by photo and styles.
-        num_failed: Number of results that could not be made.
-        on_window: Called with the numbers of windows done and of all; may be None.
-        on_step: Called with the numbers of iterations done and of all; may be None.
-    """
-
-    on_window: Callable[[int, int], None] | None = None
-    on_step: Callable[[int, int], None] | None = None
-
-    def __init__(self) -> None:
-        self.written: list[Path] = []
-        self.skipped: list[Path] = []
-        self.failed: dict[str, str] = {}
-        self.num_failed = 0
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Surrounds "weights", the loading of the model, and "run", the work."""
-        del name
-        yield
-
-    def done(
-        self,
-        pair: Pair,
-        target: Path,
-        size: tuple[int, int],
-        seconds: float,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        """Takes note of a result.
-
-        Args:
-            pair: The photo and its styles.
-            target: The file of the result.
-            size: Width and height of the result in pixels.
-            seconds: Time that the result took, with its share of a batch.
-            notes: What had to be ignored.
-        """
-        del pair, size, seconds
-        for note in notes:
-            self.warn(note)
-        self.written.append(target)
-
-    def skip(self, skipped: Sequence[tuple[Pair, Path]]) -> None:
-        """Takes note of results that are complete already."""
-        self.skipped += [target for _, target in skipped]
-
-    def fail(self, pair: Pair, error: Exception) -> None:
-        """Takes note of a result that could not be made."""
-        content, mix = pair
-        key = str(content.path), "+".join(str(style.path) for style in mix)
-        self.failed[" in the style of ".join(key)] = describe_error(error)
-        self.num_failed += 1
-
-    def warn(self, text: str) -> None:
-        """Takes note of what does not keep a result from being made."""
-        logger.warning("%s", text)
-
-    @contextmanager
-    def stopping_when_full(
-        self, targets: Iterable[Path], *, can_resume: bool
-    ) -> Iterator[None]:
-        """Within the block, a full disk ends the work and says what is missing.
-
-        Args:
-            targets: The files of all results that are not skipped.
-            can_resume: Whether the results are recorded.
-
-        Raises:
-            OSError: The missing files, and what to do.
-        """
-        try:
-            yield
-        except DiskFullError as error:
-            missing = [target for target in targets if target not in self.written]
-            written = len(self.skipped) + len(self.written)
-            failure = OSError(describe_missing(written, missing, can_resume=can_resume))
-            failure.errno = error.errno
-            raise failure from None

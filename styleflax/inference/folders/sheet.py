@@ -1,4 +1,4 @@
-"""Photos by paintings on one page."""
+"""Sheets: all photos in all styles on one page."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +11,15 @@ from styleflax.images.files import encode_picture, load_image_u8, write_whole
 from styleflax.images.grid import image_grid
 from styleflax.images.read import Picture
 from styleflax.inference.controls import ControlArguments, Plan
-from styleflax.inference.folders.outputs import pair_names
-from styleflax.inference.folders.pairs import Given
 from styleflax.inference.folders.records import (
     Recorder,
-    Watcher,
     digest_bytes,
     find_state,
     find_states,
     plain,
     write_record,
 )
+from styleflax.inference.folders.results import Given, Watcher, pair_names
 from styleflax.inference.folders.sources import (
     DASH,
     STYLE_SUFFIX,
@@ -32,18 +30,18 @@ from styleflax.inference.folders.sources import (
     count_sizes,
     read_source,
 )
-from styleflax.inference.folders.stylize import Job, run_job
+from styleflax.inference.folders.stylize import Job, WriteOptions, run_job
 from styleflax.inference.stylizer import Stylizer
-from styleflax.memory import explained_memory
+from styleflax.memory import explain_memory_errors
 
 
 class Cells:
-    """Results of one page, in a hidden folder next to it until the page is complete.
+    """The results of a page, in a hidden folder next to it until it is complete.
 
     Args:
-        job: With a recorder, and all pairs of the page.
-        out: The page.
-        ways: What the page depends on other than its results.
+        job: All pairs of the page, with a recorder.
+        out: Path of the page.
+        ways: Further options that determine the page.
     """
 
     def __init__(self, job: Job, out: Path, ways: Mapping[str, Any]) -> None:
@@ -51,51 +49,53 @@ class Cells:
         self._folder = out.with_name(f".{out.name}.cells")
         names = pair_names([*job.targets], self._folder)
         self._files = dict(zip(job.targets, names, strict=True))
-        self._asked = {pair: dict(job.asked(pair)) for pair in job.targets}
+        self._asked = {pair: dict(job.request(pair)) for pair in job.targets}
         self._page = {**plain(job.controls), **ways, "the pictures": self._digests()}
 
     def begin(self) -> None:
-        """Forgets what an earlier command left."""
+        """Removes the results of an earlier command."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def is_complete(self) -> bool:
-        """Whether the page is there, and was made as is asked for.
+        """Returns whether the page exists and was made by the same request.
 
         Raises:
-            ValueError: It was made otherwise.
-            FileExistsError: There is a file without a record.
+            ValueError: If it was made by another request.
+            FileExistsError: If there is a file without a record.
         """
         return find_state(self._out, self._page) == "complete"
 
     def read(self) -> dict[Pair, np.ndarray]:
-        """The pictures that were made before.
+        """Returns the results of an earlier command.
 
         Raises:
-            ValueError: They were made otherwise than is asked for now.
+            ValueError: If they were made by another request.
         """
-        asked = {file: self._asked[pair] for pair, file in self._files.items()}
-        states = find_states(asked)
+        request = {file: self._asked[pair] for pair, file in self._files.items()}
+        states = find_states(request)
         return {
-            pair: load_image_u8(file, max_megapixels=self._job.max_megapixels)
+            pair: load_image_u8(
+                file, max_megapixels=self._job.write_options.max_megapixels
+            )
             for pair, file in self._files.items()
             if states[file] == "complete"
         }
 
     def keep(self, pair: Pair, image_u8: np.ndarray) -> None:
-        """Keeps a picture for a command that goes on.
+        """Stores a result for resuming.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If it cannot be written.
         """
         data, file = encode_picture(Picture(image_u8), ".png"), self._files[pair]
         write_record(file, self._asked[pair], digest_bytes(data))
         write_whole(file, data)
 
     def write_page(self, image_u8: np.ndarray, *, complete: bool) -> None:
-        """Writes the page and its record; one with empty places can be resumed.
+        """Writes the page and its record; a page with empty cells can be resumed.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If it cannot be written.
         """
         data = encode_picture(Picture(image_u8), self._out.suffix)
         write_record(self._out, self._page, digest_bytes(data) if complete else "")
@@ -110,11 +110,11 @@ class Cells:
 class Page:
     """A page of photos by paintings, with captions.
 
-    A result that fails leaves its place empty.
+    The cell of a result that fails remains empty.
 
     Args:
-        job: All pairs of the page, see `sheet_job`.
-        out: The file of the page.
+        job: All pairs of the page; see `sheet_job`.
+        out: Path of the page.
         cell_px: Side of each cell in pixels.
     """
 
@@ -123,22 +123,23 @@ class Page:
         self._cells = Cells(job, out, {"cell": cell_px})
 
     def is_complete(self) -> bool:
-        """Whether the page exists and was made of the same: `Cells.is_complete`."""
+        """Returns whether the page exists; see `Cells.is_complete`."""
         return self._cells.is_complete()
 
     def make(
         self, load: Callable[[], Stylizer], watcher: Watcher, *, resume: bool = False
     ) -> bool:
-        """Returns whether the page is written, which it is if any result is made.
+        """Makes the page; returns whether it was written, which needs one result.
 
         Args:
-            load: Loads the model.
-            watcher: Follows the work.
-            resume: Use the results that an earlier call left.
+            load: Function that loads the model.
+            watcher: Receives progress and results.
+            resume: Whether to use the results of an earlier call.
 
         Raises:
-            ValueError: The method lacks a control, or results were made otherwise.
-            OSError: A file cannot be written.
+            ValueError: If the method lacks a control, or results were made by another
+                request.
+            OSError: If a file cannot be written.
         """
         job, cells = self._job, self._cells
         if not resume:
@@ -159,14 +160,14 @@ class Page:
         return bool(made)
 
     def _write(self, made: Mapping[Pair, np.ndarray], *, complete: bool) -> None:
-        job, limit = self._job, self._job.max_megapixels
+        job, limit = self._job, self._job.write_options.max_megapixels
         rows = [[None, *(_painting(mix, limit) for mix in job.mixes)]]
         for content in job.contents:
             photo = _shown(content, limit)
             rows.append([photo, *(made.get((content, mix)) for mix in job.mixes)])
         captions = _captions(job.contents, job.mixes)
         doing = f"laying out {len(rows)} x {len(rows[0])} cells of {self._cell_px} px"
-        with explained_memory(doing, "use a smaller --cell, or fewer pictures"):
+        with explain_memory_errors(doing, "use a smaller --cell, or fewer pictures"):
             page = image_grid(rows, captions=captions, cell_px=self._cell_px)
             self._cells.write_page(page, complete=complete)
 
@@ -178,48 +179,42 @@ def sheet_job(
     plan: Plan,
     max_megapixels: float,
 ) -> Job:
-    """Returns the results of a page, which are no files of their own.
+    """Returns the job of a page, whose results are not files of their own.
 
     Args:
         rows: Every photo with every mix of styles.
-        given: The model, the page, and what folders left out.
+        given: The model, and the page.
         controls: Controls of the results.
-        plan: The plan that the controls make.
+        plan: The plan of these controls.
         max_megapixels: Largest image that is read, in megapixels.
     """
     return Job(
-        contents=[*dict.fromkeys(row.content for row in rows)],
-        mixes=[*dict.fromkeys(row.mix for row in rows)],
         targets={(row.content, row.mix): DASH for row in rows},
         controls=controls,
         plan=plan,
-        suffix=given.out.suffix,
-        max_megapixels=max_megapixels,
-        keep_metadata=False,
-        overwrite=False,
-        left_out=given.left_out,
+        write_options=WriteOptions(given.out.suffix, max_megapixels=max_megapixels),
         recorder=Recorder(given.weights),
     )
 
 
 def _painting(mix: Mix, max_megapixels: float) -> np.ndarray | None:
-    """What stands above a column: a painting, if it is of one that has pixels."""
+    """Returns the painting above a column; None for a mix or a style without pixels."""
     source = mix[0]
     kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
     return None if len(mix) > 1 or kept else _shown(source, max_megapixels)
 
 
 def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
-    """A picture as the page shows it; None for one that there is not."""
+    """Returns an image of the page's edge; None if it cannot be read."""
     if source.is_own:
         return None
     try:
         return read_source(source, max_megapixels).on_white()
-    except (ValueError, OSError, MemoryError):  # which has been reported
+    except (ValueError, OSError, MemoryError):  # this has been reported
         return None
 
 
 def _captions(contents: Sequence[Source], mixes: Sequence[Mix]) -> list[list[str]]:
-    """Paintings above, photographs at the left; both below their pictures."""
+    """Returns captions of the paintings (above) and the photos (at the left)."""
     names = [" + ".join(source.stem for source in mix) for mix in mixes]
     return [["", *names], *([source.stem] for source in contents)]

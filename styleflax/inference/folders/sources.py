@@ -1,4 +1,4 @@
-"""Photos and paintings to be read: files, folders, standard input, style masks."""
+"""Sources of photos and styles: files, folders, standard input, style masks."""
 
 import contextlib
 import sys
@@ -13,35 +13,33 @@ from styleflax.images.decoding import ImageError, open_image
 from styleflax.images.files import with_short_side
 from styleflax.images.listing import (
     IMAGE_SUFFIXES,
-    LeftOut,
-    describe_left_out,
+    ExcludedPath,
+    describe_excluded,
     is_tool_folder,
     list_folder,
 )
 from styleflax.images.read import Picture, read_picture
-from styleflax.weights.model_files import own_styles
 
 if TYPE_CHECKING:
     from styleflax.inference.controls import ControlArguments, Plan
     from styleflax.inference.stylizer import OneStyle, Stylizer
 
 DASH = Path("-")
-"""Stands for standard input or output."""
+"""Path that means standard input or output."""
 STYLE_SUFFIX = ".style"
 STYLE_SUFFIXES = IMAGE_SUFFIXES | {STYLE_SUFFIX}
-"""Suffixes of paintings and of what `styleflax style save` keeps of them."""
+"""Suffixes of paintings and of style files."""
 
 
 class Source(NamedTuple):
-    """A photograph or painting to be read.
+    """A photo or a style to read.
 
     Attributes:
-        path: Its file, or `DASH`.
-        below: Its folder, relative to the folder that was given.
-        data: What came from standard input.
-        is_own: Whether this is one of the model's own styles, of which `path` is
-            the name.
-        mask: A picture of the part of a painting that counts; None for all of it.
+        path: Path of its file, or `DASH`.
+        below: Path of its folder, relative to the given folder.
+        data: Bytes from standard input.
+        is_own: Whether this is a built-in style of the model, whose name is `path`.
+        mask: File of the mask of the part of a painting to use; None for all of it.
     """
 
     path: Path
@@ -52,28 +50,28 @@ class Source(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """How files made from it are named."""
+        """The beginning of the names of its results."""
         if self.is_own:
             return str(self.path).replace("/", "_")
         return self.path.stem if self.data is None else "stdin"
 
 
 Mix = tuple[Source, ...]
-"""The styles of one picture."""
+"""The styles of one result."""
 
 
 Pair = tuple[Source, Mix]
-"""A photograph, and the styles that it is to have."""
+"""A photo with the styles of one result."""
 
 
 class Row(NamedTuple):
-    """One picture to be made.
+    """One result to make.
 
     Attributes:
-        content: The photograph.
-        mix: Its styles.
-        alpha: Strength.
-        output: What the file is to be called, below the folder of results.
+        content: The photo.
+        mix: The styles.
+        alpha: Strength of the style.
+        output: Path of the file, relative to the folder of results.
     """
 
     content: Source
@@ -83,26 +81,26 @@ class Row(NamedTuple):
 
 
 def mixes_of(styles: Sequence[Source], *, together: bool) -> list[Mix]:
-    """The mixes of every photo: all styles at once, or each style alone."""
+    """Returns the mixes of every photo: all styles in one, or each style alone."""
     return [tuple(styles)] if together else [(one,) for one in styles]
 
 
 def count_sizes(photos: Sequence[Source], size_px: int | None) -> int:
-    """How many sizes photographs will have, as their headers say.
+    """Returns the number of distinct sizes of photos, according to their headers.
 
-    Those whose header cannot be read are left out: reading them says why. A single one
-    is not opened.
+    Photos whose header cannot be read are ignored here, as reading them gives an error
+    later. A single photo is not opened.
 
     Args:
-        photos: Photos to check.
-        size_px: Short side that they will be resized to, or None.
+        photos: The photos.
+        size_px: Short side to which they will be resized, or None.
     """
     if len(photos) == 1:
         return 1
     sizes = set()
     for photo in photos:
         if photo.data is None and photo.path.is_fifo():
-            continue  # it cannot be read twice
+            continue  # standard input cannot be read twice
         file = photo.path if photo.data is None else photo.data
         with contextlib.suppress(OSError, ValueError), open_image(file) as header:
             size = header.size
@@ -116,20 +114,20 @@ def expand(
     suffixes: Set[str] = IMAGE_SUFFIXES,
     *,
     repeats: bool = False,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
-    """Returns the pictures given, folders replaced by what is in them.
+    """Returns the given images, with folders replaced by the images in them.
 
     Args:
-        paths: As they stand on the command line.
-        name: How messages call them.
-        suffixes: What to take of a folder.
-        repeats: Whether an image that is given twice counts twice.
+        paths: Files and folders of the command line.
+        name: Name of the argument in messages.
+        suffixes: Suffixes of the files to use in folders.
+        repeats: Whether an image that is given twice is used twice.
         left_out: List to which files that are not images are added, with reasons.
 
     Raises:
-        FileNotFoundError: One of them is not there.
-        ValueError: A folder has no image, one of them is a URL, or standard
+        FileNotFoundError: If a path does not exist.
+        ValueError: If a folder has no image, one of them is a URL, or standard
             input is a terminal.
     """
     left_out = [] if left_out is None else left_out
@@ -143,7 +141,7 @@ def expand(
         if not path.is_dir():
             sources.append(Source(path))
         elif len(paths) > 1 and is_tool_folder(path.name):  # as a shell's * finds it
-            left_out.append(LeftOut(path, "hidden, or made by a tool"))
+            left_out.append(ExcludedPath(path, "hidden, or made by a tool"))
         else:
             sources += _of_folder(path, name, suffixes, left_out)
     return sources if repeats else _without_repeats(sources)
@@ -161,21 +159,23 @@ def expand_styles(
     weights: str,
     *,
     repeats: bool = False,
-    left_out: list[LeftOut] | None = None,
+    left_out: list[ExcludedPath] | None = None,
 ) -> list[Source]:
-    """Returns the styles given: paintings, style files, or the model's own.
+    """Returns the given styles: paintings, style files, or built-in styles.
 
     Args:
-        paths: As they stand on the command line; None for none.
-        weights: Name or file of the model. Of its own styles it takes names and
-            numbers from 1; where it has just one, that is the style if none is given.
-        repeats: As for `expand`.
-        left_out: As for `expand`.
+        paths: Files, folders and names of the command line; None for none.
+        weights: Name or file of the model. Its built-in styles are given by name or
+            number from 1; a single built-in style is the default.
+        repeats: Whether a style that is given twice is used twice.
+        left_out: List to which files that are not images are added, with reasons.
 
     Raises:
-        FileNotFoundError: One of them, or the model, is not there.
-        ValueError: There is no style, or the model has none of that name.
+        FileNotFoundError: If a path or the model does not exist.
+        ValueError: If there is no style, or the model has none of this name.
     """
+    from styleflax.weights.store import own_styles  # noqa: PLC0415  (imports JAX)
+
     names = own_styles(weights)
     if not names:
         if not paths:
@@ -197,7 +197,7 @@ def expand_styles(
 
 
 def check_max_megapixels(value: float) -> None:
-    """Refuses a limit that no picture could keep.
+    """Checks a limit on the size of images.
 
     Raises:
         ValueError: If it is not above 0.
@@ -207,10 +207,10 @@ def check_max_megapixels(value: float) -> None:
 
 
 def refuse_two_inputs(contents: Sequence[Path], styles: Sequence[Path]) -> None:
-    """Refuses standard input as photograph and painting at once.
+    """Checks that standard input is not used for both photo and style.
 
     Raises:
-        ValueError: If it is both.
+        ValueError: If it is used for both.
     """
     if DASH in contents and DASH in styles:
         raise ValueError(
@@ -219,11 +219,11 @@ def refuse_two_inputs(contents: Sequence[Path], styles: Sequence[Path]) -> None:
 
 
 def read_source(source: Source, max_megapixels: float) -> Picture:
-    """Returns the picture.
+    """Returns the decoded image of a source.
 
     Raises:
-        FileNotFoundError: There is no such file any more.
-        ImageError: Not a picture, damaged, too small or too large.
+        FileNotFoundError: If the file no longer exists.
+        ImageError: If it is not an image, is damaged, too small or too large.
     """
     if source.data is None:
         return read_picture(source.path, max_megapixels=max_megapixels)
@@ -248,11 +248,11 @@ def read_mix(
         stylizer: The stylizer that takes them.
         plan: The plan of the results.
         max_megapixels: Largest image that is read, in megapixels.
-        warn: Told what has to be ignored.
+        warn: Function that receives a line for each part of a file that is ignored.
 
     Raises:
-        ValueError: A style cannot be used.
-        FileNotFoundError: A style is missing.
+        ValueError: If a style cannot be used.
+        FileNotFoundError: If a style is missing.
     """
     parts = [read_part(source, max_megapixels) for source in mix]
     styles: list[OneStyle] = []
@@ -270,11 +270,11 @@ def read_mix(
 
 
 def _of_folder(
-    folder: Path, name: str, suffixes: Set[str], left_out: list[LeftOut]
+    folder: Path, name: str, suffixes: Set[str], left_out: list[ExcludedPath]
 ) -> list[Source]:
     images, others = list_folder(folder, suffixes)
     if not images:
-        held = f": {describe_left_out(others)}" if others else ""
+        held = f": {describe_excluded(others)}" if others else ""
         raise ValueError(f"{name}: {str(folder)!r} has no image{held}")
     left_out += others
     return [Source(path, path.parent.relative_to(folder)) for path in images]
@@ -287,11 +287,12 @@ def _standard_input(name: str) -> bytes:
 
 
 class StyleMask(NamedTuple):
-    """The part of a painting that counts.
+    """A mask of the part of a painting to use.
 
     Attributes:
-        file: An image that is white inside, or a label of a label map.
-        style: Number of its painting from 1; None for the one at the mask's own place.
+        file: Path of an image that is white inside, or of a label of a label map.
+        style: Number of its painting from 1; None for the painting at the position of
+            the mask.
     """
 
     file: Path
@@ -299,15 +300,15 @@ class StyleMask(NamedTuple):
 
 
 def one_picture(arguments: "ControlArguments") -> bool:
-    """Whether all styles belong into one picture, by shares or by masks.
+    """Returns whether all styles are combined in one result, by shares or by masks.
 
-    A single mask that names no style is of every style by itself.
+    A single mask without a style applies to each style separately.
     """
     return any(arguments.get(k) is not None for k in ("weights", "region_styles"))
 
 
 def read_part(source: Source, max_megapixels: float) -> np.ndarray | None:
-    """The mask of a painting, if it has one.
+    """Returns the mask of a painting; None if it has none.
 
     Raises:
         ImageError: If it cannot be read.
@@ -322,11 +323,11 @@ def read_part(source: Source, max_megapixels: float) -> np.ndarray | None:
 def assign_style_masks(
     masks: Sequence[StyleMask], num_styles: int
 ) -> list[Path | None]:
-    """Returns the mask of every style, or None.
+    """Returns the mask of every style; None for styles without a mask.
 
     Raises:
-        ValueError: If a style is not there, or has two masks.
-        FileNotFoundError: If a mask is not there.
+        ValueError: If a style does not exist, or has two masks.
+        FileNotFoundError: If a mask is missing.
     """
     files: list[Path | None] = [None] * num_styles
     for place, (file, given) in enumerate(masks, 1):
@@ -350,8 +351,8 @@ def add_style_masks(
     """Returns the styles with their masks.
 
     Raises:
-        ValueError: As `assign_style_masks` does, and if a style has no pixels.
-        FileNotFoundError: If a mask is not there.
+        ValueError: If a style does not exist, has two masks, or has no pixels.
+        FileNotFoundError: If a mask is missing.
     """
     assigned = assign_style_masks(masks, len(styles))
     for source, mask in zip(styles, assigned, strict=True):
@@ -366,11 +367,11 @@ def add_style_masks(
 
 
 def check_style_masks(masks: Sequence[Path | None]) -> None:
-    """Refuses masks of styles that are not files.
+    """Checks that masks of styles are files.
 
     Raises:
-        ValueError: If one is a folder, a URL, or a word that only `--mask` knows.
-        FileNotFoundError: If one is not there.
+        ValueError: If one is a folder, a URL, or a word that only `--mask` accepts.
+        FileNotFoundError: If one is missing.
     """
     from styleflax.inference.masks.read import (  # noqa: PLC0415
         ALPHA,

@@ -1,4 +1,4 @@
-"""Folders of photos in the styles of folders of paintings: planned, then made."""
+"""Stylizing folders of photos in the styles of folders of paintings."""
 
 import sys
 import time
@@ -19,21 +19,24 @@ from styleflax.images.files import (
     write_picture,
     write_whole,
 )
-from styleflax.images.listing import LeftOut
 from styleflax.images.read import Picture
 from styleflax.inference.contents import group_by_shape, rounded
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.folders.outputs import find_targets
-from styleflax.inference.folders.pairs import Given, all_rows, group_rows
 from styleflax.inference.folders.records import (
-    Asked,
-    DiskFullError,
     Recorder,
-    Watcher,
-    check_resume,
+    Request,
     digest_bytes,
     find_states,
     write_record,
+)
+from styleflax.inference.folders.results import (
+    DiskFullError,
+    Given,
+    Watcher,
+    all_rows,
+    check_resume,
+    find_targets,
+    group_rows,
 )
 from styleflax.inference.folders.sources import (
     DASH,
@@ -49,55 +52,16 @@ from styleflax.inference.folders.sources import (
 )
 from styleflax.inference.stylizer import OneStyle, Stylizer
 
-# What one picture can fail by while others may well succeed: ImageError and other
-# ValueErrors, files, and memory.
+# Errors that concern one result while others can still succeed: ImageError and other
+# ValueErrors, errors of files, and lack of memory.
 _FAILURES = (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError)
 
 
-class Job(NamedTuple):
-    """What is to be made, all of it checked.
-
-    Attributes:
-        contents: The photographs.
-        mixes: Their styles.
-        targets: The file of every pair that is to be made, or `DASH`.
-        controls: Keyword arguments of `Stylizer.__call__`, as results are recorded.
-        plan: The plan that the controls make.
-        suffix: The format of what goes to standard output, as ".png".
-        max_megapixels: Limit on what is read.
-        keep_metadata: Whether pictures get their photograph's EXIF and profile.
-        overwrite: Whether files may be there.
-        left_out: Files in folders that are not images.
-        recorder: Writes the record of each result.
-    """
-
-    contents: Sequence[Source]
-    mixes: Sequence[Mix]
-    targets: dict[Pair, Path]
-    controls: ControlArguments
-    plan: Plan
-    suffix: str
-    max_megapixels: float
-    keep_metadata: bool
-    overwrite: bool
-    left_out: Sequence[LeftOut] = ()
-    recorder: Recorder | None = None
-
-    def asked(self, pair: Pair) -> Asked:
-        """Everything that the result of a pair follows from; there is a recorder."""
-        assert self.recorder is not None
-        return self.recorder.asked(*pair, self.controls)
-
-
-ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
-"""From a strength to controls, and the plan that they make."""
-
-
-class Writing(NamedTuple):
+class WriteOptions(NamedTuple):
     """How photos are read and results are written.
 
     Attributes:
-        suffix: Suffix of results in a folder; ".png" if None.
+        suffix: Suffix of results in a folder and on standard output; ".png" if None.
         overwrite: Replace existing files.
         resume: Continue earlier work: skip complete results, and refuse those made of
             other styles, weights or controls.
@@ -111,8 +75,50 @@ class Writing(NamedTuple):
     keep_metadata: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
 
+    @property
+    def replaces(self) -> bool:
+        """Whether existing files may be replaced."""
+        return self.overwrite or self.resume
 
-WRITING = Writing()
+
+class Job(NamedTuple):
+    """The results of one strength, after all checks.
+
+    Attributes:
+        targets: File of every pair, or `DASH`.
+        controls: Keyword arguments of `Stylizer.__call__`, as they are recorded.
+        plan: The plan of these controls.
+        write_options: Options of reading photos and writing results.
+        recorder: Recorder of the results; None for no records.
+    """
+
+    targets: dict[Pair, Path]
+    controls: ControlArguments
+    plan: Plan
+    write_options: WriteOptions
+    recorder: Recorder | None = None
+
+    @property
+    def contents(self) -> list[Source]:
+        """The distinct photos, in order."""
+        return [*dict.fromkeys(content for content, _ in self.targets)]
+
+    @property
+    def mixes(self) -> list[Mix]:
+        """The distinct mixes of styles, in order."""
+        return [*dict.fromkeys(mix for _, mix in self.targets)]
+
+    def request(self, pair: Pair) -> Request:
+        """Returns everything that determines the result of a pair; needs a recorder."""
+        assert self.recorder is not None
+        return self.recorder.request(*pair, self.controls)
+
+
+ControlsOf = Callable[[float], tuple[ControlArguments, Plan]]
+"""Function from a strength to controls and their plan."""
+
+
+WRITE_OPTIONS = WriteOptions()
 
 
 def stylize_folder(
@@ -120,40 +126,39 @@ def stylize_folder(
     styles: Sequence[Path],
     out: Path,
     model: str = "adain",
-    writing: Writing = WRITING,
+    write_options: WriteOptions = WRITE_OPTIONS,
     watcher: Watcher | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Watcher:
-    """Returns what became of every photo in every style, or in a mix of all styles.
+    """Stylizes every photo in every style, or in a mix; returns the outcome.
 
-    Mistakes are found before the model is loaded. A result that fails does not stop
-    the others. `styleflax stylize` is this function with options; errors call
-    arguments as its options are called.
+    Arguments are checked before the model is loaded. A result that fails does not stop
+    the others. Errors use the names of the options of `styleflax stylize`.
 
     Args:
         photos: Images, or folders of images.
-        styles: Paintings, style files, or folders of these; for a model with styles
-            of its own also their names. Every photo gets each of them, or with
-            `weights` or `region_styles` among the controls a mix of all.
-        out: A folder; a file for a single result.
+        styles: Paintings, style files, or folders of these; for a model with built-in
+            styles also their names. Every photo is stylized in each of them, or with
+            `weights` or `region_styles` among the controls in a mix of all.
+        out: Folder of the results, or the file of a single result.
         model: Name or file of the model.
-        writing: How photos are read and results are written.
-        watcher: Follows the work.
-        **controls: Controls of `Stylizer.__call__`, but for `style_masks`.
+        write_options: Options of reading photos and write_options results.
+        watcher: Receives progress and results.
+        **controls: Controls of `Stylizer.__call__` except `style_masks`.
 
     Raises:
-        ValueError: A control, a name or a file cannot be used.
-        FileNotFoundError: A photo, a style or the model is missing.
-        FileExistsError: Results exist, and `writing` neither replaces nor resumes.
-        OSError: The folder cannot be written to, or the disk is full.
+        ValueError: If a control, a name or a file cannot be used.
+        FileNotFoundError: If a photo, a style or the model is missing.
+        FileExistsError: If results exist, and neither `overwrite` nor `resume` is set.
+        OSError: If the folder cannot be written to, or the disk is full.
 
     Example:
         >>> made = stylize_folder([Path("photos")], [Path("paintings")], Path("out"))
         >>> print(len(made.written), made.failed)
     """
     watcher = watcher or Watcher()
-    check_max_megapixels(writing.max_megapixels)
-    check_resume(out, resume=writing.resume, overwrite=writing.overwrite)
+    check_max_megapixels(write_options.max_megapixels)
+    check_resume(out, resume=write_options.resume, overwrite=write_options.overwrite)
     together = one_picture(controls)
     given = Given(photos, styles, (), model, out, [])
     alpha = controls.get("alpha", 1.0)
@@ -162,46 +167,37 @@ def stylize_folder(
     def controls_of(_: float) -> tuple[ControlArguments, Plan]:
         return controls, make_plan(num_styles if together else 1, **controls)
 
-    jobs = plan_jobs(rows, given, controls_of, writing)
-    run_jobs(jobs, lambda: Stylizer.load(model), watcher, resume=writing.resume)
+    jobs = plan_jobs(rows, given, controls_of, write_options)
+    run_jobs(jobs, lambda: Stylizer.load(model), watcher, resume=write_options.resume)
     return watcher
 
 
 def plan_jobs(
-    rows: Sequence[Row], given: Given, controls_of: ControlsOf, writing: Writing
+    rows: Sequence[Row], given: Given, controls_of: ControlsOf, options: WriteOptions
 ) -> list[Job]:
-    """Returns the work, a job for each strength; makes the folder of results.
+    """Returns a job for each strength, and creates the folder of results.
 
     Args:
         rows: The results to make.
-        given: The model, the folder or file of results, and what folders left out.
-        controls_of: Called once for each strength.
-        writing: How photos are read and results are written.
+        given: The model, and the folder or file of results.
+        controls_of: Function that is called once for each strength.
+        options: Options of reading photos and writing results.
 
     Raises:
-        ValueError: Several results for one file, or a format that cannot be written.
-        FileExistsError: Results exist, and `writing` neither replaces nor resumes.
-        OSError: The folder cannot be written to.
+        ValueError: If two results have one file, or a format cannot be written.
+        FileExistsError: If results exist, and neither `overwrite` nor `resume` is set.
+        OSError: If the folder cannot be written to.
     """
-    replaces = writing.overwrite or writing.resume
-    targets = find_targets(rows, given.out, suffix=writing.suffix, overwrite=replaces)
+    suffix, replaces = options.suffix, options.replaces
+    targets = find_targets(rows, given.out, suffix=suffix, overwrite=replaces)
     recorder = None
-    if writing.resume or given.out.is_dir():
-        metadata = "keep" if writing.keep_metadata else "strip"
+    if options.resume or given.out.is_dir():
+        metadata = "keep" if options.keep_metadata else "strip"
         recorder = Recorder(given.weights, metadata=metadata)
     jobs = []
-    for group in group_rows(rows, targets):
-        controls, plan = controls_of(group.alpha)
-        job = Job(
-            *(*group.sides, group.targets, controls, plan),
-            suffix=writing.suffix or ".png",
-            max_megapixels=writing.max_megapixels,
-            keep_metadata=writing.keep_metadata,
-            overwrite=replaces,
-            left_out=given.left_out,
-            recorder=recorder,
-        )
-        jobs.append(job)
+    for alpha, targets_of in group_rows(rows, targets):
+        controls, plan = controls_of(alpha)
+        jobs.append(Job(targets_of, controls, plan, options, recorder))
     return jobs
 
 
@@ -212,17 +208,18 @@ def run_jobs(
     *,
     resume: bool = False,
 ) -> None:
-    """Makes the results; one that fails does not stop the others.
+    """Makes the results of jobs; one that fails does not stop the others.
 
     Args:
-        jobs: The work.
-        load: Loads the model; called if anything is left to do.
-        watcher: Follows the work.
-        resume: Skip results that are complete.
+        jobs: The jobs.
+        load: Function that loads the model; called only if there is work to do.
+        watcher: Receives progress and results.
+        resume: Whether to skip complete results.
 
     Raises:
-        ValueError: The method lacks a control, or results were made otherwise.
-        OSError: The disk is full.
+        ValueError: If the method lacks a control, or results were made by another
+            request.
+        OSError: If the disk is full.
     """
     left, skipped = skip_complete(jobs) if resume else (list(jobs), [])
     watcher.skip(skipped)
@@ -245,11 +242,11 @@ def run_jobs(
 
 
 Write = Callable[[Job, Pair, Picture, Watcher], None]
-"""What becomes of a picture of a job."""
+"""Function that stores a result of a job."""
 
 
 class _Loaded(NamedTuple):
-    """A photograph that has been read, and what that took."""
+    """A photo that has been read, and the time it took."""
 
     source: Source
     picture: Picture
@@ -259,16 +256,16 @@ class _Loaded(NamedTuple):
 def run_job(
     job: Job, stylizer: Stylizer, watcher: Watcher, write: Write | None = None
 ) -> None:
-    """Makes the pictures; one that fails does not stop the others.
+    """Makes the results of a job; one that fails does not stop the others.
 
     Args:
-        job: What is to be made.
-        stylizer: To make it with.
-        watcher: Told of every picture.
-        write: What becomes of a picture; by default it goes to its target.
+        job: The job.
+        stylizer: The stylizer of its model.
+        watcher: Receives progress and results.
+        write: Function that stores a result; the default writes it to its target.
 
     Raises:
-        Exception: Why the picture failed, if there is only one.
+        Exception: If the only result fails; the exception is that of the result.
     """
     stylizer.watch(watcher.warn, watcher.on_window, watcher.on_step)
     unreadable: dict[Source, Exception] = {}
@@ -277,7 +274,9 @@ def run_job(
         contents.setdefault(mix, []).append(content)
     for mix, photos in contents.items():
         try:
-            styles = read_mix(mix, stylizer, job.plan, job.max_megapixels, watcher.warn)
+            styles = read_mix(
+                mix, stylizer, job.plan, job.write_options.max_megapixels, watcher.warn
+            )
         except _FAILURES as error:
             for content in photos:
                 watcher.fail((content, mix), error)
@@ -299,7 +298,7 @@ def _load(
         started = time.perf_counter()
         if content not in unreadable:
             try:
-                picture = read_source(content, job.max_megapixels)
+                picture = read_source(content, job.write_options.max_megapixels)
             except _FAILURES as error:
                 unreadable[content] = error
         if content in unreadable:
@@ -318,7 +317,7 @@ def _make_batch(
     watcher: Watcher,
     write: Write,
 ) -> None:
-    """Stylizes photographs of one size together, and writes the results."""
+    """Stylizes photos of one size as a batch, and writes the results."""
     started = time.perf_counter()
     try:
         pictures = [loaded.picture for loaded in group]
@@ -334,7 +333,7 @@ def _make_batch(
         try:
             write(job, pair, _finish(job, loaded.picture, image), watcher)
         except DiskFullError:
-            raise  # nor would there be room for another
+            raise  # there is no room for another result either
         except _FAILURES as error:
             watcher.fail(pair, error)
             continue
@@ -344,18 +343,18 @@ def _make_batch(
 
 
 def _finish(job: Job, photo: Picture, image: np.ndarray) -> Picture:
-    """A result with what it is to have of its photograph."""
+    """Returns a result with the transparency and metadata of its photo."""
     alpha_u8 = photo.alpha_u8
     if alpha_u8 is not None and alpha_u8.shape != image.shape[:2]:
         small = PillowImage.fromarray(alpha_u8)
         alpha_u8 = np.asarray(small.resize(image.shape[1::-1], Resampling.BICUBIC))
     picture = photo._replace(rgb_u8=rounded(image), alpha_u8=alpha_u8)
-    return picture if job.keep_metadata else picture.without_metadata()
+    return picture if job.write_options.keep_metadata else picture.without_metadata()
 
 
 def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     target = job.targets[pair]
-    suffix = job.suffix if target == DASH else target.suffix
+    suffix = job.write_options.suffix or ".png" if target == DASH else target.suffix
     if picture.alpha_u8 is not None and not keeps_alpha(suffix):
         watcher.warn(f"{suffix} has no transparency: transparent parts become white")
     if target == DASH:
@@ -365,12 +364,12 @@ def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if job.recorder is None:
-            write_picture(picture, target, overwrite=job.overwrite)
+            write_picture(picture, target, overwrite=job.write_options.replaces)
             return
-        if not job.overwrite and target.exists():
+        if not job.write_options.replaces and target.exists():
             raise FileExistsError(f"{str(target)!r} exists already; use --overwrite")
         data = encode_picture(picture, suffix)
-        write_record(target, job.asked(pair), digest_bytes(data))
+        write_record(target, job.request(pair), digest_bytes(data))
         write_whole(target, data)
     except OSError as error:
         if is_disk_full(error):
@@ -379,16 +378,18 @@ def _write(job: Job, pair: Pair, picture: Picture, watcher: Watcher) -> None:
 
 
 def skip_complete(jobs: Sequence[Job]) -> tuple[list[Job], list[tuple[Pair, Path]]]:
-    """Jobs of what is not complete yet, and the files of what is.
+    """Returns the jobs without complete results, and the complete results.
 
     Raises:
-        ValueError: Results were made otherwise than is asked for now.
-        FileExistsError: Files are there that have no record.
+        ValueError: If results were made by another request.
+        FileExistsError: If existing files have no record.
     """
-    asked = {target: job.asked(p) for job in jobs for p, target in job.targets.items()}
-    states = find_states(asked)
+    request = {
+        target: job.request(p) for job in jobs for p, target in job.targets.items()
+    }
+    states = find_states(request)
     left: list[Job] = []
-    skipped: list[tuple[Pair, Path]] = []  # a pair may come with several strengths
+    skipped: list[tuple[Pair, Path]] = []  # a pair may occur with several strengths
     for job in jobs:
         done = {p: t for p, t in job.targets.items() if states[t] == "complete"}
         targets = {p: t for p, t in job.targets.items() if p not in done}

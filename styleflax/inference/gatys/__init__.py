@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from styleflax.inference.gatys.optimize import Optimized, Regions, make_gatys
     from styleflax.inference.gatys.pictures import (
         Result,
-        Watch,
+        RunOptions,
         check_plot,
         optimize_picture,
         plot_losses,
@@ -20,8 +20,8 @@ __all__ = [
     "Optimized",
     "Regions",
     "Result",
+    "RunOptions",
     "Settings",
-    "Watch",
     "check_plot",
     "make_gatys",
     "optimize_picture",
@@ -36,7 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "Regions": "optimize",
         "Result": "pictures",
         "Settings": "presets",
-        "Watch": "pictures",
+        "RunOptions": "pictures",
         "check_plot": "pictures",
         "make_gatys": "optimize",
         "optimize_picture": "pictures",

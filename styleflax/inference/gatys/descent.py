@@ -14,8 +14,8 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
+from styleflax.files import write_atomically
 from styleflax.types import Image
-from styleflax.weights.store import write_atomically
 
 # The two constants of the weak conditions of Wolfe, as Nocedal and Wright (2006,
 # section 3.1) give them for quasi-Newton methods.
@@ -158,7 +158,7 @@ def _search(
     return last.best, last.accepted
 
 
-class Kept(NamedTuple):
+class Progress(NamedTuple):
     """Where an optimization stands.
 
     Attributes:
@@ -185,7 +185,7 @@ def fingerprint(*what: Any) -> str:
     return digest.hexdigest()
 
 
-def save_kept(path: Path | None, origin: str, kept: Kept) -> None:
+def save_progress(path: Path | None, origin: str, kept: Progress) -> None:
     """Writes it, in place of an older one; nothing without a path.
 
     Raises:
@@ -204,10 +204,10 @@ def save_kept(path: Path | None, origin: str, kept: Kept) -> None:
     write_atomically(path, buffer.getvalue(), "the checkpoint")
 
 
-def load_kept(
+def load_progress(
     path: Path | None, origin: str, begin: Callable[[tuple[int, int]], Descent]
-) -> Kept | None:
-    """What `save_kept` wrote; None without a path, or where there is no file yet.
+) -> Progress | None:
+    """What `save_progress` wrote; None without a path, or where there is no file yet.
 
     Args:
         path: The file.
@@ -236,6 +236,6 @@ def load_kept(
             "name another checkpoint"
         )
     tree = jax.tree.structure(jax.eval_shape(lambda: begin(size)))
-    return Kept(
+    return Progress(
         jax.tree.unflatten(tree, map(jax.numpy.asarray, leaves)), level, done, losses
     )

@@ -15,16 +15,16 @@ from jaxtyping import Array, Float
 from styleflax.images.decoding import MIN_SIDE_PX
 from styleflax.inference.gatys.descent import (
     Descent,
-    Kept,
     Optimizer,
+    Progress,
     fingerprint,
-    load_kept,
+    load_progress,
     make_adam,
     make_lbfgs,
-    save_kept,
+    save_progress,
 )
 from styleflax.inference.gatys.presets import Settings, check_settings
-from styleflax.memory import explained_memory, guard_jit, refuse_fork
+from styleflax.memory import explain_memory_errors, guard_jit, refuse_fork
 from styleflax.methods.gatys import TERMS, Targets, find_targets, picture_loss
 from styleflax.types import Image, Params
 
@@ -159,14 +159,14 @@ class Optimized(NamedTuple):
     losses: Float[np.ndarray, "n 4"]
 
 
-Heard = Callable[[int, Float[np.ndarray, "n 4"]], None]
+ProgressCallback = Callable[[int, Float[np.ndarray, "n 4"]], None]
 """(level, losses since the last report; first those of the checkpoint, if any)."""
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
     """Returns a function that stylizes a content by optimization.
 
-    `gatys(content, styles, regions=None, seed=0, checkpoint=None, heard=None,
+    `gatys(content, styles, regions=None, seed=0, checkpoint=None, on_progress=None,
     start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions, all styles are
     blended equally; `start` is a picture to start from in place of the settings'
     choice. Each size compiles once. With the path of a checkpoint, it continues an
@@ -192,7 +192,7 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
         regions: Regions | None = None,
         seed: int = 0,
         checkpoint: Path | None = None,
-        heard: Heard | None = None,
+        on_progress: ProgressCallback | None = None,
         start: Picture | None = None,
     ) -> Optimized:
         refuse_fork()
@@ -200,7 +200,7 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
         inputs = Inputs(content, styles, regions or Regions(even), start)
         check_settings(settings, guided=inputs.regions.are_guided)
         kept = _descend_all(
-            programs, settings, encoder, inputs, seed, checkpoint, heard
+            programs, settings, encoder, inputs, seed, checkpoint, on_progress
         )
         image = np.clip(np.asarray(kept.descent.image[0]), 0.0, 1.0)
         return Optimized(image, kept.losses)
@@ -260,8 +260,8 @@ def _descend_all(
     inputs: Inputs,
     seed: int,
     checkpoint: Path | None,
-    heard: Heard | None,
-) -> Kept:
+    on_progress: ProgressCallback | None,
+) -> Progress:
     """All levels, from where the checkpoint is."""
     sizes = level_sizes(inputs.content.shape[:2], settings.levels)
     key, number = jax.random.key(seed), len(TERMS)
@@ -270,39 +270,39 @@ def _descend_all(
         return programs.start(first_image(inputs, settings.init, size, key), number)
 
     origin = fingerprint(settings, encoder, inputs, seed)
-    kept = load_kept(checkpoint, origin, begin)
+    kept = load_progress(checkpoint, origin, begin)
     if kept is None:
-        kept = Kept(begin(sizes[0]), 0, 0, np.zeros((0, number), np.float32))
-    elif heard is not None:
-        heard(kept.level, kept.losses)
+        kept = Progress(begin(sizes[0]), 0, 0, np.zeros((0, number), np.float32))
+    elif on_progress is not None:
+        on_progress(kept.level, kept.losses)
     for level in range(kept.level, settings.levels):
         if level > kept.level:
             image = next_image(inputs, kept.descent.image, sizes[level])
-            kept = Kept(programs.start(image, number), level, 0, kept.losses)
+            kept = Progress(programs.start(image, number), level, 0, kept.losses)
         if kept.done > settings.iterations_at(level):
             continue
         height, width = sizes[level]
         doing = f"optimizing the pixels of an image of {width} x {height} px"
-        with explained_memory(doing, "use a smaller --size"):
+        with explain_memory_errors(doing, "use a smaller --size"):
             targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
             level_key = jax.random.fold_in(key, level)
             kept = _descend(
                 kept,
                 partial(programs.advance, encoder, targets, level_key),
                 settings.iterations_at(level),
-                lambda kept: save_kept(checkpoint, origin, kept),
-                heard,
+                lambda kept: save_progress(checkpoint, origin, kept),
+                on_progress,
             )
     return kept
 
 
 def _descend(
-    kept: Kept,
+    kept: Progress,
     advance: Callable[[Descent, Array], tuple[Descent, Array]],
     iterations: int,
-    save: Callable[[Kept], None],
-    heard: Heard | None,
-) -> Kept:
+    save: Callable[[Progress], None],
+    on_progress: ProgressCallback | None,
+) -> Progress:
     """The rest of a level; the first call of the optimizer finds the loss at start."""
     total = iterations + 1
     saved = time.monotonic()
@@ -316,10 +316,10 @@ def _descend(
                 "the encoder damaged"
             )
         done = kept.done + number
-        kept = Kept(descent, kept.level, done, np.concatenate([kept.losses, found]))
+        kept = Progress(descent, kept.level, done, np.concatenate([kept.losses, found]))
         if done == total or time.monotonic() - saved > SAVE_EVERY_S:
             save(kept)
             saved = time.monotonic()
-        if heard is not None:
-            heard(kept.level, found)
+        if on_progress is not None:
+            on_progress(kept.level, found)
     return kept

@@ -11,24 +11,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from styleflax.images.files import load_image_u8, resize_short_side
+from styleflax.images.files import load_image_u8, resize_short_side, to_float
 from styleflax.images.listing import training_photos
-from styleflax.images.pixels import to_float
 from styleflax.images.read import Picture as PictureFile
-from styleflax.inference.color import color_style, finish, lay_over_target
+from styleflax.inference.color import color_style, finish, target_region_masks
 from styleflax.inference.contents import (
     Content,
     Picture,
     StylePixels,
     Stylized,
-    as_floats,
+    ensure_float,
     load_contents,
     load_pixels,
 )
 from styleflax.inference.controls import ControlArguments, Plan, make_plan
-from styleflax.inference.gatys.optimize import Heard, Regions, make_gatys
+from styleflax.inference.gatys.optimize import ProgressCallback, Regions, make_gatys
 from styleflax.inference.gatys.presets import PRESETS, Settings, check_settings
-from styleflax.inference.masks.layout import LaidMasks, lay_masks
+from styleflax.inference.masks.layout import RegionMasks, make_region_masks
 from styleflax.inference.styles.encode import see_style
 from styleflax.models.normalization import normalize_activations
 from styleflax.models.vgg import VGG, cut_params
@@ -78,18 +77,18 @@ ENCODER = "sanet"
 
 
 @dataclasses.dataclass(frozen=True)
-class Watch:
+class RunOptions:
     """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
         seed: Seed of noise, and of sampled style losses.
         checkpoint: File that saves progress; see `make_gatys`.
-        heard: Called with the level and the losses of every chunk.
+        on_progress: Called with the level and the losses of every chunk.
     """
 
     seed: int = 0
     checkpoint: Path | None = None
-    heard: Heard | None = None
+    on_progress: ProgressCallback | None = None
 
 
 class Result(NamedTuple):
@@ -109,7 +108,7 @@ def optimize_picture(
     style: Picture | Sequence[Picture] = (),
     settings: Settings = PRESETS["default"],
     encoder: str | os.PathLike[str] = ENCODER,
-    watch: Watch = Watch(),
+    run_options: RunOptions = RunOptions(),
     start: Picture | None = None,
     **controls: Unpack[ControlArguments],
 ) -> Result:
@@ -120,7 +119,7 @@ def optimize_picture(
         style: One painting or several; none if the style has no weight.
         settings: Settings of the optimization.
         encoder: As for `load_encoder`.
-        watch: Seed, checkpoint and progress callback.
+        run_options: Seed, checkpoint and progress callback.
         start: A picture to start from, of any size, such as a trained model's result;
             by default the settings choose it.
         controls: As for `Stylizer`, except those of single methods; strengths are
@@ -128,7 +127,7 @@ def optimize_picture(
 
     Raises:
         ValueError: If settings or controls are out of range, or do not fit each other.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
     styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
@@ -143,27 +142,29 @@ def optimize_picture(
         raise ValueError(
             f"{', '.join(plan.extras)}: available for trained methods only"
         )
-    check_settings(settings, guided=bool({"masks", "style_masks"} & plan.asked()))
+    check_settings(
+        settings, guided=bool({"masks", "style_masks"} & plan.used_controls())
+    )
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
-    masks = lay_masks(plan.masking, height, width, one.alpha)
+    masks = make_region_masks(plan.mask_set, height, width, one.alpha)
     seen = _see_styles(styles, one, plan, masks)
     params = load_gatys_encoder(encoder, settings.objective.layers())
     made = make_gatys(params, settings)(
-        as_floats(one.image),
+        ensure_float(one.image),
         [pixels.image for pixels in seen],
         style_regions(plan, masks, [pixels.mask for pixels in seen]),
-        watch.seed,
-        watch.checkpoint,
-        watch.heard,
-        None if start is None else as_floats(load_pixels(start)),
+        run_options.seed,
+        run_options.checkpoint,
+        run_options.on_progress,
+        None if start is None else ensure_float(load_pixels(start)),
     )
-    at_target = lay_over_target(masks, one, plan)
+    at_target = target_region_masks(masks, one, plan)
     return Result(Stylized(finish(made.image, one, at_target, plan)), made.losses)
 
 
 def _load_content(content: Picture, plan: Plan) -> Content:
-    with_alpha = plan.masking is not None and plan.masking.need_alpha
+    with_alpha = plan.mask_set is not None and plan.mask_set.need_alpha
     contents, is_batch = load_contents(
         content, plan.size, restore_size=plan.restore_size, with_alpha=with_alpha
     )
@@ -173,9 +174,9 @@ def _load_content(content: Picture, plan: Plan) -> Content:
 
 
 def _see_styles(
-    styles: Sequence[Picture], content: Content, plan: Plan, masks: LaidMasks | None
+    styles: Sequence[Picture], content: Content, plan: Plan, masks: RegionMasks | None
 ) -> list[StylePixels]:
-    """Styles at their size, in the content's colors if that is asked for."""
+    """Returns the styles at their size, in the content's colors if requested."""
     seen = [
         see_style(style, plan.style_size, mask)
         for style, mask in zip(styles, plan.style_masks[: len(styles)], strict=True)
@@ -189,7 +190,7 @@ def _see_styles(
 
 
 def style_regions(
-    plan: Plan, masks: LaidMasks | None, parts: Sequence[np.ndarray | None]
+    plan: Plan, masks: RegionMasks | None, parts: Sequence[np.ndarray | None]
 ) -> Regions:
     """Returns the weights of the styles' losses, by region.
 

@@ -111,7 +111,7 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
         guided: Whether there are masks.
 
     Raises:
-        ValueError: Naming what is wrong, and what is allowed.
+        ValueError: If a setting is not allowed; the error says what is.
     """
     objective = settings.objective
     _check_choices(settings)

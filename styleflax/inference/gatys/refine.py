@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 
 from styleflax.images.decoding import MIN_SIDE_PX
-from styleflax.inference.contents import Content, StylePixels, as_floats
+from styleflax.inference.contents import Content, StylePixels, ensure_float
 from styleflax.inference.controls import Plan
 from styleflax.inference.gatys.optimize import Size, make_gatys
 from styleflax.inference.gatys.pictures import (
@@ -19,7 +19,7 @@ from styleflax.inference.gatys.pictures import (
     style_regions,
 )
 from styleflax.inference.gatys.presets import PRESETS, Settings
-from styleflax.inference.masks.layout import LaidMasks, lay_masks
+from styleflax.inference.masks.layout import RegionMasks, make_region_masks
 from styleflax.types import Params
 
 COARSEST_PX = 512
@@ -57,7 +57,7 @@ class Refiner:
         content: Content,
         styles: Sequence[StylePixels],
         plan: Plan,
-        masks: LaidMasks | None,
+        masks: RegionMasks | None,
         on_step: OnStep | None = None,
     ) -> Float[np.ndarray, "h w 3"]:
         """Returns the result after `plan.refine` iterations of L-BFGS.
@@ -70,16 +70,18 @@ class Refiner:
             stylized: RGB in [0, 1], what a network made of the content.
             content: Its `image` is as large.
             styles: Paintings, as many as the plan has.
-            plan: What was asked for.
+            plan: The controls.
             masks: Masks at the size of the content; None for all of it.
             on_step: Called after every few iterations.
         """
         whole: Size = (stylized.shape[0], stylized.shape[1])
         size = refined_size(whole)
-        image, start = (_resized(as_floats(x), size) for x in (content.image, stylized))
+        image, start = (
+            _resized(ensure_float(x), size) for x in (content.image, stylized)
+        )
         if size != whole:
             scale = size[0] / whole[0]
-            masks = lay_masks(plan.masking, *size, content.alpha, scale=scale)
+            masks = make_region_masks(plan.mask_set, *size, content.alpha, scale=scale)
         settings = self._settings._replace(
             iterations=(plan.refine,), levels=num_levels(size)
         )
@@ -87,7 +89,8 @@ class Refiner:
             image,
             [style.image for style in styles],
             style_regions(plan, masks, [style.mask for style in styles]),
-            heard=on_step and _listener(on_step, (plan.refine + 1) * settings.levels),
+            on_progress=on_step
+            and _listener(on_step, (plan.refine + 1) * settings.levels),
             start=start,
         )
         if size == whole:

@@ -1,4 +1,4 @@
-"""Masks laid over a picture, over the grids of a method's layers, and over windows."""
+"""Masks at the pixels of an image, on the grids of layers, and in windows."""
 
 import functools
 import math
@@ -8,69 +8,71 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
 
-from styleflax.images.pixels import BAND_PX, to_float
-from styleflax.inference.masks.read import ALPHA, REST, Masking
+from styleflax.images.files import BAND_PX, to_float
+from styleflax.inference.masks.read import ALPHA, REST, MaskSet
 from styleflax.inference.tiles.windows import Window
 
 WHOLE = np.ones((1, 1, 1), np.float32)
-"""One region, of any size."""
+"""Mask of one region that covers an image of any size."""
 _NEGLIGIBLE = 0.02
-"""Masks of 8 bits that should sum to 1 may miss it by their rounding."""
+"""Coverage below this is rounding of 8-bit masks that should sum to 1."""
 _MIN_AREA_PX = 1.0
 _DEVIATIONS = 4.0
-"""Standard deviations after which a Gaussian is cut off."""
+"""Number of standard deviations at which a Gaussian is truncated."""
 
 
-class LaidMasks:
-    """Masks stretched over a picture, feathered, and scaled to sum to 1.
+class RegionMasks:
+    """Masks at the pixels of an image: stretched, feathered, and scaled to sum to 1.
 
-    Rows are made when they are asked for, as of an array: `masks[:, first:last]`,
-    (r, last - first, w).
+    Rows are computed on access and indexed like an array: `masks[:, first:last]` has
+    the shape (r, last - first, w).
 
     Attributes:
-        shape: (r, h, w).
-        has_kept: Whether the last region is what none of the masks covers.
+        shape: Shape of all masks, (r, h, w).
+        has_rest: Whether the last region is the part that no mask covers.
 
     Args:
-        masking: The masks.
-        height: Height of the picture in px.
-        width: Width of the picture in px.
-        alpha: The content's opacity, of any size; None is opaque.
+        mask_set: The masks.
+        height: Height of the image in px.
+        width: Width of the image in px.
+        alpha: Opacity of the content, of any size; None is opaque.
         scale: Pixels of this image per pixel of the feather.
-        cached_bands: How many bands are cached; None for all, as for a video's frames.
+        cached_bands: Number of cached bands of rows; None for all, as for a video.
 
     Raises:
-        ValueError: If a region is empty, naming it.
+        ValueError: If a region is empty; the error names it.
     """
 
     def __init__(
         self,
-        masking: Masking,
+        mask_set: MaskSet,
         height: int,
         width: int,
         alpha: np.ndarray | None = None,
         scale: float = 1.0,
         cached_bands: int | None = 2,
     ) -> None:
-        self._masking, self._size = masking, (height, width)
+        self._mask_set, self._size = mask_set, (height, width)
         opaque = np.ones((1, 1), np.float32)
         of_kind = {ALPHA: opaque if alpha is None else alpha, REST: None}
-        given = zip(masking.kinds, masking.sources, strict=True)
+        given = zip(mask_set.kinds, mask_set.sources, strict=True)
         self._sources = [of_kind.get(kind, source) for kind, source in given]
-        # Two deviations on either side hold 95 % of the change from 0 to 1.
-        self._sigma = masking.feather_px * scale / 2
-        # Two or more, as neighbors in turn may need the end of one and the next.
+        # Two deviations on either side contain 95 % of the change from 0 to 1.
+        self._sigma = mask_set.feather_px * scale / 2
+        # At least two, as neighboring windows may need the end of one and the next.
         self._band = functools.lru_cache(maxsize=cached_bands)(self._make_band)
         self._rows = max(1, BAND_PX // width)
-        self.has_kept = False
-        rest, areas = 0.0, np.zeros(len(masking.names))
+        self.has_rest = False
+        rest, areas = 0.0, np.zeros(len(mask_set.names))
         for first in range(0, height, self._rows):
-            laid, uncovered = self._laid(first, min(first + self._rows, height))
+            laid, uncovered = self._rows_and_rest(
+                first, min(first + self._rows, height)
+            )
             rest = max(rest, float(uncovered.max()))
             areas += (laid / np.maximum(laid.sum(axis=0), 1.0)).sum(axis=(1, 2))
-        self.has_kept = REST not in masking.kinds and rest > _NEGLIGIBLE
-        self.shape = (len(areas) + self.has_kept, height, width)
-        for name, area in zip(masking.names, areas, strict=True):
+        self.has_rest = REST not in mask_set.kinds and rest > _NEGLIGIBLE
+        self.shape = (len(areas) + self.has_rest, height, width)
+        for name, area in zip(mask_set.names, areas, strict=True):
             if area < _MIN_AREA_PX:
                 raise ValueError(f"{name} is empty: other masks leave no pixel for it")
 
@@ -87,13 +89,13 @@ class LaidMasks:
 
     def _make_band(self, number: int) -> Float[np.ndarray, "r n w"]:
         first = number * self._rows
-        laid, rest = self._laid(first, min(first + self._rows, self._size[0]))
-        masks = np.concatenate([laid, rest[None]]) if self.has_kept else laid
-        # At least 1, but for what is negligible.
+        laid, rest = self._rows_and_rest(first, min(first + self._rows, self._size[0]))
+        masks = np.concatenate([laid, rest[None]]) if self.has_rest else laid
+        # The sum is at least 1 up to a negligible difference.
         return (masks / masks.sum(axis=0)).astype(np.float32)
 
-    def _laid(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """The masks in these rows, and the rest that those with values leave."""
+    def _rows_and_rest(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the masks in these rows, and the part that no mask covers."""
         values = [
             None if source is None else self._spread(source, first, last)
             for source in self._sources
@@ -103,7 +105,7 @@ class LaidMasks:
         return np.stack([rest if x is None else x for x in values]), rest
 
     def _spread(self, source: np.ndarray, first: int, last: int) -> np.ndarray:
-        """A mask in these rows, feathered by what is around them."""
+        """Returns a mask in these rows, feathered with the rows around them."""
         margin = math.ceil(_DEVIATIONS * self._sigma)
         above = min(margin, first)
         begin, end = first - above, min(last + margin, self._size[0])
@@ -111,28 +113,33 @@ class LaidMasks:
         return _feather(rows, self._sigma)[above : above + last - first]
 
 
-def lay_masks(
-    masking: Masking | None,
+def make_region_masks(
+    mask_set: MaskSet | None,
     height: int,
     width: int,
     alpha: np.ndarray | None = None,
     *,
     scale: float = 1.0,
     cached_bands: int | None = 2,
-) -> LaidMasks | None:
-    """Masks over a picture, or None for the whole of it; see `LaidMasks`."""
-    if masking is None:
+) -> RegionMasks | None:
+    """Returns masks at the pixels of an image; None for no masks. See `RegionMasks`."""
+    if mask_set is None:
         return None
-    return LaidMasks(masking, height, width, alpha, scale, cached_bands)
+    return RegionMasks(mask_set, height, width, alpha, scale, cached_bands)
 
 
 def spread(
     values: np.ndarray, size: tuple[int, int], name: str
 ) -> Float[np.ndarray, "h w"]:
-    """One mask over a picture of (height, width), averaged over every pixel's area.
+    """Returns a mask at the pixels of an image, averaged over the area of each.
+
+    Args:
+        values: Values of the mask, of any size.
+        size: Height and width of the image in px.
+        name: Name of the mask in errors.
 
     Raises:
-        ValueError: If nothing is left of it, by that name.
+        ValueError: If the mask is empty.
     """
     laid = _stretch(values, size, 0, size[0])
     if laid.sum() < _MIN_AREA_PX:
@@ -143,13 +150,13 @@ def spread(
 def _stretch(
     values: np.ndarray, size: tuple[int, int], first: int, last: int
 ) -> Float[np.ndarray, "n w"]:
-    """Exact means over the area of every pixel, so that a partition stays one."""
+    """Returns exact means over the area of every pixel, which preserve a sum of 1."""
     height, width = size
     if values.shape == size:
         return _floats(values[first:last])
     ratio = values.shape[0] / height
     top, bottom = first * ratio, min(last * ratio, values.shape[0])
-    # With room around, as a pixel may begin or end just beyond by rounding.
+    # With a margin, because by rounding a pixel may start or end just outside.
     start, stop = max(0, math.floor(top) - 1), math.ceil(bottom) + 1
     part = PillowImage.fromarray(np.ascontiguousarray(_floats(values[start:stop])))
     box = (0, top - start, values.shape[1], bottom - start)
@@ -164,7 +171,7 @@ def _floats(values: np.ndarray) -> Float[np.ndarray, "n w"]:
 def _feather(mask: np.ndarray, sigma: float) -> np.ndarray:
     if not sigma:
         return mask
-    # Imported late: it takes a while.
+    # Imported late, because the import is slow.
     from skimage.filters import gaussian  # noqa: PLC0415
 
     faded = gaussian(mask, sigma, mode="nearest", truncate=_DEVIATIONS)
@@ -177,12 +184,12 @@ Cells = dict[str, Float[np.ndarray, "r _ _"]]
 def average_cells(
     masks: Float[np.ndarray, "r h w"], height: int, width: int
 ) -> Float[np.ndarray, "r height width"]:
-    """What `ops.spatial.area_average` gives, in little memory and compiling nothing.
+    """Returns the result of `ops.spatial.area_average`, computed by NumPy in bands.
 
     Args:
         masks: Masks of any size; they may be mapped from a file.
-        height: Cells along the first side.
-        width: Along the second.
+        height: Number of cells along the first side.
+        width: Number of cells along the second side.
     """
     rows = _average_rows(masks, height)
     return _average_rows(rows.swapaxes(1, 2), width).swapaxes(1, 2)
@@ -194,7 +201,7 @@ def _average_rows(
     size = masks.shape[1]
     averaged = np.empty((masks.shape[0], cells, masks.shape[2]), np.float32)
     for i in range(cells):
-        # Edges in whole units of 1 / cells of a position, as in `area_average`.
+        # Edges as integers, in units of 1 / cells of a position, as in `area_average`.
         first, last = i * size // cells, -(-(i + 1) * size // cells)
         edges = np.arange(first, last + 1) * cells
         shares = np.diff(np.clip(edges, i * size, (i + 1) * size)) / size
@@ -207,12 +214,12 @@ def layer_cells(
     picture: tuple[int, int],
     strides: Mapping[str, int],
 ) -> Cells:
-    """The masks on every layer's grid over the whole picture.
+    """Returns the masks of a whole image on the grid of every layer.
 
     Args:
         masks: Masks of any size.
-        picture: Height and width, in px.
-        strides: Strides of every layer's positions, in px.
+        picture: Height and width of the image in px.
+        strides: Stride of every layer's positions in px.
     """
     height, width = picture
     return {
@@ -222,7 +229,7 @@ def layer_cells(
 
 
 def window_cells(cells: Cells, window: Window, strides: Mapping[str, int]) -> Cells:
-    """The part of `cells` that lies in the window; 0 beyond the picture."""
+    """Returns the part of `cells` in a window; 0 outside of the image."""
     parts = {}
     for layer, stride in strides.items():
         side, whole = window.side // stride, cells[layer]
@@ -234,7 +241,10 @@ def window_cells(cells: Cells, window: Window, strides: Mapping[str, int]) -> Ce
 
 
 def core_cells(cells: Cells, window: Window, strides: Mapping[str, int]) -> Cells:
-    """The same, and 0 outside the core of the window: every cell is in one core."""
+    """Returns the part of `cells` in the core of a window; 0 outside of the core.
+
+    Every cell of the image is in the core of exactly one window.
+    """
     parts = window_cells(cells, window, strides)
     for layer, stride in strides.items():
         for axis, span in ((1, window.rows), (2, window.columns)):
@@ -245,15 +255,15 @@ def core_cells(cells: Cells, window: Window, strides: Mapping[str, int]) -> Cell
 
 
 class PixelMasks:
-    """`masks.rows(first, last)`: regions at the pixels of these rows.
+    """Masks of regions at the pixels of any rows of an image.
 
     Args:
-        masks: Masks of any height and width, or `LaidMasks` of the picture's.
-        picture: Height and width of the picture, in px.
+        masks: Masks of any height and width, or `RegionMasks` of the image's size.
+        picture: Height and width of the image in px.
     """
 
     def __init__(
-        self, masks: Float[np.ndarray, "r _ _"] | LaidMasks, picture: tuple[int, int]
+        self, masks: Float[np.ndarray, "r _ _"] | RegionMasks, picture: tuple[int, int]
     ) -> None:
         self._picture, self.num_regions = picture, masks.shape[0]
         if isinstance(masks, np.ndarray) and masks.shape[1:] != picture:
@@ -261,13 +271,13 @@ class PixelMasks:
         self._masks = masks
 
     def rows(self, first: int, last: int) -> Float[np.ndarray, "r n w"] | None:
-        """The regions there; None for one region, which is everywhere."""
+        """Returns the regions in rows from `first` to `last`; None for one region."""
         return None if self.num_regions == 1 else self._masks[:, first:last]
 
     def mixed(
         self, values: Float[np.ndarray, " r"], window: Window
     ) -> Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]:
-        """Numbers of the regions, mixed at every pixel of a window; 0 beyond."""
+        """Returns values of regions, mixed at the pixels of a window; 0 outside."""
         top, left, side = window.rows.start, window.columns.start, window.side
         masks = self.rows(top, min(top + side, self._picture[0]))
         if masks is None:

@@ -16,42 +16,44 @@ from styleflax.images.decoding import (
     MAX_MEGAPIXELS,
     Encoded,
     ImageError,
+    exif_orientation,
     is_encoded,
     one_line,
     open_image,
     path_or_bytes,
+    turned_upright,
 )
-from styleflax.images.pixels import exif_orientation, to_float, turned_upright
+from styleflax.images.files import to_float
 from styleflax.images.read import Picture, read_picture
 
 logger = logging.getLogger(__name__)
 
 Mask = Encoded | PillowImage.Image | np.ndarray
-"""What a mask is: white, or 1, where the style goes; grays in between.
+"""A mask, which is white, or 1, where its style applies; grays are in between.
 
-A path, bytes, an open file or a Pillow image of any size, which is stretched over the
-content and whose transparent parts are not in the mask; an array (h, w): bool, uint8,
-float in [0, 1], or integers 0 and 1; one label of a label map, as "labels.png[3]" by
-its number or "labels.png[#ff0000]" by its color; "alpha", the content's own opacity;
-or "rest", what the other masks leave. Values of 0 and 1 alone are black and white.
+It is one of: a path, bytes, an open file or a Pillow image of any size, which is
+stretched over the content and whose transparent parts do not belong to the mask; an
+array (h, w) of bool, uint8, float in [0, 1], or integers 0 and 1; one label of a label
+map, "labels.png[3]" by its number or "labels.png[#ff0000]" by its color; "alpha", the
+opacity of the content; "rest", the part that no other mask covers. In an image with
+values of 0 and 1 only, 1 is white.
 """
 ALPHA, REST = "alpha", "rest"
 _COLORFUL_U8, _COLORFUL_SHARE = 32, 1e-3
-"""Distance of channels, and share of pixels with it, from which a mask is colored."""
+"""A mask counts as colored if this share of pixels has channels this far apart."""
 _FAINT_U8 = 31
-"""Greatest value of a mask that is more likely a label map."""
+"""Largest value of an image that is more likely a label map than a mask."""
 _SAMPLED_PX = 2**20
 
 
-class Masking(NamedTuple):
+class MaskSet(NamedTuple):
     """Masks that have been read.
 
     Attributes:
-        names: What messages call them.
-        sources: Values in [0, 1], or of 8 bits, which take a quarter of the memory;
-            None for `ALPHA` and `REST`.
-        kinds: `ALPHA`, `REST` or "" for those with values.
-        feather_px: Width over which edges fade on either side.
+        names: Names of the masks in messages.
+        sources: Values as float in [0, 1] or uint8; None for `ALPHA` and `REST`.
+        kinds: `ALPHA`, `REST`, or "" for masks with values.
+        feather_px: Width in px over which edges fade on either side.
     """
 
     names: tuple[str, ...]
@@ -61,28 +63,28 @@ class Masking(NamedTuple):
 
     @property
     def need_alpha(self) -> bool:
-        """Whether they depend on the content's opacity."""
+        """Whether a mask depends on the content's opacity."""
         return ALPHA in self.kinds
 
 
 def check_masks(
-    masks: Mask | Sequence[Mask] | Masking,
+    masks: Mask | Sequence[Mask] | MaskSet,
     feather_px: float = 0.0,
     max_megapixels: float = MAX_MEGAPIXELS,
-) -> Masking:
-    """Reads masks; those that have been read keep their feather.
+) -> MaskSet:
+    """Returns masks after reading and checking them; a `MaskSet` is returned unchanged.
 
     Args:
-        masks: One or several.
-        feather_px: See `Masking`.
-        max_megapixels: Limit on files.
+        masks: One mask or several.
+        feather_px: Width in px over which edges fade on either side.
+        max_megapixels: Largest size of a file.
 
     Raises:
-        ValueError: If there are none, one is not a mask, or `feather_px` is
-            negative; `ImageError` if it is a file that cannot be read.
+        ValueError: If there is no mask, one is not a mask, or `feather_px` is negative;
+            `ImageError` if a file cannot be read.
         FileNotFoundError: If a file is missing.
     """
-    if isinstance(masks, Masking):
+    if isinstance(masks, MaskSet):
         return masks
     alone = isinstance(masks, PillowImage.Image) or is_encoded(masks)
     alone = alone or (isinstance(masks, np.ndarray) and masks.ndim == 2)
@@ -97,22 +99,23 @@ def check_masks(
     )
     if kinds.count(REST) > 1 or (REST in kinds and len(kinds) == 1):
         raise ValueError(
-            f"{REST!r} must be given once, with other masks: it is what they leave"
+            f"{REST!r} must be given once, with other masks: it is the part that none "
+            "of them covers"
         )
     names = [_name(number, mask) for number, mask in enumerate(several, 1)]
     values = [
         None if kind else read_mask(mask, name, max_megapixels)
         for mask, kind, name in zip(several, kinds, names, strict=True)
     ]
-    return Masking(tuple(names), tuple(values), kinds, float(feather_px))
+    return MaskSet(tuple(names), tuple(values), kinds, float(feather_px))
 
 
 def check_style_mask(mask: Mask, name: str) -> np.ndarray:
-    """The values of a style's mask, as in `Masking.sources`.
+    """Returns the values of a style's mask, as in `MaskSet.sources`.
 
     Args:
-        mask: Not `ALPHA` or `REST`, which are of contents.
-        name: What messages call it.
+        mask: A mask other than `ALPHA` and `REST`, which exist only for contents.
+        name: Name of the mask in messages.
 
     Raises:
         ValueError: If it is not a mask, or empty; `ImageError` if it is a file that
@@ -130,11 +133,11 @@ def check_style_mask(mask: Mask, name: str) -> np.ndarray:
 def check_style_masks(
     masks: Sequence[Mask | None], num_styles: int
 ) -> tuple[np.ndarray | None, ...]:
-    """The values of all styles' masks, None where a style has none.
+    """Returns the values of all styles' masks; None for styles without a mask.
 
     Raises:
-        ValueError: If they are not one per style, or as `check_style_mask` does.
-        FileNotFoundError: The same.
+        ValueError: If there is not one entry per style, or an entry is not a mask.
+        FileNotFoundError: If a file is missing.
     """
     if not isinstance(masks, list | tuple) or len(masks) != num_styles:
         raise ValueError(
@@ -150,12 +153,12 @@ def check_style_masks(
 def read_mask(
     mask: Mask, name: str, max_megapixels: float = MAX_MEGAPIXELS
 ) -> np.ndarray:
-    """The values of a mask, as in `Masking.sources`.
+    """Returns the values of a mask, as in `MaskSet.sources`.
 
     Args:
-        mask: Not `ALPHA` or `REST`.
-        name: What messages call it.
-        max_megapixels: Limit on files.
+        mask: A mask other than `ALPHA` and `REST`.
+        name: Name of the mask in messages.
+        max_megapixels: Largest size of a file.
 
     Raises:
         ValueError: If it is not a mask; `ImageError` if it is a file that cannot be
@@ -167,13 +170,13 @@ def read_mask(
     if isinstance(mask, str | os.PathLike) and (labeled := read_label(mask)):
         return read_labeled(labeled, name, max_megapixels)
     if is_encoded(mask):
-        mask = path_or_bytes(mask)  # once, as it may be looked at again
+        mask = path_or_bytes(mask)  # read once, because it may be needed again
     picture = read_picture(mask, max_megapixels=max_megapixels, min_side_px=1)
     gray_u8 = np.asarray(PillowImage.fromarray(picture.rgb_u8).convert("L"))
     values = gray_u8
-    if picture.mode.startswith("I"):  # 0 and 1 of 16 bits are both black in 8
+    if picture.mode.startswith("I"):  # 0 and 1 of 16 bits are both black in 8 bits bits
         values = read_upright(mask, name, max_megapixels)
-    if values.max() == 1:  # as OpenCV and label maps of one thing have it
+    if values.max() == 1:  # as OpenCV and label maps with one label have it
         gray_u8 = np.where(values > 0, np.uint8(255), np.uint8(0))
     _warn_of_labels(picture, gray_u8, name)
     if picture.alpha_u8 is None:
@@ -182,7 +185,7 @@ def read_mask(
 
 
 def _warn_of_labels(picture: Picture, gray_u8: np.ndarray, name: str) -> None:
-    """Says that a mask looks like a label map without a label."""
+    """Warns if a mask looks like a label map whose label is missing."""
     step = max(1, int((gray_u8.size / _SAMPLED_PX) ** 0.5))
     part = picture.rgb_u8[::step, ::step].astype(np.int16)
     if ((np.ptp(part, axis=2) > _COLORFUL_U8).mean()) > _COLORFUL_SHARE:
@@ -237,11 +240,11 @@ _LOSSY = (".jpg", ".jpeg", ".jfif")
 
 
 class Labeled(NamedTuple):
-    """One thing of a label map.
+    """One label of a label map.
 
     Attributes:
-        path: The label map.
-        label: Its number, or its color as (red, green, blue) of 8 bits.
+        path: File of the label map.
+        label: The label's number, or its color (red, green, blue) in 8 bits.
     """
 
     path: Path
@@ -251,14 +254,14 @@ class Labeled(NamedTuple):
 def read_label(mask: str | os.PathLike[str]) -> Labeled | None:
     """Returns the file and label of `FILE[LABEL]`; None for any other path.
 
-    A file that has this very name comes first.
+    An existing file with exactly this name takes precedence.
 
     Args:
-        mask: As "labels.png[3]" for a number, or "labels.png[#ff0000]" or
+        mask: A path such as "labels.png[3]" for a number, or "labels.png[#ff0000]" or
             "labels.png[red]" for a color.
 
     Raises:
-        ValueError: There is such a file, but no such number or color.
+        ValueError: If there is such a file, but no such number or color.
     """
     text = os.fspath(mask)
     match = _LABELED.fullmatch(text)
@@ -280,7 +283,7 @@ def read_label(mask: str | os.PathLike[str]) -> Labeled | None:
 
 
 def mask_file(mask: str | os.PathLike[str]) -> Path:
-    """Returns the file that a mask is read from, without its label."""
+    """Returns the file of a mask, without the label."""
     labeled = read_label(mask)
     return Path(mask) if labeled is None else labeled.path
 
@@ -288,17 +291,17 @@ def mask_file(mask: str | os.PathLike[str]) -> Path:
 def read_labeled(
     labeled: Labeled, name: str, max_megapixels: float
 ) -> UInt8[np.ndarray, "h w"]:
-    """Returns where a label map has a label: 255 there, its opacity where it has one.
+    """Returns the mask of a label: 255 at its pixels, or their opacity.
 
     Args:
         labeled: The file and the label.
-        name: What messages call it.
-        max_megapixels: Limit on the file.
+        name: Name of the mask in messages.
+        max_megapixels: Largest size of the file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: It cannot be read.
-        ValueError: It has no such label, or colors where a number is given.
+        FileNotFoundError: If there is no such file.
+        ImageError: If it cannot be read.
+        ValueError: If it has no such label, or colors where a number is given.
     """
     path, label = labeled
     upright = _upright(path, name, max_megapixels)
@@ -318,10 +321,10 @@ def read_labeled(
 def read_upright(
     source: Encoded | PillowImage.Image, name: str, max_megapixels: float
 ) -> np.ndarray:
-    """Returns the values of a picture as they stand in its file, upright.
+    """Returns the values of an image exactly as in its file, rotated upright.
 
     Raises:
-        ImageError: It cannot be read.
+        ImageError: If it cannot be read.
     """
     return np.asarray(_upright(source, name, max_megapixels))
 
@@ -340,7 +343,7 @@ def _upright(
 
 
 def _numbers(image: PillowImage.Image, name: str) -> np.ndarray:
-    """The number of every pixel: of a palette's entry, or a gray value."""
+    """Returns the number of every pixel: its palette index or its gray value."""
     values = np.asarray(image)
     if values.ndim == 2:
         return values.astype(np.int64) if values.dtype == np.bool_ else values

@@ -13,7 +13,7 @@ import numpy as np
 from styleflax.inference.contents import (
     Picture,
     StylePixels,
-    as_floats,
+    ensure_float,
     is_style_file,
     load_pixels,
     resize,
@@ -21,17 +21,16 @@ from styleflax.inference.contents import (
 from styleflax.inference.controls import ColorMode
 from styleflax.inference.masks.layout import spread
 from styleflax.inference.masks.read import Mask, check_style_mask
-from styleflax.inference.model import Model
 from styleflax.inference.styles.file import (
     StyleFile,
     check_style,
     load_style,
     save_style,
 )
-from styleflax.memory import explained_memory, refuse_fork
-from styleflax.methods import check_controls
+from styleflax.memory import explain_memory_errors, refuse_fork
 from styleflax.methods.base import Method, Style, encode_painting
-from styleflax.methods.finishing import add_palette, has_palette
+from styleflax.methods.model import Model, check_controls
+from styleflax.ops.color_match import add_palette, has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 STYLE_SIZE_PX = 512
@@ -51,7 +50,7 @@ def see_style(
 
     Raises:
         ValueError: If it cannot be used, or is a style file.
-        FileNotFoundError: If a path leads nowhere.
+        FileNotFoundError: If a file is missing.
     """
     if isinstance(style, StylePixels):
         if size is None and mask is None:
@@ -65,7 +64,7 @@ def see_style(
             size = STYLE_SIZE_PX
     if mask is not None:
         values = check_style_mask(mask, "the mask of the style")
-    image = as_floats(pixels) if size is None else _resized(pixels, size)
+    image = ensure_float(pixels) if size is None else _resized(pixels, size)
     if values is not None:
         values = spread(values, image.shape[:2], "the mask of the style")
         values = values / values.max()  # so that an even gray is as white
@@ -73,13 +72,13 @@ def see_style(
 
 
 def _resized(pixels: np.ndarray, size: int) -> np.ndarray:
-    return as_floats(resize(pixels, size))
+    return ensure_float(resize(pixels, size))
 
 
 _SHORT = 12  # digits of a digest in messages
 
 
-class KeptStyles:
+class StyleFiles:
     """Style files of one model.
 
     Attributes:
@@ -228,7 +227,7 @@ def find_style(names: Sequence[str], style: object) -> int:
 
 
 def _short(style: object) -> str:
-    """A text for a message, whatever was given."""
+    """Returns a text for a message about any argument."""
     text = isinstance(style, str | os.PathLike | int)
     return repr(str(style)) if text else "a picture"
 
@@ -245,11 +244,11 @@ class StyleEncoder:
     Args:
         model: As built.
         kept: Its style files.
-        encode: See `Programs.encode`.
+        encode: Function that encodes a painting; see `Programs.encode`.
     """
 
     def __init__(
-        self, model: Model, kept: KeptStyles, encode: Callable[..., Style]
+        self, model: Model, kept: StyleFiles, encode: Callable[..., Style]
     ) -> None:
         self._model, self._kept, self._encode = model, kept, encode
 
@@ -266,7 +265,7 @@ class StyleEncoder:
             check_controls(self._model.method, {"style_masks"})
             inputs["mask"] = jnp.asarray(pixels.mask[None])
         height, width, _ = pixels.image.shape
-        with explained_memory(
+        with explain_memory_errors(
             f"encoding a painting of {width} x {height} px",
             "use a smaller --style-size (in Python style_size)",
         ):

@@ -13,10 +13,10 @@ import safetensors
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from styleflax.files import write_atomically
 from styleflax.inference.contents import STYLE_SUFFIX, is_style_file
 from styleflax.methods.base import Style
-from styleflax.weights.model_files import refuse_foreign
-from styleflax.weights.store import write_atomically
+from styleflax.weights.foreign import refuse_foreign
 
 FORMAT_VERSION = 2
 """Files of version 1 lack the painting's palette; see `ops.color_match`."""
@@ -104,7 +104,7 @@ def check_style(file: StyleFile, expected: Style, path: str | os.PathLike[str]) 
         path: For the message.
 
     Raises:
-        ValueError: Naming the arrays that are missing, extra or of another kind.
+        ValueError: If arrays are missing, extra or of another kind.
     """
     wanted: dict[str, Any] = flatten_dict(dict(expected), sep="/")
     found: dict[str, Any] = flatten_dict(dict(file.style), sep="/")

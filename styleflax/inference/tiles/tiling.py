@@ -21,9 +21,9 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.color import match_by_bands
-from styleflax.inference.contents import as_floats
+from styleflax.inference.contents import ensure_float
 from styleflax.inference.masks.layout import (
     Cells,
     PixelMasks,
@@ -31,23 +31,18 @@ from styleflax.inference.masks.layout import (
     layer_cells,
     window_cells,
 )
-from styleflax.inference.model import (
-    Model,
-    attends_to_itself,
-    in_teraflops,
-    of_picture,
-)
 from styleflax.inference.tiles.windows import (
     TILE_PX,
+    FeatureCache,
     Features,
-    KeptFeatures,
     Window,
     cut_windows,
     key_blocks,
 )
 from styleflax.methods.base import Controls, Found, Piece, Style, Tiling, at_strength_0
-from styleflax.methods.finishing import without_palettes
+from styleflax.methods.model import Model, attends_to_itself, in_teraflops, of_picture
 from styleflax.ops.attention import PartialAttention, merge_attention
+from styleflax.ops.color_match import without_palettes
 from styleflax.ops.spatial import Extent
 from styleflax.ops.statistics import Moments, merge_moments
 
@@ -72,7 +67,7 @@ class Passes(NamedTuple):
     model: Model
     content: np.ndarray
     windows: list[Window]
-    kept: KeptFeatures
+    kept: FeatureCache
     strides: dict[str, int]
     cells: Cells
     controls: Controls
@@ -147,7 +142,7 @@ class Passes(NamedTuple):
 
 
 class _Detail(NamedTuple):
-    """What `methods.finishing.add_detail` needs of a window."""
+    """What `ops.spatial.add_detail` needs of a window."""
 
     photo: Float[np.ndarray, "1 side side 3"]
     share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]
@@ -158,7 +153,7 @@ def begin_passes(
     content: np.ndarray,
     controls: Controls,
     windows: list[Window],
-    kept: KeptFeatures,
+    kept: FeatureCache,
 ) -> Passes:
     """What both passes need."""
     features = kept[0].items()
@@ -185,7 +180,7 @@ def encode_window(model: Model, content: np.ndarray, window: Window) -> Features
 
 def _pixels(content: np.ndarray, window: Window) -> Float[np.ndarray, "1 side side 3"]:
     top, left, side = window.rows.start, window.columns.start, window.side
-    part = as_floats(content[top : top + side, left : left + side])
+    part = ensure_float(content[top : top + side, left : left + side])
     image = np.zeros((1, side, side, 3), np.float32)
     image[0, : part.shape[0], : part.shape[1]] = part
     return image
@@ -299,7 +294,7 @@ def stylize_tiled(
         content: A picture of any size, uint8 or float32 in [0, 1]; it may be mapped
             from a file.
         styles: As `Method.encode_style` made them.
-        controls: Masks may be arrays of NumPy, mapped from files, or `LaidMasks`.
+        controls: Masks may be arrays of NumPy, mapped from files, or `RegionMasks`.
         tile_px: Side of a window, see `windows.check_tile`. Large ones take the least
             time, as margins are computed twice; small ones the least memory.
         out: Where to write, (h, w, 3), uint8 or float32 in [0, 1]; it may be mapped
@@ -318,7 +313,7 @@ def stylize_tiled(
     def encode(index: int) -> Features:
         return encode_window(model, content, windows[index])
 
-    with KeptFeatures(encode) as kept:
+    with FeatureCache(encode) as kept:
         passes = begin_passes(model, content, controls, windows, kept)
         moments = passes.moments()
         if passes.attends_to_itself() and len(windows) > 1:

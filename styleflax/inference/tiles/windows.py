@@ -65,7 +65,7 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
     """Refuses a tile of which nothing or no whole number of positions would be left.
 
     Raises:
-        ValueError: Naming the value and what is allowed.
+        ValueError: If the value is not allowed.
     """
     stride, least = tiling.stride_px, smallest_tile(tiling)
     if tile_px % stride or tile_px < least:
@@ -180,14 +180,14 @@ IN_MEMORY_BYTES = 2**29
 """Bytes of features in memory; more are stored in files."""
 
 
-class KeptFeatures:
-    """`kept[index]`: a window's features, computed when they are first asked for.
+class FeatureCache:
+    """`kept[index]`: a window's features, computed on first access.
 
     Kept in memory up to a limit, then in a temporary folder, which goes on exit;
     where that is full, they are computed again each time.
 
     Example:
-        >>> with KeptFeatures(compute) as kept:
+        >>> with FeatureCache(compute) as kept:
         ...     features = kept[0]
     """
 

@@ -65,8 +65,8 @@ class AnimationReader(Closing):
     Other attributes are those of `Clip`.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImageError: It cannot be read, or its frames are too small or too large.
+        FileNotFoundError: If there is no such file.
+        ImageError: If it cannot be read, or its frames are too small or too large.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class AnimationReader(Closing):
         """The frames in order.
 
         Raises:
-            ImageError: The first frame is damaged. Of a damaged later one and what
+            ImageError: If the first frame is damaged. Of a damaged later one and what
                 follows it nothing comes, and `num_damaged` says so.
         """
         pts = 0
@@ -150,7 +150,7 @@ class AnimationWriter:
         notes: What is not as in the source, one line each.
 
     Raises:
-        FileExistsError: There is such a file, and `overwrite` is not set.
+        FileExistsError: If there is such a file, and `overwrite` is not set.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class AnimationWriter:
             frame: When; what the source gave.
 
         Raises:
-            OSError: There is no room for it.
+            OSError: If there is no room for it.
         """
         ms = self._source.time_base / MS
         start = round(frame.pts * ms / self._kind.unit)
@@ -264,7 +264,7 @@ class _StoredFrames(PillowImage.Image):
         """Brings a frame into memory.
 
         Raises:
-            EOFError: There is no such frame, as Pillow's readers say it.
+            EOFError: If there is no such frame, as Pillow's readers say it.
         """
         if not 0 <= frame < self.n_frames:
             raise EOFError

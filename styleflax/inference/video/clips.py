@@ -15,10 +15,10 @@ from styleflax.files import make_folder
 from styleflax.images.decoding import ImageError
 from styleflax.images.listing import (
     IMAGE_SUFFIXES,
-    LeftOut,
+    ExcludedPath,
     check_out_folder,
     check_outside,
-    describe_left_out,
+    describe_excluded,
     has_image_suffix,
     list_folder,
 )
@@ -58,10 +58,10 @@ def open_clip(
         rate: Frames in a second, of numbered pictures.
 
     Raises:
-        FileNotFoundError: There is no such file or folder.
-        ValueError: It cannot be read, is a picture of one frame, or the pictures are
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If it cannot be read, is a picture of one frame, or the pictures are
             not those of one clip.
-        ImportError: It is a video, and PyAV is not installed.
+        ImportError: If it is a video, and PyAV is not installed.
     """
     if path.is_dir():
         return NumberedPictures(path, rate, max_megapixels)
@@ -93,13 +93,13 @@ def open_writer(
     Args:
         path: The file to be written.
         source: Source of what the frames are made.
-        crf: See `VideoWriter`.
-        pixel_format: See `VideoWriter`.
-        overwrite: See `VideoWriter`.
+        crf: Constant rate factor of the encoder; None for its default.
+        pixel_format: Pixel format, `yuv420p` or `yuv444p`.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: See `check_video_target`.
-        FileExistsError: There is such a file.
+        ValueError: If the suffix, `crf` or `pixel_format` is not allowed.
+        FileExistsError: If there is such a file.
     """
     if path.suffix.lower() in ANIMATION_SUFFIXES:
         return AnimationWriter(path, source, overwrite=overwrite)
@@ -107,7 +107,7 @@ def open_writer(
     return VideoWriter(path, source, **ways)  # type: ignore[arg-type]
 
 
-def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
+def find_clips(folder: Path) -> tuple[list[Path], list[ExcludedPath]]:
     """Returns the clips of a folder, and what is left out.
 
     Returns:
@@ -115,8 +115,8 @@ def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
         itself, if it holds the numbered pictures of one clip.
 
     Raises:
-        ValueError: It holds no clip, or videos and pictures, or pictures that are not
-            those of one clip.
+        ValueError: If it holds no clip, or videos and pictures, or pictures that are
+            not those of one clip.
     """
     found, left_out = list_folder(folder, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     videos = [path for path in found if _is_clip(path)]
@@ -128,7 +128,7 @@ def find_clips(folder: Path) -> tuple[list[Path], list[LeftOut]]:
             f"{pictures[0].name}): give a folder of one kind"
         )
     if not found:
-        held = f": {describe_left_out(left_out)}" if left_out else ""
+        held = f": {describe_excluded(left_out)}" if left_out else ""
         raise ValueError(f"{str(folder)!r} has no video and no numbered images{held}")
     if videos:
         return videos, left_out
@@ -146,8 +146,8 @@ def in_order(pictures: Sequence[Path]) -> list[Path]:
     """Returns the numbered pictures of a clip in the order of their numbers.
 
     Raises:
-        ValueError: They lie in several folders, have no numbers, several names, or two
-            the same number.
+        ValueError: If they lie in several folders, have no numbers, several names, or
+            two the same number.
     """
     folders = sorted({str(path.parent) for path in pictures})
     if len(folders) > 1:
@@ -194,9 +194,9 @@ class NumberedPictures(Closing):
     Attributes are those of `Clip`.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: There is no picture, or they are not those of one clip.
-        ImageError: The first one cannot be read.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there is no picture, or they are not those of one clip.
+        ImageError: If the first one cannot be read.
     """
 
     def __init__(
@@ -258,7 +258,12 @@ _MAX_FPS = 1000
 
 
 def find_video_targets(
-    clip: Path, out: Path, left_out: list[LeftOut], *, crf: int | None, overwrite: bool
+    clip: Path,
+    out: Path,
+    left_out: list[ExcludedPath],
+    *,
+    crf: int | None,
+    overwrite: bool,
 ) -> list[tuple[Path, Path]]:
     """Returns every clip with the file that it becomes; makes the folders.
 
@@ -266,14 +271,14 @@ def find_video_targets(
         clip: A file, or a folder of videos or of numbered pictures.
         out: A file; a folder for a folder of videos.
         left_out: List to which files that are not clips are added.
-        crf: See `check_video_target`.
-        overwrite: See `check_video_target`.
+        crf: Constant rate factor of the encoder; None for its default.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
-        ValueError: The folder holds no clip, several kinds or several series of
+        ValueError: If the folder holds no clip, several kinds or several series of
             pictures; or the files cannot be written.
-        FileExistsError: Files are there, and `overwrite` is not set.
-        OSError: A folder cannot be written to.
+        FileExistsError: If files exist, and `overwrite` is not set.
+        OSError: If a folder cannot be written to.
     """
     if not clip.is_dir():
         targets = [(clip, out)]
@@ -300,7 +305,7 @@ def read_rate(fps: float | None, clips: Sequence[Path]) -> Fraction:
     """Returns the frames in a second of numbered pictures.
 
     Raises:
-        ValueError: It is out of range, or there are no numbered pictures.
+        ValueError: If it is out of range, or there are no numbered pictures.
     """
     if fps is None:
         return DEFAULT_RATE

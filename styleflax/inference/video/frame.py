@@ -15,29 +15,26 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from styleflax.compile_cache.jit import cached_jit
-from styleflax.inference.model import Model
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
     TILE_PX,
+    FeatureCache,
     Features,
-    KeptFeatures,
     cut_windows,
 )
 from styleflax.inference.video.motion import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
-from styleflax.methods.finishing import (
-    add_detail,
-    mixed_palette,
-    palettes_alone,
-    pixel_masks,
-    without_palettes,
-)
+from styleflax.methods.model import Model
 from styleflax.ops.color_match import (
     ColorMoments,
     apply_color_map,
     color_map,
     color_moments,
+    mixed_palette,
+    palettes_alone,
+    without_palettes,
 )
+from styleflax.ops.spatial import add_detail, pixel_masks
 
 WHOLE_PX = 4_000_000
 """Frames of more pixels go through windows, which bounds the memory."""
@@ -109,7 +106,7 @@ def _through_windows(
         return encode_window(model, frame_u8, windows[index])
 
     image = np.empty(frame_u8.shape, np.float32)
-    with KeptFeatures(encode) as kept:
+    with FeatureCache(encode) as kept:
         passes = begin_passes(model, frame_u8, controls, windows, kept)
         moments = smooth(passes.moments())
         for index, (side, rows, columns) in enumerate(windows):

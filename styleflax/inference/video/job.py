@@ -12,18 +12,17 @@ from typing import Any, NamedTuple
 
 from styleflax.files import is_disk_full
 from styleflax.images.decoding import MAX_MEGAPIXELS
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.controls import Plan
 from styleflax.inference.folders.records import (
-    Asked,
     Recorder,
-    describe_missing,
+    Request,
     find_states,
     publish,
     staged_path,
 )
+from styleflax.inference.folders.results import describe_missing
 from styleflax.inference.folders.sources import Source, read_mix
-from styleflax.inference.model import Model
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.clip import Clip, ClipWriter, Frame
 from styleflax.inference.video.clips import DEFAULT_RATE, open_clip, open_writer
@@ -35,6 +34,7 @@ from styleflax.inference.video.stylizer import (
     load_for_video,
 )
 from styleflax.memory import describe_error
+from styleflax.methods.model import Model
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ class VideoJob(NamedTuple):
         clip: The video.
         styles: Styles of all its frames.
         out: Where it goes.
-        plan: What is asked for.
+        plan: The controls.
         keyframes: Shares of the styles over time, if they change.
-        smooth_s: See `VideoStylizer`.
-        steady: See `VideoStylizer`.
+        smooth_s: Time constant of smoothing in seconds.
+        steady: Share of the previous result in a frame.
         max_megapixels: Limit on the size of frames, paintings and masks.
-        crf: See `VideoWriter`.
-        pixel_format: See `VideoWriter`.
+        crf: Constant rate factor of the encoder; None for its default.
+        pixel_format: Pixel format, `yuv420p` or `yuv444p`.
         keep_sound: Whether the sound goes along.
         overwrite: Whether the file may be there.
         rate: Frames in a second, of numbered pictures.
-        asked: Everything that the result follows from, if that is to be recorded.
+        request: Everything that the result follows from, if that is to be recorded.
     """
 
     clip: Path
@@ -72,7 +72,7 @@ class VideoJob(NamedTuple):
     keep_sound: bool = True
     overwrite: bool = False
     rate: Fraction = DEFAULT_RATE
-    asked: Asked | None = None
+    request: Request | None = None
 
     def recorded(self, recorder: Recorder, ways: Mapping[str, Any]) -> "VideoJob":
         """The job with everything that its result follows from.
@@ -83,11 +83,11 @@ class VideoJob(NamedTuple):
         """
         own = ("keyframes", "smooth_s", "steady", "crf", "pixel_format")
         more = {name: getattr(self, name) for name in own}
-        asked = recorder.asked(self.clip, self.styles, {**more, **ways})
-        return self._replace(asked=asked)
+        request = recorder.request(self.clip, self.styles, {**more, **ways})
+        return self._replace(request=request)
 
 
-class Made(NamedTuple):
+class VideoResult(NamedTuple):
     """What came of it.
 
     Attributes:
@@ -131,7 +131,7 @@ class VideoWatcher:
         del total
         yield lambda: None
 
-    def done(self, job: VideoJob, made: Made) -> None:
+    def done(self, job: VideoJob, made: VideoResult) -> None:
         """Takes note of a video."""
         del job
         for warning in made.warnings:
@@ -167,8 +167,8 @@ def stylize_videos(
         resume: Skip videos that are complete.
 
     Raises:
-        ValueError: The only video cannot be read, or the method lacks a control.
-        OSError: The only video cannot be written, or the disk is full.
+        ValueError: If the only video cannot be read, or the method lacks a control.
+        OSError: If the only video cannot be written, or the disk is full.
 
     Example:
         >>> style = Source(Path("painting.jpg"))
@@ -206,7 +206,9 @@ def stylize_videos(
 def _without_complete(
     jobs: Sequence[VideoJob], watcher: VideoWatcher
 ) -> list[VideoJob]:
-    states = find_states({job.out: job.asked for job in jobs if job.asked is not None})
+    states = find_states(
+        {job.out: job.request for job in jobs if job.request is not None}
+    )
     left = [job for job in jobs if states.get(job.out) != "complete"]
     made = {job.out for job in left}
     if complete := [job for job in jobs if job.out not in made]:
@@ -220,7 +222,7 @@ def _stop_when_full(
     """Raises what is missing if there is no room for any other video either."""
     if not isinstance(error, OSError) or not is_disk_full(error):
         return
-    can_resume = left[0].asked is not None
+    can_resume = left[0].request is not None
     missing = [job.out for job in left]
     failure = OSError(describe_missing(num_written, missing, can_resume=can_resume))
     failure.errno = error.errno
@@ -294,25 +296,25 @@ def clip_warnings(reader: Clip, writer: ClipWriter, name: str) -> list[str]:
 
 def _make(
     job: VideoJob, reader: Clip, stylize: VideoStylizer, watcher: VideoWatcher
-) -> Made:
+) -> VideoResult:
     started, count = time.perf_counter(), 0
     # A result is recorded before it gets its name, so that it is written beside.
-    place = job.out if job.asked is None else staged_path(job.out)
+    place = job.out if job.request is None else staged_path(job.out)
     place.parent.mkdir(parents=True, exist_ok=True)
     writer = open_writer(
         place,
         reader,
         crf=job.crf,
         pixel_format=job.pixel_format,
-        overwrite=job.overwrite or job.asked is not None,
+        overwrite=job.overwrite or job.request is not None,
     )
     with writer, watcher.frames(reader.num_frames) as count_frame:
         for _ in stylize_clip(reader, writer, stylize):
             count += 1
             count_frame()
-    if job.asked is not None:
-        publish(job.out, job.asked)
+    if job.request is not None:
+        publish(job.out, job.request)
     warnings = clip_warnings(reader, writer, str(job.clip))
     seconds = time.perf_counter() - started
     scenes = stylize.num_scenes
-    return Made(count, scenes, *writer.size, writer.sound, warnings, seconds)
+    return VideoResult(count, scenes, *writer.size, writer.sound, warnings, seconds)

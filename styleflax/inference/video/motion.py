@@ -9,8 +9,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 from PIL.Image import Resampling
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import resize_short_side, to_u8
 from styleflax.ops.statistics import Moments
 
 FLOW_PX = 192
@@ -147,7 +146,7 @@ def _average(past: Tree, now: Tree, kept: float) -> Tree:
     return jax.tree.map(lambda old, new: new + kept * (old - new), past, now)
 
 
-def kept_share(elapsed_s: float, smooth_s: float) -> float:
+def decay_factor(elapsed_s: float, smooth_s: float) -> float:
     """How much of an exponential average is left after a time.
 
     Args:

@@ -34,7 +34,7 @@ def import_av() -> Any:
     """PyAV.
 
     Raises:
-        ImportError: It is not installed; the message names the extra.
+        ImportError: If it is not installed; the message names the extra.
     """
     try:
         import av  # noqa: PLC0415  (only who reads videos has it)
@@ -69,10 +69,10 @@ class VideoReader(Closing):
         notes: Empty.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no video, damaged from its beginning, or of frames too large
-            or too small.
-        ImportError: See `import_av`.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no video, damaged from its beginning, or of frames too
+            large or too small.
+        ImportError: If PyAV is not installed.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class VideoReader(Closing):
         """Frames, and packets of sound, as they stand in the file.
 
         Raises:
-            ValueError: The file cannot be read on.
+            ValueError: If the file cannot be read on.
         """
         frame, waiting = self._first
         yield self._seen(frame)

@@ -10,18 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from styleflax.images.files import resize_short_side
-from styleflax.images.pixels import to_float
+from styleflax.images.files import resize_short_side, to_float
 from styleflax.inference.color import (
     ColorStatistics,
     color_style,
     finish,
-    lay_over_target,
+    target_region_masks,
 )
 from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, Shares, check_weights
-from styleflax.inference.masks.layout import WHOLE, LaidMasks, lay_masks
-from styleflax.inference.model import Model, build_model, notable_cost
+from styleflax.inference.masks.layout import WHOLE, RegionMasks, make_region_masks
 from styleflax.inference.stylizer import OneStyle, Stylizer
 from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
 from styleflax.inference.video.motion import (
@@ -29,20 +27,20 @@ from styleflax.inference.video.motion import (
     Smoother,
     Statistics,
     Steadier,
-    kept_share,
+    decay_factor,
 )
-from styleflax.memory import NotEnoughMemoryError, explained_memory, refuse_fork
+from styleflax.memory import NotEnoughMemoryError, explain_memory_errors, refuse_fork
 from styleflax.methods.base import Controls, Style
+from styleflax.methods.model import Model, build_model, notable_cost
 from styleflax.ops.color_match import ColorMoments
-from styleflax.weights.model_files import find_model
-from styleflax.weights.store import load_model
+from styleflax.weights.store import find_model, load_model
 
 logger = logging.getLogger(__name__)
 
 SMOOTH_S = 0.25
-"""Time constant of the statistics, in seconds, where none is asked for."""
+"""Default time constant of the statistics in seconds."""
 STEADY = 0.5
-"""Share of the last result in a frame where none is asked for."""
+"""Default share of the previous result in a frame."""
 Keyframes = Sequence[tuple[float, Shares]]
 
 
@@ -106,8 +104,8 @@ class VideoStylizer:
         self._steady = Steadier(steady)
         self._styles: list[Style] = []
         self._controls: Controls | None = None
-        self._masks: LaidMasks | None = None
-        self._target_masks: LaidMasks | None = None
+        self._masks: RegionMasks | None = None
+        self._target_masks: RegionMasks | None = None
 
     @property
     def num_scenes(self) -> int:
@@ -132,7 +130,7 @@ class VideoStylizer:
         refuse_fork()
         content = self._sizes_of(frame_u8)
         image = to_float(content.image)
-        kept = kept_share(time_s - self._time_s, self._smooth_s)
+        kept = decay_factor(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
         if self._controls is None:
             self._lay(content)
@@ -171,7 +169,7 @@ class VideoStylizer:
         while True:
             operands = (self._model, frame_u8, self._styles, controls, smooth)
             try:
-                with explained_memory(doing, "use a smaller --size"):
+                with explain_memory_errors(doing, "use a smaller --size"):
                     return stylize_frame(
                         *operands, self._whole_px, smooth_colors=smooth_colors
                     )
@@ -193,8 +191,10 @@ class VideoStylizer:
     def _lay(self, content: Content) -> None:
         """Masks over all frames, which are of one size."""
         height, width, _ = content.image.shape
-        self._masks = lay_masks(self._plan.masking, height, width, cached_bands=None)
-        self._target_masks = lay_over_target(
+        self._masks = make_region_masks(
+            self._plan.mask_set, height, width, cached_bands=None
+        )
+        self._target_masks = target_region_masks(
             self._masks, content, self._plan, cached_bands=None
         )
         masks = WHOLE if self._masks is None else self._masks[:, :height]
@@ -246,7 +246,7 @@ def _check(
         raise ValueError(f"smooth must be finite and at least 0 s, got {smooth_s}")
     if plan.refine:
         raise ValueError(f"refine must be 0 for a video, got {plan.refine}")
-    if plan.masking is not None and plan.masking.need_alpha:
+    if plan.mask_set is not None and plan.mask_set.need_alpha:
         raise ValueError(
             "the mask 'alpha' is not available for a video, which has no opacity"
         )

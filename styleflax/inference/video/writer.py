@@ -74,7 +74,7 @@ def check_video_target(
     Raises:
         ValueError: Unknown suffix or pixel format, a `crf` out of range or for an
             animated picture, or a folder.
-        FileExistsError: There is such a file, and `overwrite` is not set.
+        FileExistsError: If there is such a file, and `overwrite` is not set.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_SUFFIXES:
@@ -106,7 +106,7 @@ class VideoWriter:
     """Writes frames, and the sound of the video that they came from.
 
     The file has its name only when the block is left without an error; until then,
-    and whatever happens, there is nothing there, or what was there before.
+    and after an error there is no new file, or still the old one.
 
     Args:
         path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
@@ -126,8 +126,8 @@ class VideoWriter:
 
     Raises:
         ValueError: See `check_video_target`; or this PyAV cannot encode.
-        FileExistsError: There is such a file.
-        OSError: The file cannot be written.
+        FileExistsError: If there is such a file.
+        OSError: If the file cannot be written.
 
     Example:
         >>> with VideoReader("in.mp4") as reader, VideoWriter("o.mp4", reader) as out:
@@ -196,7 +196,7 @@ class VideoWriter:
             frame: When; what the source gave.
 
         Raises:
-            OSError: The file cannot be written.
+            OSError: If the file cannot be written.
         """
         with self._failures():
             if self._container is None:
@@ -214,7 +214,7 @@ class VideoWriter:
         """Adds a packet of the source's sound; its first frame comes before.
 
         Raises:
-            OSError: The file cannot be written.
+            OSError: If the file cannot be written.
         """
         target = self._audio.get(packet.stream.index)
         if target is None:

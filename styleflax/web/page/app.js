@@ -1,21 +1,22 @@
 /** The page: what people do, and how it begins. */
 import { takePhoto } from "./camera.js";
 import {
+  addPainting,
   choosePainting,
   choosePhoto,
   fillThumbs,
   openPainting,
   openPhoto,
-  otherPaintings,
   saveStyle,
   slotsChanged,
+  surprise,
 } from "./choices.js";
 import { offerComputer } from "./computer.js";
 import { Engine } from "./engine.js";
 import { watchInputs } from "./inputs.js";
 import { openModel, restoreAll, switchGpu } from "./models.js";
 import { changed, download, renderFull } from "./rendering.js";
-import { MAX_SLOTS, element } from "./slots.js";
+import { element } from "./slots.js";
 import { setHint, watchCompare } from "./stage.js";
 import { $, attempt, fetchBlob, say, state } from "./state.js";
 
@@ -77,10 +78,7 @@ function listen() {
   $("make").addEventListener("click", () => attempt(renderFull));
   $("download").addEventListener("click", () => attempt(download));
   $("cancel").addEventListener("click", () => state.busy?.cancel());
-  $("surprise").addEventListener("click", () => {
-    const others = otherPaintings();
-    attempt(() => choosePainting(others[Math.floor(Math.random() * others.length)]));
-  });
+  $("surprise").addEventListener("click", () => attempt(surprise));
   $("save-style").addEventListener("click", () => attempt(saveStyle));
   $("camera").addEventListener("click", () =>
     attempt(async () => {
@@ -97,10 +95,7 @@ function listen() {
   $("gpu").addEventListener("change", () => attempt(() => switchGpu($("gpu").checked)));
   $("message-close").addEventListener("click", () => say(""));
   $("licenses-open").addEventListener("click", () => attempt(showLicenses));
-  state.slots.whenAdding(() => {
-    const [next] = otherPaintings();
-    if (state.slots.all.length < MAX_SLOTS) attempt(() => choosePainting(next, true));
-  });
+  state.slots.whenAdding(() => attempt(addPainting));
   takeFile($("photo-file"), "photo");
   takeFile($("painting-file"), "painting");
   watchInputs(take);
@@ -124,8 +119,10 @@ async function start() {
   );
   setHint("Loading the model …");
   await choosePhoto(state.site.photos[0]);
-  await openModel(state.site.models[0].name);
+  // Before the model, as a painting that is opened while it loads stays.
   await choosePainting(state.site.paintings[0]);
+  await openModel(state.site.models[0].name);
+  slotsChanged();
   await offerComputer();
   if ("serviceWorker" in navigator) await navigator.serviceWorker.register("sw.js");
 }

@@ -15,7 +15,7 @@ export async function takePhoto() {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch {
     throw new UserError(
-      "No camera could be used: there is none, or this page was not allowed to use it. " +
+      "No camera is available, or this page is not allowed to use it. " +
         "Allow it in the browser's settings, or open a photo from a file.",
     );
   }

@@ -1,7 +1,7 @@
 /** The photo and the paintings: opened, chosen, put aside. */
 import { Brush } from "./brush.js";
 import { changed, refresh } from "./rendering.js";
-import { Slots, element } from "./slots.js";
+import { MAX_SLOTS, Slots, element } from "./slots.js";
 import { $, attempt, baseName, fetchBlob, save, state } from "./state.js";
 import { showPhoto } from "./stage.js";
 
@@ -30,10 +30,25 @@ export const choosePhoto = ({ path, title }) =>
 
 export const openPainting = (blob, name, options) => inTurn(() => putPainting(blob, name, options));
 
-export const choosePainting = ({ path, title }, add = false) =>
-  inTurn(async () => {
-    await putPainting(await fetchBlob(path), title, { source: path, url: path, add });
+export const choosePainting = (painting) => inTurn(() => putOfGallery(painting));
+
+/** Another painting of the gallery in the place of the selected one. */
+export const surprise = () =>
+  inTurn(() => {
+    const others = otherPaintings();
+    return putOfGallery(others[Math.floor(Math.random() * others.length)]);
   });
+
+/** The next painting of the gallery, beside the chosen ones. */
+export const addPainting = () =>
+  inTurn(async () => {
+    const [next] = otherPaintings();
+    if (slots.all.length < MAX_SLOTS) await putOfGallery(next, true);
+  });
+
+async function putOfGallery({ path, title }, add = false) {
+  await putPainting(await fetchBlob(path), title, { source: path, url: path, add });
+}
 
 async function putPhoto(blob, name, source = null) {
   const opened = await state.engine.ask("photo", { blob });
@@ -92,7 +107,7 @@ export function slotsChanged() {
   changed();
 }
 
-export function otherPaintings() {
+function otherPaintings() {
   const used = slots.all.map((slot) => slot.source);
   return state.site.paintings.filter(({ path }) => !used.includes(path));
 }

@@ -7,7 +7,7 @@ import { element } from "./slots.js";
 import { $, attempt, baseName, save, say, setProgress, state } from "./state.js";
 
 const WHERE =
-  "Where you switch on “Use this computer’s models”, pictures are sent to the machine that serves " +
+  "If you switch on “Use this computer’s models”, images are sent to the machine that serves " +
   "this page, which deletes them afterwards, and nowhere else.";
 /** Controls of networks, of which optimization and some models know nothing. */
 const OF_NETWORKS = ["detail", "color_match"];

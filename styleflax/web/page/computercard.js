@@ -64,8 +64,8 @@ export function makeCard(info, paintVideo) {
     element("h2", { id: "computer-title", textContent: "This computer" }),
     field("Model", model),
     field("Style of the model", styles),
-    field("Painted by", select("computer-kind", kinds)),
-    group("More for the result", ...numbers("more"), ...resultFields(info)),
+    field("Method", select("computer-kind", kinds)),
+    group("More options of the result", ...numbers("more"), ...resultFields(info)),
     group("Masks from files", ...maskFields()),
     group("Optimization of pixels", ...gatysFields(info), ...numbers("gatys")),
   );
@@ -90,7 +90,7 @@ function resultFields({ formats }) {
   const shown = formats.filter((name) => SHOWN_FORMATS.includes(name));
   return [
     field("Format", select("computer-format", shown.map((name) => [name, name.toUpperCase()]))),
-    tick("Keep the photo’s camera data and color profile", "computer-metadata"),
+    tick("Keep the photo’s EXIF data and color profile", "computer-metadata"),
     tick("Enlarge the result to the photo’s own size", "computer-restore_size"),
   ];
 }
@@ -116,7 +116,7 @@ function maskFields() {
 function gatysFields({ gatys_presets: presets }) {
   return [
     field("Preset", select("computer-preset", presets.map((name) => [name, name]))),
-    field("It begins with", select("computer-init", BEGINNINGS)),
+    field("Start from", select("computer-init", BEGINNINGS)),
   ];
 }
 

@@ -20,7 +20,7 @@ export class Engine {
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail("This browser cannot run the page: it needs a newer one.");
+      this.#fail("This page needs a newer browser.");
     };
   }
 
@@ -67,7 +67,7 @@ export class Engine {
 
   #restart() {
     this.#worker.terminate();
-    this.#fail("The work was stopped, since memory ran out.");
+    this.#fail("The work was stopped because memory ran out.");
     this.#start();
     this.listener.restarted();
   }

@@ -19,7 +19,7 @@ export function inWords(error, doing) {
   if (isMemory(error)) {
     return (
       `There was not enough memory while ${doing}. ` +
-      "Choose a smaller size of the result, or close other tabs, and try again."
+      "Choose a smaller picture or a smaller size of the result, or close other tabs, and try again."
     );
   }
   if (/fetch|network|load failed/i.test(message)) {

@@ -19,7 +19,8 @@ export function tensorsOfStyle(network, style) {
   for (const { name, channels } of network.levels) {
     if (network.attends) {
       const shape = [1, ...style.sides[name], channels];
-      tensors[name] = { shape, data: toHalves(style.features[name]) };
+      const kept = style.features[name];
+      tensors[name] = { shape, data: network.keepsHalves ? toHalves(kept) : kept };
       continue;
     }
     for (const [part, data] of Object.entries(style.statistics[name])) {

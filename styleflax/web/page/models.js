@@ -5,7 +5,14 @@ import { $, attempt, say, setProgress, state } from "./state.js";
 
 const PARAMETERS = new URLSearchParams(location.search);
 
+/** Opens a model, with its own color step. */
 export async function openModel(name) {
+  await loadModel(name);
+  $("color-match").value = Math.round(100 * (state.manifest.defaults.color_match ?? 0));
+  $("color-match").dispatchEvent(new Event("change"));
+}
+
+async function loadModel(name) {
   const entry = state.site.models.find((model) => model.name === name);
   const megabytes = (entry.bytes / 1e6).toFixed(1);
   $("status").textContent = `Loading the model, ${megabytes} MB …`;
@@ -21,9 +28,6 @@ export async function openModel(name) {
   $("model-hint").textContent = `${entry.words}${limit} License: ${manifest.license || "unknown"}.`;
   $("gpu").checked = false;
   tellEngine("processor", count);
-  const match = Math.round(100 * (manifest.defaults.color_match ?? 0));
-  $("color-match").value = match;
-  $("color-match").dispatchEvent(new Event("change"));
 }
 
 function tellEngine(device, threads) {
@@ -44,18 +48,35 @@ export async function switchGpu(on) {
   }
 }
 
-/** Gives a fresh worker what the old one had. */
+let restoring = false;
+
+/** Gives a fresh worker what the old one had; once, as that may be what does not fit. */
 export async function restoreAll() {
+  if (restoring) return;
+  restoring = true;
   await attempt(async () => {
-    await openModel($("model").value);
-    if (state.photo) await state.engine.ask("photo", { blob: state.photo.blob });
-    for (const { id, blob, bytes } of state.slots.all) {
-      if (blob) await state.engine.ask("painting", { id, blob });
-      else await state.engine.ask("style", { id, bytes, foreign: true });
+    try {
+      // All at once, so that the worker has everything before what is asked for meanwhile.
+      await Promise.all([loadModel($("model").value), ...restorePictures()]);
+    } catch {
+      throw new UserError("The page could not go on after memory ran out. Close other tabs, and reload it.");
+    } finally {
+      restoring = false;
+      if (state.shown) state.shown.final = false; // the worker no longer has it
     }
     say(
-      "Memory ran out, and the work was stopped. Choose a smaller size of the result, or close " +
-        "other tabs.",
+      "Memory ran out, and the work was stopped. Choose a smaller picture or a smaller size of the " +
+        "result, or close other tabs.",
     );
   });
+}
+
+function restorePictures() {
+  const { engine, photo, slots } = state;
+  const opened = photo ? [engine.ask("photo", { blob: photo.blob })] : [];
+  for (const { id, blob, bytes } of slots.all) {
+    if (blob) opened.push(engine.ask("painting", { id, blob }));
+    else opened.push(engine.ask("style", { id, bytes, foreign: true }));
+  }
+  return opened;
 }

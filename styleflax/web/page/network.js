@@ -31,6 +31,11 @@ export class Network {
     return this.manifest.style === "features";
   }
 
+  /** Whether what is kept of a painting has 16 bits. */
+  get keepsHalves() {
+    return this.manifest.style_dtype === "float16";
+  }
+
   get levels() {
     return this.manifest.levels;
   }
@@ -79,13 +84,15 @@ export class Network {
   }
 
   /**
-   * What the model keeps of a painting: statistics, and where it attends its features, which are of
-   * 16 bits as in style files.
+   * What the model keeps of a painting: statistics, and where it attends its features, with the
+   * digits of style files.
    * @param {Features} features
    */
   styleOf(features) {
     if (this.attends) {
-      const kept = mapLevels(features, (map) => fromHalves(toHalves(positions(map))));
+      const kept = mapLevels(features, (map) =>
+        this.keepsHalves ? fromHalves(toHalves(positions(map))) : positions(map),
+      );
       return this.styleOfPositions(kept, mapLevels(features, ({ dims }) => dims.slice(2)));
     }
     return { statistics: this.#statisticsOf(features) };

@@ -17,18 +17,18 @@ export async function decodePicture(blob) {
     bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });
   } catch {
     throw new UserError(
-      "This file cannot be opened as a picture: it is damaged, or of a kind that this browser " +
-        "does not know. JPEG, PNG and WebP always work.",
+      "This file cannot be opened as an image: it is damaged, too large for this browser, or of a " +
+        "format that it does not support. JPEG, PNG and WebP of up to 100 million pixels always work.",
     );
   }
   const { height, width } = bitmap;
   if (Math.min(height, width) < MIN_SIDE_PX) {
-    throw new UserError(`The picture is ${width} × ${height} px; 16 × 16 px are needed.`);
+    throw new UserError(`The image must have at least 16 × 16 px, got ${width} × ${height} px.`);
   }
   if (height * width > MAX_PX) {
     const million = Math.round((height * width) / 1e6);
     throw new UserError(
-      `The picture has ${million} million pixels; the largest allowed has 100 million. Make it smaller first.`,
+      `The image must have at most 100 million pixels, got ${million} million. Make it smaller first.`,
     );
   }
   return { image: pixelsOf(bitmap, height, width), height, width };

@@ -104,7 +104,7 @@ async function renderAt(size, final, full = false) {
   const begun = performance.now();
   const asked = renderer.render(makeRequest(size), full ? setProgress : () => {});
   state.busy = { cancel: asked.cancel, full };
-  $("status").textContent = full ? "Painting the whole picture …" : "Painting …";
+  $("status").textContent = full ? "Painting the whole image …" : "Painting …";
   $("cancel").hidden = !full;
   $("make").hidden = true;
   try {
@@ -116,7 +116,7 @@ async function renderAt(size, final, full = false) {
     const what = final ? "" : "Preview, ";
     $("status").textContent = `${what}${result.width} × ${result.height} px, in ${seconds} s`;
   } catch (error) {
-    $("status").textContent = error instanceof Cancelled ? "Stopped." : "Not painted.";
+    $("status").textContent = error instanceof Cancelled ? "Stopped." : "The result could not be painted.";
     throw error;
   } finally {
     state.busy = null;
@@ -138,7 +138,7 @@ export async function renderFull() {
 
 export async function download() {
   await renderFull();
-  $("status").textContent = "Packing the file …";
+  $("status").textContent = "Writing the file …";
   const names = [state.photo.name, state.slots.current.name].map(baseName);
   const file = await renderer.file();
   const suffix = file.type === "image/jpeg" ? "jpg" : file.type.replace("image/", "");

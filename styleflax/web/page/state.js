@@ -1,5 +1,5 @@
 /** What the page knows, and how it speaks; tests look at it, too. */
-import { Cancelled, UserError } from "./errors.js";
+import { Cancelled, UserError, inWords } from "./errors.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -56,7 +56,9 @@ export function setProgress(done, total) {
 
 /** One of the page's own files. */
 export async function fetchBlob(path) {
-  const response = await fetch(path);
+  const response = await fetch(path).catch((error) => {
+    throw new UserError(inWords(error, `loading ${path}`));
+  });
   if (!response.ok) throw new UserError(`The page's file ${path} is missing.`);
   return response.blob();
 }

@@ -35,16 +35,18 @@ self.addEventListener("fetch", (event) => {
   const own = url.href.startsWith(self.registration.scope);
   const path = url.href.slice(self.registration.scope.length);
   if (event.request.method === "GET" && own && !path.startsWith("api/")) {
-    event.respondWith(answer(event.request));
+    event.respondWith(answer(event));
   }
 });
 
-async function answer(request) {
+async function answer(event) {
+  const { request } = event;
   const cache = await caches.open(CACHE);
   const known = await cache.match(request, { ignoreSearch: request.mode === "navigate" });
   if (known) return isolated(known);
   const response = await fetch(request);
-  if (response.ok) await cache.put(request, response.clone());
+  // Meanwhile, so that progress is seen; where there is no room for it, the page works without.
+  if (response.ok) event.waitUntil(cache.put(request, response.clone()).catch(() => {}));
   return isolated(response);
 }
 

@@ -243,8 +243,8 @@ function styleOfFile(file, size, colors) {
   checkModel(file);
   if (size || colors) {
     throw new UserError(
-      "A style file has no pixels: it serves its own model, the size at which it was made, and " +
-        "colors that need no change of the painting. Choose the painting itself.",
+      "A style file has no pixels, so the size and the colors of the painting cannot be changed. " +
+        "Choose the painting itself.",
     );
   }
   return styleOfTensors(network, file.tensors);

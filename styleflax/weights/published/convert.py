@@ -15,7 +15,7 @@ from styleflax.files import file_sha256
 from styleflax.models.vgg import conv_names
 from styleflax.presets import PRESETS, Preset
 from styleflax.types import Params
-from styleflax.weights.model_files import check_weights, refuse_foreign
+from styleflax.weights.foreign import check_weights, refuse_foreign
 from styleflax.weights.published.export import export_encoder, export_published
 from styleflax.weights.published.formats import Role, find_format, tree_shape
 from styleflax.weights.published.mapping import (
@@ -25,9 +25,9 @@ from styleflax.weights.published.mapping import (
     is_model_file,
     read_part,
 )
-from styleflax.weights.registry import EncoderSpec
 from styleflax.weights.store import (
     ENCODER_ONLY,
+    EncoderSpec,
     ModelFile,
     check_params,
     load_model,
@@ -76,10 +76,10 @@ def convert_files(paths: Sequence[Path], preset: str | None = None) -> ModelFile
             None takes that of the repository whose names the files use.
 
     Raises:
-        FileNotFoundError: A file is missing.
-        ImportError: A file is HDF5, and h5py is not installed.
-        ValueError: A file is damaged, unknown or not whole; or the files do not make a
-            model; or the preset is not for them.
+        FileNotFoundError: If a file is missing.
+        ImportError: If a file is HDF5, and h5py is not installed.
+        ValueError: If a file is damaged, unknown or not whole; or the files do not make
+            a model; or the preset is not for them.
     """
     parts = _read_parts(paths)
     method = _find_method(parts)
@@ -255,10 +255,10 @@ def convert_and_save(
         Lines that say what was written.
 
     Raises:
-        FileNotFoundError: A file is missing.
-        ImportError: A package that writes or reads the format is not installed.
-        OSError: A file cannot be written.
-        ValueError: The files or arguments do not fit each other.
+        FileNotFoundError: If a file is missing.
+        ImportError: If a package that writes or reads the format is not installed.
+        OSError: If a file cannot be written.
+        ValueError: If the files or arguments do not fit each other.
     """
     if to != "model":
         if preset is not None:
@@ -304,9 +304,9 @@ def describe_file(path: Path) -> dict[str, Any]:
     """Returns a description of a weight file of any known format, ready for JSON.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImportError: The file is HDF5, and h5py is not installed.
-        ValueError: It is damaged, or of no known format.
+        FileNotFoundError: If there is no such file.
+        ImportError: If the file is HDF5, and h5py is not installed.
+        ValueError: If it is damaged, or of no known format.
     """
     check_weights(path)
     if not path.is_file():

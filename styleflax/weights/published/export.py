@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from styleflax.files import write_atomically
 from styleflax.types import Params
 from styleflax.weights.published.formats import (
     Format,
@@ -19,12 +20,7 @@ from styleflax.weights.published.formats import (
 )
 from styleflax.weights.published.keras_file import dump_arrays
 from styleflax.weights.published.mapping import caffe_preprocess
-from styleflax.weights.store import (
-    ENCODER_ONLY,
-    ModelFile,
-    check_params,
-    write_atomically,
-)
+from styleflax.weights.store import ENCODER_ONLY, ModelFile, check_params
 
 TRAINED_FORMATS: Mapping[str, Mapping[str, str]] = {
     ENCODER_ONLY: {},
@@ -49,15 +45,16 @@ def export_published(model: ModelFile, folder: Path) -> list[Path]:
 
     Args:
         model: As loaded.
-        folder: Made where it is missing.
+        folder: VideoResult where it is missing.
 
     Returns:
         The files written.
 
     Raises:
-        FileExistsError: One of the files is there already.
-        ImportError: PyTorch (or h5py) is not installed.
-        ValueError: The method has no published format, or the parameters are not its.
+        FileExistsError: If one of the files is there already.
+        ImportError: If PyTorch (or h5py) is not installed.
+        ValueError: If the method has no published format, or the parameters are not
+            its.
     """
     if model.method not in TRAINED_FORMATS:
         known = ", ".join(TRAINED_FORMATS)
@@ -82,13 +79,13 @@ def export_encoder(
 
     Args:
         model: As loaded.
-        folder: Made where it is missing.
+        folder: VideoResult where it is missing.
         to: `torchvision` writes vgg16.pth or vgg19.pth, `keras` an .h5.
 
     Raises:
-        FileExistsError: The file is there already.
-        ImportError: PyTorch or h5py is not installed.
-        ValueError: The encoder expects pixels in another convention than networks of
+        FileExistsError: If the file is there already.
+        ImportError: If PyTorch or h5py is not installed.
+        ValueError: If the encoder expects pixels in another convention than networks of
             that origin.
     """
     convention = "torchvision" if to == "torchvision" else "normalised"
@@ -154,7 +151,7 @@ def _write(outputs: Sequence[_Output], folder: Path) -> list[Path]:
     data = [_dump(output) for output in outputs]
     folder.mkdir(parents=True, exist_ok=True)
     for path, content in zip(paths, data, strict=True):
-        write_atomically(path, content)
+        write_atomically(path, content, "the model file")
     return paths
 
 

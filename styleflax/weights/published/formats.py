@@ -13,7 +13,7 @@ import numpy as np
 
 from styleflax.models.transformer_net import TransformerNet
 from styleflax.models.vgg import DECODER_LAYERS, WIDTHS, Architecture, conv_names
-from styleflax.weights.registry import EncoderSpec
+from styleflax.weights.store import EncoderSpec
 
 Shape = tuple[int, ...]
 Role = Literal["encoder", "decoder", "transformer", "network"]

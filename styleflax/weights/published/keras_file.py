@@ -78,8 +78,8 @@ def load_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes in a file by canonical name, reading none of its values.
 
     Raises:
-        ImportError: h5py is not installed.
-        ValueError: The file is damaged.
+        ImportError: If h5py is not installed.
+        ValueError: If the file is damaged.
     """
     with _opened(path) as datasets:
         return {name: tuple(item.shape or ()) for name, item in datasets.items()}
@@ -94,8 +94,8 @@ def load_arrays(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarr
             the shapes of those, because a file of a few bytes may claim any.
 
     Raises:
-        ImportError: h5py is not installed.
-        ValueError: The file is damaged, or keeps values outside of itself.
+        ImportError: If h5py is not installed.
+        ValueError: If the file is damaged, or keeps values outside of itself.
     """
     with _opened(path) as datasets:
         chosen = {name: item for name, item in datasets.items() if wanted(name)}
@@ -112,7 +112,7 @@ def dump_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     """The file that holds arrays by canonical name, as Keras 2 and 3 load it.
 
     Raises:
-        ImportError: h5py is not installed.
+        ImportError: If h5py is not installed.
     """
     h5py = _import_h5py()
     layers: dict[str, list[str]] = {}

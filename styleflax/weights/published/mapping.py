@@ -12,7 +12,7 @@ from flax.traverse_util import unflatten_dict
 
 from styleflax.models.vgg import CAFFE_MEAN_BGR, Architecture, Convention
 from styleflax.types import Params
-from styleflax.weights.model_files import check_weights, refuse_foreign
+from styleflax.weights.foreign import check_weights, refuse_foreign
 from styleflax.weights.published import codebook_file, keras_file
 from styleflax.weights.published.formats import (
     Format,
@@ -21,8 +21,7 @@ from styleflax.weights.published.formats import (
     list_formats,
     to_tree_layout,
 )
-from styleflax.weights.registry import EncoderSpec
-from styleflax.weights.store import check_params, load_model
+from styleflax.weights.store import EncoderSpec, check_params, load_model
 
 _NAMED = re.compile(r"(?:\w+\.)*?(?:decoder|transformer|net|network|model|generator)\.")
 """Beginnings of names by which a file says whose they are, among those of others."""
@@ -79,9 +78,9 @@ def read_part(path: Path) -> Part:
             a model file of this library, of which the encoder is taken.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ImportError: The file is HDF5, and h5py is not installed.
-        ValueError: It is damaged, of no known format, or not whole; lists the names
+        FileNotFoundError: If there is no such file.
+        ImportError: If the file is HDF5, and h5py is not installed.
+        ValueError: If it is damaged, of no known format, or not whole; lists the names
             that are missing, extra or misshapen.
     """
     check_weights(path)
@@ -115,7 +114,7 @@ def find_format_of(path: Path) -> Format:
     """The format of a published file; reads none of its values.
 
     Raises:
-        ImportError: The file is HDF5, and h5py is not installed.
+        ImportError: If the file is HDF5, and h5py is not installed.
         ValueError: As `read_part`.
     """
     container = keras_file if keras_file.is_h5(path) else codebook_file
@@ -161,8 +160,8 @@ def recognize(shapes: Mapping[str, Shape], what: str) -> Format:
         The format, its names with whatever prefix the file gives them.
 
     Raises:
-        ValueError: The file is of no known format; or it lacks tensors of the one that
-            it is most like, has others or other shapes: all are listed.
+        ValueError: If the file is of no known format; or it lacks tensors of the one
+            that it is most like, has others or other shapes: all are listed.
     """
     candidates = [
         (prefix, _with_prefix(known, prefix))

@@ -172,7 +172,7 @@ def load_array_tree(file: BinaryIO) -> dict[str, Any]:
         file: a seekable binary file at the pickle's start.
 
     Raises:
-        ValueError: the pickle holds, or asks for, anything but dicts and arrays.
+        ValueError: If the pickle holds, or asks for, anything but dicts and arrays.
     """
     value = load_restricted(file, _numpy_names())
     if not isinstance(value, dict):
@@ -202,7 +202,7 @@ def check_instructions(file: BinaryIO) -> None:
 
     Raises:
         pickle.UnpicklingError: it does not.
-        ValueError: it is no pickle; IndexError and KeyError are possible too.
+        ValueError: If it is no pickle; IndexError and KeyError are possible too.
     """
     stack = _Stack()
     for opcode, argument, _ in pickletools.genops(file):

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from styleflax.weights.model_files import check_weights
+from styleflax.weights.foreign import check_weights
 from styleflax.weights.published.safe_pickle import Constructor, Names, load_restricted
 
 _MAX_AXES = 32
@@ -289,7 +289,7 @@ def load_shapes(
         open_inner: as for `load_state_dict`.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: If there is no such file.
         ValueError: as `load_state_dict`.
     """
     with _opened(Path(path), open_inner) as (tensors, _):
@@ -314,9 +314,9 @@ def load_state_dict(
         (out, in, height, width).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds anything but tensors of plain number
-            types.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or holds anything but tensors of plain
+            number types.
     """
     with _opened(Path(path), open_inner) as (tensors, read):
         chosen = {name: tensor for name, tensor in tensors.items() if wanted(name)}

@@ -64,5 +64,5 @@ def test_color_distance_of_channels_without_a_common_bin_is_one():
 
 
 def test_pictures_and_styles_are_as_many():
-    with pytest.raises(ValueError, match="2 pictures and 1 styles"):
+    with pytest.raises(ValueError, match="one style per image, got 1 for 2"):
         color.lab_histogram_distance(np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3)))

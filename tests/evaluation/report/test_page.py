@@ -112,12 +112,12 @@ def test_contact_sheet_and_extremes_show_the_pictures(page):
     np.testing.assert_allclose(found, [127.5, 127.5, 0], atol=3)
 
 
-def test_what_is_absent_is_told(page):
-    assert "ArtFID is absent" in page.text
-    assert "no number of another network" not in page.text
-    assert "fewer than 5,000 pictures are biased" in page.text
-    assert "MS-SSIM is absent" not in page.text
-    assert "No pictures were kept of adain at 0.5" in page.text
+def test_what_is_missing_is_explained(page):
+    assert "ArtFID is missing" in page.text
+    assert "values of another network" not in page.text
+    assert "fewer than 5,000 images are biased" in page.text
+    assert "MS-SSIM is missing" not in page.text
+    assert "No images were written of adain at 0.5" in page.text
 
 
 def test_every_metric_is_explained(page):
@@ -149,7 +149,7 @@ def test_a_picture_that_is_gone_leaves_a_gap(make_rows, tmp_path):
 
 
 def test_no_rows_are_a_mistake(tmp_path):
-    with pytest.raises(ValueError, match="rows is empty"):
+    with pytest.raises(ValueError, match="rows must have at least one"):
         write_report(tmp_path, [], {}, {})
 
 

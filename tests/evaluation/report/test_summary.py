@@ -85,7 +85,7 @@ def test_values_that_are_not_finite_are_left_out_and_told():
     assert "cfsd" not in summary.values
     assert summary.num_pairs == 3
     assert list_gaps([summary])[1:] == [
-        "m at 1: means leave out pairs without a finite value: ssim (2)."
+        "m at 1: means exclude pairs without a finite value: ssim (2)."
     ]
 
 
@@ -94,7 +94,7 @@ def test_systems_on_fewer_pairs_are_told(make_rows):
     fewer, narrow = list_gaps(summarize(rows, {}))
     assert "all 4 pairs" in fewer
     assert "b at 1 (3)" in fewer
-    assert "intervals take pairs" in narrow
+    assert "intervals treat pairs" in narrow
     assert list_gaps(summarize(make_rows("a", 1.0, 0.5), {})) == []
 
 

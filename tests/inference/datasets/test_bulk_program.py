@@ -8,8 +8,8 @@ from styleflax.inference.datasets.program import (
     make_style_encoder,
     stylize_each,
 )
-from styleflax.inference.model import Model, build_model
 from styleflax.inference.stylizer import Stylizer
+from styleflax.methods.model import Model, build_model
 from styleflax.models.vgg import VGG
 
 

@@ -1,15 +1,11 @@
 """The page of a narrow model on a server of its own, in Debian's Chromium."""
 
-import contextlib
-import functools
-import http.server
 import json
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
-from page_visit import Visit
+from page_visit import Visit, serving
 from PIL import Image
 
 from styleflax.web import build
@@ -20,8 +16,6 @@ NODE_MODULES = Path(build.__file__).parent / "npm" / "node_modules"
 TILE_PX, WHOLE_PX = 216, 160 * 160
 """Limits of the test's page: small pictures have several windows."""
 DEFAULTS = {"color_match": 1.0, "detail": 1.0}
-TYPES = {".mjs": "text/javascript", ".js": "text/javascript"}
-TYPES |= {".wasm": "application/wasm", ".webp": "image/webp"}
 
 
 @pytest.fixture(scope="session")
@@ -68,23 +62,6 @@ def site(model_paths, tmp_path_factory):
         picture.thumbnail((96, 96))
         picture.save(folder / entry["path"])
     return folder
-
-
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | TYPES
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def serving(folder):
-    """The address of a static server of a folder."""
-    handler = functools.partial(_Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="session")

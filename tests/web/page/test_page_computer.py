@@ -13,7 +13,7 @@ from page_visit import Visit, as_png
 from tiny_clips import flat_frames, read_clip, write_clip
 
 from styleflax import Stylizer, art
-from styleflax.images.pixels import to_u8
+from styleflax.images.files import to_u8
 from styleflax.inference.contents import rounded
 from styleflax.inference.gatys import optimize_picture, pictures, presets, refine
 from styleflax.web.limits import Limits

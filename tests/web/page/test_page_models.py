@@ -87,6 +87,21 @@ def test_halves_are_numpy_s(visit):
     np.testing.assert_array_equal(np.float32(back), halves.astype("f4"))
 
 
+def test_a_manifest_says_whether_features_are_retained_in_16_bits(visit):
+    kept = visit.page.evaluate(
+        """async () => {
+        const { Network } = await import("./network.js");
+        const manifest = { style: "features", levels: [{ name: "a", channels: 1 }],
+          statistics: { style: { ddof: 0, eps: 0 } } };
+        const map = { data: Float32Array.of(0.1, 2.3), dims: [1, 1, 1, 2] };
+        return ["float16", "float32"].map((style_dtype) => [
+          ...new Network({ ...manifest, style_dtype }).styleOf({ a: map }).features.a]);
+        }"""
+    )
+    values = np.float32([0.1, 2.3])
+    np.testing.assert_array_equal(kept, [values.astype("f2"), values])
+
+
 def test_sanet_refuses_what_is_too_large_in_words(visit, chosen):
     if visit.run("(s) => s.manifest.method") != "sanet":
         return

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from styleflax.inference.tiles.windows import KeptFeatures
+from styleflax.inference.tiles.windows import FeatureCache
 
 BYTES = 100 * (4 + 2)
 
@@ -21,7 +21,7 @@ def keep(computed, limit_bytes):
         values = np.arange(100) + index
         return {"a": values.astype("f4"), "b": values.astype(ml_dtypes.bfloat16)}
 
-    return KeptFeatures(compute, limit_bytes)
+    return FeatureCache(compute, limit_bytes)
 
 
 @pytest.mark.parametrize("windows_in_memory", [0, 1, 3])

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from styleflax.inference.model import build_model
+from styleflax.methods.model import build_model
 from styleflax.models.vgg import cut_params
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from styleflax.datasets.pipeline import center_crop
 from styleflax.images.decoding import ImageError
 from styleflax.training.checkpoint import leaf_digests
-from styleflax.training.device_dataset import HeldPairs, hold_pictures
+from styleflax.training.device_dataset import DevicePairs, load_device_images
 
 CROP = 8
 
@@ -35,12 +35,14 @@ STYLES = [placed(100 + k, 30, 16) for k in range(3)]
 
 @pytest.fixture(scope="module")
 def held():
-    return [hold_pictures([encode(x) for x in kind], 16) for kind in (CONTENTS, STYLES)]
+    return [
+        load_device_images([encode(x) for x in kind], 16) for kind in (CONTENTS, STYLES)
+    ]
 
 
 def pairs(held, **changes):
     numbers = {"crop_px": CROP, "batch_size": 4, "seed": 3, "flip": True}
-    return HeldPairs(*held, **{**numbers, **changes})
+    return DevicePairs(*held, **{**numbers, **changes})
 
 
 def arrays(batch):
@@ -98,7 +100,7 @@ def test_processes_share_out_the_same_global_batch(held):
 
 def test_fixed_styles_are_middle_squares_with_their_places(held):
     encoded = [encode(x) for x in STYLES]
-    squares = hold_pictures(encoded, 12, square=True)
+    squares = load_device_images(encoded, 12, square=True)
     stream = pairs([held[0], squares], fixed_styles=True)
     batch = arrays(stream.batch_at(1))
     assert batch["style_index"].dtype == np.int32
@@ -109,13 +111,13 @@ def test_fixed_styles_are_middle_squares_with_their_places(held):
 def test_damaged_pictures_are_left_out_and_long_ones_lose_their_ends(caplog):
     source = [b"no picture", encode(placed(7, 16, 64))]
     with caplog.at_level(logging.WARNING):
-        held = hold_pictures(source, 16)
+        held = load_device_images(source, 16)
     assert "picture 0 of" in caplog.text
     assert held.places.tolist() == [1]
     assert held.sizes.tolist() == [[16, 32]]
     assert np.asarray(held.images_u8)[0, 0, 0].tolist() == [0, 16, 7]
     with pytest.raises(ImageError, match="no picture of"):
-        hold_pictures(source[:1], 16)
+        load_device_images(source[:1], 16)
     with pytest.raises(ValueError, match="got crop_px 17 and resize_px 16"):
         pairs([held, held], crop_px=17)
 
