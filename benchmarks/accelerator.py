@@ -32,6 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from accelerator_parts import (
     AIMS,
+    COMPARED,
     FULL,
     TINY,
     TRAINED,
@@ -55,7 +56,7 @@ GRACE_S = 10.0
 
 
 def torch_rows(bench: Bench) -> Iterator[Row]:
-    """AdaIN with VGG-19, ours and PyTorch's, taking turns."""
+    """AdaIN with VGG-19, model files and a step of training, ours and PyTorch's."""
     from accelerator_torch import compare  # noqa: PLC0415  (torch may be missing)
 
     yield from compare(bench)
@@ -63,7 +64,7 @@ def torch_rows(bench: Bench) -> Iterator[Row]:
 
 SECTIONS: dict[str, tuple[Callable[[Bench], Iterator[Row]], float]] = {
     "device": (device_rows, 0.08),
-    "torch": (torch_rows, 0.27),
+    "torch": (torch_rows, 0.33),
     "train": (train_rows, 0.27),
     "large": (large_rows, 0.08),
     "stylizer": (stylizer_rows, 0.08),
@@ -121,7 +122,7 @@ def find_aims(results: dict) -> list[Row]:
     rates = {
         row["name"]: row["pictures_per_s"]
         for row in rows.get("torch", [])
-        if "pictures_per_s" in row
+        if row.get("program") == COMPARED and "pictures_per_s" in row
     }
 
     def ratio(ours: str, other: str) -> float | None:

@@ -37,6 +37,8 @@ DTYPES = ("bfloat16", "float32")
 TRAINED = ("adain", "sanet", "lite", "johnson", "cin")
 """All methods but `cin_style`, whose step is that of `cin` with fewer gradients."""
 AIMS = {"side": 512}
+COMPARED = "adain, VGG-19, stylize"
+"""The program whose speed is aimed at beside PyTorch's."""
 COMPILERS = 8
 """Programs that are compiled at once."""
 GIB = 2**30

@@ -30,10 +30,10 @@ from timing import MATMUL_GFLOP, Call, jitted, matmul_call, measure
 from styleflax.config import Optimizer
 from styleflax.losses.perceptual import mean_std_loss, mse_loss
 from styleflax.methods.adain import make_adain
-from styleflax.methods.base import Variables
+from styleflax.methods.base import Method, Variables
 from styleflax.models.vgg import DECODER_LAYERS, UPSAMPLED, VGG, Decoder, conv_names
 from styleflax.ops.statistics import adain, channel_mean_std
-from styleflax.parallel import map_step, replicate
+from styleflax.parallel import make_put, map_step, replicate
 from styleflax.training.step import create_state, make_optimizer, make_train_step
 
 Tree = Any
@@ -155,22 +155,28 @@ def gflop(task: str) -> float:
     return 3 * encode + decode + encode + 2 * decode - first
 
 
-def library_step(
-    encoder: Tree, decoder: Tree, content: jax.Array, style: jax.Array
-) -> Call:
-    """A call of the training loop's step, from bytes, which moves its own state."""
-    method = make_adain()._replace(init=lambda _: Variables({"model": decoder}, {}))
+def step_program(
+    encoder: Tree, decoder: Tree, content: jax.Array, style: jax.Array, method: Method
+) -> tuple[Callable, tuple]:
+    """The training loop's step of that method, from bytes, and its arguments."""
+    own = jax.tree.map(jnp.array, decoder)  # a copy, which the first step takes away
+    method = method._replace(init=lambda _: Variables({"model": own}, {}))
     optimizer = make_optimizer(Optimizer())
     step = make_train_step(method, optimizer, lambda _: jnp.float32(LEARNING_RATE))
     devices = jax.devices()[:1]
-    mapped = map_step(step, devices)
-    states = [replicate(create_state(method, optimizer, 0), devices)]
+    state = replicate(create_state(method, optimizer, 0), devices)
     frozen = replicate({"encoder": encoder}, devices)
     pictures = {"content": content, "style": style}
     batch = {name: np.uint8(np.rint(255 * x)) for name, x in pictures.items()}
+    return map_step(step, devices), (state, frozen, make_put(devices)(batch))
+
+
+def repeated(step: Callable, state: Tree, frozen: Tree, batch: Tree) -> Call:
+    """A call of a step that moves its own state."""
+    states = [state]
 
     def call() -> None:
-        state, metrics = mapped(states.pop(), frozen, batch)
+        state, metrics = step(states.pop(), frozen, batch)
         states.append(state)
         jax.block_until_ready(metrics)
 
@@ -180,7 +186,8 @@ def library_step(
 def jax_calls(task: str, arguments: tuple) -> dict[str, Call]:
     """The library's and the plain formulation of a task, compiled."""
     if task == "step":
-        return {"styleflax": library_step(*arguments)}
+        step, given = step_program(*arguments, make_adain())
+        return {"styleflax": repeated(step, *given)}
     make = make_stylize if task == "stylize" else make_train
     ours, plain = make(encode, decode), make(plain_encode, plain_decode)
     return {

@@ -1,5 +1,6 @@
-"""The same network in eager PyTorch, for `speed.py` alone."""
+"""VGG, the decoder and AdaIN in PyTorch: pictures, and a step of training."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,8 +9,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812, its usual name
 from timing import Call
 
+from styleflax.models.vgg import IMAGENET_MEAN, IMAGENET_STD
+
 Tree = Any
-POOLED = frozenset({"conv2_1", "conv3_1", "conv4_1"})
+POOLED = frozenset({"conv2_1", "conv3_1", "conv4_1", "conv5_1"})
 UPSAMPLED = frozenset({"conv3_4", "conv2_2", "conv1_2"})
 
 
@@ -20,25 +23,34 @@ def conv(layer: Tree, x: torch.Tensor) -> torch.Tensor:
 
 
 def encode(params: Tree, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Features by layer name up to relu4_1."""
-    x = F.conv2d(x, params["preprocess"]["kernel"], params["preprocess"]["bias"])
+    """Features by layer name, as far as the parameters go."""
+    if "preprocess" in params:
+        x = F.conv2d(x, params["preprocess"]["kernel"], params["preprocess"]["bias"])
+    else:
+        mean, std = (
+            torch.tensor(values, dtype=x.dtype, device=x.device).reshape(3, 1, 1)
+            for values in (IMAGENET_MEAN, IMAGENET_STD)
+        )
+        x = (x - mean) / std
     features = {}
-    for name, layer in sorted(params.items()):
+    for name in sorted(params):  # PyTorch compiles this, not a sort of pairs
         if name == "preprocess":
             continue
         if name in POOLED:
             x = F.max_pool2d(x, 2, 2, ceil_mode=True)
-        x = features[name.replace("conv", "relu")] = F.relu(conv(layer, x))
+        x = features[name.replace("conv", "relu")] = F.relu(conv(params[name], x))
     return features
 
 
 def decode(params: Tree, x: torch.Tensor) -> torch.Tensor:
-    """Images from features."""
+    """Images from features, by the layers among the parameters."""
     # conv4_1 comes first, conv1_1 last.
-    for name, layer in sorted(params.items(), reverse=True):
+    for name in sorted(params, reverse=True):
+        if not name.startswith("conv"):
+            continue
         if name in UPSAMPLED:
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-        x = conv(layer, x)
+        x = conv(params[name], x)
         x = x if name == "conv1_1" else F.relu(x)
     return x
 
@@ -64,13 +76,8 @@ def stylize(arguments: tuple) -> torch.Tensor:
         return decode(decoder, adain(*features))
 
 
-def train(
-    arguments: tuple,
-    layers: tuple[str, ...],
-    learning_rate: float,
-    adam: torch.optim.Adam | None = None,
-) -> None:
-    """One step of the decoder, in place: of SGD, or clipped ones of Adam."""
+def transfer_loss(arguments: tuple, layers: tuple[str, ...]) -> torch.Tensor:
+    """The losses of content and style, both of weight 1."""
     encoder, decoder, content, style = arguments
     with torch.no_grad():
         features = encode(encoder, style)
@@ -80,17 +87,36 @@ def train(
     for layer in layers:
         pairs = zip(mean_std(stylized[layer]), mean_std(features[layer]), strict=True)
         loss = loss + sum(F.mse_loss(x, y) for x, y in pairs)
-    weights = [leaf for layer in decoder.values() for leaf in layer.values()]
+    return loss
+
+
+def trained(arguments: tuple) -> list[torch.Tensor]:
+    """The decoder's parameters, which from then on have gradients."""
+    leaves = [leaf for layer in arguments[1].values() for leaf in layer.values()]
+    return [leaf.requires_grad_() for leaf in leaves]
+
+
+def train(
+    arguments: tuple,
+    layers: tuple[str, ...],
+    learning_rate: float,
+    adam: torch.optim.Adam | None = None,
+    find_loss: Callable[..., torch.Tensor] = transfer_loss,
+) -> torch.Tensor:
+    """The loss before one step of the decoder, in place: of SGD, or clipped of Adam."""
+    weights = trained(arguments)
+    loss = find_loss(arguments, layers)
     gradients = torch.autograd.grad(loss, weights)
     if adam:
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.grad = gradient
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         adam.step()
-        return
+        return loss.detach()
     with torch.no_grad():
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.sub_(learning_rate * gradient)
+    return loss.detach()
 
 
 def to_torch(array: jax.Array, memory_format: torch.memory_format) -> torch.Tensor:
@@ -117,9 +143,7 @@ def torch_calls(
         if task == "stylize":
             calls[label] = lambda a=converted: stylize(a)
             continue
-        weights = [leaf for layer in converted[1].values() for leaf in layer.values()]
-        for weight in weights:
-            weight.requires_grad_()
+        weights = trained(converted)
         adam = torch.optim.Adam(weights, learning_rate) if task == "step" else None
         calls[label] = lambda a=converted, adam=adam: train(
             a, layers, learning_rate, adam

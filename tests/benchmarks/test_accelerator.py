@@ -90,6 +90,8 @@ def test_every_section_measures_without_the_packages_that_may_be_missing(
         assert not [row for row in section["rows"] if "error" in row]
     assert [row["method"] for row in sections["train"]["rows"]] == ["adain", "johnson"]
     rows = sections["stylize"]["rows"]
+    if has_torch:  # AdaIN with VGG-19, SANet and the step; two of ours, three of theirs
+        assert len(sections["torch"]["rows"]) == 3 * (2 + 3)
     # Two models; one picture with the style kept and encoded, two with it kept.
     assert len(rows) == 2 * 3
     assert all(row["pictures_per_s"] > 0 and row["share"] > 0 for row in rows)
