@@ -68,77 +68,35 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the reader of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(required=True)
-    one = commands.add_parser(
-        "pack", help="pack images as JPEG files into one zip file"
-    )
+    one = commands.add_parser("pack", help="pictures as JPEG files in one zip file")
     one.set_defaults(run=_pack)
-    one.add_argument(
-        "--content", type=Path, required=True, nargs="+", help="folders of images"
-    )
-    one.add_argument(
-        "--style", type=Path, required=True, nargs="+", help="folders of images"
-    )
+    one.add_argument("--content", type=Path, required=True, nargs="+", help="folders")
+    one.add_argument("--style", type=Path, required=True, nargs="+", help="folders")
     one.add_argument("-o", "--out", type=Path, required=True)
-    one.add_argument(
-        "--mib", type=float, default=24.0, help="largest size of the file in MiB"
-    )
-    one.add_argument(
-        "--short-px", type=int, default=384, help="short side of the images in px"
-    )
-    one.add_argument("--quality", type=int, default=88, help="quality of JPEG")
-    one = commands.add_parser(
-        "count", help="print the size of the files that travel with a call"
-    )
+    one.add_argument("--mib", type=float, default=24.0, help="size of the file")
+    one.add_argument("--short-px", type=int, default=384, help="short side")
+    one.add_argument("--quality", type=int, default=88, help="of JPEG")
+    one = commands.add_parser("count", help="MiB of what travels with a call")
     one.set_defaults(run=_count)
     one.add_argument("--root", type=Path, default=Path(__file__).parents[1])
-    one.add_argument(
-        "--also",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="files to carry although git ignores them",
-    )
-    one.add_argument(
-        "--without",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="files to move away for the call",
-    )
-    one = commands.add_parser("train", help="train on the machine with the GPU")
+    one.add_argument("--also", type=Path, nargs="*", default=[], help="carried files")
+    one.add_argument("--without", type=Path, nargs="*", default=[], help="moved away")
+    one = commands.add_parser("train", help="there, on the GPU")
     one.set_defaults(run=_train)
-    one.add_argument(
-        "--config", required=True, help="configuration file, optionally with :ARGUMENT"
-    )
+    one.add_argument("--config", required=True, help="a file, perhaps with :ARGUMENT")
     one.add_argument("--pictures", type=Path, required=True)
-    one.add_argument(
-        "--out", type=Path, required=True, help="folder of the files to return"
-    )
-    one.add_argument("--init-from", default="", help="weights to start from")
-    one.add_argument(
-        "--encoder", default="", help="encoder of the configuration, for example sanet"
-    )
-    one.add_argument(
-        "--minutes",
-        type=float,
-        default=8.0,
-        help="time of the whole command in minutes",
-    )
-    one.add_argument(
-        "--steps",
-        type=int,
-        default=0,
-        help="number of steps, instead of fitting the time",
-    )
+    one.add_argument("--out", type=Path, required=True, help="folder of what returns")
+    one.add_argument("--init-from", default="", help="weights to begin with")
+    one.add_argument("--encoder", default="", help="of the configuration, as sanet")
+    one.add_argument("--minutes", type=float, default=8.0, help="of the whole command")
+    one.add_argument("--steps", type=int, default=0, help="in place of measuring them")
     one.add_argument("--batch", type=int, default=16)
     one.add_argument("--dtype", default="bfloat16")
-    one.add_argument("--rate", type=float, default=1.0, help="factor on learning rates")
-    one = commands.add_parser("join", help="join pieces and encoder to a model file")
+    one.add_argument("--rate", type=float, default=1.0, help="times learning rates")
+    one = commands.add_parser("join", help="here: pieces and encoder as a model file")
     one.set_defaults(run=_join)
-    one.add_argument("description", type=Path, help="file NAME.json next to the pieces")
-    one.add_argument(
-        "--encoder", default="", help="name of a model or model file with the encoder"
-    )
+    one.add_argument("description", type=Path, help="the file NAME.json beside pieces")
+    one.add_argument("--encoder", default="", help="model file or name that has it")
     one.add_argument("-o", "--out", type=Path, required=True)
     return parser
 
