@@ -220,6 +220,7 @@ def main() -> None:
     columns = ("method", "type", "program", "convolutions", "products", *sizes)
     table = Table(*columns, "CPU s to compile")
     for row in rows(flags, described.devices[0]):
+        print(*row, sep="; ", file=sys.stderr, flush=True)
         table.add_row(*row)
     Console(width=180).print(table)
 

@@ -6,11 +6,10 @@ file is long because the records stand next to the check that all of them pass.
 """
 
 import ast
-import dataclasses
 import json
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 from typing import (
     Any,
@@ -273,12 +272,7 @@ def check_removed(method: str, names: Mapping[str, Any]) -> None:
 
 
 Record = TypeVar("Record")
-_WORDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-}
+_WORD = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 class Text(str):
@@ -300,7 +294,7 @@ def checked_values(record: Any, prefix: str = "") -> dict[str, Any]:
 def field_types(kind: type) -> dict[str, Any]:
     """Returns the annotations of a dataclass's fields, by name."""
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 def read_record(kind: type[Record], values: Mapping[str, Any], name: str) -> Record:
@@ -334,7 +328,7 @@ def read(kind: Any, value: Any, name: str) -> Any:
     Raises:
         ValueError: If the value has another type.
     """
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if is_dataclass(kind) and isinstance(kind, type):
         if isinstance(value, kind):
             return value
         _check(isinstance(value, Mapping), name, "a record", value)
@@ -369,16 +363,16 @@ def _read_weights(parts: tuple[Any, ...], value: Any, name: str) -> dict[Any, An
 
 
 def _read_plain(kind: Any, value: Any, name: str) -> Any:
-    if kind not in _WORDS:
+    if kind not in _WORD:
         return value
     if isinstance(value, Text):
         text, value = value, _read_text(kind, value)
-        _check(value is not None, name, _WORDS[kind], str(text))
+        _check(value is not None, name, _WORD[kind], str(text))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number:
         return float(value)
     is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    _check(is_right, name, _WORDS[kind], value)
+    _check(is_right, name, _WORD[kind], value)
     return value
 
 
