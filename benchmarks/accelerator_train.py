@@ -20,6 +20,7 @@ the encoder, which has to be the one that was trained with, to the last bit.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -105,6 +106,19 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         help="files to move away for the call",
     )
+    _add_train(commands)
+    one = commands.add_parser("join", help="join pieces and encoder to a model file")
+    one.set_defaults(run=_join)
+    one.add_argument("description", type=Path, help="file NAME.json next to the pieces")
+    one.add_argument(
+        "--encoder", default="", help="name of a model or model file with the encoder"
+    )
+    one.add_argument("-o", "--out", type=Path, required=True)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    """Adds the command that runs on the GPU."""
     one = commands.add_parser("train", help="train on the machine with the GPU")
     one.set_defaults(run=_train)
     one.add_argument(
@@ -133,14 +147,6 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--batch", type=int, default=16)
     one.add_argument("--dtype", default="bfloat16")
     one.add_argument("--rate", type=float, default=1.0, help="factor on learning rates")
-    one = commands.add_parser("join", help="join pieces and encoder to a model file")
-    one.set_defaults(run=_join)
-    one.add_argument("description", type=Path, help="file NAME.json next to the pieces")
-    one.add_argument(
-        "--encoder", default="", help="name of a model or model file with the encoder"
-    )
-    one.add_argument("-o", "--out", type=Path, required=True)
-    return parser
 
 
 if __name__ == "__main__":

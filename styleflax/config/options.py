@@ -1,10 +1,8 @@
 """The arithmetic and the options of every method, as one record of options each.
 
-A configuration contains the record of its method. Flags
-(`--config.options.NAME=VALUE`), JSON and model files give values by name. Like all
-values of a configuration (`read_record`), each is checked against the annotation of its
-field when the record is created. The file is long because the records stand next to the
-check that all of them pass.
+A configuration contains the record of its method. Flags, JSON and model files give
+values by name; like all values of a configuration (`read_record`), each is checked
+against its field's annotation. The file is long because records and check are here.
 """
 
 import ast
@@ -36,8 +34,7 @@ class Arithmetic:
     """Where published implementations of the same formula differ.
 
     Attributes:
-        ddof: 0 divides variances by n (the authors' Lua code), 1 by n - 1
-            (naoto0804's PyTorch code).
+        ddof: 0 divides variances by n (the authors' Lua), 1 by n - 1 (naoto0804's).
         eps: Added to the content's variances.
         style_eps: The same for the style's, and in the style loss; 0 in Lua.
         reduction: Reduction of the style loss: `channel_mean` or `channel_sum`.
@@ -244,8 +241,7 @@ def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
         given: Values by name; missing ones have their defaults.
 
     Raises:
-        ValueError: If an option is unknown, was removed, or has a value that is not
-            allowed.
+        ValueError: An option is unknown, was removed, or has an impossible value.
     """
     check_removed(method, given)
     kind = OPTIONS.get(method)

@@ -241,7 +241,7 @@ def match_colors(
     color_match: Float[Array, " r"],
     masks: Float[Array, "r _ _"],
 ) -> Image:
-    """The picture with the chroma of its paintings; see `match_chroma`.
+    """Returns a picture with the chroma of its paintings; see `match_chroma`.
 
     Args:
         image: With detail added.
@@ -258,7 +258,7 @@ def match_colors(
 def match_pairs(
     image: Image, style: Image, strength: Float[Array, ""] | float
 ) -> Image:
-    """Images with the chroma of their paintings, for training.
+    """Returns images with the chroma of their paintings, for training.
 
     Args:
         image: As decoded.
@@ -272,7 +272,7 @@ def match_pairs(
 def with_palette(
     style: Mapping[str, Any], inputs: Mapping[str, Array]
 ) -> dict[str, Any]:
-    """What a method retains of a painting, and the painting's palette.
+    """Returns a style with the palette of its painting.
 
     Args:
         style: As `Method.encode_style` returned it.
@@ -287,7 +287,7 @@ def with_palette(
 def add_palette(
     style: Mapping[str, Any], palette: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
-    """A style with the palette that a model file has of it, if it has one."""
+    """Returns a style with the palette that a model file has of it, if it has one."""
     if palette is None:
         return style
     arrays = {name: jnp.asarray(palette[name], jnp.float32) for name in Palette._fields}
@@ -295,7 +295,7 @@ def add_palette(
 
 
 def without_palettes(styles: Sequence[Any]) -> list[Any]:
-    """What the methods themselves retain of paintings."""
+    """Returns styles as methods encode them, without palettes."""
     return [
         {k: v for k, v in style.items() if k != PALETTE}
         if has_palette(style)
@@ -305,19 +305,19 @@ def without_palettes(styles: Sequence[Any]) -> list[Any]:
 
 
 def palettes_alone(styles: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the color step needs of paintings, of one shape for all methods."""
+    """Returns the palettes of styles, which have one shape for all methods."""
     return [{PALETTE: style[PALETTE]} for style in styles]
 
 
 def has_palette(style: Any) -> bool:
-    """Whether the painting's colors are known; style files of version 1 lack them."""
+    """Returns whether a style has a palette; style files of version 1 lack it."""
     return isinstance(style, Mapping) and PALETTE in style
 
 
 def mixed_palette(
     styles: Sequence[Mapping[str, Any]], weights: Float[Array, "r s"]
 ) -> Palette:
-    """The palette of every region; see `mix_palettes`."""
+    """Returns the palette of every region; see `mix_palettes`."""
     palettes = [style[PALETTE] for style in styles]
     stacked = [jnp.concatenate([p[name] for p in palettes]) for name in Palette._fields]
     return mix_palettes(Palette(*stacked), weights)

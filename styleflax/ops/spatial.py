@@ -147,7 +147,7 @@ def _overlap(size: int, cells: int) -> Float[Array, "cells size"]:
 def pixel_masks(
     masks: Float[Array, "r _ _"], height: int, width: int
 ) -> Float[Array, "r height width"] | None:
-    """Regions at every pixel; None for one region, which is everywhere."""
+    """Returns regions at every pixel; None for one region, which is everywhere."""
     if masks.shape[0] == 1:
         return None
     if masks.shape[1:] == (height, width):
@@ -162,7 +162,7 @@ def add_detail(
     detail: Float[Array, " r"],
     masks: Float[Array, "r _ _"],
 ) -> Image:
-    """The picture, and shares of what the network loses of the content.
+    """Returns a picture with shares of what the network loses of the content.
 
     Args:
         image: As decoded, of the content's size.

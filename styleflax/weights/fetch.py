@@ -8,8 +8,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import requests
 from tqdm import tqdm
 
 from styleflax.files import CACHE_VARIABLE, file_sha256, find_cache_dir
@@ -24,6 +24,9 @@ from styleflax.weights.registry import (
     is_remote,
 )
 from styleflax.weights.registry import remote_weights as find_remote
+
+if TYPE_CHECKING:
+    import requests
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -146,7 +149,7 @@ def _download(url: str, target: Path, num_bytes: int, timeout_s: float) -> None:
         )
 
 
-def _is_worth_retrying(error: requests.RequestException) -> bool:
+def _is_worth_retrying(error: "requests.RequestException") -> bool:
     status = error.response.status_code if error.response is not None else None
     return not isinstance(error, ValueError) and (status is None or status >= 500)
 
@@ -160,6 +163,8 @@ def _download_with_retries(
     timeout_s: float,
     num_attempts: int,
 ) -> None:
+    import requests  # noqa: PLC0415  (training goes without)
+
     for attempt in range(1, num_attempts + 1):
         try:
             if url.startswith(HUB):

@@ -92,12 +92,12 @@ class ModelFile(NamedTuple):
 
 
 def packaged_models() -> dict[str, Path]:
-    """Model files inside the package, by name."""
+    """Returns the model files inside the package, by name."""
     return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"))}
 
 
 def fetch_if_remote(name_or_file: str | os.PathLike[str]) -> Path:
-    """The file of weights at a URL, fetched if need be; else the path as given.
+    """Returns the file of weights at a URL, downloaded if needed; other paths as given.
 
     Raises:
         ValueError: If the URL names no file.
@@ -141,9 +141,9 @@ def find_model(name_or_file: str | os.PathLike[str]) -> Path:
 
 
 def own_styles(name_or_file: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Names of a model's own styles; () if it takes paintings, or is damaged.
+    """Returns the names of a model's own styles; () if it takes paintings.
 
-    A damaged file is reported by `load_model`.
+    A damaged file has no names here; `load_model` reports it.
 
     Raises:
         FileNotFoundError: If there is no such model.
@@ -315,7 +315,7 @@ def _require_kinds(model: ModelFile) -> None:
 
 
 def packaged_defaults(digest: str) -> Mapping[str, float]:
-    """Defaults of a packaged model whose file has none; {} for any other model."""
+    """Returns defaults of a packaged model whose file has none; else {}."""
     return _DEFAULTS.get(digest, {})
 
 

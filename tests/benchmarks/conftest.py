@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MISSING = (
     *("ml_collections", "pooch", "platformdirs", "grain", "tensorflow_datasets"),
-    "array_record",
+    *("array_record", "requests"),
 )
 """Packages that a machine lent for its GPU may lack."""
 PRELUDE = """

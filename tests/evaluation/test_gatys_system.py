@@ -4,7 +4,7 @@ import pytest
 
 from styleflax.evaluation import systems as gatys_system
 from styleflax.evaluation.inputs import Input
-from styleflax.evaluation.scored_systems import load_systems
+from styleflax.evaluation.runner import load_systems
 from styleflax.evaluation.systems import make_gatys_system
 from styleflax.inference.gatys import Optimized
 from styleflax.weights.store import load_model

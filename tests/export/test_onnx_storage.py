@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from styleflax.weights.model_files import find_model
 
 from styleflax import methods
 from styleflax.export import export_model
@@ -12,7 +11,7 @@ from styleflax.export.storage import quantize
 from styleflax.images.files import load_image_u8, resize_short_side
 from styleflax.images.listing import held_out_photo, training_photos
 from styleflax.inference.stylizer import Stylizer
-from styleflax.weights.store import load_model, save_model
+from styleflax.weights.store import find_model, load_model, save_model
 
 PSNR_DB = {"float32": 90, "float16": 55, "int8": 38}
 """At least, against the library in JAX."""

@@ -122,7 +122,7 @@ async function renderAt(size, final, full = false) {
     state.busy = null;
     setProgress(0, 0);
     $("cancel").hidden = true;
-    $("make").hidden = isLive();
+    $("make").hidden = isLive() || Boolean(state.shown?.final);
     $("download").disabled = !state.shown;
     // What was asked for while this was cancelled.
     if (full && state.again) setTimeout(() => attempt(renderLive));

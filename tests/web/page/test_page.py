@@ -125,6 +125,18 @@ def test_large_pictures_are_previewed_then_made_and_can_be_cancelled(visit):
     assert visit.page.inner_text("#status").startswith("320 ")
 
 
+def test_a_large_picture_that_is_made_is_not_offered_again(visit):
+    make, usual = visit.page.locator("#make"), visit.run("(s) => s.manifest.live_px")
+    visit.run("(s) => { s.manifest.live_px = 5000; }")
+    visit.open("photo", PHOTO, "photo.png")
+    assert make.is_visible()
+    assert visit.result().shape == PHOTO.shape
+    assert make.is_hidden()
+    visit.slide("alpha", 75)
+    assert make.is_visible()
+    visit.run("(s, usual) => { s.manifest.live_px = usual; }", usual)
+
+
 def test_before_and_after(visit):
     visit.slide("compare", 50)
     assert visit.page.locator("#divider").is_visible()

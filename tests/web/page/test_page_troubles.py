@@ -46,7 +46,7 @@ def test_after_memory_ran_out_a_smaller_size_is_painted(chromium, address):
     wait_for_message(
         visit, "Memory ran out, and the work was stopped. Choose a smaller"
     )
-    assert visit.page.inner_text("#status") == "Not painted."
+    assert visit.page.inner_text("#status") == "The result could not be painted."
     visit.page.click("#message-close")
     visit.size(256)
     assert visit.page.inner_text("#status").startswith("256 ")
@@ -77,7 +77,9 @@ def test_a_picture_of_too_many_pixels_is_refused(chromium, address):
     replace(context, address, "pictures.js", "MAX_PX = 100e6", " / 1e3")
     visit = Visit(context, address)
     visit.open("photo", np.zeros((320, 320, 3), np.uint8), "large.png")
-    assert "the largest allowed has 100 million. Make it smaller" in visit.message()
+    assert (
+        "at most 100 million pixels, got 0 million. Make it smaller" in visit.message()
+    )
     assert visit.run("(s) => s.photo.name") != "large.png"
     context.close()
 
