@@ -14,9 +14,9 @@ FILES = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
 # Files that tell one idea whole, which their docstrings name; a ceiling for each, which
 # may only come down.
 FILE_CEILINGS = {
-    "styleflax/config/options.py": 413,
+    "styleflax/config/options.py": 405,
     "styleflax/config/parts.py": 453,
-    "styleflax/datasets/pipeline.py": 470,
+    "styleflax/datasets/pipeline.py": 462,
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -144,10 +144,7 @@ def dataset(
     process_id: ProcessId = -1,
     distributed: Distributed = "",
 ) -> None:
-    """Stylize every image of a data set.
-
-    After an interruption, the same command continues.
-    """
+    """Stylize every image of a data set; run again to resume."""
     from styleflax.datasets.labeled import read_classes  # noqa: PLC0415
     from styleflax.inference import datasets as work  # noqa: PLC0415  (late, as ever)
 

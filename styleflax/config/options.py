@@ -1,8 +1,8 @@
 """The arithmetic and the options of every method, as one record of options each.
 
 A configuration contains the record of its method. Flags, JSON and model files give
-values by name; like all values of a configuration (`read_record`), each is checked
-against its field's annotation. The file is long because records and check are here.
+values by name; each is checked against the annotation of its field (`read_record`). The
+file is long because the records stand next to the check that all of them pass.
 """
 
 import ast
@@ -100,8 +100,7 @@ class AdaINOptions(Options):
 
     Attributes:
         width: Factor on the channels of encoder, decoder and critics.
-        encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing,
-            while the frozen one computes the losses.
+        encoder: `frozen`, or `trained` to train a copy of the encoder for stylizing.
     """
 
     width: float = 1.0
@@ -150,9 +149,8 @@ class FeedForwardOptions(Options):
         styles: Names of the styles, in the order of the paintings.
         width: Factor on the network's channels.
         residual_blocks: Number of residual blocks.
-        content_layer: Layer of the content loss. One version of Johnson et al.'s
-            published code uses relu3_3, and another, which pystiche's table follows,
-            uses relu2_2.
+        content_layer: Layer of the content loss; one version of Johnson et al.'s
+            published code uses relu3_3, another (followed by pystiche) relu2_2.
         style_layers: Layers of the style loss.
     """
 
@@ -192,8 +190,7 @@ class CINStyleOptions(FeedForwardOptions):
     """Options of `cin_style`, which adds one style to a model of `cin`.
 
     Attributes:
-        pooling: Pooling of the network that computes the losses; the authors' code uses
-            averages.
+        pooling: Pooling of the network of the losses; the authors' code averages.
     """
 
     IN_FILES: ClassVar[tuple[str, ...]] = (
@@ -210,8 +207,7 @@ class CINOptions(CINStyleOptions):
     Attributes:
         kernel_std: Standard deviation of the initial kernels, as in the published code
             of Dumoulin et al.; None for He's initialization.
-        style_coefficients: Factors on the style terms of every style in training,
-            including metrics; () is 1 for all.
+        style_coefficients: Factors on the style terms of each style; () is 1 for all.
     """
 
     kernel_std: float | None = 0.01
@@ -241,7 +237,7 @@ def read_options(method: str, given: Mapping[str, Any]) -> Options | None:
         given: Values by name; missing ones have their defaults.
 
     Raises:
-        ValueError: An option is unknown, was removed, or has an impossible value.
+        ValueError: If an option is unknown, was removed, or has a wrong value.
     """
     check_removed(method, given)
     kind = OPTIONS.get(method)

@@ -110,7 +110,7 @@ def test_missing_and_torn_files_are_named(zeros_path, tmp_path):
     torn = tmp_path / "torn.safetensors"
     with zeros_path.open("rb") as file:
         torn.write_bytes(file.read(100_000))
-    with pytest.raises(ValueError, match="is not a whole safetensors file"):
+    with pytest.raises(ValueError, match="must be a complete safetensors file"):
         inception_file.load_inception(torn, "fid")
     (tmp_path / "text.pth").write_text("not weights")
     with pytest.raises(ValueError, match="is not a PyTorch state dict"):

@@ -1,8 +1,7 @@
 import pytest
 
-from styleflax import methods
 from styleflax.config import read_options
-from styleflax.methods import METHODS, build, terms
+from styleflax.methods import METHODS, build, features, model
 from styleflax.methods.base import Method
 
 OPTIONS = {"cin": {"styles": ["a", "b"]}, "johnson": {"styles": ["a"]}}
@@ -15,7 +14,7 @@ def test_a_method_that_is_not_trained_builds_no_losses(name, monkeypatch):
 
     options = read_options(name, OPTIONS.get(name, {}))
     trained = build(name, options=options)
-    monkeypatch.setattr(terms, "find_style_loss", find)
+    monkeypatch.setattr(features, "find_style_loss", find)
     method = build(name, options=options, trains=False)
     assert method.controls == trained.controls
     assert method.encoder_layers == trained.encoder_layers
@@ -27,5 +26,5 @@ def test_a_method_of_somebody_elses_need_not_have_losses(monkeypatch):
     def make_mean():
         return build("adain")
 
-    monkeypatch.setattr(methods, "METHODS", {**METHODS, "mean": make_mean})
+    monkeypatch.setattr(model, "METHODS", {**METHODS, "mean": make_mean})
     assert isinstance(build("mean", trains=False), Method)
