@@ -56,14 +56,8 @@ class Visit:
     def open(self, which, picture, name="picture.png"):
         """Opens a picture, or bytes, as a photo or a painting."""
         data = picture if isinstance(picture, bytes) else as_png(picture)
-        before = self.run("(s) => s.slots.current?.id + s.photo?.name")
         file = {"name": name, "mimeType": "image/png", "buffer": data}
         self.page.set_input_files(f"#{which}-file", file)
-        for _ in range(600):
-            now = self.run("(s) => s.slots.current?.id + s.photo?.name")
-            if self.message() or now != before:
-                break
-            self.page.wait_for_timeout(50)
         self.wait()
 
     def slide(self, control, value):
