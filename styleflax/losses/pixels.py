@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -78,9 +79,10 @@ def grid_loss(image: Image) -> Float[Array, ""]:
 
     A decoder that upsamples three times by 2 can reduce a style loss by stripes or
     rings that repeat with its grid of 2, 4 or 8 px. These remain in the mean of a
-    window's 6 x 6 squares of 8 px; other texture averages out. The loss uses the
-    Laplacian, so that gradients in brightness do not count. Images below 50 px, whose
-    interior has no window, add 0.
+    window's 6 x 6 squares of 8 px; other texture averages out. Windows overlap where
+    they must to reach from border to border. The loss uses the Laplacian, so that
+    gradients in brightness do not count. Images below 50 px, whose interior has no
+    window, add 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -89,16 +91,22 @@ def grid_loss(image: Image) -> Float[Array, ""]:
         >>> round(float(grid_loss(image)), 4)
         0.02
     """
-    window = _PERIOD_PX * _SQUARES
-    rows, columns = ((side - 2) // window for side in image.shape[1:3])
-    if not rows or not columns:
+    rows, columns = ((side - 2) // _PERIOD_PX for side in image.shape[1:3])
+    if min(rows, columns) < _SQUARES:
         return jnp.zeros(())
-    image = image[:, : rows * window + 2, : columns * window + 2]
+    image = image[:, : rows * _PERIOD_PX + 2, : columns * _PERIOD_PX + 2]
     near = [image[:, :-2, 1:-1], image[:, 2:, 1:-1]]
     near += [image[:, 1:-1, :-2], image[:, 1:-1, 2:]]
     laplacian = 4 * image[:, 1:-1, 1:-1] - sum(near[1:], near[0])
-    shape = (-1, rows, _SQUARES, _PERIOD_PX, columns, _SQUARES, _PERIOD_PX, 3)
-    return mean_square(laplacian.reshape(shape).mean(axis=(2, 5)))
+    squares = laplacian.reshape(-1, rows, _PERIOD_PX, columns, _PERIOD_PX, 3)
+    for axis, count in ((1, rows), (3, columns)):
+        starts = np.linspace(0, count - _SQUARES, -(-count // _SQUARES)).round()
+        windows = [
+            jax.lax.slice_in_dim(squares, i, i + _SQUARES, axis=axis).mean(axis=axis)
+            for i in starts.astype(int).tolist()
+        ]
+        squares = jnp.stack(windows, axis=axis)
+    return mean_square(squares)
 
 
 def spectrum_loss(

@@ -149,6 +149,16 @@ def test_patterns_of_the_upsampling_grid_count_and_others_hardly(period):
     assert float(grid_loss(random_images(49, 96, 1))) == 0.0
 
 
+@pytest.mark.parametrize("side", [96, 128, 149])
+def test_patterns_at_every_border_count(side):
+    pattern = jnp.tile(random_images(8, 8, 1) - 0.5, (1, 20, 20, 1))[:, :side, :side]
+    for turns in range(4):
+        mask = np.zeros((side, side, 1))
+        mask[:24] = 1
+        mask = np.rot90(mask, turns)
+        assert float(grid_loss(pattern * mask)) > 0.02 * float(grid_loss(pattern))
+
+
 def test_gradients_of_brightness_are_no_grid():
     ramp = jnp.linspace(0.0, 1.0, 96)[None, :, None, None] * jnp.ones((1, 96, 96, 3))
     assert float(grid_loss(ramp)) < 1e-10
