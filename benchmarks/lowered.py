@@ -127,9 +127,9 @@ def calls(
     """The same programs as functions and the shapes of their arguments.
 
     Args:
-        name: Of the method.
+        name: Name of the method.
         dtype: Compute type.
-        side: Of the stylized pictures in px; crops have half.
+        side: Side of the stylized images in px; crops have half.
         pairs: In a training step.
         devices: For the training step.
         options: More for `methods.build`.

@@ -3,6 +3,8 @@
 import functools
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -242,15 +244,11 @@ def read_picture(
         NotEnoughMemoryError: If its pixels do not fit into free memory.
         ValueError: If `source` is none of these.
     """
-    if isinstance(source, Image):
-        return _read(source, "the picture")
     with warnings.catch_warnings():
         # Hides Pillow's warnings about unusual files; `notes` has the important ones.
         warnings.simplefilter("ignore")
-        with open_image(
-            source, max_megapixels=max_megapixels, min_side_px=min_side_px
-        ) as image:
-            return _read(image, source_name(source))
+        with _opened(source, max_megapixels, min_side_px) as (image, name):
+            return _read(image, name)
 
 
 def load_rgb(
@@ -272,18 +270,25 @@ def load_rgb(
         NotEnoughMemoryError: If its pixels do not fit into free memory.
         ValueError: If `source` is none of these.
     """
+    with (
+        _opened(source, max_megapixels, min_side_px) as (image, name),
+        decoding(image, name),
+    ):
+        return upright_rgb(image)
+
+
+@contextmanager
+def _opened(
+    source: Encoded | Image, max_megapixels: float, min_side_px: int
+) -> Iterator[tuple[Image, str]]:
+    """Within the block, the image and its name; closes a file that it has opened."""
     if isinstance(source, Image):
-        return _decoded(source, "the picture")
-    # Leaving `with` closes the file; the decoded pixels remain.
+        yield source, "the picture"
+        return
     with open_image(
         source, max_megapixels=max_megapixels, min_side_px=min_side_px
     ) as image:
-        return _decoded(image, source_name(source))
-
-
-def _decoded(image: Image, name: str) -> Image:
-    with decoding(image, name):
-        return upright_rgb(image)
+        yield image, source_name(source)
 
 
 def other_frames(source: Encoded) -> str:

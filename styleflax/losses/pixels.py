@@ -183,7 +183,7 @@ def regularize(
     Args:
         image: RGB, the result.
         sources: The contents and the styles that it is made of.
-        weights: Of all losses.
+        weights: Weights of all losses, by name.
     """
     found = {k: loss(image) for k, loss in _OF_RESULT.items() if k in weights}
     if "spectrum" in weights:

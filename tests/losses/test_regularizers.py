@@ -80,7 +80,7 @@ def test_regularizers_without_a_weight_are_not_computed():
 
 
 def waves(frequency, height=80, width=100):
-    """A gray wave over the columns, of so many periods per px, and its like in rows."""
+    """Returns a gray wave over the columns, in periods per px, and one over rows."""
     wave = 0.5 + 0.1 * jnp.sin(2 * np.pi * frequency * jnp.arange(width) + 0.3)
     image = jnp.broadcast_to(wave[None, :, None], (height, width, 3))
     return image[None], jnp.swapaxes(image, 0, 1)[None]
