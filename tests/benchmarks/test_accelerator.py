@@ -42,7 +42,7 @@ def test_operations_are_those_of_convolutions_and_products(layout):
         return lax.scan(lambda c, _: (c @ c, None), x, None, length=3)[0]
 
     assert count_flop(loop, square) == 3 * 2 * 4**3
-    branches = (lambda x: x @ x, lambda x: x)
+    branches = (lambda x: x @ x, lambda x: x @ x @ x)
     assert count_flop(lambda x: lax.cond(True, *branches, x), square) == 2 * 4**3
 
 
