@@ -9,39 +9,25 @@ import hashlib
 import numpy as np
 from jaxtyping import UInt8
 
-from styleflax.art import (
-    cubism,
-    cutouts,
-    dot_painting,
-    flow_strokes,
-    ink_wash,
-    marbling,
-    mosaic,
-    palette_knife,
-    pointillism,
-    stained_glass,
-    ukiyo_e,
-    watercolor,
-    woodcut,
-)
+from styleflax.art import dots, facets, prints, strokes, washes
 from styleflax.art.brush import to_u8
 
 MIN_SIZE_PX = 16
 
 _PAINTERS = {
-    "cubism": cubism.paint,
-    "cutouts": cutouts.paint,
-    "dot_painting": dot_painting.paint,
-    "flow_strokes": flow_strokes.paint,
-    "ink_wash": ink_wash.paint,
-    "marbling": marbling.paint,
-    "mosaic": mosaic.paint,
-    "palette_knife": palette_knife.paint,
-    "pointillism": pointillism.paint,
-    "stained_glass": stained_glass.paint,
-    "ukiyo_e": ukiyo_e.paint,
-    "watercolor": watercolor.paint,
-    "woodcut": woodcut.paint,
+    "cubism": facets.paint_cubism,
+    "cutouts": prints.paint_cutouts,
+    "dot_painting": dots.paint_dot_painting,
+    "flow_strokes": strokes.paint_flow_strokes,
+    "ink_wash": washes.paint_ink_wash,
+    "marbling": washes.paint_marbling,
+    "mosaic": facets.paint_mosaic,
+    "palette_knife": strokes.paint_palette_knife,
+    "pointillism": dots.paint_pointillism,
+    "stained_glass": facets.paint_stained_glass,
+    "ukiyo_e": prints.paint_ukiyo_e,
+    "watercolor": washes.paint_watercolor,
+    "woodcut": prints.paint_woodcut,
 }
 
 FAMILIES: tuple[str, ...] = tuple(_PAINTERS)
