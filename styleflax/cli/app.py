@@ -178,8 +178,8 @@ _COMMANDS = (
 )
 """Names of the commands, in the order of --help."""
 
-_MODULES = {"eval": "evaluate"}
-"""Modules of commands whose module has another name."""
+_FUNCTIONS = {"eval": "evaluate.evaluate", "site": "serve.site"}
+"""Module and function of commands that differ from their names."""
 
 _GROUPS = ("style", "weights")
 """Commands with subcommands."""
@@ -200,12 +200,12 @@ def _make_app(names: Collection[str]) -> typer.Typer:
             add = app.command(name, add_help_option=False, context_settings=_ANY)
             add(_train)
             continue
-        module_name = _MODULES.get(name, name)
+        module_name, _, function = _FUNCTIONS.get(name, f"{name}.{name}").partition(".")
         module = importlib.import_module(f"styleflax.cli.{module_name}")
         if name in _GROUPS:
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(getattr(module, module_name))
+            app.command(name)(getattr(module, function))
     return app
 
 

@@ -1,5 +1,6 @@
-"""`styleflax serve`: the local app in a browser, with this machine's JAX behind it."""
+"""`styleflax serve` and `styleflax site`: the local app, and the page as a folder."""
 
+import importlib.util
 import sys
 import webbrowser
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from styleflax.images.decoding import MAX_MEGAPIXELS
+from styleflax.images.listing import check_out_folder
 from styleflax.inference.folders.sources import check_max_megapixels
 
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_UPLOAD_MB, DEFAULT_QUEUE = (
@@ -147,3 +149,33 @@ def _check_address(
         file=sys.stderr,
     )
     return (*names, *(() if host in _ANYWHERE else (host,)))
+
+
+def site(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of a model or a model file to offer on the page; may be "
+            "repeated. Default: all packaged models."
+        ),
+    ] = None,
+) -> None:
+    """Write a page that stylizes in the browser, without a server."""
+    # Imported late, so that --help and mistakes answer at once.
+    from styleflax.web.models import default_models  # noqa: PLC0415
+    from styleflax.web.site import page_folder, write_site  # noqa: PLC0415
+
+    check_out_folder(out)
+    page_folder()
+    models = model or default_models()
+    if model is None and importlib.util.find_spec("onnx") is None:
+        models = []
+        print(
+            "Other models than the page's own need `pip install 'styleflax[export]'`."
+        )
+    written = write_site(out, models)
+    total = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    offered = ", ".join(entry["name"] for entry in written["models"])
+    print(f"{out} ({total / 1e6:.0f} MB) offers {offered}.")
+    print(f"Look at it by: python -m http.server --bind 127.0.0.1 -d {out}")

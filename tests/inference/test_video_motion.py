@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleflax.inference.video.motion import Steadier, find_motion, move
+from styleflax.inference.video.frame import Steadier, find_motion, move
 
 STEP = 2, 3  # px down and right, of what a frame shows, from one to the next
 

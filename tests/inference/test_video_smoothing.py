@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from styleflax.inference.video.motion import (
+from styleflax.inference.video.frame import (
     CUT_DISTANCE,
     CutFinder,
     Smoother,

@@ -8,8 +8,7 @@ import numpy_sanet
 import pytest
 
 from styleflax.ops import attention as module
-from styleflax.ops.attention import attention
-from styleflax.ops.chunked_attention import BLOCKS
+from styleflax.ops.attention import BLOCKS, attention
 
 PATHS = ["dense", "chunked"]
 SMALL = (3, 4)

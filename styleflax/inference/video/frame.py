@@ -1,20 +1,24 @@
-"""One frame of a video, with what its neighbors say of its statistics.
+"""One frame of a video: its motion, and what its neighbors say of its statistics.
 
 The composition of `methods.base.stylize` with statistics smoothed over time: those of
 the content before they are transferred, and those of the result before its colors are
-matched.
+matched. Frames are held still along the motion.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
+from PIL import Image as PillowImage
+from PIL.Image import Resampling
 
 from styleflax.compile_cache.jit import cached_jit
+from styleflax.images.files import resize_short_side, to_u8
 from styleflax.inference.tiles.tiling import begin_passes, encode_window
 from styleflax.inference.tiles.windows import (
     TILE_PX,
@@ -22,7 +26,6 @@ from styleflax.inference.tiles.windows import (
     Features,
     cut_windows,
 )
-from styleflax.inference.video.motion import Statistics
 from styleflax.methods.base import Controls, Style, Tiling, at_strength_0
 from styleflax.methods.model import Model
 from styleflax.ops.color_match import (
@@ -35,6 +38,195 @@ from styleflax.ops.color_match import (
     without_palettes,
 )
 from styleflax.ops.spatial import add_detail, pixel_masks
+from styleflax.ops.statistics import Moments
+
+FLOW_PX = 192
+"""Motion is looked for in copies of this short side, or smaller."""
+_TOLERANCE = 0.08
+"""Difference of colors at which what was followed is no longer taken for the same."""
+
+
+class Steadier:
+    """`steadier(stylized, content, cut)`: frames that take over some of the last one.
+
+    What a network makes of a thing depends on where it lies between the positions of
+    its features, so that strokes swim when things move. Here the motion between two
+    contents is estimated, the last result moved along, and mixed into the new one
+    wherever the contents agree; where they do not (next to moving things), nothing is.
+
+    Args:
+        share: How much of the last result to take where contents agree, in [0, 1).
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._past: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(
+        self,
+        stylized: Float[np.ndarray, "h w 3"],
+        content: Float[np.ndarray, "h w 3"],
+        *,
+        cut: bool,
+    ) -> Float[np.ndarray, "h w 3"]:
+        """The next frame, mixed with the last one.
+
+        Args:
+            stylized: RGB in [0, 1].
+            content: What it was made of; RGB in [0, 1].
+            cut: Whether it begins a scene, which takes nothing over.
+        """
+        if not self._share:
+            return stylized
+        if self._past is not None and not cut:
+            past_stylized, past_content = self._past
+            flow = find_motion(content, past_content)
+            moved = move(past_stylized, flow)
+            difference = np.abs(move(past_content, flow) - content).mean(axis=2)
+            agree = np.exp(-np.square(difference / _TOLERANCE))[..., None]
+            stylized = stylized + self._share * agree * (moved - stylized)
+        self._past = stylized, content
+        return stylized
+
+
+def find_motion(
+    content: Float[np.ndarray, "h w 3"], past: Float[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "2 h w"]:
+    """Where every pixel was in the frame before: rows and columns to go, in px.
+
+    By iterative Lucas and Kanade 1981 on a pyramid, as scikit-image has it.
+    """
+    # Imported late: it takes a while.
+    from skimage.registration import optical_flow_ilk  # noqa: PLC0415
+
+    height, width, _ = content.shape
+    now, before = (_small_gray(x) for x in (content, past))
+    flow = optical_flow_ilk(now, before, radius=7, num_warp=5, prefilter=True)
+    scales = height / now.shape[0], width / now.shape[1]
+    size = width, height
+    return np.stack(
+        [
+            scale * np.asarray(_float_picture(part).resize(size, Resampling.BILINEAR))
+            for part, scale in zip(flow, scales, strict=True)
+        ]
+    )
+
+
+def move(
+    image: Float[np.ndarray, "h w 3"], flow: Float[np.ndarray, "2 h w"]
+) -> Float[np.ndarray, "h w 3"]:
+    """The picture of which every pixel lies where the flow points to."""
+    from skimage.transform import warp  # noqa: PLC0415
+
+    height, width, _ = image.shape
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    places = np.stack([rows + flow[0], columns + flow[1]])
+    channels = np.moveaxis(np.array(image), 2, 0)
+    moved = [
+        warp(np.ascontiguousarray(x), places, order=1, mode="edge") for x in channels
+    ]
+    return np.stack(moved, axis=2).astype(np.float32)
+
+
+def _small_gray(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "sh sw"]:
+    small = to_u8(image)
+    if min(small.shape[:2]) > FLOW_PX:
+        small = np.asarray(resize_short_side(small, FLOW_PX))
+    return small.mean(axis=2, dtype=np.float32) / np.float32(255)
+
+
+def _float_picture(values: np.ndarray) -> PillowImage.Image:
+    return PillowImage.fromarray(np.ascontiguousarray(values, np.float32))
+
+
+Statistics = dict[str, Moments]
+Tree = TypeVar("Tree")
+"""Tree of arrays: the statistics of a frame."""
+CUT_DISTANCE = 0.4
+"""Histograms further apart than this, of at most 1, are of two scenes."""
+_BINS = 8  # for each of red, green and blue
+_SEEN_PX = 64
+
+
+class Smoother(Generic[Tree]):
+    """`smoother(now, kept)`: statistics of frames, averaged over those before.
+
+    The average is exponential: of all that came before it keeps the share `kept`,
+    which is 0 for the first frame of a scene. Mean and sum of squares are averaged
+    separately, so that changes between frames add nothing to the deviation.
+    """
+
+    def __init__(self) -> None:
+        self._past: Tree | None = None
+
+    def __call__(self, now: Tree, kept: float) -> Tree:
+        """The smoothed statistics; exactly those of before where nothing changes."""
+        if self._past is None or not kept:
+            self._past = now
+        else:
+            self._past = _average(self._past, now, kept)
+        return self._past
+
+
+def _average(past: Tree, now: Tree, kept: float) -> Tree:
+    # In this form equal numbers stay as they are, to the bit. Not compiled: JAX would
+    # take NumPy's statistics to float32.
+    return jax.tree.map(lambda old, new: new + kept * (old - new), past, now)
+
+
+def decay_factor(elapsed_s: float, smooth_s: float) -> float:
+    """How much of an exponential average is left after a time.
+
+    Args:
+        elapsed_s: Since the frame before.
+        smooth_s: Time constant; 0 keeps nothing.
+    """
+    return math.exp(-max(elapsed_s, 0.0) / smooth_s) if smooth_s else 0.0
+
+
+class CutFinder:
+    """`finder(frame_u8)`: whether a frame begins a new scene, as the first one does.
+
+    It does where its colors are distributed otherwise than those of the frame before,
+    by more than `CUT_DISTANCE`. Motion hardly changes them. A cut between scenes of the
+    same colors is missed, where smoothed statistics have little to forget.
+
+    Attributes:
+        num_scenes: Found so far.
+    """
+
+    def __init__(self) -> None:
+        self._past: np.ndarray | None = None
+        self.num_scenes = 0
+
+    def __call__(self, frame_u8: UInt8[np.ndarray, "h w 3"]) -> bool:
+        """Takes the next frame."""
+        now, past = color_histogram(frame_u8), self._past
+        self._past = now
+        new = past is None or float(np.abs(now - past).sum()) / 2 > CUT_DISTANCE
+        self.num_scenes += new
+        return new
+
+
+def color_histogram(frame_u8: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, " n"]:
+    """How a frame's colors are distributed, over 8 x 8 x 8 bins; sums to 1.
+
+    Every pixel of a small copy counts in the bins around it by how near it is, so
+    that no change is large because a color lay at the edge of a bin.
+    """
+    side = (_SEEN_PX, _SEEN_PX)
+    small = PillowImage.fromarray(frame_u8).resize(side, PillowImage.Resampling.BOX)
+    place = np.asarray(small).reshape(-1, 3) * ((_BINS - 1) / 255)
+    below = np.minimum(place.astype(int), _BINS - 2)
+    above_share = place - below
+    total = np.zeros(_BINS**3)
+    for corner in np.ndindex(2, 2, 2):
+        red, green, blue = (below + corner).T
+        shares = np.where(corner, above_share, 1 - above_share).prod(axis=1)
+        bins = (red * _BINS + green) * _BINS + blue
+        total += np.bincount(bins, shares, _BINS**3)
+    return total / total.sum()
+
 
 WHOLE_PX = 4_000_000
 """Frames of more pixels go through windows, which bounds the memory."""

@@ -21,13 +21,14 @@ from styleflax.inference.contents import Content
 from styleflax.inference.controls import Plan, Shares, check_weights
 from styleflax.inference.masks.layout import WHOLE, RegionMasks, make_region_masks
 from styleflax.inference.stylizer import OneStyle, Stylizer
-from styleflax.inference.video.frame import WHOLE_PX, stylize_frame
-from styleflax.inference.video.motion import (
+from styleflax.inference.video.frame import (
+    WHOLE_PX,
     CutFinder,
     Smoother,
     Statistics,
     Steadier,
     decay_factor,
+    stylize_frame,
 )
 from styleflax.memory import NotEnoughMemoryError, explain_memory_errors, refuse_fork
 from styleflax.methods.base import Controls, Style
