@@ -141,13 +141,13 @@ def choose_pairs(
         ValueError: If `num_pairs` is below 1.
     """
     total = num_contents * num_styles
-    wanted = total if num_pairs is None else min(num_pairs, total)
-    if wanted < 1:
+    count = total if num_pairs is None else min(num_pairs, total)
+    if count < 1:
         raise ValueError(f"num_pairs must be at least 1, got {num_pairs}")
     # Contents and styles are cycled through in parallel. After their least common
     # multiple the pairs would repeat, so the styles are shifted by one.
     circle = math.lcm(num_contents, num_styles)
-    chosen = ((t % num_contents, (t + t // circle) % num_styles) for t in range(wanted))
+    chosen = ((t % num_contents, (t + t // circle) % num_styles) for t in range(count))
     return sorted(chosen)
 
 

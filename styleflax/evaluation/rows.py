@@ -124,9 +124,9 @@ def open_folder(
             row is damaged.
     """
     make_folder(out)
-    wanted = json.loads(json.dumps(settings, allow_nan=False))
+    expected = json.loads(json.dumps(settings, allow_nan=False))
     before = _read_settings(out / SETTINGS_FILE)
-    different = _differences(before, wanted)
+    different = _differences(before, expected)
     if different and not overwrite:
         shown = ", ".join(different[:_MAX_NAMES])
         more = len(different) - _MAX_NAMES
@@ -139,11 +139,11 @@ def open_folder(
         # Removed first, so that an interruption leaves no rows under wrong settings.
         (out / ROWS_FILE).unlink(missing_ok=True)
     elif before:
-        for kind, digests in wanted["digests"].items():
-            wanted["digests"][kind] = before["digests"].get(kind, {}) | digests
+        for kind, digests in expected["digests"].items():
+            expected["digests"][kind] = before["digests"].get(kind, {}) | digests
         for kind, digests in before["digests"].items():
-            wanted["digests"].setdefault(kind, digests)
-    _write_settings(out / SETTINGS_FILE, wanted)
+            expected["digests"].setdefault(kind, digests)
+    _write_settings(out / SETTINGS_FILE, expected)
     return read_rows(out)
 
 

@@ -82,8 +82,8 @@ def load_systems(
         digests["gatys"] = describe_gatys(gatys)
         systems += [make_gatys_system(iterations) for iterations in gatys]
     for name, folder in outputs:
-        wanted = [(pair.content.name, pair.style.name) for pair in pairs]
-        files = find_outputs(name, folder, wanted)
+        names_of_pairs = [(pair.content.name, pair.style.name) for pair in pairs]
+        files = find_outputs(name, folder, names_of_pairs)
         digests[f"outputs {name}"] = {
             f"{content}__{style}": file_sha256(path)
             for (content, style), path in files.items()

@@ -69,10 +69,10 @@ def score_with(networks: dict[str, Features], style_pictures: Pictures) -> Score
     styles = _collect(networks, style_pictures)
 
     def score(stylized: Pictures, lpips_mean: float) -> dict[str, float]:
-        asked = dict(networks)
+        available = dict(networks)
         if math.isnan(lpips_mean):
-            asked.pop("art_fid", None)
-        found = _collect(asked, stylized)
+            available.pop("art_fid", None)
+        found = _collect(available, stylized)
         distances = {name: fid(found[name], styles[name]) for name in found}
         if "art_fid" in distances:
             distances["art_fid"] = art_fid(distances["art_fid"], lpips_mean)

@@ -249,23 +249,23 @@ def make_model_system(
 
     def make(content: Input, style: Input, strength: float | None) -> SystemResult:
         alpha = 1.0 if strength is None else strength
-        kept = encoded.get(style.digest, lambda: encode(style))
-        kept = jax.block_until_ready(kept)
+        encoded_style = encoded.get(style.digest, lambda: encode(style))
+        encoded_style = jax.block_until_ready(encoded_style)
         picture = content.picture
         # Strength 0 would be the photo, which is among the baselines.
         detail = 0.0 if alpha == 0.0 else None
         if alpha not in warm:  # they have programs of their own
-            stylizer(picture, kept, alpha=alpha, detail=detail)
+            stylizer(picture, encoded_style, alpha=alpha, detail=detail)
             warm.add(alpha)
         with peak_memory() as peak:
             start = time.perf_counter()
-            made = stylizer(picture, kept, alpha=alpha, detail=detail).array
+            image = stylizer(picture, encoded_style, alpha=alpha, detail=detail).array
             values = {"seconds": time.perf_counter() - start}
         if peak.megabytes is not None:
             values["peak_mb"] = peak.megabytes
         if losses is not None and alpha == 1.0 and style is not content:
             values |= losses(picture, style.picture)
-        return SystemResult(_as_stored(made), values)
+        return SystemResult(_as_stored(image), values)
 
     if own_styles:
         return System(name, (None,), make, styles=own_styles)
@@ -331,9 +331,9 @@ def make_gatys_system(
 
     def make(content: Input, style: Input, _: float | None) -> SystemResult:
         start = time.perf_counter()
-        made = gatys(content.picture, [style.picture])
+        result = gatys(content.picture, [style.picture])
         values = {"seconds": time.perf_counter() - start}
-        return SystemResult(to_float(to_u8(made.image)), values)
+        return SystemResult(to_float(to_u8(result.image)), values)
 
     return System(f"gatys-{iterations}", (None,), make)
 

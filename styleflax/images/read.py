@@ -123,10 +123,10 @@ def retained_exif(image: Image) -> bytes | None:
     Raises:
         Exception: Any exception of Pillow for a damaged block.
     """
-    given = image.getexif()
-    kept = {tag: value for tag, value in given.items() if tag in _KEPT}
-    photo = _without(given.get_ifd(_EXIF_IFD), _DROPPED_OF_PHOTO)
-    place = dict(given.get_ifd(_GPS_IFD))
+    exif = image.getexif()
+    kept = {tag: value for tag, value in exif.items() if tag in _KEPT}
+    photo = _without(exif.get_ifd(_EXIF_IFD), _DROPPED_OF_PHOTO)
+    place = dict(exif.get_ifd(_GPS_IFD))
     if not (kept or photo or place):
         return None
     block: Exif = PillowImage.Exif()
@@ -177,9 +177,11 @@ def convert_to_srgb(color: Image, profile: bytes) -> Image:
 @functools.cache
 def srgb_profile() -> bytes:
     """Returns an ICC profile of sRGB, the same bytes at every call."""
-    made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    made[_CREATION_DATE] = _FIXED_DATE
-    return bytes(made)
+    profile = bytearray(
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    )
+    profile[_CREATION_DATE] = _FIXED_DATE
+    return bytes(profile)
 
 
 class Picture(NamedTuple):

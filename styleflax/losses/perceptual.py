@@ -177,9 +177,9 @@ def balanced_mean_std_loss(
         eps: Added to the variances.
     """
     found = jnp.stack(channel_mean_std(feature, ddof=ddof, eps=eps), axis=1)
-    wanted = jnp.stack(target, axis=1)
-    norms = jnp.square(found) + jnp.square(wanted)
-    return _balanced(jnp.square(found - wanted), norms)
+    targets = jnp.stack(target, axis=1)
+    norms = jnp.square(found) + jnp.square(targets)
+    return _balanced(jnp.square(found - targets), norms)
 
 
 def _balanced(

@@ -149,7 +149,7 @@ def partial_attention(
         key: Keys of the part.
         value: Values of the part.
         allowed: 0 for keys that do not count.
-        blocks: As in `ops.chunked_attention`.
+        blocks: As in `chunked_attention`.
     """
     bias = jnp.where(allowed > 0, 0.0, -jnp.inf)[None]
     found = [attention_with_log_sums(q, key, value, bias, blocks) for q in query]

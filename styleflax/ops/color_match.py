@@ -168,12 +168,12 @@ def color_map(
             mixed with the identity.
     """
     mean, covariance = _chroma(moments.mean), _of_chroma(moments.covariance)
-    wanted, target = _chroma(palette.mean), _of_chroma(palette.covariance)
+    target_mean, target = _chroma(palette.mean), _of_chroma(palette.covariance)
     transport = _monge_map(covariance, target)
     strength = jnp.asarray(strength, jnp.float32)
     change = strength[..., None, None] * (transport - jnp.eye(2))
     moved = jnp.einsum("...ij,...j->...i", change, mean, precision=_EXACT)
-    shift = strength[..., None] * (wanted - mean) - moved
+    shift = strength[..., None] * (target_mean - mean) - moved
     matrix = jnp.einsum(
         "ci,...ij,jd->...cd", FROM_CHROMA, change, TO_CHROMA, precision=_EXACT
     )
@@ -354,10 +354,12 @@ def _monge_map(
     scale = safe_sqrt(scale + 2 * root[..., 0, 0] * _det(source))
     a, b, d = source[..., 0, 0], source[..., 0, 1], source[..., 1, 1]
     adjugate = jnp.stack([jnp.stack([d, -b], -1), jnp.stack([-b, a], -1)], -2)
-    made = target + root * adjugate
+    numerator = target + root * adjugate
     none = scale <= 0
     return jnp.where(
-        none[..., None, None], 0.0, made / jnp.where(none, 1.0, scale)[..., None, None]
+        none[..., None, None],
+        0.0,
+        numerator / jnp.where(none, 1.0, scale)[..., None, None],
     )
 
 

@@ -328,8 +328,8 @@ def read_metrics(workdir: Path) -> list[dict[str, Any]]:
 
 
 def _keep_before(path: Path, first_step: int) -> None:
-    kept = [m for m in read_metrics(path.parent) if m["step"] < first_step]
-    write_file(path, "".join(json.dumps(m) + "\n" for m in kept), sync=True)
+    earlier = [m for m in read_metrics(path.parent) if m["step"] < first_step]
+    write_file(path, "".join(json.dumps(m) + "\n" for m in earlier), sync=True)
 
 
 def _open_board(workdir: Path, first_step: int) -> Any:

@@ -85,8 +85,8 @@ def _resized(data: bytes, short_px: int) -> UInt8[np.ndarray, "h w 3"]:
     image = np.asarray(resize_short_side(decode_image_u8(data), short_px))
     middle = []
     for length in image.shape[:2]:
-        kept = min(length, round(MAX_ASPECT * short_px))
-        middle.append(slice((length - kept) // 2, (length - kept) // 2 + kept))
+        used = min(length, round(MAX_ASPECT * short_px))
+        middle.append(slice((length - used) // 2, (length - used) // 2 + used))
     return image[middle[0], middle[1]]
 
 
@@ -156,8 +156,8 @@ class DevicePairs:
 
     def _places(self, role: str, step: int) -> Int[np.ndarray, " b"]:
         count = len(self._held[role].sizes)
-        wanted = step * self._batch_size + np.arange(self._batch_size)
-        orders = [self._order(role, int(k) // count)[int(k) % count] for k in wanted]
+        places = step * self._batch_size + np.arange(self._batch_size)
+        orders = [self._order(role, int(k) // count)[int(k) % count] for k in places]
         return np.array(orders, np.int32)[self._share[0] :: self._share[1]]
 
     def _shuffled(self, role: str, epoch: int) -> Int[np.ndarray, " n"]:

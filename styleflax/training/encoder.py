@@ -46,10 +46,10 @@ def open_encoder(
     """
     path = workdir / FILE_NAME
     if not path.exists():
-        made = _make_encoder(config, method, sources)
+        initial = _make_encoder(config, method, sources)
         if method.begin_from is not None:
-            made = made._replace(players=_frozen_of(config, method.begin_from))
-        save_model(path, made, dtype=np.float32)
+            initial = initial._replace(players=_frozen_of(config, method.begin_from))
+        save_model(path, initial, dtype=np.float32)
     return load_model(path)
 
 

@@ -25,20 +25,20 @@ _QUALITY = 64
 def add_photos(folder: Path) -> list[dict[str, str]]:
     """Writes the sample photos to the page's folder; returns titles and paths."""
     (folder / "photos").mkdir(parents=True, exist_ok=True)
-    made = []
+    pictures = []
     for name, title in PHOTOS.items():
         (source,) = held_out_photo().parent.glob(f"{name}.*")
         image = PillowImage.open(source).convert("RGB")
         image.thumbnail((PHOTO_SIZE_PX, PHOTO_SIZE_PX))
-        made.append({"path": f"photos/{name}.webp", "title": title})
-        image.save(folder / made[-1]["path"], quality=_QUALITY, method=6)
-    return made
+        pictures.append({"path": f"photos/{name}.webp", "title": title})
+        image.save(folder / pictures[-1]["path"], quality=_QUALITY, method=6)
+    return pictures
 
 
 def add_paintings(folder: Path) -> list[dict[str, str]]:
     """Writes the gallery to the page's folder; returns titles and paths."""
     (folder / "paintings").mkdir(parents=True, exist_ok=True)
-    made = []
+    pictures = []
     chosen = [(family, 1) for family in FIRST] + [(family, 0) for family in FAMILIES]
     for family, number in chosen:
         words = family.replace("_", " ").capitalize()
@@ -46,5 +46,5 @@ def add_paintings(folder: Path) -> list[dict[str, str]]:
         path = f"paintings/{family}-{number + 1}.webp"
         pixels: np.ndarray = paint(family, SEED + number, PAINTING_SIZE_PX)
         PillowImage.fromarray(pixels).save(folder / path, quality=_QUALITY, method=6)
-        made.append({"path": path, "title": title})
-    return made
+        pictures.append({"path": path, "title": title})
+    return pictures

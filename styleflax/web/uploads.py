@@ -84,12 +84,12 @@ def check_length(headers: Mapping[str, str], limits: Limits) -> None:
     Raises:
         RefusedError: If the length is too large (413) or not a number (400).
     """
-    given = headers.get("content-length")
-    if given is None:
+    length = headers.get("content-length")
+    if length is None:
         return
-    if not given.isdecimal():
+    if not length.isdecimal():
         raise RefusedError(400, "the header Content-Length must be a number")
-    if int(given) > limits.max_body_bytes:
+    if int(length) > limits.max_body_bytes:
         raise _too_large(limits)
 
 

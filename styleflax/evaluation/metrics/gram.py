@@ -120,14 +120,14 @@ def make_loss_measure(encoder: Params | None = None) -> Measure:
         contents: Array | np.ndarray,
         styles: Array | np.ndarray,
     ) -> dict[str, Float[np.ndarray, " b"]]:
-        made, wanted = check_pair("pictures", pictures, "contents", contents)
+        results, targets = check_pair("pictures", pictures, "contents", contents)
         painted = check_pictures("styles", styles)
-        if len(painted) != len(made):
+        if len(painted) != len(results):
             raise ValueError(
                 f"there must be one style per picture, got {len(painted)} for "
-                f"{len(made)}"
+                f"{len(results)}"
             )
-        found = program(params, *(jnp.asarray(x) for x in (made, wanted, painted)))
+        found = program(params, *(jnp.asarray(x) for x in (results, targets, painted)))
         return {name: np.asarray(found[name]) for name in SCALES}
 
     return measure

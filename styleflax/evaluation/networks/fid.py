@@ -191,8 +191,8 @@ def _factor(cov: Matrix) -> Float[np.ndarray, "d r"]:
     """Returns F with F F^T = cov; its number of columns is the rank."""
     values, vectors = np.linalg.eigh((cov + cov.T) / 2)
     # Drops rounding errors of 1e-16 of the largest, whose roots would be 1e-8.
-    kept = values > len(values) * np.finfo(np.float64).eps * max(values[-1], 0.0)
-    return vectors[:, kept] * np.sqrt(values[kept])
+    nonzero = values > len(values) * np.finfo(np.float64).eps * max(values[-1], 0.0)
+    return vectors[:, nonzero] * np.sqrt(values[nonzero])
 
 
 def fid(

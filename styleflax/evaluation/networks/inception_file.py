@@ -78,8 +78,8 @@ def load_inception(
             f"its SHA-256 is {found}, not {sha256}"
         )
     kernels = conv_shapes(build_blocks(form))
-    wanted = {name for conv in kernels for name in _tensor_names(conv)}
-    return _fold_all(load(wanted), tuple(kernels), str(path))
+    names = {name for conv in kernels for name in _tensor_names(conv)}
+    return _fold_all(load(names), tuple(kernels), str(path))
 
 
 def check_network(shapes: Mapping[str, Shape], form: Form, what: str) -> None:

@@ -174,8 +174,8 @@ def _triple(summary: Summary, row: Row, gallery: Gallery) -> Figure:
 
 
 def _rows_of(summary: Summary, rows: Sequence[Row]) -> list[Row]:
-    wanted = PAIR, summary.system, summary.alpha
-    return [row for row in rows if (row.kind, row.system, row.alpha) == wanted]
+    key = PAIR, summary.system, summary.alpha
+    return [row for row in rows if (row.kind, row.system, row.alpha) == key]
 
 
 def _spread_over(names: Sequence[str], most: int) -> list[str]:

@@ -82,8 +82,8 @@ class ImageNames:
         return self._numbered(name, row.copy)
 
     def _rename(self, sources: Sequence[str]) -> list[str]:
-        kept = {name for name in sources if self._renamed(name) == name}
-        taken, names = set(kept), []
+        unchanged = {name for name in sources if self._renamed(name) == name}
+        taken, names = set(unchanged), []
         for source in sources:
             name = self._renamed(source)
             if name != source:
@@ -311,10 +311,10 @@ def _read_notes(
             divmod(number, job.settings.styles_per_picture)
             for number in part_indices(job, part)
         ]
-        made = [of_index[i][copy] for i, copy in places if i in of_index]
+        images = [of_index[i][copy] for i, copy in places if i in of_index]
         missed = dict.fromkeys(skipped[i] for i, _ in places if i in skipped)
         damaged, remarks = ([], []) if part else of_all
-        yield Note(part, len(made), 0, "", list(missed), damaged, made, remarks)
+        yield Note(part, len(images), 0, "", list(missed), damaged, images, remarks)
 
 
 def _is_intact(out: Path, name: str, digest: str) -> bool:

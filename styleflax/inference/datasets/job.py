@@ -131,19 +131,19 @@ def open_job(settings: Settings) -> Job:
 
 def describe(job: Job) -> dict[str, Any]:
     """Returns everything that determines the data set, as JSON values."""
-    given = job.settings._asdict()
+    fields = job.settings._asdict()
     for name in ("content", "style", "weights", "split", "data_dir", "num_threads"):
-        del given[name]
+        del fields[name]
     defaults = {"format": TFDS, "styles_per_picture": 1}
     for name, value in defaults.items():  # as settings were before there were any
-        if given[name] == value:
-            del given[name]
-    if given["classes"] is None:
-        del given["classes"]
+        if fields[name] == value:
+            del fields[name]
+    if fields["classes"] is None:
+        del fields["classes"]
     else:
-        given["classes"] = list(given["classes"])
+        fields["classes"] = list(fields["classes"])
     return {
-        **given,
+        **fields,
         "content": f"{job.source.description} ({job.source.split})",
         "style": job.paintings.description,
         "weights_sha256": job.weights_sha256,

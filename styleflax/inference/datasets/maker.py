@@ -247,8 +247,8 @@ class Maker:
             "color_match": settings.color_match,
             "detail": settings.detail,
         }
-        made = (self._stylizer(r.pixels_u8, r.painting.style, **looks) for r in rows)
-        return [rounded(one.array) for one in made]
+        results = (self._stylizer(r.pixels_u8, r.painting.style, **looks) for r in rows)
+        return [rounded(one.array) for one in results]
 
     def _start_batches(
         self, sound: Sequence[Sequence[Loaded]], first: Loaded

@@ -44,8 +44,8 @@ class PartActor:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Makes parts; their notes are written to the shared folder."""
         parts = [int(part) for part in batch["part"]]
-        made = [note.part for note in self._maker.make(parts)]
-        return {"part": np.array(made, np.int64)}
+        parts_done = [note.part for note in self._maker.make(parts)]
+        return {"part": np.array(parts_done, np.int64)}
 
 
 def make_parts(
@@ -78,7 +78,7 @@ def make_parts(
     resources: dict[str, Any] = {"num_gpus": 1} if on_gpu else {"num_cpus": 1}
     blocks = -(-len(parts) // PARTS_AT_ONCE)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    made = ray.data.from_items(
+    dataset = ray.data.from_items(
         [{"part": part} for part in parts], override_num_blocks=blocks
     ).map_batches(
         PartActor,
@@ -89,7 +89,7 @@ def make_parts(
         **resources,
     )
     try:
-        for row in made.iter_rows():
+        for row in dataset.iter_rows():
             yield int(row["part"])
     except ray.exceptions.RayTaskError as error:
         cause = _first_cause(error.cause)
@@ -172,8 +172,8 @@ def make_dataset_on_ray(
             return report
         parts = range(count_parts(job))
         folder = parts_folder(out, job).absolute()
-        made = make_parts(settings, folder, parts, num_workers, address)
-        for _ in tqdm(made, "stylizing", len(parts), unit="part", disable=None):
+        parts_done = make_parts(settings, folder, parts, num_workers, address)
+        for _ in tqdm(parts_done, "stylizing", len(parts), unit="part", disable=None):
             pass
         return finish(job, out)
 

@@ -199,11 +199,11 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
         even = np.full((1, len(styles)), 1 / max(1, len(styles)), np.float32)
         inputs = Inputs(content, styles, regions or Regions(even), start)
         check_settings(settings, guided=inputs.regions.are_guided)
-        kept = _descend_all(
+        progress = _descend_all(
             programs, settings, encoder, inputs, seed, checkpoint, on_progress
         )
-        image = np.clip(np.asarray(kept.descent.image[0]), 0.0, 1.0)
-        return Optimized(image, kept.losses)
+        image = np.clip(np.asarray(progress.descent.image[0]), 0.0, 1.0)
+        return Optimized(image, progress.losses)
 
     return gatys
 

@@ -55,8 +55,10 @@ class RegionMasks:
         self._mask_set, self._size = mask_set, (height, width)
         opaque = np.ones((1, 1), np.float32)
         of_kind = {ALPHA: opaque if alpha is None else alpha, REST: None}
-        given = zip(mask_set.kinds, mask_set.sources, strict=True)
-        self._sources = [of_kind.get(kind, source) for kind, source in given]
+        kinds_and_sources = zip(mask_set.kinds, mask_set.sources, strict=True)
+        self._sources = [
+            of_kind.get(kind, source) for kind, source in kinds_and_sources
+        ]
         # Two deviations on either side contain 95 % of the change from 0 to 1.
         self._sigma = mask_set.feather_px * scale / 2
         # At least two, as neighboring windows may need the end of one and the next.

@@ -358,13 +358,13 @@ def _numbers(image: PillowImage.Image, name: str) -> np.ndarray:
 
 def _missing(image: PillowImage.Image, labeled: Labeled, name: str) -> str:
     if isinstance(labeled.label, int):
-        asked = str(labeled.label)
+        label = str(labeled.label)
         held = [str(number) for number in np.unique(_numbers(image, name))]
     else:
-        asked, held = "#{:02x}{:02x}{:02x}".format(*labeled.label), _colors(image)
+        label, held = "#{:02x}{:02x}{:02x}".format(*labeled.label), _colors(image)
     is_lossy = labeled.path.suffix.lower() in _LOSSY
     advice = "; JPEG does not keep colors exactly, so use PNG" if is_lossy else ""
-    return f"{name} has no label {asked}; it has {_listed(held)}{advice}"
+    return f"{name} has no label {label}; it has {_listed(held)}{advice}"
 
 
 def _colors(image: PillowImage.Image) -> list[str]:
