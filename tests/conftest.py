@@ -1,6 +1,7 @@
 """Settings that must stand before JAX starts."""
 
 import dataclasses
+import functools
 import gc
 import os
 from pathlib import Path
@@ -22,6 +23,14 @@ import styleflax  # noqa: F401  (adds to the flags, which JAX's start ends)
 PROGRAMS = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 """Programs compiled by earlier runs; JAX names them by flags and versions, too."""
 
+SETTINGS = {
+    "jax_compilation_cache_dir": str(PROGRAMS),
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+# For the processes that tests start, too.
+os.environ |= {name.upper(): str(value) for name, value in SETTINGS.items()}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_programs():
@@ -29,13 +38,8 @@ def shared_programs():
     import jax
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
-    settings = {
-        "jax_compilation_cache_dir": str(PROGRAMS),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
+    before = {name: getattr(jax.config, name) for name in SETTINGS}
+    for name, value in SETTINGS.items():
         jax.config.update(name, value)
     reset_cache()
     yield
@@ -44,7 +48,14 @@ def shared_programs():
     reset_cache()
 
 
-GROWTH = 2**30
+def pytest_collection_finish():
+    """Has the garbage collector look at what tests make, not at what is imported."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
+GROWTH = 3 * 2**29
 """Bytes by which a worker may grow before it forgets its compiled programs."""
 
 
@@ -55,6 +66,19 @@ def most_resident():
     What is forgotten is not all given back: the limit is above what remains.
     """
     return [2 * GROWTH]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_context(shared_programs):
+    """Lowers all programs of a module in one MLIR context.
+
+    Making one takes JAX longer than anything else about a small program.
+    """
+    from jax._src.interpreters import mlir
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlir, "make_ir_context", functools.cache(mlir.make_ir_context))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -57,7 +57,9 @@ def run_pool(kind, before, tmp_path):
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("before", ["made", "used"])
+@pytest.mark.parametrize(
+    "before", ["made", pytest.param("used", marks=pytest.mark.slow)]
+)
 def test_a_forked_worker_answers_with_what_to_do(before, tmp_path):
     for line in run_pool("fork", before, tmp_path):
         assert line.startswith("ForkedProcessError this process was forked")

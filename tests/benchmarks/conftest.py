@@ -37,10 +37,6 @@ def run_bare(tmp_path, shared_programs):
     def run(script, *arguments, **variables):
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("STYLEFLAX_")},
-            "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-            "XLA_FLAGS": os.environ["XLA_FLAGS"],
             **variables,
         }
         command = [sys.executable, "-c", PRELUDE.format(missing=MISSING)]

@@ -65,6 +65,7 @@ def test_pictures_travel_as_jpeg_in_one_file(packed):
     assert len([n for n in names if n.startswith("style/")]) == 4
 
 
+@pytest.mark.slow  # imports and compiles a training; the pieces have tests below
 def test_a_training_returns_parts_that_join_to_the_model(
     packed, run_bare, model_path, tmp_path
 ):
@@ -88,7 +89,7 @@ def test_a_training_returns_parts_that_join_to_the_model(
     assert (out / "adain.000").stat().st_size < model_path.stat().st_size
 
 
-@pytest.mark.slow  # as the one above, whose programs are compiled anew
+@pytest.mark.slow  # as the one above
 def test_when_the_time_is_up_what_was_trained_is_exported(
     packed, run_bare, model_path, tmp_path
 ):

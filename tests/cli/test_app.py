@@ -53,7 +53,10 @@ def test_eval_script_shows_its_options():
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("styleflax sty", "stylize"), ("styleflax video --al", "--alpha")],
+    [
+        pytest.param("styleflax sty", "stylize", marks=pytest.mark.slow),
+        ("styleflax video --al", "--alpha"),
+    ],
 )
 def test_the_shell_completes_commands_and_options(words, offered):
     asked = {"_STYLEFLAX_COMPLETE": "complete_bash", "COMP_WORDS": words}

@@ -85,6 +85,7 @@ def test_tfds_split_keeps_its_labels(command, arguments, tmp_path):
     assert [e["label"] for e in builder.as_data_source("train")] == [0, 0, 1]
 
 
+@pytest.mark.slow  # three processes; the test below kills and goes on in one
 def test_killed_run_is_finished_by_two_processes_with_the_same_bytes(
     command, arguments, tmp_path
 ):

@@ -17,7 +17,17 @@ PROGRAMS = {program.name: program for program in own_programs()}
 X = (np.linspace(1.0, 2.0, 8, dtype=np.float32),)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+# One of every kind; the others take a minute, as every operation is compiled alone.
+QUICK = {"conv3x3_reflect", "gram loss", "attention, dense", "keep_luminance"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow])
+        for name in PROGRAMS
+    ],
+)
 def test_a_compiled_program_gives_what_its_operations_give(name):
     verdict = compare(PROGRAMS[name])
     assert verdict.agrees, verdict

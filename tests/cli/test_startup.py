@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from styleflax.compile_cache.folder import JAX_FOLDER
+
 # What `styleflax stylize` has no use for, each slow to import.
 UNUSED = {"orbax", "tensorflow_datasets", "grain", "optax", "scipy", "skimage", "pooch"}
 
@@ -20,14 +22,16 @@ main()
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory, write_picture):
+def calls(tmp_path_factory, write_picture, model_path):
     """Two calls of `styleflax stylize` with one cache: outputs and files kept."""
     folder = tmp_path_factory.mktemp("calls")
     write_picture(folder / "photo.png", seed=1)
     write_picture(folder / "painting.png", seed=2)
     command = [sys.executable, "-c", SCRIPT, "stylize", "photo.png"]
     command += ["--style", "painting.png", "-o", "out.png", "--overwrite"]
-    environment = os.environ | {
+    command += ["--weights", str(model_path)]
+    others = {k: v for k, v in os.environ.items() if k != JAX_FOLDER}
+    environment = others | {
         "STYLEFLAX_CACHE": str(folder / "cache"),
         "STYLEFLAX_COMPILATION_CACHE": "on",
     }

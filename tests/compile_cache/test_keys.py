@@ -26,9 +26,11 @@ def outer(held, default=1):
     return inner
 
 
-# In a process of its own, where no function is wrapped to check its types.
+# In a process of its own, where no function is wrapped to check its types and nothing
+# else has been imported.
 SCRIPT = """
 import json, sys
+import styleflax.inference.stylizer
 from styleflax import methods
 from styleflax.compile_cache.jit import describe
 from styleflax.config import Arithmetic
@@ -38,15 +40,23 @@ def text(name, ddof):
     return describe([getattr(method, part) for part in json.loads(sys.argv[1])])
 
 print(json.dumps({n: [text(n, ddof) for ddof in (0, 0, 1)] for n in methods.METHODS}))
+ours = [m for n, m in sys.modules.items() if n.split(".")[0] == "styleflax"]
+print(json.dumps([m.__file__ for m in ours]))
 """
 
 
-def test_what_methods_run_can_be_described_and_tells_them_apart():
+@pytest.fixture(scope="module")
+def described():
+    """Descriptions of all methods' functions, and the imported modules, as JSON."""
     command = [sys.executable, "-c", SCRIPT, json.dumps(FUNCTIONS)]
     output = subprocess.run(command, check=True, capture_output=True, text=True)
-    texts = json.loads(output.stdout)
+    return output.stdout.splitlines()
+
+
+def test_what_methods_run_can_be_described_and_tells_them_apart(described):
+    texts = json.loads(described[0])
     assert all(one == same for one, same, _ in texts.values())
-    assert "0x" not in output.stdout
+    assert "0x" not in described[0]
     for name in ("adain", "sanet"):
         assert texts[name][0] != texts[name][2]
 
@@ -100,22 +110,8 @@ def test_flags_change_the_environment_and_caches_do_not(monkeypatch):
         jax.config.update("jax_compilation_cache_dir", folder)
 
 
-IMPORTS = """
-import json, sys
-import styleflax.inference.stylizer
-from styleflax.methods import METHODS, build
-
-for name in METHODS:
-    build(name)
-ours = [m for n, m in sys.modules.items() if n.split(".")[0] == "styleflax"]
-print(json.dumps([m.__file__ for m in ours]))
-"""
-
-
-def test_all_that_stylizing_imports_is_in_the_digest():
-    command = [sys.executable, "-c", IMPORTS]
-    output = subprocess.run(command, check=True, capture_output=True, text=True)
-    imported = {Path(name).resolve() for name in json.loads(output.stdout)}
+def test_all_that_stylizing_imports_is_in_the_digest(described):
+    imported = {Path(name).resolve() for name in json.loads(described[1])}
     # Pictures are decoded before, and written after, what is compiled.
     rooms = {"images", "datasets", "art"}
     reading = {path for path in imported if rooms & set(path.parts)}

@@ -63,6 +63,7 @@ def test_iteration_equals_random_access_from_any_step(sources, num_threads):
             assert equal(batch, stream.batch_at(start + offset))
 
 
+@pytest.mark.slow  # two processes, which import all that training does
 def test_worker_processes_change_nothing(tmp_path, photo_folder):
     source = open_dataset("image_folder", tmp_path, path=photo_folder)
     stream = stream_of((source, source))

@@ -93,6 +93,7 @@ print(len(open_dataset("image_folder", sys.argv[1], path=sys.argv[2])))
 """
 
 
+@pytest.mark.slow  # two processes, which import all that data sets need
 def test_processes_that_prepare_at_the_same_time_all_succeed(photo_folder, tmp_path):
     command = [sys.executable, "-c", OPEN, tmp_path, photo_folder]
     processes = [

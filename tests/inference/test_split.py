@@ -1,6 +1,5 @@
 import inspect
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -19,15 +18,10 @@ from styleflax.parallel import RowSplit, devices_for
 CHILD = Path(__file__).parents[1] / "helpers" / "split_rows.py"
 
 
-def split_in_a_child(tmp_path, *arguments):
+def split_in_a_child(*arguments):
     """What `tests/helpers/split_rows.py` reports of 8 virtual devices."""
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
     output = subprocess.run(
         [sys.executable, CHILD, *map(str, arguments)],
-        env={**os.environ, **cache},
         check=True,
         capture_output=True,
         text=True,
@@ -35,9 +29,9 @@ def split_in_a_child(tmp_path, *arguments):
     return json.loads(output.stdout.splitlines()[-1])
 
 
-def test_adain_of_a_split_picture_is_the_wholes_and_gathers_nothing(tmp_path):
+def test_adain_of_a_split_picture_is_the_wholes_and_gathers_nothing():
     # 519 rows: 65 of relu4_1 on 8 devices, so that no level divides evenly.
-    report = split_in_a_child(tmp_path, "adain", 519, 24)
+    report = split_in_a_child("adain", 519, 24)
     assert report["shape"] == [1, 519, 24, 3]
     assert report["deviation"] < 1e-5
     kinds = Counter(kind for kind, _, _ in report["collectives"])
@@ -45,8 +39,9 @@ def test_adain_of_a_split_picture_is_the_wholes_and_gathers_nothing(tmp_path):
     assert kinds["all-reduce"] <= 3  # statistics alone
 
 
-def test_colors_and_detail_of_a_split_picture_are_the_wholes(tmp_path):
-    report = split_in_a_child(tmp_path, "adain", 519, 24, "matched")
+@pytest.mark.slow  # a process more; the one above has the rows
+def test_colors_and_detail_of_a_split_picture_are_the_wholes():
+    report = split_in_a_child("adain", 519, 24, "matched")
     assert report["shape"] == [1, 519, 24, 3]
     assert report["deviation"] < 1e-5
     kinds = {kind for kind, _, _ in report["collectives"]}
@@ -54,8 +49,8 @@ def test_colors_and_detail_of_a_split_picture_are_the_wholes(tmp_path):
 
 
 @pytest.mark.slow
-def test_sanet_gathers_only_a_content_that_attends_to_itself(tmp_path):
-    report = split_in_a_child(tmp_path, "sanet", 512, 24)
+def test_sanet_gathers_only_a_content_that_attends_to_itself():
+    report = split_in_a_child("sanet", 512, 24)
     assert report["deviation"] < 1e-5
     gathered = [c for c in report["collectives"] if c[0] == "all-gather"]
     # Below strength 1 the content is also attended to: its keys and values.

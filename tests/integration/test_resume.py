@@ -53,10 +53,6 @@ def start_training(tmp_path, write_picture):
     config.write_text(
         CONFIG.format(pictures=tmp_path / "pictures", data=tmp_path / "data")
     )
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
 
     def start(name):
         return subprocess.Popen(
@@ -67,7 +63,6 @@ def start_training(tmp_path, write_picture):
                 f"--workdir={tmp_path / name}",
             ],
             cwd=ROOT,
-            env=os.environ | cache,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,11 +26,15 @@ ONE = jnp.ones((1, 1))
 NARROW = Objective(content_layers=("relu1_2",), style_layers=LAYERS)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def total_and_terms(objective, image, content, styles, masks, weights):
+    targets = find_targets(objective, ENCODER, content, styles, masks, weights)
+    return picture_loss(objective, ENCODER, image, targets, KEY)
+
+
 def terms(objective, image, content=CONTENT, styles=(STYLE,), masks=None, weights=ONE):
-    content, image = jnp.asarray(content), jnp.asarray(image)
-    painted = [jnp.asarray(style) for style in styles]
-    targets = find_targets(objective, ENCODER, content, painted, masks, weights)
-    total, found = picture_loss(objective, ENCODER, image, targets, KEY)
+    given = image, content, list(styles), masks, weights
+    total, found = map(np.asarray, total_and_terms(objective, *given))
     assert total == found[0]
     np.testing.assert_allclose(found[0], found[1:].sum(), rtol=1e-6)
     return dict(zip(TERMS, np.asarray(found), strict=True))

@@ -30,11 +30,11 @@ def whole(name):
     def run(styles, controls):
         return program(variables, IMAGE, styles, controls)
 
-    def encode(index):
-        inputs = {"style_index": jnp.array([index])}
-        return method.encode_style(variables, {}, inputs)
+    @jax.jit
+    def row(index):
+        return method.encode_style(variables, {}, {"style_index": index})
 
-    return run, encode
+    return run, lambda index: row(np.array([index]))
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def test_a_blend_of_all_of_one_style_is_that_style(cin):
     np.testing.assert_allclose(blend, alone, atol=1e-5)
     assert alone.shape == IMAGE.shape
     other = run([first, second], plain_controls(1.0, [0.0, 1.0]))
-    assert float(jnp.abs(other - alone).max()) > 0.01
+    assert np.abs(np.asarray(other) - alone).max() > 0.01
     np.testing.assert_allclose(other, run([second], plain_controls()), atol=1e-5)
 
 
 def test_a_half_and_half_blend_is_the_mean_of_scales_and_shifts(cin):
     run, encode = cin
     first, second = encode(0), encode(2)
-    mean = jax.tree.map(lambda a, b: (a + b) / 2, first, second)
+    mean = jax.tree.map(lambda a, b: (np.asarray(a) + b) / 2, first, second)
     blend = run([first, second], plain_controls(1.0, [1.0, 1.0]))
     np.testing.assert_allclose(blend, run([mean], plain_controls()), atol=1e-5)
 
@@ -71,7 +71,7 @@ def test_masks_of_the_same_style_everywhere_change_nothing(cin):
     np.testing.assert_allclose(run([encode(0)], both), alone, atol=1e-5)
     split = Controls(jnp.ones(2), jnp.eye(2), masks, {})
     mixed = run([encode(0), encode(1)], split)
-    assert float(jnp.abs(mixed - alone)[:, :, 15:].max()) > 0.01
+    assert np.abs(np.asarray(mixed) - alone)[:, :, 15:].max() > 0.01
 
 
 def test_an_encoded_style_is_its_row_of_the_tables(cin):
@@ -117,9 +117,11 @@ def test_johnson_s_loss_holds_its_terms_and_moves_the_batch_statistics(losses_of
     weighted = sum(weight * metrics[f"{k}_loss"] for k, weight in weights.items())
     assert float(loss) == pytest.approx(float(weighted), rel=1e-6)
     assert all(metrics[f"{k}_loss"] > 0 for k in weights)
-    assert all(bool(jnp.isfinite(g).all()) for g in jax.tree.leaves(gradients))
+    assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradients))
     assert jax.tree.structure(state) == jax.tree.structure(variables.state)
-    moved = jax.tree.map(lambda a, b: bool((a != b).any()), state, variables.state)
+    moved = jax.tree.map(
+        lambda a, b: np.any(a != np.asarray(b)), state, variables.state
+    )
     assert all(jax.tree.leaves(moved))
 
 
@@ -127,8 +129,8 @@ def test_only_the_batch_s_styles_have_gradients(losses_of):
     _, ((_, (_, state)), gradients) = losses_of("cin", losses={"gram": 1.0})
     assert state == {}
     gamma = gradients["styles"]["residual1_1"]["gamma"]
-    assert bool((gamma[np.array([0, 2])] != 0).any())
-    np.testing.assert_array_equal(gamma[1], 0)
+    assert np.asarray(gamma)[[0, 2]].any()
+    assert not np.asarray(gamma)[1].any()
 
 
 def test_coefficients_are_factors_on_the_terms_of_single_styles(losses_of):

@@ -68,9 +68,6 @@ def start(tmp_path_factory):
     environment = os.environ | {
         "XLA_FLAGS": quick_flags(2),
         "PYTHONPATH": str(CHILD.parent),
-        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
 
     def begin(workdir, *flags, **variables):
