@@ -155,7 +155,7 @@ def test_wheel_holds_the_page_which_needs_neither_node_nor_network(wheel, tmp_pa
 
 
 def test_packaged_vgg_models_come_closer_to_a_painting_than_its_colors_do():
-    from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
+    from styleflax.evaluation.metrics.style import gram_distances, make_gram_matrices
     from styleflax.inference.stylizer import Stylizer
     from styleflax.ops.color import coral_recolor
 

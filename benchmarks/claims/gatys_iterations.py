@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.claims import answers, measuring
 from benchmarks.claims.answers import Answer
 from benchmarks.claims.training import Budget
-from styleflax.evaluation.metrics.gram import (
+from styleflax.evaluation.metrics.style import (
     CONTENT_LAYER,
     STYLE_LAYERS,
     make_loss_measure,

@@ -14,7 +14,7 @@ from benchmarks.claims.training import (
     picture_names,
 )
 from styleflax.evaluation.metrics.bootstrap import Interval, bootstrap_mean
-from styleflax.evaluation.metrics.gram import make_loss_measure
+from styleflax.evaluation.metrics.style import make_loss_measure
 from styleflax.models.vgg import VGG
 from styleflax.ops.statistics import channel_mean_std
 from styleflax.weights.encoder import load_encoder

@@ -12,7 +12,7 @@ from styleflax.evaluation.inputs import Pair, choose_pairs, distinct_names, load
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.lpips import NETWORKS
 from styleflax.evaluation.report import check_extras, write_report
-from styleflax.evaluation.report.html import find_versions
+from styleflax.evaluation.report.write import find_versions
 from styleflax.evaluation.rows import Row, open_folder, row_key
 from styleflax.evaluation.scoring import keep_squares, list_keys, score_missing
 from styleflax.evaluation.set_metrics import SetValues, make_set_measure

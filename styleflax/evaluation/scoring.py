@@ -15,9 +15,13 @@ from tqdm import tqdm
 from styleflax.evaluation.inputs import BoundedCache, Input, Pair
 from styleflax.evaluation.measure import ContentMeasurements, Measure, StyleMeasurements
 from styleflax.evaluation.metrics.artifacts import Artifacts, detect_artifacts
-from styleflax.evaluation.metrics.color import channel_histograms, color_distance
-from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
+from styleflax.evaluation.metrics.style import (
+    channel_histograms,
+    color_distance,
+    gram_distances,
+    make_gram_matrices,
+)
 from styleflax.evaluation.rows import IDENTITY, PAIR, Row, RowKey, append_rows
 from styleflax.evaluation.systems import System, SystemResult, square_path
 from styleflax.files import short_stem

@@ -5,18 +5,16 @@ import pytest
 from styleflax.evaluation.inputs import draw_sky
 from styleflax.evaluation.measure import Measure
 from styleflax.evaluation.metrics.artifacts import detect_artifacts
-from styleflax.evaluation.metrics.color import (
-    channel_histograms,
-    color_distance,
-    lab_histogram_distance,
-)
-from styleflax.evaluation.metrics.gram import (
-    GRAM_LAYERS,
-    gram_distances,
-    make_gram_matrices,
-)
 from styleflax.evaluation.metrics.lpips import make_lpips
 from styleflax.evaluation.metrics.structure import make_cfsd, psnr, ssim
+from styleflax.evaluation.metrics.style import (
+    GRAM_LAYERS,
+    channel_histograms,
+    color_distance,
+    gram_distances,
+    lab_histogram_distance,
+    make_gram_matrices,
+)
 from styleflax.losses.pixels import spectrum_loss
 
 NETWORKS = ("vgg16", "alexnet")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from styleflax.evaluation import runner, scoring
-from styleflax.evaluation.metrics.color import lab_histogram_distance
+from styleflax.evaluation.metrics.style import lab_histogram_distance
 from styleflax.evaluation.rows import read_rows, row_key
 from styleflax.evaluation.runner import Options, evaluate
 from styleflax.images.files import load_image_u8, to_float

@@ -6,9 +6,13 @@ import pytest
 from skimage import data
 
 from styleflax.evaluation import scoring as validation
-from styleflax.evaluation.metrics.color import channel_histograms, color_distance
-from styleflax.evaluation.metrics.gram import gram_distances, make_gram_matrices
 from styleflax.evaluation.metrics.lpips import make_lpips
+from styleflax.evaluation.metrics.style import (
+    channel_histograms,
+    color_distance,
+    gram_distances,
+    make_gram_matrices,
+)
 from styleflax.methods.base import Method, Variables
 from styleflax.ops.color_match import match_pairs
 

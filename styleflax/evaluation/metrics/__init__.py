@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     )
     from styleflax.evaluation.metrics.blobs import detect_blobs, detect_gray_patch
     from styleflax.evaluation.metrics.bootstrap import Interval, bootstrap_mean
-    from styleflax.evaluation.metrics.color import color_distance, hellinger
-    from styleflax.evaluation.metrics.gram import (
-        gram_distances,
-        gram_matrices,
-        make_loss_measure,
-    )
     from styleflax.evaluation.metrics.lpips import make_lpips
     from styleflax.evaluation.metrics.structure import (
         ms_ssim,
         psnr,
         self_similarity_distance,
         ssim,
+    )
+    from styleflax.evaluation.metrics.style import (
+        color_distance,
+        gram_distances,
+        gram_matrices,
+        hellinger,
+        make_loss_measure,
     )
 
 __all__ = [
@@ -58,17 +59,17 @@ __getattr__, __dir__ = lazy_names(
         "Artifacts": "artifacts",
         "Interval": "bootstrap",
         "bootstrap_mean": "bootstrap",
-        "color_distance": "color",
+        "color_distance": "style",
         "detect_artifacts": "artifacts",
         "detect_blobs": "blobs",
         "detect_border": "artifacts",
         "detect_checkerboard": "artifacts",
         "detect_gray_patch": "blobs",
-        "gram_distances": "gram",
-        "gram_matrices": "gram",
-        "hellinger": "color",
+        "gram_distances": "style",
+        "gram_matrices": "style",
+        "hellinger": "style",
         "make_lpips": "lpips",
-        "make_loss_measure": "gram",
+        "make_loss_measure": "style",
         "ms_ssim": "structure",
         "psnr": "structure",
         "self_similarity_distance": "structure",

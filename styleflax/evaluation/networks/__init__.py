@@ -12,10 +12,8 @@ if TYPE_CHECKING:
         make_inception_features,
     )
     from styleflax.evaluation.networks.inception_file import load_inception
-    from styleflax.evaluation.networks.judges import JudgeNetwork
 
 __all__ = [
-    "JudgeNetwork",
     "art_fid",
     "frechet_distance",
     "load_inception",
@@ -26,7 +24,6 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "JudgeNetwork": "judges",
         "art_fid": "fid",
         "frechet_distance": "fid",
         "load_inception": "inception_file",

@@ -7,15 +7,16 @@ from typing import Any
 from styleflax.evaluation.report.catalogue import LPIPS_NETWORKS
 from styleflax.evaluation.report.formatting import check_extras
 from styleflax.evaluation.report.frontier import match_up
-from styleflax.evaluation.report.html import find_notes, write_html
 from styleflax.evaluation.report.sheets import Gallery, Inputs
 from styleflax.evaluation.report.summary import SystemKey, summarize
-from styleflax.evaluation.report.tables import (
+from styleflax.evaluation.report.write import (
     IDENTITY_FILE,
     MARKDOWN_FILE,
     PAIRS_FILE,
     RESULTS_FILE,
+    find_notes,
     write_csv,
+    write_html,
     write_json,
     write_markdown,
 )

@@ -2,7 +2,7 @@ import numpy as np
 import numpy_adain
 import pytest
 
-from styleflax.evaluation.metrics.gram import SCALES, STYLE_LAYERS, make_loss_measure
+from styleflax.evaluation.metrics.style import SCALES, STYLE_LAYERS, make_loss_measure
 
 ENCODER = numpy_adain.random_encoder(numpy_adain.VGG16_TO_RELU4_1)
 RNG = np.random.default_rng(8)

@@ -11,7 +11,7 @@ from styleflax.evaluation import report
 from styleflax.evaluation.report import formatting as extras
 from styleflax.evaluation.report import write_report
 from styleflax.evaluation.report.formatting import ABSENT
-from styleflax.evaluation.report.html import flatten
+from styleflax.evaluation.report.write import flatten
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
