@@ -147,14 +147,14 @@ class Plan(NamedTuple):
 
         There may be one mask more than regions: of what keeps its pixels.
         """
-        num_kept = len(masks) - len(self.strengths)
+        kept = len(masks) - len(self.strengths)
         even = (1 / len(self.shares[0]),) * len(self.shares[0])
-        strengths = self.strengths + (0.0,) * num_kept
+        strengths = self.strengths + (0.0,) * kept
         matched = [(self.color_match or 0.0) * match_share(s) for s in strengths]
         detail = self.detail_shares(len(masks))
         return Controls(
             jnp.asarray(strengths, jnp.float32),
-            jnp.asarray(self.shares + (even,) * num_kept, jnp.float32),
+            jnp.asarray(self.shares + (even,) * kept, jnp.float32),
             jnp.asarray(masks, jnp.float32),
             {k: jnp.asarray(v, jnp.float32) for k, v in self.extras.items()},
             jnp.asarray(matched, jnp.float32) if any(matched) else None,
@@ -281,17 +281,17 @@ def check_weights(weights: Sequence[float] | None, num_styles: int) -> Sequence[
     """
     if not num_styles:
         raise ValueError("style must have at least one style, got none")
-    shares = [1.0] * num_styles if weights is None else [float(w) for w in weights]
-    if len(shares) != num_styles:
+    given = [1.0] * num_styles if weights is None else [float(w) for w in weights]
+    if len(given) != num_styles:
         raise ValueError(
-            f"weights must be one per style, got {len(shares)} for {num_styles} styles"
+            f"weights must be one per style, got {len(given)} for {num_styles} styles"
         )
-    if not all(0.0 <= w < float("inf") for w in shares) or not any(shares):
+    if not all(0.0 <= w < float("inf") for w in given) or not any(given):
         raise ValueError(
-            f"weights must be finite, at least 0 and not all 0, got {shares}"
+            f"weights must be finite, at least 0 and not all 0, got {given}"
         )
     # In two steps, as neither the sum nor a share may leave the range of float32.
-    scaled = [w / max(shares) for w in shares]
+    scaled = [w / max(given) for w in given]
     return [w / sum(scaled) for w in scaled]
 
 

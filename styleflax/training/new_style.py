@@ -110,5 +110,5 @@ def _own_losses(provenance: Mapping[str, Any]) -> Losses:
             learnt: dict[str, float] = losses
         case _:
             learnt = {}
-    terms = {k: w for k, w in learnt.items() if not k.startswith("adversarial")}
-    return terms or FEED_FORWARD_LOSSES
+    kept = {k: w for k, w in learnt.items() if not k.startswith("adversarial")}
+    return kept or FEED_FORWARD_LOSSES

@@ -88,10 +88,10 @@ def move_average(
             forgotten (as in TensorFlow's ExponentialMovingAverage).
         decay: Share that the old average keeps.
     """
-    decay_now = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    kept = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
     def move(old: Float[Array, "*_"], new: Float[Array, "*_"]) -> Float[Array, "*_"]:
-        return new + decay_now * (old - new)
+        return new + kept * (old - new)
 
     return jax.tree.map(move, average, variables)
 
@@ -201,8 +201,8 @@ def make_train_step(
         if average is not None:
             average = move_average(average, new[0], state.step, ema)
         old = (state.variables, state.opt_state), state.average
-        chosen = jax.tree.map(lambda a, b: jnp.where(finite, a, b), (new, average), old)
-        (variables, opt_state), average = chosen
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), (new, average), old)
+        (variables, opt_state), average = kept
         skipped = jnp.logical_not(finite).astype(jnp.int32)
         in_row = (state.skipped_in_row + 1) * skipped
         metrics |= {"learning_rate": rate, "skipped": skipped, "skipped_in_row": in_row}

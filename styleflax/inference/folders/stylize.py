@@ -321,13 +321,13 @@ def _make_batch(
     started = time.perf_counter()
     try:
         pictures = [loaded.picture for loaded in group]
-        results = stylizer.run(job.plan, styles, pictures).array
+        made = stylizer.run(job.plan, styles, pictures).array
     except _FAILURES as error:
         for loaded in group:
             watcher.fail((loaded.source, mix), error)
         return
     share = (time.perf_counter() - started) / len(group)
-    for loaded, image in zip(group, results, strict=True):
+    for loaded, image in zip(group, made, strict=True):
         started = time.perf_counter()
         pair = loaded.source, mix
         try:

@@ -150,7 +150,7 @@ def optimize_picture(
     masks = make_region_masks(plan.mask_set, height, width, one.alpha)
     seen = _see_styles(styles, one, plan, masks)
     params = load_gatys_encoder(encoder, settings.objective.layers())
-    result = make_gatys(params, settings)(
+    made = make_gatys(params, settings)(
         ensure_float(one.image),
         [pixels.image for pixels in seen],
         style_regions(plan, masks, [pixels.mask for pixels in seen]),
@@ -160,7 +160,7 @@ def optimize_picture(
         None if start is None else ensure_float(load_pixels(start)),
     )
     at_target = target_region_masks(masks, one, plan)
-    return Result(Stylized(finish(result.image, one, at_target, plan)), result.losses)
+    return Result(Stylized(finish(made.image, one, at_target, plan)), made.losses)
 
 
 def _load_content(content: Picture, plan: Plan) -> Content:

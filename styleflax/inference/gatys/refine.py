@@ -85,7 +85,7 @@ class Refiner:
         settings = self._settings._replace(
             iterations=(plan.refine,), levels=num_levels(size)
         )
-        result = make_gatys(self._params, settings)(
+        made = make_gatys(self._params, settings)(
             image,
             [style.image for style in styles],
             style_regions(plan, masks, [style.mask for style in styles]),
@@ -94,8 +94,8 @@ class Refiner:
             start=start,
         )
         if size == whole:
-            return result.image
-        return np.clip(stylized + _resized(result.image - start, whole), 0.0, 1.0)
+            return made.image
+        return np.clip(stylized + _resized(made.image - start, whole), 0.0, 1.0)
 
 
 def refined_size(size: Size) -> Size:
@@ -132,5 +132,5 @@ def _resized(
         return picture
     channels = (np.ascontiguousarray(picture[..., i], np.float32) for i in range(3))
     bicubic = PillowImage.Resampling.BICUBIC
-    resized = [PillowImage.fromarray(x).resize(size[::-1], bicubic) for x in channels]
-    return np.dstack([np.asarray(x) for x in resized])
+    made = [PillowImage.fromarray(x).resize(size[::-1], bicubic) for x in channels]
+    return np.dstack([np.asarray(x) for x in made])

@@ -219,9 +219,9 @@ def find_style(names: Sequence[str], style: object) -> int:
         return int(text) - 1
     if style is None and len(names) == 1:
         return 0
-    suffix = "" if style is None else f", not {_short(style)}"
+    given = "" if style is None else f", not {_short(style)}"
     raise ValueError(
-        f"this model's styles are its own ({', '.join(names)}){suffix}; to a model of "
+        f"this model's styles are its own ({', '.join(names)}){given}; to a model of "
         "cin, `styleflax style train` adds a painting"
     )
 
@@ -305,8 +305,8 @@ class StyleEncoder:
         """A style that needs no pixels, which then none may ask for."""
         refuse_fork()  # the first thing that is done with every style
         known = self._kept.find(style)
-        controls = {"style_size": size, "a mask of the style": mask}
-        for control, value in controls.items():
+        asked = {"style_size": size, "a mask of the style": mask}
+        for control, value in asked.items():
             if known is not None and value is not None:
                 raise needs_pixels(control, style)
         return known

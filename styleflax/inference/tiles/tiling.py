@@ -92,8 +92,8 @@ class Passes(NamedTuple):
         total = 0.0
         for layer, feature in self.kept[0].items():
             asking = feature[0, :, :, 0].size * len(self.windows)
-            size = self.cells[layer][0].size
-            total += 4.0 * num_regions * asking * size * feature.shape[-1]
+            asked = self.cells[layer][0].size
+            total += 4.0 * num_regions * asking * asked * feature.shape[-1]
         return total
 
     def found(self, index: int, moments: LayerMoments) -> Found:

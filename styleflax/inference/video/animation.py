@@ -123,8 +123,8 @@ class AnimationReader(Closing):
             except Exception:  # told when the frame is read
                 times += [_DEFAULT_MS] * (count - index)
                 break
-            duration_ms = round(float(self._image.info.get("duration") or 0))
-            times.append(duration_ms if duration_ms > _SHORTEST_MS else _DEFAULT_MS)
+            given = round(float(self._image.info.get("duration") or 0))
+            times.append(given if given > _SHORTEST_MS else _DEFAULT_MS)
         return times
 
     def _read_plays(self) -> int:

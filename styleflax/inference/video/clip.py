@@ -67,7 +67,7 @@ def to_rgb(frame: "VideoFrame", width: int, height: int) -> UInt8[np.ndarray, "h
 
     matrix = Colorspace[_MATRICES[tags_of(frame).matrix]]
     sees_through = _has_alpha(frame)
-    reformatted = frame.reformat(
+    made = frame.reformat(
         width,
         height,
         "rgba" if sees_through else "rgb24",
@@ -75,9 +75,9 @@ def to_rgb(frame: "VideoFrame", width: int, height: int) -> UInt8[np.ndarray, "h
         interpolation=_careful(),
     ).to_ndarray()
     if not sees_through:
-        return reformatted
-    alpha = reformatted[..., 3:].astype(np.uint16)
-    on_white = reformatted[..., :3] * alpha + 255 * (255 - alpha)
+        return made
+    alpha = made[..., 3:].astype(np.uint16)
+    on_white = made[..., :3] * alpha + 255 * (255 - alpha)
     return np.asarray((on_white + 127) // 255, np.uint8)
 
 

@@ -191,7 +191,7 @@ def stylize_videos(
                     opened = contextlib.nullcontext(first) if first else _open(job)
                     with opened as clip:
                         frames = _frames(job, model, stylizer, read(), watcher)
-                        result = _make(job, clip, frames, watcher)
+                        made = _make(job, clip, frames, watcher)
             except (ValueError, OSError, MemoryError) as error:
                 num_written = len(jobs) - len(left) + number - len(watcher.failed)
                 _stop_when_full(error, num_written, left[number:])
@@ -199,7 +199,7 @@ def stylize_videos(
                     raise
                 watcher.fail(job, error)
                 continue
-            watcher.done(job, result)
+            watcher.done(job, made)
     return watcher
 
 
@@ -210,8 +210,8 @@ def _without_complete(
         {job.out: job.request for job in jobs if job.request is not None}
     )
     left = [job for job in jobs if states.get(job.out) != "complete"]
-    written = {job.out for job in left}
-    if complete := [job for job in jobs if job.out not in written]:
+    made = {job.out for job in left}
+    if complete := [job for job in jobs if job.out not in made]:
         watcher.skip(complete, len(jobs))
     return left
 

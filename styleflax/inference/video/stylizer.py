@@ -131,24 +131,24 @@ class VideoStylizer:
         refuse_fork()
         content = self._sizes_of(frame_u8)
         image = to_float(content.image)
-        share = decay_factor(time_s - self._time_s, self._smooth_s)
+        kept = decay_factor(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
         if self._controls is None:
             self._lay(content)
         cut = self._scenes(frame_u8)
         if cut:
-            share = 0.0
+            kept = 0.0
             if not self._styles or self._plan.color == "coral":
                 self._styles = self._encode_styles(image)
 
         def smooth_moments(moments: Statistics) -> Statistics:
-            return self._moments(moments, share)
+            return self._moments(moments, kept)
 
         def smooth_colors(colors: ColorMoments) -> ColorMoments:
-            return self._colors(colors, share)
+            return self._colors(colors, kept)
 
         def smooth_lab(colors: ColorStatistics) -> ColorStatistics:
-            return self._lab(colors, share)
+            return self._lab(colors, kept)
 
         stylized = self._stylize(
             content.image, self._controls_at(time_s), smooth_moments, smooth_colors
