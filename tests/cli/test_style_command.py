@@ -36,7 +36,7 @@ def test_a_style_is_saved_and_described(command, pictures, tmp_path, loaded):
     assert code == 0
     assert found["painting"] == "painting.png"
     assert (found["method"], found["model"]) == ("adain", "adain0")
-    assert found["model_sha256"] == make_narrow_stylizer("adain")._styles._kept.digest
+    assert found["model_sha256"] == make_narrow_stylizer("adain")._styles._files.digest
     channels = 512 * numpy_adain.WIDTH
     assert found["arrays"] == {
         "mean": f"float32 1x{channels:.0f}",

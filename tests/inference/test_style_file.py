@@ -91,7 +91,7 @@ def test_changed_metadata_are_refused(path, changes, message):
 def test_other_safetensors_files_are_no_styles(tmp_path):
     path = tmp_path / "model.style"
     path.write_bytes(safetensors.numpy.save(MOMENTS))
-    with pytest.raises(ValueError, match="not a style of styleflax"):
+    with pytest.raises(ValueError, match="not a style file of styleflax"):
         load_style(path)
 
 
