@@ -200,8 +200,8 @@ def sheet_job(
 def _painting(mix: Mix, max_megapixels: float) -> np.ndarray | None:
     """Returns the painting above a column; None for a mix or a style without pixels."""
     source = mix[0]
-    kept = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
-    return None if len(mix) > 1 or kept else _shown(source, max_megapixels)
+    is_style_file = source.data is None and source.path.suffix.lower() == STYLE_SUFFIX
+    return None if len(mix) > 1 or is_style_file else _shown(source, max_megapixels)
 
 
 def _shown(source: Source, max_megapixels: float) -> np.ndarray | None:
