@@ -70,7 +70,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(
     assert "--style-size must be at least 16 px, got 3" in message
     assert "there is no style file" in refuses("style", "info", path)
     path.write_bytes(b"nonsense")
-    assert "not a whole style file" in refuses("style", "info", path)
+    assert "not a complete style file" in refuses("style", "info", path)
     assert not loaded
 
 

@@ -255,7 +255,7 @@ def _check(
         )
     if len(plan.shares[0]) != num_styles:
         raise ValueError(
-            f"styles must have the number of the plan, {len(plan.shares[0])}, got "
+            f"the number of styles must be {len(plan.shares[0])}, as in the plan, got "
             f"{num_styles}"
         )
     if keyframes is not None:
