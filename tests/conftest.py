@@ -1,7 +1,6 @@
 """Settings that must stand before JAX starts."""
 
 import dataclasses
-import functools
 import gc
 import os
 from pathlib import Path
@@ -66,19 +65,6 @@ def most_resident():
     What is forgotten is not all given back: the limit is above what remains.
     """
     return [2 * GROWTH]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_context(shared_programs):
-    """Lowers all programs of a module in one MLIR context.
-
-    Making one takes JAX longer than anything else about a small program.
-    """
-    from jax._src.interpreters import mlir
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlir, "make_ir_context", functools.cache(mlir.make_ir_context))
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -44,11 +44,11 @@ class VideoReport(VideoWatcher):
         with tqdm(total=total, unit="frame", disable=hidden) as bar:
             yield bar.update
 
-    def done(self, job: VideoJob, made: VideoResult) -> None:
+    def done(self, job: VideoJob, result: VideoResult) -> None:
         """Says that a video is written."""
-        super().done(job, made)
+        super().done(job, result)
         if self._as_json:
-            _print_json(job, made, None)
+            _print_json(job, result, None)
         else:
             print(job.out)
 

@@ -1,4 +1,4 @@
-"""Stylizing pictures with trained weights."""
+"""Stylizing images with trained weights."""
 
 from typing import TYPE_CHECKING
 

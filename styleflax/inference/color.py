@@ -1,7 +1,7 @@
-"""Color: what a result takes from the photo, and what else is done to its pixels.
+"""Colors of results: taking them from the photo, matching them, and final resizing.
 
-All of it by bands of rows, so that large pictures take no more memory, and in NumPy or
-blocks of one size, so that no size of picture is compiled for.
+Everything works on bands of rows, so that memory does not grow with the image, and in
+NumPy or on blocks of one size, so that a new image size compiles nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,12 +29,12 @@ from styleflax.ops.color_match import mixed_palette, palettes_alone
 
 
 class ColorMoments(NamedTuple):
-    """Sums over pixels in float64, which hold any picture's.
+    """Sums over pixels, in float64, which is precise enough for any image size.
 
     Attributes:
-        weight: Sum of weights of all pixels.
-        first: Sum of their colors.
-        second: Sum of all products of two channels.
+        weight: Sum of the weights of all pixels.
+        first: Weighted sum of their colors.
+        second: Weighted sum of the products of every two channels.
     """
 
     weight: float = 0.0
@@ -46,7 +46,7 @@ class ColorMoments(NamedTuple):
         colors: Float[np.ndarray, "h w 3"],
         weights: Float[np.ndarray, "h w"] | None = None,
     ) -> Self:
-        """These and more pixels, which count as much as their weights; 1 by default."""
+        """Returns the sums with more pixels added; each has weight 1 by default."""
         flat = colors.reshape(-1, 3).astype(np.float64)
         counted = flat if weights is None else flat * weights.reshape(-1, 1)
         weight = len(flat) if weights is None else weights.sum(dtype=np.float64)
@@ -68,14 +68,14 @@ class ColorMoments(NamedTuple):
 
 
 def coral_transform(
-    moments: ColorMoments, wanted: ColorMoments, eps: float = 1e-5
+    moments: ColorMoments, target: ColorMoments, eps: float = 1e-5
 ) -> Float[np.ndarray, "3 3"]:
-    """The matrix that gives centered colors the target covariance.
+    """Returns the matrix that gives centered colors the target's covariance.
 
     See `ops.color.coral_recolor`.
     """
     whitening = _power(moments.covariance, -0.5, eps)
-    return whitening @ _power(wanted.covariance, 0.5, eps)
+    return whitening @ _power(target.covariance, 0.5, eps)
 
 
 def _power(covariance: np.ndarray, exponent: float, eps: float) -> np.ndarray:
@@ -86,7 +86,7 @@ def _power(covariance: np.ndarray, exponent: float, eps: float) -> np.ndarray:
 BLOCK_PX = 2**16
 
 PixelFunction = Callable[..., jax.Array]
-"""(1, 1, n, 3) of each argument -> the same."""
+"""Function of arrays (1, 1, n, 3) that returns an array of the same shape."""
 
 keep_luminance = cached_jit(color.keep_luminance)
 rgb_to_lab = cached_jit(color.rgb_to_lab)
@@ -94,23 +94,23 @@ lab_to_rgb = cached_jit(color.lab_to_rgb)
 
 
 def map_pixels(
-    function: PixelFunction, *pictures: Float[np.ndarray, "h w 3"]
+    function: PixelFunction, *images: Float[np.ndarray, "h w 3"]
 ) -> Float[np.ndarray, "h w 3"]:
-    """What the function gives for all pixels, block by block."""
-    flat = [picture.reshape(-1, 3) for picture in pictures]
-    made = np.empty(flat[0].shape, np.float32)
-    for first in range(0, len(made), BLOCK_PX):
-        size = min(BLOCK_PX, len(made) - first)
+    """Returns the function of all pixels, computed in blocks of one size."""
+    flat = [image.reshape(-1, 3) for image in images]
+    result = np.empty(flat[0].shape, np.float32)
+    for first in range(0, len(result), BLOCK_PX):
+        size = min(BLOCK_PX, len(result) - first)
         blocks = np.zeros((len(flat), 1, 1, BLOCK_PX, 3), np.float32)
         for block, pixels in zip(blocks, flat, strict=True):
             block[0, 0, :size] = pixels[first : first + size]
-        made[first : first + size] = np.asarray(function(*blocks))[0, 0, :size]
-    return made.reshape(pictures[0].shape)
+        result[first : first + size] = np.asarray(function(*blocks))[0, 0, :size]
+    return result.reshape(images[0].shape)
 
 
 AnyStyle = TypeVar("AnyStyle")
 Rows = Callable[[int, int], Float[np.ndarray, "n w 3"]]
-"""(first, end) -> these rows of a picture, RGB in [0, 1]."""
+"""Function of (first, end) that returns these rows of an image, RGB in [0, 1]."""
 _LAB_EPS = 1e-2  # as in `ops.color.match_lab`
 
 
@@ -120,30 +120,30 @@ def color_style(
     masks: RegionMasks | None,
     shares: Float[np.ndarray, " r"],
 ) -> AnyStyle | StylePixels:
-    """A style in the colors of the content where the style goes, if it has pixels.
+    """Returns a style with the content's colors, taken where the style is applied.
 
     Args:
-        style: Only what is `StylePixels` is changed.
-        content: uint8, or RGB in [0, 1].
-        masks: Masks at the size of the content; None for all of it.
-        shares: Shares of this style in every region that is stylized.
+        style: The style; returned unchanged unless it is `StylePixels`.
+        content: The content, uint8 or RGB in [0, 1].
+        masks: Masks at the size of the content; None for the whole content.
+        shares: Shares of this style in every stylized region.
     """
     if not isinstance(style, StylePixels) or not shares.any():
         return style
-    wanted = ColorMoments()
+    target = ColorMoments()
     for first, last in row_bands(*content.shape[:2]):
         weights = None
         if masks is not None:
             regions = masks[: len(shares), first:last]
             weights = np.tensordot(shares, regions, 1)
-        wanted = wanted.plus(ensure_float(content[first:last]), weights)
+        target = target.plus(ensure_float(content[first:last]), weights)
     own = ColorMoments().plus(style.image, style.mask)
-    moved = (style.image - own.mean) @ coral_transform(own, wanted) + wanted.mean
+    moved = (style.image - own.mean) @ coral_transform(own, target) + target.mean
     return StylePixels(np.clip(moved, 0.0, 1.0).astype(np.float32), style.mask)
 
 
 class ColorStatistics(NamedTuple):
-    """Mean and variance of CIELAB's channels: of a result and of its target, by region.
+    """Mean and variance of the CIELAB channels of a result and its target, by region.
 
     Attributes:
         mean: Mean of each channel.
@@ -161,15 +161,16 @@ def finish(
     plan: Plan,
     smooth: Callable[[ColorStatistics], ColorStatistics] | None = None,
 ) -> Float[np.ndarray, "th tw 3"]:
-    """Returns a result at its final size, in its final colors, with what it retains.
+    """Returns a result at its final size, with its final colors and photo regions.
 
     Args:
-        stylized: RGB in [0, 1] at the size of `content.image`; overwritten if it can
-            be written and has its final size.
-        content: The photo or frame that it was made of.
-        masks: Laid over `content.target`, see `target_region_masks`.
+        stylized: RGB in [0, 1] at the size of `content.image`; overwritten if it is
+            writable and has its final size.
+        content: The photo or frame that was stylized.
+        masks: Masks at the size of `content.target`, see `target_region_masks`.
         plan: The controls of the result.
-        smooth: Statistics -> statistics, for a video with `color="lab"`.
+        smooth: Function from statistics to smoothed ones, for a video with
+            `color="lab"`.
 
     Returns:
         RGB in [0, 1].
@@ -191,15 +192,17 @@ def finish(
     in_place = not resized and stylized.flags.writeable
     finished = stylized if in_place else np.empty(target.shape, np.float32)
     for first, last in row_bands(height, width):
-        made, colors = rows(first, last), ensure_float(target[first:last])
+        image, colors = rows(first, last), ensure_float(target[first:last])
         if plan.color == "luminance":
-            made = map_pixels(keep_luminance, made, colors)
+            image = map_pixels(keep_luminance, image, colors)
         elif lab:
-            made = _moved(made, lab, masks, first)
+            image = _moved(image, lab, masks, first)
         if masks is not None and has_rest:
-            kept = masks[:, first:last][-1][..., None]
-            made = np.clip(kept * colors + (1.0 - kept) * made, 0.0, 1.0)
-        finished[first:last] = made
+            photo_share = masks[:, first:last][-1][..., None]
+            image = np.clip(
+                photo_share * colors + (1.0 - photo_share) * image, 0.0, 1.0
+            )
+        finished[first:last] = image
     return finished
 
 
@@ -235,7 +238,7 @@ def target_region_masks(
 def _with_detail(
     rows: Rows, content: Content, masks: RegionMasks | None, plan: Plan
 ) -> Rows:
-    """Rows with what the photo lost when it was resized, where detail comes back."""
+    """Returns rows with the detail that resizing removed from the photo added."""
     shares = plan.detail_shares(1 if masks is None else masks.shape[0])
     if shares is None:
         return rows
@@ -253,7 +256,7 @@ def _with_detail(
 
 
 class _Shift(NamedTuple):
-    """How a region's CIELAB colors are moved: centered, scaled, shifted."""
+    """Changes the CIELAB colors of a region: subtracts, scales, adds."""
 
     center: np.ndarray
     scale: np.ndarray
@@ -269,8 +272,8 @@ def _lab_statistics(
     for first, last in row_bands(*target.shape[:2]):
         colors = rows(first, last), ensure_float(target[first:last])
         regions = [None] if masks is None else masks[:, first:last]
-        for which, picture in enumerate(colors):
-            lab = map_pixels(rgb_to_lab, picture)
+        for which, image in enumerate(colors):
+            lab = map_pixels(rgb_to_lab, image)
             pairs = zip(moments[which], regions, strict=True)
             moments[which] = [region.plus(lab, mask) for region, mask in pairs]
     return ColorStatistics(
@@ -280,19 +283,19 @@ def _lab_statistics(
 
 
 def _lab_shifts(statistics: ColorStatistics) -> list[_Shift]:
-    """What gives every region the mean and deviation that the target has there."""
-    own, wanted = np.maximum(statistics.variance, 0.0)
-    scales = np.sqrt((wanted + _LAB_EPS) / (own + _LAB_EPS))
+    """Returns the shifts that give every region the target's mean and deviation."""
+    own, target = np.maximum(statistics.variance, 0.0)
+    scales = np.sqrt((target + _LAB_EPS) / (own + _LAB_EPS))
     numbers = zip(statistics.mean[0], scales, statistics.mean[1], strict=True)
     return [_Shift(*(np.asarray(x, np.float32) for x in one)) for one in numbers]
 
 
 def _moved(
-    made: np.ndarray, lab: list[_Shift], masks: RegionMasks | None, first: int
+    image: np.ndarray, lab: list[_Shift], masks: RegionMasks | None, first: int
 ) -> np.ndarray:
-    """Rows from `first` on, each region by its shift."""
-    colors, total = map_pixels(rgb_to_lab, made), np.zeros_like(made)
-    regions = [None] if masks is None else masks[:, first : first + len(made)]
+    """Returns rows, which start at `first`, with each region's shift applied."""
+    colors, total = map_pixels(rgb_to_lab, image), np.zeros_like(image)
+    regions = [None] if masks is None else masks[:, first : first + len(image)]
     for shift, mask in zip(lab, regions, strict=True):
         moved = (colors - shift.center) * shift.scale + shift.mean
         rgb = np.clip(map_pixels(lab_to_rgb, moved), 0.0, 1.0)
@@ -305,7 +308,7 @@ def _rows_of(image: Float[np.ndarray, "h w 3"]) -> Rows:
 
 
 def _resizer(image: Float[np.ndarray, "h w 3"], height: int, width: int) -> Rows:
-    """Bicubic, in floats, so that no steps of 8 bits are enlarged."""
+    """Returns rows of a bicubically resized image, without rounding to 8 bits."""
     channels = [
         PillowImage.fromarray(np.ascontiguousarray(image[..., c])) for c in range(3)
     ]
@@ -315,8 +318,10 @@ def _resizer(image: Float[np.ndarray, "h w 3"], height: int, width: int) -> Rows
         bottom = min(last * ratio, image.shape[0])
         box = (0, first * ratio, image.shape[1], bottom)
         size, filter_ = (width, last - first), PillowImage.Resampling.BICUBIC
-        made = [np.asarray(channel.resize(size, filter_, box)) for channel in channels]
-        return np.clip(np.dstack(made), 0.0, 1.0)
+        channels_px = [
+            np.asarray(channel.resize(size, filter_, box)) for channel in channels
+        ]
+        return np.clip(np.dstack(channels_px), 0.0, 1.0)
 
     return rows
 
@@ -333,14 +338,14 @@ def match_by_bands(
     controls: Controls,
     masks: PixelMasks,
 ) -> None:
-    """Writes what `ops.color_match.match_chroma` makes of the picture, clipped.
+    """Applies `ops.color_match.match_chroma` to an image and writes it, clipped.
 
     Args:
         image: RGB, not clipped.
-        out: Where to write, uint8 or float32; it may be `image`.
-        styles: With palettes.
-        controls: The controls; only weights and color match count.
-        masks: Masks of the picture.
+        out: Array for the result, uint8 or float32; it may be `image`.
+        styles: Styles with palettes.
+        controls: The controls, of which weights and color match are used.
+        masks: Masks of the image.
     """
     bands = list(row_bands(*image.shape[:2]))
     totals = [ColorMoments()] * masks.num_regions
@@ -363,24 +368,24 @@ def match_by_bands(
 
 
 def match_again(
-    picture: Float[np.ndarray, "h w 3"],
+    image: Float[np.ndarray, "h w 3"],
     styles: Sequence[Style],
     plan: Plan,
     masks: RegionMasks | None,
 ) -> None:
-    """Applies the color step again, in place, since refinement undoes it.
+    """Matches colors again, in place, since refinement changes them.
 
     Args:
-        picture: RGB in [0, 1], of the size of `masks`.
-        styles: With palettes.
-        plan: The controls of the picture.
-        masks: Masks at its size; None for one region.
+        image: RGB in [0, 1], with the size of `masks`.
+        styles: Styles with palettes.
+        plan: The controls of the result.
+        masks: Masks at the image's size; None for one region.
     """
-    laid = WHOLE if masks is None else masks
-    controls = plan.controls(np.ones((laid.shape[0], 1, 1), np.float32))
+    region_masks = WHOLE if masks is None else masks
+    controls = plan.controls(np.ones((region_masks.shape[0], 1, 1), np.float32))
     if controls.color_match is not None:
-        at_pixels = PixelMasks(laid, (picture.shape[0], picture.shape[1]))
-        match_by_bands(picture, picture, styles, controls, at_pixels)
+        at_pixels = PixelMasks(region_masks, (image.shape[0], image.shape[1]))
+        match_by_bands(image, image, styles, controls, at_pixels)
 
 
 def _each(masks: np.ndarray | None) -> Iterator[np.ndarray | None]:
@@ -388,7 +393,7 @@ def _each(masks: np.ndarray | None) -> Iterator[np.ndarray | None]:
 
 
 def _stacked(totals: Sequence[ColorMoments]) -> color_match.ColorMoments:
-    """The moments of all regions, in float32; zeros where a region has no pixel."""
+    """Returns the moments of all regions in float32; 0 for regions without pixels."""
     count = np.array([total.weight for total in totals])
     filled = [total if total.weight else _NOTHING for total in totals]
     mean = np.array([total.mean for total in filled])

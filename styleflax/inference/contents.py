@@ -1,4 +1,4 @@
-"""Pictures on their way into a stylizer, and what it returns."""
+"""Reading and resizing photos for a stylizer, and the result it returns."""
 
 import dataclasses
 import logging

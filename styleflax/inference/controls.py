@@ -147,14 +147,14 @@ class Plan(NamedTuple):
 
         There may be one mask more than regions: of what keeps its pixels.
         """
-        kept = len(masks) - len(self.strengths)
+        num_photo_masks = len(masks) - len(self.strengths)
         even = (1 / len(self.shares[0]),) * len(self.shares[0])
-        strengths = self.strengths + (0.0,) * kept
+        strengths = self.strengths + (0.0,) * num_photo_masks
         matched = [(self.color_match or 0.0) * match_share(s) for s in strengths]
         detail = self.detail_shares(len(masks))
         return Controls(
             jnp.asarray(strengths, jnp.float32),
-            jnp.asarray(self.shares + (even,) * kept, jnp.float32),
+            jnp.asarray(self.shares + (even,) * num_photo_masks, jnp.float32),
             jnp.asarray(masks, jnp.float32),
             {k: jnp.asarray(v, jnp.float32) for k, v in self.extras.items()},
             jnp.asarray(matched, jnp.float32) if any(matched) else None,
@@ -170,8 +170,8 @@ class Plan(NamedTuple):
         lacking = [max(1.0 - strength, 0.0) for strength in self.strengths]
         if not self.detail or not any(lacking):
             return None
-        kept = [1.0] * (num_masks - len(lacking))
-        return self.detail * np.asarray(lacking + kept, np.float32)
+        photo_shares = [1.0] * (num_masks - len(lacking))
+        return self.detail * np.asarray(lacking + photo_shares, np.float32)
 
 
 def match_share(strength: float) -> float:

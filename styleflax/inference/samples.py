@@ -1,4 +1,4 @@
-"""Sample pictures of a training run."""
+"""Sample images of a training run."""
 
 from collections.abc import Callable
 

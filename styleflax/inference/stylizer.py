@@ -312,11 +312,11 @@ class Stylizer:
         # What depends on a content itself is done for one after the other.
         apart = with_alpha or plan.color == "coral"
         groups = [[one] for one in contents] if apart else [contents]
-        made = [x for group in groups for x in self._stylize(group, styles, plan)]
+        images = [x for group in groups for x in self._stylize(group, styles, plan)]
         if not is_batch:
-            return Stylized(made[0])
+            return Stylized(images[0])
         # One is not copied, as it may be large.
-        return Stylized(np.stack(made) if len(made) > 1 else made[0][None])
+        return Stylized(np.stack(images) if len(images) > 1 else images[0][None])
 
     def check_plan(self, plan: Plan) -> None:
         """Refuses what the method cannot do, naming the methods that can."""
@@ -361,24 +361,24 @@ class Stylizer:
         masks = None
         if plan.mask_set is not None:
             masks = RegionMasks(plan.mask_set, height, width, first.alpha)
-        seen = list(styles)
+        prepared = list(styles)
         if plan.color == "coral":
-            seen = [
+            prepared = [
                 color_style(style, first.image, masks, shares)
                 for style, shares in zip(styles, np.transpose(plan.shares), strict=True)
             ]
-        encoded = [self.encode_style(style) for style in seen]
-        made = self._renderer.render(contents, encoded, plan, masks)
+        encoded = [self.encode_style(style) for style in prepared]
+        images = self._renderer.render(contents, encoded, plan, masks)
         if plan.refine:
-            pixels = [style for style in seen if isinstance(style, StylePixels)]
-            made = [
+            pixels = [style for style in prepared if isinstance(style, StylePixels)]
+            images = [
                 self._refiner(picture, content, pixels, plan, masks, self._on_step)
-                for picture, content in zip(made, contents, strict=True)
+                for picture, content in zip(images, contents, strict=True)
             ]
-            for picture in made:
+            for picture in images:
                 match_again(picture, encoded, plan, masks)
         if masks is None and not (first.is_resized or plan.takes_colors):
-            return made
+            return images
         masks = target_region_masks(masks, first, plan)
-        pairs = zip(made, contents, strict=True)
+        pairs = zip(images, contents, strict=True)
         return [finish(picture, content, masks, plan) for picture, content in pairs]

@@ -1,4 +1,4 @@
-"""The record that every style transfer method is."""
+"""The `Method` record, the common shape of all style transfer methods."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType

@@ -110,19 +110,19 @@ class StylizingEncoder(NamedTuple):
     def with_judge(
         self, own: Params, frozen: Params, images: Image, layers: tuple[str, ...]
     ) -> tuple[FeatureMaps, FeatureMaps]:
-        """Its features, and the judge's at `layers`, which hold its own."""
-        seen = self.judge(frozen, images, layers)
-        features = self(own, frozen, images) if self.is_trained else seen
-        return {layer: features[layer] for layer in self.layers}, seen
+        """Returns its own features, and those of the judge at `layers`."""
+        judge_features = self.judge(frozen, images, layers)
+        features = self(own, frozen, images) if self.is_trained else judge_features
+        return {layer: features[layer] for layer in self.layers}, judge_features
 
 
 def feature_moments(features: FeatureMaps, masks: Masks) -> dict[str, Moments]:
     """Moments of every region at every layer; `Method.moments` of most methods."""
-    found = {}
+    moments = {}
     for layer, feature in features.items():
         cells = area_average(layer_masks(masks, layer), *feature.shape[1:3])
-        found[layer] = region_moments(feature, cells)
-    return found
+        moments[layer] = region_moments(feature, cells)
+    return moments
 
 
 def style_moments(
@@ -191,14 +191,14 @@ class StyleTerms(NamedTuple):
 
     def init(self, key: Key) -> dict[str, Params]:
         """Players other than the model, by name; {} without a term that has critics."""
-        made = {}
+        params = {}
         for i, (term, layers) in enumerate(self.critic_layers.items()):
             keys = jax.random.split(jax.random.fold_in(key, i), len(layers))
-            made[term] = {
+            params[term] = {
                 layer: self.critic.init(layer_key, self._example(layer))["params"]
                 for layer, layer_key in zip(layers, keys, strict=True)
             }
-        return {PLAYER: made} if made else {}
+        return {PLAYER: params} if params else {}
 
     def targets(self, style_features: FeatureMaps) -> dict[str, dict[str, Any]]:
         """What styles are compared by, for every term and layer."""
@@ -240,9 +240,11 @@ class StyleTerms(NamedTuple):
         batch: Batch,
         _key: Key,
     ) -> tuple[Float[Array, ""], tuple[dict[str, Array], Params]]:
-        needed = {k for layers in self.critic_layers.values() for k in layers}
-        made = make_features(variables, frozen, batch, tuple(sorted(needed)))
-        style, output = jax.lax.stop_gradient(made)
+        critic_layers = {k for layers in self.critic_layers.values() for k in layers}
+        critic_features = make_features(
+            variables, frozen, batch, tuple(sorted(critic_layers))
+        )
+        style, output = jax.lax.stop_gradient(critic_features)
         total = jnp.zeros(())
         for name in self.critic_layers:
             pairs = zip(
@@ -298,11 +300,11 @@ def make_style_terms(
         if term.loss in own_terms:
             continue
         if term.loss in CRITIC_LAYERS:
-            asked = critics[name] = term.layers or CRITIC_LAYERS[term.loss]
+            term_layers = critics[name] = term.layers or CRITIC_LAYERS[term.loss]
         else:
             losses[name] = find_style_loss(term, arithmetic)
-            asked = losses[name].layers
-        if wrong := [layer for layer in asked if layer not in layers]:
+            term_layers = losses[name].layers
+        if wrong := [layer for layer in term_layers if layer not in layers]:
             raise ValueError(
                 f"losses.{name} asks for {', '.join(map(repr, wrong))}; styles are "
                 f"compared at {', '.join(layers)}"

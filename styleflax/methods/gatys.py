@@ -1,8 +1,8 @@
-"""What Gatys, Ecker and Bethge 2016 minimize over pixels: the losses of one picture.
+"""The losses that Gatys, Ecker and Bethge (2016) minimize over the pixels of an image.
 
-Nothing is learned, so there is no record of a method here: `find_targets` keeps what
-the picture is compared with, and `picture_loss` compares. `inference.gatys` does the
-rest.
+Nothing is learned, so there is no `Method` record here: `find_targets` computes the
+features and style statistics to compare with, and `picture_loss` compares an image
+with them. The optimization is in `inference.gatys`.
 """
 
 from collections.abc import Sequence
@@ -20,39 +20,41 @@ from styleflax.types import FeatureMap, FeatureMaps, Image, Key, Params
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 TERMS = ("total", "content", "style", "variation")
-"""What `picture_loss` gives, weighted: the first is the sum of the others."""
+"""The weighted terms that `picture_loss` returns; the first is the sum of the rest."""
 GUIDED = (
     *("style", "gram", "gram_squared", "covariance"),
     *("mmd_linear", "mmd_polynomial"),
 )
-"""Style losses that can be of a part of a picture: all that they compare are means,
-variances and covariances of channels."""
+"""Style losses that support masks, since they compare only means, variances and
+covariances of channels."""
 Reduction = Literal["mean", "half_sum"]
 
 
 class Objective(NamedTuple):
-    """What is minimized.
+    """The objective to minimize.
 
     Attributes:
-        content_weight: Weight of the distance to the content's features; 0
-            leaves the style alone: texture synthesis.
-        style_weight: Weight of the sum of style losses; 0 leaves the content alone:
-            what its layers still know of it.
+        content_weight: Weight of the content loss; 0 gives texture synthesis from the
+            style alone.
+        style_weight: Weight of the sum of style losses; 0 reconstructs the content
+            from its features alone.
         variation_weight: Weight of the total variation.
-        content_layers: Compared position by position, summed.
+        content_layers: Layers whose features are compared position by position; their
+            losses are summed.
         content_reduction: `mean` of the squared differences (Gatys' notebook), or
             `half_sum`, half their sum (the paper).
-        style_layers: Where styles are compared.
-        layer_weights: Weight of each style layer; None for equal ones that sum
+        style_layers: Layers at which styles are compared.
+        layer_weights: Weight of each style layer; None for equal weights that sum
             to 1.
-        channel_power: Every layer's weight is divided by its number of channels to
-            this power; 2 in Gatys' notebook.
-        style_losses: Names of `losses.perceptual` and their weights.
+        channel_power: Power of the number of channels by which each layer's weight is
+            divided; 2 in Gatys' notebook.
+        style_losses: Names of losses in `losses.perceptual`, with their weights.
         pooling: Pooling of the network.
-        variation_reduction: `mean` is `total_variation_loss`; `half_sum` half the sum
-            of squared differences of neighbors in pixels of 0 to 255.
-        style_reduction: `half_sum` multiplies each layer's losses by half its number
-            of values: for those that are a mean over them, as `mrf`.
+        variation_reduction: `mean` uses `total_variation_loss`; `half_sum` uses half
+            the sum of squared differences of neighboring pixels on the scale 0 to
+            255.
+        style_reduction: `half_sum` multiplies the loss of each layer by half the
+            layer's number of values, for losses that are means, such as `mrf`.
     """
 
     content_weight: float = 1.0
@@ -69,19 +71,19 @@ class Objective(NamedTuple):
     style_reduction: Reduction = "mean"
 
     def layers(self) -> tuple[str, ...]:
-        """All layers that are needed; those without weight are not."""
+        """Returns all layers of terms whose weight is not 0."""
         content = self.content_layers if self.content_weight else ()
         style = self.style_layers if self.style_weight else ()
         return tuple(dict.fromkeys((*content, *style)))
 
 
 class Targets(NamedTuple):
-    """What a picture is compared with.
+    """The features and statistics with which an image is compared.
 
     Attributes:
-        content: Features of the content.
-        styles: For each style, by loss, by layer, what the loss keeps of it.
-        masks: Regions of the picture, by layer; None for all of it as one region.
+        content: Features of the content, by layer.
+        styles: For each style, its summary by loss and layer.
+        masks: Masks of the regions, by layer; None for one region.
         weights: Weights of every style in every region.
     """
 
@@ -94,21 +96,21 @@ class Targets(NamedTuple):
 def guided_feature(
     feature: FeatureMap, mask: Float[Array, "h w"]
 ) -> Float[Array, "b h w c"]:
-    """A feature map whose channels have the statistics of one region.
+    """Returns a feature map whose channels have the statistics of one region.
 
-    Means, covariances and Gram matrices over all its positions are those of the
-    original over the region, each position weighed by the mask: exactly where the
-    mask is 0 or 1, closely where it fades. So every loss of `GUIDED` can be guided
-    (Gatys et al. 2017, who scale features by the mask for Gram matrices).
+    Means, covariances and Gram matrices over all positions of the result equal those
+    of the input over the region, weighted by the mask: exactly for masks of 0 and 1,
+    approximately for soft masks. So every loss in `GUIDED` supports masks (Gatys et
+    al. 2017 scale features by the mask for Gram matrices).
 
     Args:
-        feature: Any.
-        mask: At least 0, not all 0; of the same height and width.
+        feature: Feature map of any layer.
+        mask: Mask with the same height and width, at least 0 and not 0 everywhere.
     """
     shares = mask / jnp.maximum(mask.sum(), 1e-6)
     mean = jnp.einsum("bhwc,hw->bc", feature, shares)[:, None, None]
     scaled = (feature - mean) * jnp.sqrt(shares * mask.size)[..., None]
-    # What fading masks leave of the mean, as their roots do not sum up.
+    # With soft masks, the square roots leave a mean, which is removed.
     return mean + scaled - scaled.mean(axis=(1, 2), keepdims=True)
 
 
@@ -121,35 +123,35 @@ def find_targets(
     weights: Float[Array, "r s"],
     style_masks: Sequence[Float[Array, "_ _"] | None] = (),
 ) -> Targets:
-    """What pictures of the content's size will be compared with.
+    """Returns the targets with which images of the content's size are compared.
 
     Args:
-        objective: What is minimized.
+        objective: The objective to minimize.
         encoder: Parameters of the network.
-        content: RGB in [0, 1], as the picture that is made.
+        content: RGB in [0, 1], with the size of the result.
         styles: RGB in [0, 1], of any size.
-        masks: Regions, of any size, that sum to 1; None for one that is all.
+        masks: Masks of the regions, of any size, which sum to 1; None for one region.
         weights: Weights of every style in every region.
-        style_masks: The part of each style that counts, of any size; None, or no
-            masks at all, for all of it.
+        style_masks: Mask of the part of each style to use, of any size, or None for
+            the whole style; () for whole styles.
     """
     features = encode(objective, encoder, content)
-    laid = None
+    layer_masks = None
     if masks is not None and objective.style_weight:
-        laid = {
+        layer_masks = {
             layer: area_average(masks, *features[layer].shape[1:3])
             for layer in objective.style_layers
         }
     parts = style_masks or (None,) * len(styles)
-    kept = (
+    summaries = (
         _summarize(objective, encode(objective, encoder, style), part)
         for style, part in zip(styles, parts, strict=True)
     )
     content_layers = objective.content_layers if objective.content_weight else ()
     return Targets(
         {layer: features[layer] for layer in content_layers},
-        tuple(kept) if objective.style_weight else (),
-        laid,
+        tuple(summaries) if objective.style_weight else (),
+        layer_masks,
         weights,
     )
 
@@ -157,14 +159,14 @@ def find_targets(
 def picture_loss(
     objective: Objective, encoder: Params, image: Image, targets: Targets, key: Key
 ) -> tuple[Float[Array, ""], Float[Array, " 4"]]:
-    """What is minimized, and its `TERMS`.
+    """Returns the loss of an image, and its `TERMS`.
 
     Args:
-        objective: What is minimized.
+        objective: The objective to minimize.
         encoder: Parameters of the network.
         image: RGB, not limited to [0, 1].
-        targets: Targets of the same objective, and of a content of this size.
-        key: For style losses that sample positions.
+        targets: Targets of the same objective, for a content of this size.
+        key: Random key for style losses that sample positions.
     """
     features = encode(objective, encoder, image)
     content = jnp.zeros(())
@@ -184,7 +186,7 @@ def picture_loss(
 
 
 def encode(objective: Objective, encoder: Params, image: Image) -> FeatureMaps:
-    """Features of the layers that the objective compares."""
+    """Returns the features of the layers that the objective compares."""
     network = VGG.of_params(encoder, objective.layers(), pooling=objective.pooling)
     return network.apply({"params": encoder}, image)
 
@@ -192,15 +194,17 @@ def encode(objective: Objective, encoder: Params, image: Image) -> FeatureMaps:
 def _summarize(
     objective: Objective, features: FeatureMaps, part: Float[Array, "_ _"] | None
 ) -> dict[str, dict[str, Any]]:
-    seen = {layer: features[layer] for layer in objective.style_layers}
+    style_features = {layer: features[layer] for layer in objective.style_layers}
     if part is not None:
-        seen = {
+        style_features = {
             layer: guided_feature(x, area_average(part[None], *x.shape[1:3])[0])
-            for layer, x in seen.items()
+            for layer, x in style_features.items()
         }
     losses = ((name, find_style_loss(name)) for name, _ in objective.style_losses)
     return {
-        name: {x: loss.summarize(seen[x]) for x in loss.layers or seen}
+        name: {
+            x: loss.summarize(style_features[x]) for x in loss.layers or style_features
+        }
         for name, loss in losses
     }
 
@@ -215,22 +219,24 @@ def _variation(objective: Objective, image: Image) -> Float[Array, ""]:
 def _style_loss(
     objective: Objective, features: FeatureMaps, targets: Targets, key: Key
 ) -> Float[Array, ""]:
-    """Style losses of all regions, styles and layers, weighted and summed."""
+    """Returns the weighted sum of style losses over regions, styles and layers."""
     total = jnp.zeros(())
     for region in range(targets.weights.shape[0]):
-        seen = {layer: features[layer] for layer in objective.style_layers}
+        region_features = {layer: features[layer] for layer in objective.style_layers}
         if targets.masks is not None:
-            seen = {
+            region_features = {
                 layer: guided_feature(feature, targets.masks[layer][region])
-                for layer, feature in seen.items()
+                for layer, feature in region_features.items()
             }
         for number, style in enumerate(targets.styles):
             weight = targets.weights[region, number]
             for name, factor in objective.style_losses:
-                parts = find_style_loss(name).by_layer(seen, style[name], key)
-                scales = _layer_scales(objective, seen)
-                weighed = sum(scales[layer] * x for layer, x in parts.items())
-                total = total + weight * factor * weighed
+                parts = find_style_loss(name).by_layer(
+                    region_features, style[name], key
+                )
+                scales = _layer_scales(objective, region_features)
+                weighted = sum(scales[layer] * x for layer, x in parts.items())
+                total = total + weight * factor * weighted
     return total
 
 

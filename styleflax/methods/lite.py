@@ -180,22 +180,22 @@ def make_lite(
             {k: v[rows] for k, v in features.items()}
             for rows in (slice(size), slice(size, None))
         )
-        found = {}
+        values = {}
         if "identity" in losses:
-            found["identity"] = pixel_loss(paint(own, features), images)
+            values["identity"] = pixel_loss(paint(own, features), images)
         if not losses.keys() <= {"identity"}:
             image = stylize(own, content, style)
-            seen = judge(frozen, images, STYLE_LAYERS)
-            targets = terms.targets({k: v[size:] for k, v in seen.items()})
-            contents = {k: normalize(seen[k][:size]) for k in CONTENT_LAYERS}
+            judge_features = judge(frozen, images, STYLE_LAYERS)
+            targets = terms.targets({k: v[size:] for k, v in judge_features.items()})
+            contents = {k: normalize(judge_features[k][:size]) for k in CONTENT_LAYERS}
 
             def compare(features: FeatureMaps) -> dict[str, Array]:
                 styles = terms.compare(features, targets, variables.players, key)
                 return {"content": content_loss(features, contents), **styles}
 
-            found |= judge.judge(frozen, image, STYLE_LAYERS, compare)
-            found |= regularize(image, [batch["content"], batch["style"]], losses)
-        total, metrics = weigh_terms(losses, found)
+            values |= judge.judge(frozen, image, STYLE_LAYERS, compare)
+            values |= regularize(image, [batch["content"], batch["style"]], losses)
+        total, metrics = weigh_terms(losses, values)
         return total, (metrics, {})
 
     def critic_features(

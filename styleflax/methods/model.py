@@ -1,4 +1,4 @@
-"""Methods by name, models of them from files, and what their self-attention costs."""
+"""Building methods by name and models from files; the cost of self-attention."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
@@ -35,17 +35,17 @@ METHODS: Mapping[str, Callable[..., Method]] = {
 _OWN = frozenset(METHODS)
 _SHARED = frozenset({"arithmetic", "dtype", "remat"})
 COLOR_MATCHING = frozenset({"adain"})
-"""Methods whose losses can judge a picture after the color step."""
+"""Methods whose losses can be computed after colors are matched."""
 NEW_STYLE: Mapping[str, str] = {"cin": "cin_style"}
 """The method that adds a style to a model, by the model's method."""
 
 _MEANINGS = {
     "strength": "alpha or exaggerate other than 1",
-    "weights": "several styles in one picture",
-    "masks": "styles by place",
-    "style_masks": "parts of styles",
-    "color_match": "the colors of a painting, which it knows from its pixels",
-    "detail": "the photo below strength 1",
+    "weights": "several styles in one image",
+    "masks": "different styles in regions of the image",
+    "style_masks": "parts of a painting as styles",
+    "color_match": "matching the colors of a painting, which needs its pixels",
+    "detail": "detail of the photo below strength 1",
 }
 
 
@@ -77,27 +77,27 @@ def build(
     """
     if name not in METHODS:
         raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")
-    given = {k: arguments.pop(k) for k in _SHARED & arguments.keys()}
+    keywords = {k: arguments.pop(k) for k in _SHARED & arguments.keys()}
     if losses is not None:
-        given["losses"] = losses
-    elif not trains and name in _OWN:  # other methods need not have any
-        given["losses"] = NOT_TRAINED
+        keywords["losses"] = losses
+    elif not trains and name in _OWN:  # methods added to METHODS may have no losses
+        keywords["losses"] = NOT_TRAINED
     if color_match:
         if name not in COLOR_MATCHING:
             raise ValueError(
-                f"color_match must be 0 for {name!r}, whose losses judge the picture "
-                f"before the color step, got {color_match}"
+                f"color_match must be 0 for {name!r}, whose losses are computed "
+                f"before colors are matched, got {color_match}"
             )
-        given["color_match"] = color_match
-    chosen = (options.chosen() if options is not None else {}) | arguments
-    record = read_options(name, chosen)
+        keywords["color_match"] = color_match
+    option_values = (options.chosen() if options is not None else {}) | arguments
+    record = read_options(name, option_values)
     if record is not None:
-        given["options"] = record
-    return METHODS[name](**given)
+        keywords["options"] = record
+    return METHODS[name](**keywords)
 
 
 def controls_of(method: Method) -> frozenset[str]:
-    """All controls of a method: its own, and those of the shared composition."""
+    """Returns the controls of a method and those that all methods share."""
     shared = {
         "color_match": not method.styles,
         "detail": "strength" in method.controls,
@@ -105,13 +105,13 @@ def controls_of(method: Method) -> frozenset[str]:
     return method.controls | {name for name, has in shared.items() if has}
 
 
-def check_controls(method: Method, asked: Iterable[str]) -> None:
+def check_controls(method: Method, controls: Iterable[str]) -> None:
     """Raises if a method lacks one of the controls.
 
     Raises:
         ValueError: If the method lacks the control; the error lists those that have it.
     """
-    for name in asked:
+    for name in controls:
         if name not in controls_of(method):
             having = [k for k, make in METHODS.items() if name in controls_of(make())]
             has = "have it" if len(having) > 1 else "has it"
@@ -123,8 +123,8 @@ def check_controls(method: Method, asked: Iterable[str]) -> None:
 
 
 _OF_TRAINING = {"native", "encoder"}
-"""Options that are no model file's."""
-# Of the older kind, since those of the newer are made by a program.
+"""Options of training and running, which a model file does not contain."""
+# A raw key: a typed one would be created by a compiled program.
 _KEY = jax.ShapeDtypeStruct((2,), "uint32")
 
 
@@ -144,16 +144,17 @@ def build_model(
     Args:
         file: What `load_model` returned.
         dtype: Compute type.
-        native: Convolve by XLA's own operations alone; see `ops.conv`.
+        native: Use only XLA's own convolutions; see `ops.conv`.
 
     Raises:
         ValueError: If the file's method, options, encoder or arithmetic are unknown,
-            or its parameters are not that method's; lists missing and extra names.
+            or its parameters are not those of the method; the message lists missing
+            and extra names.
     """
     refuse_fork()
     if file.method == ENCODER_ONLY:
         raise ValueError(
-            "the model file holds an encoder alone and no method: train one on it with "
+            "the model file has only an encoder and no method: train a method with "
             "--config.encoder.weights=FILE, or convert it with its decoder"
         )
     arithmetic = read_arithmetic(file)
@@ -182,7 +183,7 @@ def build_model(
 
 
 def read_arithmetic(file: ModelFile) -> Arithmetic:
-    """The arithmetic preset of a model file.
+    """Returns the arithmetic preset of a model file.
 
     Raises:
         ValueError: If it has fields that this version does not know.
@@ -197,10 +198,10 @@ def read_arithmetic(file: ModelFile) -> Arithmetic:
 
 
 def _read_options(file: ModelFile, *, native: bool) -> Options | None:
-    """The file's options, if its method has them; names are looked up nowhere else."""
+    """Returns the options of a file's method; refuses unknown names."""
     check_removed(file.method, file.options)
     if file.method not in METHODS:
-        return None  # which is refused by name
+        return None  # `build` refuses the method by name
     kind = OPTIONS.get(file.method)
     known = file.options.keys() if kind is None else {f.name for f in fields(kind)}
     if unknown := sorted(file.options.keys() - (known - _OF_TRAINING)):
@@ -222,7 +223,7 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
                 f"{getattr(spec, name)!r}"
             )
     if method.styles and not file.encoder_params:
-        return  # it would judge in training alone: the styles are in the network
+        return  # only training needs the encoder: the styles are in the network
     if not method.encoder_layers:
         check_params({}, file.encoder_params, "the encoder")
         return
@@ -236,11 +237,11 @@ def _check_encoder(file: ModelFile, method: Method) -> None:
 
 
 NOTABLE_FLOPS = 1e12
-"""A few seconds of a few CPU cores; less is not worth a word."""
+"""Cost above which a warning is given: some seconds on a few CPU cores."""
 
 
 def attends_to_itself(model: Model, controls: Controls) -> bool:
-    """Whether the content is attended to: at strengths but 1, by some methods."""
+    """Returns whether the content attends to itself, as SANet's below strength 1."""
     tiling = model.method.tiling
     other = np.any(np.asarray(controls.strength) != 1)
     return tiling is not None and tiling.attend is not None and bool(other)
@@ -249,14 +250,14 @@ def attends_to_itself(model: Model, controls: Controls) -> bool:
 def notable_cost(
     model: Model, count: int, height: int, width: int, controls: Controls
 ) -> str | None:
-    """A warning of what that costs for whole pictures; None if it costs little.
+    """Returns a warning about the cost of self-attention; None if it is small.
 
     Args:
         model: Model of any method.
-        count: Number of pictures.
-        height: Height of each in px.
-        width: Width of each in px.
-        controls: The controls; only their strengths count.
+        count: Number of images.
+        height: Height of each image, in px.
+        width: Width of each image, in px.
+        controls: The controls, of which the strengths are used.
     """
     if not attends_to_itself(model, controls):
         return None
@@ -273,7 +274,7 @@ def notable_cost(
 
 
 def of_picture(height: int, width: int) -> str:
-    """The beginning of every such warning."""
+    """Returns the first part of a warning about self-attention."""
     return (
         "a strength other than 1 (or areas without a mask) adds self-attention over "
         f"the whole image: {width} x {height} px"
@@ -281,5 +282,5 @@ def of_picture(height: int, width: int) -> str:
 
 
 def in_teraflops(flops: float) -> str:
-    """Their end."""
+    """Returns the last part of a warning about self-attention."""
     return f"{flops / 1e12:.3g} teraflops in addition"

@@ -261,11 +261,11 @@ def make_sanet(
         def compare(result: FeatureMaps) -> dict[str, Array]:
             terms: dict[str, Array] = {}
             if has_transfers:
-                made = {k: v[:size] for k, v in result.items()}
+                transfers = {k: v[:size] for k, v in result.items()}
                 players = variables.players
-                terms = style_terms.compare(made, style_targets, players, key)
+                terms = style_terms.compare(transfers, style_targets, players, key)
                 terms["content"] = add_terms(
-                    mse_loss(normalize(made[k]), normalize(judged[k][:size]))
+                    mse_loss(normalize(transfers[k]), normalize(judged[k][:size]))
                     for k in ATTENDED
                 )
             if has_identities:

@@ -1,4 +1,4 @@
-"""The training loop and what it stands on."""
+"""Training: the loop, its steps, phases, checkpoints and exports."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a run records as it goes: checkpoints and their environment, and metrics.
+"""Checkpoints of a run, the environment they record, and metrics.
 
 Orbax writes checkpoints asynchronously and atomically, but restores flipped bits
 without a word. So a digest of every leaf is written beside the state and

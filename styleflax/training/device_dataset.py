@@ -1,4 +1,4 @@
-"""All pictures decoded once and held on the device, where crops are cut.
+"""A data set decoded once and stored on the device, which also cuts the crops.
 
 For accelerators, which take steps faster than a few processors decode pictures. A
 batch is a function of (seed, step), as those of `datasets.pipeline` are, but another

@@ -1,4 +1,4 @@
-"""A run as a self-contained model file."""
+"""Exporting a run as a self-contained model file."""
 
 import dataclasses
 from collections.abc import Mapping

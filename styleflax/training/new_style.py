@@ -1,4 +1,4 @@
-"""Adding one style to a model that has many."""
+"""Training one new style for a model with many styles."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -110,5 +110,5 @@ def _own_losses(provenance: Mapping[str, Any]) -> Losses:
             learnt: dict[str, float] = losses
         case _:
             learnt = {}
-    kept = {k: w for k, w in learnt.items() if not k.startswith("adversarial")}
-    return kept or FEED_FORWARD_LOSSES
+    losses_left = {k: w for k, w in learnt.items() if not k.startswith("adversarial")}
+    return losses_left or FEED_FORWARD_LOSSES

@@ -1,4 +1,4 @@
-"""Training by the workers of a Ray cluster, started again when one of them dies."""
+"""Training on the workers of a Ray cluster, restarted when one of them dies."""
 
 import contextlib
 import copy

@@ -1,4 +1,4 @@
-"""What a configuration asks for: if it is valid, its phases, the method of each."""
+"""Validation of a configuration, its phases, and the method of each phase."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

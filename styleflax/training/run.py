@@ -1,4 +1,4 @@
-"""What a training holds open, the state that it begins with, and its scores."""
+"""The open resources of a run, its initial state, and its validation scores."""
 
 import contextlib
 import logging
@@ -331,8 +331,10 @@ def _make_losses(
         return {"loss": value} | metrics
 
     def losses(variables: Variables, frozen: Params) -> dict[str, float]:
-        found = [jax.device_get(program(variables, frozen, pair)) for pair in pairs]
-        return {k: float(np.mean([np.float64(x[k]) for x in found])) for k in found[0]}
+        values = [jax.device_get(program(variables, frozen, pair)) for pair in pairs]
+        return {
+            k: float(np.mean([np.float64(x[k]) for x in values])) for k in values[0]
+        }
 
     variables = jax.eval_shape(method.init, jax.random.key(0))
     names = jax.eval_shape(program, variables, local_view(run.frozen), pairs[0])
@@ -354,10 +356,10 @@ def _pairs(batch: Batch) -> list[Batch]:
 
 def _best_value(values: Any, wanted: list[str]) -> float:
     """The sum of the numbers that decide; inf where one is missing or not finite."""
-    found = [values.get(PREFIX + name) for name in wanted]
-    if any(value is None or not math.isfinite(value) for value in found):
+    scores = [values.get(PREFIX + name) for name in wanted]
+    if any(value is None or not math.isfinite(value) for value in scores):
         return math.inf
-    return sum(found)
+    return sum(scores)
 
 
 def _check_names(wanted: list[str], known: tuple[str, ...]) -> None:

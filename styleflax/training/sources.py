@@ -1,4 +1,4 @@
-"""The pictures of a run: their sources, the part held out, and batches of phases."""
+"""The images of a run: sources, the held-out part, and the batches of each phase."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -48,17 +48,17 @@ def create_state(
     *,
     with_average: bool = False,
 ) -> TrainState:
-    """State before the first step.
+    """Returns the state before the first step.
 
     Args:
-        method: Makes the variables.
-        optimizer: Optimizer of every player.
+        method: The method, which initializes the variables.
+        optimizer: Optimizer, the same for every player.
         seed: Seed of the variables and of the run.
-        with_average: Hold a running average of the variables, too.
+        with_average: Whether the state has a running average of the variables.
     """
     init_key, run_key = jax.random.split(jax.random.key(seed))
     variables = method.init(init_key)
-    # Three separate zeros: a donated buffer may stand in the state only once.
+    # Three separate zeros: a donated buffer may occur in the state only once.
     state = TrainState(
         step=jnp.zeros((), jnp.int32),
         variables=variables,
@@ -71,39 +71,39 @@ def create_state(
 
 
 def begin_average(state: TrainState) -> TrainState:
-    """`state` with an average of its variables alone, in buffers of its own."""
+    """Returns the state with an average that is a copy of its variables."""
     return state._replace(average=jax.tree.map(jnp.copy, state.variables))
 
 
 def move_average(
     average: Variables, variables: Variables, step: Int[Array, ""], decay: float
 ) -> Variables:
-    """The running average after a step, in float32.
+    """Returns the running average after a step, in float32.
 
     Args:
-        average: Before the step.
-        variables: After the step.
-        step: Steps taken before; the first ones count for more, by a decay of at most
-            (1 + step) / (10 + step), so that what training began with is soon
-            forgotten (as in TensorFlow's ExponentialMovingAverage).
-        decay: Share that the old average keeps.
+        average: Average before the step.
+        variables: Variables after the step.
+        step: Number of steps before. The decay is at most (1 + step) / (10 + step),
+            so that the average soon forgets the initial variables (as in
+            TensorFlow's ExponentialMovingAverage).
+        decay: Share of the old average.
     """
-    kept = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    share = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
     def move(old: Float[Array, "*_"], new: Float[Array, "*_"]) -> Float[Array, "*_"]:
-        return new + kept * (old - new)
+        return new + share * (old - new)
 
     return jax.tree.map(move, average, variables)
 
 
 def make_schedule(schedule: Schedule, steps: int) -> optax.Schedule:
-    """Learning rate as a function of the step within a phase.
+    """Returns the learning rate as a function of the step within a phase.
 
     Args:
-        schedule: `inverse` is lr / (1 + decay * step), of Huang and Belongie's
-            published code; `cosine` falls to 0 at the end; `steps` is lr * decay ^
+        schedule: `inverse` is lr / (1 + decay * step), as in the published code of
+            Huang and Belongie; `cosine` falls to 0 at the end; `steps` is lr * decay ^
             (step // every_steps).
-        steps: Length of the phase.
+        steps: Number of steps of the phase.
     """
     warmup = schedule.warmup_steps
     if schedule.kind == "cosine":
@@ -118,16 +118,16 @@ def make_schedule(schedule: Schedule, steps: int) -> optax.Schedule:
             return schedule.learning_rate / (1.0 + schedule.decay * step)
 
     rise = optax.linear_schedule(0.0, schedule.learning_rate, warmup + 1)
-    # From warmup + 1 so that no step has a rate of 0.
+    # Starts at step + 1, so that no step has a rate of 0.
     return optax.join_schedules([lambda step: rise(step + 1), decay], [warmup])
 
 
 def make_optimizer(config: Optimizer) -> optax.GradientTransformation:
-    """Clipped directions of steps; the train step scales them by the learning rate."""
+    """Returns the optimizer of clipped directions, without the learning rate."""
     direction = optax.scale_by_adam(b1=config.beta1, b2=config.beta2)
     if config.kind == "muon":
         muon = optax.contrib.muon(
-            -1.0,  # of this sign, since Optax's rates include the descent
+            -1.0,  # negative, since Optax's rates include the sign of descent
             muon_weight_dimension_numbers=optax.contrib.MuonDimensionNumbers(
                 (0, 1, 2), (3,)
             ),
@@ -141,13 +141,13 @@ def make_optimizer(config: Optimizer) -> optax.GradientTransformation:
 
 
 _ADAM_RMS = 0.2
-"""Root mean square of Adam's steps, which those of Muon are given (Liu et al. 2025), so
+"""Root mean square of Adam's steps, to which Muon's are scaled (Liu et al. 2025), so
 that one learning rate fits both."""
 _IMAGE_CHANNELS = 3
 
 
 def _kinds_of(params: Params) -> Params:
-    """Which optimizer each parameter has: Muon is for kernels, matrices of features."""
+    """Returns the optimizer of each parameter: Muon for kernels, Adam for the rest."""
 
     def kind_of(x: Array) -> str:
         return "muon" if x.ndim == 4 and x.shape[3] > _IMAGE_CHANNELS else "adam"
@@ -177,12 +177,12 @@ def make_train_step(
 
     Args:
         method: The method, with one loss per player.
-        optimizer: Turns a player's gradient into a direction.
-        schedule: Learning rate over steps since `phase_start`.
+        optimizer: Optimizer that turns a gradient into a direction.
+        schedule: Learning rate as a function of the steps since `phase_start`.
         phase_start: Step at which the phase began.
         accumulate_steps: Number of parts of a device's batch that are computed in
             sequence.
-        max_nonfinite_steps: Number of steps in a row that are not finite, see above.
+        max_nonfinite_steps: Limit of steps in a row that are not finite, see above.
         ema: Decay of the state's running average, if it has one.
     """
 
@@ -201,8 +201,10 @@ def make_train_step(
         if average is not None:
             average = move_average(average, new[0], state.step, ema)
         old = (state.variables, state.opt_state), state.average
-        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), (new, average), old)
-        (variables, opt_state), average = kept
+        accepted = jax.tree.map(
+            lambda a, b: jnp.where(finite, a, b), (new, average), old
+        )
+        (variables, opt_state), average = accepted
         skipped = jnp.logical_not(finite).astype(jnp.int32)
         in_row = (state.skipped_in_row + 1) * skipped
         metrics |= {"learning_rate": rate, "skipped": skipped, "skipped_in_row": in_row}
@@ -224,10 +226,10 @@ def _all_players(
     images: Batch,
     key: Key,
 ) -> tuple[tuple[Variables, dict[str, Any]], dict[str, Array], Array]:
-    """Variables and optimizers after a step of every player; metrics; all finite?
+    """Returns variables and optimizers after a step, metrics, and if all are finite.
 
-    All players move at once, from where the step found them. Those that only other
-    phases train stay as they are.
+    All players are updated at once, from the variables before the step. Players that
+    only other phases train do not change.
     """
     players, opt_state = dict(state.variables.players), dict(state.opt_state)
     metrics: dict[str, Array] = {}
@@ -257,7 +259,7 @@ def _to_float(pixels: Array) -> Array:
 
 
 def _accumulated(loss: LossFn, parts: int) -> Callable[..., tuple[Any, ...]]:
-    """Gradient, metrics and new state of `loss`, averaged over parts of the batch."""
+    """Returns gradients, metrics and state of a loss, averaged over the parts."""
 
     def whole(
         own: Params, variables: Variables, frozen: Params, batch: Batch, key: Key

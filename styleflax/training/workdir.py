@@ -1,4 +1,4 @@
-"""A run's folder: its configuration and pictures, and whether it may be resumed."""
+"""The folder of a run: configuration, images, and checks before it is resumed."""
 
 import json
 import logging

@@ -34,7 +34,7 @@ def test_an_encoder_becomes_a_model_file_and_an_h5_again(
     assert code == 0
     assert output.startswith(str(folder / "vgg16_notop.h5"))
     assert "is there already" in refuses(*arguments)
-    assert "holds an encoder alone" in refuses(
+    assert "has only an encoder" in refuses(
         *("stylize", keras_path, "--style", keras_path, "-o", tmp_path / "x.png"),
         *("--weights", out),
     )

@@ -36,7 +36,7 @@ def test_a_style_is_saved_and_described(command, pictures, tmp_path, loaded):
     assert code == 0
     assert found["painting"] == "painting.png"
     assert (found["method"], found["model"]) == ("adain", "adain0")
-    assert found["model_sha256"] == make_narrow_stylizer("adain")._styles._kept.digest
+    assert found["model_sha256"] == make_narrow_stylizer("adain")._styles._files.digest
     channels = 512 * numpy_adain.WIDTH
     assert found["arrays"] == {
         "mean": f"float32 1x{channels:.0f}",
@@ -70,7 +70,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(
     assert "--style-size must be at least 16 px, got 3" in message
     assert "there is no style file" in refuses("style", "info", path)
     path.write_bytes(b"nonsense")
-    assert "not a whole style file" in refuses("style", "info", path)
+    assert "not a complete style file" in refuses("style", "info", path)
     assert not loaded
 
 

@@ -333,7 +333,7 @@ def test_a_still_picture_is_no_video(refuses, loaded, pictures, tmp_path, name):
     Image.fromarray(flat_frames(COLORS)[0]).save(tmp_path / name)
     start = ("video", tmp_path / name, "--style", pictures / "painting.png")
     text = refuses(*start, "-o", tmp_path / "o.mp4")
-    assert "is a picture of one frame: `styleflax stylize` takes pictures" in text
+    assert "got an image with one frame" in text
     assert not loaded
 
 

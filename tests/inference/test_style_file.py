@@ -58,7 +58,8 @@ def test_every_damaged_byte_of_the_content_is_noticed(path):
 @pytest.mark.parametrize("length", [0, 7, 100, -1])
 def test_a_cut_file_is_refused(path, length):
     path.write_bytes(path.read_bytes()[:length])
-    reason = "not a whole style file" if length else "an empty file: copy or download"
+    cut = "not a complete style file"
+    reason = cut if length else "an empty file: copy or download"
     with pytest.raises(ValueError, match=reason):
         load_style(path)
 
@@ -91,7 +92,7 @@ def test_changed_metadata_are_refused(path, changes, message):
 def test_other_safetensors_files_are_no_styles(tmp_path):
     path = tmp_path / "model.style"
     path.write_bytes(safetensors.numpy.save(MOMENTS))
-    with pytest.raises(ValueError, match="not a style of styleflax"):
+    with pytest.raises(ValueError, match="not a style file of styleflax"):
         load_style(path)
 
 

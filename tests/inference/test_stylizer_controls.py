@@ -183,7 +183,7 @@ def test_what_needs_the_paintings_pixels_refuses_a_style_file(
 def test_a_style_file_of_another_model_is_refused_by_name(
     narrow_stylizer, small_pictures, style_path
 ):
-    method = narrow_stylizer._styles._kept.name[:-1]
+    method = narrow_stylizer._styles._files.name[:-1]
     other = make_narrow_stylizer(method, seed=1)
     message = rf"first\.style belongs to the model '{method}0' .* not to '{method}1'"
     with pytest.raises(ValueError, match=message):

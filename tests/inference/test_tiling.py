@@ -173,5 +173,5 @@ def test_tiles_are_multiples_of_the_methods_own_stride(case):
 
 def test_a_method_without_tiles_is_refused(case):
     untiled = case.model.method._replace(tiling=None)
-    with pytest.raises(ValueError, match="processes whole images only"):
+    with pytest.raises(ValueError, match="needs whole images"):
         tiled(case._replace(model=case.model._replace(method=untiled)), picture(20, 20))

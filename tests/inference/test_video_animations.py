@@ -130,7 +130,7 @@ def test_a_video_becomes_a_gif_of_at_most_50_frames_a_second(tmp_path):
         assert [frame.duration for frame in made] == [20] * 6
         assert made.plays == 0
     assert [note.partition(":")[0] for note in writer.notes] == [
-        f"{out} has 6 frames, 6 less than its source",
+        f"{out} has 6 frames, 6 fewer than its source",
         "the sound is dropped",
     ]
 

@@ -63,7 +63,7 @@ def test_an_encoder_alone_stays_whole_and_serves_as_encoder(files, tmp_path):
     assert "conv5_4" in params
     again = convert_files([tmp_path / "e.safetensors", files["decoder"]])
     assert again.method == "adain"
-    with pytest.raises(ValueError, match="holds an encoder alone and no method"):
+    with pytest.raises(ValueError, match="has only an encoder and no method"):
         build_model(load_model(tmp_path / "e.safetensors"))
 
 

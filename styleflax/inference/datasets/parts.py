@@ -80,7 +80,7 @@ class Loaded:
 
 def remarks_on(rows: Sequence[Loaded]) -> list[str]:
     """Returns the distinct notes on images and paintings that are used in part."""
-    found = {
+    remarks = {
         f"{name}: {remark}"
         for row in rows
         for name, remark in (
@@ -89,7 +89,7 @@ def remarks_on(rows: Sequence[Loaded]) -> list[str]:
         )
         if remark
     }
-    return sorted(found)
+    return sorted(remarks)
 
 
 def write_part(

@@ -1,4 +1,4 @@
-"""A stylized copy of a data set, by the processes of a JAX job or of a Ray cluster."""
+"""Stylizing a data set with the processes of a JAX job or of a Ray cluster."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Names of files and folders to be written: mistakes that are found before any work."""
+"""Checks of output paths, before any work is done."""
 
 import difflib
 from collections.abc import Collection

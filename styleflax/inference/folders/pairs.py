@@ -1,4 +1,4 @@
-"""Pairs of photos and styles as `--pairs` asks for them: one by one, or by a list."""
+"""Pairs of photos and styles for `--pairs`: one by one, or from a CSV file."""
 
 import csv
 import io
@@ -140,9 +140,11 @@ def _find(
     path, beside = Path(text), file.parent / text
     if or_one_of and path.suffix.lower() != STYLE_SUFFIX:
         return path
-    found = beside if not path.exists() and beside.exists() else path
-    check_file(found, f"{line.name}, {column}", "an image", "each row names one file")
-    return found
+    image_file = beside if not path.exists() and beside.exists() else path
+    check_file(
+        image_file, f"{line.name}, {column}", "an image", "each row names one file"
+    )
+    return image_file
 
 
 def _read_alpha(line: _Line, default: float) -> float:

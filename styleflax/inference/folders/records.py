@@ -1,4 +1,4 @@
-"""Records of results, by which work continues and no result is taken for a photo.
+"""Records of results, for `--resume` and for leaving results out of photo folders.
 
 The record of `out/a.png` is the hidden file `out/.a.png.json`; other programs would
 interpret a folder as a class of images. It is written before the result gets its name
@@ -100,11 +100,13 @@ def find_state(target: Path, request: Request) -> State:
         k for k in recorded.keys() | now.keys() if recorded.get(k) != now.get(k)
     )
     if others := [name for name in different if name != PHOTO]:
-        told = "; ".join(_difference(k, recorded.get(k), now.get(k)) for k in others)
+        differences = "; ".join(
+            _difference(k, recorded.get(k), now.get(k)) for k in others
+        )
         raise ValueError(
-            f"{str(target)!r} was made differently ({told}): --resume continues only "
-            "the same work; use the same options, give another -o, or make everything "
-            "again with --overwrite"
+            f"{str(target)!r} was made differently ({differences}): --resume "
+            "continues only the same work; use the same options, give another -o, or "
+            "make everything again with --overwrite"
         )
     if digest_file(target) != digest:
         return "damaged"
@@ -169,9 +171,9 @@ def _without_recorded(
     results: set[Path] = set()
     for folder in folders:
         inside = {s.path for s in sources if s.path.is_relative_to(folder)}
-        found = {path for path in inside if record_path(path).is_file()}
-        if found != inside:
-            results |= found
+        recorded = {path for path in inside if record_path(path).is_file()}
+        if recorded != inside:
+            results |= recorded
     results -= {*given}
     if left_out is not None:
         for folder, number in sorted(Counter(p.parent for p in results).items()):

@@ -1,4 +1,4 @@
-"""What is to be made, and what became of it: rows, their files, and a watcher."""
+"""Rows of results, the files they are written to, and a watcher of the outcome."""
 
 import itertools
 import logging
@@ -33,12 +33,12 @@ _NUMBER_BYTES = 8
 
 
 class Given(NamedTuple):
-    """Photographs and styles as they stand on the command line.
+    """Photos and styles as given on the command line.
 
     Attributes:
         photos: Files and folders.
-        styles: The same, or names of the model's own styles.
-        style_masks: Parts of the paintings that count.
+        styles: Files and folders, or names of the model's own styles.
+        style_masks: Masks of the parts of the paintings to use.
         weights: Name or file of the model.
         out: File or folder to be written.
         left_out: List to which files that are not images are added, with reasons.
@@ -78,16 +78,17 @@ def all_rows(
 def expand_given(
     given: Given, *, repeats: bool, repeats_styles: bool
 ) -> tuple[list[Source], list[Source]]:
-    """Returns the photos and the styles given, folders replaced by their images.
+    """Returns photos and styles, with folders replaced by their images.
 
     Args:
         given: Photos and styles, and the masks of the styles.
         repeats: Whether a photo that is given twice counts twice.
-        repeats_styles: Whether a style does; with masks it always does.
+        repeats_styles: Whether a style that is given twice is used twice; with masks,
+            it always is.
 
     Raises:
-        ValueError: As `expand`, `expand_styles`, `add_style_masks` and
-            `without_results` do.
+        ValueError: If `expand`, `expand_styles`, `add_style_masks` or
+            `without_results` refuses the arguments.
         FileNotFoundError: If a photo, a style or a mask is missing.
     """
     left_out = given.left_out
@@ -167,8 +168,8 @@ def find_targets(
         targets = [out]
     else:
         check_file_or_folder(out, is_one=len(pairs) == 1)
-        chosen = _check_names([row.output for row in rows], suffix)
-        targets = list(pair_names(pairs, out, suffix or ".png", chosen))
+        names = _check_names([row.output for row in rows], suffix)
+        targets = list(pair_names(pairs, out, suffix or ".png", names))
     if not overwrite:
         _refuse_existing(targets)
     make_folder(out.parent if is_file else out)
@@ -214,18 +215,18 @@ def _check_names(names: Sequence[Path | None], suffix: str | None) -> list[Path 
     Raises:
         ValueError: If two are equal, or one has the suffix of another format.
     """
-    seen: set[str] = set()
+    taken_names: set[str] = set()
     complete: list[Path | None] = []
     for name in names:
         if name is not None and not name.suffix:
             name = name.with_name(f"{name.name}{suffix or '.png'}")  # noqa: PLW2901
         if name is not None:
             _refuse_other_format(f"output {str(name)!r}", name, suffix)
-            if str(name).casefold() in seen:
+            if str(name).casefold() in taken_names:
                 raise ValueError(
                     f"output must differ from row to row, got {str(name)!r} twice"
                 )
-            seen.add(str(name).casefold())
+            taken_names.add(str(name).casefold())
         complete.append(name)
     return complete
 
@@ -322,7 +323,7 @@ class Watcher:
         seconds: float,
         notes: tuple[str, ...] = (),
     ) -> None:
-        """Takes note of a result.
+        """Records a result.
 
         Args:
             pair: The photo and its styles.

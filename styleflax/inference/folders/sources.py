@@ -186,8 +186,8 @@ def expand_styles(
     from styleflax.inference.styles.encode import find_style  # noqa: PLC0415  (JAX)
 
     sources: list[Source] = []
-    given: list[Path | None] = [*paths] if paths else [None]
-    for path in given:
+    style_paths: list[Path | None] = [*paths] if paths else [None]
+    for path in style_paths:
         if path is not None and path.suffix.lower() == STYLE_SUFFIX:
             sources += expand([path], "--style")
         else:

@@ -321,13 +321,13 @@ def _make_batch(
     started = time.perf_counter()
     try:
         pictures = [loaded.picture for loaded in group]
-        made = stylizer.run(job.plan, styles, pictures).array
+        images = stylizer.run(job.plan, styles, pictures).array
     except _FAILURES as error:
         for loaded in group:
             watcher.fail((loaded.source, mix), error)
         return
     share = (time.perf_counter() - started) / len(group)
-    for loaded, image in zip(group, made, strict=True):
+    for loaded, image in zip(group, images, strict=True):
         started = time.perf_counter()
         pair = loaded.source, mix
         try:

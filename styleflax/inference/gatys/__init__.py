@@ -1,4 +1,4 @@
-"""Pictures by optimization of their pixels (Gatys, Ecker and Bethge 2016)."""
+"""Style transfer by optimization of pixels (Gatys, Ecker and Bethge 2016)."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""One iteration of L-BFGS or Adam over the pixels of a picture, and its checkpoint."""
+"""Single iterations of L-BFGS and Adam over the pixels of an image; checkpoints."""
 
 import hashlib
 import io
@@ -17,23 +17,23 @@ from jaxtyping import Array, Float
 from styleflax.files import write_atomically
 from styleflax.types import Image
 
-# The two constants of the weak conditions of Wolfe, as Nocedal and Wright (2006,
+# The two constants of the weak Wolfe conditions, as Nocedal and Wright (2006,
 # section 3.1) give them for quasi-Newton methods.
 DECREASE, CURVATURE = 1e-4, 0.9
 MAX_TRIALS = 12
-"""Lengths that are tried for a step. The first step of all is the gradient of length
-1, far too short for a picture, and is doubled many times."""
+"""Largest number of step lengths that one search tries. The first step has length 1,
+far too short for an image, and is doubled many times."""
 
 
 class Descent(NamedTuple):
-    """Where a picture is on its way down.
+    """The state of an optimization on the device.
 
     Attributes:
         image: RGB, not limited to [0, 1].
-        value: The loss of it; inf before the first iteration.
+        value: Loss of the image; inf before the first iteration.
         gradient: Gradient of the loss at the image.
         terms: Terms of the loss.
-        memory: The optimizer's own.
+        memory: State of the optimizer.
     """
 
     image: Image
@@ -44,16 +44,16 @@ class Descent(NamedTuple):
 
 
 Evaluate = Callable[[Image], tuple[tuple[Float[Array, ""], Float[Array, " t"]], Image]]
-"""image -> ((loss, its terms), gradient)."""
+"""Function of an image that returns ((loss, its terms), gradient)."""
 
 
 class Optimizer(NamedTuple):
-    """A way down.
+    """An optimizer of pixels, as two functions.
 
     Attributes:
-        start: (image, number of terms) -> descent.
-        advance: (evaluate, descent) -> the next one. The first call only finds the
-            loss at the start.
+        start: Function of (image, number of terms) that returns the first `Descent`.
+        advance: Function of (evaluate, descent) that returns the next `Descent`. The
+            first call only computes the initial loss.
     """
 
     start: Callable[[Image, int], Descent]
@@ -61,34 +61,38 @@ class Optimizer(NamedTuple):
 
 
 def make_lbfgs(memory_size: int) -> Optimizer:
-    """L-BFGS with as many pairs and a line search (Liu and Nocedal 1989).
+    """Returns L-BFGS with a line search (Liu and Nocedal 1989).
 
-    The direction is optax's. Its line searches are not used, as they would compute
-    the loss a second time for its terms, and compile its gradient several times.
+    The direction is computed by optax. Its line searches are not used, since they
+    would compute the loss a second time for its terms, and compile its gradient
+    several times.
+
+    Args:
+        memory_size: Number of past steps that are stored.
     """
     preconditioner = optax.scale_by_lbfgs(memory_size)
 
     def advance(evaluate: Evaluate, at: Descent) -> Descent:
         direction, memory = preconditioner.update(at.gradient, at.memory, at.image)
         direction = -direction
-        found, accepted = _search(evaluate, at, direction)
-        # Where no step does, and after the first call, whose gradient is not that
-        # of the picture but 0, what is remembered is of no use.
+        result, accepted = _search(evaluate, at, direction)
+        # The memory is reset if no step was accepted, and after the first call,
+        # whose gradient is 0 rather than that of the image.
         keep = accepted & jnp.isfinite(at.value)
-        fresh = preconditioner.init(found.image)
+        fresh = preconditioner.init(result.image)
         memory = jax.tree.map(lambda a, b: jnp.where(keep, a, b), memory, fresh)
-        return found._replace(memory=memory)
+        return result._replace(memory=memory)
 
     return Optimizer(lambda image, n: _start(image, n, preconditioner), advance)
 
 
 def make_adam(learning_rate: float) -> Optimizer:
-    """Adam, at a rate in units of the range of a pixel."""
+    """Returns Adam; the learning rate is in units of the range of a pixel."""
     adam = optax.adam(learning_rate)
 
     def advance(evaluate: Evaluate, at: Descent) -> Descent:
         updates, memory = adam.update(at.gradient, at.memory, at.image)
-        # The first call has no gradient yet, and leaves the memory as it was.
+        # The first call has no gradient yet, so that it leaves the memory unchanged.
         begun = jnp.isfinite(at.value)
         memory = jax.tree.map(lambda a, b: jnp.where(begun, a, b), memory, at.memory)
         image = at.image + jnp.where(begun, updates, 0.0)
@@ -111,7 +115,7 @@ def _start(
 
 
 class _Trial(NamedTuple):
-    """A line search on its way: between `low`, too short a step, and `high`."""
+    """State of a line search: steps up to `low` are too short, from `high` too long."""
 
     number: Array
     step: Array
@@ -124,17 +128,18 @@ class _Trial(NamedTuple):
 def _search(
     evaluate: Evaluate, at: Descent, direction: Image
 ) -> tuple[Descent, Float[Array, ""]]:
-    """The picture a good step further, and whether the step is good.
+    """Returns the state after a step along a direction, and whether it is accepted.
 
-    By bisection and doubling (Lewis and Overton 2013) until the loss falls enough
-    and its slope has flattened; else the lowest picture that was found.
+    Bisection and doubling (Lewis and Overton 2013) stop when the loss has decreased
+    enough and its slope has flattened; otherwise the state with the lowest loss is
+    returned.
     """
     slope = jnp.vdot(at.gradient, direction)
 
     def try_step(trial: _Trial) -> _Trial:
         image = at.image + trial.step * direction
         (value, terms), gradient = evaluate(image)
-        # Written so that NaN, and a loss that is not finite, are too far.
+        # Comparisons with NaN or inf are false, so that such steps count as too long.
         falls = value <= at.value + DECREASE * trial.step * slope
         flat = jnp.vdot(gradient, direction) >= CURVATURE * slope
         lower = falls & (value <= trial.best.value)
@@ -159,13 +164,13 @@ def _search(
 
 
 class Progress(NamedTuple):
-    """Where an optimization stands.
+    """The progress of an optimization, as saved in a checkpoint.
 
     Attributes:
-        descent: The picture, and all that the optimizer remembers.
+        descent: The image and the state of the optimizer.
         level: Level of the pyramid.
-        done: Calls of the optimizer at this level.
-        losses: So far, of all levels.
+        done: Number of calls of the optimizer at this level.
+        losses: Losses so far, of all levels.
     """
 
     descent: Descent
@@ -174,9 +179,9 @@ class Progress(NamedTuple):
     losses: Float[np.ndarray, "n t"]
 
 
-def fingerprint(*what: Any) -> str:
-    """SHA-256 of settings, pictures and parameters, in hexadecimal."""
-    leaves, tree = jax.tree.flatten(what)
+def fingerprint(*arguments: Any) -> str:
+    """Returns the SHA-256 of settings, images and parameters, in hexadecimal."""
+    leaves, tree = jax.tree.flatten(arguments)
     digest = hashlib.sha256(str(tree).encode())
     for leaf in leaves:
         array = np.asarray(leaf)
@@ -185,20 +190,20 @@ def fingerprint(*what: Any) -> str:
     return digest.hexdigest()
 
 
-def save_progress(path: Path | None, origin: str, kept: Progress) -> None:
-    """Writes it, in place of an older one; nothing without a path.
+def save_progress(path: Path | None, origin: str, state: Progress) -> None:
+    """Writes a checkpoint and replaces an older one; does nothing if path is None.
 
     Raises:
         OSError: If the file cannot be written.
     """
     if path is None:
         return
-    leaves = jax.device_get(jax.tree.leaves(kept.descent))
+    leaves = jax.device_get(jax.tree.leaves(state.descent))
     named = {f"leaf{i}": leaf for i, leaf in enumerate(leaves)}
-    progress = np.array([kept.level, kept.done])
+    progress = np.array([state.level, state.done])
     buffer = io.BytesIO()
     np.savez(
-        buffer, origin=np.array(origin), progress=progress, losses=kept.losses, **named
+        buffer, origin=np.array(origin), progress=progress, losses=state.losses, **named
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue(), "the checkpoint")
@@ -207,22 +212,23 @@ def save_progress(path: Path | None, origin: str, kept: Progress) -> None:
 def load_progress(
     path: Path | None, origin: str, begin: Callable[[tuple[int, int]], Descent]
 ) -> Progress | None:
-    """What `save_progress` wrote; None without a path, or where there is no file yet.
+    """Loads what `save_progress` wrote; None if there is no path or no file.
 
     Args:
-        path: The file.
+        path: Path of the checkpoint.
         origin: Fingerprint of the call.
-        begin: Gives a descent of a size, for the form of its tree.
+        begin: Function that returns the first `Descent` of a size; it gives the
+            structure of the tree.
 
     Raises:
-        ValueError: If the file is damaged, or of another call.
+        ValueError: If the file is damaged or belongs to another call.
     """
     if path is None or not path.exists():
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        found = str(arrays["origin"])
+        recorded = str(arrays["origin"])
         leaves = [arrays[f"leaf{i}"] for i in range(len(arrays) - 3)]
         level, done = (int(x) for x in arrays["progress"])
         losses, size = arrays["losses"], leaves[0].shape[1:3]
@@ -230,7 +236,7 @@ def load_progress(
         raise ValueError(
             f"{path} is not a checkpoint, or is damaged: {error}"
         ) from error
-    if found != origin:
+    if recorded != origin:
         raise ValueError(
             f"{path} belongs to other images or settings; delete it to start over, or "
             "name another checkpoint"

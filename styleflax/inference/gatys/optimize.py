@@ -1,4 +1,4 @@
-"""From content and styles to an optimized picture: levels of a pyramid, in chunks."""
+"""Optimization of an image over the levels of a pyramid, in chunks of iterations."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -47,19 +47,18 @@ class Regions(NamedTuple):
 
     @property
     def are_guided(self) -> bool:
-        """Whether any region is less than a whole picture."""
+        """Whether any mask is used."""
         return self.masks is not None or any(x is not None for x in self.style_masks)
 
 
 class Inputs(NamedTuple):
-    """What an optimized picture is made of; RGB in [0, 1].
+    """Images from which a result is optimized; RGB in [0, 1].
 
     Attributes:
-        content: Content of the size that the result has.
-        styles: Styles of any sizes.
-        regions: Where they go.
-        start: What the result begins as, of any size; None for what `Settings.init`
-            says.
+        content: Content, with the size of the result.
+        styles: Styles of any size.
+        regions: Regions of the styles.
+        start: Initial image of any size; None for the choice of `Settings.init`.
     """
 
     content: Float[np.ndarray, "h w 3"]
@@ -69,10 +68,10 @@ class Inputs(NamedTuple):
 
 
 def level_sizes(size: Size, levels: int) -> list[Size]:
-    """Heights and widths of a pyramid, coarse to fine; the last is the size.
+    """Returns the sizes of a pyramid's levels, coarse to fine; the last is `size`.
 
     Raises:
-        ValueError: If the coarsest is below 16 px.
+        ValueError: If a side of the coarsest level is below 16 px.
     """
     sizes = [
         (round(size[0] / 2**k), round(size[1] / 2**k)) for k in reversed(range(levels))
@@ -86,7 +85,7 @@ def level_sizes(size: Size, levels: int) -> list[Size]:
 
 
 def at_level(inputs: Inputs, sizes: Sequence[Size], level: int) -> tuple[Any, ...]:
-    """Arguments of `find_targets`: pictures as large as they are at a level."""
+    """Returns the arguments of `find_targets`, with images resized for a level."""
     scale = 2.0 ** (len(sizes) - 1 - level)
     styles = [
         resized(x[None], (round(x.shape[0] / scale), round(x.shape[1] / scale)))
@@ -98,10 +97,10 @@ def at_level(inputs: Inputs, sizes: Sequence[Size], level: int) -> tuple[Any, ..
 
 
 def first_image(inputs: Inputs, init: str, size: Size, key: Array) -> Image:
-    """What a picture begins as at the coarsest level.
+    """Returns the initial image of the coarsest level.
 
     Raises:
-        ValueError: If it should be a style, and there is none.
+        ValueError: If `init` is "style" and there is no style.
     """
     if inputs.start is not None:
         return resized(inputs.start[None], size)
@@ -115,15 +114,14 @@ def first_image(inputs: Inputs, init: str, size: Size, key: Array) -> Image:
 
 
 def next_image(inputs: Inputs, image: Image, size: Size) -> Image:
-    """Returns what a picture begins as at a finer level.
+    """Returns the initial image of a finer level.
 
-    That is the result of the level before, enlarged. A picture that was given to
-    begin with keeps its own details: only what the levels before changed of it is
-    enlarged.
+    It is the enlarged result of the previous level. If there is a start image, only
+    the change from it is enlarged, so that its details are retained.
 
     Args:
-        inputs: Inputs of the whole picture.
-        image: The result of the level before.
+        inputs: Inputs of the optimization.
+        image: The result of the previous level.
         size: Size of the finer level.
     """
     if inputs.start is None:
@@ -134,7 +132,7 @@ def next_image(inputs: Inputs, image: Image, size: Size) -> Image:
 
 
 def resized(image: Float[Array | np.ndarray, "1 h w 3"], size: Size) -> Image:
-    """Smooth in both directions; as it is where the size is the same."""
+    """Returns a bicubically resized image, antialiased; unchanged at equal size."""
     if image.shape[1:3] == size:
         return jnp.asarray(image)
     return jax.image.resize(image, (1, *size, 3), "cubic", antialias=True)
@@ -147,7 +145,7 @@ Picture = Float[np.ndarray, "_ _ 3"]
 
 
 class Optimized(NamedTuple):
-    """An optimized picture and its losses.
+    """An optimized image and its losses.
 
     Attributes:
         image: RGB in [0, 1].
@@ -160,18 +158,18 @@ class Optimized(NamedTuple):
 
 
 ProgressCallback = Callable[[int, Float[np.ndarray, "n 4"]], None]
-"""(level, losses since the last report; first those of the checkpoint, if any)."""
+"""Function of (level, new losses); the first call has those of a checkpoint, if any."""
 
 
 def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
     """Returns a function that stylizes a content by optimization.
 
     `gatys(content, styles, regions=None, seed=0, checkpoint=None, on_progress=None,
-    start=None)`: pictures are RGB in [0, 1], (h, w, 3); without regions, all styles are
-    blended equally; `start` is a picture to start from in place of the settings'
-    choice. Each size compiles once. With the path of a checkpoint, it continues an
-    interrupted call with the same arguments and gives the same bits as an uninterrupted
-    one; after completion the file remains and returns the picture at once.
+    start=None)`: images are RGB in [0, 1], (h, w, 3); without regions, all styles are
+    blended equally; `start` is an initial image in place of the settings' choice. Each
+    size compiles once. With the path of a checkpoint, it continues an interrupted call
+    with the same arguments, and the result equals that of an uninterrupted call to the
+    bit; after completion the file remains and gives the result at once.
 
     Args:
         encoder: Parameters of a VGG with all layers that are compared.
@@ -179,9 +177,9 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
 
     Raises:
         ValueError: If settings are out of range, a level would be too small, or a
-            checkpoint is of another call.
+            checkpoint belongs to another call.
     """
-    # What is compiled does not depend on the rest.
+    # These fields do not affect the programs, so that they are compiled once.
     programs = _programs(settings._replace(init="content", iterations=(1,), levels=1))
     refuse_fork()
     encoder = jax.device_put(encoder)
@@ -209,12 +207,13 @@ def make_gatys(encoder: Params, settings: Settings) -> Callable[..., Optimized]:
 
 
 class _Programs(NamedTuple):
-    """What runs on the device, each compiled once for a size.
+    """The programs of the device, each compiled once for a size.
 
     Attributes:
-        start: (image, number of terms) -> descent.
-        advance: (encoder, targets, key, descent, number) -> descent, losses.
-        prepare: Arguments of `find_targets` but for the objective -> targets.
+        start: Function of (image, number of terms) that returns a `Descent`.
+        advance: Function of (encoder, targets, key, descent, number of iterations)
+            that returns the next `Descent` and the losses.
+        prepare: `find_targets` without its first argument, the objective.
     """
 
     start: Callable[..., Descent]
@@ -262,7 +261,7 @@ def _descend_all(
     checkpoint: Path | None,
     on_progress: ProgressCallback | None,
 ) -> Progress:
-    """All levels, from where the checkpoint is."""
+    """Optimizes all levels, from the state of the checkpoint on."""
     sizes = level_sizes(inputs.content.shape[:2], settings.levels)
     key, number = jax.random.key(seed), len(TERMS)
 
@@ -270,56 +269,63 @@ def _descend_all(
         return programs.start(first_image(inputs, settings.init, size, key), number)
 
     origin = fingerprint(settings, encoder, inputs, seed)
-    kept = load_progress(checkpoint, origin, begin)
-    if kept is None:
-        kept = Progress(begin(sizes[0]), 0, 0, np.zeros((0, number), np.float32))
+    progress = load_progress(checkpoint, origin, begin)
+    if progress is None:
+        progress = Progress(begin(sizes[0]), 0, 0, np.zeros((0, number), np.float32))
     elif on_progress is not None:
-        on_progress(kept.level, kept.losses)
-    for level in range(kept.level, settings.levels):
-        if level > kept.level:
-            image = next_image(inputs, kept.descent.image, sizes[level])
-            kept = Progress(programs.start(image, number), level, 0, kept.losses)
-        if kept.done > settings.iterations_at(level):
+        on_progress(progress.level, progress.losses)
+    for level in range(progress.level, settings.levels):
+        if level > progress.level:
+            image = next_image(inputs, progress.descent.image, sizes[level])
+            progress = Progress(
+                programs.start(image, number), level, 0, progress.losses
+            )
+        if progress.done > settings.iterations_at(level):
             continue
         height, width = sizes[level]
         doing = f"optimizing the pixels of an image of {width} x {height} px"
         with explain_memory_errors(doing, "use a smaller --size"):
             targets = programs.prepare(encoder, *at_level(inputs, sizes, level))
             level_key = jax.random.fold_in(key, level)
-            kept = _descend(
-                kept,
+            progress = _descend(
+                progress,
                 partial(programs.advance, encoder, targets, level_key),
                 settings.iterations_at(level),
-                lambda kept: save_progress(checkpoint, origin, kept),
+                lambda state: save_progress(checkpoint, origin, state),
                 on_progress,
             )
-    return kept
+    return progress
 
 
 def _descend(
-    kept: Progress,
+    progress: Progress,
     advance: Callable[[Descent, Array], tuple[Descent, Array]],
     iterations: int,
     save: Callable[[Progress], None],
     on_progress: ProgressCallback | None,
 ) -> Progress:
-    """The rest of a level; the first call of the optimizer finds the loss at start."""
+    """Optimizes the rest of a level; the first step only computes the initial loss."""
     total = iterations + 1
     saved = time.monotonic()
-    while kept.done < total:
-        number = min(CHUNK, total - kept.done)
-        descent, losses = advance(kept.descent, jnp.asarray(number))
-        found = np.asarray(losses)[:number]
-        if not np.isfinite(found).all():
+    while progress.done < total:
+        number = min(CHUNK, total - progress.done)
+        descent, losses = advance(progress.descent, jnp.asarray(number))
+        chunk_losses = np.asarray(losses)[:number]
+        if not np.isfinite(chunk_losses).all():
             raise ValueError(
-                "the loss is not finite: the weights may be too large, or those of "
-                "the encoder damaged"
+                "the loss must be finite, got inf or NaN: use smaller weights, or "
+                "check the encoder with `styleflax weights verify`"
             )
-        done = kept.done + number
-        kept = Progress(descent, kept.level, done, np.concatenate([kept.losses, found]))
+        done = progress.done + number
+        progress = Progress(
+            descent,
+            progress.level,
+            done,
+            np.concatenate([progress.losses, chunk_losses]),
+        )
         if done == total or time.monotonic() - saved > SAVE_EVERY_S:
-            save(kept)
+            save(progress)
             saved = time.monotonic()
         if on_progress is not None:
-            on_progress(kept.level, found)
-    return kept
+            on_progress(progress.level, chunk_losses)
+    return progress

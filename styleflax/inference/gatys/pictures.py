@@ -1,4 +1,4 @@
-"""Optimized pictures from files or arrays, with the controls of the stylizer."""
+"""Optimizing images from files or arrays, with the controls of the stylizer."""
 
 import dataclasses
 import importlib.util
@@ -43,23 +43,23 @@ def load_gatys_encoder(
     """Returns a VGG whose filters are scaled so that activations are about 1.
 
     Encoders of the package's models and the normalized VGG-19 are already scaled;
-    others are scaled over the photographs in scikit-image.
+    others are scaled on the photos that come with scikit-image.
 
     Args:
-        name_or_file: As for `weights.encoder.load_encoder`: "sanet" is a VGG-16 down
-            to relu5_1.
-        layers: Layers that are needed.
+        name_or_file: Argument of `weights.encoder.load_encoder`; "sanet" is a VGG-16
+            down to relu5_1.
+        layers: Layers whose features are used.
 
     Raises:
         FileNotFoundError: If there is no such encoder.
         ValueError: If it lacks a layer.
     """
     params, spec, is_trained_on = load_encoder(name_or_file)
-    needed = VGG(layers, spec.architecture, spec.convention).depth()
-    if missing := [name for name in needed if name not in params]:
+    required = VGG(layers, spec.architecture, spec.convention).depth()
+    if missing := [name for name in required if name not in params]:
         raise ValueError(
-            f"encoder {os.fspath(name_or_file)!r} ends before {missing[-1]}: take "
-            "layers that it has, or an encoder such as vgg16 or vgg19"
+            f"encoder {os.fspath(name_or_file)!r} must have {missing[-1]}, which "
+            "it lacks; use other layers, or an encoder such as vgg16 or vgg19"
         )
     params = cut_params(params, layers)
     if is_trained_on or spec.convention == "normalised":
@@ -73,7 +73,7 @@ def load_gatys_encoder(
 
 
 ENCODER = "sanet"
-"""Its VGG-16 reaches relu5_1, and comes with the package."""
+"""Default encoder: a VGG-16 down to relu5_1 that comes with the package."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +81,9 @@ class RunOptions:
     """Seed, checkpoint and reports of a long optimization.
 
     Attributes:
-        seed: Seed of noise, and of sampled style losses.
+        seed: Seed of the initial noise and of style losses that sample positions.
         checkpoint: File that saves progress; see `make_gatys`.
-        on_progress: Called with the level and the losses of every chunk.
+        on_progress: Function that is called with the level and the new losses.
     """
 
     seed: int = 0
@@ -92,7 +92,7 @@ class RunOptions:
 
 
 class Result(NamedTuple):
-    """An optimized picture.
+    """An optimized image.
 
     Attributes:
         picture: The result, which can be saved.
@@ -115,24 +115,24 @@ def optimize_picture(
     """Returns the content in the style of paintings, by optimization of its pixels.
 
     Args:
-        content: A picture.
+        content: A photo, as a file or an array.
         style: One painting or several; none if the style has no weight.
         settings: Settings of the optimization.
-        encoder: As for `load_encoder`.
+        encoder: Name or file of an encoder, see `load_gatys_encoder`.
         run_options: Seed, checkpoint and progress callback.
-        start: A picture to start from, of any size, such as a trained model's result;
-            by default the settings choose it.
-        controls: As for `Stylizer`, except those of single methods; strengths are
-            factors on the weight of the style.
+        start: Initial image of any size, such as a trained model's result; by default,
+            `settings.init` chooses it.
+        controls: Controls of `Stylizer`, except those of single methods; strengths
+            are factors on the weight of the style.
 
     Raises:
-        ValueError: If settings or controls are out of range, or do not fit each other.
+        ValueError: If settings or controls are out of range or exclude each other.
         FileNotFoundError: If a file is missing.
     """
     several = isinstance(style, list | tuple) and not isinstance(style, PictureFile)
     styles: list[Picture] = list(style) if several else [style]  # type: ignore[arg-type, list-item]
     if not styles and settings.objective.style_weight:
-        raise ValueError("style is missing; only style_weight 0 works without one")
+        raise ValueError("a style must be given unless style_weight is 0, got none")
     plan = make_plan(max(1, len(styles)), **controls)
     if plan.refine:
         raise ValueError(
@@ -148,19 +148,21 @@ def optimize_picture(
     one = _load_content(content, plan)
     height, width = one.image.shape[:2]
     masks = make_region_masks(plan.mask_set, height, width, one.alpha)
-    seen = _see_styles(styles, one, plan, masks)
+    paintings = _see_styles(styles, one, plan, masks)
     params = load_gatys_encoder(encoder, settings.objective.layers())
-    made = make_gatys(params, settings)(
+    optimized = make_gatys(params, settings)(
         ensure_float(one.image),
-        [pixels.image for pixels in seen],
-        style_regions(plan, masks, [pixels.mask for pixels in seen]),
+        [pixels.image for pixels in paintings],
+        style_regions(plan, masks, [pixels.mask for pixels in paintings]),
         run_options.seed,
         run_options.checkpoint,
         run_options.on_progress,
         None if start is None else ensure_float(load_pixels(start)),
     )
     at_target = target_region_masks(masks, one, plan)
-    return Result(Stylized(finish(made.image, one, at_target, plan)), made.losses)
+    return Result(
+        Stylized(finish(optimized.image, one, at_target, plan)), optimized.losses
+    )
 
 
 def _load_content(content: Picture, plan: Plan) -> Content:
@@ -177,13 +179,13 @@ def _see_styles(
     styles: Sequence[Picture], content: Content, plan: Plan, masks: RegionMasks | None
 ) -> list[StylePixels]:
     """Returns the styles at their size, in the content's colors if requested."""
-    seen = [
+    paintings = [
         see_style(style, plan.style_size, mask)
         for style, mask in zip(styles, plan.style_masks[: len(styles)], strict=True)
     ]
-    if plan.color != "coral" or not seen:
-        return seen
-    columns = zip(seen, np.transpose(plan.shares), strict=True)
+    if plan.color != "coral" or not paintings:
+        return paintings
+    columns = zip(paintings, np.transpose(plan.shares), strict=True)
     return [
         color_style(style, content.image, masks, shares) for style, shares in columns
     ]
@@ -231,7 +233,7 @@ def plot_losses(path: Path, losses: Float[np.ndarray, "n 4"]) -> None:
     """Draws every term that is not 0 against iterations, on a logarithmic scale.
 
     Args:
-        path: Its suffix names the format.
+        path: Path whose suffix names the format.
         losses: `methods.gatys.TERMS` for each iteration.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)

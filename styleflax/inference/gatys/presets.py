@@ -1,4 +1,4 @@
-"""Settings of pictures by optimization, and those that others have published."""
+"""Settings of an optimization of pixels, and presets of published programs."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -26,7 +26,7 @@ class Settings(NamedTuple):
             one.
         learning_rate: Learning rate of Adam, in units of the range of a pixel.
         memory_size: Number of past steps that L-BFGS stores; each takes the memory of
-            two pictures.
+            two images.
     """
 
     objective: Objective = Objective()
@@ -82,8 +82,9 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
             iterations=(1000,),
             learning_rate=10 / 255,
         ),
-        # The program of Li and Wand 2016. Its gradient at a value is 1e-4 of the
-        # distance to what patches say, that of half a sum, beside a mean for content.
+        # The program of Li and Wand (2016). The gradient of its style loss is 1e-4
+        # times the distance to the matched patches, that of half a sum of squares;
+        # its content loss is a mean.
         "cnnmrf": Settings(
             Objective(
                 content_weight=20.0,
@@ -104,14 +105,14 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
 
 
 def check_settings(settings: Settings, *, guided: bool) -> Settings:
-    """Refuses what is not possible; gives the settings back.
+    """Checks settings and returns them.
 
     Args:
         settings: Settings to check.
-        guided: Whether there are masks.
+        guided: Whether masks are used.
 
     Raises:
-        ValueError: If a setting is not allowed; the error says what is.
+        ValueError: If a setting is not allowed.
     """
     objective = settings.objective
     _check_choices(settings)
@@ -127,7 +128,7 @@ def check_settings(settings: Settings, *, guided: bool) -> Settings:
     for name in ("content_layers", "style_layers"):
         layers = getattr(objective, name)
         if len(set(layers)) < len(layers):
-            raise ValueError(f"{name} must differ from one another, got {layers}")
+            raise ValueError(f"{name} must not repeat a layer, got {layers}")
     if not objective.layers():
         raise ValueError(
             "content_weight or style_weight must be above 0 and have a layer"
@@ -180,8 +181,8 @@ def _check_style_loss(name: str, layers: tuple[str, ...], *, guided: bool) -> No
     loss = find_style_loss(name)
     if missing := [layer for layer in loss.layers if layer not in layers]:
         raise ValueError(
-            f"style loss {name!r} is of {', '.join(loss.layers)}: style_layers lacks "
-            f"{', '.join(missing)}"
+            f"style loss {name!r} needs {', '.join(loss.layers)}, but style_layers "
+            f"lacks {', '.join(missing)}"
         )
     if guided and base not in GUIDED:
         raise ValueError(

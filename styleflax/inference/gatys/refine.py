@@ -1,4 +1,4 @@
-"""Refinement of a network's results by some steps of optimization of their pixels."""
+"""Refining a network's results by a few iterations of optimization of their pixels."""
 
 import functools
 import math
@@ -23,21 +23,22 @@ from styleflax.inference.masks.layout import RegionMasks, make_region_masks
 from styleflax.types import Params
 
 COARSEST_PX = 512
-"""Short side from twice which on refinement begins at half the size."""
+"""Smallest short side of a level; from twice this size on, refinement has levels."""
 MAX_REFINED_MEGAPIXELS = 2.1
-"""Size up to which pixels are optimized: one of 1920x1080 px takes 7 GB."""
+"""Largest size at which pixels are optimized: 1920x1080 px take 7 GB."""
 
 OnStep = Callable[[int, int], None]
-"""(iterations done, all of them) for one picture."""
+"""Function of (finished iterations, all iterations) of one image."""
 
 
 class Refiner:
-    """Takes results closer to what Gatys, Ecker and Bethge (2016) minimize.
+    """Refines results by the optimization of Gatys, Ecker and Bethge (2016).
 
     Args:
-        settings: What is minimized, and how; iterations, levels and the start are
-            those of the refinement.
-        encoder: As for `load_gatys_encoder`; it is loaded with the first picture.
+        settings: Settings of the optimization; iterations, levels and the initial
+            image are replaced by those of the refinement.
+        encoder: Name or file of an encoder, see `load_gatys_encoder`; it is loaded
+            with the first image.
     """
 
     def __init__(
@@ -62,17 +63,17 @@ class Refiner:
     ) -> Float[np.ndarray, "h w 3"]:
         """Returns the result after `plan.refine` iterations of L-BFGS.
 
-        A picture of 1024 px or more is refined coarse to fine, with as many
-        iterations at each of its levels. One above `MAX_REFINED_MEGAPIXELS` is
-        refined at that size, and the change is enlarged.
+        An image of 1024 px or more is refined coarse to fine, with this number of
+        iterations at each level. An image above `MAX_REFINED_MEGAPIXELS` is refined
+        at that size, and the change is enlarged.
 
         Args:
             stylized: RGB in [0, 1], what a network made of the content.
-            content: Its `image` is as large.
-            styles: Paintings, as many as the plan has.
+            content: The content, whose `image` has the same size.
+            styles: Paintings, one for each style of the plan.
             plan: The controls.
-            masks: Masks at the size of the content; None for all of it.
-            on_step: Called after every few iterations.
+            masks: Masks at the size of the content; None for one region.
+            on_step: Function that is called after every few iterations.
         """
         whole: Size = (stylized.shape[0], stylized.shape[1])
         size = refined_size(whole)
@@ -85,7 +86,7 @@ class Refiner:
         settings = self._settings._replace(
             iterations=(plan.refine,), levels=num_levels(size)
         )
-        made = make_gatys(self._params, settings)(
+        optimized = make_gatys(self._params, settings)(
             image,
             [style.image for style in styles],
             style_regions(plan, masks, [style.mask for style in styles]),
@@ -94,12 +95,12 @@ class Refiner:
             start=start,
         )
         if size == whole:
-            return made.image
-        return np.clip(stylized + _resized(made.image - start, whole), 0.0, 1.0)
+            return optimized.image
+        return np.clip(stylized + _resized(optimized.image - start, whole), 0.0, 1.0)
 
 
 def refined_size(size: Size) -> Size:
-    """Returns the height and width at which a picture's pixels are optimized."""
+    """Returns the height and width at which an image's pixels are optimized."""
     scale = math.sqrt(MAX_REFINED_MEGAPIXELS * 1e6 / (size[0] * size[1]))
     if scale >= 1.0:
         return size
@@ -116,21 +117,21 @@ def _listener(on_step: OnStep, total: int) -> Callable[[int, np.ndarray], None]:
     """Returns a callback that reports the number of one image's iterations."""
     done = 0
 
-    def hear(_level: int, losses: np.ndarray) -> None:
+    def report(_level: int, losses: np.ndarray) -> None:
         nonlocal done
         done += len(losses)
         on_step(done, total)
 
-    return hear
+    return report
 
 
 def _resized(
-    picture: Float[np.ndarray, "h w 3"], size: Size
+    image: Float[np.ndarray, "h w 3"], size: Size
 ) -> Float[np.ndarray, "_ _ 3"]:
-    """Returns a picture of another size, bicubic in floats; the same if it has it."""
-    if picture.shape[:2] == size:
-        return picture
-    channels = (np.ascontiguousarray(picture[..., i], np.float32) for i in range(3))
+    """Returns a bicubically resized image in floats; unchanged at equal size."""
+    if image.shape[:2] == size:
+        return image
+    channels = (np.ascontiguousarray(image[..., i], np.float32) for i in range(3))
     bicubic = PillowImage.Resampling.BICUBIC
-    made = [PillowImage.fromarray(x).resize(size[::-1], bicubic) for x in channels]
-    return np.dstack([np.asarray(x) for x in made])
+    resized = [PillowImage.fromarray(x).resize(size[::-1], bicubic) for x in channels]
+    return np.dstack([np.asarray(x) for x in resized])

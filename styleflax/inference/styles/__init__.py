@@ -1,4 +1,4 @@
-"""Styles: read, encoded, cached and saved."""
+"""Reading, encoding, loading and saving styles."""
 
 from typing import TYPE_CHECKING
 

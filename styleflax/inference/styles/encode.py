@@ -1,4 +1,4 @@
-"""Styles on their way into a model: read, encoded, cached, saved."""
+"""Reading paintings, encoding them as styles, and saving style files."""
 
 import functools
 import os
@@ -34,29 +34,30 @@ from styleflax.ops.color_match import add_palette, has_palette
 from styleflax.weights.store import ModelFile, model_digest
 
 STYLE_SIZE_PX = 512
-"""Styles are shrunk to this short side, the one the published programs use."""
+"""Larger paintings are shrunk to this short side, as in the published programs."""
 
 
 def see_style(
     style: Picture | StylePixels, size: int | None, mask: Mask | None = None
 ) -> StylePixels:
-    """A painting at the short side asked for; one that has been seen may stay so.
+    """Returns the pixels of a painting at the requested short side.
 
     Args:
-        style: Style of any size.
-        size: In px; None shrinks pictures to `STYLE_SIZE_PX` if they are larger.
-        mask: The part of it that counts, scaled to at most 1; None for all, or for
-            what it had.
+        style: Painting of any size; `StylePixels` are returned unchanged if neither
+            size nor mask is given.
+        size: Short side in px; None shrinks larger paintings to `STYLE_SIZE_PX`.
+        mask: Mask of the part to use, scaled to a maximum of 1; None for the whole
+            painting, or for the mask that `StylePixels` have.
 
     Raises:
-        ValueError: If it cannot be used, or is a style file.
+        ValueError: If the painting cannot be read or is a style file.
         FileNotFoundError: If a file is missing.
     """
     if isinstance(style, StylePixels):
         if size is None and mask is None:
             return style
         pixels, values = style.image, style.mask
-    elif is_style_file(style):  # with a model it was found before
+    elif is_style_file(style):  # with a model, `StyleFiles.find` handles it
         raise needs_pixels("gatys", style)
     else:
         pixels, values = load_pixels(style), None
@@ -67,7 +68,7 @@ def see_style(
     image = ensure_float(pixels) if size is None else _resized(pixels, size)
     if values is not None:
         values = spread(values, image.shape[:2], "the mask of the style")
-        values = values / values.max()  # so that an even gray is as white
+        values = values / values.max()  # so that a uniform gray counts like white
     return StylePixels(image, values)
 
 
@@ -82,12 +83,12 @@ class StyleFiles:
     """Style files of one model.
 
     Attributes:
-        name: What the model is called; for people.
+        name: Name of the model, for messages and for the files.
     """
 
     def __init__(self, model: Model, file: ModelFile | None, name: str) -> None:
         self._model, self.name = model, name
-        # Its parameters are the model's: a second copy of them is not kept.
+        # Its parameters are those of the model, so that no second copy is stored.
         self._described = file and file._replace(encoder_params={}, players={})
 
     @functools.cached_property
@@ -99,7 +100,7 @@ class StyleFiles:
         """
         if self._described is None:
             raise ValueError(
-                "style files need to know their model: use Stylizer.load, or give "
+                "a style file needs the model's digest: use Stylizer.load, or give "
                 "the model's file to Stylizer"
             )
         _, variables, frozen = self._model
@@ -110,16 +111,16 @@ class StyleFiles:
         return model_digest(described._replace(encoder_params=params, players=players))
 
     def find(self, style: object) -> Style | None:
-        """The encoded style that something stands for; None if it has pixels.
+        """Returns the encoded style for an argument; None if it is a painting.
 
         Args:
-            style: What a method encoded, a style file, a picture; with a model that
-                has styles of its own the name or number of one, from 1, or None if
+            style: An encoded style, a style file or a painting. For a model with a
+                fixed set of styles, the name of one or its number from 1; None if
                 there is only one.
 
         Raises:
-            ValueError: If the model has no such style, or takes no pictures, or as
-                `load` does.
+            ValueError: If the model has no such style or accepts no paintings, or if
+                `load` refuses the file.
             FileNotFoundError: If there is no such style file.
         """
         if isinstance(style, Mapping):
@@ -136,18 +137,18 @@ class StyleFiles:
             if style is None:
                 raise ValueError("style is missing: this model takes paintings")
             return None
-        place = find_style(method.styles, style)
-        index = {"style_index": jnp.array([place])}
+        number = find_style(method.styles, style)
+        index = {"style_index": jnp.array([number])}
         encoded = method.encode_style(variables, frozen, index)
         palettes = {} if self._described is None else self._described.palettes
-        return add_palette(encoded, palettes.get(method.styles[place]))
+        return add_palette(encoded, palettes.get(method.styles[number]))
 
     def load(self, path: str | os.PathLike[str]) -> Style:
-        """The style in a file.
+        """Loads the style from a file.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is damaged, or of another model; names both.
+            ValueError: If it is damaged, or belongs to another model; names both.
         """
         file = load_style(path)
         if file.model_digest != self.digest:
@@ -166,12 +167,12 @@ class StyleFiles:
         """Writes a style of this model.
 
         Args:
-            path: The file; an older one is replaced.
+            path: Path of the file; an existing one is replaced.
             style: What the method's `encode_style` returned.
-            painting: What the picture is called; for people.
+            painting: Name of the painting, for messages.
 
         Raises:
-            ValueError: If the path does not end in `style_file.STYLE_SUFFIX`.
+            ValueError: If the path does not end in `STYLE_SUFFIX`.
             OSError: If the file cannot be written.
         """
         assert self.digest
@@ -182,7 +183,7 @@ class StyleFiles:
         return file
 
     def _expected(self, style: Mapping[str, Any]) -> Style:
-        """Shapes of the style of a small picture, or of a part of it as that is."""
+        """Returns the shapes of a small painting's style, masked if `style` is."""
         inputs = {
             "image": jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32),
             "style_index": jax.ShapeDtypeStruct((1,), jnp.int32),
@@ -198,19 +199,19 @@ class StyleFiles:
 
 
 def _encode_without_palette(method: Method, *arguments: Any) -> Style:
-    """As style files of before the color step have it."""
+    """Encodes a painting without its palette, as style files of version 1 have it."""
     return method.encode_style(*arguments)
 
 
 def find_style(names: Sequence[str], style: object) -> int:
-    """The index of one of a model's own styles.
+    """Returns the index of one of a model's fixed styles.
 
     Args:
-        names: Names of all of them.
+        names: Names of all styles of the model.
         style: A name, a number from 1 (also as text), or None if there is only one.
 
     Raises:
-        ValueError: If there is no such style; lists those that there are.
+        ValueError: If there is no such style; the message lists all styles.
     """
     text = "" if style is None else str(style)
     if text in names:
@@ -219,43 +220,43 @@ def find_style(names: Sequence[str], style: object) -> int:
         return int(text) - 1
     if style is None and len(names) == 1:
         return 0
-    given = "" if style is None else f", not {_short(style)}"
+    value = "none" if style is None else _short(style)
     raise ValueError(
-        f"this model's styles are its own ({', '.join(names)}){given}; to a model of "
-        "cin, `styleflax style train` adds a painting"
+        f"the style must be one of this model's ({', '.join(names)}), got {value}; "
+        "`styleflax style train` adds a painting to a model of cin"
     )
 
 
 def _short(style: object) -> str:
-    """Returns a text for a message about any argument."""
+    """Returns a short description of any argument, for messages."""
     text = isinstance(style, str | os.PathLike | int)
-    return repr(str(style)) if text else "a picture"
+    return repr(str(style)) if text else "an image"
 
 
 def needs_pixels(control: str, style: object) -> ValueError:
-    """The error of a control that an encoded style, or its file, cannot obey."""
+    """Returns the error for a control that an encoded style does not support."""
     what = style if isinstance(style, str | os.PathLike) else "an encoded style"
     return ValueError(f"{control} needs the painting's pixels; {what} has none")
 
 
 class StyleEncoder:
-    """What a stylizer does with styles; its public methods say what they take.
+    """Encodes styles for a stylizer, whose public methods document the arguments.
 
     Args:
-        model: As built.
-        kept: Its style files.
+        model: What `build_model` returned.
+        files: Style files of this model.
         encode: Function that encodes a painting; see `Programs.encode`.
     """
 
     def __init__(
-        self, model: Model, kept: StyleFiles, encode: Callable[..., Style]
+        self, model: Model, files: StyleFiles, encode: Callable[..., Style]
     ) -> None:
-        self._model, self._kept, self._encode = model, kept, encode
+        self._model, self._files, self._encode = model, files, encode
 
     def encode(
         self, style: Any, size: int | None = None, mask: Mask | None = None
     ) -> Style:
-        """All that the model keeps of a style; see `Stylizer.encode_style`."""
+        """Returns the encoded style; see `Stylizer.encode_style`."""
         known = self._known(style, size, mask)
         if known is not None:
             return known
@@ -280,7 +281,7 @@ class StyleEncoder:
         *,
         refine: bool,
     ) -> Style | StylePixels:
-        """A style read once; see `Stylizer.prepare_style`."""
+        """Returns a style read and encoded once; see `Stylizer.prepare_style`."""
         if color != "coral" and not refine:
             return self.encode(style, size, mask)
         if self._known(style, size, mask) is not None:
@@ -299,14 +300,14 @@ class StyleEncoder:
         if painting is None:
             named = isinstance(style, str | os.PathLike)
             painting = Path(style).name if named else ""
-        return self._kept.save(path, self.encode(style, size, mask), painting)
+        return self._files.save(path, self.encode(style, size, mask), painting)
 
     def _known(self, style: Any, size: int | None, mask: Mask | None) -> Style | None:
-        """A style that needs no pixels, which then none may ask for."""
-        refuse_fork()  # the first thing that is done with every style
-        known = self._kept.find(style)
-        asked = {"style_size": size, "a mask of the style": mask}
-        for control, value in asked.items():
+        """Returns a style without pixels, or None; refuses controls that need them."""
+        refuse_fork()  # before JAX is used for the first time
+        known = self._files.find(style)
+        controls = {"style_size": size, "a mask of the style": mask}
+        for control, value in controls.items():
             if known is not None and value is not None:
                 raise needs_pixels(control, style)
         return known

@@ -1,4 +1,4 @@
-"""Style files: what a model keeps of a painting, in one safetensors file."""
+"""Style files: an encoded style of one model, in one safetensors file."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ FORMAT_VERSION = 2
 """Files of version 1 lack the painting's palette; see `ops.color_match`."""
 
 _METADATA_KEY = "styleflax-style"
-# What damaged or hostile JSON and names of tensors raise.
+# Errors that damaged or hostile JSON and names of tensors cause.
 _DAMAGE = (
     *(KeyError, IndexError, TypeError, AttributeError, ValueError),
     *(OverflowError, RecursionError),
@@ -31,15 +31,15 @@ _DTYPES = (np.dtype(np.float16), np.dtype(np.float32))
 
 
 class StyleFile(NamedTuple):
-    """What a style file holds.
+    """The content of a style file.
 
     Attributes:
-        style: What `methods.base.encode_painting` returned, as a tree of arrays.
+        style: What `encode_painting` of `methods.base` returned, as a tree of arrays.
         method: A key of `methods.METHODS`.
-        model: What the model was called; for people.
-        model_digest: Digest of the model, see `weights.store.model_digest`; by it
-            alone is decided whether the style fits.
-        painting: What the picture was called; for people.
+        model: Name of the model, for messages.
+        model_digest: Digest of the model, see `weights.store.model_digest`; it alone
+            decides whether the style belongs to a model.
+        painting: Name of the painting, for messages.
     """
 
     style: Mapping[str, Any]
@@ -50,11 +50,11 @@ class StyleFile(NamedTuple):
 
 
 def save_style(path: str | os.PathLike[str], file: StyleFile) -> None:
-    """Writes a style file, whole or not at all; an older one is replaced.
+    """Writes a style file atomically; an existing one is replaced.
 
     Raises:
-        ValueError: If the path does not end in `STYLE_SUFFIX`, or values are
-            neither float16 nor float32, or not finite.
+        ValueError: If the path does not end in `STYLE_SUFFIX`, or values are not
+            finite, or neither float16 nor float32.
         OSError: If the file cannot be written.
     """
     if not is_style_file(path):
@@ -72,11 +72,11 @@ def save_style(path: str | os.PathLike[str], file: StyleFile) -> None:
 
 
 def load_style(path: str | os.PathLike[str]) -> StyleFile:
-    """What a style file holds, bit for bit, its digest checked.
+    """Loads a style file bit for bit and checks its digest.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, of a newer version, or no style file.
+        ValueError: If the file is damaged, of a newer version, or not a style file.
     """
     path = Path(path)
     tensors, header = _read(path)
@@ -95,23 +95,23 @@ def load_style(path: str | os.PathLike[str]) -> StyleFile:
 
 
 def check_style(file: StyleFile, expected: Style, path: str | os.PathLike[str]) -> None:
-    """Refuses a style file of another make than its method keeps.
+    """Checks that the arrays of a style file are those of its method.
 
     Args:
-        file: As loaded.
-        expected: A tree of anything with shape and dtype: the style of a picture
-            of any size.
-        path: For the message.
+        file: The loaded file.
+        expected: Tree of objects with shape and dtype: the style of a painting of
+            any size.
+        path: Path of the file, for messages.
 
     Raises:
-        ValueError: If arrays are missing, extra or of another kind.
+        ValueError: If arrays are missing, extra, or of another shape or dtype.
     """
-    wanted: dict[str, Any] = flatten_dict(dict(expected), sep="/")
-    found: dict[str, Any] = flatten_dict(dict(file.style), sep="/")
-    wrong = sorted(wanted.keys() ^ found.keys())
-    for name in wanted.keys() & found.keys():
-        a, b = wanted[name], found[name]
-        # Heights and widths are the painting's own.
+    target: dict[str, Any] = flatten_dict(dict(expected), sep="/")
+    arrays: dict[str, Any] = flatten_dict(dict(file.style), sep="/")
+    wrong = sorted(target.keys() ^ arrays.keys())
+    for name in target.keys() & arrays.keys():
+        a, b = target[name], arrays[name]
+        # Heights and widths depend on the painting.
         sizes = [(x.shape[0], x.shape[-1]) if x.ndim else () for x in (a, b)]
         if (a.ndim, a.dtype) != (b.ndim, b.dtype) or sizes[0] != sizes[1] or not b.size:
             wrong.append(name)
@@ -139,7 +139,7 @@ def _check_values(tensors: Mapping[str, np.ndarray], what: str) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype not in _DTYPES or not np.isfinite(tensor).all():
             raise ValueError(
-                f"{what}: {name} must be finite float16 or float32, is {tensor.dtype}"
+                f"{what}: {name} must be finite float16 or float32, got {tensor.dtype}"
             )
 
 
@@ -154,9 +154,11 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole style file: {error}") from error
+        raise ValueError(f"{path} is not a complete style file: {error}") from error
     if _METADATA_KEY not in metadata:
-        raise ValueError(f"{path} is a safetensors file, but not a style of styleflax")
+        raise ValueError(
+            f"{path} is a safetensors file, but not a style file of styleflax"
+        )
     try:
         header = json.loads(metadata[_METADATA_KEY])
         version = int(header["version"])

@@ -1,4 +1,4 @@
-"""Tiles: windows of large pictures and what passes over them."""
+"""Tiles: stylizing large images in windows, exactly."""
 
 from typing import TYPE_CHECKING
 

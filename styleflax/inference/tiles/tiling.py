@@ -1,11 +1,11 @@
-"""Pictures of any size, exactly, through windows of one size.
+"""Stylizing images of any size in windows of one size, with the exact result.
 
-Two passes: the first merges the moments of all windows, the second transfers and
-decodes. Inside a window's program every layer refills what lies beyond the picture
-(see `ops.spatial`), and of its result only the core counts, which is far enough from
-where the window ends and the picture does not. So there is no seam; memory depends on
-the window; and a picture of a new size compiles nothing. The color step is a third
-pass, over the pixels of the result (see `inference.color`).
+There are two passes: the first merges the moments of all windows, the second transfers
+and decodes. Inside a window, every layer pads beyond the border of the image as it
+would without windows (see `ops.spatial`). Only the core of a window's result is used:
+it is farther from borders inside the image than the receptive field. So there are no
+seams, memory depends on the window only, and an image of a new size compiles nothing.
+Matching colors is a third pass, over the pixels of the result (see `inference.color`).
 """
 
 import contextlib
@@ -51,68 +51,68 @@ LayerMoments = dict[str, Moments]
 
 
 class Passes(NamedTuple):
-    """A picture through windows.
+    """The passes over the windows of one image.
 
     Attributes:
         model: Model of a method that can be tiled.
-        content: The picture.
-        windows: What `inference.tiles.windows.cut_windows` made of its size.
-        kept: Features of the windows.
-        strides: Strides of every layer's positions, in px.
-        cells: Masks on the layers' grids over the whole picture.
-        controls: The masks in it are ignored; `cells` is used instead.
-        masks: At the picture's pixels.
+        content: The image.
+        windows: What `cut_windows` returned for its size.
+        cache: Features of the windows.
+        strides: Stride of every layer's positions, in px.
+        cells: Masks on the layers' grids over the whole image.
+        controls: The controls; `cells` is used in place of their masks.
+        masks: Masks at the image's pixels.
     """
 
     model: Model
     content: np.ndarray
     windows: list[Window]
-    kept: FeatureCache
+    cache: FeatureCache
     strides: dict[str, int]
     cells: Cells
     controls: Controls
     masks: PixelMasks
 
     def moments(self) -> LayerMoments:
-        """Those of all regions over the whole picture: the first pass."""
-        total = _no_moments(self.kept[0], len(self.controls.strength))
+        """Returns the moments of all regions over the whole image: the first pass."""
+        total = _no_moments(self.cache[0], len(self.controls.strength))
         for index, window in enumerate(self.windows):
             cells = core_cells(self.cells, window, self.strides)
-            features = self.kept[index]
+            features = self.cache[index]
             total = _moments(self.model.method.moments, total, features, cells)
         return total
 
     def attends_to_itself(self) -> bool:
-        """Whether the content is attended to."""
+        """Returns whether the content attends to itself."""
         return attends_to_itself(self.model, self.controls)
 
     def attention_flops(self) -> float:
-        """Operations of the content's attention to itself, its margins counted."""
+        """Returns the operations of self-attention of the content, margins included."""
         num_regions = len(self.controls.strength)
         total = 0.0
-        for layer, feature in self.kept[0].items():
-            asking = feature[0, :, :, 0].size * len(self.windows)
-            asked = self.cells[layer][0].size
-            total += 4.0 * num_regions * asking * asked * feature.shape[-1]
+        for layer, feature in self.cache[0].items():
+            num_queries = feature[0, :, :, 0].size * len(self.windows)
+            num_keys = self.cells[layer][0].size
+            total += 4.0 * num_regions * num_queries * num_keys * feature.shape[-1]
         return total
 
     def found(self, index: int, moments: LayerMoments) -> Found:
-        """What a window attends to in the content, if it does."""
+        """Returns a window's attention to the whole content; {} without attention."""
         if not self.attends_to_itself():
             return {}
         attend = self.model.method.tiling.attend  # type: ignore[union-attr]
-        own = (self.model.variables, self.kept[index], moments)
-        content = ((w, self.kept[i]) for i, w in enumerate(self.windows))
-        total = _nothing_found(self.kept[index], len(self.controls.strength))
+        own = (self.model.variables, self.cache[index], moments)
+        content = ((w, self.cache[i]) for i, w in enumerate(self.windows))
+        total = _nothing_found(self.cache[index], len(self.controls.strength))
         for block in key_blocks(content, self.strides):
             total = _attend(attend, total, *own, block.features, block.allowed)
-            jax.block_until_ready(total)  # or the blocks of many windows would wait
+            jax.block_until_ready(total)  # otherwise blocks pile up in memory
         return total
 
     def image(
         self, index: int, moments: LayerMoments, styles: Sequence[Style]
     ) -> Float[np.ndarray, "side side 3"]:
-        """A stylized window, not clipped: the second pass."""
+        """Returns a stylized window, not clipped: the second pass."""
         window, method = self.windows[index], self.model.method
         masks = window_cells(self.cells, window, self.strides)
         piece = Piece(
@@ -121,7 +121,7 @@ class Passes(NamedTuple):
             self.found(index, moments),
         )
         inputs = _WindowInputs(
-            self.kept[index],
+            self.cache[index],
             moments,
             without_palettes(styles),
             self.controls,
@@ -134,7 +134,7 @@ class Passes(NamedTuple):
         )
 
     def _detail(self, window: Window) -> "_Detail | None":
-        """The photo in a window, and the share of its detail; None where it is 0."""
+        """Returns the photo in a window and its share of detail, if any is added."""
         if self.controls.detail is None:
             return None
         share = self.masks.mixed(np.asarray(self.controls.detail), window)
@@ -142,7 +142,7 @@ class Passes(NamedTuple):
 
 
 class _Detail(NamedTuple):
-    """What `ops.spatial.add_detail` needs of a window."""
+    """Arguments of `ops.spatial.add_detail` for a window."""
 
     photo: Float[np.ndarray, "1 side side 3"]
     share: Float[np.ndarray, "side side 1"] | Float[np.ndarray, "1 1 1"]
@@ -153,26 +153,26 @@ def begin_passes(
     content: np.ndarray,
     controls: Controls,
     windows: list[Window],
-    kept: FeatureCache,
+    cache: FeatureCache,
 ) -> Passes:
-    """What both passes need."""
-    features = kept[0].items()
+    """Returns the passes over the windows, with masks on the grids of the layers."""
+    features = cache[0].items()
     strides = {layer: windows[0].side // x.shape[1] for layer, x in features}
     masks: Any = controls.masks
-    if isinstance(masks, jax.Array):  # slices of which would be compiled
+    if isinstance(masks, jax.Array):  # each of its slices would be compiled
         masks = np.asarray(masks)
     cells = layer_cells(masks, content.shape[:2], strides)
-    # Of one size whatever the picture's, so that nothing is compiled for it.
-    unseen = jnp.ones((len(controls.strength), 1, 1))
-    # The color step is done when all windows are, by `inference.color`.
-    plain = controls._replace(masks=unseen, color_match=None)
+    # Masks of one size for every image, so that a new size compiles nothing.
+    placeholder = jnp.ones((len(controls.strength), 1, 1))
+    # Colors are matched after the last window, by `inference.color`.
+    plain = controls._replace(masks=placeholder, color_match=None)
     height, width, _ = content.shape
     at_pixels = PixelMasks(masks, (height, width))
-    return Passes(model, content, windows, kept, strides, cells, plain, at_pixels)
+    return Passes(model, content, windows, cache, strides, cells, plain, at_pixels)
 
 
 def encode_window(model: Model, content: np.ndarray, window: Window) -> Features:
-    """Features of what the picture shows in a window, and of filler beyond."""
+    """Returns the features of a window, padded where it extends beyond the image."""
     image, extent = _pixels(content, window), _extent(content, window)
     features = _encode(model.method.encode_content, *model[1:], image, extent)
     return {layer: np.asarray(feature) for layer, feature in features.items()}
@@ -192,8 +192,8 @@ def _extent(content: np.ndarray, window: Window) -> Extent:
     return Extent(*(np.int32(size) for size in sizes))  # type: ignore[arg-type]
 
 
-# Merging begins with nothing, so that a picture of one window compiles what one of
-# many needs.
+# Merging begins with empty moments, so that images of one window and of many windows
+# use the same programs.
 
 
 def _no_moments(features: Features, num_regions: int) -> LayerMoments:
@@ -216,7 +216,7 @@ def _nothing_found(features: Features, num_regions: int) -> Found:
 
 
 class _WindowInputs(NamedTuple):
-    """What the second pass over a window takes; see `methods.base.Transfer`."""
+    """Inputs of the second pass over a window; see `methods.base.Transfer`."""
 
     features: Any
     moments: LayerMoments
@@ -226,8 +226,8 @@ class _WindowInputs(NamedTuple):
     detail: _Detail | None
 
 
-# A method's functions are the same objects as long as its model is, so that these
-# compile once for each model and size of window.
+# A method's functions stay the same objects as long as its model exists, so that
+# these compile once for each model and size of window.
 
 
 @partial(cached_jit, static_argnums=(0,))
@@ -284,27 +284,33 @@ def stylize_tiled(
     announce: Callable[[str], None] = logger.warning,
     on_window: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """What `methods.base.stylize` gives, clipped, in memory for one window.
+    """Returns the clipped result of `methods.base.stylize` in the memory of one window.
 
-    Programs are compiled for each size of window when it is first used, each number of
-    styles and of regions, and each size of what is kept of a style; not of picture.
+    Programs are compiled for each size of window, number of styles, number of regions
+    and size of encoded style when they are first used, but not for each image size.
 
     Args:
         model: Model of a method that can be tiled.
-        content: A picture of any size, uint8 or float32 in [0, 1]; it may be mapped
-            from a file.
-        styles: As `Method.encode_style` made them.
-        controls: Masks may be arrays of NumPy, mapped from files, or `RegionMasks`.
-        tile_px: Side of a window, see `windows.check_tile`. Large ones take the least
-            time, as margins are computed twice; small ones the least memory.
-        out: Where to write, (h, w, 3), uint8 or float32 in [0, 1]; it may be mapped
-            from a file. A new uint8 array by default. This is what is returned.
-        announce: Told what it will cost if the content attends to itself (SANet
-            below strength 1) in more than one window.
-        on_window: Called with the number of windows done, and of all.
+        content: An image of any size, uint8 or float32 in [0, 1]; it may be a memory
+            map of a file.
+        styles: Styles encoded by `Method.encode_style`.
+        controls: The controls; masks may be NumPy arrays, memory maps, or
+            `RegionMasks`.
+        tile_px: Side of a window in px, see `windows.check_tile`. Large windows take
+            less time, since margins are computed twice; small ones less memory.
+        out: Array for the result, (h, w, 3), uint8 or float32 in [0, 1]; it may be a
+            memory map of a file. A new uint8 array by default.
+        announce: Function that receives a message about the cost if the content
+            attends to itself (SANet below strength 1) in more than one window.
+        on_window: Function that is called after each window with the number of
+            finished windows and of all windows.
+
+    Returns:
+        `out`, with the result.
 
     Raises:
-        ValueError: If the method needs whole pictures, or an argument is not as above.
+        ValueError: If the method needs whole images, or an argument has the wrong
+            shape or dtype.
     """
     tiling, out = _check(model, content, out)
     height, width, _ = content.shape
@@ -313,8 +319,8 @@ def stylize_tiled(
     def encode(index: int) -> Features:
         return encode_window(model, content, windows[index])
 
-    with FeatureCache(encode) as kept:
-        passes = begin_passes(model, content, controls, windows, kept)
+    with FeatureCache(encode) as cache:
+        passes = begin_passes(model, content, controls, windows, cache)
         moments = passes.moments()
         if passes.attends_to_itself() and len(windows) > 1:
             announce(_cost(passes))
@@ -336,7 +342,7 @@ def _check(
     tiling = model.method.tiling
     if tiling is None:
         raise ValueError(
-            "the model's method processes whole images only and has no tiles"
+            "the method must support tiles, got one that needs whole images"
         )
     shape, types = content.shape, (np.uint8, np.float32)
     if content.dtype not in types or len(shape) != 3 or shape[2] != 3 or 0 in shape:
@@ -355,7 +361,7 @@ def _check(
 
 @contextlib.contextmanager
 def _canvas(out: np.ndarray, *, floats: bool) -> Iterator[np.ndarray]:
-    """Where windows are written: `out`, or a file of floats if 8 bits are too few."""
+    """Yields the array for windows: `out`, or a float file if colors are matched."""
     if out.dtype != np.uint8 or not floats:
         yield out
         return

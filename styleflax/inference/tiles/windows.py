@@ -1,7 +1,7 @@
-"""Windows of one size in a picture, their features, and the blocks of its positions.
+"""Windows of one size that cover an image, a cache of features, and blocks of keys.
 
-Windows overlap, and the last ones reach beyond the picture; blocks hold each position
-of the picture once, and only the last is not full.
+Windows overlap, and the last ones extend beyond the image. Blocks have each position
+of the image exactly once, and only the last block is padded.
 """
 
 import math
@@ -18,16 +18,16 @@ from styleflax.memory import available_bytes
 from styleflax.methods.base import Tiling
 
 TILE_PX = 1024
-"""Side of windows where none is given."""
+"""Default side of a window, in px."""
 
 
 class Span(NamedTuple):
-    """A window along one side of the picture, in px.
+    """The extent of a window and of its core along one side of the image, in px.
 
     Attributes:
-        start: Where it begins.
-        begin: Where the part begins for which it is asked: its core.
-        end: Where that ends. The cores of all windows are the side, each px once.
+        start: First pixel of the window.
+        begin: First pixel of the core, the part of the window whose result is used.
+        end: End of the core. The cores of all windows cover each pixel once.
     """
 
     start: int
@@ -39,9 +39,9 @@ class Window(NamedTuple):
     """A square window.
 
     Attributes:
-        side: In px.
-        rows: First row of the image in it.
-        columns: First column of the image in it.
+        side: Side of the window, in px.
+        rows: Extent of the window and its core in rows.
+        columns: Extent of the window and its core in columns.
     """
 
     side: int
@@ -50,7 +50,7 @@ class Window(NamedTuple):
 
 
 def count_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> int | None:
-    """How many windows of that side a picture takes; None if they cannot serve it."""
+    """Returns the number of windows for an image; None if their side is not allowed."""
     if tile_px % tiling.stride_px:
         return None
     if max(height, width) <= tile_px:
@@ -62,7 +62,7 @@ def count_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> int 
 
 
 def check_tile(tile_px: int, tiling: Tiling) -> None:
-    """Refuses a tile of which nothing or no whole number of positions would be left.
+    """Checks that windows have a core, of a whole number of feature positions.
 
     Raises:
         ValueError: If the value is not allowed.
@@ -76,21 +76,21 @@ def check_tile(tile_px: int, tiling: Tiling) -> None:
 
 
 def smallest_tile(tiling: Tiling) -> int:
-    """The least side of a window that has neighbors."""
+    """Returns the smallest side of a window if an image has several, in px."""
     return 2 * tiling.halo_px + tiling.stride_px
 
 
 def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[Window]:
-    """The windows of a picture; one that shows all of it may be of any size.
+    """Returns the windows of an image; a single window may have any size.
 
     Args:
-        height: Height of the picture, in px.
-        width: Width of the picture, in px.
-        tile_px: Side of a window.
+        height: Height of the image, in px.
+        width: Width of the image, in px.
+        tile_px: Side of a window, in px.
         tiling: Tiling of the method.
 
     Raises:
-        ValueError: As `check_tile`.
+        ValueError: If `check_tile` refuses `tile_px`.
     """
     if count_windows(height, width, tile_px, tiling) is None:
         check_tile(tile_px, tiling)
@@ -99,9 +99,10 @@ def cut_windows(height: int, width: int, tile_px: int, tiling: Tiling) -> list[W
 
 
 def cut_spans(size: int, side: int, halo: int) -> list[Span]:
-    """Windows of that side along a picture's side of that size.
+    """Returns the spans of windows along one side of an image.
 
-    The first begins where the picture does, the last reaches to its end or beyond.
+    The first window begins at the start of the image, and the last one reaches its
+    end or extends beyond it.
     """
     step = side - 2 * halo
     count = _count(size, side, step)
@@ -113,16 +114,16 @@ def cut_spans(size: int, side: int, halo: int) -> list[Span]:
 
 
 def _count(size: int, side: int, step: int) -> int:
-    """How many windows lie along a side of that size; margins are what no step is."""
+    """Returns the number of windows along a side of the image."""
     return 1 if size <= side else -(-(size - (side - step)) // step)
 
 
 class KeyBlock(NamedTuple):
-    """Some positions of every layer.
+    """A fixed number of positions of every layer, as keys of attention.
 
     Attributes:
-        features: By layer, (n, c).
-        allowed: By layer, (n,): 0 for filler, else 1.
+        features: Features by layer.
+        allowed: Mask by layer: 1 for positions of the image, 0 for padding.
     """
 
     features: dict[str, Float[np.ndarray, "n c"]]
@@ -133,11 +134,11 @@ def key_blocks(
     windows: Iterable[tuple[Window, Mapping[str, np.ndarray]]],
     strides: Mapping[str, int],
 ) -> Iterator[KeyBlock]:
-    """Yields the positions of the windows' cores, as many at a time as a window has.
+    """Yields the positions of all cores in blocks of as many as one window has.
 
     Args:
-        windows: All of a picture, with their features.
-        strides: Strides of every layer's positions, in px.
+        windows: All windows of an image, with their features.
+        strides: Stride of every layer's positions, in px.
     """
     waiting: dict[str, np.ndarray] = {}
     sizes: dict[str, int] = {}
@@ -164,31 +165,31 @@ def _core(feature: np.ndarray, window: Window, stride: int) -> np.ndarray:
 
 
 def _take(waiting: dict[str, np.ndarray], sizes: Mapping[str, int]) -> KeyBlock:
-    """The first positions of each layer, which are then no longer waiting."""
+    """Removes and returns the first positions of each layer."""
     block = KeyBlock({}, {})
     for layer, size in sizes.items():
-        taken = waiting[layer][:size]
-        missing = size - len(taken)
-        block.features[layer] = np.pad(taken, ((0, missing), (0, 0)))
-        block.allowed[layer] = np.pad(np.ones(len(taken), np.float32), (0, missing))
+        positions = waiting[layer][:size]
+        missing = size - len(positions)
+        block.features[layer] = np.pad(positions, ((0, missing), (0, 0)))
+        block.allowed[layer] = np.pad(np.ones(len(positions), np.float32), (0, missing))
         waiting[layer] = waiting[layer][size:]
     return block
 
 
 Features = dict[str, np.ndarray]
 IN_MEMORY_BYTES = 2**29
-"""Bytes of features in memory; more are stored in files."""
+"""Limit of features in memory, in bytes; further ones are stored in files."""
 
 
 class FeatureCache:
-    """`kept[index]`: a window's features, computed on first access.
+    """A cache of the windows' features, which are computed on first access.
 
-    Kept in memory up to a limit, then in a temporary folder, which goes on exit;
-    where that is full, they are computed again each time.
+    Features are stored in memory up to a limit, then in a temporary folder that is
+    deleted on exit; if its disk is full, they are computed again on each access.
 
     Example:
-        >>> with FeatureCache(compute) as kept:
-        ...     features = kept[0]
+        >>> with FeatureCache(compute) as cache:
+        ...     features = cache[0]
     """
 
     def __init__(
@@ -197,7 +198,7 @@ class FeatureCache:
         limit_bytes: int | None = None,
     ) -> None:
         if limit_bytes is None:
-            free = available_bytes()  # most of which is for the windows' programs
+            free = available_bytes()  # most of it is needed by the windows' programs
             limit_bytes = IN_MEMORY_BYTES if free is None else free // 4
         self._compute = compute
         self._left_bytes = min(limit_bytes, IN_MEMORY_BYTES)
@@ -223,14 +224,14 @@ class FeatureCache:
             return self._in_memory[index]
         if index in self._in_files:
             with np.load(self._path(index)) as file:
-                # NumPy forgets types that are not its own, as bfloat16.
+                # NumPy files do not store foreign dtypes such as bfloat16.
                 types = self._in_files[index]
                 return {name: file[name].view(types[name]) for name in types}
         features = self._compute(index)
-        self._keep(index, features)
+        self._store(index, features)
         return features
 
-    def _keep(self, index: int, features: Features) -> None:
+    def _store(self, index: int, features: Features) -> None:
         size = sum(array.nbytes for array in features.values())
         if size <= self._left_bytes:
             self._left_bytes -= size
@@ -238,7 +239,7 @@ class FeatureCache:
             return
         try:
             np.savez(self._path(index), **features)  # type: ignore[arg-type]
-        except OSError:  # no room; half a file would only keep it from others
+        except OSError:  # disk full; an incomplete file only takes space
             if self._folder is not None:
                 self._path(index).unlink(missing_ok=True)
         else:

@@ -1,4 +1,4 @@
-"""Video: frames, motion, smoothing, files."""
+"""Stylizing videos: reading, stylizing and writing frames without flicker."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Animated pictures (GIF, WebP, APNG, AVIF) as videos, read and written by Pillow."""
+"""Animated images (GIF, WebP, APNG, AVIF) as clips, read and written with Pillow."""
 
 import contextlib
 import os
@@ -20,18 +20,18 @@ from styleflax.inference.video.clip import RGB_TAGS, Clip, Closing, Frame
 
 MS = Fraction(1, 1000)
 _DEFAULT_MS = 100
-"""Time for which browsers show frames without a time, or with almost none."""
+"""Duration that browsers use for a frame whose own is missing or almost 0."""
 _SHORTEST_MS = 10
 
 
 class _Kind(NamedTuple):
-    """How one kind of animated picture is written.
+    """How one format of animated images is written.
 
     Attributes:
-        format: Pillow's.
-        options: Pillow's.
-        unit: In which its times are, in ms.
-        least: Shortest time of a frame in that unit.
+        format: Pillow's name of the format.
+        options: Options of Pillow's `Image.save`.
+        unit: Unit of the format's durations, in ms.
+        least: Shortest duration of a frame, in that unit.
     """
 
     format: str
@@ -40,7 +40,7 @@ class _Kind(NamedTuple):
     least: int
 
 
-# Browsers show frames of GIF that are shorter than 20 ms for 100.
+# Browsers show a GIF frame of less than 20 ms for 100 ms.
 _GIF = _Kind("GIF", {"optimize": False}, 10, 2)
 _WEBP = _Kind("WEBP", {"quality": 90, "method": 4}, 1, 1)
 _APNG = _Kind("PNG", {}, 1, 1)
@@ -50,17 +50,17 @@ ANIMATION_SUFFIXES = frozenset(_KINDS)
 
 
 class AnimationReader(Closing):
-    """The frames of an animated picture, as `VideoReader` has those of a video.
+    """Reads the frames of an animated image, as `VideoReader` reads those of a video.
 
-    Frames are whole, upright, in sRGB and on white. Times are those of the file; a
-    frame that names none is shown for 100 ms, as browsers do.
+    Frames are complete, upright, in sRGB and on a white background. Times are those
+    of the file; a frame without a duration is shown for 100 ms, as in browsers.
 
     Args:
-        path: A picture of several frames.
+        path: An image with several frames.
         max_megapixels: Limit on the size of a frame.
 
     Attributes:
-        plays: How often it is played; 0 is without end.
+        plays: Number of times the animation is played; 0 means without end.
 
     Other attributes are those of `Clip`.
 
@@ -92,8 +92,8 @@ class AnimationReader(Closing):
         """The frames in order.
 
         Raises:
-            ImageError: If the first frame is damaged. Of a damaged later one and what
-                follows it nothing comes, and `num_damaged` says so.
+            ImageError: If the first frame is damaged. A damaged later frame ends the
+                clip and is counted in `num_damaged`.
         """
         pts = 0
         for index, duration in enumerate(self._times):
@@ -120,34 +120,34 @@ class AnimationReader(Closing):
         for index in range(count):
             try:
                 self._seek(index)
-            except Exception:  # told when the frame is read
+            except Exception:  # reported when the frame is read
                 times += [_DEFAULT_MS] * (count - index)
                 break
-            given = round(float(self._image.info.get("duration") or 0))
-            times.append(given if given > _SHORTEST_MS else _DEFAULT_MS)
+            ms = round(float(self._image.info.get("duration") or 0))
+            times.append(ms if ms > _SHORTEST_MS else _DEFAULT_MS)
         return times
 
     def _read_plays(self) -> int:
         loop = self._image.info.get("loop")
         if self._image.format != "GIF":
             return 0 if loop is None else int(loop)
-        # Of GIF it says how often it is played again.
+        # In a GIF, the number counts the repetitions after the first time.
         return 1 if loop is None else int(loop) + 1 if loop else 0
 
 
 class AnimationWriter:
-    """Writes frames as an animated picture, as `VideoWriter` writes a video.
+    """Writes frames as an animated image, as `VideoWriter` writes a video.
 
     Args:
         path: Its suffix names the format: .gif, .webp, .png or .apng.
-        source: Source of times, and of how often they are played; without end for
-            videos.
-        overwrite: Replace a file that is there.
+        source: The clip that gives the times and the number of plays, which is
+            without end for videos.
+        overwrite: Whether an existing file is replaced.
 
     Attributes:
-        sound: Empty, as there is none.
+        sound: Empty, since animated images have no sound.
         size: Width and height as written, in px; (0, 0) before the first frame.
-        notes: What is not as in the source, one line each.
+        notes: Differences from the source, one line each.
 
     Raises:
         FileExistsError: If there is such a file, and `overwrite` is not set.
@@ -181,11 +181,11 @@ class AnimationWriter:
                 self._finish()
 
     def write(self, rgb_u8: UInt8[np.ndarray, "h w 3"], frame: Frame) -> None:
-        """Adds a frame, of the size of all others.
+        """Adds a frame; all frames must have the same size.
 
         Args:
-            rgb_u8: What to show.
-            frame: When; what the source gave.
+            rgb_u8: The image to show.
+            frame: The source's frame, which gives the time and the duration.
 
         Raises:
             OSError: If there is no room for it.
@@ -202,7 +202,7 @@ class AnimationWriter:
         self._file.write(np.ascontiguousarray(rgb_u8).data)
 
     def copy(self, packet: Any) -> None:
-        """Leaves a packet of sound out."""
+        """Ignores a packet of sound."""
         del packet
 
     def _finish(self) -> None:
@@ -240,8 +240,8 @@ class AnimationWriter:
         if self._num_dropped:
             self.notes.append(
                 f"{self._path} has {len(self._starts)} frames, {self._num_dropped} "
-                f"less than its source: {name} shows at most "
-                f"{1000 // (self._kind.unit * self._kind.least)} in a second"
+                f"fewer than its source: {name} shows at most "
+                f"{1000 // (self._kind.unit * self._kind.least)} per second"
             )
         if self._source.audio:
             self.notes.append(f"the sound is dropped: {name} has none")
@@ -250,7 +250,7 @@ class AnimationWriter:
 
 
 class _StoredFrames(PillowImage.Image):
-    """Frames in a file, one of which is in memory at a time, as Pillow saves them."""
+    """Raw frames in a file as an image of Pillow, which loads one frame at a time."""
 
     def __init__(
         self, file: IO[bytes], size: tuple[int, int], count: int, kind: str
@@ -264,7 +264,7 @@ class _StoredFrames(PillowImage.Image):
         """Brings a frame into memory.
 
         Raises:
-            EOFError: If there is no such frame, as Pillow's readers say it.
+            EOFError: If there is no such frame, as in Pillow's own readers.
         """
         if not 0 <= frame < self.n_frames:
             raise EOFError
@@ -290,7 +290,7 @@ def _loop(kind: _Kind, plays: int) -> dict[str, int]:
 
 
 def is_animation(path: Path) -> bool:
-    """Returns whether a file is a picture of several frames that follow in time."""
+    """Returns whether a file is an image with several frames that follow in time."""
     try:
         with open_image(path, min_side_px=1) as image:
             return is_animated(image)

@@ -1,4 +1,4 @@
-"""What readers of videos share: frames, clips, which way up they are, their colors."""
+"""Records and protocols of video frames and clips: rotation, color tags, frames."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from av import Packet, VideoFrame
 
 
+# Codes of ITU-T H.273 for the matrix between RGB and YCbCr, as in libav.
 _RGB, _BT709, _UNSPECIFIED, _BT601, _BT2020 = 0, 1, 2, 6, 9
-# swscale's names of matrices, by those codes. 10 is BT.2020 with constant luminance,
-# which swscale does not know; 9 comes closest.
+# swscale's names of the matrices, by these codes. 10 is BT.2020 with constant
+# luminance, which swscale does not know; 9 comes closest.
 _MATRICES = {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M"}
 _MATRICES |= {9: "BT2020", 10: "BT2020"}
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
@@ -23,12 +24,12 @@ _HDR_CURVES = frozenset({16, 18})  # PQ and HLG, of the same standard
 
 
 class ColorTags(NamedTuple):
-    """What a video says of its colors, as codes of ITU-T H.273.
+    """Color tags of a video, as codes of ITU-T H.273.
 
     Attributes:
-        matrix: Between RGB and YCbCr.
-        primaries: What its red, green and blue are.
-        curve: From its numbers to light.
+        matrix: Matrix between RGB and YCbCr.
+        primaries: Primaries, which define red, green and blue.
+        curve: Transfer characteristics, from coded values to light.
     """
 
     matrix: int
@@ -37,7 +38,7 @@ class ColorTags(NamedTuple):
 
     @property
     def is_hdr(self) -> bool:
-        """Whether numbers mean far more light than those of photographs."""
+        """Whether the transfer curve is one of high dynamic range (PQ or HLG)."""
         return self.curve in _HDR_CURVES
 
 
@@ -46,11 +47,11 @@ RGB_TAGS = ColorTags(_BT709, _UNSPECIFIED, _UNSPECIFIED)
 
 
 def tags_of(frame: "VideoFrame") -> ColorTags:
-    """The tags of a frame; a matrix is always told.
+    """Returns the color tags of a frame, always with a matrix.
 
-    Where the file names none it is that of BT.709 for what is at least 1280 px wide
-    or more than 576 px high, and of BT.601 below, as players have it. For frames
-    that are RGB it is BT.709, in which they will be written.
+    If the file names no matrix, frames that are at least 1280 px wide or more than
+    576 px high use BT.709, and smaller ones BT.601, as in players. RGB frames use
+    BT.709, with which they are written.
     """
     matrix = int(frame.colorspace)
     if frame.format.is_rgb or matrix == _RGB:
@@ -62,29 +63,29 @@ def tags_of(frame: "VideoFrame") -> ColorTags:
 
 
 def to_rgb(frame: "VideoFrame", width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
-    """A decoded frame in RGB of 8 bits, resized if need be; transparency on white."""
+    """Returns a decoded frame as 8-bit RGB of a given size, on a white background."""
     from av.video.reformatter import Colorspace  # noqa: PLC0415
 
     matrix = Colorspace[_MATRICES[tags_of(frame).matrix]]
-    sees_through = _has_alpha(frame)
-    made = frame.reformat(
+    has_alpha = _has_alpha(frame)
+    pixels_u8 = frame.reformat(
         width,
         height,
-        "rgba" if sees_through else "rgb24",
+        "rgba" if has_alpha else "rgb24",
         src_colorspace=matrix,
-        interpolation=_careful(),
+        interpolation=_accurate(),
     ).to_ndarray()
-    if not sees_through:
-        return made
-    alpha = made[..., 3:].astype(np.uint16)
-    on_white = made[..., :3] * alpha + 255 * (255 - alpha)
+    if not has_alpha:
+        return pixels_u8
+    alpha = pixels_u8[..., 3:].astype(np.uint16)
+    on_white = pixels_u8[..., :3] * alpha + 255 * (255 - alpha)
     return np.asarray((on_white + 127) // 255, np.uint8)
 
 
 def from_rgb(
     rgb_u8: UInt8[np.ndarray, "h w 3"], tags: ColorTags, pixel_format: str
 ) -> "VideoFrame":
-    """A frame of YCbCr in limited range, by the matrix that the tags name."""
+    """Returns a YCbCr frame in limited range, by the matrix of the tags."""
     from av import VideoFrame  # noqa: PLC0415
     from av.video.reformatter import ColorRange, Colorspace  # noqa: PLC0415
 
@@ -94,12 +95,12 @@ def from_rgb(
         dst_colorspace=Colorspace[_MATRICES[tags.matrix]],
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.MPEG,
-        interpolation=_careful(),
+        interpolation=_accurate(),
     )
 
 
 def tag(codec_context: Any, tags: ColorTags) -> None:
-    """Says in a stream to be encoded what its colors are."""
+    """Sets the color tags of a stream before it is encoded."""
     codec_context.colorspace = tags.matrix
     codec_context.color_range = _LIMITED
     codec_context.color_primaries = tags.primaries
@@ -107,13 +108,13 @@ def tag(codec_context: Any, tags: ColorTags) -> None:
 
 
 def _has_alpha(frame: "VideoFrame") -> bool:
-    # A palette's entries have an opacity each.
-    found = any(component.is_alpha for component in frame.format.components)
-    return found or frame.format.has_palette
+    # Each entry of a palette has an opacity.
+    has_channel = any(component.is_alpha for component in frame.format.components)
+    return has_channel or frame.format.has_palette
 
 
-def _careful() -> Any:
-    """The slower ways of swscale, without which grays get a tint and colors bleed."""
+def _accurate() -> Any:
+    """Returns swscale's slower flags, without which grays get a tint."""
     from av.video.reformatter import Interpolation  # noqa: PLC0415
 
     flags = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -121,12 +122,13 @@ def _careful() -> Any:
 
 
 class Frame(NamedTuple):
-    """A frame as it is to be seen.
+    """A decoded frame.
 
     Attributes:
-        rgb_u8: Upright.
-        pts: When it is shown, in units of the reader's `time_base`; they rise.
-        duration: How long, in the same units; 0 where the file does not say.
+        rgb_u8: The upright image.
+        pts: Presentation time, in units of the reader's `time_base`; it increases
+            from frame to frame.
+        duration: Duration in the same units; 0 if the file does not give it.
     """
 
     rgb_u8: UInt8[np.ndarray, "h w 3"]
@@ -135,7 +137,7 @@ class Frame(NamedTuple):
 
 
 class Closing:
-    """What a `with` block closes at its end."""
+    """A context manager that calls `close` at the end of the `with` block."""
 
     def __enter__(self) -> Self:
         return self
@@ -144,23 +146,23 @@ class Closing:
         self.close()
 
     def close(self) -> None:
-        """Closes what is open; nothing is, unless a class says otherwise."""
+        """Closes open files; does nothing unless a class overrides it."""
 
 
 class Clip(Protocol):
-    """Frames in order, and between them packets of sound.
+    """A source of frames in order, with packets of sound between them.
 
     Attributes:
         time_base: The unit of times, in seconds.
-        rate: Frames in a second, on the average.
-        num_frames: About how many there are, or None.
+        rate: Average number of frames per second.
+        num_frames: Approximate number of frames; None if unknown.
         audio: The streams of sound.
         width: Width of upright frames, in px.
         height: Height of upright frames, in px.
-        aspect: Width over height of an upright pixel.
-        colors: What the file says of its colors.
-        num_damaged: Parts so far that could not be decoded.
-        notes: What is to be said of it, one line each.
+        aspect: Ratio of width to height of an upright pixel.
+        colors: Color tags of the file.
+        num_damaged: Number of parts so far that could not be decoded.
+        notes: Messages for the user about the clip, one line each.
     """
 
     time_base: Fraction
@@ -187,12 +189,12 @@ class Clip(Protocol):
 
 
 class ClipWriter(Protocol):
-    """What writes the frames of a clip.
+    """A writer of the frames of a clip.
 
     Attributes:
-        sound: What became of every stream.
+        sound: For each stream of sound, how it was written.
         size: Width and height as written, in px.
-        notes: What is not as in the frames, one line each.
+        notes: Differences from the frames, one line each.
     """
 
     sound: list[str]
@@ -216,24 +218,24 @@ class ClipWriter(Protocol):
 
 
 class Turn(NamedTuple):
-    """How a frame is turned to be upright: first transposed, then flipped.
+    """How a frame is rotated to be upright: transposed first, then flipped.
 
     Attributes:
-        transposed: Whether rows and columns change places.
-        flips: Steps along rows and columns, 1 or -1.
+        transposed: Whether rows and columns are exchanged.
+        flips: Steps along rows and columns, each 1 or -1.
     """
 
     transposed: bool
     flips: tuple[int, int]
 
     def apply(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
-        """The picture, turned."""
+        """Returns the rotated image."""
         image = image.swapaxes(0, 1) if self.transposed else image
         return np.ascontiguousarray(image[:: self.flips[0], :: self.flips[1]])
 
 
 def turn_of(frame: "VideoFrame") -> Turn:
-    """From the file's display matrix: x' = a x + c y, y' = b x + d y."""
+    """Returns the rotation in a display matrix: x' = a x + c y, y' = b x + d y."""
     side_data: Any = frame.side_data
     for data in side_data:
         if data.type.name == "DISPLAYMATRIX":
@@ -242,6 +244,3 @@ def turn_of(frame: "VideoFrame") -> Turn:
             right, down = (c, b) if transposed else (a, d)
             return Turn(transposed, (-1 if down < 0 else 1, -1 if right < 0 else 1))
     return Turn(False, (1, 1))
-
-
-# Codes of ITU-T H.273, which libav uses: of the matrix between RGB and YCbCr.

@@ -1,4 +1,4 @@
-"""Videos, animated pictures and numbered pictures, by their files and folders."""
+"""Opening and finding clips: videos, animated images and numbered images."""
 
 import itertools
 import os
@@ -49,19 +49,19 @@ def open_clip(
     sound: bool = True,
     rate: Fraction = DEFAULT_RATE,
 ) -> Clip:
-    """Returns the reader of a clip.
+    """Opens a clip and returns its reader.
 
     Args:
-        path: A video, an animated picture, or a folder of numbered pictures.
+        path: A video, an animated image, or a folder of numbered images.
         max_megapixels: Limit on the size of a frame.
-        sound: Whether there are packets of sound.
-        rate: Frames in a second, of numbered pictures.
+        sound: Whether packets of sound are read, too.
+        rate: Frames per second of numbered images.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
-        ValueError: If it cannot be read, is a picture of one frame, or the pictures are
-            not those of one clip.
-        ImportError: If it is a video, and PyAV is not installed.
+        ValueError: If it cannot be read, is an image with one frame, or the images do
+            not belong to one clip.
+        ImportError: If it is a video and PyAV is not installed.
     """
     if path.is_dir():
         return NumberedPictures(path, rate, max_megapixels)
@@ -69,9 +69,9 @@ def open_clip(
         return AnimationReader(path, max_megapixels)
     if has_image_suffix(path.name) and path.is_file():
         raise ValueError(
-            f"{str(path)!r} is a picture of one frame: `styleflax stylize` takes "
-            "pictures; a video, an animated picture or a folder of numbered pictures "
-            "is a clip"
+            f"a clip must be a video, an animated image or a folder of numbered "
+            f"images, got an image with one frame, {str(path)!r}; use `styleflax "
+            "stylize` for images"
         )
     return VideoReader(path, max_megapixels, sound=sound)
 
@@ -88,48 +88,48 @@ def open_writer(
     pixel_format: str = "yuv420p",
     overwrite: bool = False,
 ) -> ClipWriter:
-    """Returns the writer of a video or animated picture, judged by its suffix.
+    """Returns the writer of a video or an animated image, chosen by the suffix.
 
     Args:
         path: The file to be written.
-        source: Source of what the frames are made.
+        source: The clip that is stylized; it gives times, color tags and sound.
         crf: Constant rate factor of the encoder; None for its default.
         pixel_format: Pixel format, `yuv420p` or `yuv444p`.
-        overwrite: Whether an existing file may be replaced.
+        overwrite: Whether an existing file is replaced.
 
     Raises:
         ValueError: If the suffix, `crf` or `pixel_format` is not allowed.
-        FileExistsError: If there is such a file.
+        FileExistsError: If the file exists and `overwrite` is not set.
     """
     if path.suffix.lower() in ANIMATION_SUFFIXES:
         return AnimationWriter(path, source, overwrite=overwrite)
-    ways = {"crf": crf, "pixel_format": pixel_format, "overwrite": overwrite}
-    return VideoWriter(path, source, **ways)  # type: ignore[arg-type]
+    options = {"crf": crf, "pixel_format": pixel_format, "overwrite": overwrite}
+    return VideoWriter(path, source, **options)  # type: ignore[arg-type]
 
 
 def find_clips(folder: Path) -> tuple[list[Path], list[ExcludedPath]]:
-    """Returns the clips of a folder, and what is left out.
+    """Returns the clips of a folder, and the paths that are left out.
 
     Returns:
-        Every video and animated picture in the folder and below it; or the folder
-        itself, if it holds the numbered pictures of one clip.
+        Every video and animated image in the folder and below it, or the folder
+        itself if it has the numbered images of one clip.
 
     Raises:
-        ValueError: If it holds no clip, or videos and pictures, or pictures that are
-            not those of one clip.
+        ValueError: If the folder has no clip, or both videos and images, or images
+            that do not belong to one clip.
     """
-    found, left_out = list_folder(folder, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
-    videos = [path for path in found if _is_clip(path)]
-    pictures = [path for path in found if path not in set(videos)]
+    paths, left_out = list_folder(folder, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+    videos = [path for path in paths if _is_clip(path)]
+    pictures = [path for path in paths if path not in set(videos)]
     if videos and pictures:
         raise ValueError(
             f"{str(folder)!r} has videos ({len(videos)}, such as "
             f"{videos[0].name}) and images ({len(pictures)}, such as "
             f"{pictures[0].name}): give a folder of one kind"
         )
-    if not found:
-        held = f": {describe_excluded(left_out)}" if left_out else ""
-        raise ValueError(f"{str(folder)!r} has no video and no numbered images{held}")
+    if not paths:
+        others = f": {describe_excluded(left_out)}" if left_out else ""
+        raise ValueError(f"{str(folder)!r} has no video and no numbered images{others}")
     if videos:
         return videos, left_out
     in_order(pictures)
@@ -143,11 +143,11 @@ def _is_clip(path: Path) -> bool:
 
 
 def in_order(pictures: Sequence[Path]) -> list[Path]:
-    """Returns the numbered pictures of a clip in the order of their numbers.
+    """Returns the numbered images of a clip in the order of their numbers.
 
     Raises:
-        ValueError: If they lie in several folders, have no numbers, several names, or
-            two the same number.
+        ValueError: If they are in several folders, differ in more than their numbers,
+            have no numbers, or two have the same number.
     """
     folders = sorted({str(path.parent) for path in pictures})
     if len(folders) > 1:
@@ -181,22 +181,22 @@ def _numbers(path: Path) -> tuple[int, ...]:
 
 
 class NumberedPictures(Closing):
-    """The pictures of a folder as the frames of a clip, in the order of their numbers.
+    """Reads the images of a folder as frames, in the order of their numbers.
 
-    All frames have the size of the first; others are resized. One that cannot be read
-    is left out, and the one before it is shown for longer.
+    All frames have the size of the first; others are resized. An image that cannot be
+    read is left out, and the frame before it is shown for longer.
 
     Args:
-        folder: Folder of pictures like frame_0001.png.
-        rate: Frames in a second.
+        folder: Folder of images such as frame_0001.png.
+        rate: Frames per second.
         max_megapixels: Limit on the size of a frame.
 
     Attributes are those of `Clip`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If there is no picture, or they are not those of one clip.
-        ImageError: If the first one cannot be read.
+        ValueError: If there is no image, or the images do not belong to one clip.
+        ImageError: If the first image cannot be read.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class NumberedPictures(Closing):
 
 
 def _gaps(paths: Sequence[Path]) -> Iterator[str]:
-    """Says where numbers are missing, where one number counts the pictures."""
+    """Yields a note about missing numbers, if one number counts the images."""
     columns = list(zip(*map(_numbers, paths), strict=True))
     counting = [column for column in columns if len(set(column)) > 1]
     if len(counting) != 1:
@@ -265,19 +265,19 @@ def find_video_targets(
     crf: int | None,
     overwrite: bool,
 ) -> list[tuple[Path, Path]]:
-    """Returns every clip with the file that it becomes; makes the folders.
+    """Returns every clip with the path of its result, and creates the folders.
 
     Args:
-        clip: A file, or a folder of videos or of numbered pictures.
-        out: A file; a folder for a folder of videos.
+        clip: A file, or a folder of videos or of numbered images.
+        out: A file, or a folder if `clip` is a folder of videos.
         left_out: List to which files that are not clips are added.
         crf: Constant rate factor of the encoder; None for its default.
-        overwrite: Whether existing files may be replaced.
+        overwrite: Whether existing files are replaced.
 
     Raises:
         ValueError: If the folder holds no clip, several kinds or several series of
-            pictures; or the files cannot be written.
-        FileExistsError: If files exist, and `overwrite` is not set.
+            images; or the files cannot be written.
+        FileExistsError: If files exist and `overwrite` is not set.
         OSError: If a folder cannot be written to.
     """
     if not clip.is_dir():
@@ -302,10 +302,10 @@ def find_video_targets(
 
 
 def read_rate(fps: float | None, clips: Sequence[Path]) -> Fraction:
-    """Returns the frames in a second of numbered pictures.
+    """Returns the frames per second of numbered images.
 
     Raises:
-        ValueError: If it is out of range, or there are no numbered pictures.
+        ValueError: If `fps` is out of range, or no clip is a folder of images.
     """
     if fps is None:
         return DEFAULT_RATE
@@ -319,8 +319,8 @@ def read_rate(fps: float | None, clips: Sequence[Path]) -> Fraction:
 
 
 def _named(folder: Path, clips: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Videos with their targets, in a format that can be written."""
-    seen: set[str] = set()
+    """Returns videos with their targets, in a format that can be written."""
+    taken_names: set[str] = set()
     targets = []
     for clip in clips:
         suffix = clip.suffix.lower()
@@ -328,7 +328,7 @@ def _named(folder: Path, clips: Sequence[Path], out: Path) -> list[tuple[Path, P
         stem = clip.relative_to(folder).with_suffix("")
         numbers = itertools.chain([""], (f"-{i}" for i in itertools.count(2)))
         names = (f"{stem}{number}{suffix}" for number in numbers)
-        name = next(name for name in names if name.casefold() not in seen)
-        seen.add(name.casefold())
+        name = next(name for name in names if name.casefold() not in taken_names)
+        taken_names.add(name.casefold())
         targets.append((clip, out / name))
     return targets

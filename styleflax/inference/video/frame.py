@@ -1,8 +1,8 @@
-"""One frame of a video: its motion, and what its neighbors say of its statistics.
+"""One frame of a video, stylized with statistics that are smoothed over time.
 
-The composition of `methods.base.stylize` with statistics smoothed over time: those of
-the content before they are transferred, and those of the result before its colors are
-matched. Frames are held still along the motion.
+This is the composition of `methods.base.stylize`, with two averages over time: the
+content's moments before the transfer, and the result's color moments before colors
+are matched. The result is then mixed with the previous one, moved by the motion.
 """
 
 import math
@@ -41,21 +41,21 @@ from styleflax.ops.spatial import add_detail, pixel_masks
 from styleflax.ops.statistics import Moments
 
 FLOW_PX = 192
-"""Motion is looked for in copies of this short side, or smaller."""
+"""Motion is estimated on copies whose short side is at most this."""
 _TOLERANCE = 0.08
-"""Difference of colors at which what was followed is no longer taken for the same."""
+"""Scale of the difference of colors at which pixels no longer count as the same."""
 
 
 class Steadier:
-    """`steadier(stylized, content, cut)`: frames that take over some of the last one.
+    """Mixes the previous result, moved along the motion, into each frame.
 
-    What a network makes of a thing depends on where it lies between the positions of
-    its features, so that strokes swim when things move. Here the motion between two
-    contents is estimated, the last result moved along, and mixed into the new one
-    wherever the contents agree; where they do not (next to moving things), nothing is.
+    A network's result for an object depends on where the object lies on the grid of
+    features, so that brush strokes swim when objects move. The motion between the two
+    contents is estimated, the previous result is moved along it and mixed into the
+    new one wherever the contents agree, and not elsewhere (next to moving objects).
 
     Args:
-        share: How much of the last result to take where contents agree, in [0, 1).
+        share: Share of the previous result where the contents agree, in [0, 1).
     """
 
     def __init__(self, share: float) -> None:
@@ -69,12 +69,12 @@ class Steadier:
         *,
         cut: bool,
     ) -> Float[np.ndarray, "h w 3"]:
-        """The next frame, mixed with the last one.
+        """Returns the next frame, mixed with the previous one.
 
         Args:
-            stylized: RGB in [0, 1].
-            content: What it was made of; RGB in [0, 1].
-            cut: Whether it begins a scene, which takes nothing over.
+            stylized: The stylized frame, RGB in [0, 1].
+            content: The frame before stylizing, RGB in [0, 1].
+            cut: Whether the frame begins a scene, and is not mixed.
         """
         if not self._share:
             return stylized
@@ -92,11 +92,12 @@ class Steadier:
 def find_motion(
     content: Float[np.ndarray, "h w 3"], past: Float[np.ndarray, "h w 3"]
 ) -> Float[np.ndarray, "2 h w"]:
-    """Where every pixel was in the frame before: rows and columns to go, in px.
+    """Returns the optical flow back to the previous frame: rows and columns, in px.
 
-    By iterative Lucas and Kanade 1981 on a pyramid, as scikit-image has it.
+    The flow is scikit-image's iterative version of Lucas and Kanade (1981) on a
+    pyramid.
     """
-    # Imported late: it takes a while.
+    # Imported here because the import is slow.
     from skimage.registration import optical_flow_ilk  # noqa: PLC0415
 
     height, width, _ = content.shape
@@ -115,15 +116,15 @@ def find_motion(
 def move(
     image: Float[np.ndarray, "h w 3"], flow: Float[np.ndarray, "2 h w"]
 ) -> Float[np.ndarray, "h w 3"]:
-    """The picture of which every pixel lies where the flow points to."""
+    """Returns the image sampled at the positions that the flow points to."""
     from skimage.transform import warp  # noqa: PLC0415
 
     height, width, _ = image.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    places = np.stack([rows + flow[0], columns + flow[1]])
+    positions = np.stack([rows + flow[0], columns + flow[1]])
     channels = np.moveaxis(np.array(image), 2, 0)
     moved = [
-        warp(np.ascontiguousarray(x), places, order=1, mode="edge") for x in channels
+        warp(np.ascontiguousarray(x), positions, order=1, mode="edge") for x in channels
     ]
     return np.stack(moved, axis=2).astype(np.float32)
 
@@ -143,15 +144,15 @@ Statistics = dict[str, Moments]
 Tree = TypeVar("Tree")
 """Tree of arrays: the statistics of a frame."""
 CUT_DISTANCE = 0.4
-"""Histograms further apart than this, of at most 1, are of two scenes."""
+"""Distance of histograms, at most 1, above which a new scene begins."""
 _BINS = 8  # for each of red, green and blue
-_SEEN_PX = 64
+_HISTOGRAM_PX = 64
 
 
 class Smoother(Generic[Tree]):
-    """`smoother(now, kept)`: statistics of frames, averaged over those before.
+    """Averages the statistics of a frame with those of the frames before it.
 
-    The average is exponential: of all that came before it keeps the share `kept`,
+    The average is exponential: earlier frames together count for the share `decay`,
     which is 0 for the first frame of a scene. Mean and sum of squares are averaged
     separately, so that changes between frames add nothing to the deviation.
     """
@@ -159,40 +160,40 @@ class Smoother(Generic[Tree]):
     def __init__(self) -> None:
         self._past: Tree | None = None
 
-    def __call__(self, now: Tree, kept: float) -> Tree:
-        """The smoothed statistics; exactly those of before where nothing changes."""
-        if self._past is None or not kept:
+    def __call__(self, now: Tree, decay: float) -> Tree:
+        """Returns the smoothed statistics; equal statistics stay equal to the bit."""
+        if self._past is None or not decay:
             self._past = now
         else:
-            self._past = _average(self._past, now, kept)
+            self._past = _average(self._past, now, decay)
         return self._past
 
 
-def _average(past: Tree, now: Tree, kept: float) -> Tree:
-    # In this form equal numbers stay as they are, to the bit. Not compiled: JAX would
-    # take NumPy's statistics to float32.
-    return jax.tree.map(lambda old, new: new + kept * (old - new), past, now)
+def _average(past: Tree, now: Tree, decay: float) -> Tree:
+    # In this form, equal numbers stay equal to the bit. Not compiled, since JAX would
+    # convert NumPy's statistics to float32.
+    return jax.tree.map(lambda old, new: new + decay * (old - new), past, now)
 
 
 def decay_factor(elapsed_s: float, smooth_s: float) -> float:
-    """How much of an exponential average is left after a time.
+    """Returns the share of earlier frames in an exponential average.
 
     Args:
-        elapsed_s: Since the frame before.
-        smooth_s: Time constant; 0 keeps nothing.
+        elapsed_s: Time since the previous frame, in seconds.
+        smooth_s: Time constant, in seconds; 0 gives 0.
     """
     return math.exp(-max(elapsed_s, 0.0) / smooth_s) if smooth_s else 0.0
 
 
 class CutFinder:
-    """`finder(frame_u8)`: whether a frame begins a new scene, as the first one does.
+    """Detects whether a frame begins a new scene; the first frame always does.
 
-    It does where its colors are distributed otherwise than those of the frame before,
-    by more than `CUT_DISTANCE`. Motion hardly changes them. A cut between scenes of the
-    same colors is missed, where smoothed statistics have little to forget.
+    A new scene begins where the color histograms of two successive frames differ by
+    more than `CUT_DISTANCE`. Motion hardly changes them. A cut between two scenes of
+    the same colors is missed, but there the statistics hardly change either.
 
     Attributes:
-        num_scenes: Found so far.
+        num_scenes: Number of scenes so far.
     """
 
     def __init__(self) -> None:
@@ -200,7 +201,7 @@ class CutFinder:
         self.num_scenes = 0
 
     def __call__(self, frame_u8: UInt8[np.ndarray, "h w 3"]) -> bool:
-        """Takes the next frame."""
+        """Returns whether the next frame begins a scene."""
         now, past = color_histogram(frame_u8), self._past
         self._past = now
         new = past is None or float(np.abs(now - past).sum()) / 2 > CUT_DISTANCE
@@ -209,16 +210,16 @@ class CutFinder:
 
 
 def color_histogram(frame_u8: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, " n"]:
-    """How a frame's colors are distributed, over 8 x 8 x 8 bins; sums to 1.
+    """Returns the histogram of a frame's colors over 8 x 8 x 8 bins; it sums to 1.
 
-    Every pixel of a small copy counts in the bins around it by how near it is, so
-    that no change is large because a color lay at the edge of a bin.
+    Each pixel of a small copy is shared among the bins around it by its distance to
+    them, so that a color at the edge of a bin does not cause a large change.
     """
-    side = (_SEEN_PX, _SEEN_PX)
+    side = (_HISTOGRAM_PX, _HISTOGRAM_PX)
     small = PillowImage.fromarray(frame_u8).resize(side, PillowImage.Resampling.BOX)
-    place = np.asarray(small).reshape(-1, 3) * ((_BINS - 1) / 255)
-    below = np.minimum(place.astype(int), _BINS - 2)
-    above_share = place - below
+    position = np.asarray(small).reshape(-1, 3) * ((_BINS - 1) / 255)
+    below = np.minimum(position.astype(int), _BINS - 2)
+    above_share = position - below
     total = np.zeros(_BINS**3)
     for corner in np.ndindex(2, 2, 2):
         red, green, blue = (below + corner).T
@@ -229,7 +230,7 @@ def color_histogram(frame_u8: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "
 
 
 WHOLE_PX = 4_000_000
-"""Frames of more pixels go through windows, which bounds the memory."""
+"""Frames with more pixels are stylized in windows, which bounds the memory."""
 Function = Callable[..., Any]
 
 
@@ -242,18 +243,19 @@ def stylize_frame(
     whole_px: int = WHOLE_PX,
     smooth_colors: Callable[[ColorMoments], ColorMoments] = lambda moments: moments,
 ) -> Float[np.ndarray, "h w 3"]:
-    """A frame in given styles, by the moments that `smooth` makes of its own.
+    """Returns a stylized frame, with smoothed statistics.
 
-    Compiled once for a size of frame.
+    The programs are compiled once for each size of frame.
 
     Args:
         model: Model of any method.
-        frame_u8: As it is to be stylized.
-        styles: As `Method.encode_style` made them.
-        controls: With masks of any size.
-        smooth: moments -> moments, by layer.
-        whole_px: See `WHOLE_PX`.
-        smooth_colors: As `smooth`, for the colors of the result if they are matched.
+        frame_u8: The frame, at the size at which it is stylized.
+        styles: Styles encoded by `Method.encode_style`.
+        controls: The controls, with masks of any size.
+        smooth: Function from the frame's moments by layer to smoothed moments.
+        whole_px: Number of pixels above which the frame is stylized in windows.
+        smooth_colors: Function from the result's color moments to smoothed ones; used
+            if colors are matched.
 
     Returns:
         RGB in [0, 1].
@@ -290,7 +292,7 @@ def _through_windows(
     smooth: Callable[[Statistics], Statistics],
     tiling: Tiling,
 ) -> np.ndarray:
-    """The same by the passes of `inference.tiles.tiling`."""
+    """Returns the frame stylized in windows; see `inference.tiles.tiling`."""
     height, width, _ = frame_u8.shape
     windows = cut_windows(height, width, TILE_PX, tiling)
 
@@ -298,8 +300,8 @@ def _through_windows(
         return encode_window(model, frame_u8, windows[index])
 
     image = np.empty(frame_u8.shape, np.float32)
-    with FeatureCache(encode) as kept:
-        passes = begin_passes(model, frame_u8, controls, windows, kept)
+    with FeatureCache(encode) as cache:
+        passes = begin_passes(model, frame_u8, controls, windows, cache)
         moments = smooth(passes.moments())
         for index, (side, rows, columns) in enumerate(windows):
             part = passes.image(index, moments, styles)
@@ -312,7 +314,7 @@ def _through_windows(
 
 
 class _FrameInputs(NamedTuple):
-    """What a whole frame is rendered from; see `methods.base.Transfer`."""
+    """Inputs of the program for a whole frame; see `methods.base.Transfer`."""
 
     features: Any
     moments: Statistics

@@ -1,4 +1,4 @@
-"""Whole videos: read, stylized, written."""
+"""Stylizing whole videos, from file to file."""
 
 import contextlib
 import functools
@@ -40,23 +40,23 @@ logger = logging.getLogger(__name__)
 
 
 class VideoJob(NamedTuple):
-    """What is to be made, all of it checked.
+    """One video to stylize, with its arguments checked.
 
     Attributes:
-        clip: The video.
-        styles: Styles of all its frames.
-        out: Where it goes.
+        clip: Path of the video.
+        styles: Styles of all frames.
+        out: Path of the result.
         plan: The controls.
-        keyframes: Shares of the styles over time, if they change.
+        keyframes: Weights of the styles over time, if they change.
         smooth_s: Time constant of smoothing in seconds.
         steady: Share of the previous result in a frame.
         max_megapixels: Limit on the size of frames, paintings and masks.
         crf: Constant rate factor of the encoder; None for its default.
         pixel_format: Pixel format, `yuv420p` or `yuv444p`.
-        keep_sound: Whether the sound goes along.
-        overwrite: Whether the file may be there.
-        rate: Frames in a second, of numbered pictures.
-        request: Everything that the result follows from, if that is to be recorded.
+        keep_sound: Whether the sound is copied.
+        overwrite: Whether an existing file is replaced.
+        rate: Frames per second of numbered images.
+        request: Everything that determines the result, if it is to be recorded.
     """
 
     clip: Path
@@ -75,11 +75,11 @@ class VideoJob(NamedTuple):
     request: Request | None = None
 
     def recorded(self, recorder: Recorder, ways: Mapping[str, Any]) -> "VideoJob":
-        """The job with everything that its result follows from.
+        """Returns the job with a record of everything that determines its result.
 
         Args:
             recorder: Recorder of the model.
-            ways: Controls, and what else the command line says of results.
+            ways: Controls and other options of the command that affect the result.
         """
         own = ("keyframes", "smooth_s", "steady", "crf", "pixel_format")
         more = {name: getattr(self, name) for name in own}
@@ -88,16 +88,16 @@ class VideoJob(NamedTuple):
 
 
 class VideoResult(NamedTuple):
-    """What came of it.
+    """Facts about a video that was written.
 
     Attributes:
-        num_frames: Written.
-        num_scenes: Found.
-        width: In px.
-        height: In px.
-        sound: What became of each stream of it.
-        warnings: What could not be done as one would wish.
-        seconds: From the first frame to the finished file.
+        num_frames: Number of frames written.
+        num_scenes: Number of scenes detected.
+        width: Width of the result, in px.
+        height: Height of the result, in px.
+        sound: For each stream of sound, how it was written.
+        warnings: Messages about differences that the user may not expect.
+        seconds: Time from the first frame to the finished file.
     """
 
     num_frames: int
@@ -110,10 +110,10 @@ class VideoResult(NamedTuple):
 
 
 class VideoWatcher:
-    """Follows the making of videos; subclasses show it.
+    """Receives the progress of videos; subclasses display it.
 
     Attributes:
-        failed: What went wrong, by video.
+        failed: Error message by video.
     """
 
     def __init__(self) -> None:
@@ -121,31 +121,31 @@ class VideoWatcher:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Surrounds "weights", the loading of the model, and "run", each video."""
+        """Surrounds a phase: "weights" loads the model, "run" stylizes one video."""
         del name
         yield
 
     @contextmanager
     def frames(self, total: int | None) -> Iterator[Callable[[], object]]:
-        """Surrounds a video; yields what is called after each of its frames."""
+        """Surrounds a video; yields a function that is called after each frame."""
         del total
         yield lambda: None
 
-    def done(self, job: VideoJob, made: VideoResult) -> None:
-        """Takes note of a video."""
+    def done(self, job: VideoJob, result: VideoResult) -> None:
+        """Receives a finished video."""
         del job
-        for warning in made.warnings:
+        for warning in result.warnings:
             self.warn(warning)
 
     def skip(self, complete: Sequence[VideoJob], total: int) -> None:
-        """Takes note of the videos that are complete already."""
+        """Receives the videos that are skipped because they are complete."""
 
     def fail(self, job: VideoJob, error: Exception) -> None:
-        """Takes note of a video that could not be made."""
+        """Receives a video that failed, with its error."""
         self.failed[job.clip] = describe_error(error)
 
     def warn(self, text: str) -> None:
-        """Takes note of what does not keep a video from being made."""
+        """Receives a message that does not stop the work."""
         logger.warning("%s", text)
 
 
@@ -156,18 +156,22 @@ def stylize_videos(
     *,
     resume: bool = False,
 ) -> VideoWatcher:
-    """Returns what became of the videos; nothing is left of an interrupted one.
+    """Stylizes videos; an interrupted one leaves no file behind.
 
-    One of several that fails does not stop the others.
+    If one of several videos fails, the others are still stylized.
 
     Args:
-        jobs: The videos, all in the same styles by the same plan.
+        jobs: The videos, all with the same styles and plan.
         weights: Name or file of the model.
-        watcher: Follows the work.
-        resume: Skip videos that are complete.
+        watcher: Receives the progress; `VideoWatcher()` by default.
+        resume: Whether videos that are complete are skipped.
+
+    Returns:
+        The watcher, whose `failed` lists the videos that failed.
 
     Raises:
-        ValueError: If the only video cannot be read, or the method lacks a control.
+        ValueError: If the only video cannot be read, or the method does not support a
+            control.
         OSError: If the only video cannot be written, or the disk is full.
 
     Example:
@@ -179,7 +183,9 @@ def stylize_videos(
     left = _without_complete(jobs, watcher) if resume else list(jobs)
     if not left:
         return watcher
-    first = _open(left[0]) if len(left) == 1 else None  # before the weights
+    first = (
+        _open(left[0]) if len(left) == 1 else None
+    )  # fails before the weights are loaded
     with first or contextlib.nullcontext():
         with watcher.phase("weights"):
             model, stylizer = load_for_video(weights)
@@ -191,7 +197,7 @@ def stylize_videos(
                     opened = contextlib.nullcontext(first) if first else _open(job)
                     with opened as clip:
                         frames = _frames(job, model, stylizer, read(), watcher)
-                        made = _make(job, clip, frames, watcher)
+                        result = _stylize(job, clip, frames, watcher)
             except (ValueError, OSError, MemoryError) as error:
                 num_written = len(jobs) - len(left) + number - len(watcher.failed)
                 _stop_when_full(error, num_written, left[number:])
@@ -199,7 +205,7 @@ def stylize_videos(
                     raise
                 watcher.fail(job, error)
                 continue
-            watcher.done(job, made)
+            watcher.done(job, result)
     return watcher
 
 
@@ -210,8 +216,8 @@ def _without_complete(
         {job.out: job.request for job in jobs if job.request is not None}
     )
     left = [job for job in jobs if states.get(job.out) != "complete"]
-    made = {job.out for job in left}
-    if complete := [job for job in jobs if job.out not in made]:
+    targets = {job.out for job in left}
+    if complete := [job for job in jobs if job.out not in targets]:
         watcher.skip(complete, len(jobs))
     return left
 
@@ -219,7 +225,7 @@ def _without_complete(
 def _stop_when_full(
     error: Exception, num_written: int, left: Sequence[VideoJob]
 ) -> None:
-    """Raises what is missing if there is no room for any other video either."""
+    """Raises an error that lists the missing videos if the disk is full."""
     if not isinstance(error, OSError) or not is_disk_full(error):
         return
     can_resume = left[0].request is not None
@@ -260,7 +266,7 @@ def _frames(
 def stylize_clip(
     reader: Clip, writer: ClipWriter, stylize: VideoStylizer
 ) -> Iterator[None]:
-    """Writes a stylized clip, its sound copied, and yields after every frame.
+    """Writes a stylized clip with its sound, and yields after every frame.
 
     Args:
         reader: An open clip.
@@ -277,11 +283,11 @@ def stylize_clip(
 
 
 def clip_warnings(reader: Clip, writer: ClipWriter, name: str) -> list[str]:
-    """Returns what a user should know of a clip that was written.
+    """Returns warnings for the user about a clip that was written.
 
     Args:
-        reader: Read to its end.
-        writer: Closed.
+        reader: The reader, after its last frame.
+        writer: The writer, closed.
         name: The name of the clip in the texts.
     """
     warnings = [*reader.notes, *writer.notes]
@@ -289,20 +295,21 @@ def clip_warnings(reader: Clip, writer: ClipWriter, name: str) -> list[str]:
         warnings.append(f"{reader.num_damaged} damaged parts of {name} were skipped")
     if reader.colors.is_hdr:
         warnings.append(
-            f"{name} is HDR: it is stylized in 8 bits, and its color tags are kept"
+            f"{name} is HDR: it is stylized in 8 bits, and its color tags are retained"
         )
     return warnings
 
 
-def _make(
+def _stylize(
     job: VideoJob, reader: Clip, stylize: VideoStylizer, watcher: VideoWatcher
 ) -> VideoResult:
     started, count = time.perf_counter(), 0
-    # A result is recorded before it gets its name, so that it is written beside.
-    place = job.out if job.request is None else staged_path(job.out)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    # The record is written before the result gets its name; until then, the result
+    # has a temporary name beside it.
+    path = job.out if job.request is None else staged_path(job.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
     writer = open_writer(
-        place,
+        path,
         reader,
         crf=job.crf,
         pixel_format=job.pixel_format,

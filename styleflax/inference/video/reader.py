@@ -1,4 +1,4 @@
-"""Videos read by PyAV: upright RGB frames with their times, and packets of sound."""
+"""Reading videos with PyAV: upright RGB frames with times, and packets of sound."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -18,60 +18,61 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "VideoReader", "import_av"]
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders by codec that read the opacity of WebM, which libav's own ignore."""
+"""Decoder by codec that reads the opacity of WebM, which libav's own ignore."""
 _REFERRING = frozenset(
     {
         *("concat", "dash", "hls", "image2", "image2pipe", "imf", "lavfi"),
         *("rtp", "rtsp", "sdp", "tty", "webm_dash_manifest"),
     }
 )
-"""Formats whose files name other files or addresses to be read, or that are no video:
+"""Formats whose files name other files or addresses to read, or that are not videos:
 a file of unknown origin must not choose what is read."""
-_US = 1_000_000  # of libav's times of whole files, per second
+_US = 1_000_000  # libav's unit of times of whole files, per second
 
 
 def import_av() -> Any:
-    """PyAV.
+    """Returns the module `av` of PyAV.
 
     Raises:
         ImportError: If it is not installed; the message names the extra.
     """
     try:
-        import av  # noqa: PLC0415  (only who reads videos has it)
+        import av  # noqa: PLC0415  (optional dependency)
     except ImportError:
         raise ImportError('videos need PyAV: pip install "styleflax[video]"') from None
-    # Its messages about files would stand between those of the command.
+    # Its messages about files would mix with those of the command.
     av.logging.set_level(av.logging.PANIC)
     return av
 
 
 class VideoReader(Closing):
-    """`for item in reader`: frames in order, and between them packets of sound.
+    """Iterates over the frames of a video and the packets of sound between them.
 
-    The first item is a frame. Times count from the file's beginning. All frames have
-    the size and colors of the first; should the file change them, they are resized.
+    The first item is a frame. Times start at the beginning of the file. All frames
+    have the size and color tags of the first; later frames of another size are
+    resized.
 
     Args:
         path: File in any container and codec that PyAV reads.
         max_megapixels: Limit on the size of a frame.
-        sound: Whether there are packets of sound.
+        sound: Whether packets of sound are read, too.
 
     Attributes:
         time_base: The unit of times, in seconds.
-        rate: Frames in a second, on the average.
-        num_frames: About how many there are, or None.
+        rate: Average number of frames per second.
+        num_frames: Approximate number of frames; None if unknown.
         audio: The streams of sound.
         width: Width of upright frames, in px.
         height: Height of upright frames, in px.
-        aspect: Width over height of an upright pixel.
-        colors: What the file says of its colors.
-        num_damaged: Packets so far that could not be decoded.
+        aspect: Ratio of width to height of an upright pixel.
+        colors: Color tags of the file.
+        num_damaged: Number of packets so far that could not be decoded.
         notes: Empty.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no video, damaged from its beginning, or of frames too
-            large or too small.
+        ValueError: If the file is not a video, is damaged at its beginning, or has
+            frames that are too large or too small.
         ImportError: If PyAV is not installed.
     """
 
@@ -138,7 +139,7 @@ class VideoReader(Closing):
                 if packet.stream is self._stream:
                     for frame in self._decode_packet(packet):
                         yield frame, None
-                elif packet.dts is not None:  # or it is the sign of the end
+                elif packet.dts is not None:  # without a dts it marks the end
                     yield None, self._from_start(packet)
         except self._av.FFmpegError as error:
             raise self._unreadable(error) from None
@@ -160,7 +161,7 @@ class VideoReader(Closing):
         return decoder
 
     def _find_first(self) -> "tuple[VideoFrame, list[Packet]]":
-        """The first frame, and what came before it."""
+        """Returns the first frame, and the packets of sound before it."""
         waiting: list[Packet] = []
         for frame, packet in self._items:
             if frame is not None:
@@ -179,7 +180,7 @@ class VideoReader(Closing):
             pts = self._last_pts + max(step, 1)
         else:
             pts -= self._start(self.time_base)
-        # Encoders refuse times that stand still, which some files have.
+        # Encoders refuse equal times, which some files have.
         self._last_pts = max(pts, self._last_pts + 1)
         return Frame(rgb_u8, self._last_pts, duration)
 
@@ -190,7 +191,7 @@ class VideoReader(Closing):
         return packet
 
     def _start(self, time_base: Fraction) -> int:
-        """When the file begins, in that unit."""
+        """Returns the start time of the file in the given unit."""
         return round(Fraction(self._container.start_time or 0, _US) / time_base)
 
     def _video_stream(self) -> "VideoStream":
@@ -212,7 +213,7 @@ class VideoReader(Closing):
 
 
 def _own_bytes(av: Any) -> dict[str, str]:
-    """Options of libav by which a file's own bytes are all that is read."""
+    """Returns options of libav with which no other file or address is read."""
     formats = sorted(av.formats_available - _REFERRING)
     return {"format_whitelist": ",".join(formats), "protocol_whitelist": "file"}
 

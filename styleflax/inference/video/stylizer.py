@@ -57,19 +57,19 @@ class VideoStylizer:
         styles: What its `prepare_style` returned for this plan.
         plan: What `make_plan` returned.
         smooth_s: Time constant in seconds of the exponential average over the content's
-            moments, the result's color moments if they are matched and, with
-            `color="lab"`, the colors' statistics; it is reset at cuts (see
+            moments, the result's color moments if colors are matched and, with
+            `color="lab"`, its CIELAB statistics; it is reset at cuts (see
             `CutFinder`). 0 disables it.
         steady: Share of the previous result, moved by the estimated motion, that is
             mixed into a frame, see `Steadier`; 0 disables it.
         keyframes: Weights of the styles over time, in place of the plan's; see
             `schedule_weights`.
-        announce: Receives a message before work that takes long.
+        announce: Function that receives a message before work that takes long.
 
     Raises:
         ValueError: If `smooth_s` is negative or not finite, `steady` not in [0, 1),
-            keyframes are invalid or for another number of styles, or masks need an
-            opacity.
+            keyframes are invalid or for another number of styles, or a mask is
+            "alpha", which a video does not have.
 
     Example:
         >>> model, stylizer = load_for_video("adain")
@@ -110,7 +110,7 @@ class VideoStylizer:
 
     @property
     def num_scenes(self) -> int:
-        """How many scenes there were so far."""
+        """Returns the number of scenes so far."""
         return self._scenes.num_scenes
 
     def __call__(
@@ -131,24 +131,24 @@ class VideoStylizer:
         refuse_fork()
         content = self._sizes_of(frame_u8)
         image = to_float(content.image)
-        kept = decay_factor(time_s - self._time_s, self._smooth_s)
+        decay = decay_factor(time_s - self._time_s, self._smooth_s)
         self._time_s = time_s
         if self._controls is None:
-            self._lay(content)
+            self._prepare(content)
         cut = self._scenes(frame_u8)
         if cut:
-            kept = 0.0
+            decay = 0.0
             if not self._styles or self._plan.color == "coral":
                 self._styles = self._encode_styles(image)
 
         def smooth_moments(moments: Statistics) -> Statistics:
-            return self._moments(moments, kept)
+            return self._moments(moments, decay)
 
         def smooth_colors(colors: ColorMoments) -> ColorMoments:
-            return self._colors(colors, kept)
+            return self._colors(colors, decay)
 
         def smooth_lab(colors: ColorStatistics) -> ColorStatistics:
-            return self._lab(colors, kept)
+            return self._lab(colors, decay)
 
         stylized = self._stylize(
             content.image, self._controls_at(time_s), smooth_moments, smooth_colors
@@ -164,7 +164,7 @@ class VideoStylizer:
         smooth: Callable[[Statistics], Statistics],
         smooth_colors: Callable[[ColorMoments], ColorMoments],
     ) -> Float[np.ndarray, "h w 3"]:
-        """A frame; through windows from the first that does not fit into memory."""
+        """Returns a stylized frame; switches to windows if memory does not suffice."""
         height, width, _ = frame_u8.shape
         doing = f"stylizing a frame of {width} x {height} px"
         while True:
@@ -178,10 +178,12 @@ class VideoStylizer:
                 if self._whole_px < height * width or self._model.method.tiling is None:
                     raise
                 self._whole_px = 0
-                self._announce(f"{error.doing} {error.lack}; it goes through windows")
+                self._announce(
+                    f"{error.doing} {error.lack}; frames are stylized in windows"
+                )
 
     def _sizes_of(self, frame_u8: UInt8[np.ndarray, "h w 3"]) -> Content:
-        """A frame as it is stylized, and as the result is."""
+        """Returns the frame at the size for stylizing, and at that of the result."""
         size, image_u8 = self._plan.size, frame_u8
         if size is not None:
             image_u8 = np.asarray(resize_short_side(frame_u8, size))
@@ -189,8 +191,8 @@ class VideoStylizer:
             image_u8, frame_u8 if self._plan.restore_size else image_u8, None
         )
 
-    def _lay(self, content: Content) -> None:
-        """Masks over all frames, which are of one size."""
+    def _prepare(self, content: Content) -> None:
+        """Builds masks and controls once for all frames, which have one size."""
         height, width, _ = content.image.shape
         self._masks = make_region_masks(
             self._plan.mask_set, height, width, cached_bands=None
@@ -214,9 +216,9 @@ class VideoStylizer:
         return controls._replace(weights=jnp.asarray(rows, jnp.float32))
 
     def _encode_styles(self, content: Float[np.ndarray, "h w 3"]) -> list[Style]:
-        """All styles, those with pixels in the content's colors."""
+        """Returns the encoded styles; pixels are recolored if the plan says so."""
         shares = np.transpose(self._plan.shares)
-        if self._keyframes is not None:  # any of them may come to be anywhere
+        if self._keyframes is not None:  # each may become visible everywhere
             shares = np.ones_like(shares)
         encoded: list[Style] = []
         for style, of_style in zip(self._prepared, shares, strict=True):
@@ -253,7 +255,7 @@ def _check(
         )
     if len(plan.shares[0]) != num_styles:
         raise ValueError(
-            f"styles must be as many as in the plan, {len(plan.shares[0])}, got "
+            f"the number of styles must be {len(plan.shares[0])}, as in the plan, got "
             f"{num_styles}"
         )
     if keyframes is not None:

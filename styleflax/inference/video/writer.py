@@ -1,4 +1,4 @@
-"""Videos written by PyAV: whole or not at all, with the sound of their source."""
+"""Writing videos with PyAV, atomically and with the sound of their source."""
 
 import contextlib
 import os
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 _RATES = {"aac": (44_100, 48_000), "libopus": (48_000,)}
-"""Codecs for sound that is encoded again: its own if possible, else the last."""
+"""Sample rates by codec for sound that is encoded again; the last is the default."""
 
 
 class _Codec(NamedTuple):
-    """How one kind of file is encoded.
+    """How one format of videos is encoded.
 
     Attributes:
-        name: libav's.
+        name: libav's name of the encoder.
         options: Options of libav.
-        crf: Constant quality by default; less is better and larger.
-        max_crf: The most there is.
-        even_sides: Whether sides must be even where chroma is at half the size.
-        audio: For sound that the container cannot hold.
+        crf: Default constant rate factor; lower is better and larger.
+        max_crf: Largest allowed constant rate factor.
+        even_sides: Whether sides must be even if chroma has half the resolution.
+        audio: Codec for sound that the container does not support.
     """
 
     name: str
@@ -43,8 +43,8 @@ class _Codec(NamedTuple):
     audio: str
 
 
-# Without frames that come later than they are shown, whose last one's time would get
-# lost in MP4 where frames do not come at a steady rate.
+# Without B-frames: with them, MP4 loses the duration of the last frame where the
+# frame rate varies.
 _H264 = _Codec("libx264", {"bf": "0"}, 18, 51, even_sides=True, audio="aac")
 _VP9 = _Codec(
     "libvpx-vp9",
@@ -55,7 +55,7 @@ _VP9 = _Codec(
     audio="libopus",
 )
 PIXEL_FORMATS = ("yuv420p", "yuv444p")
-"""Chroma at half the size, which every player shows, or at full size."""
+"""Chroma at half the resolution, which every player supports, or at full resolution."""
 _CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": _H264, ".webm": _VP9}
 
 WRITTEN_SUFFIXES = ANIMATION_SUFFIXES | _CODECS.keys()
@@ -69,12 +69,12 @@ def check_video_target(
     crf: int | None = None,
     pixel_format: str = "yuv420p",
 ) -> None:
-    """Refuses what `VideoWriter` and `AnimationWriter` could not write.
+    """Checks that `VideoWriter` or `AnimationWriter` can write a file.
 
     Raises:
-        ValueError: Unknown suffix or pixel format, a `crf` out of range or for an
-            animated picture, or a folder.
-        FileExistsError: If there is such a file, and `overwrite` is not set.
+        ValueError: If the suffix or pixel format is unknown, `crf` is out of range or
+            set for an animated image, or the path is a folder.
+        FileExistsError: If the file exists and `overwrite` is not set.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_SUFFIXES:
@@ -85,7 +85,7 @@ def check_video_target(
     max_crf = _CODECS[suffix].max_crf if suffix in _CODECS else -1
     if crf is not None and max_crf < 0:
         raise ValueError(
-            f"crf must be omitted for {suffix}: only H.264 and VP9 have this quality"
+            f"crf must be omitted for {suffix}: only H.264 and VP9 have this setting"
         )
     if crf is not None and not 0 <= crf <= max_crf:
         raise ValueError(f"crf must be in [0, {max_crf}] for {path.suffix}, got {crf}")
@@ -103,30 +103,31 @@ def check_video_target(
 
 
 class VideoWriter:
-    """Writes frames, and the sound of the video that they came from.
+    """Writes frames as a video, with the sound of their source.
 
-    The file has its name only when the block is left without an error; until then,
-    and after an error there is no new file, or still the old one.
+    The file appears under its name only if the `with` block ends without an error;
+    otherwise no file is written, and an existing one stays unchanged.
 
     Args:
-        path: Its suffix names the container: H.264 in .mp4, .m4v, .mov and .mkv, VP9 in
-            .webm.
-        source: Source of rate, times, colors, shape of pixels and sound.
-        crf: Constant quality; less is better and larger. 18 by default for H.264,
-            24 for VP9.
-        pixel_format: "yuv420p", which every player shows, or "yuv444p" with colors
-            at full size. H.264 in yuv420p has even sides only: a frame with an odd
-            side is written with its last row or column twice.
-        overwrite: Replace a file that is there.
+        path: Path whose suffix names the container: H.264 in .mp4, .m4v, .mov and
+            .mkv, VP9 in .webm.
+        source: Clip that gives rate, times, color tags, pixel aspect and sound.
+        crf: Constant rate factor; lower is better and larger. The default is 18 for
+            H.264 and 24 for VP9.
+        pixel_format: "yuv420p", which every player supports, or "yuv444p" with
+            colors at full resolution. H.264 in yuv420p has even sides only: a frame
+            with an odd side is written with its last row or column repeated.
+        overwrite: Whether an existing file is replaced.
 
     Attributes:
-        sound: By stream, "copied" or "encoded as NAME".
+        sound: For each stream, "copied", "encoded as NAME" or why it was left out.
         size: Width and height as written, in px; (0, 0) before the first frame.
-        notes: What is not as in the frames, one line each.
+        notes: Differences from the frames, one line each.
 
     Raises:
-        ValueError: See `check_video_target`; or this PyAV cannot encode.
-        FileExistsError: If there is such a file.
+        ValueError: If `check_video_target` refuses the arguments, or this PyAV has no
+            such encoder.
+        FileExistsError: If the file exists and `overwrite` is not set.
         OSError: If the file cannot be written.
 
     Example:
@@ -154,9 +155,9 @@ class VideoWriter:
         self._pixel_format = pixel_format
         self._codec = _CODECS[self._path.suffix.lower()]
         if self._codec.name not in self._av.codecs_available:
-            raise ValueError(f"this PyAV cannot encode by {self._codec.name}")
+            raise ValueError(f"this PyAV has no encoder {self._codec.name}")
         self._crf = self._codec.crf if crf is None else crf
-        # With the suffix, which names the container.
+        # The suffix names the container, also for the temporary file.
         suffix = f".tmp{self._path.suffix}"
         self._temporary = temporary_beside(self._path, suffix)
         self._container: Any = None
@@ -189,11 +190,11 @@ class VideoWriter:
                 self._temporary.unlink(missing_ok=True)
 
     def write(self, rgb_u8: UInt8[np.ndarray, "h w 3"], frame: Frame) -> None:
-        """Adds a frame, of the size of all others.
+        """Adds a frame; all frames must have the same size.
 
         Args:
-            rgb_u8: What to show.
-            frame: When; what the source gave.
+            rgb_u8: The image to show.
+            frame: The source's frame, which gives the time and the duration.
 
         Raises:
             OSError: If the file cannot be written.
@@ -211,7 +212,7 @@ class VideoWriter:
             self._mux(self._video.encode(encoded))
 
     def copy(self, packet: "Packet") -> None:
-        """Adds a packet of the source's sound; its first frame comes before.
+        """Adds a packet of the source's sound; call it after the first `write`.
 
         Raises:
             OSError: If the file cannot be written.
@@ -246,7 +247,7 @@ class VideoWriter:
             self._add_sound(audio)
 
     def _set_size(self, height: int, width: int) -> tuple[int, int]:
-        """The width and height to write for frames of these sides."""
+        """Returns the width and height to write for frames with these sides."""
         self.size = width, height
         if self._codec.even_sides and self._pixel_format == "yuv420p":
             self.size = width + width % 2, height + height % 2
@@ -254,8 +255,8 @@ class VideoWriter:
             self.notes.append(
                 f"{self._path} has {self.size[0]}x{self.size[1]} px for frames of "
                 f"{width}x{height}, with the edge pixels repeated: H.264 that every "
-                "player shows has even sides; --pixel-format yuv444p or a .webm file "
-                "keeps odd ones"
+                "player supports has even sides; --pixel-format yuv444p or a .webm "
+                "file keeps odd ones"
             )
         return self.size
 
@@ -263,7 +264,7 @@ class VideoWriter:
         try:
             target = self._container.add_stream_from_template(stream)
             self.sound.append("copied")
-        except ValueError:  # the container has no place for it
+        except ValueError:  # the container does not support this codec
             if stream.codec_context is None:
                 self.sound.append("left out: PyAV cannot decode it")
                 return
@@ -291,7 +292,7 @@ class VideoWriter:
 
     def _mux(self, packets: "list[Packet]") -> None:
         for packet in packets:
-            # Encoders forget it, and the last frame would be shown for any time.
+            # Encoders drop the duration, and that of the last frame would be undefined.
             packet.duration = self._durations.pop(packet.pts or 0, self._step)
             self._container.mux(packet)
 

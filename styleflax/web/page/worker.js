@@ -6,7 +6,7 @@
 import { ColorMoments } from "./color.js";
 import { Cancelled, UserError, inWords, isMemory } from "./errors.js";
 import { layMasks } from "./masks.js";
-import { styleOfTensors, tensorsOfStyle } from "./kept.js";
+import { styleOfTensors, tensorsOfStyle } from "./styletensors.js";
 import { Network } from "./network.js";
 import { decodePicture } from "./pictures.js";
 import { encodePng } from "./png.js";

@@ -1,5 +1,5 @@
 /**
- * What a model keeps of a painting, as the tensors of its style file and back.
+ * Converts an encoded style to the tensors of its style file, and back.
  *
  * @typedef {{statistics: import("./network.js").Statistics, palette: import("./color.js").Palette,
  *   features?: Record<string, Float32Array>, sides?: Record<string, number[]>,
