@@ -198,10 +198,8 @@ def finish(
         elif lab:
             image = _moved(image, lab, masks, first)
         if masks is not None and has_rest:
-            photo_share = masks[:, first:last][-1][..., None]
-            image = np.clip(
-                photo_share * colors + (1.0 - photo_share) * image, 0.0, 1.0
-            )
+            photo = masks[:, first:last][-1][..., None]  # share of the photo
+            image = np.clip(photo * colors + (1.0 - photo) * image, 0.0, 1.0)
         finished[first:last] = image
     return finished
 
@@ -318,10 +316,8 @@ def _resizer(image: Float[np.ndarray, "h w 3"], height: int, width: int) -> Rows
         bottom = min(last * ratio, image.shape[0])
         box = (0, first * ratio, image.shape[1], bottom)
         size, filter_ = (width, last - first), PillowImage.Resampling.BICUBIC
-        channels_px = [
-            np.asarray(channel.resize(size, filter_, box)) for channel in channels
-        ]
-        return np.clip(np.dstack(channels_px), 0.0, 1.0)
+        resized = [np.asarray(c.resize(size, filter_, box)) for c in channels]
+        return np.clip(np.dstack(resized), 0.0, 1.0)
 
     return rows
 
