@@ -208,7 +208,7 @@ def test_losses_are_drawn(run, tmp_path):
         (["--mask", "alpha", "PHOTO"], "name the painting with --mask FILE:STYLE"),
         (["--content-layer", "conv4_2"], "vgg16 has no layers ['conv4_2']; it has"),
         (["--style-loss", "adversarial"], "requires a critic that is trained with"),
-        (["--style-layers", "relu1_1,relu1_1"], "style_layers must differ"),
+        (["--style-layers", "relu1_1,relu1_1"], "style_layers must not repeat"),
         (["-o", "made.doc"], "its suffix must be one of"),
         (["-o", "FILE/made.png"], "cannot write to"),
         (["--plot", "FILE/losses.svg"], "cannot write to"),

@@ -271,7 +271,7 @@ def test_a_stopped_folder_of_videos_goes_on(
     for name in "ab":
         write_clip(folder / f"{name}.mp4", flat_frames(COLORS))
     start = ("video", folder, "--style", pictures / "painting.png", "-o", out)
-    make, calls = video_job._make, []
+    make, calls = video_job._stylize, []
 
     def stopping(*arguments):
         if calls:
@@ -280,7 +280,7 @@ def test_a_stopped_folder_of_videos_goes_on(
         return make(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(video_job, "_make", stopping)
+        patch.setattr(video_job, "_stylize", stopping)
         assert command(*start)[0] == 130
     first = (out / "a.mp4").stat().st_mtime_ns
     assert not (out / "b.mp4").exists()
@@ -310,7 +310,7 @@ def test_a_full_disk_ends_a_folder_of_videos_and_says_what_is_missing(
     for name in "bcd":
         write_clip(folder / f"{name}.mp4", flat_frames(COLORS))
     start = ("video", folder, "--style", pictures / "painting.png", "-o", out)
-    make = video_job._make
+    make = video_job._stylize
 
     def full(job, *rest):
         if job.clip.name != "b.mp4":
@@ -318,7 +318,7 @@ def test_a_full_disk_ends_a_folder_of_videos_and_says_what_is_missing(
         return make(job, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(video_job, "_make", full)
+        patch.setattr(video_job, "_stylize", full)
         for _ in range(2):
             code, _, error = command(*start, "--resume")
             assert code == 1
