@@ -1,6 +1,7 @@
 """How XLA compiles the tests' programs, most of which run once or twice."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 
 def quick_flags(num_devices):
@@ -21,3 +22,9 @@ def quick_flags(num_devices):
     if version("jaxlib").startswith("0.10."):
         flags.append("--xla_cpu_use_fusion_emitters=false")
     return " ".join(flags)
+
+
+def has_avx512() -> bool:
+    """Whether XLA adds here in the order of the processor that wrote the anchors."""
+    cpu = Path("/proc/cpuinfo")
+    return cpu.exists() and "avx512f" in cpu.read_text("utf-8").split()

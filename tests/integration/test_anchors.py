@@ -6,12 +6,12 @@ machine and with the jaxlib that wrote the results, as compilers add in other or
 
 import os
 import shutil
-from pathlib import Path
 
 import anchor_cases as cases
 import numpy as np
 import pytest
 from PIL import Image
+from quick_programs import has_avx512
 
 import styleflax
 from styleflax.compile_cache.options import SWITCH
@@ -22,9 +22,7 @@ BITS = os.environ.get("STYLEFLAX_ANCHORS") == "bits"
 SAME_COMPILER = os.environ.get(SWITCH) == "off"
 # Nor does XLA add in the order of the processor that wrote the results without its
 # AVX-512: the code that had passed there to 1e-5 was 1.14e-5 off (sanet/lab).
-CPU = Path("/proc/cpuinfo")
-SAME_PROCESSOR = CPU.exists() and "avx512f" in CPU.read_text("utf-8").split()
-ATOL = (1e-5 if SAME_PROCESSOR else 2e-5) if SAME_COMPILER else 5e-5
+ATOL = (1e-5 if has_avx512() else 2e-5) if SAME_COMPILER else 5e-5
 # Windows of SANet at full width take longer than all other pictures together.
 SLOW = {"sanet/tiles"}
 PICTURES = [

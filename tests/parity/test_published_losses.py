@@ -1,10 +1,10 @@
 import importlib
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick_programs import has_avx512
 
 from styleflax import methods
 from styleflax.methods.base import Variables
@@ -56,9 +56,7 @@ def our_losses(file, preset):
 
 # Of gradients' norms. Rounding moves the maximum of a pooling window, and with it
 # SANet's gradients: without AVX-512 by 1.9e-3, with it by less than 1e-3.
-CPU = Path("/proc/cpuinfo")
-SAME_PROCESSOR = CPU.exists() and "avx512f" in CPU.read_text("utf-8").split()
-LIMIT = 1e-3 if SAME_PROCESSOR else 3e-3
+LIMIT = 1e-3 if has_avx512() else 3e-3
 
 
 def assert_same_way(found, layer):

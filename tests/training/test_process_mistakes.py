@@ -12,7 +12,7 @@ from styleflax.training.checkpoint import Checkpoints
 from styleflax.training.workdir import open_workdir
 
 
-@pytest.mark.slow  # two processes; test_hosts.py has each refusal in one
+@pytest.mark.slow  # two processes
 def test_what_one_process_may_not_do_is_refused_in_all(run_two, tmp_path):
     for name in ("seed", "batch", "sources", "method", "network", "encoder"):
         write_encoder(tmp_path / name)
